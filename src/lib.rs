@@ -1,1 +1,5 @@
-//! windlass.
+//! windlass: operates a fleet of hosts over SSH. ARCHITECTURE.md is the map of this library.
+
+pub mod model;
+#[cfg(feature = "controller")]
+pub mod ssh;

@@ -1,0 +1,67 @@
+//! A failure, told the way the person who reads it needs it: what was being done, why it failed, what to try.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why something could not be done. All texts are lower case without a full stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What was being done, for example `write /etc/nginx/nginx.conf`.
+    pub doing: String,
+    /// Why it failed, for example `no space left on device`.
+    pub why: String,
+    /// What to try next, when we know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// The result of anything that can fail in a way a person should read about.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// A failure while doing `doing`, because of `why`.
+    pub fn new(doing: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Failure { doing: doing.to_string(), why: why.to_string(), hint: None }
+    }
+
+    /// The same failure with something to try.
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.doing, self.why)?;
+        match &self.hint {
+            Some(hint) => write!(out, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Adds what was being done to an error of a library or of the operating system.
+pub trait Doing<T> {
+    /// `doing` is a short phrase with the object, for example `read inventories/prod.toml`.
+    fn doing(self, doing: impl fmt::Display) -> Result<T>;
+}
+
+impl<T, E: fmt::Display> Doing<T> for std::result::Result<T, E> {
+    fn doing(self, doing: impl fmt::Display) -> Result<T> {
+        self.map_err(|why| Failure::new(doing, why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_why_and_what_to_try() {
+        let failure = Failure::new("write /etc/motd", "no space left on device").hint("free space on /");
+        assert_eq!(failure.to_string(), "write /etc/motd: no space left on device\n  hint: free space on /");
+    }
+}
