@@ -3,3 +3,7 @@
 pub mod model;
 #[cfg(feature = "controller")]
 pub mod ssh;
+pub mod step;
+pub mod system;
+pub mod wanted;
+pub mod wire;

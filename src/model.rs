@@ -1,3 +1,19 @@
 //! Pure data that every part of windlass speaks of. Nothing here reads, writes or connects.
 
+pub mod arg;
+pub mod digest;
+pub mod event;
 pub mod failure;
+pub mod job;
+pub mod mode;
+pub mod op;
+pub mod outcome;
+pub mod path;
+
+pub use failure::{Doing, Failure, Result};
+
+/// A dynamic value: what TOML, templates, facts and registered results are made of.
+pub type Value = serde_json::Value;
+
+/// Named values in the order in which they were written.
+pub type Values = serde_json::Map<String, Value>;

@@ -1,0 +1,36 @@
+//! A step's argument before the host has been seen: rendered where that is possible, a template where it is not.
+
+use super::{Value, Values};
+use serde::{Deserialize, Serialize};
+
+/// A value that may still wait for facts, registered results or a loop's item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arg {
+    /// Final. It is never looked at for `{{` again, so a host's output cannot become a template.
+    Value(Value),
+    /// A template that the host's agent renders. One that is a single `{{ expression }}` keeps the value's type.
+    Template(String),
+    /// An expression, evaluated to `{ "expression": source, "value": result }` (what `assert` gets).
+    Expression(String),
+    /// Elements of which at least one waits.
+    List(Vec<Arg>),
+    /// Keys of which at least one waits, in the order in which they were written.
+    Map(Vec<(String, Arg)>),
+}
+
+impl Arg {
+    /// The value, when nothing in it waits.
+    pub fn known(&self) -> Option<Value> {
+        match self {
+            Arg::Value(value) => Some(value.clone()),
+            Arg::Template(_) | Arg::Expression(_) => None,
+            Arg::List(list) => list.iter().map(Arg::known).collect::<Option<Vec<_>>>().map(Value::Array),
+            Arg::Map(map) => map
+                .iter()
+                .map(|(key, arg)| Some((key.clone(), arg.known()?)))
+                .collect::<Option<Values>>()
+                .map(Value::Object),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a host's agent tells while it works, and what the controller tells it. One stream, many readers.
+
+use super::digest::Digest;
+use super::failure::Failure;
+use super::job::{Job, RunId};
+use super::outcome::{HostOutcome, StepOutcome};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Said by the agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// First: who answers.
+    Hello(Hello),
+    /// What the journal says of an earlier run whose verdict did not arrive; `None`: it knows nothing of that run.
+    Settled { run: RunId, outcome: Option<HostOutcome>, steps: Vec<StepEnded> },
+    /// A step begins. `item` counts from 0 in a loop; `name` is rendered.
+    StepStarted { step: u32, item: Option<u32>, name: String },
+    /// A step goes on: what it waits for, how far it is.
+    Progress { step: u32, text: String },
+    /// A step has ended. A loop tells each item, then the step as a whole with `item: None`.
+    StepEnded(StepEnded),
+    /// The agent needs an asset.
+    Need(Digest),
+    /// A piece of a host's file for the controller; `last` ends it.
+    Fetched {
+        to: String,
+        #[serde(with = "serde_bytes")]
+        chunk: Vec<u8>,
+        last: bool,
+    },
+    /// Something the reader should know that belongs to no step.
+    Note(String),
+    /// Last: the verdict.
+    Finished { nonce: String, outcome: HostOutcome, failure: Option<Failure> },
+}
+
+/// Who answers on the host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Of the protocol; both sides must have the same.
+    pub version: u32,
+    /// How the host is worked: `agent` or `sh`.
+    pub system: String,
+    /// The process there.
+    pub pid: u32,
+    /// Changes when the host is booted.
+    pub boot_id: String,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepEnded {
+    /// As in [`super::job::JobStep::index`].
+    pub step: u32,
+    /// Which element of a loop, counted from 0.
+    pub item: Option<u32>,
+    /// The rendered name.
+    pub name: String,
+    /// The verdict.
+    pub outcome: StepOutcome,
+    /// How long it took.
+    pub took: Duration,
+    /// How many times it was tried.
+    pub tries: u32,
+    /// What was or would be done, a line each: `write /etc/motd`.
+    pub changes: Vec<String>,
+    /// Unified diffs, when wanted.
+    pub diff: Option<String>,
+    /// Bounded output of its commands, raw.
+    pub output: Option<Output>,
+    /// Notes and reasons: why it was skipped, what could not be known.
+    pub notes: Vec<String>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// The failure was expected (`ignore_errors`).
+    pub ignored: bool,
+}
+
+/// What the commands of a step said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Exit status of the last command.
+    pub status: i32,
+    /// Head and tail.
+    #[serde(with = "serde_bytes")]
+    pub stdout: Vec<u8>,
+    /// Head and tail.
+    #[serde(with = "serde_bytes")]
+    pub stderr: Vec<u8>,
+    /// Bytes in all, kept or not.
+    pub total: u64,
+}
+
+/// Said by the controller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// First: what to do.
+    Job(Box<Job>),
+    /// A piece of the asset that was asked for; `last` ends it.
+    Asset {
+        digest: Digest,
+        #[serde(with = "serde_bytes")]
+        chunk: Vec<u8>,
+        last: bool,
+    },
+    /// Finish the step in hand, then stop.
+    Stop,
+    /// Stop now: the running process group is killed.
+    Kill,
+}

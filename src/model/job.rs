@@ -1,0 +1,184 @@
+//! A job: all that one host is to do in one run, complete in itself.
+
+use super::arg::Arg;
+use super::op::Asset;
+use super::path::HostPath;
+use super::{Value, Values};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// Everything one host needs for one run. It travels in one frame.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Names the run on host and controller.
+    pub run: RunId,
+    /// The host's name in the inventory.
+    pub host: String,
+    /// Echoed in the verdict, so that nothing but this job's agent can have said it. Random.
+    pub nonce: String,
+    /// Grows with each run of a controller; a host refuses one lower than it has seen.
+    pub epoch: u64,
+    /// Who runs it, for the host's lock and journal: `alice@laptop`.
+    pub who: String,
+    /// Apply or check.
+    pub mode: Mode,
+    /// Whether diffs are wanted.
+    pub diff: bool,
+    /// What to do when a step has failed and nothing rescued it.
+    pub on_failure: OnFailure,
+    /// What waiting templates may refer to, by name.
+    pub vars: Values,
+    /// Texts that must not leave the host in any output.
+    pub secrets: Vec<String>,
+    /// Sources of templates that others include, by the name they include them by.
+    pub templates: BTreeMap<String, String>,
+    /// Small assets, sent with the job: digest and bytes.
+    pub assets: Vec<InlineAsset>,
+    /// In order.
+    pub steps: Vec<JobStep>,
+    /// Run at the end when notified.
+    pub handlers: Vec<JobStep>,
+    /// Run after a failure.
+    pub rescue: Vec<JobStep>,
+    /// Run in any case.
+    pub always: Vec<JobStep>,
+    /// Earlier runs whose verdict never arrived: the agent tells what its journal says of them.
+    pub settle: Vec<RunId>,
+    /// A run to be taken back; there are no steps then.
+    pub undo: Option<RunId>,
+    /// The folder below which this host lives, for hosts that are a folder (`windlass demo`).
+    pub root: Option<HostPath>,
+}
+
+/// Names a run: its time and a few random letters, so that names sort by age.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(String);
+
+/// Whether the host may be changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Writes are held in memory.
+    #[default]
+    Check,
+    /// Writes are made.
+    Apply,
+}
+
+/// What becomes of a host whose step failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It stays as the finished steps left it.
+    #[default]
+    Stop,
+    /// Everything this run changed is taken back.
+    Undo,
+}
+
+/// One step of a job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobStep {
+    /// Its place in the playbook, counted over steps, handlers, rescue and always; names it in events.
+    pub index: u32,
+    /// What people call it; a template where it depends on the loop's item.
+    pub name: Option<Arg>,
+    /// The step kind.
+    pub kind: String,
+    /// Where it stands, for messages: `playbooks/fix-dns.toml:14`.
+    pub at: String,
+    /// The kind's own keys.
+    pub args: Option<Arg>,
+    /// Values for this step only.
+    pub vars: Vec<(String, Arg)>,
+    /// An expression; the step is skipped when it is false.
+    pub when: Option<String>,
+    /// The list whose elements the step is run for.
+    pub items: Option<Arg>,
+    /// What an element is called.
+    pub loop_var: String,
+    /// The name under which the result is kept.
+    pub register: Option<String>,
+    /// Handlers to run when it changed something.
+    pub notify: Vec<String>,
+    /// The user whom commands run as.
+    pub become_user: Option<String>,
+    /// Added to the environment of commands.
+    pub environment: Vec<(String, Arg)>,
+    /// How many times more it is tried.
+    pub retries: u32,
+    /// Between tries.
+    pub delay: Duration,
+    /// An expression over the result: try again until it is true.
+    pub until: Option<String>,
+    /// For the whole step, tries included.
+    pub timeout: Option<Duration>,
+    /// An expression over the result that says whether it changed something.
+    pub changed_when: Option<String>,
+    /// An expression over the result that says whether it failed.
+    pub failed_when: Option<String>,
+    /// A failure is recorded and the run goes on.
+    pub ignore_errors: bool,
+    /// Nothing of its arguments, diff or output is told.
+    pub no_log: bool,
+    /// Set when the controller has already decided that it is skipped here, with why.
+    pub skip: Option<String>,
+}
+
+/// An asset whose bytes travel in the job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InlineAsset {
+    /// Its name.
+    pub asset: Asset,
+    /// Its bytes.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+}
+
+impl JobStep {
+    /// The name to show before it is rendered: its own, or its kind.
+    pub fn title(&self) -> String {
+        match &self.name {
+            Some(Arg::Value(Value::String(name))) => name.clone(),
+            Some(Arg::Template(source)) => source.clone(),
+            _ => self.kind.clone(),
+        }
+    }
+}
+
+impl RunId {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(&self.0)
+    }
+}
+
+impl From<RunId> for String {
+    fn from(run: RunId) -> String {
+        run.0
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = String;
+
+    /// Letters, digits and dashes, at most 64: a run's name is also a folder's name on hosts.
+    fn try_from(text: String) -> Result<Self, String> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if text.len() <= 64 && !text.starts_with('-') && text.bytes().all(fits) {
+            Ok(RunId(text))
+        } else {
+            Err(format!("{text:?} is not the name of a run"))
+        }
+    }
+}

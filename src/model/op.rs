@@ -1,0 +1,286 @@
+//! Operations as data: what a step wants done to a host, before anything is done.
+//!
+//! A step returns a [`Plan`]; the engine alone performs it. So check mode, diff, journal and undo exist once.
+
+use super::Values;
+use super::digest::Digest;
+use super::path::HostPath;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What one step would do now. Empty when the host is already as the step wants it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// In the order in which they are performed.
+    pub ops: Vec<Op>,
+    /// True when performing the ops once settles the step, because looking again cannot tell (`command`).
+    pub once: bool,
+    /// What `register` gets beside the common fields.
+    pub result: Values,
+    /// Told to the reader with the step's outcome, for example what `debug` prints.
+    pub notes: Vec<String>,
+}
+
+/// One change to a host, or one wait.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Makes or replaces a regular file, atomically. Fields of `meta` that are `None` stay as they are; a new file
+    /// is 0644 and owned by whoever runs.
+    Write { path: HostPath, content: Content, meta: Meta },
+    /// Makes a directory whose parent exists. A new one is 0755.
+    Dir { path: HostPath, meta: Meta },
+    /// Makes or replaces a symbolic link, atomically.
+    Link { path: HostPath, target: HostPath },
+    /// Sets mode, owner or group of something that exists.
+    Meta { path: HostPath, meta: Meta },
+    /// Removes a file, a link or a whole directory.
+    Remove { path: HostPath },
+    /// Runs a command.
+    Run(Box<Run>),
+    /// Waits until something holds.
+    Await { condition: Condition, within: Duration, every: Duration },
+    /// Brings a host's file to the controller, which keeps it below the run's project as `to`.
+    Fetch { path: HostPath, to: String },
+}
+
+/// The bytes of a file to write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Small enough to travel in the job, or made on the host.
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// Held by the controller, which sends it when it is needed.
+    Asset(Asset),
+}
+
+/// A file of the controller's, by digest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "controller", schemars(with = "String"))]
+pub struct Asset {
+    /// Names the bytes.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// Mode, owner and group; `None` leaves what is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Permission bits, at most 0o7777.
+    pub mode: Option<u32>,
+    /// User id.
+    pub owner: Option<u32>,
+    /// Group id.
+    pub group: Option<u32>,
+}
+
+/// A command that changes something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// What is run.
+    pub command: Command,
+    /// Exit statuses that are fine.
+    pub accept: Accept,
+    /// What takes it back, when something does.
+    pub undo: Option<Command>,
+    /// What later questions will be answered once it has run: how check mode knows.
+    pub predicts: Vec<Prediction>,
+}
+
+/// Which exit statuses count as success.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accept {
+    /// Only 0.
+    Zero,
+    /// Every status: the step judges for itself, as `failed_when` does.
+    Any,
+}
+
+/// A process to start. Values are arguments, environment or stdin; nothing is pasted into shell text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Command {
+    /// Program and arguments; a program without `/` is looked up in PATH.
+    pub argv: Vec<String>,
+    /// Added to the environment. Locale is always C.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Written to its standard input, which is empty otherwise.
+    #[serde(default, with = "serde_bytes")]
+    pub stdin: Vec<u8>,
+    /// Where it runs; `/` when `None`.
+    #[serde(default)]
+    pub directory: Option<HostPath>,
+    /// As whom, when not as the one who runs windlass there.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Its process group is killed after this time.
+    #[serde(default)]
+    pub timeout: Option<Duration>,
+}
+
+/// How a process ended, with as much of its output as is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Exit status; 128 + signal when a signal ended it; 124 when the timeout did; 127 when there is no such program.
+    pub status: i32,
+    /// Standard output, bounded: head and tail are kept.
+    #[serde(with = "serde_bytes")]
+    pub stdout: Vec<u8>,
+    /// Standard error, bounded likewise.
+    #[serde(with = "serde_bytes")]
+    pub stderr: Vec<u8>,
+    /// Bytes that both streams had in all, kept or not.
+    pub total: u64,
+}
+
+/// The answer that a question will get after a command has run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The question's `argv`.
+    pub argv: Vec<String>,
+    /// Its answer from then on.
+    pub answer: Answer,
+}
+
+/// Something that a host can be asked to look at, again and again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Something accepts TCP connections there, as seen from the host.
+    Port { host: String, port: u16, open: bool },
+    /// A path exists, or does not.
+    Path { path: HostPath, exists: bool },
+    /// A file holds a match of a regular expression.
+    Matches { path: HostPath, pattern: String },
+    /// A read-only command exits 0.
+    Succeeds { command: Command },
+    /// A URL answers as wanted, as seen from the host.
+    Http(Box<HttpCheck>),
+}
+
+/// An HTTP request and the answer that is wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HttpCheck {
+    /// `http://` or `https://`.
+    pub url: String,
+    /// GET, POST …
+    pub method: String,
+    /// Sent with the request.
+    pub headers: BTreeMap<String, String>,
+    /// Sent with the request.
+    pub body: Option<String>,
+    /// Any of these is fine.
+    pub status: Vec<u16>,
+    /// The body must hold a match of this regular expression.
+    pub matches: Option<String>,
+    /// For the whole request.
+    pub timeout: Duration,
+}
+
+/// What looking at a condition showed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Whether the condition holds.
+    pub holds: bool,
+    /// What was seen, for people: `127.0.0.1:80 refused the connection`.
+    pub seen: String,
+    /// What was seen, for `register`: status and body of an HTTP answer, for example.
+    pub details: Values,
+}
+
+impl Plan {
+    /// Nothing to do.
+    pub fn nothing() -> Self {
+        Plan::default()
+    }
+
+    /// These ops, after which the step looks again.
+    pub fn of(ops: Vec<Op>) -> Self {
+        Plan { ops, ..Plan::default() }
+    }
+
+    /// Whether the host is already as wanted.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+}
+
+impl Meta {
+    /// Whether it asks for nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Meta::default()
+    }
+}
+
+impl Command {
+    /// A program with its arguments and nothing else.
+    pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Command { argv: argv.into_iter().map(Into::into).collect(), ..Command::default() }
+    }
+
+    /// The command as a person would type it, for messages only: it is never given to a shell.
+    pub fn shown(&self) -> String {
+        self.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Answer {
+    /// An answer with this status and standard output.
+    pub fn said(status: i32, stdout: impl Into<Vec<u8>>) -> Self {
+        let stdout = stdout.into();
+        let total = stdout.len() as u64;
+        Answer { status, stdout, stderr: Vec::new(), total }
+    }
+
+    /// Whether it exited 0.
+    pub fn ok(&self) -> bool {
+        self.status == 0
+    }
+
+    /// Standard output as text, without white space around it.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim().to_string()
+    }
+
+    /// The last non-empty line of standard error, else of standard output: usually why it failed.
+    pub fn last_words(&self) -> Option<String> {
+        [&self.stderr, &self.stdout].into_iter().find_map(|stream| last_line(stream))
+    }
+}
+
+impl From<Command> for Run {
+    fn from(command: Command) -> Self {
+        Run { command, accept: Accept::Zero, undo: None, predicts: Vec::new() }
+    }
+}
+
+impl From<Run> for Op {
+    fn from(run: Run) -> Self {
+        Op::Run(Box::new(run))
+    }
+}
+
+impl From<Command> for Op {
+    fn from(command: Command) -> Self {
+        Run::from(command).into()
+    }
+}
+
+fn last_line(bytes: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().to_string())
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=/.,:@%+".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,83 @@
+//! How a step and a host end.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How one step ended on one host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// The host already was as the step wants it.
+    Ok,
+    /// The step changed something.
+    Changed,
+    /// `when`, a tag or an earlier result left it out.
+    Skipped,
+    /// The step failed; what it had changed was taken back.
+    Failed,
+    /// Under `--check`: applying it would change something.
+    WouldChange,
+    /// Under `--check`: cannot be told before it is applied.
+    Unknown,
+}
+
+/// How a run ended on one host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostOutcome {
+    /// Every step was fine and nothing changed (under `--check`: nothing would).
+    Ok,
+    /// Every step was fine and something changed (under `--check`: would change).
+    Changed,
+    /// A step failed.
+    Failed,
+    /// A step failed or the run was undone, and everything was taken back.
+    Undone,
+    /// Nothing was started there.
+    Unreachable,
+    /// Something was started there and the verdict did not arrive.
+    Unknown,
+    /// The run was stopped before the host was finished.
+    Cancelled,
+}
+
+impl StepOutcome {
+    /// The word that people and programs read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StepOutcome::Ok => "ok",
+            StepOutcome::Changed => "changed",
+            StepOutcome::Skipped => "skipped",
+            StepOutcome::Failed => "failed",
+            StepOutcome::WouldChange => "would_change",
+            StepOutcome::Unknown => "unknown",
+        }
+    }
+}
+
+impl HostOutcome {
+    /// The word that people and programs read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HostOutcome::Ok => "ok",
+            HostOutcome::Changed => "changed",
+            HostOutcome::Failed => "failed",
+            HostOutcome::Undone => "undone",
+            HostOutcome::Unreachable => "unreachable",
+            HostOutcome::Unknown => "unknown",
+            HostOutcome::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for StepOutcome {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for HostOutcome {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}

@@ -1,0 +1,133 @@
+//! Step kinds: each one file below, with its keys, a documented example, what it plans, and its tests. The table at the
+//! end of this file lists them; parser, reference, JSON Schema and lint all walk that table.
+
+use crate::model::op::Plan;
+use crate::model::{Failure, Result, Value};
+use crate::system::Probe;
+use serde::de::DeserializeOwned;
+
+/// A step whose keys have been read. It can look at a host and say what it would do; only the engine acts.
+pub trait Step: Send + Sync {
+    /// What would make the host as this step wants it. Called again after its ops were performed, until it is empty.
+    fn plan(&self, host: &dyn Probe) -> Result<Plan>;
+}
+
+/// A step kind. Its struct's fields are the keys of its TOML table, their doc comments the reference.
+#[cfg(feature = "controller")]
+pub trait Kind: Step + DeserializeOwned + schemars::JsonSchema + 'static {
+    /// The table's name: `[steps.NAME]`.
+    const NAME: &'static str;
+    /// For which group of the reference, for example `files`.
+    const GROUP: &'static str;
+    /// A playbook's `[[steps]]` that uses every key. It is documentation and test.
+    const EXAMPLE: &'static str;
+    /// Keys that mean something on the controller before the job is sent.
+    const KEYS: &'static [(&'static str, KeyUse)] = &[];
+}
+
+/// A step kind. Its struct's fields are the keys of its TOML table.
+#[cfg(not(feature = "controller"))]
+pub trait Kind: Step + DeserializeOwned + 'static {
+    /// The table's name: `[steps.NAME]`.
+    const NAME: &'static str;
+    /// For which group of the reference, for example `files`.
+    const GROUP: &'static str;
+    /// A playbook's `[[steps]]` that uses every key. It is documentation and test.
+    const EXAMPLE: &'static str;
+    /// Keys that mean something on the controller before the job is sent.
+    const KEYS: &'static [(&'static str, KeyUse)] = &[];
+}
+
+/// What the controller makes of a key's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// The path of a file below `files/`; the step gets an [`Asset`](crate::model::op::Asset).
+    Asset,
+    /// The path of a file below `files/`; the step gets its text.
+    Text,
+    /// The path of a template below `templates/`; the step gets the rendered text.
+    Template,
+    /// An expression or a list of them; the step gets each with its value.
+    Expression,
+}
+
+/// A row of the table: a step kind without its type.
+pub struct Row {
+    /// As in [`Kind::NAME`].
+    pub name: &'static str,
+    /// As in [`Kind::GROUP`].
+    pub group: &'static str,
+    /// As in [`Kind::EXAMPLE`].
+    pub example: &'static str,
+    /// As in [`Kind::KEYS`].
+    pub keys: &'static [(&'static str, KeyUse)],
+    /// Reads a step's rendered keys.
+    pub parse: fn(&Value) -> Result<Box<dyn Step>, WrongKey>,
+    /// Describes its keys.
+    #[cfg(feature = "controller")]
+    pub schema: fn() -> schemars::Schema,
+}
+
+/// A key whose value does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongKey {
+    /// Where in the step's table: `merge.dns[0]`; empty for the table itself.
+    pub path: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// The row of the kind called `name`.
+pub fn kind(name: &str) -> Option<&'static Row> {
+    KINDS.iter().find(|row| row.name == name)
+}
+
+/// Reads the rendered keys of a step of kind `name`.
+pub fn parse(name: &str, keys: &Value) -> Result<Box<dyn Step>> {
+    let row =
+        kind(name).ok_or_else(|| Failure::new(format!("read step kind {name}"), "there is no such kind"))?;
+    (row.parse)(keys).map_err(|wrong| match wrong.path.as_str() {
+        "" => Failure::new(format!("read the keys of {name}"), wrong.why),
+        path => Failure::new(format!("read {name}.{path}"), wrong.why),
+    })
+}
+
+const fn row<K: Kind>() -> Row {
+    Row {
+        name: K::NAME,
+        group: K::GROUP,
+        example: K::EXAMPLE,
+        keys: K::KEYS,
+        parse: parse_as::<K>,
+        #[cfg(feature = "controller")]
+        schema: || schemars::schema_for!(K),
+    }
+}
+
+fn parse_as<K: Kind>(keys: &Value) -> Result<Box<dyn Step>, WrongKey> {
+    match serde_path_to_error::deserialize::<_, K>(keys) {
+        Ok(step) => Ok(Box::new(step)),
+        Err(error) => Err(WrongKey { path: path_of(error.path()), why: error.inner().to_string() }),
+    }
+}
+
+fn path_of(path: &serde_path_to_error::Path) -> String {
+    match path.to_string().as_str() {
+        "." => String::new(),
+        text => text.to_string(),
+    }
+}
+
+/// Declares the modules and the table of step kinds from one list.
+macro_rules! kinds {
+    ($($file:ident::$kind:ident),* $(,)?) => {
+        $(pub mod $file;)*
+        /// Every step kind, in the order of the reference.
+        pub static KINDS: &[Row] = &[$(row::<$file::$kind>()),*];
+    };
+}
+
+kinds![
+    // files
+    file::File,
+];

@@ -1,0 +1,133 @@
+//! How a host is looked at and changed. Three systems do it: `Local` inside the agent,
+//! `Shell` through a POSIX sh at the other end of an SSH channel, and
+//! `Pretend`, which keeps writes in memory. One conformance suite runs against all of them.
+
+use crate::model::Result;
+use crate::model::digest::Digest;
+use crate::model::op::{Answer, Command, Condition, Meta, Observed};
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::Path;
+
+pub mod local;
+pub mod pretend;
+
+/// The most that [`Probe::read`] gives, in bytes. Larger files are worked by digest, in pieces.
+pub const READ_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// Head and tail of a process's output that are kept, in bytes, for each of both ends of each stream.
+pub const OUTPUT_KEPT: usize = 32 * 1024;
+
+/// Looks at a host and changes nothing. A failure names the path or command and what the system said.
+pub trait Probe {
+    /// What stands at `path`, not following a link in its last part; `None` when there is nothing.
+    fn stat(&self, path: &Path) -> Result<Option<Stat>>;
+
+    /// The bytes of a regular file, links followed; `None` when there is nothing. More than [`READ_LIMIT`] is a
+    /// failure.
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>>;
+
+    /// Up to `length` bytes from `offset` of a regular file; empty at its end.
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>>;
+
+    /// The names in a directory, sorted, without `.` and `..`.
+    fn list(&self, path: &Path) -> Result<Vec<OsString>>;
+
+    /// The digest of a regular file's bytes, links followed; `None` when there is nothing.
+    fn digest(&self, path: &Path) -> Result<Option<Digest>>;
+
+    /// Runs a command that only looks. A program that is not there is answered with status 127.
+    fn ask(&self, question: &Command) -> Result<Answer>;
+
+    /// Looks once whether a condition holds.
+    fn observe(&self, condition: &Condition) -> Result<Observed>;
+}
+
+/// Changes a host. Only the engine calls these.
+pub trait System: Probe {
+    /// Makes or replaces a regular file so that a reader, or a host that loses power, sees the old bytes or the new
+    /// ones and nothing between. Links in `path` are followed, so that a linked file is replaced where it really is.
+    fn write(&self, path: &Path, content: &mut dyn Read, meta: &Meta) -> Result<()>;
+
+    /// Makes a directory, or only sets `meta` when it is there.
+    fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()>;
+
+    /// Makes a symbolic link, atomically replacing a file or a link.
+    fn link(&self, path: &Path, target: &Path) -> Result<()>;
+
+    /// Sets mode and owner of a file or directory (not of a link's target).
+    fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()>;
+
+    /// Removes a file, a link or an empty directory. Nothing there is fine.
+    fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Runs a command that may change something, and waits for its end or its timeout.
+    fn run(&self, command: &Command) -> Result<Answer>;
+
+    /// Copies a regular file's bytes to a new file, 0600 and durable.
+    fn copy(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Adds bytes to the end of a file (made 0600 when missing) and returns once they are durable.
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<()>;
+
+    /// Takes the lock at `path` for as long as this system lives. `holder` is kept in it for the others to read.
+    fn lock(&self, path: &Path, holder: &str) -> Result<Lock>;
+}
+
+/// What came of trying to take a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// It is ours until this system ends.
+    Ours,
+    /// Somebody else has it; what they wrote into it.
+    Theirs(String),
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// File, directory, link or something else.
+    pub kind: FileKind,
+    /// Permission bits, at most 0o7777.
+    pub mode: u32,
+    /// User id.
+    pub owner: u32,
+    /// Group id.
+    pub group: u32,
+    /// In bytes.
+    pub size: u64,
+    /// Where a link points, as written.
+    pub target: Option<std::path::PathBuf>,
+}
+
+/// What sort of thing stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link,
+    /// A device, socket or pipe.
+    Other,
+}
+
+impl FileKind {
+    /// What a person calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FileKind::File => "file",
+            FileKind::Dir => "directory",
+            FileKind::Link => "symbolic link",
+            FileKind::Other => "device, socket or pipe",
+        }
+    }
+}
+
+impl Stat {
+    /// The part of it that [`System::set_meta`] can set.
+    pub fn meta(&self) -> Meta {
+        Meta { mode: Some(self.mode), owner: Some(self.owner), group: Some(self.group) }
+    }
+}

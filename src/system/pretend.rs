@@ -1,0 +1,1 @@
+//! A host whose writes are held in memory.

@@ -1,0 +1,147 @@
+//! Compares what a path should be with what is there; the difference is ops. Every step that writes files uses it.
+
+use crate::model::digest::Digest;
+use crate::model::mode::Mode;
+use crate::model::op::{Command, Content, Meta, Op};
+use crate::model::path::HostPath;
+use crate::model::{Failure, Result};
+use crate::system::{FileKind, Probe, Stat};
+use std::path::Path;
+
+/// A path with more links than this, one behind another, is a loop.
+const LINK_LIMIT: usize = 40;
+
+/// The ops that make `path` a regular file with this content. Missing parent directories are made.
+pub fn file(host: &dyn Probe, path: &HostPath, content: Content, meta: &Meta) -> Result<Vec<Op>> {
+    let path = followed(host, path)?;
+    let there = host.stat(&path)?;
+    expect_kind(&path, there.as_ref(), FileKind::File)?;
+    let differs = there.is_none() || host.digest(&path)?.as_ref() != Some(&digest_of(&content));
+    if differs {
+        let mut ops = parents(host, &path)?;
+        ops.push(Op::Write { path, content, meta: meta.clone() });
+        return Ok(ops);
+    }
+    Ok(meta_op(path, there.as_ref(), meta))
+}
+
+/// The ops that make `path` a directory. Missing parents are made.
+pub fn directory(host: &dyn Probe, path: &HostPath, meta: &Meta) -> Result<Vec<Op>> {
+    let path = followed(host, path)?;
+    let there = host.stat(&path)?;
+    expect_kind(&path, there.as_ref(), FileKind::Dir)?;
+    if there.is_some() {
+        return Ok(meta_op(path, there.as_ref(), meta));
+    }
+    let mut ops = parents(host, &path)?;
+    ops.push(Op::Dir { path, meta: meta.clone() });
+    Ok(ops)
+}
+
+/// The ops that set mode and owner of what stands at `path`, whatever it is.
+pub fn meta_of_existing(host: &dyn Probe, path: &HostPath, meta: &Meta) -> Result<Vec<Op>> {
+    let path = followed(host, path)?;
+    let there = host.stat(&path)?;
+    Ok(meta_op(path, there.as_ref(), meta))
+}
+
+/// The ops that make the directories above `path`, outermost first.
+pub fn parents(host: &dyn Probe, path: &HostPath) -> Result<Vec<Op>> {
+    let mut missing = Vec::new();
+    for parent in path.ancestors().skip(1) {
+        if host.stat(parent)?.is_some() {
+            break;
+        }
+        missing.push(Op::Dir { path: HostPath::from(parent), meta: Meta::default() });
+    }
+    missing.reverse();
+    Ok(missing)
+}
+
+/// Where `path` really ends when its last part is a link.
+pub fn followed(host: &dyn Probe, path: &HostPath) -> Result<HostPath> {
+    let mut path = absolute(path)?;
+    for _ in 0..LINK_LIMIT {
+        match host.stat(&path)?.and_then(|stat| stat.target) {
+            None => return Ok(path),
+            Some(target) => path = path.parent().unwrap_or(Path::new("/")).join(target).into(),
+        }
+    }
+    Err(Failure::new(format!("follow {path}"), "there are too many links, one behind another"))
+}
+
+/// Reads a text file; a missing one is `None`, one that is not UTF-8 a failure.
+pub fn text(host: &dyn Probe, path: &HostPath) -> Result<Option<String>> {
+    expect_kind(path, host.stat(&followed(host, path)?)?.as_ref(), FileKind::File)?;
+    let bytes = host.read(path)?;
+    let text = bytes.map(String::from_utf8).transpose();
+    text.map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::new(format!("read {path}"), format!("it is not text: byte {at} is not UTF-8"))
+    })
+}
+
+/// Mode, owner and group as ids. Names are looked up on the host.
+pub fn meta(host: &dyn Probe, mode: Option<Mode>, owner: Option<&str>, group: Option<&str>) -> Result<Meta> {
+    Ok(Meta {
+        mode: mode.map(Mode::bits),
+        owner: owner.map(|name| id_of(host, "passwd", "user", name)).transpose()?,
+        group: group.map(|name| id_of(host, "group", "group", name)).transpose()?,
+    })
+}
+
+/// Refuses a path whose type is not the wanted one: nothing is ever replaced by something of another type.
+pub fn expect_kind(path: &HostPath, there: Option<&Stat>, kind: FileKind) -> Result<()> {
+    match there {
+        Some(stat) if stat.kind != kind => {
+            let why = format!("a {} is there, not a {}", stat.kind.as_str(), kind.as_str());
+            Err(Failure::new(format!("look at {path}"), why)
+                .hint("remove it with a step of kind absent first, if it may go"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a path that does not begin with `/`: it would depend on who runs.
+pub fn absolute(path: &HostPath) -> Result<HostPath> {
+    if path.is_absolute() {
+        return Ok(path.clone());
+    }
+    Err(Failure::new(format!("look at {path}"), "a path on a host must begin with /"))
+}
+
+fn meta_op(path: HostPath, there: Option<&Stat>, wanted: &Meta) -> Vec<Op> {
+    let Some(stat) = there else { return Vec::new() };
+    let differing = Meta {
+        mode: wanted.mode.filter(|mode| *mode != stat.mode),
+        owner: wanted.owner.filter(|owner| *owner != stat.owner),
+        group: wanted.group.filter(|group| *group != stat.group),
+    };
+    if differing.is_empty() { Vec::new() } else { vec![Op::Meta { path, meta: differing }] }
+}
+
+fn digest_of(content: &Content) -> Digest {
+    match content {
+        Content::Bytes(bytes) => Digest::of(bytes),
+        Content::Asset(asset) => asset.digest.clone(),
+    }
+}
+
+/// The id of a user or group: a number as it is, a name from the host's own file, else from its name service.
+fn id_of(host: &dyn Probe, database: &str, what: &str, name: &str) -> Result<u32> {
+    if let Ok(id) = name.parse() {
+        return Ok(id);
+    }
+    let file = host.read(Path::new("/etc").join(database).as_path())?.unwrap_or_default();
+    if let Some(id) = id_in(&String::from_utf8_lossy(&file), name) {
+        return Ok(id);
+    }
+    let answer = host.ask(&Command::new(["getent", database, name]))?;
+    id_in(&answer.text(), name)
+        .ok_or_else(|| Failure::new(format!("look up {what} {name}"), format!("the host has no such {what}")))
+}
+
+fn id_in(lines: &str, name: &str) -> Option<u32> {
+    let line = lines.lines().find(|line| line.split(':').next() == Some(name))?;
+    line.split(':').nth(2)?.parse().ok()
+}
