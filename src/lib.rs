@@ -5,5 +5,6 @@ pub mod model;
 pub mod ssh;
 pub mod step;
 pub mod system;
+pub mod template;
 pub mod wanted;
 pub mod wire;

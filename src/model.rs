@@ -6,6 +6,7 @@ pub mod event;
 pub mod failure;
 pub mod job;
 pub mod mode;
+pub mod nearest;
 pub mod op;
 pub mod outcome;
 pub mod path;
