@@ -1,6 +1,12 @@
 //! windlass: operates a fleet of hosts over SSH. ARCHITECTURE.md is the map of this library.
 
+#[cfg(feature = "controller")]
+pub mod diagnostic;
+#[cfg(feature = "controller")]
+pub mod keys;
 pub mod model;
+#[cfg(feature = "controller")]
+pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
 pub mod step;

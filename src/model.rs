@@ -4,6 +4,7 @@ pub mod arg;
 pub mod digest;
 pub mod event;
 pub mod failure;
+pub mod host;
 pub mod job;
 pub mod mode;
 pub mod nearest;
