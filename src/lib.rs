@@ -3,8 +3,16 @@
 #[cfg(feature = "controller")]
 pub mod diagnostic;
 #[cfg(feature = "controller")]
+pub mod inventory;
+#[cfg(feature = "controller")]
 pub mod keys;
 pub mod model;
+#[cfg(feature = "controller")]
+pub mod playbook;
+#[cfg(feature = "controller")]
+pub mod project;
+#[cfg(feature = "controller")]
+pub mod schema;
 #[cfg(feature = "controller")]
 pub mod source;
 #[cfg(feature = "controller")]
@@ -12,5 +20,7 @@ pub mod ssh;
 pub mod step;
 pub mod system;
 pub mod template;
+#[cfg(feature = "controller")]
+pub mod variables;
 pub mod wanted;
 pub mod wire;
