@@ -34,7 +34,7 @@ pub struct SshSettings {
     /// How steps become another user, for example `sudo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub become_method: Option<String>,
-    /// Where the login password is: `env:NAME` or `file:PATH`. Without it no password is ever tried.
+    /// Where the login password is: `env:NAME`, `file:PATH` or `prompt`. Without it no password is ever tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_from: Option<String>,
     /// The files of known host keys, in the order they are read; the first is written to.
@@ -233,7 +233,8 @@ mod tests {
         assert_eq!(one.user.unwrap().as_slice(), ["deploy"]);
         assert_eq!(one.connect_timeout, Some(Span(Duration::from_secs(10))));
         assert_eq!(one.becomes, Some(true));
-        let many = read(r#"{"user": ["deploy", "root"], "keepalive": "1m30s", "host_key": "accept-new"}"#).unwrap();
+        let many =
+            read(r#"{"user": ["deploy", "root"], "keepalive": "1m30s", "host_key": "accept-new"}"#).unwrap();
         assert_eq!(many.user.unwrap().as_slice(), ["deploy", "root"]);
         assert_eq!(many.keepalive, Some(Span(Duration::from_secs(90))));
         assert_eq!(many.host_key, Some(HostKeyPolicy::AcceptNew));
@@ -242,7 +243,10 @@ mod tests {
     #[test]
     fn says_what_it_expected() {
         let wrong = read(r#"{"user": 3}"#).unwrap_err();
-        assert!(wrong.starts_with("invalid type: integer `3`, expected a string or a list of strings"), "{wrong}");
+        assert!(
+            wrong.starts_with("invalid type: integer `3`, expected a string or a list of strings"),
+            "{wrong}"
+        );
         let wrong = read(r#"{"keepalive": "soon"}"#).unwrap_err();
         assert!(wrong.contains("expected a number of seconds or a string like \"10s\""), "{wrong}");
         assert!(read(r#"{"hostkey": "strict"}"#).unwrap_err().contains("unknown field `hostkey`"));
