@@ -78,7 +78,8 @@ pub enum Exit {
     Signal(String),
 }
 
-/// Signals for a running command. OpenSSH delivers them since 8.1, to the process sshd started.
+/// Signals for a running command. OpenSSH delivers them since 8.1, to the process sshd started, but not
+/// when the login is root's: there only a second command can kill the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     Hup,

@@ -17,6 +17,10 @@ use tokio::sync::watch;
 /// The number russh gives to the first channel of a connection. `Early` leans on it, and a test holds it.
 pub const FIRST_CHANNEL: u32 = 2;
 
+/// How many commands were sent early, so that a test notices when none is.
+#[cfg(test)]
+pub static SENT_EARLY: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
 /// The answers for one connection.
 pub struct Door {
     pub known_hosts: Arc<KnownHosts>,
@@ -221,6 +225,8 @@ impl Handler for Door {
         {
             session.exec(channel, true, command.as_bytes())?;
             *early = Early::Sent;
+            #[cfg(test)]
+            SENT_EARLY.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
         Ok(())
     }
