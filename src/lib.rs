@@ -1,5 +1,7 @@
 //! windlass: operates a fleet of hosts over SSH. ARCHITECTURE.md is the map of this library.
 
+#[cfg(feature = "controller")]
+pub mod agent_binary;
 pub mod model;
 #[cfg(feature = "controller")]
 pub mod ssh;
