@@ -2,6 +2,8 @@
 
 #[cfg(feature = "controller")]
 pub mod agent_binary;
+#[cfg(feature = "controller")]
+pub mod demo;
 pub mod model;
 #[cfg(feature = "controller")]
 pub mod ssh;
