@@ -1,5 +1,9 @@
 //! windlass: operates a fleet of hosts over SSH. ARCHITECTURE.md is the map of this library.
 
+#[cfg(feature = "controller")]
+pub mod agent_binary;
+#[cfg(feature = "controller")]
+pub mod demo;
 pub mod engine;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
