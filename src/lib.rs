@@ -2,6 +2,10 @@
 
 pub mod model;
 #[cfg(feature = "controller")]
+pub mod record;
+#[cfg(feature = "controller")]
+pub mod report;
+#[cfg(feature = "controller")]
 pub mod ssh;
 pub mod step;
 pub mod system;

@@ -9,6 +9,8 @@ pub mod mode;
 pub mod op;
 pub mod outcome;
 pub mod path;
+#[cfg(feature = "controller")]
+pub mod run;
 
 pub use failure::{Doing, Failure, Result};
 
