@@ -12,6 +12,9 @@ pub mod keys;
 pub mod model;
 #[cfg(feature = "controller")]
 pub mod source;
+pub mod record;
+#[cfg(feature = "controller")]
+pub mod report;
 #[cfg(feature = "controller")]
 pub mod ssh;
 pub mod step;

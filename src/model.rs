@@ -11,6 +11,8 @@ pub mod nearest;
 pub mod op;
 pub mod outcome;
 pub mod path;
+#[cfg(feature = "controller")]
+pub mod run;
 
 pub use failure::{Doing, Failure, Result};
 
