@@ -11,6 +11,7 @@ pub mod keys;
 pub mod known_hosts;
 mod pattern;
 mod session;
+pub mod ship;
 pub mod target;
 mod wire;
 
