@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What up, down and build share: where the lab's state is, how docker is called, and dockerd itself.
 # Sourced, never run.
 

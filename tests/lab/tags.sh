@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # What the images are made from, and the tags that follow from it. Sourced by build and up.
 
 # The lab's hosts run what this machine runs, so that its apt archives serve both.
@@ -9,7 +9,7 @@ case $(. /etc/os-release && printf '%s' "$ID") in
 esac
 debootstrap_packages=openssh-server,systemd,systemd-sysv,libpam-systemd,dbus,sudo,iproute2,procps,busybox-static,ca-certificates
 
-digest() { cat "$@" | sha256sum | cut -c1-12; }
+digest() { sha256sum | cut -c1-12; }
 
 debootstrap_digest=$(printf '%s ' "$suite" "$components" "$debootstrap_packages" | digest)
 recipe_digest=$({ printf '%s ' "$debootstrap_digest"; cat "$lab_dir"/image/*; } | digest)
