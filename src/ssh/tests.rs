@@ -5,7 +5,33 @@ mod server;
 mod sshd;
 
 use super::*;
+use crate::model::host::HostKeyPolicy;
 use bytes::Bytes;
+use std::time::Duration;
+
+/// A host on loopback of which nothing else is known.
+fn target(port: u16) -> Target {
+    Target {
+        name: "lab".to_string(),
+        address: "127.0.0.1".to_string(),
+        port,
+        users: vec!["deploy".to_string()],
+        identities: Vec::new(),
+        identities_named: true,
+        identities_only: false,
+        certificates: Vec::new(),
+        agent: None,
+        known_hosts: Vec::new(),
+        host_key_alias: None,
+        policy: HostKeyPolicy::Strict,
+        connect_timeout: Duration::from_secs(10),
+        keepalive: Some(target::KEEPALIVE),
+        keepalive_max: target::KEEPALIVE_MAX,
+        password: None,
+        jump: Vec::new(),
+        notes: Vec::new(),
+    }
+}
 
 /// What a command sent and how it ended.
 #[derive(Debug, Default, PartialEq)]
