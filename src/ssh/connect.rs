@@ -125,7 +125,8 @@ async fn shake_hands(
         if let Some(error) = error {
             return Err(error);
         }
-        sleep(pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+        let jitter = rand::rng().random_range(0.5..1.5);
+        sleep(pause.mul_f64(jitter)).await;
         pause = (pause * 2).min(BUSY_PAUSE_MAX);
     }
     unreachable!("the attempts are counted above")

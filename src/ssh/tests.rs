@@ -69,3 +69,20 @@ async fn run(connection: &Connection, command: &str, input: impl Into<Bytes>) ->
 fn printed(stdout: &str) -> Told {
     Told { stdout: stdout.into(), exit: Some(Exit::Status(0)), ..Told::default() }
 }
+
+#[test]
+fn connections_may_be_made_and_used_in_any_task() {
+    fn moves<T: Send>(_: T) {}
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<(Shared, Connection, Target, Config)>();
+    moves(|target: Target, shared: Arc<Shared>| {
+        moves(async move {
+            let connection = connect(&target, &shared).await.map_err(|error| error.failure)?;
+            let mut channel = connection.exec("true").await?;
+            channel.write(Bytes::new()).await?;
+            channel.next().await;
+            connection.disconnect().await;
+            Ok::<(), Failure>(())
+        });
+    });
+}

@@ -111,7 +111,7 @@ impl server::Handler for Mischief {
     ) -> Result<(), russh::Error> {
         let handle = session.handle();
         match command {
-            b"refuse" => return session.channel_failure(id),
+            b"refuse" => session.channel_failure(id),
             b"late" => {
                 session.channel_success(id)?;
                 session.exit_status_request(id, 7)?;
