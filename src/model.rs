@@ -9,6 +9,7 @@ pub mod mode;
 pub mod op;
 pub mod outcome;
 pub mod path;
+pub mod pattern;
 
 pub use failure::{Doing, Failure, Result};
 
