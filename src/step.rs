@@ -130,4 +130,11 @@ macro_rules! kinds {
 kinds![
     // files
     file::File,
+    template::Template,
+    directory::Directory,
+    symlink::Symlink,
+    absent::Absent,
 ];
+
+#[cfg(all(test, feature = "controller"))]
+mod tests;
