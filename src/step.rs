@@ -134,6 +134,8 @@ kinds![
     directory::Directory,
     symlink::Symlink,
     absent::Absent,
+    line::Line,
+    block::Block,
 ];
 
 #[cfg(all(test, feature = "controller"))]
