@@ -136,6 +136,7 @@ kinds![
     absent::Absent,
     line::Line,
     block::Block,
+    fetch::Fetch,
 ];
 
 #[cfg(all(test, feature = "controller"))]
