@@ -136,6 +136,7 @@ kinds![
     absent::Absent,
     line::Line,
     block::Block,
+    json::Json,
     fetch::Fetch,
 ];
 
