@@ -22,6 +22,8 @@ pub struct Job {
     pub epoch: u64,
     /// Who runs it, for the host's lock and journal: `alice@laptop`.
     pub who: String,
+    /// The playbook's name: handlers that an earlier run of it still owes are run by this one.
+    pub playbook: String,
     /// Apply or check.
     pub mode: Mode,
     /// Whether diffs are wanted.

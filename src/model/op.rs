@@ -85,9 +85,22 @@ pub struct Run {
     /// Exit statuses that are fine.
     pub accept: Accept,
     /// What takes it back, when something does.
-    pub undo: Option<Command>,
+    pub undo: Undo,
     /// What later questions will be answered once it has run: how check mode knows.
     pub predicts: Vec<Prediction>,
+}
+
+/// How a command is taken back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// Nothing takes it back.
+    #[default]
+    Nothing,
+    /// This command does.
+    Command(Command),
+    /// The same command once more, after everything before it was restored: a daemon reads its old files again.
+    Again,
 }
 
 /// Which exit statuses count as success.
@@ -254,7 +267,7 @@ impl Answer {
 
 impl From<Command> for Run {
     fn from(command: Command) -> Self {
-        Run { command, accept: Accept::Zero, undo: None, predicts: Vec::new() }
+        Run { command, accept: Accept::Zero, undo: Undo::Nothing, predicts: Vec::new() }
     }
 }
 

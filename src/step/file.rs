@@ -76,3 +76,55 @@ impl File {
         }
     }
 }
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use crate::testing::{apply, host, text};
+    use expect_test::expect;
+
+    #[test]
+    fn writes_a_missing_file_and_its_directories() {
+        let host = host(&[]);
+        let told = apply(&host, "file", "path = '/etc/app/motd'\ncontent = 'hi'\nmode = '0600'").unwrap();
+        expect![[r#"
+            make directory /etc
+            make directory /etc/app
+            write /etc/app/motd
+        "#]]
+        .assert_eq(&told);
+        assert_eq!(text(&host, "/etc/app/motd"), "hi");
+    }
+
+    #[test]
+    fn leaves_what_is_already_so() {
+        let host = host(&[("/etc/motd", "hi")]);
+        assert_eq!(apply(&host, "file", "path = '/etc/motd'\ncontent = 'hi'").unwrap(), "");
+    }
+
+    #[test]
+    fn sets_only_the_mode_when_the_content_is_right() {
+        let host = host(&[("/etc/motd", "hi")]);
+        let told = apply(&host, "file", "path = '/etc/motd'\ncontent = 'hi'\nmode = '0600'").unwrap();
+        assert_eq!(told, "set mode 0600 of /etc/motd\n");
+    }
+
+    #[test]
+    fn looks_owners_up_on_the_host() {
+        let passwd = "root:x:0:0::/root:/bin/sh\nwww:x:33:33::/:/bin/sh\n";
+        let host = host(&[("/etc/passwd", passwd), ("/etc/motd", "hi")]);
+        let told = apply(&host, "file", "path = '/etc/motd'\nowner = 'www'").unwrap();
+        assert_eq!(told, "set owner 33 of /etc/motd\n");
+        let failure = apply(&host, "file", "path = '/etc/motd'\nowner = 'nobody-here'").unwrap_err();
+        assert_eq!(failure.to_string(), "look up user nobody-here: the host has no such user");
+    }
+
+    #[test]
+    fn never_replaces_a_directory() {
+        let host = host(&[("/etc/motd/x", "")]);
+        let failure = apply(&host, "file", "path = '/etc/motd'\ncontent = 'hi'").unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "look at /etc/motd: a directory is there, not a file\n  hint: remove it with a step of kind absent first, if it may go"
+        );
+    }
+}

@@ -1,1 +1,375 @@
-//! A host whose writes are held in memory.
+//! A host whose writes are held in memory. Check mode is the engine over this, so what it predicts is what apply
+//! does; unit tests of steps use it over an empty host.
+
+use super::{FileKind, Lock, Probe, READ_LIMIT, Stat, System};
+use crate::model::digest::Digest;
+use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Run};
+use crate::model::{Doing, Failure, Result, Values};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+
+/// A path with more links than this is a loop.
+const LINK_LIMIT: usize = 40;
+
+/// What a new file or directory belongs to: whoever runs. In memory that is nobody in particular.
+const NOBODY: u32 = 0;
+
+/// Another host's view with changes on top that only this value knows.
+pub struct Pretend<'a> {
+    under: &'a dyn Probe,
+    paths: RefCell<BTreeMap<PathBuf, Entry>>,
+    answers: RefCell<BTreeMap<Vec<String>, Answer>>,
+    commands: Cell<usize>,
+}
+
+/// What a path holds after the pretended changes.
+#[derive(Clone)]
+enum Entry {
+    Missing,
+    There(Stat, Bytes),
+}
+
+/// Where a pretended file's bytes are.
+#[derive(Clone)]
+enum Bytes {
+    /// In the host underneath, or nowhere because it is no file.
+    Under,
+    /// In memory.
+    Held(Vec<u8>),
+    /// Only named: an asset is not fetched for pretending.
+    Named(Asset),
+}
+
+impl<'a> Pretend<'a> {
+    /// A pretended host that begins as the one underneath is.
+    pub fn over(under: &'a dyn Probe) -> Self {
+        Pretend { under, paths: RefCell::default(), answers: RefCell::default(), commands: Cell::new(0) }
+    }
+
+    /// Whether anything was pretended so far: what daemons answer can then no longer be known.
+    pub fn touched(&self) -> bool {
+        self.commands.get() > 0 || !self.paths.borrow().is_empty()
+    }
+
+    /// Supposes that a command has run: what it predicts is answered from now on.
+    pub fn suppose(&self, run: &Run) {
+        self.commands.set(self.commands.get() + 1);
+        let predicted = run.predicts.iter().map(|one| (one.argv.clone(), one.answer.clone()));
+        self.answers.borrow_mut().extend(predicted);
+    }
+
+    /// Like [`System::write`] with an asset's bytes, which stay with the controller.
+    pub fn write_asset(&self, path: &Path, asset: &Asset, meta: &Meta) -> Result<()> {
+        self.put_file(path, Bytes::Named(asset.clone()), asset.size, meta)
+    }
+
+    fn put_file(&self, path: &Path, bytes: Bytes, size: u64, meta: &Meta) -> Result<()> {
+        let path = self.followed(path)?;
+        self.expect_parent(&path)?;
+        let old = self.stat(&path)?;
+        if let Some(stat) = old.as_ref().filter(|stat| stat.kind != FileKind::File) {
+            return Err(Failure::new(
+                format!("write {}", path.display()),
+                format!("a {} is there", stat.kind.as_str()),
+            ));
+        }
+        let stat = with_meta(Stat { size, ..old.unwrap_or(fresh(FileKind::File, 0o644)) }, meta);
+        self.put(path, Entry::There(stat, bytes));
+        Ok(())
+    }
+
+    fn put(&self, path: PathBuf, entry: Entry) {
+        self.paths.borrow_mut().insert(path, entry);
+    }
+
+    fn entry(&self, path: &Path) -> Option<Entry> {
+        self.paths.borrow().get(path).cloned()
+    }
+
+    fn expect_parent(&self, path: &Path) -> Result<()> {
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        match self.stat(parent)?.map(|stat| stat.kind) {
+            Some(FileKind::Dir) => Ok(()),
+            Some(other) => Err(Failure::new(
+                format!("write {}", path.display()),
+                format!("{} is a {}, not a directory", parent.display(), other.as_str()),
+            )),
+            None => Err(Failure::new(
+                format!("write {}", path.display()),
+                format!("there is no directory {}", parent.display()),
+            )),
+        }
+    }
+
+    /// The path with links in its directories resolved, so that one place has one name. While nothing is pretended
+    /// the host underneath resolves by itself, which saves looking at each part.
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        if self.paths.borrow().is_empty() {
+            return Ok(path.to_path_buf());
+        }
+        let mut real = PathBuf::from("/");
+        let parts: Vec<_> = path.components().filter(|part| *part != Component::RootDir).collect();
+        for (index, part) in parts.iter().enumerate() {
+            match part {
+                Component::ParentDir => drop(real.pop()),
+                Component::Normal(name) => real.push(name),
+                _ => {}
+            }
+            if index + 1 < parts.len() {
+                real = self.followed_raw(real)?;
+            }
+        }
+        Ok(real)
+    }
+
+    fn followed(&self, path: &Path) -> Result<PathBuf> {
+        self.followed_raw(self.canonical(path)?)
+    }
+
+    fn followed_raw(&self, mut path: PathBuf) -> Result<PathBuf> {
+        for _ in 0..LINK_LIMIT {
+            match self.stat_raw(&path)?.and_then(|stat| stat.target) {
+                None => return Ok(path),
+                Some(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
+            }
+        }
+        Err(Failure::new(
+            format!("follow {}", path.display()),
+            "there are too many links, one behind another",
+        ))
+    }
+
+    /// The state of a canonical path.
+    fn stat_raw(&self, path: &Path) -> Result<Option<Stat>> {
+        match self.entry(path) {
+            Some(Entry::There(stat, _)) => Ok(Some(stat)),
+            Some(Entry::Missing) => Ok(None),
+            None if self.below_missing(path) => Ok(None),
+            None => self.under.stat(path),
+        }
+    }
+
+    fn below_missing(&self, path: &Path) -> bool {
+        let mut above = path.ancestors().skip(1).filter_map(|parent| self.entry(parent));
+        above.any(|entry| matches!(entry, Entry::Missing))
+    }
+
+    fn held(&self, path: &Path) -> Result<Option<Bytes>> {
+        match self.entry(path) {
+            Some(Entry::There(_, bytes)) => Ok(Some(bytes)),
+            Some(Entry::Missing) => Ok(None),
+            None if self.below_missing(path) => Ok(None),
+            None => Ok(Some(Bytes::Under)),
+        }
+    }
+}
+
+impl Probe for Pretend<'_> {
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.stat_raw(&self.canonical(path)?)
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        let path = self.followed(path)?;
+        match self.held(&path)? {
+            None => Ok(None),
+            Some(Bytes::Under) => self.under.read(&path),
+            Some(Bytes::Held(bytes)) => Ok(Some(bytes)),
+            Some(Bytes::Named(_)) => Err(Failure::new(
+                format!("read {}", path.display()),
+                "it is still on the controller: check mode does not send files",
+            )),
+        }
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let path = self.followed(path)?;
+        match self.held(&path)? {
+            Some(Bytes::Under) => self.under.read_at(&path, offset, length),
+            _ => {
+                let bytes = self.read(&path)?.unwrap_or_default();
+                let rest = bytes.get(offset as usize..).unwrap_or_default();
+                Ok(rest[..rest.len().min(length)].to_vec())
+            }
+        }
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        let path = self.followed(path)?;
+        let pretended = self.paths.borrow().get(&path).is_some_and(|entry| matches!(entry, Entry::There(..)));
+        let mut names: BTreeSet<OsString> = match self.under.stat(&path)? {
+            Some(_) if !self.below_missing(&path) => self.under.list(&path)?.into_iter().collect(),
+            None if !pretended => return self.under.list(&path),
+            _ => BTreeSet::new(),
+        };
+        for (child, entry) in self.paths.borrow().iter().filter(|(child, _)| child.parent() == Some(&path)) {
+            let name = child.file_name().unwrap_or_default().to_os_string();
+            match entry {
+                Entry::Missing => drop(names.remove(&name)),
+                Entry::There(..) => drop(names.insert(name)),
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn digest(&self, path: &Path) -> Result<Option<Digest>> {
+        let path = self.followed(path)?;
+        match self.held(&path)? {
+            None => Ok(None),
+            Some(Bytes::Under) => self.under.digest(&path),
+            Some(Bytes::Held(bytes)) => Ok(Some(Digest::of(&bytes))),
+            Some(Bytes::Named(asset)) => Ok(Some(asset.digest)),
+        }
+    }
+
+    fn ask(&self, question: &Command) -> Result<Answer> {
+        match self.answers.borrow().get(&question.argv) {
+            Some(answer) => Ok(answer.clone()),
+            None => self.under.ask(question),
+        }
+    }
+
+    fn observe(&self, condition: &Condition) -> Result<Observed> {
+        match condition {
+            Condition::Path { path, exists } => {
+                let there = self.stat(&self.followed(path)?)?.is_some();
+                let seen = if there { format!("{path} exists") } else { format!("{path} does not exist") };
+                Ok(Observed { holds: there == *exists, seen, details: Values::new() })
+            }
+            Condition::Matches { path, pattern } => {
+                let pattern = regex_lite::Regex::new(pattern).doing(format!("read the pattern {pattern}"))?;
+                let text = self.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+                let holds = text.is_some_and(|text| pattern.is_match(&text));
+                let seen = if holds { format!("{path} matches") } else { format!("{path} does not match") };
+                Ok(Observed { holds, seen, details: Values::new() })
+            }
+            _ if self.touched() => Ok(Observed {
+                holds: false,
+                seen: "cannot be known before the changes above are applied".to_string(),
+                details: Values::new(),
+            }),
+            other => self.under.observe(other),
+        }
+    }
+}
+
+impl System for Pretend<'_> {
+    fn write(&self, path: &Path, content: &mut dyn Read, meta: &Meta) -> Result<()> {
+        let mut bytes = Vec::new();
+        content.take(READ_LIMIT + 1).read_to_end(&mut bytes).doing(format!("write {}", path.display()))?;
+        let size = bytes.len() as u64;
+        self.put_file(path, Bytes::Held(bytes), size, meta)
+    }
+
+    fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()> {
+        let path = self.followed(path)?;
+        if self.stat(&path)?.is_some() {
+            return self.set_meta(&path, meta);
+        }
+        self.expect_parent(&path)?;
+        self.put(path, Entry::There(with_meta(fresh(FileKind::Dir, 0o755), meta), Bytes::Under));
+        Ok(())
+    }
+
+    fn link(&self, path: &Path, target: &Path) -> Result<()> {
+        let path = self.canonical(path)?;
+        self.expect_parent(&path)?;
+        let stat = Stat { target: Some(target.to_path_buf()), ..fresh(FileKind::Link, 0o777) };
+        self.put(path, Entry::There(stat, Bytes::Under));
+        Ok(())
+    }
+
+    fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()> {
+        let path = self.canonical(path)?;
+        let Some(stat) = self.stat(&path)? else {
+            return Err(Failure::new(
+                format!("set mode and owner of {}", path.display()),
+                "there is nothing",
+            ));
+        };
+        let bytes = self.held(&path)?.unwrap_or(Bytes::Under);
+        self.put(path, Entry::There(with_meta(stat, meta), bytes));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let path = self.canonical(path)?;
+        if self.stat(&path)?.is_some_and(|stat| stat.kind == FileKind::Dir) && !self.list(&path)?.is_empty() {
+            return Err(Failure::new(format!("remove {}", path.display()), "the directory is not empty"));
+        }
+        self.put(path, Entry::Missing);
+        Ok(())
+    }
+
+    fn run(&self, command: &Command) -> Result<Answer> {
+        self.suppose(&Run::from(command.clone()));
+        Ok(Answer::default())
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        let bytes = self.read(from)?.unwrap_or_default();
+        self.write(to, &mut &bytes[..], &Meta { mode: Some(0o600), ..Meta::default() })
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let mut all = self.read(path)?.unwrap_or_default();
+        all.extend_from_slice(bytes);
+        self.write(path, &mut &all[..], &Meta::default())
+    }
+
+    fn lock(&self, _: &Path, _: &str) -> Result<Lock> {
+        Ok(Lock::Ours)
+    }
+}
+
+/// A host with an empty root directory, on which every program is missing. Unit tests begin with it.
+pub struct Empty;
+
+impl Probe for Empty {
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        Ok((path == Path::new("/")).then(|| fresh(FileKind::Dir, 0o755)))
+    }
+
+    fn read(&self, _: &Path) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    fn read_at(&self, path: &Path, _: u64, _: usize) -> Result<Vec<u8>> {
+        Err(Failure::new(format!("read {}", path.display()), "there is no such file"))
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        match path == Path::new("/") {
+            true => Ok(Vec::new()),
+            false => Err(Failure::new(format!("list {}", path.display()), "there is no such directory")),
+        }
+    }
+
+    fn digest(&self, _: &Path) -> Result<Option<Digest>> {
+        Ok(None)
+    }
+
+    fn ask(&self, _: &Command) -> Result<Answer> {
+        Ok(Answer::said(127, ""))
+    }
+
+    fn observe(&self, _: &Condition) -> Result<Observed> {
+        Ok(Observed { holds: false, seen: "nothing is there".to_string(), details: Values::new() })
+    }
+}
+
+fn fresh(kind: FileKind, mode: u32) -> Stat {
+    Stat { kind, mode, owner: NOBODY, group: NOBODY, size: 0, target: None }
+}
+
+fn with_meta(stat: Stat, meta: &Meta) -> Stat {
+    Stat {
+        mode: meta.mode.unwrap_or(stat.mode),
+        owner: meta.owner.unwrap_or(stat.owner),
+        group: meta.group.unwrap_or(stat.group),
+        ..stat
+    }
+}

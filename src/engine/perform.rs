@@ -1,0 +1,100 @@
+//! Performs one op on a host. This is the only place where a plan becomes a change.
+
+use crate::model::op::{Accept, Answer, Asset, Command, Content, Op};
+use crate::model::{Failure, Result};
+use crate::system::{FileKind, System};
+use std::io::Read;
+use std::path::Path;
+
+/// Gives the bytes of assets that a plan needs.
+pub trait Assets {
+    /// The bytes of `asset`, checked against its digest by whoever reads them to the end.
+    fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>>;
+}
+
+/// Makes a change that is not a wait and not a transfer. The answer is that of a command; [`accept`] judges it.
+pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<Answer>> {
+    match op {
+        Op::Write { path, content: Content::Bytes(bytes), meta } => {
+            host.write(path, &mut &bytes[..], meta)?
+        }
+        Op::Write { path, content: Content::Asset(asset), meta } => {
+            host.write(path, &mut assets.open(asset)?, meta)?
+        }
+        Op::Dir { path, meta } => host.make_dir(path, meta)?,
+        Op::Link { path, target } => host.link(path, target)?,
+        Op::Meta { path, meta } => host.set_meta(path, meta)?,
+        Op::Remove { path } => remove(host, path)?,
+        Op::Run(run) => return host.run(&run.command).map(Some),
+        Op::Await { .. } | Op::Fetch { .. } => {}
+    }
+    Ok(None)
+}
+
+/// Removes whatever stands at `path`, a directory with all that is in it.
+pub fn remove(host: &dyn System, path: &Path) -> Result<()> {
+    if host.stat(path)?.is_some_and(|stat| stat.kind == FileKind::Dir) {
+        for name in host.list(path)? {
+            remove(host, &path.join(name))?;
+        }
+    }
+    host.remove(path)
+}
+
+/// What an op is called in changes, messages and the journal: `write /etc/motd`.
+pub fn describe(op: &Op) -> String {
+    match op {
+        Op::Write { path, .. } => format!("write {path}"),
+        Op::Dir { path, .. } => format!("make directory {path}"),
+        Op::Link { path, target } => format!("link {path} to {target}"),
+        Op::Meta { path, meta } => format!("set {}of {path}", describe_meta(meta)),
+        Op::Remove { path } => format!("remove {path}"),
+        Op::Run(run) => format!("run {}", run.command.shown()),
+        Op::Await { condition, .. } => format!("wait until {}", describe_condition(condition)),
+        Op::Fetch { path, .. } => format!("fetch {path}"),
+    }
+}
+
+fn describe_meta(meta: &crate::model::op::Meta) -> String {
+    let mode = meta.mode.map(|mode| format!("mode {mode:04o} "));
+    let owner = meta.owner.map(|owner| format!("owner {owner} "));
+    let group = meta.group.map(|group| format!("group {group} "));
+    [mode, owner, group].into_iter().flatten().collect()
+}
+
+fn describe_condition(condition: &crate::model::op::Condition) -> String {
+    use crate::model::op::Condition;
+    match condition {
+        Condition::Port { host, port, open: true } => format!("{host}:{port} accepts connections"),
+        Condition::Port { host, port, open: false } => format!("{host}:{port} accepts no connections"),
+        Condition::Path { path, exists: true } => format!("{path} exists"),
+        Condition::Path { path, exists: false } => format!("{path} is gone"),
+        Condition::Matches { path, pattern } => format!("{path} matches {pattern}"),
+        Condition::Succeeds { command } => format!("{} succeeds", command.shown()),
+        Condition::Http(check) => format!("{} answers as wanted", check.url),
+    }
+}
+
+/// Refuses the answer of a command that had to end with status 0 and did not.
+pub fn accept(op: &Op, answer: Option<&Answer>) -> Result<()> {
+    match (op, answer) {
+        (Op::Run(run), Some(answer)) if run.accept == Accept::Zero && !answer.ok() => {
+            Err(refused(&run.command, answer))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The failure of a command that ended with a status other than 0.
+pub fn refused(command: &Command, answer: &Answer) -> Failure {
+    let doing = format!("run {}", command.shown());
+    match (answer.status, answer.last_words()) {
+        (127, None) => Failure::new(doing, "there is no such program on the host"),
+        (124, _) if command.timeout.is_some() => {
+            Failure::new(doing, "it was still running when its time was up")
+                .hint("give the step a longer timeout, or look why it hangs")
+        }
+        (status, Some(words)) => Failure::new(doing, format!("exit status {status}: {words}")),
+        (status, None) => Failure::new(doing, format!("exit status {status}, and it said nothing")),
+    }
+}

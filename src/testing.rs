@@ -1,0 +1,78 @@
+//! What unit tests of steps share: a pretended host, and a step applied to it.
+
+use crate::engine::perform::{self, Assets};
+use crate::model::op::{Answer, Asset, Command, Meta, Prediction, Run};
+use crate::model::{Failure, Result, Value};
+use crate::step;
+use crate::system::pretend::{Empty, Pretend};
+use crate::system::{Probe, System};
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::Path;
+
+/// An empty host with these files, whose directories are made.
+pub fn host(files: &[(&str, &str)]) -> Pretend<'static> {
+    let host = Pretend::over(&Empty);
+    for (path, content) in files {
+        make_parents(&host, Path::new(path));
+        host.write(Path::new(path), &mut content.as_bytes(), &Meta::default()).expect("a pretended write");
+    }
+    host
+}
+
+/// Lets the host answer a question, given as words, with a status and standard output.
+pub fn answer(host: &Pretend<'_>, question: &str, status: i32, stdout: &str) {
+    let argv = question.split(' ').map(str::to_string).collect::<Vec<_>>();
+    let mut run = Run::from(Command::new(["true"]));
+    run.predicts.push(Prediction { argv, answer: Answer::said(status, stdout) });
+    host.suppose(&run);
+}
+
+/// The text of a file.
+pub fn text(host: &Pretend<'_>, path: &str) -> String {
+    let bytes =
+        host.read(Path::new(path)).expect("a pretended read").unwrap_or_else(|| panic!("no file {path}"));
+    String::from_utf8(bytes).expect("text")
+}
+
+/// Plans a step whose keys are given as TOML, performs the plan, plans again, and tells what was done, a line an op.
+/// Panics when the second plan is not empty (unless the plan settles by being performed once): every kind is idempotent.
+pub fn apply(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
+    let step = parse(kind, keys)?;
+    let plan = step.plan(host)?;
+    let mut told = String::new();
+    for op in &plan.ops {
+        perform::change(host, op, &NoAssets)?;
+        if let crate::model::op::Op::Run(run) = op {
+            host.suppose(run);
+        }
+        writeln!(told, "{}", perform::describe(op)).expect("writing to a string");
+    }
+    if !plan.once {
+        assert_eq!(step.plan(host)?.ops, [], "the second plan must be empty");
+    }
+    Ok(told)
+}
+
+/// Reads a step's keys, given as TOML.
+pub fn parse(kind: &str, keys: &str) -> Result<Box<dyn step::Step>> {
+    let keys: Value = toml::from_str(keys).expect("TOML");
+    step::parse(kind, &keys)
+}
+
+struct NoAssets;
+
+impl Assets for NoAssets {
+    fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
+        Err(Failure::new(format!("open asset {}", asset.digest), "unit tests have none"))
+    }
+}
+
+fn make_parents(host: &Pretend<'_>, path: &Path) {
+    let mut parents: Vec<_> = path.ancestors().skip(1).collect();
+    parents.reverse();
+    for parent in parents.into_iter().filter(|parent| host.stat(parent).expect("a pretended stat").is_none())
+    {
+        host.make_dir(parent, &Meta::default()).expect("a pretended directory");
+    }
+}
