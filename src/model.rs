@@ -2,6 +2,7 @@
 
 pub mod arg;
 pub mod digest;
+pub mod duration;
 pub mod event;
 pub mod failure;
 pub mod job;
@@ -9,6 +10,7 @@ pub mod mode;
 pub mod op;
 pub mod outcome;
 pub mod path;
+pub mod words;
 
 pub use failure::{Doing, Failure, Result};
 

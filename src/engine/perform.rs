@@ -1,6 +1,7 @@
 //! Performs one op on a host. This is the only place where a plan becomes a change.
 
-use crate::model::op::{Accept, Answer, Asset, Command, Content, Op, Run};
+use super::confirm;
+use crate::model::op::{Answer, Asset, Command, Content, Op, Run};
 use crate::model::{Failure, Result};
 use crate::system::{FileKind, System};
 use std::io::Read;
@@ -77,9 +78,9 @@ fn describe_condition(condition: &crate::model::op::Condition) -> String {
 
 fn run_command(host: &dyn System, run: &Run) -> Result<Answer> {
     let answer = host.run(&run.command)?;
-    match run.accept {
-        Accept::Zero if !answer.ok() => Err(refused(&run.command, &answer)),
-        _ => Ok(answer),
+    match run.accept.accepts(answer.status) {
+        true => confirm::confirmed(host, run, answer),
+        false => Err(confirm::advised(host, &run.advice, refused(&run.command, &answer), &answer)),
     }
 }
 

@@ -232,6 +232,10 @@ impl Probe for Pretend<'_> {
         }
     }
 
+    fn pretends(&self) -> bool {
+        self.touched()
+    }
+
     fn observe(&self, condition: &Condition) -> Result<Observed> {
         match condition {
             Condition::Path { path, exists } => {
