@@ -2,4 +2,6 @@
 //! It is the same over every [`System`](crate::system::System); check mode is this engine over a pretended one.
 
 pub mod confirm;
+pub mod journal;
 pub mod perform;
+pub mod undo;

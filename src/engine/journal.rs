@@ -1,0 +1,392 @@
+//! The journal that a host keeps of each run: what is about to be changed, with what undo will need, durable before the
+//! change is made. It is what settles a run whose verdict never arrived, and what takes a run back.
+//!
+//! A run's folder holds `journal`, a JSON value a line, and `undo/`, the bytes that were replaced. Files here are 0600
+//! and folders 0700: replaced files may hold secrets. A run that changes nothing writes nothing.
+
+use super::perform;
+use crate::model::digest::Digest;
+use crate::model::event::StepEnded;
+use crate::model::job::{Job, RunId};
+use crate::model::op::{Command, Content, Meta, Op, Undo};
+use crate::model::outcome::HostOutcome;
+use crate::model::path::HostPath;
+use crate::model::{Doing, Failure, Result};
+use crate::system::{FileKind, Lock, Probe, System};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Runs whose undo is kept on a host; older ones are dropped when a new one begins.
+const RUNS_KEPT: usize = 50;
+
+/// A line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// First: which run this is.
+    Begin { run: RunId, host: String, who: String, epoch: u64, playbook: String, boot_id: String },
+    /// About to change something: how it is taken back.
+    Intent { change: u32, step: u32, what: String, back: Back },
+    /// A change was taken back.
+    TakenBack { change: u32 },
+    /// A step ended.
+    Step(StepEnded),
+    /// Last: how the run ended here.
+    End { outcome: HostOutcome },
+}
+
+/// How a change is taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Back {
+    /// Nothing does.
+    Nothing,
+    /// What stood there is put back.
+    Restore { path: HostPath, before: Vec<Saved>, left: Left },
+    /// Mode and owner are put back.
+    Meta { path: HostPath, meta: Meta },
+    /// A command does.
+    Command(Command),
+    /// The same command, once everything before it was restored.
+    Again(Command),
+}
+
+/// Something that stood at a path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Where.
+    pub path: HostPath,
+    /// What it was.
+    pub what: SavedKind,
+    /// Its mode and owner.
+    pub meta: Meta,
+}
+
+/// What sort of thing was saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SavedKind {
+    /// A file, its bytes in this file of the run's `undo` folder.
+    File { blob: String, digest: Digest },
+    /// A directory.
+    Dir,
+    /// A link and where it pointed.
+    Link { target: HostPath },
+}
+
+/// What the change leaves behind: undo refuses a path that somebody has changed since.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Left {
+    /// A file with these bytes.
+    File(Digest),
+    /// A link that points there.
+    Link(HostPath),
+    /// A directory.
+    Dir,
+    /// Nothing.
+    Absent,
+}
+
+/// The journal of the run in hand.
+pub struct Journal<'a> {
+    host: &'a dyn System,
+    store: Store,
+    job: &'a Job,
+    entries: Vec<Entry>,
+    unwritten: Vec<u8>,
+    began: bool,
+    changes: u32,
+}
+
+/// Where a host keeps what windlass must remember there.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: HostPath,
+}
+
+/// The handlers that a playbook still owes to a host, by playbook.
+type Owed = BTreeMap<String, Vec<String>>;
+
+impl<'a> Journal<'a> {
+    /// A journal for `job`. Nothing is written before [`Journal::begin`].
+    pub fn new(host: &'a dyn System, store: Store, job: &'a Job) -> Self {
+        Journal { host, store, job, entries: Vec::new(), unwritten: Vec::new(), began: false, changes: 0 }
+    }
+
+    /// Whether the host's lock is ours and the journal is open.
+    pub fn began(&self) -> bool {
+        self.began
+    }
+
+    /// Takes the host's lock, refuses a job older than one seen, opens the journal. Called before the first change.
+    pub fn begin(&mut self) -> Result<()> {
+        let run_folder = self.store.run(&self.job.run);
+        for folder in [&self.store.folder, &self.store.runs(), &run_folder, &run_folder.join("undo")] {
+            self.store.make_folder(self.host, folder)?;
+        }
+        self.take_lock()?;
+        self.check_epoch()?;
+        self.store.drop_old_runs(self.host, &self.job.run)?;
+        self.began = true;
+        self.push(&Entry::Begin {
+            run: self.job.run.clone(),
+            host: self.job.host.clone(),
+            who: self.job.who.clone(),
+            epoch: self.job.epoch,
+            playbook: self.job.playbook.clone(),
+            boot_id: boot_id(self.host),
+        })
+    }
+
+    /// Writes down, durably, that `op` is about to be performed and how it is taken back.
+    pub fn intend(&mut self, step: u32, op: &Op) -> Result<()> {
+        let back = self.back_of(op)?;
+        self.changes += 1;
+        let what = perform::describe(op);
+        self.push(&Entry::Intent { change: self.changes, step, what, back })?;
+        self.flush()
+    }
+
+    /// Writes down how a step ended. Durable with the next intent or the end.
+    pub fn step_ended(&mut self, ended: &StepEnded) -> Result<()> {
+        if !self.began {
+            return Ok(());
+        }
+        self.push(&Entry::Step(StepEnded { diff: None, output: None, ..ended.clone() }))
+    }
+
+    /// Closes the journal.
+    pub fn end(&mut self, outcome: HostOutcome) -> Result<()> {
+        if !self.began {
+            return Ok(());
+        }
+        self.push(&Entry::End { outcome })?;
+        self.flush()
+    }
+
+    /// Takes back what `steps` (all steps when `None`) changed in this run, newest first.
+    pub fn take_back(&mut self, step: Option<u32>) -> Result<Vec<String>> {
+        let entries = std::mem::take(&mut self.entries);
+        let blobs = self.store.run(&self.job.run).join("undo");
+        let taken = super::undo::take_back(self.host, &blobs, &entries, step);
+        self.entries = entries;
+        for change in &taken.changes {
+            self.push(&Entry::TakenBack { change: *change })?;
+        }
+        if self.began {
+            self.flush()?;
+        }
+        taken.result
+    }
+
+    /// The handlers that earlier runs of this playbook notified and did not finish.
+    pub fn owed(&self) -> Result<Vec<String>> {
+        Ok(self.store.owed(self.host)?.remove(&self.job.playbook).unwrap_or_default())
+    }
+
+    /// Remembers, durably, which handlers this playbook owes to the host.
+    pub fn owe(&mut self, handlers: Vec<String>) -> Result<()> {
+        let mut owed = self.store.owed(self.host)?;
+        let before = owed.remove(&self.job.playbook).unwrap_or_default();
+        if before == handlers {
+            return Ok(());
+        }
+        if !handlers.is_empty() {
+            owed.insert(self.job.playbook.clone(), handlers);
+        }
+        let text = serde_json::to_vec(&owed).doing("encode the handlers that are owed")?;
+        self.host.write(&self.store.owed_path(), &mut &text[..], &private_file())
+    }
+
+    fn push(&mut self, entry: &Entry) -> Result<()> {
+        serde_json::to_writer(&mut self.unwritten, entry).doing("encode a journal entry")?;
+        self.unwritten.push(b'\n');
+        self.entries.push(entry.clone());
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.host.append(&self.store.journal(&self.job.run), &self.unwritten)?;
+        self.unwritten.clear();
+        Ok(())
+    }
+
+    fn take_lock(&self) -> Result<()> {
+        let holder = format!("{}, run {}", self.job.who, self.job.run);
+        match self.host.lock(&self.store.folder.join("lock"), &holder)? {
+            Lock::Ours => Ok(()),
+            Lock::Theirs(other) => {
+                Err(Failure::new("lock the host", format!("it is being changed by {other}"))
+                    .hint("wait until that run has ended; the lock goes when its process does"))
+            }
+        }
+    }
+
+    /// A controller that was asleep while another of its own runs went by must not act on what it knew then.
+    fn check_epoch(&self) -> Result<()> {
+        let path = self.store.folder.join("epochs");
+        let bytes = self.host.read(&path)?.unwrap_or_default();
+        let mut epochs: BTreeMap<String, u64> = serde_json::from_slice(&bytes).unwrap_or_default();
+        let seen = epochs.get(&self.job.who).copied().unwrap_or(0);
+        if self.job.epoch < seen {
+            let why = format!("this run's epoch is {} and the host has seen {seen}", self.job.epoch);
+            return Err(
+                Failure::new("begin the run", why).hint("a newer run was here; start this one afresh")
+            );
+        }
+        epochs.insert(self.job.who.clone(), self.job.epoch);
+        let text = serde_json::to_vec(&epochs).doing("encode the epochs")?;
+        self.host.write(&path, &mut &text[..], &private_file())
+    }
+
+    fn back_of(&mut self, op: &Op) -> Result<Back> {
+        match op {
+            Op::Write { path, content, .. } => self.restore(path, Left::File(digest_of(content))),
+            Op::Dir { path, .. } => self.restore(path, Left::Dir),
+            Op::Link { path, target } => self.restore(path, Left::Link(target.clone())),
+            Op::Remove { path } => self.restore(path, Left::Absent),
+            Op::Meta { path, .. } => self.back_of_meta(path),
+            Op::Run(run) => Ok(match &run.undo {
+                Undo::Nothing => Back::Nothing,
+                Undo::Command(command) => Back::Command(command.clone()),
+                Undo::Again => Back::Again(run.command.clone()),
+            }),
+            Op::Await { .. } | Op::Fetch { .. } => Ok(Back::Nothing),
+        }
+    }
+
+    fn back_of_meta(&self, path: &HostPath) -> Result<Back> {
+        Ok(match self.host.stat(path)? {
+            Some(stat) => Back::Meta { path: path.clone(), meta: stat.meta() },
+            None => Back::Nothing,
+        })
+    }
+
+    fn restore(&mut self, path: &HostPath, left: Left) -> Result<Back> {
+        let mut before = Vec::new();
+        // A directory that is there stays there; only a removal needs what is inside it.
+        let deep = left == Left::Absent;
+        self.save(path, deep, &mut before)?;
+        Ok(Back::Restore { path: path.clone(), before, left })
+    }
+
+    fn save(&mut self, path: &HostPath, deep: bool, saved: &mut Vec<Saved>) -> Result<()> {
+        let Some(stat) = self.host.stat(path)? else { return Ok(()) };
+        let what = match stat.kind {
+            FileKind::File => self.save_file(path)?,
+            FileKind::Dir => SavedKind::Dir,
+            FileKind::Link => SavedKind::Link { target: stat.target.clone().unwrap_or_default().into() },
+            FileKind::Other => {
+                let why = "it is a device, socket or pipe, which cannot be brought back";
+                return Err(Failure::new(format!("save {path} for undo"), why));
+            }
+        };
+        let folder = what == SavedKind::Dir && deep;
+        saved.push(Saved { path: path.clone(), what, meta: stat.meta() });
+        if folder {
+            for name in self.host.list(path)? {
+                self.save(&path.join(name), deep, saved)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save_file(&mut self, path: &HostPath) -> Result<SavedKind> {
+        let digest = self.host.digest(path)?.unwrap_or_else(|| Digest::of(b""));
+        // Named by its bytes, so that saving the same file twice keeps one copy.
+        let blob = digest.to_string();
+        let to = self.store.run(&self.job.run).join("undo").join(&blob);
+        if self.host.stat(&to)?.is_none() {
+            self.host.copy(path, &to)?;
+        }
+        Ok(SavedKind::File { blob, digest })
+    }
+}
+
+impl Store {
+    /// A store in `folder`, which is made when it is first needed.
+    pub fn at(folder: HostPath) -> Self {
+        Store { folder }
+    }
+
+    /// Everything a run wrote down here; `None` when it changed nothing here.
+    pub fn read(&self, host: &dyn Probe, run: &RunId) -> Result<Option<Vec<Entry>>> {
+        let Some(bytes) = host.read(&self.journal(run))? else { return Ok(None) };
+        let lines = String::from_utf8_lossy(&bytes).into_owned();
+        // A line that was cut off by a power cut was not durable, so its change was not made.
+        Ok(Some(lines.lines().map_while(|line| serde_json::from_str(line).ok()).collect()))
+    }
+
+    /// The folder with the bytes that a run replaced.
+    pub fn blobs(&self, run: &RunId) -> HostPath {
+        self.run(run).join("undo")
+    }
+
+    /// Adds entries to the journal of a run that is over.
+    pub fn append(&self, host: &dyn System, run: &RunId, entries: &[Entry]) -> Result<()> {
+        let mut bytes = Vec::new();
+        for entry in entries {
+            serde_json::to_writer(&mut bytes, entry).doing("encode a journal entry")?;
+            bytes.push(b'\n');
+        }
+        host.append(&self.journal(run), &bytes)
+    }
+
+    fn owed(&self, host: &dyn Probe) -> Result<Owed> {
+        let bytes = host.read(&self.owed_path())?.unwrap_or_default();
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    fn owed_path(&self) -> HostPath {
+        self.folder.join("handlers")
+    }
+
+    fn runs(&self) -> HostPath {
+        self.folder.join("runs")
+    }
+
+    fn run(&self, run: &RunId) -> HostPath {
+        self.runs().join(run.as_str())
+    }
+
+    fn journal(&self, run: &RunId) -> HostPath {
+        self.run(run).join("journal")
+    }
+
+    fn make_folder(&self, host: &dyn System, folder: &HostPath) -> Result<()> {
+        for parent in folder.ancestors().collect::<Vec<_>>().into_iter().rev() {
+            if host.stat(parent)?.is_none() {
+                host.make_dir(parent, &Meta { mode: Some(0o700), ..Meta::default() })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_old_runs(&self, host: &dyn System, current: &RunId) -> Result<()> {
+        let names = host.list(&self.runs())?;
+        let old = names.len().saturating_sub(RUNS_KEPT);
+        for name in names.iter().take(old).filter(|name| *name != current.as_str()) {
+            perform::remove(host, &self.runs().join(Path::new(name)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Changes when the host is booted; empty where the kernel does not tell.
+pub fn boot_id(host: &dyn Probe) -> String {
+    let bytes = host.read(Path::new("/proc/sys/kernel/random/boot_id")).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).trim().to_string()
+}
+
+fn private_file() -> Meta {
+    Meta { mode: Some(0o600), ..Meta::default() }
+}
+
+fn digest_of(content: &Content) -> Digest {
+    match content {
+        Content::Bytes(bytes) => Digest::of(bytes),
+        Content::Asset(asset) => asset.digest.clone(),
+    }
+}

@@ -1,0 +1,178 @@
+//! Takes changes back, newest first, from what the journal kept.
+
+use super::journal::{Back, Entry, Left, Saved, SavedKind};
+use super::perform;
+use crate::model::op::Command;
+use crate::model::path::HostPath;
+use crate::model::{Failure, Result};
+use crate::system::{FileKind, Probe, System};
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// What came of taking changes back.
+pub struct Taken {
+    /// The changes that are taken back now, by their number in the journal.
+    pub changes: Vec<u32>,
+    /// What was done, a line each, or why it could not go on. What is in `changes` is done in either case.
+    pub result: Result<Vec<String>>,
+}
+
+/// Takes back the changes of `step`, or of every step, that were not taken back before.
+pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], step: Option<u32>) -> Taken {
+    let mut taken = Taken { changes: Vec::new(), result: Ok(Vec::new()) };
+    let mut again: Vec<&Command> = Vec::new();
+    let mut told = Vec::new();
+    for (change, what, back) in open_changes(entries, step) {
+        if let Back::Again(command) = back {
+            again.push(command);
+        } else if let Err(failure) = take_one_back(host, blobs, back) {
+            taken.result = Err(failure);
+            return taken;
+        } else if *back != Back::Nothing {
+            told.push(format!("took back: {what}"));
+        }
+        taken.changes.push(change);
+    }
+    taken.result = run_again(host, again).map(|lines| told.into_iter().chain(lines).collect());
+    taken
+}
+
+/// The changes that are still in force, newest first.
+fn open_changes(entries: &[Entry], only: Option<u32>) -> Vec<(u32, &str, &Back)> {
+    let taken: BTreeSet<u32> = entries
+        .iter()
+        .filter_map(|entry| if let Entry::TakenBack { change } = entry { Some(*change) } else { None })
+        .collect();
+    let intents = entries.iter().rev().filter_map(|entry| match entry {
+        Entry::Intent { change, step, what, back } if only.is_none_or(|only| only == *step) => {
+            Some((*change, what.as_str(), back))
+        }
+        _ => None,
+    });
+    intents.filter(|(change, ..)| !taken.contains(change)).collect()
+}
+
+/// Daemons that were restarted read their restored files, each once, in the order in which they were restarted first.
+fn run_again(host: &dyn System, newest_first: Vec<&Command>) -> Result<Vec<String>> {
+    let mut commands: Vec<&Command> = Vec::new();
+    for command in newest_first.into_iter().rev() {
+        if !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
+    commands.into_iter().map(|command| run(host, command)).collect()
+}
+
+fn run(host: &dyn System, command: &Command) -> Result<String> {
+    let answer = host.run(command)?;
+    if answer.ok() { Ok(format!("ran {}", command.shown())) } else { Err(perform::refused(command, &answer)) }
+}
+
+fn take_one_back(host: &dyn System, blobs: &HostPath, back: &Back) -> Result<()> {
+    match back {
+        Back::Nothing | Back::Again(_) => Ok(()),
+        Back::Command(command) => run(host, command).map(drop),
+        Back::Meta { path, meta } => match host.stat(path)? {
+            Some(_) => host.set_meta(path, meta),
+            None => Ok(()),
+        },
+        Back::Restore { path, before, left } => restore(host, blobs, path, before, left),
+    }
+}
+
+fn restore(
+    host: &dyn System,
+    blobs: &HostPath,
+    path: &HostPath,
+    before: &[Saved],
+    left: &Left,
+) -> Result<()> {
+    if stands_as_before(host, path, before)? {
+        return Ok(());
+    }
+    if !stands_as_left(host, path, left)? {
+        return Err(Failure::new(format!("take back {path}"), "it was changed by somebody else since")
+            .hint("look at what it holds now; what it held before is kept with the run on the host"));
+    }
+    match (before, left) {
+        ([], Left::Dir) if !host.list(path)?.is_empty() => Ok(()),
+        ([], _) => host.remove(path),
+        _ => before.iter().try_for_each(|saved| put_back(host, blobs, saved)),
+    }
+}
+
+fn put_back(host: &dyn System, blobs: &HostPath, saved: &Saved) -> Result<()> {
+    match &saved.what {
+        SavedKind::Dir => host.make_dir(&saved.path, &saved.meta),
+        SavedKind::Link { target } => host.link(&saved.path, target),
+        SavedKind::File { blob, .. } => {
+            // A link stands where the file was: writing would follow it.
+            if kind_at(host, &saved.path)? == Some(FileKind::Link) {
+                host.remove(&saved.path)?;
+            }
+            host.write(&saved.path, &mut HostReader::new(host, &blobs.join(blob)), &saved.meta)
+        }
+    }
+}
+
+fn stands_as_before(host: &dyn System, path: &Path, before: &[Saved]) -> Result<bool> {
+    if before.is_empty() {
+        return Ok(host.stat(path)?.is_none());
+    }
+    for saved in before {
+        let Some(stat) = host.stat(&saved.path)? else { return Ok(false) };
+        let same = match &saved.what {
+            SavedKind::Dir => stat.kind == FileKind::Dir,
+            SavedKind::Link { target } => stat.target.as_deref() == Some(target.as_path()),
+            SavedKind::File { digest, .. } => {
+                stat.kind == FileKind::File && host.digest(&saved.path)?.as_ref() == Some(digest)
+            }
+        };
+        if !same || (stat.kind != FileKind::Link && stat.meta() != saved.meta) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn stands_as_left(host: &dyn Probe, path: &Path, left: &Left) -> Result<bool> {
+    let stat = host.stat(path)?;
+    Ok(match left {
+        // A removal that stopped half way leaves some of the tree: what is missing is put back.
+        Left::Absent => true,
+        Left::Dir => stat.is_none_or(|stat| stat.kind == FileKind::Dir),
+        Left::Link(target) => stat.is_none_or(|stat| stat.target.as_deref() == Some(target.as_path())),
+        Left::File(digest) => match stat {
+            None => true,
+            Some(stat) => stat.kind == FileKind::File && host.digest(path)?.as_ref() == Some(digest),
+        },
+    })
+}
+
+fn kind_at(host: &dyn Probe, path: &Path) -> Result<Option<FileKind>> {
+    Ok(host.stat(path)?.map(|stat| stat.kind))
+}
+
+/// Reads a host's file in pieces.
+pub struct HostReader<'a> {
+    host: &'a dyn Probe,
+    path: HostPath,
+    offset: u64,
+}
+
+impl<'a> HostReader<'a> {
+    /// From the file's beginning.
+    pub fn new(host: &'a dyn Probe, path: &HostPath) -> Self {
+        HostReader { host, path: path.clone(), offset: 0 }
+    }
+}
+
+impl Read for HostReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.host.read_at(&self.path, self.offset, buffer.len()).map_err(io::Error::other)?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        self.offset += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+}
