@@ -83,6 +83,14 @@ pub struct WrongKey {
 }
 
 impl WrongKey {
+    /// The failure of a step of kind `kind` whose key it is.
+    pub fn in_step(self, kind: &str) -> Failure {
+        match self.path.as_str() {
+            "" => Failure::new(format!("read the keys of {kind}"), self.why),
+            path => Failure::new(format!("read {kind}.{path}"), self.why),
+        }
+    }
+
     /// What is wrong with the key at `path`; an empty path is the step's table.
     pub fn new(path: &str, why: impl Into<String>) -> Self {
         WrongKey { path: path.to_string(), why: why.into() }
@@ -98,10 +106,7 @@ pub fn kind(name: &str) -> Option<&'static Row> {
 pub fn parse(name: &str, keys: &Value) -> Result<Box<dyn Step>> {
     let row =
         kind(name).ok_or_else(|| Failure::new(format!("read step kind {name}"), "there is no such kind"))?;
-    (row.parse)(keys).map_err(|wrong| match wrong.path.as_str() {
-        "" => Failure::new(format!("read the keys of {name}"), wrong.why),
-        path => Failure::new(format!("read {name}.{path}"), wrong.why),
-    })
+    (row.parse)(keys).map_err(|wrong| wrong.in_step(name))
 }
 
 const fn row<K: Kind>() -> Row {
@@ -142,4 +147,6 @@ macro_rules! kinds {
 kinds![
     // files
     file::File,
+    // run and check
+    command::Command,
 ];
