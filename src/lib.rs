@@ -1,11 +1,25 @@
 //! windlass: operates a fleet of hosts over SSH. ARCHITECTURE.md is the map of this library.
 
+#[cfg(feature = "controller")]
+pub mod agent_binary;
+#[cfg(feature = "controller")]
+pub mod demo;
+#[cfg(feature = "controller")]
+pub mod diagnostic;
 pub mod engine;
+#[cfg(feature = "controller")]
+pub mod keys;
 pub mod model;
+pub mod record;
+#[cfg(feature = "controller")]
+pub mod report;
+#[cfg(feature = "controller")]
+pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
 pub mod step;
 pub mod system;
+pub mod template;
 #[cfg(all(test, feature = "controller"))]
 mod testing;
 pub mod wanted;

@@ -5,11 +5,15 @@ pub mod digest;
 pub mod duration;
 pub mod event;
 pub mod failure;
+pub mod host;
 pub mod job;
 pub mod mode;
+pub mod nearest;
 pub mod op;
 pub mod outcome;
 pub mod path;
+#[cfg(feature = "controller")]
+pub mod run;
 pub mod words;
 
 pub use failure::{Doing, Failure, Result};

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
 
+pub mod dressed;
 pub mod local;
 pub mod pretend;
 

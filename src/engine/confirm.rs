@@ -1,28 +1,38 @@
-//! Looks whether a command did what its exit status claims, and gathers what helps the reader when it did not.
+//! Judges how a command ended: its exit status, whether it did what that claims, and what helps the reader when not.
 
-use crate::model::Failure;
-use crate::model::Result;
-use crate::model::op::{Advice, Answer, Command, Run};
+use super::perform;
+use crate::model::op::{Accept, Advice, Answer, Command, Op, Run};
+use crate::model::{Failure, Result};
 use crate::system::Probe;
 
 /// Lines of a log that are told with a failure: enough for the reason, few enough to read.
 const LINES_TOLD: usize = 10;
 
-/// The answer of a command that was accepted, once what must be true afterwards was seen to be.
-pub fn confirmed(host: &dyn Probe, run: &Run, answer: Answer) -> Result<Answer> {
-    let Some(question) = &run.confirm else { return Ok(answer) };
-    let seen = host.ask(question)?;
-    if seen.ok() {
-        return Ok(answer);
+/// Refuses what a command answered, unless its status is accepted and what must be true afterwards is seen to be.
+/// Nothing is asked when every status is fine: then the playbook judges.
+pub fn accept(host: &dyn Probe, op: &Op, answer: Option<&Answer>) -> Result<()> {
+    let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(()) };
+    let refused = match run.accept.accepts(answer.status) {
+        false => Some(perform::refused(&run.command, answer)),
+        true if run.accept == Accept::Any => None,
+        true => unconfirmed(host, run, answer)?,
+    };
+    match refused {
+        Some(failure) => Err(advised(host, &run.advice, failure, answer)),
+        None => Ok(()),
     }
+}
+
+fn unconfirmed(host: &dyn Probe, run: &Run, answer: &Answer) -> Result<Option<Failure>> {
+    let Some(question) = &run.confirm else { return Ok(None) };
+    let seen = host.ask(question)?;
     let words = seen.last_words().unwrap_or_else(|| format!("exit status {}", seen.status));
     let why = format!("it exited {}, but {} says: {words}", answer.status, question.shown());
-    let failure = Failure::new(format!("run {}", run.command.shown()), why);
-    Err(advised(host, &run.advice, failure, &answer))
+    Ok((!seen.ok()).then(|| Failure::new(format!("run {}", run.command.shown()), why)))
 }
 
 /// The failure with the first hint that fits the output, and with what the advice's question answers.
-pub fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
+fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
     let output = [&answer.stderr[..], &answer.stdout[..]].concat();
     let output = String::from_utf8_lossy(&output);
     let fits = advice.hints.iter().find(|(text, _)| output.contains(text.as_str()));
@@ -49,8 +59,8 @@ mod tests {
     use super::*;
     use crate::testing::{answer, host};
 
-    fn restart() -> Run {
-        Run {
+    fn restart() -> Op {
+        Op::from(Run {
             command: Command::new(["systemctl", "restart", "app"]),
             confirm: Some(Command::new(["systemctl", "is-active", "app"])),
             advice: Advice {
@@ -58,7 +68,11 @@ mod tests {
                 question: Some(Command::new(["journalctl", "-u", "app"])),
             },
             ..Run::default()
-        }
+        })
+    }
+
+    fn refused(host: &dyn Probe, answer: &Answer) -> String {
+        accept(host, &restart(), Some(answer)).unwrap_err().to_string()
     }
 
     #[test]
@@ -66,21 +80,21 @@ mod tests {
         let host = host(&[]);
         answer(&host, "systemctl is-active app", 3, "failed\n");
         answer(&host, "journalctl -u app", 0, "no such port\n\nexited\n");
-        let failure = confirmed(&host, &restart(), Answer::default()).unwrap_err();
         assert_eq!(
-            failure.to_string(),
+            refused(&host, &Answer::default()),
             "run systemctl restart app: it exited 0, but systemctl is-active app says: failed\n    no such port\n    exited"
         );
         answer(&host, "systemctl is-active app", 0, "active\n");
-        assert!(confirmed(&host, &restart(), Answer::default()).is_ok());
+        assert!(accept(&host, &restart(), Some(&Answer::default())).is_ok());
     }
 
     #[test]
     fn output_chooses_the_hint() {
         let host = host(&[]);
-        let failure = Failure::new("run systemctl restart app", "exit status 1");
         let said = Answer::said(1, "Interactive authentication required.\n");
-        let told = advised(&host, &restart().advice, failure, &said);
-        assert_eq!(told.to_string(), "run systemctl restart app: exit status 1\n  hint: set become = true");
+        assert_eq!(
+            refused(&host, &said),
+            "run systemctl restart app: exit status 1: Interactive authentication required.\n  hint: set become = true"
+        );
     }
 }

@@ -286,20 +286,6 @@ impl Answer {
         String::from_utf8_lossy(&self.stdout).trim().to_string()
     }
 
-    /// What `register` gets of it: `status`, `stdout` and `stderr` without the line end they close with, and both as
-    /// lists of lines.
-    pub fn registered(&self) -> Values {
-        let mut values = Values::new();
-        values.insert("status".to_string(), self.status.into());
-        for (name, bytes) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
-            let text = String::from_utf8_lossy(bytes);
-            let text = text.trim_end_matches(['\n', '\r']);
-            values.insert(name.to_string(), text.into());
-            values.insert(format!("{name}_lines"), text.lines().collect::<Vec<_>>().into());
-        }
-        values
-    }
-
     /// The last non-empty line of standard error, else of standard output: usually why it failed.
     pub fn last_words(&self) -> Option<String> {
         [&self.stderr, &self.stdout].into_iter().find_map(|stream| last_line(stream))
@@ -322,6 +308,20 @@ impl From<Command> for Op {
     fn from(command: Command) -> Self {
         Run::from(command).into()
     }
+}
+
+/// What `register` gets of a command: `status`, `stdout` and `stderr` without the line end they close with, and both
+/// as lists of lines.
+pub fn registered(status: i32, stdout: &[u8], stderr: &[u8]) -> Values {
+    let mut values = Values::new();
+    values.insert("status".to_string(), status.into());
+    for (name, bytes) in [("stdout", stdout), ("stderr", stderr)] {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_end_matches(['\n', '\r']);
+        values.insert(name.to_string(), text.into());
+        values.insert(format!("{name}_lines"), text.lines().collect::<Vec<_>>().into());
+    }
+    values
 }
 
 fn last_line(bytes: &[u8]) -> Option<String> {

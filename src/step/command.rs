@@ -43,7 +43,8 @@ pub struct Command {
     check: Option<Words>,
     /// A command that takes it back, as a list or a line, for `runs undo` and `on_failure = "undo"`.
     undo: Option<Words>,
-    /// Exit statuses that are fine; `[]` accepts every one. Only 0 when not given.
+    /// Exit statuses that are fine; `[]` accepts every one. Only 0 when not given; with the
+    /// step key `failed_when`, every one, except for what only looks.
     accept: Option<Vec<i32>>,
     /// It only looks: it runs under `--check` too and never counts as a change. After changes that `--check` only
     /// pretends it is not run, since its answer would be about the past.
@@ -114,7 +115,8 @@ impl Step for Command {
         let run = Run {
             accept: self.accepted(),
             undo: self.undo.as_ref().map_or(Undo::Nothing, |words| Undo::Command(self.aside(words))),
-            predicts: self.check.iter().map(|words| prediction(words)).collect(),
+            predicts: self.check.iter().map(prediction).collect(),
+            confirm: self.check.as_ref().map(|words| self.aside(words)),
             ..Run::from(command)
         };
         Ok(Plan { once: self.check.is_none(), ..Plan::of(vec![run.into()]) })
@@ -189,7 +191,7 @@ fn look(host: &dyn Probe, command: op::Command, accept: &Accept) -> Result<Plan>
     }
     let answer = host.ask(&command)?;
     match accept.accepts(answer.status) {
-        true => Ok(Plan { result: answer.registered(), ..Plan::nothing() }),
+        true => Ok(Plan { result: op::registered(answer.status, &answer.stdout, &answer.stderr), ..Plan::nothing() }),
         false => Err(perform::refused(&command, &answer)),
     }
 }
