@@ -12,6 +12,7 @@ pub mod nearest;
 pub mod op;
 pub mod outcome;
 pub mod path;
+pub mod pattern;
 #[cfg(feature = "controller")]
 pub mod run;
 pub mod words;

@@ -149,4 +149,15 @@ kinds![
     file::File,
     // run and check
     command::Command,
+    template::Template,
+    directory::Directory,
+    symlink::Symlink,
+    absent::Absent,
+    line::Line,
+    block::Block,
+    json::Json,
+    fetch::Fetch,
 ];
+
+#[cfg(all(test, feature = "controller"))]
+mod tests;
