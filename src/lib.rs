@@ -25,7 +25,6 @@ pub mod keys;
 pub mod playbook;
 #[cfg(feature = "controller")]
 pub mod project;
-pub mod keys;
 #[cfg(feature = "controller")]
 pub mod record;
 #[cfg(feature = "controller")]
@@ -38,9 +37,6 @@ pub mod source;
 pub mod ssh;
 #[cfg(feature = "controller")]
 pub mod variables;
-pub mod source;
-#[cfg(feature = "controller")]
-pub mod ssh;
 
 #[cfg(all(test, feature = "controller"))]
 mod testing;
