@@ -17,7 +17,7 @@ pub mod local;
 mod observe;
 mod output;
 pub mod pretend;
-mod reason;
+pub mod reason;
 
 /// The most that [`Probe::read`] gives, in bytes. Larger files are worked by digest, in pieces.
 pub const READ_LIMIT: u64 = 16 * 1024 * 1024;
