@@ -3,24 +3,26 @@
 #[cfg(feature = "controller")]
 pub mod agent_binary;
 #[cfg(feature = "controller")]
+pub mod cli;
+#[cfg(feature = "controller")]
 pub mod demo;
-pub mod engine;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
+pub mod engine;
 #[cfg(feature = "controller")]
 pub mod keys;
 pub mod model;
-#[cfg(feature = "controller")]
-pub mod source;
 pub mod record;
 #[cfg(feature = "controller")]
 pub mod report;
 #[cfg(feature = "controller")]
+pub mod source;
+#[cfg(feature = "controller")]
 pub mod ssh;
 pub mod step;
 pub mod system;
+pub mod template;
 #[cfg(all(test, feature = "controller"))]
 mod testing;
-pub mod template;
 pub mod wanted;
 pub mod wire;
