@@ -11,6 +11,7 @@ pub mod nearest;
 pub mod op;
 pub mod outcome;
 pub mod path;
+pub mod pattern;
 #[cfg(feature = "controller")]
 pub mod run;
 
