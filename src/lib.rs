@@ -12,6 +12,7 @@ pub mod engine;
 #[cfg(feature = "controller")]
 pub mod keys;
 pub mod model;
+#[cfg(feature = "controller")]
 pub mod record;
 #[cfg(feature = "controller")]
 pub mod report;
