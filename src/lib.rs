@@ -1,5 +1,16 @@
 //! windlass: operates a fleet of hosts over SSH. ARCHITECTURE.md is the map of this library.
 
+// On hosts and on the controller.
+pub mod agent;
+pub mod engine;
+pub mod model;
+pub mod step;
+pub mod system;
+pub mod template;
+pub mod wanted;
+pub mod wire;
+
+// On the controller only.
 #[cfg(feature = "controller")]
 pub mod agent_binary;
 #[cfg(feature = "controller")]
@@ -11,8 +22,8 @@ pub mod diagnostic;
 pub mod engine;
 #[cfg(feature = "controller")]
 pub mod keys;
-pub mod model;
 #[cfg(feature = "controller")]
+pub mod model;
 pub mod record;
 #[cfg(feature = "controller")]
 pub mod report;
@@ -20,6 +31,14 @@ pub mod report;
 pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
+pub mod step;
+pub mod system;
+pub mod template;
+#[cfg(all(test, feature = "controller"))]
+mod testing;
+
+#[cfg(all(test, feature = "controller"))]
+mod testing;
 pub mod step;
 pub mod system;
 pub mod template;
