@@ -31,11 +31,6 @@ pub mod report;
 pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
-pub mod step;
-pub mod system;
-pub mod template;
-#[cfg(all(test, feature = "controller"))]
-mod testing;
 
 #[cfg(all(test, feature = "controller"))]
 mod testing;
