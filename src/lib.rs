@@ -14,6 +14,8 @@ pub mod wire;
 #[cfg(feature = "controller")]
 pub mod agent_binary;
 #[cfg(feature = "controller")]
+pub mod cli;
+#[cfg(feature = "controller")]
 pub mod demo;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
