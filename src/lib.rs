@@ -26,6 +26,8 @@ pub mod record;
 #[cfg(feature = "controller")]
 pub mod report;
 #[cfg(feature = "controller")]
+pub mod run;
+#[cfg(feature = "controller")]
 pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
