@@ -1,15 +1,40 @@
 //! windlass: operates a fleet of hosts over SSH. ARCHITECTURE.md is the map of this library.
 
+// On hosts and on the controller.
+pub mod agent;
+pub mod engine;
+pub mod model;
+pub mod step;
+pub mod system;
+pub mod template;
+pub mod wanted;
+pub mod wire;
+
+// On the controller only.
 #[cfg(feature = "controller")]
 pub mod agent_binary;
 #[cfg(feature = "controller")]
 pub mod demo;
+#[cfg(feature = "controller")]
+pub mod diagnostic;
 pub mod engine;
+#[cfg(feature = "controller")]
+pub mod keys;
+#[cfg(feature = "controller")]
 pub mod model;
+pub mod record;
+#[cfg(feature = "controller")]
+pub mod report;
+#[cfg(feature = "controller")]
+pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
+
+#[cfg(all(test, feature = "controller"))]
+mod testing;
 pub mod step;
 pub mod system;
+pub mod template;
 #[cfg(all(test, feature = "controller"))]
 mod testing;
 pub mod wanted;

@@ -2,13 +2,20 @@
 
 pub mod arg;
 pub mod digest;
+pub mod duration;
 pub mod event;
 pub mod failure;
+pub mod host;
 pub mod job;
 pub mod mode;
+pub mod nearest;
 pub mod op;
 pub mod outcome;
 pub mod path;
+pub mod pattern;
+#[cfg(feature = "controller")]
+pub mod run;
+pub mod words;
 
 pub use failure::{Doing, Failure, Result};
 
