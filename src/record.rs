@@ -5,7 +5,7 @@ use crate::model::Failure;
 use crate::model::event::{Event, Output, StepEnded};
 use crate::model::job::RunId;
 use crate::model::outcome::{HostOutcome, StepOutcome};
-use crate::model::run::{HostEvent, RunEvent, RunIntent, What};
+use crate::model::run::{HostEvent, RunEvent, RunIntent, RunKind, What};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -131,7 +131,7 @@ impl RunRecord {
                 self.ended = Some(event.at);
                 self.exit = Some(*exit);
             }
-            What::Started(_) | What::Note(_) => {}
+            What::Started { .. } | What::Note(_) => {}
         }
     }
 
@@ -139,7 +139,9 @@ impl RunRecord {
     pub fn changed_something(&self) -> bool {
         let changed =
             |host: &HostRecord| host.counts().changed > 0 && host.outcome != Some(HostOutcome::Undone);
-        !self.intent.check && self.hosts.iter().any(changed)
+        let undoable =
+            self.intent.kind.journaled() && self.intent.kind != RunKind::Undo && !self.intent.check;
+        undoable && self.hosts.iter().any(changed)
     }
 }
 

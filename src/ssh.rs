@@ -11,6 +11,7 @@ pub mod keys;
 pub mod known_hosts;
 mod pattern;
 mod session;
+pub mod ship;
 pub mod target;
 mod wire;
 
@@ -134,8 +135,6 @@ pub enum Class {
     Authentication,
     /// Something other than what SSH prescribes.
     Protocol,
-    /// What was asked of us cannot be done, for example a key file that cannot be read.
-    Local,
 }
 
 /// Why there is no connection.

@@ -2,16 +2,22 @@
 //! `Shell` through a POSIX sh at the other end of an SSH channel, and
 //! `Pretend`, which keeps writes in memory. One conformance suite runs against all of them.
 
-use crate::model::Result;
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, Meta, Observed};
+use crate::model::{Failure, Result};
 use std::ffi::OsString;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+#[cfg(test)]
+mod conformance;
 pub mod dressed;
+pub mod http;
 pub mod local;
+mod observe;
+mod output;
 pub mod pretend;
+mod reason;
 
 /// The most that [`Probe::read`] gives, in bytes. Larger files are worked by digest, in pieces.
 pub const READ_LIMIT: u64 = 16 * 1024 * 1024;
@@ -42,6 +48,12 @@ pub trait Probe {
 
     /// Looks once whether a condition holds.
     fn observe(&self, condition: &Condition) -> Result<Observed>;
+
+    /// Whether changes were only pretended so far, so that what programs and daemons answer now may not be what they
+    /// will answer once the changes are made.
+    fn pretends(&self) -> bool {
+        false
+    }
 }
 
 /// Changes a host. Only the engine calls these.
@@ -98,7 +110,7 @@ pub struct Stat {
     /// In bytes.
     pub size: u64,
     /// Where a link points, as written.
-    pub target: Option<std::path::PathBuf>,
+    pub target: Option<PathBuf>,
 }
 
 /// What sort of thing stands at a path.
@@ -131,4 +143,24 @@ impl Stat {
     pub fn meta(&self) -> Meta {
         Meta { mode: Some(self.mode), owner: Some(self.owner), group: Some(self.group) }
     }
+}
+
+/// A path with more links than this, one behind another, is a loop; the kernel's own bound.
+const LINK_LIMIT: usize = 40;
+
+/// Where `path` ends when its last part is a link, and what stands there.
+fn followed(host: &dyn Probe, path: &Path) -> Result<(PathBuf, Option<Stat>)> {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINK_LIMIT {
+        let stat = host.stat(&path)?;
+        match stat.as_ref().and_then(|stat| stat.target.as_ref()) {
+            None => return Ok((path, stat)),
+            Some(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
+        }
+    }
+    Err(Failure::new(format!("follow {}", path.display()), "there are too many links, one behind another"))
+}
+
+fn too_large(doing: &str) -> Failure {
+    Failure::new(doing, format!("it is larger than the {} MiB that are read at once", READ_LIMIT >> 20))
 }

@@ -23,7 +23,7 @@ pub struct RunEvent {
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
     /// First: the intent has been recorded; hosts are contacted from here on.
-    Started(Box<RunIntent>),
+    Started { intent: Box<RunIntent>, epoch: u64 },
     /// Something about one host.
     Host { host: String, event: HostEvent },
     /// Ctrl-C: hosts finish the step in hand. The second time they are killed.

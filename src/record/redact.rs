@@ -52,7 +52,9 @@ impl Redactor {
     /// The event without secrets.
     pub fn event(&self, event: RunEvent) -> Clean<RunEvent> {
         let what = match event.what {
-            What::Started(intent) => What::Started(Box::new(self.intent(*intent).0)),
+            What::Started { intent, epoch } => {
+                What::Started { intent: Box::new(self.intent(*intent).0), epoch }
+            }
             What::Host { host, event } => What::Host { host, event: self.host_event(event) },
             What::Note(note) => What::Note(self.text(&note)),
             what @ (What::Interrupted | What::Ended { .. }) => what,

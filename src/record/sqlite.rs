@@ -105,7 +105,7 @@ impl Sqlite {
                         params![run.as_str(), event.at.to_string(), exit],
                     )?;
                 }
-                What::Started(_) | What::Note(_) => {}
+                What::Started { .. } | What::Note(_) => {}
             }
         }
         change.commit()

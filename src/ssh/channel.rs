@@ -20,6 +20,8 @@ const CHANNEL_DEADLINE: Duration = Duration::from_secs(30);
 const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A connection that is logged in. It ends when it and its channels are dropped.
+///
+/// Several commands may run at once, but each must be read: one whose output nobody takes holds up the others.
 pub struct Connection {
     handle: Handle<Door>,
     state: Arc<State>,

@@ -125,7 +125,8 @@ async fn shake_hands(
         if let Some(error) = error {
             return Err(error);
         }
-        sleep(pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+        let jitter = rand::rng().random_range(0.5..1.5);
+        sleep(pause.mul_f64(jitter)).await;
         pause = (pause * 2).min(BUSY_PAUSE_MAX);
     }
     unreachable!("the attempts are counted above")
@@ -257,6 +258,23 @@ fn busy(target: &Target, said: Option<String>, tries: u32) -> ConnectError {
         .hint("too many logins at once (MaxStartups there), or it refuses this address (fail2ban, PerSourcePenalties, hosts.deny)"))
 }
 
+/// What sshd says when it has too many logins under way, or enough of us. Older ones say nothing.
+const BUSY_WORDS: &[&str] = &["Exceeded MaxStartups", "Not allowed at this time"];
+
+fn no_banner(said: Option<String>, target: &Target) -> Attempt {
+    match said {
+        Some(said) if !BUSY_WORDS.iter().any(|words| said.starts_with(words)) => {
+            not_ssh(&said, target).into()
+        }
+        said => Attempt::Busy(said),
+    }
+}
+
+fn not_ssh(said: &str, target: &Target) -> ConnectError {
+    let failure = Failure::new(doing(target), format!("this is not SSH: it says `{said}`"));
+    ConnectError::new(Class::Protocol, failure.hint("is the port right?"))
+}
+
 fn classify(why: Broken, greeting: &Greeting, target: &Target) -> Attempt {
     let why = match why {
         Broken::Untrusted(failure) => return ConnectError::new(Class::HostKey, failure).into(),
@@ -275,17 +293,12 @@ fn classify(why: Broken, greeting: &Greeting, target: &Target) -> Attempt {
         _ => false,
     };
     if hung_up && !greeting.is_ssh() {
-        return Attempt::Busy(greeting.said());
+        return no_banner(greeting.said(), target);
     }
     let class =
         if hung_up || matches!(why, russh::Error::IO(_)) { Class::Unreachable } else { Class::Protocol };
-    let failure = match &why {
-        russh::Error::Version => Failure::new(
-            doing(target),
-            format!("this is not SSH: it says `{}`", greeting.said().unwrap_or_default()),
-        )
-        .hint("is the port right?"),
-        other => Failure::new(doing(target), explain(other)),
-    };
-    ConnectError::new(class, failure).into()
+    match &why {
+        russh::Error::Version => not_ssh(&greeting.said().unwrap_or_default(), target).into(),
+        other => ConnectError::new(class, Failure::new(doing(target), explain(other))).into(),
+    }
 }

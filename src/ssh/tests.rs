@@ -5,7 +5,33 @@ mod server;
 mod sshd;
 
 use super::*;
+use crate::model::host::HostKeyPolicy;
 use bytes::Bytes;
+use std::time::Duration;
+
+/// A host on loopback of which nothing else is known.
+fn target(port: u16) -> Target {
+    Target {
+        name: "lab".to_string(),
+        address: "127.0.0.1".to_string(),
+        port,
+        users: vec!["deploy".to_string()],
+        identities: Vec::new(),
+        identities_named: true,
+        identities_only: false,
+        certificates: Vec::new(),
+        agent: None,
+        known_hosts: Vec::new(),
+        host_key_alias: None,
+        policy: HostKeyPolicy::Strict,
+        connect_timeout: Duration::from_secs(10),
+        keepalive: Some(target::KEEPALIVE),
+        keepalive_max: target::KEEPALIVE_MAX,
+        password: None,
+        jump: Vec::new(),
+        notes: Vec::new(),
+    }
+}
 
 /// What a command sent and how it ended.
 #[derive(Debug, Default, PartialEq)]
@@ -42,4 +68,21 @@ async fn run(connection: &Connection, command: &str, input: impl Into<Bytes>) ->
 
 fn printed(stdout: &str) -> Told {
     Told { stdout: stdout.into(), exit: Some(Exit::Status(0)), ..Told::default() }
+}
+
+#[test]
+fn connections_may_be_made_and_used_in_any_task() {
+    fn moves<T: Send>(_: T) {}
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<(Shared, Connection, Target, Config)>();
+    moves(|target: Target, shared: Arc<Shared>| {
+        moves(async move {
+            let connection = connect(&target, &shared).await.map_err(|error| error.failure)?;
+            let mut channel = connection.exec("true").await?;
+            channel.write(Bytes::new()).await?;
+            channel.next().await;
+            connection.disconnect().await;
+            Ok::<(), Failure>(())
+        });
+    });
 }

@@ -1,1 +1,354 @@
-//! The host itself.
+//! The host itself, as the agent sees it: files through descriptors, processes in groups of their own. Also a host that
+//! is only a folder, for `windlass demo` and tests.
+
+use super::reason::{self, refused};
+use super::{FileKind, Lock, Probe, READ_LIMIT, Stat, System, http, observe};
+use crate::model::digest::Digest;
+use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
+use crate::model::path::HostPath;
+use crate::model::{Failure, Result};
+use process::Running;
+use root::{Place, Root, absent_is_none};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+mod connect;
+mod process;
+mod program;
+mod root;
+mod user;
+mod write;
+
+pub use process::Stopper;
+
+/// A new directory's mode when nothing is asked for, whatever the umask.
+const NEW_DIR_MODE: u32 = 0o755;
+
+/// More than this of what another holder wrote into a lock is not read, in bytes.
+const HOLDER_LIMIT: u64 = 4096;
+
+/// The host that this process runs on, or a folder of it.
+#[derive(Debug)]
+pub struct Local {
+    root: Root,
+    running: Running,
+    locks: Mutex<Vec<OwnedFd>>,
+}
+
+impl Local {
+    /// The whole host.
+    pub fn new() -> Self {
+        Local::at(Root::Host)
+    }
+
+    /// A host whose every path is below `root`, which must exist and cannot be left: not by `..`, and absolute links
+    /// count from it. Programs are those found in its `bin` folders. Fails where the kernel has no openat2 (before 5.6).
+    pub fn below(root: &HostPath) -> Result<Self> {
+        Root::below(root).map(Local::at).map_err(|errno| refused(format!("use {root} as a host"), errno))
+    }
+
+    /// Kills the process group that is running, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        self.running.stopper()
+    }
+
+    fn at(root: Root) -> Self {
+        Local { root, running: Running::default(), locks: Mutex::default() }
+    }
+
+    fn place(&self, path: &Path, doing: &str) -> Result<Place> {
+        if !path.is_absolute() {
+            return Err(Failure::new(doing, "a path on a host must begin with /"));
+        }
+        self.root.place(path).map_err(|errno| refused(doing, errno))
+    }
+
+    /// Where `path` ends when its last part is a link.
+    fn place_followed(&self, path: &Path, doing: &str) -> Result<Place> {
+        let (path, _) = super::followed(self, path)?;
+        self.place(&path, doing)
+    }
+
+    /// A regular file opened for reading; `None` when there is nothing.
+    fn file(&self, path: &Path, doing: &str) -> Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let opened = self.root.open(path, flags);
+        let Some(open) = absent_is_none(opened).map_err(|errno| refused(doing, errno))? else {
+            return Ok(None);
+        };
+        let stat = fs::fstat(&open).map_err(|errno| refused(doing, errno))?;
+        match kind_of(&stat) {
+            FileKind::File => Ok(Some(File::from(open))),
+            other => Err(wrong_kind(doing, other, FileKind::File)),
+        }
+    }
+
+    fn expect_file(&self, path: &Path, doing: &str) -> Result<File> {
+        self.file(path, doing)?.ok_or_else(|| refused(doing, Errno::NOENT))
+    }
+
+    fn write_from(&self, path: &Path, content: &mut dyn Read, meta: &Meta, doing: &str) -> Result<()> {
+        let place = self.place_followed(path, doing)?;
+        let old = place.stat().map_err(|errno| refused(doing, errno))?;
+        expect_kind(doing, old.as_ref(), FileKind::File)?;
+        write::file(&place, old.as_ref(), content, meta).map_err(|trouble| match trouble {
+            write::Trouble::System(errno) => refused(doing, errno),
+            write::Trouble::Content(error) => {
+                Failure::new(doing, format!("its new content cannot be read: {error}"))
+            }
+        })
+    }
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Local::new()
+    }
+}
+
+impl Probe for Local {
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        let doing = format!("look at {}", path.display());
+        let stat = || -> rustix::io::Result<_> {
+            let Some(place) = absent_is_none(self.root.place(path))? else { return Ok(None) };
+            let Some(stat) = place.stat()? else { return Ok(None) };
+            let target = (kind_of(&stat) == FileKind::Link).then(|| place.target()).transpose()?;
+            Ok(Some(told(&stat, target)))
+        };
+        stat().map_err(|errno| refused(doing, errno))
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        let doing = format!("read {}", path.display());
+        let Some(file) = self.file(path, &doing)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.take(READ_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| failed(&doing, &error))?;
+        if bytes.len() as u64 > READ_LIMIT { Err(super::too_large(&doing)) } else { Ok(Some(bytes)) }
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let doing = format!("read {}", path.display());
+        let mut file = self.expect_file(path, &doing)?;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.take(length as u64).read_to_end(&mut bytes))
+            .map_err(|error| failed(&doing, &error))?;
+        Ok(bytes)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        let doing = format!("list {}", path.display());
+        let names = || -> rustix::io::Result<Vec<OsString>> {
+            let open = self.root.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+            let entries = fs::Dir::new(open)?.map(|entry| Ok(entry?.file_name().to_bytes().to_vec()));
+            let names = entries.collect::<rustix::io::Result<Vec<_>>>()?;
+            Ok(names
+                .into_iter()
+                .filter(|name| name != b"." && name != b"..")
+                .map(OsString::from_vec)
+                .collect())
+        };
+        let mut names = names().map_err(|errno| refused(doing, errno))?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn digest(&self, path: &Path) -> Result<Option<Digest>> {
+        let doing = format!("read {}", path.display());
+        let Some(mut file) = self.file(path, &doing)? else { return Ok(None) };
+        let (digest, _) = Digest::of_reader(&mut file).map_err(|error| failed(&doing, &error))?;
+        Ok(Some(digest))
+    }
+
+    fn ask(&self, question: &Command) -> Result<Answer> {
+        self.run(question)
+    }
+
+    fn observe(&self, condition: &Condition) -> Result<Observed> {
+        observe::observe(self, self, condition)
+    }
+}
+
+impl System for Local {
+    fn write(&self, path: &Path, content: &mut dyn Read, meta: &Meta) -> Result<()> {
+        self.write_from(path, content, meta, &format!("write {}", path.display()))
+    }
+
+    fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()> {
+        let doing = format!("make directory {}", path.display());
+        let place = self.place_followed(path, &doing)?;
+        let old = place.stat().map_err(|errno| refused(&doing, errno))?;
+        expect_kind(&doing, old.as_ref(), FileKind::Dir)?;
+        make_dir(&place, old.is_none(), meta).map_err(|errno| refused(&doing, errno))
+    }
+
+    fn link(&self, path: &Path, target: &Path) -> Result<()> {
+        let doing = format!("link {} to {}", path.display(), target.display());
+        let place = self.place(path, &doing)?;
+        write::link(&place, target.as_os_str()).map_err(|errno| refused(&doing, errno))
+    }
+
+    fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()> {
+        let doing = format!("set mode and owner of {}", path.display());
+        let place = self.place(path, &doing)?;
+        let set = place.open(OFlags::PATH).and_then(|open| write::set_meta(&open, meta));
+        set.map_err(|errno| refused(&doing, errno))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let doing = format!("remove {}", path.display());
+        let removed = absent_is_none(self.root.place(path)).and_then(|place| match place {
+            Some(place) => remove(&place),
+            None => Ok(()),
+        });
+        removed.map_err(|errno| refused(doing, errno))
+    }
+
+    fn run(&self, command: &Command) -> Result<Answer> {
+        self.execute(command, super::OUTPUT_KEPT)
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        let doing = format!("copy {} to {}", from.display(), to.display());
+        let mut content = self.expect_file(from, &doing)?;
+        let meta = Meta { mode: Some(0o600), ..Meta::default() };
+        self.write_from(to, &mut content, &meta, &doing)
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let doing = format!("append to {}", path.display());
+        let place = self.place_followed(path, &doing)?;
+        append(&place, bytes).map_err(|error| failed(&doing, &error))
+    }
+
+    fn lock(&self, path: &Path, holder: &str) -> Result<Lock> {
+        let doing = format!("lock {}", path.display());
+        let place = self.place(path, &doing)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = fs::openat(&place.folder, &place.name, flags, Mode::RUSR | Mode::WUSR);
+        let mut file = File::from(opened.map_err(|errno| refused(&doing, errno))?);
+        match fs::flock(&file, fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => self.keep_lock(file, holder).map_err(|error| failed(&doing, &error)),
+            Err(Errno::WOULDBLOCK) => read_holder(&mut file).map_err(|error| failed(&doing, &error)),
+            Err(errno) => Err(refused(&doing, errno)),
+        }
+    }
+}
+
+impl Local {
+    fn keep_lock(&self, mut file: File, holder: &str) -> std::io::Result<Lock> {
+        file.set_len(0)?;
+        file.write_all(holder.as_bytes())?;
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).push(file.into());
+        Ok(Lock::Ours)
+    }
+}
+
+impl observe::Network for Local {
+    fn port(&self, host: &str, port: u16) -> Result<Result<(), String>> {
+        connect::port(self, host, port)
+    }
+
+    fn http(&self, check: &HttpCheck, url: &http::Url) -> Result<Result<http::Response, String>> {
+        if url.tls {
+            http::through_programs(&|command, kept| self.execute(command, kept), check)
+        } else {
+            connect::http(self, check, url)
+        }
+    }
+}
+
+fn told(stat: &fs::Stat, target: Option<PathBuf>) -> Stat {
+    Stat {
+        kind: kind_of(stat),
+        mode: stat.st_mode & 0o7777,
+        owner: stat.st_uid,
+        group: stat.st_gid,
+        size: stat.st_size as u64,
+        target,
+    }
+}
+
+fn kind_of(stat: &fs::Stat) -> FileKind {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Dir,
+        FileType::Symlink => FileKind::Link,
+        _ => FileKind::Other,
+    }
+}
+
+fn expect_kind(doing: &str, there: Option<&fs::Stat>, kind: FileKind) -> Result<()> {
+    match there.map(kind_of) {
+        Some(other) if other != kind => Err(wrong_kind(doing, other, kind)),
+        _ => Ok(()),
+    }
+}
+
+fn wrong_kind(doing: &str, there: FileKind, wanted: FileKind) -> Failure {
+    Failure::new(doing, format!("a {} is there, not a {}", there.as_str(), wanted.as_str()))
+}
+
+fn failed(doing: &str, error: &std::io::Error) -> Failure {
+    reason::because(doing, &reason::plain(error))
+}
+
+fn make_dir(place: &Place, new: bool, meta: &Meta) -> rustix::io::Result<()> {
+    let mut meta = meta.clone();
+    if new {
+        fs::mkdirat(&place.folder, &place.name, Mode::RWXU)?;
+        meta.mode = meta.mode.or(Some(NEW_DIR_MODE));
+    }
+    let open = place.open(OFlags::PATH | OFlags::DIRECTORY)?;
+    write::set_meta(&open, &meta)?;
+    if new { place.sync_folder() } else { Ok(()) }
+}
+
+fn remove(place: &Place) -> rustix::io::Result<()> {
+    let Some(stat) = place.stat()? else { return Ok(()) };
+    let flags = if kind_of(&stat) == FileKind::Dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+    match fs::unlinkat(&place.folder, &place.name, flags) {
+        Ok(()) => place.sync_folder(),
+        // Somebody else was quicker.
+        Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// A write that fails half-way is taken back, so that the next one does not begin in the middle of a line.
+fn append(place: &Place, bytes: &[u8]) -> std::io::Result<()> {
+    let (mut file, new) = open_to_append(place)?;
+    let length = file.metadata()?.len();
+    if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+        file.set_len(length)?;
+        return Err(error);
+    }
+    if new { Ok(place.sync_folder()?) } else { Ok(()) }
+}
+
+fn open_to_append(place: &Place) -> rustix::io::Result<(File, bool)> {
+    let flags = OFlags::WRONLY | OFlags::APPEND;
+    match place.open(flags) {
+        Ok(open) => Ok((File::from(open), false)),
+        Err(Errno::NOENT) => {
+            let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let open = fs::openat(&place.folder, &place.name, flags, Mode::RUSR | Mode::WUSR)?;
+            fs::fchmod(&open, Mode::RUSR | Mode::WUSR)?;
+            Ok((File::from(open), true))
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+fn read_holder(file: &mut File) -> std::io::Result<Lock> {
+    let mut bytes = Vec::new();
+    file.take(HOLDER_LIMIT).read_to_end(&mut bytes)?;
+    Ok(Lock::Theirs(String::from_utf8_lossy(&bytes).trim().to_string()))
+}

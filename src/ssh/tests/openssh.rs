@@ -311,6 +311,9 @@ async fn new_hosts_are_learned_in_a_form_openssh_reads() {
     assert_eq!(fs::read_to_string(&learned).unwrap().lines().count(), 1);
     let strict = Target { policy: HostKeyPolicy::Strict, ..target };
     connect(&strict, &Shared::new()).await.unwrap();
+    program("ssh-keygen", &["-q", "-H", "-f", &learned.display().to_string()]);
+    assert!(fs::read_to_string(&learned).unwrap().starts_with("|1|"));
+    connect(&strict, &Shared::new()).await.unwrap();
     let (port, file) = (sshd.port.to_string(), format!("UserKnownHostsFile={}", learned.display()));
     let key = sshd.path("id").display().to_string();
     program(

@@ -1,12 +1,10 @@
 //! A real sshd on loopback, with throw-away keys, for what only OpenSSH can prove.
 
-use crate::model::host::HostKeyPolicy;
-use crate::ssh::target::{KEEPALIVE, KEEPALIVE_MAX, Target};
+use crate::ssh::Target;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Output, Stdio};
-use std::time::Duration;
 use tempfile::TempDir;
 
 pub struct Sshd {
@@ -35,8 +33,9 @@ impl Sshd {
         }
         fs::copy(path("id.pub"), path("authorized_keys")).unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Bash reads ~/.bashrc under sshd, and whatever a machine has there is none of these tests' business.
         let config = format!(
-            "{}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nUsePAM no\nStrictModes no\n\
+            "{}\nSetEnv HOME=/nonexistent\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nUsePAM no\nStrictModes no\n\
              PidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
             extra.replace("{}", &folder.path().display().to_string()),
             path("host"),
@@ -58,24 +57,10 @@ impl Sshd {
     /// How to get in, with the key `id`.
     pub fn target(&self) -> Target {
         Target {
-            name: "lab".to_string(),
-            address: "127.0.0.1".to_string(),
-            port: self.port,
             users: vec![me()],
             identities: vec![self.path("id")],
-            identities_named: true,
-            identities_only: false,
-            certificates: Vec::new(),
-            agent: None,
             known_hosts: vec![self.path("known_hosts")],
-            host_key_alias: None,
-            policy: HostKeyPolicy::Strict,
-            connect_timeout: Duration::from_secs(10),
-            keepalive: Some(KEEPALIVE),
-            keepalive_max: KEEPALIVE_MAX,
-            password: None,
-            jump: Vec::new(),
-            notes: Vec::new(),
+            ..super::target(self.port)
         }
     }
 }

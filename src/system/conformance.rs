@@ -1,0 +1,148 @@
+//! What every system must do, run against each of them. `files` cases look only through the traits, so that a host in
+//! memory passes them too; `host` cases need a real disk and real processes.
+
+use super::local::Local;
+use super::pretend::{Empty, Pretend};
+use super::{Probe, Stat, System};
+use crate::model::op::Meta;
+use crate::model::path::HostPath;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+mod files;
+mod host;
+
+/// A system and a fresh folder on it.
+struct Fixture {
+    system: Box<dyn System>,
+    /// The folder as the system names it.
+    folder: PathBuf,
+    /// The folder as this test's own process names it, where there is one.
+    real: PathBuf,
+    /// What the system's paths begin at, seen from this test.
+    root: PathBuf,
+    _kept: Option<tempfile::TempDir>,
+}
+
+impl Fixture {
+    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        self.write_as(name, content, Meta::default());
+    }
+
+    fn write_as(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>, meta: Meta) {
+        self.system.write(&self.path(name), &mut content.as_ref(), &meta).unwrap();
+    }
+
+    fn dir(&self, name: impl AsRef<Path>) {
+        self.system.make_dir(&self.path(name), &Meta::default()).unwrap();
+    }
+
+    fn link(&self, name: impl AsRef<Path>, target: impl AsRef<Path>) {
+        self.system.link(&self.path(name), target.as_ref()).unwrap();
+    }
+
+    fn read(&self, name: impl AsRef<Path>) -> Vec<u8> {
+        self.system.read(&self.path(name)).unwrap().unwrap()
+    }
+
+    fn stat(&self, name: impl AsRef<OsStr>) -> Option<Stat> {
+        self.system.stat(&self.path(name.as_ref())).unwrap()
+    }
+
+    fn list(&self) -> Vec<String> {
+        let names = self.system.list(&self.folder).unwrap();
+        names.iter().map(|name| name.to_string_lossy().into_owned()).collect()
+    }
+}
+
+/// What a failure says, with the fixture's own folder cut out.
+fn why<T: std::fmt::Debug>(result: crate::model::Result<T>) -> String {
+    result.unwrap_err().why
+}
+
+fn mode(mode: u32) -> Meta {
+    Meta { mode: Some(mode), ..Meta::default() }
+}
+
+fn on_disk(system: impl FnOnce(&Path) -> (Box<dyn System>, PathBuf, PathBuf)) -> Fixture {
+    let kept = tempfile::tempdir().unwrap();
+    let (system, root, folder) = system(kept.path());
+    let real = root.join(folder.strip_prefix("/").unwrap());
+    std::fs::create_dir_all(&real).unwrap();
+    Fixture { system, folder, real, root, _kept: Some(kept) }
+}
+
+fn local() -> Fixture {
+    on_disk(|kept| (Box::new(Local::new()), "/".into(), kept.join("space in name")))
+}
+
+fn below_a_root() -> Fixture {
+    on_disk(|kept| {
+        let system = Local::below(&HostPath::from(kept)).unwrap();
+        (Box::new(system), kept.into(), "/srv/folder".into())
+    })
+}
+
+fn pretended() -> Fixture {
+    let system = Pretend::over(&Empty);
+    system.make_dir(Path::new("/folder"), &Meta::default()).unwrap();
+    let nowhere = PathBuf::from("/nonexistent");
+    Fixture {
+        system: Box::new(system),
+        folder: "/folder".into(),
+        real: nowhere.clone(),
+        root: nowhere,
+        _kept: None,
+    }
+}
+
+/// Makes a test of each case for one system.
+macro_rules! conforms {
+    (files: $system:ident = $make:path $(, $ignored:meta)?) => {
+        mod $system {
+            conforms!(@each $make, files, [$(#[$ignored])?];
+                nothing_is_there_at_first, content_comes_back_byte_for_byte, a_large_file_comes_back,
+                odd_names_are_only_names, new_things_have_the_usual_modes, a_mode_can_be_asked_for,
+                a_replaced_file_keeps_its_mode, a_directory_is_made_once, a_file_is_no_directory,
+                a_directory_is_no_file, parents_are_not_made, links_tell_their_target, links_are_replaced,
+                a_linked_file_is_replaced_where_it_is, a_dangling_link_holds_nothing, a_loop_of_links_is_a_failure,
+                links_can_be_removed, removing_is_not_recursive, a_part_can_be_read, digests_agree,
+                a_copy_is_private, bytes_are_appended, names_are_sorted, paths_and_matches_are_observed,
+            );
+        }
+    };
+    (host: $system:ident = $make:path $(, $ignored:meta)?) => {
+        mod $system {
+            conforms!(@each $make, host, [$(#[$ignored])?];
+                owners_are_kept_and_set, a_full_disk_leaves_the_old_file, a_read_only_disk_is_named,
+                a_link_has_no_mode, a_directory_is_not_entered_by_a_link, appended_files_are_private,
+                the_umask_does_not_matter, a_large_read_is_refused, attributes_are_kept,
+                nothing_is_left_behind_by_writes, a_lock_is_held_once, status_and_output_come_back,
+                arguments_are_only_words, stdin_arrives, large_stdin_does_not_block, unread_stdin_does_not_block,
+                environment_and_directory_are_set, the_locale_is_c, a_missing_program_is_127, a_missing_folder_is_named,
+                a_signal_is_told, endless_output_is_bounded, both_streams_are_told_apart, a_time_limit_ends_the_group,
+                a_stubborn_process_is_killed, a_daemon_does_not_hold_the_step, another_user_can_be_used,
+                an_unknown_user_is_named, ports_are_observed, http_is_observed, commands_are_observed,
+            );
+        }
+    };
+    (@each $make:path, $list:ident, $ignored:tt; $($case:ident),* $(,)?) => {
+        $( conforms!(@one $make, $list, $ignored, $case); )*
+    };
+    (@one $make:path, $list:ident, [$(#[$ignored:meta])?], $case:ident) => {
+        #[test]
+        $(#[$ignored])?
+        fn $case() {
+            super::$list::$case(&$make());
+        }
+    };
+}
+
+conforms!(files: pretend_files = super::pretended);
+conforms!(files: local_files = super::local);
+conforms!(host: local_host = super::local);
+conforms!(files: root_files = super::below_a_root);

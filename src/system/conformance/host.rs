@@ -1,0 +1,398 @@
+//! A real disk and real processes.
+
+use super::{Fixture, mode, why};
+use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta};
+use crate::system::{Lock, OUTPUT_KEPT, READ_LIMIT};
+use rustix::fs::XattrFlags;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A generous bound for things that must not take long.
+const SOON: Duration = Duration::from_secs(20);
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn run(on: &Fixture, argv: &[&str]) -> Answer {
+    on.system.run(&Command::new(argv.iter().copied())).unwrap()
+}
+
+fn sh(on: &Fixture, script: &str) -> Answer {
+    run(on, &["sh", "-c", script])
+}
+
+pub fn owners_are_kept_and_set(on: &Fixture) {
+    if !is_root() {
+        return;
+    }
+    let meta = Meta { owner: Some(1234), group: Some(5678), mode: Some(0o4750) };
+    on.write_as("file", "old", meta.clone());
+    on.write("file", "new");
+    assert_eq!(on.stat("file").unwrap().meta(), meta);
+    on.system.make_dir(&on.path("dir"), &meta).unwrap();
+    assert_eq!(on.stat("dir").unwrap().meta(), meta);
+    on.link("link", "file");
+    on.system.set_meta(&on.path("link"), &Meta { owner: Some(77), ..Meta::default() }).unwrap();
+    assert_eq!((on.stat("link").unwrap().owner, on.stat("file").unwrap().owner), (77, 1234));
+}
+
+/// A small file system over the fixture's folder, for as long as it lives.
+struct Mounted<'a>(&'a Fixture);
+
+impl<'a> Mounted<'a> {
+    fn small(on: &'a Fixture) -> Option<Self> {
+        let mounted = is_root() && outside(&["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs"], &on.real);
+        mounted.then_some(Mounted(on))
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        outside(&["umount", "-l"], &self.0.real);
+    }
+}
+
+fn outside(argv: &[&str], path: &Path) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a test prepares the host from outside")]
+    let status = std::process::Command::new(argv[0])
+        .args(&argv[1..])
+        .arg(path)
+        .stderr(std::process::Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+pub fn a_full_disk_leaves_the_old_file(on: &Fixture) {
+    let Some(_mounted) = Mounted::small(on) else { return };
+    on.write("file", "old");
+    let large = vec![7; 200_000];
+    let failure = on.system.write(&on.path("file"), &mut &large[..], &Meta::default()).unwrap_err();
+    assert_eq!(failure.why, "no space left on device");
+    assert!(failure.hint.is_some());
+    assert_eq!(on.read("file"), b"old");
+    assert_eq!(on.list(), ["file"]);
+    on.system.append(&on.path("file"), &large).unwrap_err();
+    assert_eq!(on.read("file"), b"old");
+    assert_eq!(run(on, &["echo", "still works"]).text(), "still works");
+}
+
+pub fn a_read_only_disk_is_named(on: &Fixture) {
+    let Some(_mounted) = Mounted::small(on) else { return };
+    on.write("file", "old");
+    assert!(outside(&["mount", "-o", "remount,ro"], &on.real));
+    assert_eq!(
+        why(on.system.write(&on.path("file"), &mut &b"new"[..], &Meta::default())),
+        "read-only file system"
+    );
+    assert_eq!(why(on.system.remove(&on.path("file"))), "read-only file system");
+    assert_eq!(on.read("file"), b"old");
+}
+
+pub fn a_link_has_no_mode(on: &Fixture) {
+    on.write_as("file", "x", mode(0o600));
+    on.link("link", "file");
+    on.system.set_meta(&on.path("link"), &mode(0o777)).unwrap_err();
+    assert_eq!(on.stat("file").unwrap().mode, 0o600);
+}
+
+pub fn a_directory_is_not_entered_by_a_link(on: &Fixture) {
+    on.dir("dir");
+    on.link("link", "dir");
+    on.link("link", "elsewhere");
+    assert_eq!(on.stat("link").unwrap().target.as_deref(), Some(Path::new("elsewhere")));
+    assert_eq!(on.system.list(&on.path("dir")).unwrap().len(), 0);
+    on.system.link(&on.path("dir"), Path::new("elsewhere")).unwrap_err();
+    assert_eq!(on.system.list(&on.path("dir")).unwrap().len(), 0);
+    assert_eq!(on.list(), ["dir", "link"]);
+}
+
+pub fn appended_files_are_private(on: &Fixture) {
+    on.system.append(&on.path("log"), b"x").unwrap();
+    assert_eq!(on.stat("log").unwrap().mode, 0o600);
+}
+
+pub fn the_umask_does_not_matter(on: &Fixture) {
+    // The umask belongs to the whole test process, so it is left alone; modes beyond every usual umask tell as well.
+    on.write_as("file", "x", mode(0o666));
+    on.system.make_dir(&on.path("dir"), &mode(0o777)).unwrap();
+    assert_eq!((on.stat("file").unwrap().mode, on.stat("dir").unwrap().mode), (0o666, 0o777));
+}
+
+pub fn a_large_read_is_refused(on: &Fixture) {
+    fs::File::create(on.real.join("huge")).unwrap().set_len(READ_LIMIT + 1).unwrap();
+    assert!(why(on.system.read(&on.path("huge"))).contains("16 MiB"));
+    assert_eq!(on.system.read_at(&on.path("huge"), READ_LIMIT, 10).unwrap(), [0]);
+    assert!(on.system.digest(&on.path("huge")).unwrap().is_some());
+}
+
+pub fn attributes_are_kept(on: &Fixture) {
+    on.write("file", "old");
+    let real = on.real.join("file");
+    if rustix::fs::setxattr(&real, "user.windlass", b"kept\0", XattrFlags::empty()).is_err() {
+        return;
+    }
+    on.write("file", "new");
+    let mut value = [0; 16];
+    assert_eq!(rustix::fs::getxattr(&real, "user.windlass", &mut value[..]), Ok(5));
+    assert_eq!(fs::read(&real).unwrap(), b"new");
+}
+
+pub fn nothing_is_left_behind_by_writes(on: &Fixture) {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the controller went away"))
+        }
+    }
+    on.write("file", "old");
+    let failure =
+        on.system.write(&on.path("file"), &mut b"half".chain(Broken), &Meta::default()).unwrap_err();
+    assert_eq!(failure.why, "its new content cannot be read: the controller went away");
+    on.write(&"n".repeat(250), "long name");
+    assert_eq!(on.list(), ["file".to_string(), "n".repeat(250)]);
+    assert_eq!(on.read("file"), b"old");
+}
+
+pub fn a_lock_is_held_once(on: &Fixture) {
+    assert_eq!(on.system.lock(&on.path("lock"), "alice@laptop run 1").unwrap(), Lock::Ours);
+    let theirs = Lock::Theirs("alice@laptop run 1".into());
+    assert_eq!(on.system.lock(&on.path("lock"), "bob").unwrap(), theirs);
+    // What a lock-holder starts must not hold the lock when it lives on.
+    assert!(sh(on, "sleep 5 </dev/null >/dev/null 2>&1 &").ok());
+    assert_eq!(on.system.lock(&on.path("other"), "bob").unwrap(), Lock::Ours);
+}
+
+pub fn status_and_output_come_back(on: &Fixture) {
+    let answer = sh(on, "printf 'out\\000\\n\\n'; printf err >&2; exit 3");
+    assert_eq!((answer.status, &answer.stdout[..], &answer.stderr[..]), (3, &b"out\0\n\n"[..], &b"err"[..]));
+    assert_eq!(answer.total, 9);
+    assert_eq!(run(on, &["true"]), Answer::default());
+}
+
+pub fn arguments_are_only_words(on: &Fixture) {
+    let words = [
+        "",
+        "two words",
+        "it's",
+        "$(touch pwned)",
+        "line\nbreak\n",
+        "back\\slash\\0101",
+        "-n",
+        "*",
+        "é\u{7f}",
+    ];
+    let argv = ["printf", "[%s]"].into_iter().chain(words).collect::<Vec<_>>();
+    let wanted: String = words.iter().map(|word| format!("[{word}]")).collect();
+    assert_eq!(String::from_utf8(run(on, &argv).stdout).unwrap(), wanted);
+}
+
+pub fn stdin_arrives(on: &Fixture) {
+    for stdin in [&b""[..], b"line\n", b"a\0b\xff no newline", b"\\c %s \\0"] {
+        let command = Command { stdin: stdin.to_vec(), ..Command::new(["cat"]) };
+        assert_eq!(on.system.run(&command).unwrap().stdout, stdin);
+    }
+}
+
+pub fn large_stdin_does_not_block(on: &Fixture) {
+    let stdin = b"0123456789abcde\n".repeat(20_000);
+    let command = Command { stdin: stdin.clone(), ..Command::new(["cat"]) };
+    let answer = on.system.run(&command).unwrap();
+    assert_eq!(answer.total, stdin.len() as u64);
+    assert_eq!(answer.stdout[..OUTPUT_KEPT], stdin[..OUTPUT_KEPT]);
+}
+
+pub fn unread_stdin_does_not_block(on: &Fixture) {
+    let command = Command { stdin: vec![b'x'; 300_000], ..Command::new(["true"]) };
+    assert_eq!(on.system.run(&command).unwrap(), Answer::default());
+}
+
+pub fn environment_and_directory_are_set(on: &Fixture) {
+    let mut command = Command::new(["sh", "-c", "printf '%s|%s|' \"$WORD\" \"$EMPTY\"; pwd"]);
+    command.environment =
+        BTreeMap::from([("WORD".into(), "it's $(here)\n".into()), ("EMPTY".into(), String::new())]);
+    command.directory = Some(on.folder.clone().into());
+    let real = on.real.canonicalize().unwrap();
+    assert_eq!(on.system.run(&command).unwrap().text(), format!("it's $(here)\n||{}", real.display()));
+    assert_eq!(run(on, &["pwd"]).text(), on.root.canonicalize().unwrap().display().to_string());
+}
+
+pub fn the_locale_is_c(on: &Fixture) {
+    assert_eq!(sh(on, "echo $LC_ALL:${LANG-}:${LC_TIME-}").text(), "C::");
+    assert!(sh(on, "echo $PATH").text().contains("/usr/sbin"));
+}
+
+pub fn a_missing_program_is_127(on: &Fixture) {
+    assert_eq!(run(on, &["windlass-no-such-program", "x"]).status, 127);
+    assert_eq!(run(on, &["/windlass/no/such/program"]).status, 127);
+    assert!(on.system.run(&Command::default()).is_err());
+}
+
+pub fn a_missing_folder_is_named(on: &Fixture) {
+    let command = Command { directory: Some(on.path("nothing").into()), ..Command::new(["true"]) };
+    assert_eq!(why(on.system.run(&command)), "no such file or directory");
+}
+
+pub fn a_signal_is_told(on: &Fixture) {
+    assert_eq!(sh(on, "kill -KILL $$").status, 137);
+    assert_eq!(sh(on, "kill -TERM $$").status, 143);
+}
+
+pub fn endless_output_is_bounded(on: &Fixture) {
+    let answer = sh(on, "yes 0123456789 | head -c 30000000; echo; echo the end; echo short >&2");
+    assert_eq!(answer.total, 30_000_000 + 1 + 8 + 6);
+    assert!(answer.stdout.len() < 2 * OUTPUT_KEPT + 100);
+    assert!(
+        answer.stdout.starts_with(b"0123456789\n0123456789\n") && answer.stdout.ends_with(b"\nthe end\n")
+    );
+    assert!(String::from_utf8_lossy(&answer.stdout).contains(" bytes left out …\n"));
+    assert_eq!(answer.stderr, b"short\n");
+    let exact = sh(on, "yes 0123456789 | head -c 50000; echo the end");
+    assert_eq!((exact.stdout.len(), exact.total), (50_008, 50_008));
+    assert!(exact.stdout.ends_with(b"the end\n"));
+}
+
+pub fn both_streams_are_told_apart(on: &Fixture) {
+    let answer = sh(on, "yes o | head -c 400000; yes e | head -c 400000 >&2; echo done");
+    assert_eq!(answer.total, 800_005);
+    assert!(answer.stdout.starts_with(b"o\no\n") && answer.stderr.starts_with(b"e\ne\n"));
+}
+
+pub fn a_time_limit_ends_the_group(on: &Fixture) {
+    let script = "echo begun; sleep 300 & echo $! >\"$0\"; wait";
+    let file = on.real.join("pid");
+    let command = Command {
+        timeout: Some(Duration::from_secs(1)),
+        ..Command::new(["sh", "-c", script, file.to_str().unwrap()])
+    };
+    let begun = Instant::now();
+    let answer = on.system.run(&command).unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (124, "begun"));
+    assert!(begun.elapsed() < SOON);
+    let pid = fs::read_to_string(file).unwrap();
+    assert!(!is_alive(pid.trim()), "the sleeping child lives on");
+    let quick = Command { timeout: Some(Duration::from_secs(60)), ..Command::new(["echo", "in time"]) };
+    assert_eq!(on.system.run(&quick).unwrap().text(), "in time");
+}
+
+/// A zombie does nothing any more; whoever is process 1 here may be slow to collect it.
+fn is_alive(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
+
+pub fn a_stubborn_process_is_killed(on: &Fixture) {
+    let script = "trap '' TERM; echo begun; while :; do sleep 1; done";
+    let command = Command { timeout: Some(Duration::from_secs(1)), ..Command::new(["sh", "-c", script]) };
+    let begun = Instant::now();
+    let answer = on.system.run(&command).unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (124, "begun"));
+    assert!(begun.elapsed() < SOON);
+}
+
+pub fn a_daemon_does_not_hold_the_step(on: &Fixture) {
+    let begun = Instant::now();
+    let answer = sh(on, "sleep 40 & echo $!");
+    assert!(begun.elapsed() < SOON);
+    assert!(is_alive(&answer.text()), "the daemon may go on");
+    outside(&["kill"], Path::new(&answer.text()));
+}
+
+pub fn another_user_can_be_used(on: &Fixture) {
+    if !is_root() {
+        return;
+    }
+    let mut command = Command::new(["sh", "-c", "id -u; id -g; id -G; echo $HOME; cat"]);
+    command.user = Some("nobody".into());
+    command.stdin = b"a secret".to_vec();
+    let nobody = run(on, &["sh", "-c", "id -u nobody; id -g nobody; id -G nobody"]).text();
+    assert_eq!(on.system.run(&command).unwrap().text(), format!("{nobody}\n/nonexistent\na secret"));
+    command.argv = vec!["printf".into(), "[%s]".into(), "-c".into(), "it's $(x)".into(), String::new()];
+    assert_eq!(on.system.run(&command).unwrap().text(), "[-c][it's $(x)][]");
+    assert_eq!(run(on, &["id", "-u"]).text(), "0");
+}
+
+pub fn an_unknown_user_is_named(on: &Fixture) {
+    let command = Command { user: Some("windlass-nobody".into()), ..Command::new(["true"]) };
+    let failure = on.system.run(&command).unwrap_err();
+    assert_eq!(failure.why, "the host has no such user");
+}
+
+/// Answers each connection once with the same bytes; its port.
+fn server(answer: &'static str, times: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(times) {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            let mut chunk = [0; 1024];
+            while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+                match stream.read(&mut chunk) {
+                    Ok(n) if n > 0 => request.extend_from_slice(&chunk[..n]),
+                    _ => break,
+                }
+            }
+            // A port check has gone again by now.
+            let _gone = stream.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+pub fn ports_are_observed(on: &Fixture) {
+    let port = server("", 8);
+    let observe =
+        |port, open| on.system.observe(&Condition::Port { host: "127.0.0.1".into(), port, open }).unwrap();
+    let seen = observe(port, true);
+    assert_eq!((seen.holds, seen.seen), (true, format!("127.0.0.1:{port} accepts connections")));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let seen = observe(free, true);
+    assert_eq!((seen.holds, seen.seen), (false, format!("127.0.0.1:{free} refused the connection")));
+    assert!(observe(free, false).holds);
+}
+
+pub fn http_is_observed(on: &Fixture) {
+    let port =
+        server("HTTP/1.1 200 OK\r\nX-Is: here\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 2);
+    let mut check = HttpCheck {
+        url: format!("http://127.0.0.1:{port}/health"),
+        method: "GET".into(),
+        headers: BTreeMap::new(),
+        body: None,
+        status: vec![200],
+        matches: Some("^ok$".into()),
+        timeout: Duration::from_secs(10),
+    };
+    let seen = on.system.observe(&Condition::Http(Box::new(check.clone()))).unwrap();
+    assert_eq!((seen.holds, seen.seen), (true, format!("{} answered 200", check.url)));
+    assert_eq!(seen.details["body"], "ok");
+    assert_eq!(seen.details["headers"]["x-is"], "here");
+    check.status = vec![204, 301];
+    let seen = on.system.observe(&Condition::Http(Box::new(check.clone()))).unwrap();
+    assert_eq!((seen.holds, seen.seen), (false, format!("{} answered 200, not 204 or 301", check.url)));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    check.url = format!("http://127.0.0.1:{free}/");
+    let seen = on.system.observe(&Condition::Http(Box::new(check))).unwrap();
+    assert_eq!((seen.holds, &seen.details["status"]), (false, &0.into()));
+}
+
+pub fn commands_are_observed(on: &Fixture) {
+    let observe = |argv: &[&str]| {
+        let command = Command::new(argv.iter().copied());
+        on.system.observe(&Condition::Succeeds { command }).unwrap()
+    };
+    assert!(observe(&["true"]).holds);
+    let seen = observe(&["sh", "-c", "echo not ready >&2; exit 3"]);
+    assert_eq!(
+        (seen.holds, seen.seen.as_str()),
+        (false, "sh -c 'echo not ready >&2; exit 3' exited 3: not ready")
+    );
+    assert_eq!(seen.details["status"], 3);
+}

@@ -1,0 +1,292 @@
+//! Runs one process in a group of its own: feeds it, listens to it without ever waiting for what a daemon it left
+//! behind may still say, and ends it in time.
+
+use super::program;
+use super::root::{Root, real_path};
+use super::user::Identity;
+use super::{Local, refused};
+use crate::model::op::{Answer, Command};
+use crate::model::{Failure, Result};
+use crate::system::output::Kept;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::io::{ErrorKind, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Between SIGTERM and SIGKILL.
+const TERM_GRACE: Duration = Duration::from_secs(5);
+
+/// Once the process has ended, its output is over when nothing came for this long: who still holds it is a daemon.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// A daemon that never stops talking is listened to no longer than this after the process has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How often an end is looked for when nothing else wakes us: seldom, but soon at first.
+const TICKS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(32)];
+
+/// What a shell answers for a program that is not there, and for one that ran out of time.
+const NO_PROGRAM: i32 = 127;
+const OUT_OF_TIME: i32 = 124;
+
+/// The process groups that are running now.
+#[derive(Clone, Debug, Default)]
+pub struct Running(Arc<Mutex<Vec<Pid>>>);
+
+/// Kills what is running, from any thread.
+#[derive(Clone, Debug)]
+pub struct Stopper(Running);
+
+impl Stopper {
+    /// Kills every process group that is running now. What is started later is not touched.
+    pub fn kill(&self) {
+        for group in self.0.groups().iter() {
+            // A group that has just ended needs no killing.
+            let _gone = kill_process_group(*group, Signal::KILL);
+        }
+    }
+}
+
+impl Running {
+    /// A handle that kills.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.clone())
+    }
+
+    fn groups(&self) -> MutexGuard<'_, Vec<Pid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Local {
+    /// Runs a command and keeps `kept` bytes of each end of its output.
+    pub(super) fn execute(&self, command: &Command, kept: usize) -> Result<Answer> {
+        let doing = format!("run {}", command.shown());
+        let Some(name) = command.argv.first() else {
+            return Err(Failure::new("run a command", "it is empty"));
+        };
+        let user = command.user.as_deref().map(|user| Identity::of(self, user)).transpose()?;
+        let environment = program::environment(&self.root, command, user.as_ref());
+        let path = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
+        let Some(program) = program::find(&self.root, name, &path) else { return Ok(no_program(name)) };
+        let directory = self.directory(command).map_err(|errno| refused(&doing, errno))?;
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that runs processes")]
+        let mut process = std::process::Command::new(program);
+        process.arg0(name).args(&command.argv[1..]).env_clear().envs(environment).current_dir(directory);
+        process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        match start(process, user.filter(|user| !user.is_ours())) {
+            Ok(child) => self.attend(child, command, kept).map_err(|error| super::failed(&doing, &error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(no_program(name)),
+            Err(error) => Err(super::failed(&doing, &error)),
+        }
+    }
+
+    fn directory(&self, command: &Command) -> rustix::io::Result<PathBuf> {
+        let path = command.directory.as_deref().unwrap_or(Path::new("/"));
+        let open = self.root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
+        match &self.root {
+            Root::Host => Ok(path.into()),
+            Root::Folder(..) => real_path(&open),
+        }
+    }
+
+    fn attend(&self, child: Child, command: &Command, kept: usize) -> std::io::Result<Answer> {
+        let mut attended = Attended::new(child, command, kept, &self.running);
+        let looked_after = attended.to_its_end();
+        if looked_after.is_err() {
+            attended.signal(Signal::KILL);
+        }
+        let answer = attended.answer()?;
+        looked_after.map(|()| answer)
+    }
+}
+
+fn no_program(name: &str) -> Answer {
+    let stderr =
+        format!("{name}: no such program, or the interpreter in its first line is missing\n").into_bytes();
+    Answer { status: NO_PROGRAM, total: stderr.len() as u64, stderr, stdout: Vec::new() }
+}
+
+/// Identity belongs to a thread on Linux. One that ends right afterwards takes it on, so that the process is that user
+/// from its first instruction and nothing here ever is.
+fn start(mut process: std::process::Command, user: Option<Identity>) -> std::io::Result<Child> {
+    let Some(user) = user else { return process.spawn() };
+    let starter = std::thread::spawn(move || {
+        user.assume()?;
+        process.spawn()
+    });
+    starter.join().unwrap_or_else(|_| Err(std::io::Error::other("the thread that starts it ended early")))
+}
+
+/// A process while it is looked after.
+struct Attended<'a> {
+    child: Child,
+    group: Pid,
+    running: &'a Running,
+    stdin: Option<ChildStdin>,
+    unsent: &'a [u8],
+    stdout: Stream,
+    stderr: Stream,
+    end: End,
+    ended_at: Option<Instant>,
+    tick: Duration,
+}
+
+/// One of its outputs.
+struct Stream {
+    pipe: Option<OwnedFd>,
+    kept: Kept,
+}
+
+/// What its time limit has come to.
+enum End {
+    Unlimited,
+    At(Instant),
+    Asked(Instant),
+    Killed,
+}
+
+impl<'a> Attended<'a> {
+    fn new(mut child: Child, command: &'a Command, kept: usize, running: &'a Running) -> Self {
+        let group = Pid::from_child(&child);
+        running.groups().push(group);
+        let end = command
+            .timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout))
+            .map_or(End::Unlimited, End::At);
+        let stdin = child.stdin.take();
+        let stdout = Stream { pipe: child.stdout.take().map(Into::into), kept: Kept::at_most(kept) };
+        let stderr = Stream { pipe: child.stderr.take().map(Into::into), kept: Kept::at_most(kept) };
+        let unsent = &command.stdin[..];
+        Attended { child, group, running, stdin, unsent, stdout, stderr, end, ended_at: None, tick: TICKS[0] }
+    }
+
+    fn to_its_end(&mut self) -> std::io::Result<()> {
+        self.stdin.iter().try_for_each(|pipe| ioctl_fionbio(pipe, true))?;
+        [&self.stdout, &self.stderr]
+            .into_iter()
+            .flat_map(|stream| &stream.pipe)
+            .try_for_each(|pipe| ioctl_fionbio(pipe, true))?;
+        while !self.is_over() {
+            let woken = self.wait()?;
+            self.feed();
+            let heard = self.stdout.listen()? | self.stderr.listen()?;
+            self.tick = if heard { TICKS[0] } else { (self.tick * 2).min(TICKS[1]) };
+            self.look_for_end(woken)?;
+            self.watch_time();
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let silent = self.stdout.pipe.is_none() && self.stderr.pipe.is_none();
+        match self.ended_at {
+            None => false,
+            Some(at) => silent || at.elapsed() > LAST_WORDS,
+        }
+    }
+
+    /// Waits until something can be written or read; false when nothing could for a while.
+    fn wait(&self) -> rustix::io::Result<bool> {
+        let pause = if self.ended_at.is_some() { QUIET } else { self.tick };
+        let pause = Timespec { tv_sec: 0, tv_nsec: i64::from(pause.subsec_nanos()) };
+        let mut pipes = Vec::with_capacity(3);
+        pipes.extend(self.stdin.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
+        pipes.extend(self.stdout.pipe.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        pipes.extend(self.stderr.pipe.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        match poll(&mut pipes, Some(&pause)) {
+            Err(Errno::INTR) => Ok(true),
+            woken => Ok(woken? > 0),
+        }
+    }
+
+    /// Writes what fits. A process that does not want its input has closed it, which is its right.
+    fn feed(&mut self) {
+        let Some(pipe) = &mut self.stdin else { return };
+        match pipe.write(self.unsent) {
+            Ok(n) => self.unsent = &self.unsent[n..],
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => self.unsent = &[],
+        }
+        if self.unsent.is_empty() {
+            self.stdin = None;
+        }
+    }
+
+    fn look_for_end(&mut self, woken: bool) -> rustix::io::Result<()> {
+        if self.ended_at.is_some() {
+            if !woken {
+                self.stdout.pipe = None;
+                self.stderr.pipe = None;
+            }
+            return Ok(());
+        }
+        // The process stays a zombie until `answer`, so its number cannot be another's when its group is killed.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if waitid(WaitId::Pid(self.group), options)?.is_some() {
+            self.ended_at = Some(Instant::now());
+            self.stdin = None;
+        }
+        Ok(())
+    }
+
+    fn watch_time(&mut self) {
+        let now = Instant::now();
+        match self.end {
+            End::At(at) if now >= at && self.ended_at.is_none() => {
+                self.signal(Signal::TERM);
+                self.end = End::Asked(now);
+            }
+            End::Asked(at) if now >= at + TERM_GRACE || self.ended_at.is_some() => {
+                self.signal(Signal::KILL);
+                self.end = End::Killed;
+            }
+            _ => {}
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // A group that has just ended needs no signal.
+        let _gone = kill_process_group(self.group, signal);
+    }
+
+    fn answer(mut self) -> std::io::Result<Answer> {
+        if matches!(self.end, End::Asked(_)) {
+            self.signal(Signal::KILL);
+        }
+        let status = {
+            let mut groups = self.running.groups();
+            groups.retain(|group| *group != self.group);
+            self.child.wait()?
+        };
+        let ended = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(NO_PROGRAM);
+        Ok(Answer {
+            status: if matches!(self.end, End::Asked(_) | End::Killed) { OUT_OF_TIME } else { ended },
+            total: self.stdout.kept.total() + self.stderr.kept.total(),
+            stdout: self.stdout.kept.into_bytes(),
+            stderr: self.stderr.kept.into_bytes(),
+        })
+    }
+}
+
+impl Stream {
+    /// Takes what is there, a bounded piece of it at once so that time limits are watched meanwhile; whether any was.
+    fn listen(&mut self) -> std::io::Result<bool> {
+        let Some(pipe) = &self.pipe else { return Ok(false) };
+        let mut chunk = [0; 64 * 1024];
+        match rustix::io::read(pipe, &mut chunk) {
+            Ok(0) => self.pipe = None,
+            Ok(n) => self.kept.push(&chunk[..n]),
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
+            Err(errno) => return Err(errno.into()),
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,215 @@
+//! Makes or replaces a file so that nothing between old and new can ever be seen.
+
+use super::root::{Place, proc_path};
+use crate::model::op::Meta;
+use rustix::fs::{self, AtFlags, CWD, Gid, Mode, OFlags, Stat, Uid, XattrFlags};
+use rustix::io::{Errno, Result};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// A new file's mode when nothing is asked for. The umask does not matter: the same playbook gives the same file.
+const NEW_FILE_MODE: u32 = 0o644;
+
+/// Temporary names are random; another one is tried this often.
+const NAME_TRIES: usize = 16;
+
+/// So much of a file's name is kept in its temporary's, in bytes: names end at 255.
+const NAME_KEPT: usize = 200;
+
+/// These belong to the old bytes and would make the new ones fail their check.
+const BOUND_TO_BYTES: [&[u8]; 2] = [b"security.ima", b"security.evm"];
+
+/// A new entry beside the one it will replace. Dropped before that, it is removed.
+pub struct Temporary<'a> {
+    place: &'a Place,
+    name: OsString,
+    placed: bool,
+}
+
+/// Why a file was not written.
+pub enum Trouble {
+    /// The operating system refused.
+    System(Errno),
+    /// The new bytes could not be had.
+    Content(std::io::Error),
+}
+
+impl From<Errno> for Trouble {
+    fn from(errno: Errno) -> Self {
+        Trouble::System(errno)
+    }
+}
+
+/// Replaces the file at `place`, or makes it. One fsync comes after bytes and metadata, so that it covers both; the
+/// rename follows, then the folder is synced.
+pub fn file(
+    place: &Place,
+    old: Option<&Stat>,
+    content: &mut dyn Read,
+    meta: &Meta,
+) -> std::result::Result<(), Trouble> {
+    let (temporary, open) = Temporary::file(place)?;
+    let mut open = File::from(open);
+    pour(content, &mut open)?;
+    dress(&open, place, old, meta)?;
+    fs::fsync(&open)?;
+    temporary.put()?;
+    Ok(())
+}
+
+/// Makes or replaces a symbolic link.
+pub fn link(place: &Place, target: &OsStr) -> Result<()> {
+    let (temporary, ()) = Temporary::make(place, |name| fs::symlinkat(target, &place.folder, name))?;
+    temporary.put()
+}
+
+/// Sets what `meta` asks for on something opened with O_PATH. The owner comes first, because changing it clears the
+/// set-user-id bit.
+pub fn set_meta(open: &OwnedFd, meta: &Meta) -> Result<()> {
+    set_owner(open, meta, &fs::fstat(open)?)?;
+    match meta.mode {
+        // A descriptor that only names something takes no fchmod; its name under /proc cannot be swapped.
+        Some(mode) => fs::chmodat(CWD, proc_path(open), Mode::from_raw_mode(mode), AtFlags::empty()),
+        None => Ok(()),
+    }
+}
+
+/// Changes owner and group where they differ: who is not root may only ask for what is already so.
+fn set_owner(open: &impl AsFd, meta: &Meta, stat: &Stat) -> Result<()> {
+    let owner = meta.owner.filter(|owner| *owner != stat.st_uid).map(Uid::from_raw);
+    let group = meta.group.filter(|group| *group != stat.st_gid).map(Gid::from_raw);
+    if owner.is_none() && group.is_none() {
+        return Ok(());
+    }
+    fs::chownat(open, "", owner, group, AtFlags::EMPTY_PATH)
+}
+
+impl<'a> Temporary<'a> {
+    fn file(place: &'a Place) -> Result<(Self, OwnedFd)> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Temporary::make(place, |name| fs::openat(&place.folder, name, flags, Mode::RUSR | Mode::WUSR))
+    }
+
+    fn make<T>(place: &'a Place, mut make: impl FnMut(&OsStr) -> Result<T>) -> Result<(Self, T)> {
+        let mut result = Err(Errno::EXIST);
+        for _ in 0..NAME_TRIES {
+            let name = temporary_name(&place.name);
+            result = make(&name).map(|made| (Temporary { place, name, placed: false }, made));
+            if !matches!(result, Err(Errno::EXIST)) {
+                break;
+            }
+        }
+        result
+    }
+
+    fn put(mut self) -> Result<()> {
+        self.place.replace_with(&self.name)?;
+        self.placed = true;
+        self.place.sync_folder()
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.placed {
+            // The error that brought us here is the one worth telling.
+            let _removed = fs::unlinkat(&self.place.folder, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+/// `.NAME.windlass-XXXXXXXX`, hidden and next to the file it becomes.
+fn temporary_name(name: &OsStr) -> OsString {
+    let kept = &name.as_bytes()[..name.len().min(NAME_KEPT)];
+    let random = RandomState::new().hash_one(std::process::id());
+    let mut bytes = [b".", kept, b".windlass-"].concat();
+    bytes.extend_from_slice(format!("{:08x}", random as u32).as_bytes());
+    OsString::from_vec(bytes)
+}
+
+fn pour(content: &mut dyn Read, file: &mut File) -> std::result::Result<(), Trouble> {
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        match content.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(n) => file.write_all(&chunk[..n]).map_err(errno_of)?,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Trouble::Content(error)),
+        }
+    }
+}
+
+fn errno_of(error: std::io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}
+
+/// Gives the new file the owner, extended attributes and mode it is to have. ACLs are extended attributes and come
+/// before the mode, whose group bits are their mask.
+fn dress(open: &File, place: &Place, old: Option<&Stat>, meta: &Meta) -> Result<()> {
+    let meta = Meta {
+        mode: meta.mode.or(old.map(|old| old.st_mode & 0o7777)).or(Some(NEW_FILE_MODE)),
+        owner: meta.owner.or(old.map(|old| old.st_uid)),
+        group: meta.group.or(old.map(|old| old.st_gid)),
+    };
+    set_owner(open, &meta, &fs::fstat(open)?)?;
+    if old.is_some() {
+        copy_attributes(place, open)?;
+    }
+    let mode = meta.mode.unwrap_or(NEW_FILE_MODE);
+    fs::fchmod(open, Mode::from_raw_mode(mode))
+}
+
+fn copy_attributes(place: &Place, to: &File) -> Result<()> {
+    let from = match place.open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
+        Ok(from) => from,
+        // Who may not read a file may not read its attributes either.
+        Err(Errno::ACCESS) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for name in attribute_names(&from)? {
+        copy_attribute(&from, to, &name)?;
+    }
+    Ok(())
+}
+
+fn attribute_names(open: &OwnedFd) -> Result<Vec<Vec<u8>>> {
+    let list = match grown(|buffer| fs::flistxattr(open, buffer), || fs::flistxattr_query(open)) {
+        Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let names =
+        list.split(|byte| *byte == 0).filter(|name| !name.is_empty() && !BOUND_TO_BYTES.contains(name));
+    Ok(names.map(<[u8]>::to_vec).collect())
+}
+
+fn copy_attribute(from: &OwnedFd, to: &File, name: &[u8]) -> Result<()> {
+    let name = OsStr::from_bytes(name);
+    let value = match grown(|buffer| fs::fgetxattr(from, name, buffer), || fs::fgetxattr_query(from, name)) {
+        Err(Errno::NODATA) => return Ok(()),
+        other => other?,
+    };
+    match fs::fsetxattr(to, name, &value, XattrFlags::empty()) {
+        // Only root may set labels and capabilities; for others the system has chosen what a new file gets.
+        Err(Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP) => Ok(()),
+        other => other,
+    }
+}
+
+/// Reads something whose length must be asked for first and may change in between.
+fn grown(read: impl Fn(&mut [u8]) -> Result<usize>, length: impl Fn() -> Result<usize>) -> Result<Vec<u8>> {
+    for _ in 0..NAME_TRIES {
+        let mut buffer = vec![0; length()?];
+        match read(&mut buffer) {
+            Err(Errno::RANGE) => {}
+            other => {
+                buffer.truncate(other?);
+                return Ok(buffer);
+            }
+        }
+    }
+    Err(Errno::RANGE)
+}
