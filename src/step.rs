@@ -147,8 +147,6 @@ macro_rules! kinds {
 kinds![
     // files
     file::File,
-    // run and check
-    command::Command,
     template::Template,
     directory::Directory,
     symlink::Symlink,
@@ -157,6 +155,8 @@ kinds![
     block::Block,
     json::Json,
     fetch::Fetch,
+    // run and check
+    command::Command,
 ];
 
 #[cfg(all(test, feature = "controller"))]
