@@ -17,11 +17,9 @@ pub mod agent_binary;
 pub mod demo;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
-pub mod engine;
 #[cfg(feature = "controller")]
 pub mod keys;
 #[cfg(feature = "controller")]
-pub mod model;
 pub mod record;
 #[cfg(feature = "controller")]
 pub mod report;
@@ -32,10 +30,3 @@ pub mod ssh;
 
 #[cfg(all(test, feature = "controller"))]
 mod testing;
-pub mod step;
-pub mod system;
-pub mod template;
-#[cfg(all(test, feature = "controller"))]
-mod testing;
-pub mod wanted;
-pub mod wire;
