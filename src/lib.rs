@@ -30,6 +30,8 @@ pub mod project;
 #[cfg(feature = "controller")]
 pub mod record;
 #[cfg(feature = "controller")]
+pub mod render;
+#[cfg(feature = "controller")]
 pub mod report;
 #[cfg(feature = "controller")]
 pub mod run;
