@@ -3,7 +3,7 @@
 
 use super::local::Local;
 use super::pretend::{Empty, Pretend};
-use super::{Probe, Stat, System};
+use super::{Stat, System};
 use crate::model::op::Meta;
 use crate::model::path::HostPath;
 use std::ffi::OsStr;
