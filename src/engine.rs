@@ -1,6 +1,12 @@
 //! The engine: plans each step just before applying it, journals, performs, and plans again until nothing is left.
 //! It is the same over every [`System`](crate::system::System); check mode is this engine over a pretended one.
 
+pub mod context;
+pub mod converge;
+pub mod diff;
+pub mod facts;
 pub mod journal;
 pub mod perform;
 pub mod undo;
+pub mod wait;
+pub mod work;

@@ -4,11 +4,16 @@ pub mod arg;
 pub mod digest;
 pub mod event;
 pub mod failure;
+pub mod host;
 pub mod job;
 pub mod mode;
+pub mod nearest;
 pub mod op;
 pub mod outcome;
 pub mod path;
+pub mod pattern;
+#[cfg(feature = "controller")]
+pub mod run;
 
 pub use failure::{Doing, Failure, Result};
 

@@ -130,4 +130,15 @@ macro_rules! kinds {
 kinds![
     // files
     file::File,
+    template::Template,
+    directory::Directory,
+    symlink::Symlink,
+    absent::Absent,
+    line::Line,
+    block::Block,
+    json::Json,
+    fetch::Fetch,
 ];
+
+#[cfg(all(test, feature = "controller"))]
+mod tests;

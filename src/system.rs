@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(test)]
 mod conformance;
+pub mod dressed;
 pub mod http;
 pub mod local;
 mod observe;

@@ -8,6 +8,8 @@ use crate::model::{Failure, Result};
 use crate::system::{FileKind, Probe, Stat};
 use std::path::Path;
 
+pub mod lines;
+
 /// A path with more links than this, one behind another, is a loop.
 const LINK_LIMIT: usize = 40;
 
@@ -22,7 +24,7 @@ pub fn file(host: &dyn Probe, path: &HostPath, content: Content, meta: &Meta) ->
         ops.push(Op::Write { path, content, meta: meta.clone() });
         return Ok(ops);
     }
-    Ok(meta_op(path, there.as_ref(), meta))
+    Ok(there.and_then(|stat| meta_op(path, &stat, meta)).into_iter().collect())
 }
 
 /// The ops that make `path` a directory. Missing parents are made.
@@ -30,8 +32,8 @@ pub fn directory(host: &dyn Probe, path: &HostPath, meta: &Meta) -> Result<Vec<O
     let path = followed(host, path)?;
     let there = host.stat(&path)?;
     expect_kind(&path, there.as_ref(), FileKind::Dir)?;
-    if there.is_some() {
-        return Ok(meta_op(path, there.as_ref(), meta));
+    if let Some(stat) = there {
+        return Ok(meta_op(path, &stat, meta).into_iter().collect());
     }
     let mut ops = parents(host, &path)?;
     ops.push(Op::Dir { path, meta: meta.clone() });
@@ -42,7 +44,7 @@ pub fn directory(host: &dyn Probe, path: &HostPath, meta: &Meta) -> Result<Vec<O
 pub fn meta_of_existing(host: &dyn Probe, path: &HostPath, meta: &Meta) -> Result<Vec<Op>> {
     let path = followed(host, path)?;
     let there = host.stat(&path)?;
-    Ok(meta_op(path, there.as_ref(), meta))
+    Ok(there.and_then(|stat| meta_op(path, &stat, meta)).into_iter().collect())
 }
 
 /// The ops that make the directories above `path`, outermost first.
@@ -110,14 +112,14 @@ pub fn absolute(path: &HostPath) -> Result<HostPath> {
     Err(Failure::new(format!("look at {path}"), "a path on a host must begin with /"))
 }
 
-fn meta_op(path: HostPath, there: Option<&Stat>, wanted: &Meta) -> Vec<Op> {
-    let Some(stat) = there else { return Vec::new() };
+/// The op that sets what differs between what stands at `path` and what is wanted.
+pub fn meta_op(path: HostPath, stat: &Stat, wanted: &Meta) -> Option<Op> {
     let differing = Meta {
         mode: wanted.mode.filter(|mode| *mode != stat.mode),
         owner: wanted.owner.filter(|owner| *owner != stat.owner),
         group: wanted.group.filter(|group| *group != stat.group),
     };
-    if differing.is_empty() { Vec::new() } else { vec![Op::Meta { path, meta: differing }] }
+    (!differing.is_empty()).then_some(Op::Meta { path, meta: differing })
 }
 
 fn digest_of(content: &Content) -> Digest {

@@ -1,2 +1,7 @@
-//! The agent.
-fn main() {}
+//! The agent: reads a job from standard input, works it on the host it runs on, tells events on standard output.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    windlass::agent::main()
+}

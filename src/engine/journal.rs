@@ -166,11 +166,16 @@ impl<'a> Journal<'a> {
         self.flush()
     }
 
-    /// Takes back what `steps` (all steps when `None`) changed in this run, newest first.
-    pub fn take_back(&mut self, step: Option<u32>) -> Result<Vec<String>> {
+    /// How many changes were intended so far.
+    pub fn changes(&self) -> u32 {
+        self.changes
+    }
+
+    /// Takes back this run's changes after the first `after`, newest first. Tells what it did, a line each.
+    pub fn take_back(&mut self, after: u32) -> Result<Vec<String>> {
         let entries = std::mem::take(&mut self.entries);
         let blobs = self.store.run(&self.job.run).join("undo");
-        let taken = super::undo::take_back(self.host, &blobs, &entries, step);
+        let taken = super::undo::take_back(self.host, &blobs, &entries, after);
         self.entries = entries;
         for change in &taken.changes {
             self.push(&Entry::TakenBack { change: *change })?;

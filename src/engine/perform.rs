@@ -1,6 +1,6 @@
 //! Performs one op on a host. This is the only place where a plan becomes a change.
 
-use crate::model::op::{Accept, Answer, Asset, Command, Content, Op, Run};
+use crate::model::op::{Accept, Answer, Asset, Command, Content, Op};
 use crate::model::{Failure, Result};
 use crate::system::{FileKind, System};
 use std::io::Read;
@@ -12,7 +12,7 @@ pub trait Assets {
     fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>>;
 }
 
-/// Makes a change that is not a wait and not a transfer. The answer is that of a command.
+/// Makes a change that is not a wait and not a transfer. The answer is that of a command; [`accept`] judges it.
 pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<Answer>> {
     match op {
         Op::Write { path, content: Content::Bytes(bytes), meta } => {
@@ -25,7 +25,7 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Link { path, target } => host.link(path, target)?,
         Op::Meta { path, meta } => host.set_meta(path, meta)?,
         Op::Remove { path } => remove(host, path)?,
-        Op::Run(run) => return run_command(host, run).map(Some),
+        Op::Run(run) => return host.run(&run.command).map(Some),
         Op::Await { .. } | Op::Fetch { .. } => {}
     }
     Ok(None)
@@ -75,11 +75,13 @@ fn describe_condition(condition: &crate::model::op::Condition) -> String {
     }
 }
 
-fn run_command(host: &dyn System, run: &Run) -> Result<Answer> {
-    let answer = host.run(&run.command)?;
-    match run.accept {
-        Accept::Zero if !answer.ok() => Err(refused(&run.command, &answer)),
-        _ => Ok(answer),
+/// Refuses the answer of a command that had to end with status 0 and did not.
+pub fn accept(op: &Op, answer: Option<&Answer>) -> Result<()> {
+    match (op, answer) {
+        (Op::Run(run), Some(answer)) if run.accept == Accept::Zero && !answer.ok() => {
+            Err(refused(&run.command, answer))
+        }
+        _ => Ok(()),
     }
 }
 

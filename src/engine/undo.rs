@@ -18,36 +18,42 @@ pub struct Taken {
     pub result: Result<Vec<String>>,
 }
 
-/// Takes back the changes of `step`, or of every step, that were not taken back before.
-pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], step: Option<u32>) -> Taken {
+/// Takes back the changes with a number above `after` that were not taken back before.
+pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: u32) -> Taken {
     let mut taken = Taken { changes: Vec::new(), result: Ok(Vec::new()) };
     let mut again: Vec<&Command> = Vec::new();
     let mut told = Vec::new();
-    for (change, what, back) in open_changes(entries, step) {
+    for (change, what, back) in open_changes(entries, after) {
         if let Back::Again(command) = back {
             again.push(command);
-        } else if let Err(failure) = take_one_back(host, blobs, back) {
-            taken.result = Err(failure);
-            return taken;
-        } else if *back != Back::Nothing {
-            told.push(format!("took back: {what}"));
+        } else {
+            match take_one_back(host, blobs, back) {
+                Ok(true) => told.push(format!("took back: {what}")),
+                Ok(false) => {}
+                Err(failure) => {
+                    taken.result = Err(failure);
+                    return taken;
+                }
+            }
         }
         taken.changes.push(change);
+    }
+    // A daemon is only told to read its files again when some were restored.
+    if told.is_empty() {
+        again.clear();
     }
     taken.result = run_again(host, again).map(|lines| told.into_iter().chain(lines).collect());
     taken
 }
 
 /// The changes that are still in force, newest first.
-fn open_changes(entries: &[Entry], only: Option<u32>) -> Vec<(u32, &str, &Back)> {
+fn open_changes(entries: &[Entry], after: u32) -> Vec<(u32, &str, &Back)> {
     let taken: BTreeSet<u32> = entries
         .iter()
         .filter_map(|entry| if let Entry::TakenBack { change } = entry { Some(*change) } else { None })
         .collect();
     let intents = entries.iter().rev().filter_map(|entry| match entry {
-        Entry::Intent { change, step, what, back } if only.is_none_or(|only| only == *step) => {
-            Some((*change, what.as_str(), back))
-        }
+        Entry::Intent { change, what, back, .. } if *change > after => Some((*change, what.as_str(), back)),
         _ => None,
     });
     intents.filter(|(change, ..)| !taken.contains(change)).collect()
@@ -69,13 +75,14 @@ fn run(host: &dyn System, command: &Command) -> Result<String> {
     if answer.ok() { Ok(format!("ran {}", command.shown())) } else { Err(perform::refused(command, &answer)) }
 }
 
-fn take_one_back(host: &dyn System, blobs: &HostPath, back: &Back) -> Result<()> {
+/// Whether there was anything to take back.
+fn take_one_back(host: &dyn System, blobs: &HostPath, back: &Back) -> Result<bool> {
     match back {
-        Back::Nothing | Back::Again(_) => Ok(()),
-        Back::Command(command) => run(host, command).map(drop),
+        Back::Nothing | Back::Again(_) => Ok(false),
+        Back::Command(command) => run(host, command).map(|_| true),
         Back::Meta { path, meta } => match host.stat(path)? {
-            Some(_) => host.set_meta(path, meta),
-            None => Ok(()),
+            Some(stat) if stat.meta() != *meta => host.set_meta(path, meta).map(|()| true),
+            _ => Ok(false),
         },
         Back::Restore { path, before, left } => restore(host, blobs, path, before, left),
     }
@@ -87,19 +94,21 @@ fn restore(
     path: &HostPath,
     before: &[Saved],
     left: &Left,
-) -> Result<()> {
+) -> Result<bool> {
     if stands_as_before(host, path, before)? {
-        return Ok(());
+        return Ok(false);
     }
     if !stands_as_left(host, path, left)? {
         return Err(Failure::new(format!("take back {path}"), "it was changed by somebody else since")
             .hint("look at what it holds now; what it held before is kept with the run on the host"));
     }
     match (before, left) {
-        ([], Left::Dir) if !host.list(path)?.is_empty() => Ok(()),
-        ([], _) => host.remove(path),
-        _ => before.iter().try_for_each(|saved| put_back(host, blobs, saved)),
+        // Somebody else's files are in it by now.
+        ([], Left::Dir) if !host.list(path)?.is_empty() => return Ok(false),
+        ([], _) => host.remove(path)?,
+        _ => before.iter().try_for_each(|saved| put_back(host, blobs, saved))?,
     }
+    Ok(true)
 }
 
 fn put_back(host: &dyn System, blobs: &HostPath, saved: &Saved) -> Result<()> {

@@ -42,6 +42,32 @@ impl Digest {
     }
 }
 
+/// Reads on, and fails at the end when what was read is not what the digest names.
+pub struct Checked<R> {
+    reader: R,
+    digest: Digest,
+    hasher: Sha256,
+}
+
+impl<R: Read> Checked<R> {
+    /// Reads `reader`, which must give the bytes that `digest` names.
+    pub fn new(reader: R, digest: &Digest) -> Self {
+        Checked { reader, digest: digest.clone(), hasher: Sha256::new() }
+    }
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buffer)?;
+        self.hasher.update(&buffer[..n]);
+        let ended = n == 0 && !buffer.is_empty();
+        if ended && Digest::from_hash(self.hasher.clone().finalize().as_slice()) != self.digest {
+            return Err(io::Error::other("the bytes that arrived are not the ones that were sent"));
+        }
+        Ok(n)
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
@@ -78,6 +104,15 @@ mod tests {
         assert_eq!(Digest::of(b"").as_str(), EMPTY);
         let text = vec![7; 200_000];
         assert_eq!(Digest::of_reader(&mut &text[..]).unwrap(), (Digest::of(&text), 200_000));
+    }
+
+    #[test]
+    fn checks_what_it_reads_at_the_end() {
+        let read =
+            |bytes: &[u8]| io::copy(&mut Checked::new(bytes, &Digest::of(b"right")), &mut io::sink()).is_ok();
+        assert!(read(b"right"));
+        assert!(!read(b"wrong"));
+        assert!(!read(b"righ"));
     }
 
     #[test]

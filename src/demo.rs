@@ -1,0 +1,3 @@
+//! `windlass demo`
+
+pub mod server;

@@ -1,0 +1,244 @@
+//! Brings one step to its end on one host: plan, journal, perform, and plan again until nothing is left to do.
+
+use super::diff;
+use super::journal::Journal;
+use super::perform::{self, Assets};
+use super::undo::HostReader;
+use super::wait::{self, Waited};
+use crate::model::event::{Event, Output};
+use crate::model::op::{Accept, Answer, Condition, Content, Op, Plan, Undo};
+use crate::model::{Doing, Failure, Result, Values};
+use crate::step::Step;
+use crate::system::dressed::Dressed;
+use crate::system::pretend::Pretend;
+use crate::system::{Probe, System};
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+/// A step with stages plans the next one from what it sees. One that has not settled after so many never will.
+const ROUNDS: usize = 40;
+
+/// A host's file travels to the controller in pieces of this size, in bytes.
+const PIECE: usize = 256 * 1024;
+
+/// What a job tells and asks while it runs; the controller is at the other end.
+pub trait Link: Assets {
+    /// Tells the controller something.
+    fn tell(&self, event: Event);
+
+    /// Whether the job should stop after the step in hand.
+    fn stopping(&self) -> bool;
+}
+
+/// Where changes go.
+pub enum Target<'a, 'j> {
+    /// To the host, through the journal.
+    Real(&'a dyn System, Journal<'j>),
+    /// Nowhere: they are held in memory.
+    Pretended(&'a Pretend<'j>),
+}
+
+/// One try of one step.
+pub struct Attempt<'a, 'b, 'j> {
+    /// The step's place in the job.
+    pub index: u32,
+    /// What it is.
+    pub step: &'a dyn Step,
+    /// The host as the step's questions see it.
+    pub dressed: &'a Dressed<'a>,
+    /// Whether diffs are wanted.
+    pub diff: bool,
+    /// When the step's time is up.
+    pub deadline: Instant,
+    /// Whether every exit status is fine, because the playbook judges (`failed_when`).
+    pub any_status: bool,
+    /// The handlers that are owed once this step has changed something.
+    pub owes: Vec<String>,
+    /// The controller.
+    pub link: &'a dyn Link,
+    /// Where its changes go.
+    pub target: &'a mut Target<'b, 'j>,
+}
+
+/// What a try did.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// What was or would be done, a line each.
+    pub changes: Vec<String>,
+    /// Unified diffs.
+    pub diff: String,
+    /// The output of the last command.
+    pub output: Option<Output>,
+    /// What the plan gives to `register`.
+    pub result: Values,
+    /// What the plan tells the reader.
+    pub notes: Vec<String>,
+    /// Under check: why the end cannot be known.
+    pub unknown: Option<String>,
+    /// Under check: a command was not run whose effect nothing predicts.
+    pub unpredicted: bool,
+}
+
+impl Attempt<'_, '_, '_> {
+    /// Runs the try. What was done is in `done` even when it fails.
+    pub fn run(&mut self, done: &mut Done) -> Result<()> {
+        for _ in 0..ROUNDS {
+            let plan = self.step.plan(self.dressed)?;
+            done.result.extend(plan.result.clone());
+            done.notes = plan.notes.clone();
+            if plan.is_empty() {
+                return Ok(());
+            }
+            if plan.ops.iter().any(changes_host) && self.take_lock_first()? {
+                continue;
+            }
+            if self.perform_all(&plan, done)? {
+                return Ok(());
+            }
+        }
+        Err(Failure::new(
+            "settle the step",
+            format!("after {ROUNDS} rounds it still wants to change something"),
+        )
+        .hint("this is a fault of the step kind, or something on the host keeps changing it back"))
+    }
+
+    /// The host's lock is taken before the first change only, so that looking needs no right to write. What was planned
+    /// without the lock is planned again with it.
+    fn take_lock_first(&mut self) -> Result<bool> {
+        match self.target {
+            Target::Real(_, journal) if !journal.began() => journal.begin().map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Performs a plan; true when there is no point in planning again.
+    fn perform_all(&mut self, plan: &Plan, done: &mut Done) -> Result<bool> {
+        for op in &plan.ops {
+            let op = self.dress(op)?;
+            self.perform(&op, done)?;
+        }
+        Ok(plan.once || done.unknown.is_some() || done.unpredicted)
+    }
+
+    fn perform(&mut self, op: &Op, done: &mut Done) -> Result<()> {
+        if self.diff {
+            done.diff.push_str(&diff::of(self.dressed.host, op).unwrap_or_default());
+        }
+        match op {
+            Op::Await { condition, within, every } => self.wait(condition, *within, *every, done),
+            _ => {
+                self.make_change(op, done)?;
+                done.changes.push(perform::describe(op));
+                Ok(())
+            }
+        }
+    }
+
+    fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<()> {
+        match self.target {
+            Target::Pretended(pretend) => pretend_op(pretend, op, done),
+            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op),
+            Target::Real(host, journal) => {
+                journal.owe(self.owes.clone())?;
+                journal.intend(self.index, op)?;
+                let answer = perform::change(*host, op, self.link)?;
+                done.output = answer.clone().map(output_of).or(done.output.take());
+                perform::accept(op, answer.as_ref())
+            }
+        }
+    }
+
+    fn wait(
+        &mut self,
+        condition: &Condition,
+        within: Duration,
+        every: Duration,
+        done: &mut Done,
+    ) -> Result<()> {
+        let what = perform::describe(&Op::Await { condition: condition.clone(), within, every });
+        if let Target::Pretended(pretend) = self.target {
+            let now = pretend.observe(condition)?;
+            if !now.holds {
+                done.unknown = Some(format!("{what}: now, {}", now.seen));
+            }
+            return Ok(());
+        }
+        self.link.tell(Event::Progress { step: self.index, text: what.clone() });
+        let until = self.deadline.min(Instant::now() + within);
+        match wait::until(self.dressed, condition, until, every, &|| self.link.stopping())? {
+            Waited::Held(_) => Ok(()),
+            Waited::Stopped => Err(Failure::new(what, "the run was stopped while it waited")),
+            Waited::TimedOut(seen) if within.is_zero() => Err(Failure::new(what, seen.seen)),
+            Waited::TimedOut(seen) => {
+                Err(Failure::new(what, format!("not within {} s: {}", within.as_secs(), seen.seen)))
+            }
+        }
+    }
+
+    /// Commands get the step's user, environment and what is left of its time.
+    fn dress(&self, op: &Op) -> Result<Op> {
+        let Op::Run(run) = op else { return Ok(op.clone()) };
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(
+                Failure::new(perform::describe(op), "the step's time is up").hint("give it a longer timeout")
+            );
+        }
+        let mut run = (**run).clone();
+        run.command = self.dressed.dress(&run.command);
+        if self.any_status {
+            run.accept = Accept::Any;
+        }
+        run.command.timeout = Some(run.command.timeout.map_or(left, |own| own.min(left)));
+        if let Undo::Command(undo) = run.undo {
+            run.undo = Undo::Command(self.dressed.dress(&undo));
+        }
+        Ok(run.into())
+    }
+}
+
+fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {
+    match op {
+        Op::Run(run) => {
+            pretend.suppose(run);
+            done.unpredicted |= run.predicts.is_empty();
+        }
+        Op::Write { path, content: Content::Asset(asset), meta } => pretend.write_asset(path, asset, meta)?,
+        Op::Fetch { .. } => done.unpredicted = true,
+        other => drop(perform::change(pretend, other, &Nowhere)?),
+    }
+    Ok(())
+}
+
+/// Waits and transfers to the controller change nothing on the host, so they need neither lock nor journal.
+fn changes_host(op: &Op) -> bool {
+    !matches!(op, Op::Await { .. } | Op::Fetch { .. })
+}
+
+fn fetch(host: &dyn System, link: &dyn Link, op: &Op) -> Result<()> {
+    let Op::Fetch { path, to } = op else { return Ok(()) };
+    let mut reader = HostReader::new(host, path);
+    loop {
+        let mut chunk = Vec::new();
+        (&mut reader).take(PIECE as u64).read_to_end(&mut chunk).doing(format!("fetch {path}"))?;
+        let last = chunk.len() < PIECE;
+        link.tell(Event::Fetched { to: to.clone(), chunk, last });
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+fn output_of(answer: Answer) -> Output {
+    Output { status: answer.status, stdout: answer.stdout, stderr: answer.stderr, total: answer.total }
+}
+
+/// Check mode names assets and never opens them.
+struct Nowhere;
+
+impl Assets for Nowhere {
+    fn open<'a>(&'a self, asset: &crate::model::op::Asset) -> Result<Box<dyn Read + 'a>> {
+        Err(Failure::new(format!("open asset {}", asset.digest), "check mode opens none"))
+    }
+}

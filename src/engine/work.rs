@@ -1,0 +1,285 @@
+//! Works through a job on one host: steps, rescue, always, handlers, and the verdict.
+
+mod judge;
+mod one;
+
+use super::context::{Context, Registered};
+use super::converge::{Link, Target};
+use super::journal::{Entry, Journal, Store};
+use super::undo;
+use crate::model::event::{Event, StepEnded};
+use crate::model::job::{Job, JobStep, Mode, OnFailure, RunId};
+use crate::model::outcome::{HostOutcome, StepOutcome};
+use crate::model::{Failure, Result};
+use crate::system::pretend::Pretend;
+use crate::system::{Probe, System};
+use std::time::Instant;
+
+/// How a job ended on its host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The outcome.
+    pub outcome: HostOutcome,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+}
+
+/// Runs `job` on `host`, whose memory is in `store`, and tells `link` what happens. Tells everything but the verdict.
+pub fn work(job: &Job, host: &dyn System, store: &Store, link: &dyn Link) -> Verdict {
+    for run in &job.settle {
+        link.tell(settle(host, store, run));
+    }
+    if let Some(run) = &job.undo {
+        return take_back_run(job, host, store, link, run);
+    }
+    match job.mode {
+        Mode::Apply => {
+            let journal = Journal::new(host, store.clone(), job);
+            Worker::new(job, host, link, Target::Real(host, journal)).work()
+        }
+        Mode::Check => {
+            let pretend = Pretend::over(host);
+            let journal = Journal::new(host, store.clone(), job);
+            let owed = journal.owed().unwrap_or_default();
+            let mut worker = Worker::new(job, &pretend, link, Target::Pretended(&pretend));
+            worker.notified = owed;
+            worker.work()
+        }
+    }
+}
+
+/// What the host's journal says of a run whose verdict did not arrive.
+fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Event {
+    let entries = store.read(host, run).ok().flatten();
+    let mut steps = Vec::new();
+    let mut outcome = None;
+    for entry in entries.unwrap_or_default() {
+        match entry {
+            Entry::Step(ended) => steps.push(ended),
+            Entry::End { outcome: ended } => outcome = Some(ended),
+            // Something was begun; unless an end follows, the run was cut off there.
+            Entry::Intent { .. } => outcome = Some(HostOutcome::Cancelled),
+            Entry::Begin { .. } | Entry::TakenBack { .. } => {}
+        }
+    }
+    Event::Settled { run: run.clone(), outcome, steps }
+}
+
+/// Takes an earlier run back on this host.
+fn take_back_run(job: &Job, host: &dyn System, store: &Store, link: &dyn Link, run: &RunId) -> Verdict {
+    match try_take_back(job, host, store, link, run) {
+        Ok(()) => Verdict { outcome: HostOutcome::Undone, failure: None },
+        Err(failure) => Verdict { outcome: HostOutcome::Failed, failure: Some(failure) },
+    }
+}
+
+fn try_take_back(job: &Job, host: &dyn System, store: &Store, link: &dyn Link, run: &RunId) -> Result<()> {
+    let Some(entries) = store.read(host, run)? else {
+        link.tell(Event::Note(format!("run {run} changed nothing here")));
+        return Ok(());
+    };
+    Journal::new(host, store.clone(), job).begin()?;
+    let taken = undo::take_back(host, &store.blobs(run), &entries, 0);
+    let marks: Vec<_> = taken.changes.iter().map(|change| Entry::TakenBack { change: *change }).collect();
+    store.append(host, run, &marks)?;
+    for line in taken.result? {
+        link.tell(Event::Note(line));
+    }
+    store.append(host, run, &[Entry::End { outcome: HostOutcome::Undone }])
+}
+
+/// A job in work.
+struct Worker<'a, 'b, 'j> {
+    job: &'a Job,
+    host: &'a dyn Probe,
+    link: &'a dyn Link,
+    target: Target<'b, 'j>,
+    context: Context,
+    notified: Vec<String>,
+    maybe: Vec<String>,
+    changed: bool,
+}
+
+/// What one step comes to, for the steps after it.
+struct Ended {
+    outcome: StepOutcome,
+    failure: Option<Failure>,
+    result: Registered,
+}
+
+impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
+    fn new(job: &'a Job, host: &'a dyn Probe, link: &'a dyn Link, target: Target<'b, 'j>) -> Self {
+        let context = Context::new(job);
+        Worker { job, host, link, target, context, notified: Vec::new(), maybe: Vec::new(), changed: false }
+    }
+
+    fn work(mut self) -> Verdict {
+        if let Err(failure) = self.load_owed() {
+            return Verdict { outcome: HostOutcome::Failed, failure: Some(failure) };
+        }
+        let job = self.job;
+        let mut failure = self.run_steps(&job.steps);
+        if failure.is_some() && !job.rescue.is_empty() {
+            failure = self.run_steps(&job.rescue);
+        }
+        let in_always = self.run_steps(&job.always);
+        let in_handlers = self.run_handlers();
+        let verdict = self.verdict(failure.or(in_always).or(in_handlers));
+        self.close(verdict)
+    }
+
+    /// Runs steps until one fails.
+    fn run_steps(&mut self, steps: &'a [JobStep]) -> Option<Failure> {
+        for step in steps {
+            if self.link.stopping() {
+                return None;
+            }
+            let ended = self.run_step(step);
+            if ended.outcome == StepOutcome::Failed && !step.ignore_errors {
+                return ended.failure;
+            }
+        }
+        None
+    }
+
+    /// Handlers run also when a step failed, each once, in the order of the playbook. One that fails, or that a stop left
+    /// out, is owed to the host until a later run finishes it.
+    fn run_handlers(&mut self) -> Option<Failure> {
+        let mut failure = None;
+        for handler in &self.job.handlers {
+            let name = handler.title();
+            if !self.notified.contains(&name) && self.maybe.contains(&name) {
+                let why =
+                    "it runs when a step above changes something, which is unknown until applied".to_string();
+                self.end_without_running(handler, StepOutcome::Unknown, why, Instant::now());
+            }
+            if self.link.stopping() || !self.notified.contains(&name) {
+                continue;
+            }
+            let ended = self.run_step(handler);
+            if ended.outcome == StepOutcome::Failed && !handler.ignore_errors {
+                failure = failure.or(ended.failure);
+                continue;
+            }
+            self.notified.retain(|other| *other != name);
+            failure = failure.or(self.remember_owed().err());
+        }
+        failure
+    }
+
+    fn verdict(&mut self, failure: Option<Failure>) -> Verdict {
+        let outcome = match (&failure, self.link.stopping(), self.changed) {
+            (Some(_), ..) if self.job.on_failure == OnFailure::Undo => return self.undo_all(failure),
+            (Some(_), ..) => HostOutcome::Failed,
+            (None, true, _) => HostOutcome::Cancelled,
+            (None, false, true) => HostOutcome::Changed,
+            (None, false, false) => HostOutcome::Ok,
+        };
+        Verdict { outcome, failure }
+    }
+
+    fn undo_all(&mut self, failure: Option<Failure>) -> Verdict {
+        let Target::Real(_, journal) = &mut self.target else {
+            return Verdict { outcome: HostOutcome::Failed, failure };
+        };
+        match journal.take_back(0) {
+            Ok(lines) => {
+                lines.into_iter().for_each(|line| self.link.tell(Event::Note(line)));
+                Verdict { outcome: HostOutcome::Undone, failure }
+            }
+            Err(undo) => {
+                self.link.tell(Event::Note(format!("could not be undone: {undo}")));
+                Verdict { outcome: HostOutcome::Failed, failure }
+            }
+        }
+    }
+
+    /// The verdict is in the journal before it is told.
+    fn close(&mut self, verdict: Verdict) -> Verdict {
+        let Target::Real(_, journal) = &mut self.target else { return verdict };
+        match journal.end(verdict.outcome) {
+            Ok(()) => verdict,
+            Err(failure) => {
+                Verdict { outcome: HostOutcome::Failed, failure: Some(verdict.failure.unwrap_or(failure)) }
+            }
+        }
+    }
+
+    fn load_owed(&mut self) -> Result<()> {
+        if let Target::Real(_, journal) = &self.target {
+            self.notified = journal.owed()?;
+        }
+        let known: Vec<_> = self.job.handlers.iter().map(JobStep::title).collect();
+        self.notified.retain(|name| known.contains(name));
+        if !self.notified.is_empty() {
+            let names = self.notified.join(", ");
+            self.link.tell(Event::Note(format!(
+                "an earlier run did not finish its handlers, so they run now: {names}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Notified handlers are written down before the change that notifies them, so that no crash can lose them.
+    fn remember_owed(&mut self) -> Result<()> {
+        match &mut self.target {
+            Target::Real(_, journal) if journal.began() => journal.owe(self.notified.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells how a step, or one item of it, ended, and remembers what follows from it.
+    fn finish(&mut self, step: &JobStep, mut report: StepEnded, result: Registered) -> Ended {
+        report.ignored = step.ignore_errors && report.outcome == StepOutcome::Failed;
+        self.remember_notified(step, report.outcome);
+        if let Err(failure) = self.remember_owed() {
+            report.outcome = StepOutcome::Failed;
+            report.failure = Some(failure);
+        }
+        let ended = Ended { outcome: report.outcome, failure: report.failure.clone(), result };
+        self.tell_ended(step, report);
+        ended
+    }
+
+    fn remember_notified(&mut self, step: &JobStep, outcome: StepOutcome) {
+        match outcome {
+            StepOutcome::Changed | StepOutcome::WouldChange => {
+                self.changed = true;
+                self.notified = with(&self.notified, &step.notify);
+            }
+            StepOutcome::Unknown => {
+                self.changed = true;
+                self.maybe = with(&self.maybe, &step.notify);
+            }
+            StepOutcome::Ok | StepOutcome::Skipped | StepOutcome::Failed => {}
+        }
+    }
+
+    fn tell_ended(&mut self, step: &JobStep, report: StepEnded) {
+        let report = if step.no_log { hidden(report) } else { report };
+        if let Target::Real(_, journal) = &mut self.target
+            && let Err(failure) = journal.step_ended(&report)
+        {
+            self.link.tell(Event::Note(failure.to_string()));
+        }
+        self.link.tell(Event::StepEnded(report));
+    }
+}
+
+/// What is told of a step with `no_log`: that it ended, and how.
+fn hidden(report: StepEnded) -> StepEnded {
+    let failure = report.failure.map(|_| {
+        Failure::new(&report.name, "it failed; the step has no_log, so nothing more is told")
+            .hint("run it without no_log on a host where its secrets may be seen")
+    });
+    let notes = vec!["hidden: the step has no_log".to_string()];
+    StepEnded { changes: Vec::new(), diff: None, output: None, notes, failure, ..report }
+}
+
+fn with(names: &[String], more: &[String]) -> Vec<String> {
+    let new = more.iter().filter(|name| !names.contains(name));
+    names.iter().chain(new).cloned().collect()
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests;

@@ -1,0 +1,135 @@
+//! Judges a try: the outcome, and what the playbook itself says of it (`failed_when`, `changed_when`).
+
+use super::Worker;
+use crate::engine::context::{Known, Registered};
+use crate::engine::converge::{Done, Target};
+use crate::model::event::{Output, StepEnded};
+use crate::model::job::JobStep;
+use crate::model::outcome::StepOutcome;
+use crate::model::{Failure, Result, Value, Values};
+
+/// The name under which `until`, `failed_when` and `changed_when` know the step's own result.
+const RESULT: &str = "result";
+
+impl Worker<'_, '_, '_> {
+    /// The outcome of a try, with what the playbook says of it (`failed_when`, `changed_when`).
+    pub(super) fn judge(
+        &mut self,
+        step: &JobStep,
+        locals: &Values,
+        tried: Result<()>,
+        done: Done,
+        report: &mut StepEnded,
+    ) -> Registered {
+        let check = matches!(self.target, Target::Pretended(_));
+        report.outcome = outcome_of(&tried, &done, check);
+        report.failure = tried.err();
+        report.notes = done.notes.iter().chain(&done.unknown).cloned().collect();
+        report.diff = Some(done.diff).filter(|diff| !diff.is_empty());
+        let known = fields(report.outcome, done.output.as_ref(), &done.result);
+        let partial = done.unknown.is_some() || (check && done.unpredicted);
+        report.changes = done.changes;
+        report.output = done.output;
+        let mut result = Registered { known, partial };
+        if let Err(failure) = self.apply_opinions(step, locals, report, &mut result) {
+            report.outcome = StepOutcome::Failed;
+            report.failure = Some(failure);
+        }
+        result
+    }
+
+    fn apply_opinions(
+        &mut self,
+        step: &JobStep,
+        locals: &Values,
+        report: &mut StepEnded,
+        result: &mut Registered,
+    ) -> Result<()> {
+        let ran = !matches!(report.outcome, StepOutcome::Unknown);
+        if let Some(failed_when) = step.failed_when.as_ref().filter(|_| ran) {
+            match self.truth_of(step, locals, failed_when, result)? {
+                Known::Yes(true) => {
+                    return Err(Failure::new(&report.name, format!("failed_when {failed_when} is true")));
+                }
+                Known::Yes(false) => {}
+                Known::No(what) => {
+                    unknown(report, format!("failed_when depends on {what}, unknown until applied"))
+                }
+            }
+        }
+        let fine = !matches!(report.outcome, StepOutcome::Unknown | StepOutcome::Failed);
+        if let Some(changed_when) = step.changed_when.as_ref().filter(|_| fine) {
+            match self.truth_of(step, locals, changed_when, result)? {
+                Known::Yes(changed) => report.outcome = self.outcome_when(changed),
+                Known::No(what) => {
+                    unknown(report, format!("changed_when depends on {what}, unknown until applied"))
+                }
+            }
+        }
+        if report.outcome == StepOutcome::Unknown {
+            result.known.shift_remove("changed");
+        } else {
+            let changed = matches!(report.outcome, StepOutcome::Changed | StepOutcome::WouldChange);
+            result.known.insert("changed".to_string(), Value::Bool(changed));
+        }
+        Ok(())
+    }
+
+    fn outcome_when(&self, changed: bool) -> StepOutcome {
+        match (changed, &self.target) {
+            (false, _) => StepOutcome::Ok,
+            (true, Target::Real(..)) => StepOutcome::Changed,
+            (true, Target::Pretended(_)) => StepOutcome::WouldChange,
+        }
+    }
+
+    /// An expression that may look at the step's own result, as `result` and under its registered name.
+    pub(super) fn truth_of(
+        &mut self,
+        step: &JobStep,
+        locals: &Values,
+        source: &str,
+        result: &Registered,
+    ) -> Result<Known<bool>> {
+        let names: Vec<&str> = [Some(RESULT), step.register.as_deref()].into_iter().flatten().collect();
+        names.iter().for_each(|name| self.context.register(name, result.clone()));
+        let truth = self.context.truth(self.host, locals, source);
+        self.context.forget(RESULT);
+        truth
+    }
+}
+
+fn outcome_of(tried: &Result<()>, done: &Done, check: bool) -> StepOutcome {
+    match (tried, &done.unknown, done.changes.is_empty(), check) {
+        (Err(_), ..) => StepOutcome::Failed,
+        (Ok(()), Some(_), ..) => StepOutcome::Unknown,
+        (Ok(()), None, true, _) => StepOutcome::Ok,
+        (Ok(()), None, false, true) => StepOutcome::WouldChange,
+        (Ok(()), None, false, false) => StepOutcome::Changed,
+    }
+}
+
+/// What a registered result holds beside what the kind gives. What check mode cannot know is left out.
+pub(super) fn fields(outcome: StepOutcome, output: Option<&Output>, result: &Values) -> Values {
+    let mut known = result.clone();
+    if outcome != StepOutcome::Unknown {
+        let changed = matches!(outcome, StepOutcome::Changed | StepOutcome::WouldChange);
+        known.insert("changed".to_string(), Value::Bool(changed));
+        known.insert("failed".to_string(), Value::Bool(outcome == StepOutcome::Failed));
+        known.insert("skipped".to_string(), Value::Bool(outcome == StepOutcome::Skipped));
+    }
+    if let Some(output) = output {
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines = stdout.lines().map(Value::from).collect();
+        known.insert("status".to_string(), Value::from(output.status));
+        known.insert("stdout_lines".to_string(), Value::Array(lines));
+        known.insert("stdout".to_string(), Value::String(stdout));
+        known.insert("stderr".to_string(), String::from_utf8_lossy(&output.stderr).into());
+    }
+    known
+}
+
+fn unknown(report: &mut StepEnded, why: String) {
+    report.outcome = StepOutcome::Unknown;
+    report.notes.push(why);
+}

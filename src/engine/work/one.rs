@@ -1,0 +1,312 @@
+//! One step of a job on its host: its items, its gate, its tries.
+
+use super::judge::fields;
+use super::{Ended, Worker, with};
+use crate::engine::context::{Known, Registered};
+use crate::engine::converge::{Attempt, Done, Target};
+use crate::engine::wait;
+use crate::model::event::{Event, StepEnded};
+use crate::model::job::JobStep;
+use crate::model::outcome::StepOutcome;
+use crate::model::{Failure, Result, Value, Values};
+use crate::step;
+use crate::system::dressed::Dressed;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A step without a `timeout` may take so long.
+const STEP_TIME: Duration = Duration::from_secs(30 * 60);
+
+/// What is to be done with a step.
+enum Prepared {
+    One(Values),
+    Items(Values, Vec<Value>),
+    Skipped(String),
+    Unknown(String),
+}
+
+/// What `when` says.
+enum Gate {
+    Run,
+    Skip(String),
+    Unknown(String),
+}
+
+impl<'a> Worker<'a, '_, '_> {
+    pub(super) fn run_step(&mut self, step: &'a JobStep) -> Ended {
+        let began = Instant::now();
+        let ended = match self.prepare(step) {
+            Ok(Prepared::One(locals)) => self.run_item(step, None, &locals),
+            Ok(Prepared::Items(locals, items)) => self.run_items(step, &locals, items),
+            Ok(Prepared::Skipped(why)) => self.end_without_running(step, StepOutcome::Skipped, why, began),
+            Ok(Prepared::Unknown(why)) => self.end_without_running(step, StepOutcome::Unknown, why, began),
+            Err(failure) => {
+                let mut report = blank(step, None, StepOutcome::Failed, began);
+                report.failure = Some(failure);
+                self.finish(step, report, Registered::default())
+            }
+        };
+        if let Some(name) = &step.register {
+            self.context.register(name, ended.result.clone());
+        }
+        ended
+    }
+
+    fn prepare(&mut self, step: &JobStep) -> Result<Prepared> {
+        if let Some(why) = &step.skip {
+            return Ok(Prepared::Skipped(why.clone()));
+        }
+        let mut locals = Values::new();
+        for (name, arg) in &step.vars {
+            match self.context.resolve(self.host, &locals, arg)? {
+                Known::Yes(value) => drop(locals.insert(name.clone(), value)),
+                Known::No(what) => return Ok(Prepared::Unknown(format!("{name} depends on {what}"))),
+            }
+        }
+        let Some(items) = &step.items else { return Ok(Prepared::One(locals)) };
+        match self.context.resolve(self.host, &locals, items)? {
+            Known::Yes(Value::Array(items)) => Ok(Prepared::Items(locals, items)),
+            Known::Yes(other) => Err(Failure::new("loop", format!("it needs a list and got {other}"))),
+            Known::No(what) => Ok(Prepared::Unknown(format!("the loop depends on {what}"))),
+        }
+    }
+
+    pub(super) fn end_without_running(
+        &mut self,
+        step: &JobStep,
+        outcome: StepOutcome,
+        why: String,
+        began: Instant,
+    ) -> Ended {
+        let mut report = blank(step, None, outcome, began);
+        report.notes.push(why);
+        let known = fields(outcome, None, &Values::new());
+        let result = Registered { known, partial: outcome == StepOutcome::Unknown };
+        self.finish(step, report, result)
+    }
+
+    fn run_items(&mut self, step: &'a JobStep, locals: &Values, items: Vec<Value>) -> Ended {
+        let began = Instant::now();
+        let mut all = Ended { outcome: StepOutcome::Skipped, failure: None, result: Registered::default() };
+        let mut results = Vec::new();
+        for (index, item) in items.into_iter().enumerate() {
+            let mut locals = locals.clone();
+            locals.insert(step.loop_var.clone(), item.clone());
+            let mut ended = self.run_item(step, Some(index as u32), &locals);
+            all.outcome = worse(all.outcome, ended.outcome);
+            all.result.partial |= ended.result.partial;
+            ended.result.known.insert(step.loop_var.clone(), item);
+            results.push(Value::Object(ended.result.known));
+            if ended.outcome == StepOutcome::Failed {
+                all.failure = ended.failure;
+                break;
+            }
+        }
+        all.result.known = fields(all.outcome, None, &Values::new());
+        all.result.known.insert("results".to_string(), Value::Array(results));
+        let mut report = blank(step, None, all.outcome, began);
+        report.failure = all.failure.clone();
+        report.ignored = step.ignore_errors && all.outcome == StepOutcome::Failed;
+        self.tell_ended(step, report);
+        all
+    }
+
+    fn run_item(&mut self, step: &'a JobStep, item: Option<u32>, locals: &Values) -> Ended {
+        let began = Instant::now();
+        let mut report = blank(step, item, StepOutcome::Ok, began);
+        report.name = self.name(step, locals);
+        self.link.tell(Event::StepStarted { step: step.index, item, name: report.name.clone() });
+        match self.gate(step, locals) {
+            Ok(Gate::Run) => {}
+            Ok(Gate::Skip(why)) => return self.end_gated(step, report, StepOutcome::Skipped, why),
+            Ok(Gate::Unknown(why)) => return self.end_gated(step, report, StepOutcome::Unknown, why),
+            Err(failure) => {
+                report.outcome = StepOutcome::Failed;
+                report.failure = Some(failure);
+                return self.finish(step, report, Registered::default());
+            }
+        }
+        let result = self.try_until_done(step, locals, &mut report);
+        report.took = began.elapsed();
+        self.finish(step, report, result)
+    }
+
+    fn end_gated(
+        &mut self,
+        step: &JobStep,
+        mut report: StepEnded,
+        outcome: StepOutcome,
+        why: String,
+    ) -> Ended {
+        report.outcome = outcome;
+        report.notes.push(why);
+        let known = fields(outcome, None, &Values::new());
+        self.finish(step, report, Registered { known, partial: outcome == StepOutcome::Unknown })
+    }
+
+    fn gate(&self, step: &JobStep, locals: &Values) -> Result<Gate> {
+        let Some(when) = &step.when else { return Ok(Gate::Run) };
+        Ok(match self.context.truth(self.host, locals, when)? {
+            Known::Yes(true) => Gate::Run,
+            Known::Yes(false) => Gate::Skip(format!("when {when} is false")),
+            Known::No(what) => Gate::Unknown(format!("when {when} depends on {what}, unknown until applied")),
+        })
+    }
+
+    fn name(&self, step: &JobStep, locals: &Values) -> String {
+        let rendered = step.name.as_ref().map(|name| self.context.resolve(self.host, locals, name));
+        match rendered {
+            Some(Ok(Known::Yes(Value::String(name)))) => name,
+            _ => step.title(),
+        }
+    }
+
+    /// Tries the step as often as `retries` and `until` ask.
+    fn try_until_done(&mut self, step: &'a JobStep, locals: &Values, report: &mut StepEnded) -> Registered {
+        let deadline = Instant::now() + step.timeout.unwrap_or(STEP_TIME);
+        loop {
+            report.tries += 1;
+            let mut done = Done::default();
+            let tried = self.try_once(step, locals, deadline, &mut done);
+            let result = self.judge(step, locals, tried, done, report);
+            let again = report.tries <= step.retries && self.wants_another_try(step, locals, report, &result);
+            if !again || Instant::now() + step.delay >= deadline {
+                return result;
+            }
+            let progress = format!("try {} of {} follows", report.tries + 1, step.retries + 1);
+            self.link.tell(Event::Progress { step: step.index, text: progress });
+            if !wait::pause(step.delay, &|| self.link.stopping()) {
+                return result;
+            }
+        }
+    }
+
+    fn wants_another_try(
+        &mut self,
+        step: &JobStep,
+        locals: &Values,
+        report: &mut StepEnded,
+        result: &Registered,
+    ) -> bool {
+        let Some(until) = &step.until else { return report.outcome == StepOutcome::Failed };
+        match self.truth_of(step, locals, until, result) {
+            Ok(Known::Yes(met)) => {
+                if !met {
+                    report.failure = Some(Failure::new(format!("until {until}"), "it never became true"));
+                    report.outcome = StepOutcome::Failed;
+                }
+                !met
+            }
+            Ok(Known::No(_)) => false,
+            Err(failure) => {
+                report.outcome = StepOutcome::Failed;
+                report.failure = Some(failure);
+                false
+            }
+        }
+    }
+
+    /// One try: arguments resolved, keys read, plan performed. An `Err` is the step's failure; what the try had changed
+    /// is taken back then.
+    fn try_once(
+        &mut self,
+        step: &'a JobStep,
+        locals: &Values,
+        deadline: Instant,
+        done: &mut Done,
+    ) -> Result<()> {
+        let keys = match &step.args {
+            Some(args) => self.context.resolve(self.host, locals, args)?,
+            None => Known::Yes(Value::Object(Values::new())),
+        };
+        let keys = match keys {
+            Known::Yes(keys) => keys,
+            Known::No(what) => {
+                done.unknown = Some(format!("depends on {what}, unknown until applied"));
+                return Ok(());
+            }
+        };
+        let parsed = step::parse(&step.kind, &keys)?;
+        let dressed = self.dressed(step, locals)?;
+        let before = self.changes_so_far();
+        let tried = Attempt {
+            index: step.index,
+            step: &*parsed,
+            dressed: &dressed,
+            diff: self.job.diff && !step.no_log,
+            deadline,
+            any_status: step.failed_when.is_some(),
+            owes: with(&self.notified, &step.notify),
+            link: self.link,
+            target: &mut self.target,
+        }
+        .run(done);
+        if !done.changes.is_empty() {
+            self.context.forget_facts();
+        }
+        tried.map_err(|failure| self.take_back_after(before, failure, done))
+    }
+
+    fn dressed(&self, step: &JobStep, locals: &Values) -> Result<Dressed<'a>> {
+        let mut environment = BTreeMap::new();
+        for (name, arg) in &step.environment {
+            if let Known::Yes(value) = self.context.resolve(self.host, locals, arg)? {
+                environment
+                    .insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_string));
+            }
+        }
+        Ok(Dressed { host: self.host, user: step.become_user.clone(), environment })
+    }
+
+    fn changes_so_far(&self) -> u32 {
+        match &self.target {
+            Target::Real(_, journal) => journal.changes(),
+            Target::Pretended(_) => 0,
+        }
+    }
+
+    fn take_back_after(&mut self, change: u32, failure: Failure, done: &mut Done) -> Failure {
+        let Target::Real(_, journal) = &mut self.target else { return failure };
+        match journal.take_back(change) {
+            Ok(lines) => {
+                done.changes.clear();
+                done.notes.extend(lines);
+                failure
+            }
+            Err(undo) => {
+                let why =
+                    format!("{}; what the step had changed could not be taken back: {undo}", failure.why);
+                Failure { why, ..failure }
+            }
+        }
+    }
+}
+
+fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant) -> StepEnded {
+    StepEnded {
+        step: step.index,
+        item,
+        name: step.title(),
+        outcome,
+        took: began.elapsed(),
+        tries: 0,
+        changes: Vec::new(),
+        diff: None,
+        output: None,
+        notes: Vec::new(),
+        failure: None,
+        ignored: false,
+    }
+}
+
+/// The outcome of a loop from those of its items.
+fn worse(one: StepOutcome, other: StepOutcome) -> StepOutcome {
+    let rank = |outcome| match outcome {
+        StepOutcome::Skipped => 0,
+        StepOutcome::Ok => 1,
+        StepOutcome::Changed | StepOutcome::WouldChange => 2,
+        StepOutcome::Unknown => 3,
+        StepOutcome::Failed => 4,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}

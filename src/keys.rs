@@ -1,0 +1,183 @@
+//! Reads the keys of a TOML table strictly: a key of the wrong type or one that does not exist is told with its line.
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::Value;
+use crate::source::{Data, Entry, Node, Place};
+use std::time::Duration;
+
+/// A table whose keys are taken one by one.
+pub struct Keys<'a> {
+    /// What the table is, for messages: `a step`.
+    what: &'a str,
+    place: &'a Place,
+    entries: &'a [Entry],
+    known: Vec<&'static str>,
+    problems: &'a mut Diagnostics,
+}
+
+/// A number of hosts, or a share of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// That many.
+    Count(u32),
+    /// 1 to 100 of a hundred.
+    Percent(u32),
+}
+
+impl<'a> Keys<'a> {
+    /// The keys of `node`, which should be a table; when it is none, that is told and there are no keys.
+    pub fn of(node: &'a Node, what: &'a str, problems: &'a mut Diagnostics) -> Keys<'a> {
+        let entries = node.entries().unwrap_or_else(|| {
+            problems.push(wrong_type(node, "a table"));
+            &[]
+        });
+        Keys { what, place: &node.place, entries, known: Vec::new(), problems }
+    }
+
+    /// The value of a key, whatever it is.
+    pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.known.push(key);
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// The value of a key that `read` understands; `expected` says what that is.
+    pub fn read<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        read: impl Fn(&'a Node) -> Option<T>,
+    ) -> Option<T> {
+        let node = self.node(key)?;
+        let value = read(node);
+        if value.is_none() {
+            self.problems.push(wrong_type(node, expected));
+        }
+        value
+    }
+
+    /// A string.
+    pub fn string(&mut self, key: &'static str) -> Option<String> {
+        self.read(key, "a string", |node| node.as_str().map(str::to_string))
+    }
+
+    /// A boolean.
+    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        self.read(key, "a boolean", |node| node.value().as_bool())
+    }
+
+    /// An integer from 0 on.
+    pub fn count(&mut self, key: &'static str) -> Option<u32> {
+        self.read(key, "an integer from 0 on", |node| node.value().as_u64()?.try_into().ok())
+    }
+
+    /// A length of time: seconds, or text with units as `"1m30s"`.
+    pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
+        self.read(key, "a number of seconds or a string like \"30s\" or \"5m\"", |node| {
+            duration(&node.value())
+        })
+    }
+
+    /// A string, or a list of strings.
+    pub fn strings(&mut self, key: &'static str) -> Vec<String> {
+        self.read(key, "a string or a list of strings", strings).unwrap_or_default()
+    }
+
+    /// A number of hosts, or a percentage.
+    pub fn share(&mut self, key: &'static str) -> Option<Share> {
+        self.read(key, "a number of hosts or a string like \"20%\"", |node| Share::read(&node.value()))
+    }
+
+    /// The entries of a table.
+    pub fn entries(&mut self, key: &'static str) -> &'a [Entry] {
+        self.read(key, "a table", Node::entries).unwrap_or_default()
+    }
+
+    /// The elements of a list.
+    pub fn list(&mut self, key: &'static str) -> &'a [Node] {
+        let list = self.read(key, "a list", |node| match &node.data {
+            Data::List(list) => Some(list.as_slice()),
+            _ => None,
+        });
+        list.unwrap_or_default()
+    }
+
+    /// The entries whose keys nobody asked for.
+    pub fn rest(&self) -> Vec<&'a Entry> {
+        self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())).collect()
+    }
+
+    /// Tells a problem with the table.
+    pub fn problem(&mut self, diagnostic: Diagnostic) {
+        self.problems.push(diagnostic);
+    }
+
+    /// Tells that a key is missing.
+    pub fn missing(&mut self, key: &str) {
+        let message = format!("`{key}` is missing");
+        self.problems.push(Diagnostic::error(message, self.place).label(format!("{} needs it", self.what)));
+    }
+
+    /// Tells every key that nobody asked for.
+    pub fn finish(self) {
+        for entry in self.rest() {
+            self.problems.push(unknown_key(entry, self.what, self.known.iter().copied()));
+        }
+    }
+}
+
+impl Share {
+    /// From an integer, or text such as `"3"` and `"20%"`.
+    pub fn read(value: &Value) -> Option<Share> {
+        match value {
+            Value::Number(number) => number.as_u64()?.try_into().ok().map(Share::Count),
+            Value::String(text) => match text.strip_suffix('%') {
+                Some(percent) => {
+                    percent.trim().parse().ok().filter(|p| (1..=100).contains(p)).map(Share::Percent)
+                }
+                None => text.trim().parse().ok().map(Share::Count),
+            },
+            _ => None,
+        }
+    }
+
+    /// How many of `all` that is, rounded down.
+    pub fn of(self, all: usize) -> usize {
+        match self {
+            Share::Count(count) => count as usize,
+            Share::Percent(percent) => all * percent as usize / 100,
+        }
+    }
+}
+
+/// Seconds, or text with units.
+pub fn duration(value: &Value) -> Option<Duration> {
+    match value {
+        Value::Number(number) => match number.as_u64() {
+            Some(seconds) => Some(Duration::from_secs(seconds)),
+            None => Duration::try_from_secs_f64(number.as_f64()?).ok(),
+        },
+        Value::String(text) => crate::model::host::Span::parse(text).map(|span| span.0),
+        _ => None,
+    }
+}
+
+/// A string, or a list of strings.
+pub fn strings(node: &Node) -> Option<Vec<String>> {
+    match &node.data {
+        Data::List(list) => list.iter().map(|item| item.as_str().map(str::to_string)).collect(),
+        _ => node.as_str().map(|one| vec![one.to_string()]),
+    }
+}
+
+/// A value of the wrong type.
+pub fn wrong_type(node: &Node, expected: &str) -> Diagnostic {
+    let message = format!("expected {expected}, found {}", node.what());
+    Diagnostic::error(message, &node.place)
+}
+
+/// A key that does not exist, with the nearest that does.
+pub fn unknown_key<'a>(entry: &Entry, what: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    Diagnostic::error(format!("unknown key `{}`", entry.key), &entry.place)
+        .label(format!("not a key of {what}"))
+        .nearest(&entry.key, known)
+}

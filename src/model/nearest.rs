@@ -1,0 +1,45 @@
+//! The name that somebody probably meant.
+
+/// The candidate that looks most like `wanted`, when one looks enough like it to be worth a hint.
+pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = wanted.to_lowercase();
+    candidates
+        .into_iter()
+        .filter(|candidate| *candidate != wanted)
+        .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= allowed(wanted, candidate))
+        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .map(|(_, candidate)| candidate)
+}
+
+/// The hint for a name that does not exist: `did you mean `merge`?`.
+pub fn did_you_mean<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(wanted, candidates).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// A name that begins like the other is near however much longer it is: `db` is near `db-1`.
+fn distance(wanted: &str, candidate: &str) -> usize {
+    let begins = wanted.len() >= 2 && (candidate.starts_with(wanted) || wanted.starts_with(candidate));
+    let edits = strsim::damerau_levenshtein(wanted, candidate);
+    if begins && !candidate.is_empty() { edits.min(2) } else { edits }
+}
+
+fn allowed(wanted: &str, candidate: &str) -> usize {
+    (wanted.chars().count().max(candidate.chars().count()) / 3).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_slips_and_nothing_else() {
+        let names = ["merge", "path", "mode", "owner", "db-1"];
+        assert_eq!(nearest("mrege", names), Some("merge"));
+        assert_eq!(nearest("Path", names), Some("path"));
+        assert_eq!(nearest("ownr", names), Some("owner"));
+        assert_eq!(nearest("database", names), None);
+        assert_eq!(nearest("x", names), None);
+        assert_eq!(nearest("", names), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! The record of runs: what was intended, and how every step on every host ended. A record is a fold over the run's
+//! events; a [`Store`] keeps it.
+
+use crate::model::Failure;
+use crate::model::event::{Event, Output, StepEnded};
+use crate::model::job::RunId;
+use crate::model::outcome::{HostOutcome, StepOutcome};
+use crate::model::run::{HostEvent, RunEvent, RunIntent, RunKind, What};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::time::Duration;
+
+mod change;
+mod folder;
+mod forms;
+pub mod id;
+mod open;
+mod redact;
+mod rows;
+mod schema;
+mod sqlite;
+mod store;
+mod writer;
+
+pub use redact::{Clean, MASK, Redactor};
+pub use sqlite::{Opened, Sqlite};
+pub use store::{RunLine, RunState, Store};
+pub use writer::Writer;
+
+/// Steps that are kept of one host. A loop over more elements than this is told, but not kept.
+const STEPS_KEPT: usize = 20_000;
+
+/// Of a step's standard output, and of its standard error, as much is kept from the head, in bytes.
+const HEAD_KEPT: usize = 4 * 1024;
+
+/// And as much from the tail, where the reason of a failure usually is.
+const TAIL_KEPT: usize = 12 * 1024;
+
+/// Everything that is known of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// What was intended.
+    pub intent: RunIntent,
+    /// Its place in the order of this project's runs; hosts refuse a lower one than they have seen.
+    pub epoch: u64,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// How it ended.
+    pub exit: Option<u8>,
+    /// Whether Ctrl-C was pressed.
+    pub interrupted: bool,
+    hosts: Vec<HostRecord>,
+    /// Where in `hosts` each is, because events of thousands arrive in any order.
+    places: HashMap<String, usize>,
+}
+
+/// Everything that is known of a run on one host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostRecord {
+    /// Its name in the inventory.
+    pub host: String,
+    /// How the run ended there; `None` while it goes on, or when its controller died.
+    pub outcome: Option<HostOutcome>,
+    /// Why it failed, or could not be reached.
+    pub failure: Option<Failure>,
+    /// How many times a connection was tried.
+    pub attempt: u32,
+    /// When it was first contacted.
+    pub started: Option<Timestamp>,
+    /// When it had ended.
+    pub ended: Option<Timestamp>,
+    /// The later run that settled the outcome from the host's journal.
+    pub settled_by: Option<RunId>,
+    /// As they ended.
+    pub steps: Vec<StepEnded>,
+}
+
+/// How many steps of a host ended in which way. The elements of a loop count as the one step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+pub struct Counts {
+    /// Already as wanted.
+    pub ok: u32,
+    /// Changed, or would be.
+    pub changed: u32,
+    /// Left out.
+    pub skipped: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Cannot be told before it is applied.
+    pub unknown: u32,
+}
+
+impl RunRecord {
+    /// A run that is about to start.
+    pub fn new(intent: RunIntent, epoch: u64) -> Self {
+        let hosts = intent.hosts.iter().map(|host| HostRecord::new(host)).collect();
+        let mut record = RunRecord {
+            intent,
+            epoch,
+            ended: None,
+            exit: None,
+            interrupted: false,
+            hosts: Vec::new(),
+            places: HashMap::new(),
+        };
+        record.set_hosts(hosts);
+        record
+    }
+
+    /// In the order of the intent.
+    pub fn hosts(&self) -> &[HostRecord] {
+        &self.hosts
+    }
+
+    fn set_hosts(&mut self, hosts: Vec<HostRecord>) {
+        self.intent.hosts = hosts.iter().map(|host| host.host.clone()).collect();
+        self.places = self.intent.hosts.iter().cloned().zip(0..).collect();
+        self.hosts = hosts;
+    }
+
+    /// Takes in what happened next.
+    pub fn fold(&mut self, event: &RunEvent) {
+        match &event.what {
+            What::Host { host, event: of_host } => {
+                if let Some(place) = self.places.get(host) {
+                    self.hosts[*place].fold(event.at, of_host);
+                }
+            }
+            What::Interrupted => self.interrupted = true,
+            What::Ended { exit } => {
+                self.ended = Some(event.at);
+                self.exit = Some(*exit);
+            }
+            What::Started { .. } | What::Note(_) => {}
+        }
+    }
+
+    /// Whether a step may have changed something that `runs undo` could take back.
+    pub fn changed_something(&self) -> bool {
+        let changed =
+            |host: &HostRecord| host.counts().changed > 0 && host.outcome != Some(HostOutcome::Undone);
+        let undoable =
+            self.intent.kind.journaled() && self.intent.kind != RunKind::Undo && !self.intent.check;
+        undoable && self.hosts.iter().any(changed)
+    }
+}
+
+impl HostRecord {
+    /// A host that has not been contacted.
+    pub fn new(host: &str) -> Self {
+        HostRecord { host: host.to_string(), ..HostRecord::default() }
+    }
+
+    /// Takes in what happened to this host next.
+    pub fn fold(&mut self, at: Timestamp, event: &HostEvent) {
+        match event {
+            HostEvent::Connecting { attempt } => {
+                self.attempt = *attempt;
+                self.started.get_or_insert(at);
+            }
+            HostEvent::Said(Event::StepEnded(step)) => self.keep(step),
+            HostEvent::Ended { outcome, failure } => {
+                self.outcome = Some(*outcome);
+                self.failure = failure.clone();
+                self.ended = Some(at);
+            }
+            HostEvent::Retrying { .. }
+            | HostEvent::Connected
+            | HostEvent::Uploading { .. }
+            | HostEvent::Sent
+            | HostEvent::Said(_) => {}
+        }
+    }
+
+    /// How many steps ended in which way.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.steps.iter().filter(|step| step.item.is_none()).for_each(|step| counts.add(step.outcome));
+        counts
+    }
+
+    /// From the first contact to the end.
+    pub fn took(&self) -> Option<Duration> {
+        Duration::try_from(self.ended?.duration_since(self.started?)).ok()
+    }
+
+    fn keep(&mut self, step: &StepEnded) {
+        if self.steps.len() < STEPS_KEPT {
+            self.steps.push(bounded(step));
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, outcome: StepOutcome) {
+        match outcome {
+            StepOutcome::Ok => self.ok += 1,
+            StepOutcome::Changed | StepOutcome::WouldChange => self.changed += 1,
+            StepOutcome::Skipped => self.skipped += 1,
+            StepOutcome::Failed => self.failed += 1,
+            StepOutcome::Unknown => self.unknown += 1,
+        }
+    }
+}
+
+/// The step with as much of its output as is kept.
+fn bounded(step: &StepEnded) -> StepEnded {
+    let output = step.output.as_ref().map(|output| Output {
+        stdout: head_and_tail(&output.stdout),
+        stderr: head_and_tail(&output.stderr),
+        ..*output
+    });
+    StepEnded { output, ..step.clone() }
+}
+
+fn head_and_tail(bytes: &[u8]) -> Vec<u8> {
+    if bytes.len() <= HEAD_KEPT + TAIL_KEPT {
+        return bytes.to_vec();
+    }
+    let left_out = format!("\n… {} bytes left out …\n", bytes.len() - HEAD_KEPT - TAIL_KEPT);
+    [&bytes[..HEAD_KEPT], left_out.as_bytes(), &bytes[bytes.len() - TAIL_KEPT..]].concat()
+}
+
+#[cfg(test)]
+pub mod examples;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! The forms in which a secret turns up in other texts: as it is, line by line, in base64, URLs, JSON and shell words.
+
+/// A line of a secret shorter than this, in bytes, is too common a text to be hidden on its own.
+const SHORTEST_LINE: usize = 8;
+
+/// A piece of base64 shorter than this, in characters, would match by chance.
+const SHORTEST_BASE64: usize = 8;
+
+const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Every form of `secret`; none is empty.
+pub fn all(secret: &str) -> Vec<Vec<u8>> {
+    let whole = [secret, secret.trim()];
+    let lines = secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
+    let texts = whole.into_iter().chain(lines).filter(|text| !text.is_empty());
+    texts.flat_map(|text| forms_of(text.as_bytes(), text)).filter(|form| !form.is_empty()).collect()
+}
+
+fn forms_of(bytes: &[u8], text: &str) -> Vec<Vec<u8>> {
+    let mut forms = vec![bytes.to_vec()];
+    for alphabet in [STANDARD, URL_SAFE] {
+        forms.extend((0..3).map(|shift| base64_core(bytes, shift, alphabet)));
+    }
+    for (kept, space) in [("-_.~", "%20"), ("-_.~", "+"), ("-_.~/:@", "%20"), ("-_.!~*'()", "%20")] {
+        let encoded = percent(bytes, kept, space);
+        forms.push(lower_hexadecimal(&encoded).into_bytes());
+        forms.push(encoded.into_bytes());
+    }
+    let once = json(text);
+    forms.push(json(&once).into_bytes());
+    forms.push(once.into_bytes());
+    forms.push(text.replace('\'', r"'\''").into_bytes());
+    forms
+}
+
+/// The part of base64 that depends on `bytes` alone when `shift` (modulo 3) other bytes come before them: its first
+/// and last characters may share bits with what stands around.
+fn base64_core(bytes: &[u8], shift: usize, alphabet: &[u8; 64]) -> Vec<u8> {
+    let first_bit = (shift * 8).div_ceil(6) * 6 - shift * 8;
+    let bits = bytes.len() * 8;
+    let starts = (first_bit..).step_by(6).take_while(|start| start + 6 <= bits);
+    let core: Vec<u8> = starts.map(|start| alphabet[six_bits(bytes, start)]).collect();
+    if core.len() >= SHORTEST_BASE64 { core } else { Vec::new() }
+}
+
+fn six_bits(bytes: &[u8], start: usize) -> usize {
+    let bit = |at: usize| usize::from(bytes[at / 8] >> (7 - at % 8) & 1);
+    (start..start + 6).fold(0, |value, at| value << 1 | bit(at))
+}
+
+fn percent(bytes: &[u8], kept: &str, space: &str) -> String {
+    let encoded = bytes.iter().map(|byte| match byte {
+        byte if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(byte) => {
+            char::from(*byte).to_string()
+        }
+        b' ' => space.to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    encoded.collect()
+}
+
+/// The same percent-encoding with `%2f` for `%2F`.
+fn lower_hexadecimal(encoded: &str) -> String {
+    let mut digits = 0;
+    let lowered = encoded.chars().map(|character| {
+        let digit = digits > 0;
+        digits = if character == '%' { 2 } else { i32::max(0, digits - 1) };
+        if digit { character.to_ascii_lowercase() } else { character }
+    });
+    lowered.collect()
+}
+
+fn json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn core(text: &str, shift: usize) -> String {
+        String::from_utf8(base64_core(text.as_bytes(), shift, STANDARD)).unwrap()
+    }
+
+    #[test]
+    fn base64_is_found_wherever_the_secret_begins() {
+        // base64 of `correct horse`, `xcorrect horse` and `xycorrect horse`.
+        for (shift, whole) in
+            ["Y29ycmVjdCBob3JzZQ==", "eGNvcnJlY3QgaG9yc2U=", "eHljb3JyZWN0IGhvcnNl"].iter().enumerate()
+        {
+            assert!(
+                whole.contains(&core("correct horse", shift)),
+                "{whole} {}",
+                core("correct horse", shift)
+            );
+        }
+    }
+
+    #[test]
+    fn what_would_match_by_chance_is_left_out() {
+        assert!(all("ab").iter().all(|form| form == b"ab"));
+        assert!(all("").is_empty());
+        assert!(all(" \n").iter().all(|form| !form.is_empty()));
+    }
+}

@@ -1,0 +1,263 @@
+//! Takes secrets out of texts before anything is stored or shown, in the forms in which they usually turn up.
+
+use super::forms;
+use crate::model::event::{Event, Output, StepEnded};
+use crate::model::run::{HostEvent, RunEvent, RunIntent, Source, What};
+use crate::model::{Failure, Value, Values};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Stands where a secret was.
+pub const MASK: &str = "***";
+
+/// Knows a run's secrets, and replaces them by [`MASK`].
+#[derive(Clone, Default)]
+pub struct Redactor {
+    /// Every form of every secret, by its first byte; none is empty.
+    needles: BTreeMap<u8, Vec<Vec<u8>>>,
+}
+
+/// Something out of which a [`Redactor`] has taken the secrets. Readers and stores accept nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clean<T>(T);
+
+impl Redactor {
+    /// Knows these secrets. A secret with several lines is also looked for line by line.
+    pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        let forms: BTreeSet<Vec<u8>> =
+            secrets.into_iter().flat_map(|secret| forms::all(secret.as_ref())).collect();
+        let mut needles: BTreeMap<u8, Vec<Vec<u8>>> = BTreeMap::new();
+        forms.into_iter().for_each(|form| needles.entry(form[0]).or_default().push(form));
+        Redactor { needles }
+    }
+
+    /// The text without secrets.
+    pub fn text(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
+    }
+
+    /// The bytes without secrets. All matches are found first, so that overlapping secrets are hidden whole.
+    pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        let hidden = merged(self.matches(bytes));
+        let mut clean = Vec::with_capacity(bytes.len());
+        let mut from = 0;
+        for (start, end) in hidden {
+            clean.extend_from_slice(&bytes[from..start]);
+            clean.extend_from_slice(MASK.as_bytes());
+            from = end;
+        }
+        clean.extend_from_slice(&bytes[from..]);
+        clean
+    }
+
+    /// The event without secrets.
+    pub fn event(&self, event: RunEvent) -> Clean<RunEvent> {
+        let what = match event.what {
+            What::Started { intent, epoch } => {
+                What::Started { intent: Box::new(self.intent(*intent).0), epoch }
+            }
+            What::Host { host, event } => What::Host { host, event: self.host_event(event) },
+            What::Note(note) => What::Note(self.text(&note)),
+            what @ (What::Interrupted | What::Ended { .. }) => what,
+        };
+        Clean(RunEvent { at: event.at, what })
+    }
+
+    /// The intent without secrets.
+    pub fn intent(&self, intent: RunIntent) -> Clean<RunIntent> {
+        let sources = |list: Vec<Source>| -> Vec<Source> {
+            list.into_iter().map(|Source { path, text }| Source { path, text: self.text(&text) }).collect()
+        };
+        Clean(RunIntent {
+            name: self.text(&intent.name),
+            params: self.values(intent.params),
+            playbook: sources(intent.playbook),
+            inventory: sources(intent.inventory),
+            ..intent
+        })
+    }
+
+    fn host_event(&self, event: HostEvent) -> HostEvent {
+        match event {
+            HostEvent::Said(event) => HostEvent::Said(self.said(event)),
+            HostEvent::Retrying { attempt, failure, wait } => {
+                HostEvent::Retrying { attempt, failure: self.failure(failure), wait }
+            }
+            HostEvent::Ended { outcome, failure } => {
+                HostEvent::Ended { outcome, failure: failure.map(|failure| self.failure(failure)) }
+            }
+            event @ (HostEvent::Connecting { .. }
+            | HostEvent::Connected
+            | HostEvent::Uploading { .. }
+            | HostEvent::Sent) => event,
+        }
+    }
+
+    fn said(&self, event: Event) -> Event {
+        match event {
+            Event::StepStarted { step, item, name } => {
+                Event::StepStarted { step, item, name: self.text(&name) }
+            }
+            Event::Progress { step, text } => Event::Progress { step, text: self.text(&text) },
+            Event::StepEnded(step) => Event::StepEnded(self.step(step)),
+            Event::Note(note) => Event::Note(self.text(&note)),
+            Event::Settled { run, outcome, steps } => Event::Settled {
+                run,
+                outcome,
+                steps: steps.into_iter().map(|step| self.step(step)).collect(),
+            },
+            Event::Finished { nonce, outcome, failure } => {
+                Event::Finished { nonce, outcome, failure: failure.map(|failure| self.failure(failure)) }
+            }
+            Event::Fetched { to, chunk, last } => Event::Fetched { to, chunk: self.bytes(&chunk), last },
+            event @ (Event::Hello(_) | Event::Need(_)) => event,
+        }
+    }
+
+    fn step(&self, step: StepEnded) -> StepEnded {
+        let texts = |list: Vec<String>| list.iter().map(|text| self.text(text)).collect();
+        StepEnded {
+            name: self.text(&step.name),
+            changes: texts(step.changes),
+            diff: step.diff.map(|diff| self.text(&diff)),
+            output: step.output.map(|output| self.output(output)),
+            notes: texts(step.notes),
+            failure: step.failure.map(|failure| self.failure(failure)),
+            ..step
+        }
+    }
+
+    fn output(&self, output: Output) -> Output {
+        Output { stdout: self.bytes(&output.stdout), stderr: self.bytes(&output.stderr), ..output }
+    }
+
+    fn failure(&self, failure: Failure) -> Failure {
+        Failure {
+            doing: self.text(&failure.doing),
+            why: self.text(&failure.why),
+            hint: failure.hint.map(|hint| self.text(&hint)),
+        }
+    }
+
+    fn values(&self, values: Values) -> Values {
+        values.into_iter().map(|(name, value)| (name, self.value(value))).collect()
+    }
+
+    /// Numbers and booleans that print as a secret does are replaced as well.
+    fn value(&self, value: Value) -> Value {
+        match value {
+            Value::Array(list) => list.into_iter().map(|value| self.value(value)).collect(),
+            Value::Object(map) => Value::Object(self.values(map)),
+            Value::String(text) => Value::String(self.text(&text)),
+            scalar => match self.text(&scalar.to_string()) {
+                text if text == scalar.to_string() => scalar,
+                text => Value::String(text),
+            },
+        }
+    }
+
+    fn matches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for (start, first) in bytes.iter().enumerate() {
+            let needles = self.needles.get(first).into_iter().flatten();
+            let matching = needles.filter(|needle| bytes[start..].starts_with(needle));
+            found.extend(matching.map(|needle| (start, start + needle.len())));
+        }
+        found
+    }
+}
+
+impl<T> std::ops::Deref for Clean<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Sorted ranges without overlaps.
+fn merged(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    ranges.sort_unstable();
+    let mut merged: Vec<(usize, usize)> = Vec::new();
+    for (start, end) in ranges {
+        match merged.last_mut() {
+            Some(last) if start < last.1 => last.1 = last.1.max(end),
+            _ => merged.push((start, end)),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn redacted(secret: &str, text: &str) -> String {
+        Redactor::new([secret]).text(text)
+    }
+
+    #[test]
+    fn hides_a_secret_as_it_is() {
+        assert_eq!(redacted("hunter2", "login with hunter2: denied"), "login with ***: denied");
+    }
+
+    #[test]
+    fn hides_base64_at_every_alignment() {
+        assert_eq!(redacted("hunter2-hunter2", "aHVudGVyMi1odW50ZXIy"), "***");
+        // `user:hunter2-hunter2`, as in an Authorization header.
+        assert!(!redacted("hunter2-hunter2", "Basic dXNlcjpodW50ZXIyLWh1bnRlcjI=").contains("1bnRlcj"));
+    }
+
+    #[test]
+    fn hides_escaped_forms() {
+        assert_eq!(redacted("a/b c\"d'", r#"x=a%2Fb%20c%22d%27"#), "x=***");
+        assert_eq!(redacted("a/b c\"d'", r#"{"x":"a/b c\"d'"}"#), r#"{"x":"***"}"#);
+        assert_eq!(redacted("it's", r"echo 'it'\''s'"), r"echo '***'");
+    }
+
+    #[test]
+    fn hides_the_lines_of_a_key_one_by_one() {
+        let key = "-----BEGIN-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END-----\n";
+        assert_eq!(redacted(key, "+MIIEvQIBADANBg\n+kqhkiG9w0BAQEF\n"), "+***\n+***\n");
+    }
+
+    #[test]
+    fn overlapping_secrets_leave_no_rest() {
+        assert_eq!(Redactor::new(["abcd", "cdef"]).text("xabcdefx"), "x***x");
+    }
+
+    #[test]
+    fn an_empty_secret_hides_nothing() {
+        assert_eq!(redacted("", "as it was"), "as it was");
+    }
+
+    #[test]
+    fn numbers_are_values_too() {
+        let params = serde_json::json!({ "pin": 4711, "port": 80 });
+        let Value::Object(params) = params else { unreachable!("it is written as an object above") };
+        let clean = Redactor::new(["4711"]).values(params);
+        assert_eq!(Value::Object(clean).to_string(), r#"{"pin":"***","port":80}"#);
+    }
+
+    proptest! {
+        /// Neither the secret nor its encodings survive in any text around it. A secret that holds a `*` could be
+        /// made of the mask itself, which tells nobody anything.
+        #[test]
+        fn a_secret_never_survives(
+            before in "\\PC{0,20}", after in "\\PC{0,20}", secret in "[^*\\p{Cc}]{1,24}", other in "[^*\\p{Cc}]{1,8}",
+        ) {
+            let redactor = Redactor::new([&secret, &other]);
+            for form in forms::all(&secret) {
+                let form = String::from_utf8_lossy(&form).into_owned();
+                let clean = redactor.text(&format!("{before}{form}{after}{form}{other}"));
+                prop_assert!(!clean.contains(&secret), "{clean:?} holds {secret:?}");
+                prop_assert!(!clean.contains(&form), "{clean:?} holds {form:?}");
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_taken(bytes: Vec<u8>, secrets in proptest::collection::vec("\\PC{0,16}", 0..3)) {
+            let _clean = Redactor::new(&secrets).bytes(&bytes);
+        }
+    }
+}

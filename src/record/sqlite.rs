@@ -1,0 +1,270 @@
+//! The store of one controller: an SQLite database in the project's folder `.windlass`.
+
+use super::folder::{self, Alive};
+use super::open::{connect, damaged, told};
+use super::store::{RunLine, RunState, Store};
+use super::{Clean, RunRecord, change, rows, schema};
+use crate::model::event::StepEnded;
+use crate::model::job::RunId;
+use crate::model::outcome::HostOutcome;
+use crate::model::run::{RunEvent, RunIntent, What, now};
+use crate::model::{Failure, Result};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Runs in `.windlass/state.db`.
+pub struct Sqlite {
+    folder: PathBuf,
+    database: Connection,
+    /// The runs that this controller is at work on, and how many steps of each host have been kept.
+    running: HashMap<RunId, Running>,
+}
+
+struct Running {
+    _alive: Alive,
+    steps_of_host: HashMap<String, usize>,
+}
+
+/// An open store, and what the reader must be told about how it was found.
+pub struct Opened {
+    /// The store.
+    pub store: Sqlite,
+    /// For example that a damaged database has been set aside. Whole sentences, one each.
+    pub notices: Vec<String>,
+}
+
+impl Sqlite {
+    /// Opens the store in `folder` (a project's `.windlass`), making what is missing. A damaged database is renamed
+    /// to `state.db.corrupt-TIME`, which `notices` tells; a new one then takes its place.
+    pub fn open(folder: &Path) -> Result<Opened> {
+        folder::make(folder)?;
+        let _alone = Alive::hold(folder, "opening")?;
+        let path = folder.join("state.db");
+        let mut notices = Vec::new();
+        if path.metadata().is_ok_and(|file| file.len() == 0) {
+            notices.push(format!("{} was empty: the record of earlier runs is lost", path.display()));
+        }
+        folder::make_file(&path)?;
+        let database = match connect(&path) {
+            Err(error) if damaged(&error) => {
+                let aside = folder::set_aside(&path, now())?;
+                notices.push(aside_notice(&path, &aside, &error));
+                folder::make_file(&path)?;
+                connect(&path)
+            }
+            opened => opened,
+        };
+        let mut database = told(database, &format!("open {}", path.display()))?;
+        schema::migrate(&mut database)?;
+        let store = Sqlite { folder: folder.to_path_buf(), database, running: HashMap::new() };
+        Ok(Opened { store, notices })
+    }
+
+    /// Opens the store to read it; `None` when nothing has ever been run there.
+    pub fn open_existing(folder: &Path) -> Result<Option<Opened>> {
+        if folder.join("state.db").exists() { Sqlite::open(folder).map(Some) } else { Ok(None) }
+    }
+
+    /// Lets the database have no more pages than it has and `more`: a full disk, for tests.
+    #[cfg(test)]
+    pub fn limit_pages(&mut self, more: i64) {
+        let pages: i64 = self.database.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        self.database.pragma_update_and_check(None, "max_page_count", pages + more, |_| Ok(())).unwrap();
+    }
+
+    fn begin_in(change: Transaction, intent: &RunIntent) -> rusqlite::Result<u64> {
+        let last: i64 = change.query_row("SELECT coalesce(max(epoch), 0) FROM runs", [], |row| row.get(0))?;
+        // Not below the clock, so that it goes on growing when the database is lost: hosts remember the epoch.
+        let epoch = (last + 1).max(intent.started.as_second()) as u64;
+        rows::insert_run(&change, intent, epoch)?;
+        change.commit()?;
+        Ok(epoch)
+    }
+
+    fn change(&mut self) -> rusqlite::Result<Transaction<'_>> {
+        self.database.transaction_with_behavior(TransactionBehavior::Immediate)
+    }
+
+    fn events_in(&mut self, run: &RunId, events: &[Clean<RunEvent>]) -> rusqlite::Result<()> {
+        let Sqlite { database, running, .. } = self;
+        let change = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut nobody = HashMap::new();
+        let kept = running.get_mut(run).map_or(&mut nobody, |running| &mut running.steps_of_host);
+        for event in events {
+            match &event.what {
+                What::Host { host, event: of_host } => {
+                    change::host_event(&change, run, host, event.at, of_host, kept)?
+                }
+                What::Interrupted => {
+                    change.execute("UPDATE runs SET interrupted = 1 WHERE run = ?1", [run.as_str()])?;
+                }
+                What::Ended { exit } => {
+                    change.execute(
+                        "UPDATE runs SET ended = ?2, exit = ?3 WHERE run = ?1",
+                        params![run.as_str(), event.at.to_string(), exit],
+                    )?;
+                }
+                What::Started { .. } | What::Note(_) => {}
+            }
+        }
+        change.commit()
+    }
+
+    fn load_in(&self, run: &RunId) -> rusqlite::Result<Option<RunRecord>> {
+        let select = format!("SELECT {} FROM runs WHERE run = ?1", rows::RUN);
+        let found = self.database.query_row(&select, [run.as_str()], rows::run).optional()?;
+        let Some(mut record) = found else { return Ok(None) };
+        let select = format!("SELECT {} FROM hosts WHERE run = ?1 ORDER BY place", rows::HOST);
+        let mut hosts = self.database.prepare(&select)?;
+        let mut hosts = hosts.query_map([run.as_str()], rows::host)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let select = format!("SELECT {} FROM steps WHERE run = ?1 AND host = ?2 ORDER BY place", rows::STEP);
+        let mut steps = self.database.prepare(&select)?;
+        let died = self.state(run, record.exit) == RunState::Died;
+        for host in &mut hosts {
+            host.steps =
+                steps.query_map(params![run.as_str(), host.host], rows::step)?.collect::<Result<_, _>>()?;
+            if died {
+                host.outcome.get_or_insert(rows::outcome_of_dead(record.intent.check));
+            }
+        }
+        record.set_hosts(hosts);
+        Ok(Some(record))
+    }
+
+    fn list_in(&self, limit: usize) -> rusqlite::Result<Vec<RunLine>> {
+        let select = format!("SELECT {} FROM runs ORDER BY epoch DESC LIMIT ?1", rows::RUN);
+        let mut select = self.database.prepare(&select)?;
+        let runs = select.query_map([limit as i64], rows::run)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        runs.into_iter().map(|record| self.line(record)).collect()
+    }
+
+    fn line(&self, record: RunRecord) -> rusqlite::Result<RunLine> {
+        let intent = record.intent;
+        let state = self.state(&intent.run, record.exit);
+        let outcomes = self.outcomes(&intent.run, state == RunState::Died, intent.check)?;
+        Ok(RunLine {
+            run: intent.run,
+            kind: intent.kind,
+            name: intent.name,
+            who: intent.who,
+            pattern: intent.pattern,
+            check: intent.check,
+            started: intent.started,
+            state,
+            outcomes,
+        })
+    }
+
+    fn outcomes(&self, run: &RunId, died: bool, check: bool) -> rusqlite::Result<Vec<(HostOutcome, usize)>> {
+        let missing = if died { Some(rows::outcome_of_dead(check).as_str()) } else { None };
+        let mut select = self.database.prepare_cached(
+            "SELECT coalesce(outcome, ?2) AS how, count(*) AS many FROM hosts \
+             WHERE run = ?1 AND how IS NOT NULL GROUP BY how ORDER BY many DESC, how",
+        )?;
+        let counted = select.query_map(params![run.as_str(), missing], |row| {
+            let many: i64 = row.get(1)?;
+            Ok((rows::word(row, 0)?, many as usize))
+        })?;
+        counted.collect()
+    }
+
+    fn find_in(&self, text: &str) -> rusqlite::Result<Vec<RunId>> {
+        let mut select = self.database.prepare(
+            "SELECT run FROM runs WHERE ?1 = 'last' OR substr(run, 1, length(?1)) = ?1 \
+             OR substr(run, -length(?1)) = ?1 ORDER BY epoch DESC LIMIT 4",
+        )?;
+        let found = select.query_map([text], |row| rows::word(row, 0))?;
+        found.collect()
+    }
+
+    fn state(&self, run: &RunId, exit: Option<u8>) -> RunState {
+        match exit {
+            Some(exit) => RunState::Ended(exit),
+            None if folder::is_alive(&self.folder, run.as_str()) => RunState::Running,
+            None => RunState::Died,
+        }
+    }
+
+    fn unsettled_in(&self, host: &str) -> rusqlite::Result<Vec<RunId>> {
+        let mut select = self.database.prepare_cached(
+            "SELECT run FROM hosts JOIN runs USING (run) \
+             WHERE host = ?1 AND (outcome IS NULL OR outcome = 'unknown') AND journaled AND NOT checked \
+             ORDER BY epoch",
+        )?;
+        let found = select.query_map([host], |row| rows::word(row, 0))?;
+        found.collect()
+    }
+}
+
+impl Store for Sqlite {
+    fn begin(&mut self, intent: &Clean<RunIntent>) -> Result<u64> {
+        let doing = format!("record run {} in {}", intent.run, self.folder.join("state.db").display());
+        let alive = Alive::hold(&self.folder, intent.run.as_str())?;
+        let begun = self.change().and_then(|change| Sqlite::begin_in(change, intent));
+        let epoch = told(begun, &doing)?;
+        let running = Running { _alive: alive, steps_of_host: HashMap::new() };
+        self.running.insert(intent.run.clone(), running);
+        Ok(epoch)
+    }
+
+    fn events(&mut self, run: &RunId, events: &[Clean<RunEvent>]) -> Result<()> {
+        told(self.events_in(run, events), &format!("record what happened in run {run}"))?;
+        if events.iter().any(|event| matches!(event.what, What::Ended { .. })) {
+            self.running.remove(run);
+        }
+        Ok(())
+    }
+
+    fn unsettled(&self, host: &str) -> Result<Vec<RunId>> {
+        let runs = told(self.unsettled_in(host), &format!("look for unsettled runs of {host}"))?;
+        let gone = |run: &RunId| !folder::is_alive(&self.folder, run.as_str());
+        Ok(runs.into_iter().filter(gone).collect())
+    }
+
+    fn settle(
+        &mut self,
+        run: &RunId,
+        host: &str,
+        by: &RunId,
+        outcome: Option<HostOutcome>,
+        steps: &[StepEnded],
+    ) -> Result<()> {
+        let doing = format!("settle run {run} on {host}");
+        let change = told(self.change(), &doing)?;
+        told(change::settled(&change, run, host, by, outcome, steps).and_then(|()| change.commit()), &doing)
+    }
+
+    fn list(&self, limit: usize) -> Result<Vec<RunLine>> {
+        told(self.list_in(limit), "list the runs")
+    }
+
+    fn find(&self, text: &str) -> Result<RunId> {
+        let doing = format!("find run {text}");
+        let found = told(self.find_in(text), &doing)?;
+        match found.as_slice() {
+            [] => Err(Failure::new(doing, "there is no such run").hint("windlass runs list shows them")),
+            [only] => Ok(only.clone()),
+            [newest, ..] if text == "last" => Ok(newest.clone()),
+            [first, second, ..] => {
+                let why = format!("several begin or end like that: {first}, {second} …");
+                Err(Failure::new(doing, why).hint("type more of its name"))
+            }
+        }
+    }
+
+    fn load(&self, run: &RunId) -> Result<RunRecord> {
+        let doing = format!("read run {run}");
+        told(self.load_in(run), &doing)?
+            .ok_or_else(|| Failure::new(doing, "there is no such run").hint("windlass runs list shows them"))
+    }
+}
+
+fn aside_notice(path: &Path, aside: &Path, error: &rusqlite::Error) -> String {
+    format!(
+        "{} is damaged ({error}) and was set aside as {}: runs recorded in it are not shown, cannot be undone, and \
+         what they left unknown is not settled",
+        path.display(),
+        aside.display()
+    )
+}

@@ -1,0 +1,220 @@
+//! Tells people and programs what happens in a run: progress while it goes on, the answer when it is known. Both are
+//! made from the one stream of events.
+
+use crate::model::event::Event;
+use crate::model::run::{HostEvent, RunEvent, RunKind, What};
+use crate::model::{Doing, Result};
+use crate::record::{Clean, RunRecord};
+use std::io::{ErrorKind, Write};
+
+mod bars;
+pub mod escape;
+mod exit;
+mod groups;
+pub mod json;
+pub mod jsonl;
+pub mod junit;
+mod live;
+mod plain;
+pub mod recap;
+pub mod steps;
+pub mod style;
+
+pub use exit::exit_code;
+pub use style::Style;
+
+use bars::Bars;
+use groups::Groups;
+use live::Live;
+
+/// How a run is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What standard output gets.
+    pub format: Format,
+    /// How the human format looks there.
+    pub view: View,
+    /// How progress looks on standard error.
+    pub progress: Progress,
+}
+
+/// What standard output gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Text for people.
+    #[default]
+    Human,
+    /// One [`json::Document`] at the end.
+    Json,
+    /// A [`jsonl`] line for each event, as it comes.
+    Jsonl,
+    /// One JUnit XML document at the end.
+    Junit,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// `-q`: failures and the recap.
+    Quiet,
+    /// Every step that was not skipped.
+    #[default]
+    Normal,
+    /// `-v`: also what was skipped and why, what was done, and what commands said.
+    Verbose,
+}
+
+/// How the human format looks.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Colours.
+    pub style: Style,
+    /// How much.
+    pub verbosity: Verbosity,
+    /// Whether diffs are shown.
+    pub diff: bool,
+    /// Writes a list of host names short: `web[01-14]`.
+    pub fold: fn(&[&str]) -> String,
+}
+
+/// How progress looks.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress {
+    /// Nothing is told before the end.
+    None,
+    /// A line for each thing that matters, where standard error is not a terminal.
+    Lines(Style),
+    /// Lines that are drawn again and again, at the bottom of the terminal.
+    Bars(Style),
+}
+
+/// Reads a run's events and tells them.
+pub struct Reporter {
+    options: Options,
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    run: Option<Run>,
+    bars: Option<Bars>,
+    failed: Option<std::io::Error>,
+}
+
+/// What is known once the run has started.
+struct Run {
+    record: RunRecord,
+    groups: Groups,
+    live: Live,
+}
+
+impl Reporter {
+    /// Writes answers to `out` and progress to `err`. Bars are drawn on the terminal itself.
+    pub fn new(options: Options, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        let bars = match options.progress {
+            Progress::Bars(style) => Some(Bars::new(style)),
+            Progress::None | Progress::Lines(_) => None,
+        };
+        Reporter { options, out, err, run: None, bars, failed: None }
+    }
+
+    /// Takes in what happened next. It never fails: a reader that has gone away is told about by [`finish`].
+    ///
+    /// [`finish`]: Reporter::finish
+    pub fn event(&mut self, event: &Clean<RunEvent>) {
+        if let What::Started { intent, epoch } = &event.what {
+            let record = RunRecord::new((**intent).clone(), *epoch);
+            self.run = Some(Run { groups: Groups::new(&record), live: Live::new(&record), record });
+        }
+        let Some(run) = &mut self.run else { return };
+        run.live.fold(event);
+        let answer = match self.options.format {
+            Format::Human => human(run, &self.options.view, event),
+            Format::Jsonl => {
+                run.record.fold(event);
+                jsonl::line(&run.record.intent.run, event) + "\n"
+            }
+            Format::Json | Format::Junit => {
+                run.record.fold(event);
+                String::new()
+            }
+        };
+        let progress = plain::line(&run.live, event, &self.options);
+        self.tell(&answer, &progress);
+        self.tick();
+    }
+
+    /// Draws the bars again, so that their times go on; call it several times a second.
+    pub fn tick(&mut self) {
+        if let (Some(bars), Some(run)) = (&mut self.bars, &self.run) {
+            bars.draw(&run.live, crate::model::run::now());
+        }
+    }
+
+    /// Tells the end of the answer. Returns what is known of the run; texts of steps are not in it unless the format
+    /// needed them. Fails when standard output could not be written; a closed pipe is fine.
+    pub fn finish(mut self) -> Result<Option<RunRecord>> {
+        if let Some(bars) = &mut self.bars {
+            bars.clear();
+        }
+        let Some(mut run) = self.run.take() else { return Ok(None) };
+        let answer = match self.options.format {
+            Format::Human => {
+                let rest = steps::all(&run.groups.rest(), &run.record, &self.options.view);
+                rest + &recap::recap(&run.record, &self.options.view)
+            }
+            Format::Json => json::document(&run.record) + "\n",
+            Format::Junit => junit::document(&run.record),
+            Format::Jsonl => String::new(),
+        };
+        self.tell(&answer, "");
+        match self.failed {
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(error).doing("write to standard output")
+            }
+            _ => Ok(Some(run.record)),
+        }
+    }
+
+    fn tell(&mut self, answer: &str, progress: &str) {
+        if answer.is_empty() && progress.is_empty() {
+            return;
+        }
+        let Reporter { out, err, failed, bars, .. } = self;
+        let mut write = || {
+            // Progress that cannot be told is no reason to stop.
+            let _told_or_not = err.write_all(progress.as_bytes()).and_then(|()| err.flush());
+            if failed.is_none() {
+                *failed = out.write_all(answer.as_bytes()).and_then(|()| out.flush()).err();
+            }
+        };
+        match bars {
+            Some(bars) => bars.around(write),
+            None => write(),
+        }
+    }
+}
+
+impl View {
+    /// Whether what commands said belongs to the answer.
+    pub fn shows_output(&self, kind: RunKind) -> bool {
+        let asked_for = matches!(kind, RunKind::Command | RunKind::Script);
+        self.verbosity == Verbosity::Verbose || (asked_for && self.verbosity == Verbosity::Normal)
+    }
+}
+
+/// Takes in an event and returns the lines of all steps that are settled by it.
+fn human(run: &mut Run, view: &View, event: &RunEvent) -> String {
+    run.groups.fold(event, view.shows_output(run.record.intent.kind));
+    run.record.fold(&without_texts(event));
+    steps::all(&run.groups.settled(), &run.record, view)
+}
+
+/// The event without what only the record on disk keeps: thousands of hosts' diffs would not fit in memory.
+fn without_texts(event: &RunEvent) -> RunEvent {
+    let mut event = event.clone();
+    if let What::Host { event: HostEvent::Said(Event::StepEnded(step)), .. } = &mut event.what {
+        (step.changes, step.notes, step.diff, step.output) = (Vec::new(), Vec::new(), None, None);
+    }
+    event
+}
+
+#[cfg(test)]
+mod tests;

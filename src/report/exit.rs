@@ -1,0 +1,45 @@
+//! The exit code of a run.
+
+use crate::model::outcome::HostOutcome;
+use crate::model::run::RunKind;
+
+/// 0 all hosts are fine, 2 one failed, 4 one was unreachable, 6 both, 130 interrupted. A host whose verdict did not
+/// arrive counts as failed: something may have been changed there. In a run that undoes, `undone` is fine.
+pub fn exit_code(kind: RunKind, outcomes: impl IntoIterator<Item = HostOutcome>, interrupted: bool) -> u8 {
+    if interrupted {
+        return 130;
+    }
+    outcomes.into_iter().fold(0, |code, outcome| code | code_of(kind, outcome))
+}
+
+fn code_of(kind: RunKind, outcome: HostOutcome) -> u8 {
+    match outcome {
+        HostOutcome::Ok | HostOutcome::Changed => 0,
+        HostOutcome::Undone if kind == RunKind::Undo => 0,
+        HostOutcome::Undone | HostOutcome::Failed | HostOutcome::Unknown | HostOutcome::Cancelled => 2,
+        HostOutcome::Unreachable => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use HostOutcome::*;
+
+    #[test]
+    fn says_the_worst_of_both_kinds() {
+        for (outcomes, code) in [
+            (&[Ok, Changed][..], 0),
+            (&[], 0),
+            (&[Ok, Failed], 2),
+            (&[Unreachable, Ok], 4),
+            (&[Unreachable, Failed], 6),
+            (&[Unknown], 2),
+            (&[Undone], 2),
+        ] {
+            assert_eq!(exit_code(RunKind::Playbook, outcomes.iter().copied(), false), code, "{outcomes:?}");
+        }
+        assert_eq!(exit_code(RunKind::Undo, [Undone], false), 0);
+        assert_eq!(exit_code(RunKind::Playbook, [Ok, Cancelled], true), 130);
+    }
+}

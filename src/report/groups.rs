@@ -1,0 +1,180 @@
+//! Brings hosts together that ended a step in the same way. A step is told once every host has passed it.
+
+use crate::model::event::{Event, StepEnded};
+use crate::model::outcome::StepOutcome;
+use crate::model::run::{HostEvent, RunEvent, What};
+use crate::record::RunRecord;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Elements of a loop that are told one by one, of one host; the step's own line tells of the others.
+const ITEMS_TOLD: usize = 100;
+
+/// Steps by host, until they can be told.
+#[derive(Debug, Default)]
+pub struct Groups {
+    places: HashMap<String, usize>,
+    names: Vec<String>,
+    /// Every step below this has been passed by the host, or will not be reached; by the host's place.
+    passed: Vec<u32>,
+    waiting: BTreeMap<u32, BTreeMap<usize, HostStep>>,
+}
+
+#[derive(Debug, Default)]
+struct HostStep {
+    whole: Option<StepEnded>,
+    items: Vec<StepEnded>,
+}
+
+/// Hosts that ended a step in the same way.
+#[derive(Debug, PartialEq)]
+pub struct Group {
+    /// In the order of the run.
+    pub hosts: Vec<String>,
+    /// How it ended, except for the time it took.
+    pub step: StepEnded,
+    /// Elements of its loop that did not end `ok` or `skipped`.
+    pub items: Vec<StepEnded>,
+    /// The slowest host's time.
+    pub took: Duration,
+}
+
+impl Groups {
+    /// Knows the hosts of a run.
+    pub fn new(record: &RunRecord) -> Self {
+        let names = record.intent.hosts.clone();
+        let places = names.iter().cloned().zip(0..).collect();
+        Groups { places, passed: vec![0; names.len()], names, waiting: BTreeMap::new() }
+    }
+
+    /// Takes in what happened next. Output is kept of steps that failed, and of all when it is to be shown.
+    pub fn fold(&mut self, event: &RunEvent, with_output: bool) {
+        let What::Host { host, event } = &event.what else { return };
+        let Some(&place) = self.places.get(host) else { return };
+        match event {
+            HostEvent::Said(Event::StepStarted { step, .. }) => self.reach(place, *step),
+            HostEvent::Said(Event::StepEnded(step)) => self.keep(place, step, with_output),
+            HostEvent::Ended { .. } => self.reach(place, u32::MAX),
+            _ => {}
+        }
+    }
+
+    /// Takes the groups of all steps that every host has passed, in the playbook's order.
+    pub fn settled(&mut self) -> Vec<Group> {
+        let passed_by_all = self.passed.iter().copied().min().unwrap_or(0);
+        let later = self.waiting.split_off(&passed_by_all);
+        let settled = std::mem::replace(&mut self.waiting, later);
+        self.grouped(settled)
+    }
+
+    /// Takes the groups of all steps that are left.
+    pub fn rest(&mut self) -> Vec<Group> {
+        let rest = std::mem::take(&mut self.waiting);
+        self.grouped(rest)
+    }
+
+    fn reach(&mut self, place: usize, step: u32) {
+        self.passed[place] = self.passed[place].max(step);
+    }
+
+    fn keep(&mut self, place: usize, step: &StepEnded, with_output: bool) {
+        let mut kept = step.clone();
+        if !with_output && step.outcome != StepOutcome::Failed {
+            kept.output = None;
+        }
+        let host_step = self.waiting.entry(step.step).or_default().entry(place).or_default();
+        match step.item {
+            None => {
+                host_step.whole = Some(kept);
+                self.reach(place, step.step.saturating_add(1));
+            }
+            Some(_) if is_quiet(step.outcome) || host_step.items.len() >= ITEMS_TOLD => {}
+            Some(_) => host_step.items.push(StepEnded { took: Duration::ZERO, ..kept }),
+        }
+    }
+
+    fn grouped(&self, steps: BTreeMap<u32, BTreeMap<usize, HostStep>>) -> Vec<Group> {
+        steps.into_values().flat_map(|hosts| self.groups_of_step(hosts)).collect()
+    }
+
+    fn groups_of_step(&self, hosts: BTreeMap<usize, HostStep>) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        for (place, HostStep { whole, items }) in hosts {
+            // A loop that was cut short has elements only; the last one stands for it.
+            let Some(whole) = whole.or_else(|| items.last().cloned()) else { continue };
+            let (name, took) = (self.names[place].clone(), whole.took);
+            let step = StepEnded { took: Duration::ZERO, ..whole };
+            match groups.iter_mut().find(|group| group.step == step && group.items == items) {
+                Some(group) => {
+                    group.hosts.push(name);
+                    group.took = group.took.max(took);
+                }
+                None => groups.push(Group { hosts: vec![name], step, items, took }),
+            }
+        }
+        groups
+    }
+}
+
+fn is_quiet(outcome: StepOutcome) -> bool {
+    matches!(outcome, StepOutcome::Ok | StepOutcome::Skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::outcome::HostOutcome;
+    use crate::record::examples::*;
+
+    /// What is told after each event: `hosts outcome step`.
+    fn told(hosts: &[&str], events: Vec<RunEvent>) -> Vec<String> {
+        let mut groups = Groups::new(&record(intent(hosts), &[]));
+        let mut told = Vec::new();
+        for event in events {
+            groups.fold(&event, false);
+            told.extend(groups.settled().iter().map(shown));
+        }
+        told.extend(groups.rest().iter().map(shown));
+        told
+    }
+
+    fn shown(group: &Group) -> String {
+        format!("{} {} {}", group.hosts.join(","), group.step.outcome, group.step.step)
+    }
+
+    fn ends(host: &str, step: StepEnded) -> RunEvent {
+        event(1, host, HostEvent::Said(Event::StepEnded(step)))
+    }
+
+    #[test]
+    fn a_step_waits_for_all_hosts_and_equal_ends_are_one() {
+        let events = vec![
+            ends("a", step(0, StepOutcome::Ok)),
+            ends("a", step(1, StepOutcome::Ok)),
+            ends("b", step(0, StepOutcome::Changed)),
+            ends("c", step(0, StepOutcome::Ok)),
+            event(2, "b", HostEvent::Ended { outcome: HostOutcome::Unknown, failure: None }),
+            ends("c", step(1, StepOutcome::Ok)),
+        ];
+        assert_eq!(told(&["a", "b", "c"], events), ["a,c ok 0", "b changed 0", "a,c ok 1"]);
+    }
+
+    #[test]
+    fn a_host_that_ended_holds_nobody_up() {
+        let mut events = unreachable("b");
+        events.push(ends("a", step(0, StepOutcome::Ok)));
+        assert_eq!(told(&["a", "b"], events), ["a ok 0"]);
+    }
+
+    #[test]
+    fn elements_belong_to_their_step() {
+        let item = StepEnded { item: Some(0), ..changed(3) };
+        let quiet = StepEnded { item: Some(1), ..step(3, StepOutcome::Ok) };
+        let mut groups = Groups::new(&record(intent(&["a"]), &[]));
+        for step in [item.clone(), quiet, changed(3)] {
+            groups.fold(&ends("a", step), false);
+        }
+        let group = &groups.settled()[0];
+        assert_eq!(group.items, vec![StepEnded { took: Duration::ZERO, ..item }]);
+    }
+}

@@ -1,0 +1,98 @@
+//! `--output junit`: a test suite for each host and a test case for each step, for what reads JUnit XML.
+
+use crate::model::event::StepEnded;
+use crate::model::outcome::{HostOutcome, StepOutcome};
+use crate::record::{HostRecord, RunRecord};
+use std::fmt::Write;
+
+/// The whole document.
+pub fn document(record: &RunRecord) -> String {
+    let name = escaped(&record.intent.name);
+    let suites: String = record.hosts().iter().map(suite).collect();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{name}\">\n{suites}</testsuites>\n"
+    )
+}
+
+fn suite(host: &HostRecord) -> String {
+    let steps: Vec<&StepEnded> = host.steps.iter().filter(|step| step.item.is_none()).collect();
+    let lost = lost(host);
+    let failures = steps.iter().filter(|step| is_failure(step)).count();
+    let skipped = steps.iter().filter(|step| step.outcome == StepOutcome::Skipped).count();
+    let cases: String = steps.iter().map(|step| case(&host.host, step)).collect();
+    format!(
+        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{}\" skipped=\"{skipped}\" \
+         time=\"{:.3}\">\n{cases}{}  </testsuite>\n",
+        escaped(&host.host),
+        steps.len() + usize::from(lost.is_some()),
+        usize::from(lost.is_some()),
+        host.took().unwrap_or_default().as_secs_f64(),
+        lost.unwrap_or_default(),
+    )
+}
+
+fn case(host: &str, step: &StepEnded) -> String {
+    let head = format!(
+        "    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\"",
+        escaped(host),
+        escaped(&step.name),
+        step.took.as_secs_f64()
+    );
+    match step.outcome {
+        StepOutcome::Skipped => format!("{head}><skipped/></testcase>\n"),
+        _ if is_failure(step) => format!("{head}>{}</testcase>\n", failure(step)),
+        _ => format!("{head}/>\n"),
+    }
+}
+
+fn failure(step: &StepEnded) -> String {
+    let (why, whole) = match &step.failure {
+        Some(failure) => (failure.why.as_str(), failure.to_string()),
+        None => ("failed", String::new()),
+    };
+    format!("<failure message=\"{}\">{}</failure>", escaped(why), escaped(&whole))
+}
+
+/// A case for a host that ended badly without a failed step.
+fn lost(host: &HostRecord) -> Option<String> {
+    let told = host.steps.iter().any(is_failure);
+    let fine = matches!(host.outcome, Some(HostOutcome::Ok | HostOutcome::Changed));
+    if told || fine {
+        return None;
+    }
+    let word = host.outcome.map_or("running", HostOutcome::as_str);
+    let why = host.failure.as_ref().map(ToString::to_string).unwrap_or_default();
+    Some(format!(
+        "    <testcase classname=\"{}\" name=\"the host\"><error message=\"{word}\">{}</error></testcase>\n",
+        escaped(&host.host),
+        escaped(&why)
+    ))
+}
+
+fn is_failure(step: &StepEnded) -> bool {
+    step.outcome == StepOutcome::Failed && !step.ignored
+}
+
+/// Text for XML 1.0, in which most control characters cannot be written at all.
+fn escaped(text: &str) -> String {
+    let mut xml = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '"' => xml.push_str("&quot;"),
+            '\n' | '\t' => push(&mut xml, format_args!("&#{};", character as u32)),
+            character if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') => {
+                push(&mut xml, format_args!("\\u{{{:x}}}", character as u32));
+            }
+            character => xml.push(character),
+        }
+    }
+    xml
+}
+
+fn push(text: &mut String, what: std::fmt::Arguments) {
+    // Writing to a String cannot fail.
+    let _infallible = text.write_fmt(what);
+}

@@ -1,0 +1,152 @@
+//! The end of the answer: why hosts were lost, a table of all hosts, and where to look next.
+
+use super::escape;
+use super::steps::{failure_text, indented};
+use super::style::{Tone, host_tone, host_word, padded, time, widest};
+use super::{Verbosity, View};
+use crate::model::outcome::HostOutcome;
+use crate::record::{Counts, HostRecord, RunRecord};
+use std::time::Duration;
+
+/// Up to so many hosts have a line each; of more, those that ended alike share one.
+const HOSTS_APART: usize = 16;
+
+/// Everything that is told once the run has ended.
+pub fn recap(record: &RunRecord, view: &View) -> String {
+    let parts = [lost(record, view), table(record, view), summary(record, view)];
+    parts.iter().filter(|part| !part.is_empty()).map(|part| format!("\n{part}")).collect()
+}
+
+/// Hosts whose failure no step has told, with the reason.
+fn lost(record: &RunRecord, view: &View) -> String {
+    let told_by_step = |host: &HostRecord| host.steps.iter().any(|step| step.failure == host.failure);
+    let untold = record.hosts().iter().filter(|host| host.failure.is_some() && !told_by_step(host));
+    let alike = alike(untold, |host| (host.outcome, host.failure.clone()));
+    let lines = alike.iter().map(|((outcome, failure), hosts)| {
+        let word = outcome.map_or_else(String::new, |outcome| {
+            view.style.paint(host_tone(outcome), host_word(outcome, record.intent.check))
+        });
+        let why = failure.as_ref().map(failure_text).unwrap_or_default();
+        format!("{}  {word}\n{}", names(hosts, view), indented(&why, 4))
+    });
+    lines.collect()
+}
+
+/// A line of the table.
+struct Line {
+    hosts: String,
+    outcome: Option<HostOutcome>,
+    counts: Counts,
+    took: Option<Duration>,
+}
+
+fn table(record: &RunRecord, view: &View) -> String {
+    let check = record.intent.check;
+    let lines = table_lines(record, view);
+    let word = |line: &Line| line.outcome.map_or("running", |outcome| host_word(outcome, check));
+    let hosts_width = widest(lines.iter().map(|line| line.hosts.as_str())).max(4);
+    let outcome_width = widest(lines.iter().map(word)).max(7);
+    let unsure = lines.iter().any(|line| line.counts.unknown > 0);
+    let head =
+        cells(["ok", if check { "would change" } else { "changed" }, "skipped", "failed"], unsure, "unknown");
+    let title = format!("{}  {}{head}   time", padded("host", hosts_width), padded("outcome", outcome_width));
+    let mut table = view.style.paint(Tone::Faint, &title) + "\n";
+    for line in &lines {
+        let outcome = padded(word(line), outcome_width);
+        let outcome =
+            line.outcome.map_or(outcome.clone(), |kind| view.style.paint(host_tone(kind), &outcome));
+        let counts = [line.counts.ok, line.counts.changed, line.counts.skipped, line.counts.failed];
+        let counts = counts.map(|count| count.to_string());
+        let took = line.took.map_or_else(|| "-".to_string(), time);
+        let changed_width = if check { 12 } else { 7 };
+        let [ok, changed, skipped, failed] = counts;
+        let unknown = if unsure { format!("  {:>7}", line.counts.unknown) } else { String::new() };
+        table += &format!(
+            "{}  {outcome}  {ok:>4}  {changed:>changed_width$}  {skipped:>7}  {failed:>6}{unknown}  {took:>5}\n",
+            padded(&line.hosts, hosts_width),
+        );
+    }
+    table
+}
+
+fn cells([ok, changed, skipped, failed]: [&str; 4], unsure: bool, unknown: &str) -> String {
+    let unknown = if unsure { format!("  {unknown}") } else { String::new() };
+    format!("  {ok:>4}  {changed}  {skipped}  {failed}{unknown}")
+}
+
+fn table_lines(record: &RunRecord, view: &View) -> Vec<Line> {
+    let hosts = record.hosts();
+    if hosts.len() <= HOSTS_APART {
+        return hosts.iter().map(|host| line(&[host], view)).collect();
+    }
+    let alike = alike(hosts.iter(), |host| (host.outcome, host.counts()));
+    alike.iter().map(|(_, hosts)| line(hosts, view)).collect()
+}
+
+fn line(hosts: &[&HostRecord], view: &View) -> Line {
+    Line {
+        hosts: names(hosts, view),
+        outcome: hosts.first().and_then(|host| host.outcome),
+        counts: hosts.first().map(|host| host.counts()).unwrap_or_default(),
+        took: hosts.iter().filter_map(|host| host.took()).max(),
+    }
+}
+
+/// The last lines: how many hosts ended how, and what to type next.
+fn summary(record: &RunRecord, view: &View) -> String {
+    let intent = &record.intent;
+    let outcomes = outcomes(record).into_iter().map(|(outcome, many)| {
+        let text = format!("{many} {}", host_word(outcome, intent.check));
+        view.style.paint(host_tone(outcome), &text)
+    });
+    let outcomes: Vec<String> = outcomes.collect();
+    let took = record.ended.and_then(|ended| Duration::try_from(ended.duration_since(intent.started)).ok());
+    let took = took.map_or_else(String::new, |took| format!(" in {}", time(took)));
+    let interrupted = if record.interrupted { "interrupted: " } else { "" };
+    let counted = if outcomes.is_empty() { "no hosts".to_string() } else { outcomes.join(", ") };
+    format!("{interrupted}{counted}{took}\n{}\n", next(record, view))
+}
+
+fn next(record: &RunRecord, view: &View) -> String {
+    let run = &record.intent.run;
+    let mut next = format!("windlass runs show {run}");
+    if record.changed_something() && view.verbosity > Verbosity::Quiet {
+        next += &format!("   (to take it back: windlass runs undo {run})");
+    }
+    view.style.paint(Tone::Faint, &next)
+}
+
+/// How many hosts ended how, most first.
+pub fn outcomes(record: &RunRecord) -> Vec<(HostOutcome, usize)> {
+    let ended = record.hosts().iter().filter_map(|host| host.outcome);
+    let mut counts: Vec<(HostOutcome, usize)> = Vec::new();
+    for outcome in ended {
+        match counts.iter_mut().find(|(counted, _)| *counted == outcome) {
+            Some((_, many)) => *many += 1,
+            None => counts.push((outcome, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, many)| std::cmp::Reverse(*many));
+    counts
+}
+
+fn names(hosts: &[&HostRecord], view: &View) -> String {
+    let names: Vec<&str> = hosts.iter().map(|host| host.host.as_str()).collect();
+    escape::line(&(view.fold)(&names)).into_owned()
+}
+
+/// Hosts with the same key together, in the order of their first.
+fn alike<'a, K: PartialEq>(
+    hosts: impl Iterator<Item = &'a HostRecord>,
+    key: impl Fn(&HostRecord) -> K,
+) -> Vec<(K, Vec<&'a HostRecord>)> {
+    let mut groups: Vec<(K, Vec<&HostRecord>)> = Vec::new();
+    for host in hosts {
+        let of_host = key(host);
+        match groups.iter_mut().find(|(known, _)| *known == of_host) {
+            Some((_, group)) => group.push(host),
+            None => groups.push((of_host, vec![host])),
+        }
+    }
+    groups
+}

@@ -1,0 +1,120 @@
+//! The lines that tell how a step ended: `web[01-14]  changed  dockerd hands out resolvers …  0.4s`.
+
+use super::escape;
+use super::groups::Group;
+use super::style::{Tone, fitted, padded, step_tone, step_word, time, widest};
+use super::{Verbosity, View};
+use crate::model::Failure;
+use crate::model::event::{Output, StepEnded};
+use crate::model::outcome::StepOutcome;
+use crate::record::RunRecord;
+
+/// The column of host names is at most so wide; a longer list of hosts pushes the rest of its line to the right.
+const HOSTS_WIDTH: usize = 24;
+
+/// The widest outcome: `would change`.
+const OUTCOME_WIDTH: usize = 12;
+
+/// A step's name is cut at this many columns.
+const NAME_WIDTH: usize = 100;
+
+/// Of a failed command's output as many of the last lines are shown, unless all is.
+const LAST_LINES: usize = 10;
+
+/// The lines of these groups.
+pub fn all(groups: &[Group], record: &RunRecord, view: &View) -> String {
+    groups.iter().map(|group| lines(group, record, view)).collect()
+}
+
+/// How many columns host names get in this run.
+pub fn hosts_width(record: &RunRecord) -> usize {
+    widest(record.intent.hosts.iter().map(String::as_str)).clamp(4, HOSTS_WIDTH)
+}
+
+fn lines(group: &Group, record: &RunRecord, view: &View) -> String {
+    if !is_told(&group.step, view) {
+        return String::new();
+    }
+    let names: Vec<&str> = group.hosts.iter().map(String::as_str).collect();
+    let hosts = padded(&escape::line(&(view.fold)(&names)), hosts_width(record));
+    let mut lines = format!("{hosts}  {}  {}\n", headline(&group.step, view), time(group.took));
+    let output = view.shows_output(record.intent.kind);
+    for item in &group.items {
+        lines += &format!("  - {}\n", headline(item, view));
+        lines += &indented(&details(item, view, output), 6);
+    }
+    if group.items.is_empty() {
+        lines += &indented(&details(&group.step, view, output), 4);
+    }
+    lines
+}
+
+fn is_told(step: &StepEnded, view: &View) -> bool {
+    match view.verbosity {
+        Verbosity::Quiet => step.outcome == StepOutcome::Failed && !step.ignored,
+        Verbosity::Normal => step.outcome != StepOutcome::Skipped,
+        Verbosity::Verbose => true,
+    }
+}
+
+fn headline(step: &StepEnded, view: &View) -> String {
+    let word = padded(step_word(step.outcome), OUTCOME_WIDTH);
+    let mut name = fitted(&escape::line(&step.name), NAME_WIDTH);
+    if step.tries > 1 {
+        name += &format!(" ({} tries)", step.tries);
+    }
+    if step.ignored {
+        name += " (ignored)";
+    }
+    format!("{}  {name}", view.style.paint(step_tone(step.outcome), &word))
+}
+
+/// What is told below a step's line.
+fn details(step: &StepEnded, view: &View, with_output: bool) -> String {
+    let mut lines = Vec::new();
+    let says_what = step.outcome == StepOutcome::WouldChange || view.verbosity == Verbosity::Verbose;
+    if says_what {
+        lines.extend(step.changes.iter().map(|change| escape::line(change).into_owned()));
+    }
+    lines.extend(step.notes.iter().map(|note| escape::block(note).into_owned()));
+    if let (Some(diff), true) = (&step.diff, view.diff) {
+        lines.push(view.style.diff(&escape::block(diff)));
+    }
+    if let Some(failure) = &step.failure {
+        lines.push(view.style.paint(Tone::Bad, &failure_text(failure)));
+    }
+    if let Some(output) = &step.output {
+        let failed = step.outcome == StepOutcome::Failed;
+        lines.extend(output_lines(output, with_output, failed));
+    }
+    lines.join("\n")
+}
+
+/// A failure, whole, as it may be printed.
+pub fn failure_text(failure: &Failure) -> String {
+    escape::block(&failure.to_string()).into_owned()
+}
+
+fn output_lines(output: &Output, whole: bool, failed: bool) -> Vec<String> {
+    let both = [&output.stdout, &output.stderr].map(|bytes| escape::bytes(bytes));
+    if whole {
+        return both.iter().flat_map(|text| text.lines()).map(str::to_string).collect();
+    }
+    let [stdout, stderr] = &both;
+    match failed {
+        true if stderr.trim().is_empty() => last_lines(stdout),
+        true => last_lines(stderr),
+        false => Vec::new(),
+    }
+}
+
+fn last_lines(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].iter().map(|line| line.to_string()).collect()
+}
+
+/// The text with `columns` spaces before each line, and a line break at the end unless it is empty.
+pub fn indented(text: &str, columns: usize) -> String {
+    let margin = " ".repeat(columns);
+    text.lines().map(|line| format!("{margin}{line}\n")).collect()
+}

@@ -1,0 +1,351 @@
+//! A connection that is logged in, and the commands that run over it.
+
+use super::session::{Door, Early, FIRST_CHANNEL, Lost, State, explain};
+use super::wire::Wire;
+use super::{Class, ConnectError, Target, Worked};
+use crate::model::failure::{Failure, Result};
+use bytes::Bytes;
+use russh::client::{Handle, Msg};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// A channel must be open within this time: sshd may fork, and PAM may mount a home.
+const CHANNEL_DEADLINE: Duration = Duration::from_secs(30);
+/// A farewell may take this long.
+const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A connection that is logged in. It ends when it and its channels are dropped.
+///
+/// Several commands may run at once, but each must be read: one whose output nobody takes holds up the others.
+pub struct Connection {
+    handle: Handle<Door>,
+    state: Arc<State>,
+    name: String,
+    worked: Worked,
+    /// Whether a channel was opened already; only the first may be used early.
+    used: AtomicBool,
+    /// The connection to the last jump host, which must live as long.
+    through: Option<Arc<Connection>>,
+}
+
+/// A running command.
+pub struct Channel {
+    reader: Reader,
+    writer: Writer,
+}
+
+/// What a command sends.
+pub struct Reader {
+    half: ChannelReadHalf,
+    state: Arc<State>,
+    closed: bool,
+}
+
+/// What a command is sent.
+pub struct Writer {
+    half: Arc<Half>,
+    /// The bytes of `exec_with_input`, on their way.
+    first: Option<JoinHandle<Result<()>>>,
+}
+
+/// What both a writer and the task that sends its first bytes need.
+struct Half {
+    half: ChannelWriteHalf<Msg>,
+    state: Arc<State>,
+    closed: watch::Receiver<bool>,
+}
+
+/// A piece of what a command sends, in the order it came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chunk {
+    Stdout(Bytes),
+    Stderr(Bytes),
+    /// How it ended. Output may still follow: read until there is no more.
+    Exit(Exit),
+    /// The connection broke, or the server refused to run the command. Always the last chunk. Without it and without
+    /// `Exit` the server closed the channel and told nothing of the command's end.
+    Lost(Failure),
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Status(u32),
+    /// The name of the signal without SIG, for example `KILL`.
+    Signal(String),
+}
+
+/// Signals for a running command. OpenSSH delivers them since 8.1, to the process sshd started, but not
+/// when the login is root's: there only a second command can kill the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    Hup,
+    Int,
+    Term,
+    Kill,
+}
+
+impl Connection {
+    pub(super) fn new(
+        handle: Handle<Door>,
+        state: Arc<State>,
+        target: &Target,
+        worked: Worked,
+        through: Option<Arc<Connection>>,
+    ) -> Self {
+        Connection { handle, state, name: target.name.clone(), worked, used: AtomicBool::new(false), through }
+    }
+
+    /// Runs a command through the login shell of the user.
+    pub async fn exec(&self, command: &str) -> Result<Channel> {
+        self.exec_with_input(command, Bytes::new()).await
+    }
+
+    /// Runs a command and sends it `first` without waiting for anything, which spends the fewest round trips. The
+    /// bytes are written while the caller goes on; more may be written after them. An error in sending them is told by
+    /// the next write.
+    ///
+    /// On the first channel of a connection to OpenSSH the command itself is sent before the channel is confirmed.
+    pub async fn exec_with_input(&self, command: &str, first: Bytes) -> Result<Channel> {
+        let doing = format!("run a command on {}", self.name);
+        let opened = timeout(CHANNEL_DEADLINE, self.open(command)).await;
+        let why = match opened {
+            Ok(Ok(channel)) => return Ok(self.channel(channel, first)),
+            Ok(Err(russh::Error::Disconnect | russh::Error::SendError)) => self.state.why(),
+            Ok(Err(why)) => explain(&why),
+            Err(_) => {
+                self.state.take_early();
+                format!("the server opened no channel within {} s", CHANNEL_DEADLINE.as_secs())
+            }
+        };
+        let failure = Failure::new(doing, why);
+        Err(if self.alive() {
+            failure.hint("MaxSessions there limits the commands of one connection")
+        } else {
+            failure
+        })
+    }
+
+    async fn open(&self, command: &str) -> Result<russh::Channel<Msg>, russh::Error> {
+        let first = !self.used.swap(true, Ordering::Relaxed);
+        if first {
+            self.state.send_early(command);
+        }
+        let opened = self.handle.channel_open_session().await;
+        let sent = first && matches!(self.state.take_early(), Early::Sent);
+        let channel = opened?;
+        if sent && channel.id().number() != FIRST_CHANNEL {
+            // It cannot happen with the version of russh we pin. If it did, the command went nowhere.
+            return Err(russh::Error::Inconsistent);
+        }
+        if !sent {
+            channel.exec(true, command).await?;
+        }
+        Ok(channel)
+    }
+
+    fn channel(&self, channel: russh::Channel<Msg>, first: Bytes) -> Channel {
+        let (state, closed) = (self.state.clone(), self.state.closed(channel.id().number()).subscribe());
+        let (reader, half) = channel.split();
+        let half = Arc::new(Half { half, state: state.clone(), closed });
+        let sender = half.clone();
+        let first = (!first.is_empty()).then(|| tokio::spawn(async move { sender.send(first).await }));
+        Channel { reader: Reader { half: reader, state, closed: false }, writer: Writer { half, first } }
+    }
+
+    /// A stream to another sshd through this one.
+    pub(super) async fn tunnel(&self, target: &Target) -> Result<Wire, ConnectError> {
+        let place = format!("{} port {}", target.address, target.port);
+        let failed = |why: String| {
+            let failure = Failure::new(format!("connect from {} to {place}", self.name), why);
+            ConnectError::new(
+                Class::Unreachable,
+                failure.hint("is the host up, and does the jump host allow it (AllowTcpForwarding)?"),
+            )
+        };
+        let open = self.handle.channel_open_direct_tcpip(&target.address, target.port.into(), "127.0.0.1", 0);
+        match timeout(CHANNEL_DEADLINE, open).await {
+            Ok(Ok(channel)) => Ok(Wire::tunnel(channel.into_stream(), self.state.lost())),
+            Ok(Err(why)) => Err(failed(explain(&why))),
+            Err(_) => Err(failed(format!("no answer within {} s", CHANNEL_DEADLINE.as_secs()))),
+        }
+    }
+
+    /// Whether the connection stands, as far as we know.
+    pub fn alive(&self) -> bool {
+        !self.handle.is_closed()
+    }
+
+    /// Becomes ready once the connection is gone.
+    pub fn lost(&self) -> Lost {
+        self.state.lost()
+    }
+
+    /// The user and key that logged in.
+    pub fn worked(&self) -> &Worked {
+        &self.worked
+    }
+
+    /// How the server introduced itself, for example `SSH-2.0-OpenSSH_9.2p1`.
+    pub fn server(&self) -> &str {
+        self.state.server()
+    }
+
+    /// What the server showed before the login, as it came: escape it before printing.
+    pub fn banner(&self) -> String {
+        self.state.banner()
+    }
+
+    /// Says goodbye and closes. Dropping closes too, without a word.
+    pub async fn disconnect(self) {
+        let goodbye = self.handle.disconnect(Disconnect::ByApplication, "", "en");
+        // Nothing follows from a farewell that is not heard.
+        let _ = timeout(GOODBYE_DEADLINE, goodbye).await;
+        if let Some(through) = self.through.and_then(Arc::into_inner) {
+            Box::pin(through.disconnect()).await;
+        }
+    }
+}
+
+impl Channel {
+    /// The next piece of output, or `None` when the channel is closed.
+    pub async fn next(&mut self) -> Option<Chunk> {
+        self.reader.next().await
+    }
+
+    /// Sends bytes to the command; see `Writer::write` for what to mind.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.writer.write(bytes).await
+    }
+
+    /// Ends the command's input.
+    pub async fn eof(&mut self) -> Result<()> {
+        self.writer.eof().await
+    }
+
+    /// Sends the command a signal.
+    pub async fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.writer.signal(signal).await
+    }
+
+    /// Gives the channel up. sshd hangs up on the command; what it sends from now on is dropped.
+    pub async fn close(&mut self) -> Result<()> {
+        self.writer.close().await
+    }
+
+    /// Both directions, for two tasks.
+    pub fn split(self) -> (Reader, Writer) {
+        (self.reader, self.writer)
+    }
+}
+
+impl Reader {
+    /// The next piece of output, or `None` when the channel is closed.
+    pub async fn next(&mut self) -> Option<Chunk> {
+        while !self.closed {
+            match self.half.wait().await {
+                Some(ChannelMsg::Data { data }) => return Some(Chunk::Stdout(data)),
+                Some(ChannelMsg::ExtendedData { data, ext: 1 }) => return Some(Chunk::Stderr(data)),
+                Some(ChannelMsg::ExitStatus { exit_status }) => {
+                    return Some(Chunk::Exit(Exit::Status(exit_status)));
+                }
+                Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                    return Some(Chunk::Exit(Exit::Signal(name(&signal_name))));
+                }
+                Some(ChannelMsg::Failure) => {
+                    return Some(self.end("the server refused to run it".to_string()));
+                }
+                Some(ChannelMsg::Close) => self.closed = true,
+                Some(_) => {}
+                None => {
+                    let why = self.state.why();
+                    return Some(self.end(why));
+                }
+            }
+        }
+        None
+    }
+
+    fn end(&mut self, why: String) -> Chunk {
+        self.closed = true;
+        Chunk::Lost(Failure::new("run a command", why))
+    }
+}
+
+impl Writer {
+    /// Sends bytes to the command, waiting while it takes none. Somebody must read meanwhile: a command whose output
+    /// nobody takes stops reading, and with it the whole connection, as its buffers are small on purpose.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.first().await?;
+        self.half.send(bytes).await
+    }
+
+    /// Ends the command's input, after everything written so far.
+    pub async fn eof(&mut self) -> Result<()> {
+        self.first().await?;
+        self.half.half.eof().await.map_err(|_| self.half.gone())
+    }
+
+    /// Sends the command a signal.
+    pub async fn signal(&mut self, signal: Signal) -> Result<()> {
+        let signal = match signal {
+            Signal::Hup => Sig::HUP,
+            Signal::Int => Sig::INT,
+            Signal::Term => Sig::TERM,
+            Signal::Kill => Sig::KILL,
+        };
+        self.half.half.signal(signal).await.map_err(|_| self.half.gone())
+    }
+
+    /// Gives the channel up.
+    pub async fn close(&mut self) -> Result<()> {
+        self.half.half.close().await.map_err(|_| self.half.gone())
+    }
+
+    async fn first(&mut self) -> Result<()> {
+        match &mut self.first {
+            None => Ok(()),
+            Some(first) => {
+                let sent = first.await.unwrap_or_else(|why| Err(Failure::new("send input", why)));
+                self.first = None;
+                sent
+            }
+        }
+    }
+}
+
+impl Half {
+    /// Sends bytes, or fails when the channel closes while the window is shut; russh would wait for ever.
+    async fn send(&self, bytes: Bytes) -> Result<()> {
+        let mut closed = self.closed.clone();
+        tokio::select! {
+            biased;
+            sent = self.half.data_bytes(bytes) => sent.map_err(|_| self.gone()),
+            _ = closed.wait_for(|closed| *closed) => {
+                Err(Failure::new("send input", "the command ended before it took all of it"))
+            }
+        }
+    }
+
+    fn gone(&self) -> Failure {
+        Failure::new("send input", self.state.why())
+    }
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        self.state.forget(self.half.id().number());
+    }
+}
+
+fn name(signal: &Sig) -> String {
+    match signal {
+        Sig::Custom(name) => name.clone(),
+        known => format!("{known:?}"),
+    }
+}

@@ -1,0 +1,187 @@
+//! Ships the agent: the commands that find it on a host and place it there, and what their answers mean.
+
+use crate::agent_binary::AgentBinary;
+use crate::model::path::HostPath;
+use crate::model::{Failure, Result};
+
+const FIND: &str = include_str!("ship/find.sh");
+const PLACE: &str = include_str!("ship/place.sh");
+
+/// Starts what a host without a known agent says.
+const HOST: &str = "windlass-host ";
+const FOLDER: &str = "windlass-folder ";
+const STATE: &str = "windlass-state ";
+const END: &str = "windlass-end";
+
+/// What [`place`] says when the agent is where it belongs.
+pub const PLACED: &str = "windlass-placed";
+
+/// How a login becomes somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Become {
+    /// `sudo` or `doas`.
+    pub method: Method,
+    /// Whom to become.
+    pub user: String,
+    /// Whether a password comes as the first line on stdin.
+    pub password: bool,
+}
+
+/// A program that runs another as somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// sudo.
+    Sudo,
+    /// OpenBSD's doas, which takes no password from stdin.
+    Doas,
+}
+
+/// A host that has none of our agents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bare {
+    /// `Linux`.
+    pub system: String,
+    /// What `uname -m` says.
+    pub machine: String,
+    /// Whether it can unpack gzip.
+    pub gzip: bool,
+    /// Where an agent can be placed and executed; `None` when no folder allows that.
+    pub folder: Option<String>,
+    /// Where windlass keeps its memory there.
+    pub state: HostPath,
+}
+
+/// The command that runs one of `agents` if the host has it.
+pub fn find(agents: &[AgentBinary], becoming: Option<&Become>) -> String {
+    let known = agents.iter().map(|agent| format!(" {}:{}", agent.digest, agent.raw_size));
+    sh(becoming, FIND, &known.collect::<String>())
+}
+
+/// The command that places `agent`, whose bytes follow on stdin, in the folder that the host named.
+pub fn place(agent: &AgentBinary, bare: &Bare, becoming: Option<&Become>) -> Result<String> {
+    let folder = bare.folder.as_deref().unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    if !folder.starts_with('/') || !folder.bytes().all(plain) {
+        return Err(Failure::new("place the agent", format!("{folder:?} is no folder that a name can be trusted with"))
+            .hint("set XDG_CACHE_HOME of that login to a plain path"));
+    }
+    let packing = if bare.gzip { "gzip" } else { "raw" };
+    Ok(sh(becoming, PLACE, &format!(" {folder} {} {packing}", agent.digest)))
+}
+
+/// The command for a host that is worked through its shell.
+pub fn shell(becoming: Option<&Become>) -> String {
+    format!("exec {}/bin/sh", prefix(becoming))
+}
+
+/// Reads what [`find`] says when it finds no agent, out of whatever else the login printed; `None` when it is not there.
+pub fn bare(said: &[u8]) -> Option<Bare> {
+    let said = String::from_utf8_lossy(said);
+    let lines: Vec<&str> = said.lines().skip_while(|line| !line.starts_with(HOST)).take(4).collect();
+    let [host, folder, state, END] = lines[..] else { return None };
+    let mut words = host.strip_prefix(HOST)?.split(' ');
+    Some(Bare {
+        system: words.next()?.to_string(),
+        machine: words.next()?.to_string(),
+        gzip: words.next()? == "gzip",
+        folder: Some(folder.strip_prefix(FOLDER)?).filter(|folder| *folder != "-").map(str::to_string),
+        state: HostPath::from(state.strip_prefix(STATE)?),
+    })
+}
+
+/// Why a host said neither: usually the words of sudo or of a login that is closed.
+pub fn explain(becoming: Option<&Become>, status: Option<u32>, said: &str) -> Failure {
+    let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+    let ended = status.map_or_else(|| "it ended without a status".to_string(), |status| format!("exit status {status}"));
+    let doing = becoming.map_or_else(|| "start the agent".to_string(), |who| format!("become {}", who.user));
+    let failure = Failure::new(doing, format!("{ended}: {last}"));
+    match becoming {
+        Some(_) if last.contains("password") => {
+            failure.hint("give the login the right to sudo without a password, or pass --ask-become-pass")
+        }
+        Some(who) if last.contains("not found") => failure.hint(match who.method {
+            Method::Sudo => "install sudo on the host, or log in as root and set become = false",
+            Method::Doas => "install doas on the host, or use become_method = \"sudo\"",
+        }),
+        _ => failure.hint("try the same login by hand: ssh HOST /bin/sh -c true"),
+    }
+}
+
+fn sh(becoming: Option<&Become>, script: &str, arguments: &str) -> String {
+    format!("exec {}/bin/sh -c '{}' windlass{arguments}", prefix(becoming), one_line(script))
+}
+
+fn prefix(becoming: Option<&Become>) -> String {
+    match becoming {
+        None => String::new(),
+        Some(Become { method: Method::Sudo, user, password: false }) => format!("sudo -n -H -u {user} -- "),
+        Some(Become { method: Method::Sudo, user, password: true }) => {
+            format!("sudo -k -S -p windlass-password: -H -u {user} -- ")
+        }
+        Some(Become { method: Method::Doas, user, .. }) => format!("doas -n -u {user} "),
+    }
+}
+
+fn one_line(script: &str) -> String {
+    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_pass_through_every_login_shell() {
+        for script in [FIND, PLACE] {
+            let line = one_line(script);
+            assert!(!line.contains(['\'', '!', '\\', '\n']), "{line}");
+        }
+    }
+
+    #[test]
+    fn reads_what_a_bare_host_says_after_noise() {
+        let said = b"Welcome!\nwindlass-host Linux x86_64 gzip\nwindlass-folder /home/a/.cache/windlass-1000\n\
+            windlass-state /home/a b/.local/state/windlass\nwindlass-end\n";
+        let bare = bare(said).unwrap();
+        assert_eq!(bare.machine, "x86_64");
+        assert!(bare.gzip);
+        assert_eq!(bare.folder.as_deref(), Some("/home/a/.cache/windlass-1000"));
+        assert_eq!(bare.state, HostPath::from("/home/a b/.local/state/windlass"));
+    }
+
+    #[test]
+    fn a_host_where_nothing_may_be_executed_has_no_folder() {
+        let said = b"windlass-host Linux mips raw\nwindlass-folder -\nwindlass-state /var/lib/windlass\nwindlass-end\n";
+        assert_eq!(bare(said).unwrap().folder, None);
+    }
+
+    #[test]
+    fn noise_and_half_an_answer_are_no_answer() {
+        assert_eq!(bare(b"This account is currently not available.\n"), None);
+        assert_eq!(bare(b"windlass-host Linux x86_64 gzip\nwindlass-folder /tmp\n"), None);
+    }
+
+    #[test]
+    fn a_folder_that_a_host_names_is_never_pasted_unless_it_is_plain() {
+        let agents = crate::agent_binary::all().unwrap();
+        let bare = Bare {
+            system: "Linux".into(),
+            machine: "x86_64".into(),
+            gzip: true,
+            folder: Some("/tmp/$(reboot)".into()),
+            state: HostPath::from("/var/lib/windlass"),
+        };
+        assert!(place(&agents[0], &bare, None).is_err());
+    }
+
+    #[test]
+    fn says_what_to_do_when_sudo_wants_a_password() {
+        let root = Become { method: Method::Sudo, user: "root".into(), password: false };
+        assert_eq!(
+            explain(Some(&root), Some(1), "sudo: a password is required\n").to_string(),
+            "become root: exit status 1: sudo: a password is required\n  hint: give the login the right to sudo without \
+             a password, or pass --ask-become-pass"
+        );
+    }
+}

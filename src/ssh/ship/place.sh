@@ -1,0 +1,20 @@
+# Places the agent that comes on stdin, to its end.
+# Arguments: FOLDER, DIGEST of the raw agent, gzip or raw.
+# The same rules of writing as in find.sh hold.
+umask 077;
+cd "$1" || exit 1;
+t=.$2.$$;
+trap "rm -f $t" 0;
+case $3 in
+  gzip) gzip -dc;;
+  *) cat;;
+esac >"$t" || exit 1;
+chmod 700 "$t";
+# The agent tells its own digest: so it is whole, and it can be executed here.
+d=$("./$t" --digest) || exit 1;
+[ "$d" = "$2" ] || exit 1;
+sync "$t" 2>/dev/null || sync;
+mv -f "$t" "$2" || exit 1;
+# Agents of versions that nobody has used for a month.
+find . -type f -name "[0-9a-f]*" -mtime +30 -exec rm -f {} +;
+echo windlass-placed

@@ -1,0 +1,67 @@
+//! A host whose questions are asked as another user and with more environment: what a step's `become_user` and
+//! `environment` ask for. The commands of its plan are dressed the same way.
+
+use super::{Probe, Stat};
+use crate::model::Result;
+use crate::model::digest::Digest;
+use crate::model::op::{Answer, Command, Condition, Observed};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// The same host, its questions dressed for one step. Only processes are affected: files are read as they always are.
+pub struct Dressed<'a> {
+    /// The host.
+    pub host: &'a dyn Probe,
+    /// As whom, unless the command says.
+    pub user: Option<String>,
+    /// Added, unless the command says otherwise.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Dressed<'_> {
+    /// The command as this step runs it.
+    pub fn dress(&self, command: &Command) -> Command {
+        let mut dressed = command.clone();
+        dressed.user = dressed.user.or_else(|| self.user.clone());
+        for (name, value) in &self.environment {
+            dressed.environment.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        dressed
+    }
+}
+
+impl Probe for Dressed<'_> {
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.host.stat(path)
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        self.host.read(path)
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
+        self.host.read_at(path, offset, length)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        self.host.list(path)
+    }
+
+    fn digest(&self, path: &Path) -> Result<Option<Digest>> {
+        self.host.digest(path)
+    }
+
+    fn ask(&self, question: &Command) -> Result<Answer> {
+        self.host.ask(&self.dress(question))
+    }
+
+    fn observe(&self, condition: &Condition) -> Result<Observed> {
+        match condition {
+            Condition::Succeeds { command } => {
+                self.host.observe(&Condition::Succeeds { command: self.dress(command) })
+            }
+            other => self.host.observe(other),
+        }
+    }
+}

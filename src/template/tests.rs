@@ -1,0 +1,260 @@
+//! What templates give, and what they say when they cannot.
+
+use super::*;
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+fn context() -> minijinja::Value {
+    minijinja::Value::from(minijinja::value::Serde(json!({
+        "name": "web1", "port": 3002, "yes": true, "word": "no", "empty": "",
+        "resolvers": ["8.8.8.8", "8.8.4.4"], "map": {"a": 1, "b": {"c": 2}},
+        "facts": {"docker": {"installed": true}}, "result": {"changed": true, "failed": false},
+    })))
+}
+
+fn templates() -> Templates {
+    let sources = [
+        ("head.conf", "# {{ name }}\n"),
+        ("site.conf", "{% include \"head.conf\" %}\nlisten {{ port }};"),
+        ("loop.conf", "{% include 'loop.conf' %}"),
+    ];
+    Templates::new(&sources.map(|(name, source)| (name.to_string(), source.to_string())).into())
+}
+
+/// The value of each source, in JSON, or the whole failure.
+fn check(sources: &[&str], expected: Expect) {
+    let value = |source: &&str| match templates().value(source, &context()) {
+        Ok(value) => format!("{value}\n"),
+        Err(failure) => format!("{failure}\n"),
+    };
+    expected.assert_eq(&sources.iter().map(value).collect::<String>());
+}
+
+#[test]
+fn one_expression_keeps_its_type() {
+    check(
+        &[
+            "{{ port }}",
+            "{{ resolvers }}",
+            "port {{ port }}",
+            "{{ port }}{{ port }}",
+            "{{ yes }}",
+            "plain",
+            "{{ '}}' }}",
+        ],
+        expect![[r#"
+            3002
+            ["8.8.8.8","8.8.4.4"]
+            "port 3002"
+            "30023002"
+            true
+            "plain"
+            "}}"
+        "#]],
+    );
+}
+
+#[test]
+fn filters_over_text() {
+    check(
+        &[
+            "{{ word | bool }}",
+            "{{ 'a1b22' | regex_replace('([0-9]+)', '<\\\\1>') }}",
+            "{{ 'a1b22' | regex_search('b([0-9]+)', '\\\\1') }}",
+            "{{ 'a1b22' | regex_search('x') }}",
+            "{{ 'a1b22' | regex_findall('[0-9]+') }}",
+            "{{ 'k=v l=w' | regex_findall('(.)=(.)') }}",
+            "{{ map | to_json }}",
+            "{{ map | to_nice_json }}",
+            "{{ '{\"a\": [1]}' | from_json }}",
+            "{{ 'häns' | b64encode }} {{ 'aMOkbnM=' | b64decode }} {{ 'ab' | b64encode | b64decode }}",
+            "{{ '' | hash('sha256') }}",
+            "{{ '/etc/nginx/nginx.conf' | basename }} {{ '/etc/nginx/nginx.conf' | dirname }} {{ '/etc' | dirname }}",
+            "{{ \"it's\" | quote }} {{ 'plain' | quote }} {{ '' | quote }}",
+            "{{ yes | ternary('a', 'b') }} {{ empty | default('x', true) }} {{ nope | default('y') }}",
+            "{{ [1, 2] | sum }} {{ '12' | int + 1 }} {{ ['b', 'a'] | sort | join('-') }} {{ '  x ' | trim }}",
+            "{{ ['/etc', 'nginx'] | path_join }}",
+        ],
+        expect![[r#"
+            false
+            "a<1>b<22>"
+            ["22"]
+            null
+            ["1","22"]
+            [["k","v"],["l","w"]]
+            "{\"a\":1,\"b\":{\"c\":2}}"
+            "{\n    \"a\": 1,\n    \"b\": {\n        \"c\": 2\n    }\n}"
+            {"a":[1]}
+            "aMOkbnM= häns ab"
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+            "nginx.conf /etc/nginx /"
+            "'it'\"'\"'s' plain ''"
+            "a x y"
+            "3 13 a-b x"
+            "/etc/nginx"
+        "#]],
+    );
+}
+
+#[test]
+fn filters_over_lists_and_maps() {
+    check(
+        &[
+            "{{ map | combine({'a': 2, 'b': {'d': 3}}) }}",
+            "{{ map | combine({'a': 2, 'b': {'d': 3}}, recursive=true) }}",
+            "{{ {'x': 1} | dict2items }}",
+            "{{ [{'key': 'x', 'value': 1}] | items2dict }}",
+            "{{ [1, 2, 2, 3] | difference([3]) }} {{ [1, 2] | intersect([2]) }} {{ [1, 2] | union([2, 3]) }}",
+            "{{ [1, [2, [3]]] | flatten }} {{ [1, [2, [3]]] | flatten(levels=1) }}",
+            "{{ [{'n': 'a', 'on': true}, {'n': 'b', 'on': false}] | selectattr('on') | map(attribute='n') | list }}",
+            "{{ 5 | combine({}) }}",
+        ],
+        expect![[r#"
+            {"a":2,"b":{"d":3}}
+            {"a":2,"b":{"c":2,"d":3}}
+            [{"key":"x","value":1}]
+            {"x":1}
+            "[1, 2] [2] [1, 2, 3]"
+            "[1, 2, 3] [1, 2, [3]]"
+            ["a"]
+            evaluate `5 | combine({})`: a number is not a map
+        "#]],
+    );
+}
+
+#[test]
+fn tests_of_values() {
+    check(
+        &[
+            "{{ 'web1' is match('web') and 'a-web' is not match('web') and 'a-web' is search('WEB', ignorecase=true) }}",
+            "{{ resolvers is contains('8.8.8.8') and '8.8.8.8' in resolvers }}",
+            "{{ result is changed and result is succeeded and result is not failed }}",
+            "{{ '1.10' is version('1.9', '>') and '1.0' is version('1', '==') }}",
+            "{{ nope is undefined and name is defined and name is truthy }}",
+        ],
+        expect![[r#"
+            true
+            true
+            true
+            true
+            true
+        "#]],
+    );
+}
+
+#[test]
+fn says_what_is_undefined_and_what_was_meant() {
+    check(
+        &[
+            "{{ resolvrs }}",
+            "dns {{ resolvrs | join(' ') }}",
+            "{{ facts.docker.instaled }}",
+            "{{ facts.dcker.installed }}",
+            "{{ nope | default(prt) }}",
+            "{{ xyzzy }}",
+            "{% if xyzzy %}{% endif %}",
+            "{{ resolvers[7] }}",
+        ],
+        expect![[r#"
+            evaluate `resolvrs`: `resolvrs` is undefined
+              hint: did you mean `resolvers`?
+            render `dns {{ resolvrs | join(' ') }}`: `resolvrs` is undefined
+              hint: did you mean `resolvers`?
+            evaluate `facts.docker.instaled`: `facts.docker.instaled` is undefined
+              hint: did you mean `installed`?
+            evaluate `facts.dcker.installed`: `facts.dcker` is undefined
+              hint: did you mean `docker`?
+            evaluate `nope | default(prt)`: `prt` is undefined
+              hint: did you mean `port`?
+            evaluate `xyzzy`: `xyzzy` is undefined
+            render `{% if xyzzy %}{% endif %}`: `xyzzy` is undefined
+            evaluate `resolvers[7]`: a value in it is undefined
+              hint: say what it is in that case with `| default(…)`
+        "#]],
+    );
+}
+
+#[test]
+fn says_what_else_is_wrong() {
+    check(
+        &[
+            "{{ name",
+            "{{ name name }}",
+            "a\n{% if %}\n",
+            "{{ name | nofilter }}",
+            "{{ 'x' | regex_search('(') }}",
+            "{{ 'x' | from_json }}",
+            "{{ 'maybe' | bool }}",
+            "{% include 'none.conf' %}",
+            "{% include 'loop.conf' %}",
+            "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}",
+        ],
+        expect![[r#"
+            render `{{ name`: syntax error: unexpected end of input, expected end of variable block
+            render `{{ name name }}`: syntax error: unexpected identifier, expected end of variable block
+            render the template, line 2: syntax error: unexpected end of block
+            evaluate `name | nofilter`: unknown filter: filter nofilter is unknown
+            evaluate `'x' | regex_search('(')`: "(" is not a regular expression: found open group without closing ')'
+            evaluate `'x' | from_json`: this is not JSON: expected value at line 1 column 1
+            evaluate `'maybe' | bool`: "maybe" is neither true nor false
+            render `{% include 'none.conf' %}`: template not found: tried to include non-existing template 'none.conf'
+            render `{% include 'loop.conf' %}`: could not render include: error in "loop.conf": could not render include: error in "loop.conf" (in loop.conf:1)
+            render `{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor…`: engine ran out of fuel
+        "#]],
+    );
+}
+
+#[test]
+fn includes_and_newlines() {
+    let text =
+        templates().text("{% include 'site.conf' %}\n{% if yes %}\nx\n{% endif %}\n", &context()).unwrap();
+    assert_eq!(text, "# web1\nlisten 3002;x\n");
+    assert_eq!(
+        templates().included("{% include 'site.conf' %}"),
+        ["head.conf", "site.conf"].map(String::from).into()
+    );
+    assert_eq!(templates().included("{% include word %}").len(), 3);
+}
+
+#[test]
+fn names_that_are_taken_from_the_context() {
+    let names = |source, as_expression| {
+        Templates::names(source, as_expression).unwrap().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(names("facts.docker.installed and port > 3", true), ["facts", "port"]);
+    assert_eq!(
+        names("{% for x in list %}{{ x }}{{ y | default(z) }}{{ loop.index }}{% endfor %}", false),
+        ["list", "y", "z"]
+    );
+    assert_eq!(names("{{ range(3) }} {% set a = b %}{{ a }}", false), ["b"]);
+    assert!(Templates::names("a b", true).is_err());
+    let all = templates().all_names("{% include 'site.conf' %}", false).unwrap();
+    assert_eq!(all, ["name", "port"].map(String::from).into());
+}
+
+#[test]
+fn truth_is_jinjas() {
+    let holds = |source| templates().truth(source, &context()).unwrap();
+    assert!(holds("port == 3002 and yes"));
+    assert!(!holds("empty"));
+    assert!(templates().truth("nope", &context()).is_err());
+}
+
+#[test]
+fn a_value_is_never_a_template() {
+    let context = minijinja::Value::from(minijinja::value::Serde(json!({"said": "{{ 7 * 7 }}"})));
+    assert_eq!(templates().value("{{ said }}", &context).unwrap(), json!("{{ 7 * 7 }}"));
+    assert_eq!(templates().text("x {{ said }}", &context).unwrap(), "x {{ 7 * 7 }}");
+}
+
+#[test]
+fn no_filter_takes_an_undefined_value_for_an_empty_one() {
+    let filters = "abs b64decode b64encode basename batch(2) bool capitalize count dict2items dictsort dirname first \
+        flatten float from_json hash indent int items items2dict join last length lines list lower mandatory \
+        map(attribute='x') max min path_join quote regex_findall('x') regex_replace('x') regex_search('x') reject \
+        rejectattr('x') replace('a','b') reverse round select selectattr('x') slice(2) sort split string sum \
+        ternary(1,2) title to_json to_nice_json trim unique upper union([]) difference([]) intersect([]) combine({})";
+    let lenient =
+        |filter: &&str| templates().value(&format!("{{{{ nope | {filter} }}}}"), &context()).is_ok();
+    assert_eq!(filters.split_whitespace().filter(lenient).collect::<Vec<_>>(), Vec::<&str>::new());
+}
