@@ -46,7 +46,7 @@ fn serve() -> Result<()> {
     let Some(Order::Job(job)) = wire::read(&mut frames, &mut io::stdin().lock())? else {
         return Err(Failure::new("read the job", "the channel closed before one came"));
     };
-    let host = root().map(|root| Local::below(&root)).transpose()?.unwrap_or_default();
+    let host = root().map_or_else(|| Ok(Local::new()), |root| Local::below(&root))?;
     let (sender, pieces) = sync_channel(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
     let orders = Orders { frames, pieces: sender, stopping: stopping.clone(), stopper: host.stopper() };
@@ -130,8 +130,7 @@ struct Channel<'a> {
 
 impl<'a> Channel<'a> {
     fn new(job: &'a Job, pieces: Receiver<Piece>, stopping: Arc<AtomicBool>) -> Self {
-        let channel =
-            Channel { inline: &job.assets, out: Mutex::new(io::stdout()), pieces, stopping };
+        let channel = Channel { inline: &job.assets, out: Mutex::new(io::stdout()), pieces, stopping };
         channel.write(wire::MARKER);
         channel
     }
@@ -184,7 +183,8 @@ impl Read for Pieces<'_> {
                 return Ok(n);
             }
             let piece = self.channel.pieces.recv();
-            let piece = piece.map_err(|_| io::Error::other("the controller went away while it sent the file"))?;
+            let piece =
+                piece.map_err(|_| io::Error::other("the controller went away while it sent the file"))?;
             self.ended = piece.last;
             self.waiting = Cursor::new(piece.bytes);
         }

@@ -268,7 +268,8 @@ mod tests {
             error: no playbook is called `x`
              |
              = hint: there are: fix-dns, backup
-        "#]].assert_eq(&problems.plain());
+        "#]]
+        .assert_eq(&problems.plain());
         assert_eq!((problems.errors(), problems.warnings()), (2, 1));
         assert!(problems.coloured().contains("\u{1b}["));
         expect![[r#"{"severity":"error","message":"unknown key `mrege`","place":{"file":"playbooks/x.toml","line":3,"column":1},"label":"not a key of `json`","hint":"did you mean `merge`?"}"#]].assert_eq(&problems.json()[0].to_string());
@@ -291,6 +292,7 @@ mod tests {
               |
             1 | a = 
               |     ^
-        "#]].assert_eq(&problems.plain());
+        "#]]
+        .assert_eq(&problems.plain());
     }
 }

@@ -1,26 +1,32 @@
 //! windlass: operates a fleet of hosts over SSH. ARCHITECTURE.md is the map of this library.
 
+// On hosts and on the controller.
+pub mod agent;
+pub mod engine;
+pub mod model;
+pub mod step;
+pub mod system;
+pub mod template;
+pub mod wanted;
+pub mod wire;
+
+// On the controller only.
 #[cfg(feature = "controller")]
 pub mod agent_binary;
 #[cfg(feature = "controller")]
 pub mod demo;
-pub mod engine;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
 #[cfg(feature = "controller")]
 pub mod keys;
-pub mod model;
 #[cfg(feature = "controller")]
-pub mod source;
 pub mod record;
 #[cfg(feature = "controller")]
 pub mod report;
 #[cfg(feature = "controller")]
+pub mod source;
+#[cfg(feature = "controller")]
 pub mod ssh;
-pub mod step;
-pub mod system;
+
 #[cfg(all(test, feature = "controller"))]
 mod testing;
-pub mod template;
-pub mod wanted;
-pub mod wire;

@@ -2,6 +2,7 @@
 
 pub mod arg;
 pub mod digest;
+pub mod duration;
 pub mod event;
 pub mod failure;
 pub mod host;
@@ -14,6 +15,7 @@ pub mod path;
 pub mod pattern;
 #[cfg(feature = "controller")]
 pub mod run;
+pub mod words;
 
 pub use failure::{Doing, Failure, Result};
 

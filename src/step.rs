@@ -10,6 +10,11 @@ use serde::de::DeserializeOwned;
 pub trait Step: Send + Sync {
     /// What would make the host as this step wants it. Called again after its ops were performed, until it is empty.
     fn plan(&self, host: &dyn Probe) -> Result<Plan>;
+
+    /// Refuses keys that fit one by one but not together, so that a playbook is refused before anything is contacted.
+    fn check(&self) -> Result<(), WrongKey> {
+        Ok(())
+    }
 }
 
 /// A step kind. Its struct's fields are the keys of its TOML table, their doc comments the reference.
@@ -77,6 +82,21 @@ pub struct WrongKey {
     pub why: String,
 }
 
+impl WrongKey {
+    /// The failure of a step of kind `kind` whose key it is.
+    pub fn in_step(self, kind: &str) -> Failure {
+        match self.path.as_str() {
+            "" => Failure::new(format!("read the keys of {kind}"), self.why),
+            path => Failure::new(format!("read {kind}.{path}"), self.why),
+        }
+    }
+
+    /// What is wrong with the key at `path`; an empty path is the step's table.
+    pub fn new(path: &str, why: impl Into<String>) -> Self {
+        WrongKey { path: path.to_string(), why: why.into() }
+    }
+}
+
 /// The row of the kind called `name`.
 pub fn kind(name: &str) -> Option<&'static Row> {
     KINDS.iter().find(|row| row.name == name)
@@ -86,10 +106,7 @@ pub fn kind(name: &str) -> Option<&'static Row> {
 pub fn parse(name: &str, keys: &Value) -> Result<Box<dyn Step>> {
     let row =
         kind(name).ok_or_else(|| Failure::new(format!("read step kind {name}"), "there is no such kind"))?;
-    (row.parse)(keys).map_err(|wrong| match wrong.path.as_str() {
-        "" => Failure::new(format!("read the keys of {name}"), wrong.why),
-        path => Failure::new(format!("read {name}.{path}"), wrong.why),
-    })
+    (row.parse)(keys).map_err(|wrong| wrong.in_step(name))
 }
 
 const fn row<K: Kind>() -> Row {
@@ -106,7 +123,7 @@ const fn row<K: Kind>() -> Row {
 
 fn parse_as<K: Kind>(keys: &Value) -> Result<Box<dyn Step>, WrongKey> {
     match serde_path_to_error::deserialize::<_, K>(keys) {
-        Ok(step) => Ok(Box::new(step)),
+        Ok(step) => step.check().map(|()| Box::new(step) as Box<dyn Step>),
         Err(error) => Err(WrongKey { path: path_of(error.path()), why: error.inner().to_string() }),
     }
 }
@@ -130,6 +147,8 @@ macro_rules! kinds {
 kinds![
     // files
     file::File,
+    // run and check
+    command::Command,
     template::Template,
     directory::Directory,
     symlink::Symlink,

@@ -48,6 +48,12 @@ pub trait Probe {
 
     /// Looks once whether a condition holds.
     fn observe(&self, condition: &Condition) -> Result<Observed>;
+
+    /// Whether changes were only pretended so far, so that what programs and daemons answer now may not be what they
+    /// will answer once the changes are made.
+    fn pretends(&self) -> bool {
+        false
+    }
 }
 
 /// Changes a host. Only the engine calls these.

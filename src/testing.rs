@@ -17,6 +17,7 @@ pub fn host(files: &[(&str, &str)]) -> Pretend<'static> {
         make_parents(&host, Path::new(path));
         host.write(Path::new(path), &mut content.as_bytes(), &Meta::default()).expect("a pretended write");
     }
+    host.settle();
     host
 }
 
@@ -26,6 +27,12 @@ pub fn answer(host: &Pretend<'_>, question: &str, status: i32, stdout: &str) {
     let mut run = Run::from(Command::new(["true"]));
     run.predicts.push(Prediction { argv, answer: Answer::said(status, stdout) });
     host.suppose(&run);
+    host.settle();
+}
+
+/// Lets the host be one on which `--check` has already pretended a change.
+pub fn pretend_a_change(host: &Pretend<'_>) {
+    host.suppose(&Run::from(Command::new(["true"])));
 }
 
 /// The text of a file.
@@ -46,12 +53,19 @@ pub fn apply(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
         if let crate::model::op::Op::Run(run) = op {
             host.suppose(run);
         }
+        host.settle();
         writeln!(told, "{}", perform::describe(op)).expect("writing to a string");
     }
     if !plan.once {
         assert_eq!(step.plan(host)?.ops, [], "the second plan must be empty");
     }
     Ok(told)
+}
+
+/// Tells what a step would do, a line an op, and does nothing.
+pub fn planned(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
+    let plan = parse(kind, keys)?.plan(host)?;
+    Ok(plan.ops.iter().map(|op| perform::describe(op) + "\n").collect())
 }
 
 /// Reads a step's keys, given as TOML.

@@ -1,5 +1,6 @@
 //! Brings one step to its end on one host: plan, journal, perform, and plan again until nothing is left to do.
 
+use super::confirm;
 use super::diff;
 use super::journal::Journal;
 use super::perform::{self, Assets};
@@ -144,7 +145,7 @@ impl Attempt<'_, '_, '_> {
                 journal.intend(self.index, op)?;
                 let answer = perform::change(*host, op, self.link)?;
                 done.output = answer.clone().map(output_of).or(done.output.take());
-                perform::accept(op, answer.as_ref())
+                confirm::accept(self.dressed, op, answer.as_ref())
             }
         }
     }

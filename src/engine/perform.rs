@@ -1,6 +1,6 @@
 //! Performs one op on a host. This is the only place where a plan becomes a change.
 
-use crate::model::op::{Accept, Answer, Asset, Command, Content, Op};
+use crate::model::op::{Answer, Asset, Command, Content, Op};
 use crate::model::{Failure, Result};
 use crate::system::{FileKind, System};
 use std::io::Read;
@@ -72,16 +72,6 @@ fn describe_condition(condition: &crate::model::op::Condition) -> String {
         Condition::Matches { path, pattern } => format!("{path} matches {pattern}"),
         Condition::Succeeds { command } => format!("{} succeeds", command.shown()),
         Condition::Http(check) => format!("{} answers as wanted", check.url),
-    }
-}
-
-/// Refuses the answer of a command that had to end with status 0 and did not.
-pub fn accept(op: &Op, answer: Option<&Answer>) -> Result<()> {
-    match (op, answer) {
-        (Op::Run(run), Some(answer)) if run.accept == Accept::Zero && !answer.ok() => {
-            Err(refused(&run.command, answer))
-        }
-        _ => Ok(()),
     }
 }
 

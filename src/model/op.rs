@@ -78,7 +78,7 @@ pub struct Meta {
 }
 
 /// A command that changes something.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// What is run.
     pub command: Command,
@@ -88,6 +88,19 @@ pub struct Run {
     pub undo: Undo,
     /// What later questions will be answered once it has run: how check mode knows.
     pub predicts: Vec<Prediction>,
+    /// A question that must be answered with status 0 after it has run, where its own exit status proves too little.
+    pub confirm: Option<Command>,
+    /// What helps a reader when it fails.
+    pub advice: Advice,
+}
+
+/// What helps a reader when a command has failed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Advice {
+    /// What to try when its output holds a text: pairs of that text and the hint.
+    pub hints: Vec<(String, String)>,
+    /// Asked then; its answer, for example the last lines of a log, is told with the failure.
+    pub question: Option<Command>,
 }
 
 /// How a command is taken back.
@@ -104,11 +117,14 @@ pub enum Undo {
 }
 
 /// Which exit statuses count as success.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Accept {
     /// Only 0.
+    #[default]
     Zero,
+    /// Only these.
+    Of(Vec<i32>),
     /// Every status: the step judges for itself, as `failed_when` does.
     Any,
 }
@@ -222,6 +238,17 @@ impl Plan {
     }
 }
 
+impl Accept {
+    /// Whether a command that ended with `status` succeeded.
+    pub fn accepts(&self, status: i32) -> bool {
+        match self {
+            Accept::Zero => status == 0,
+            Accept::Of(statuses) => statuses.contains(&status),
+            Accept::Any => true,
+        }
+    }
+}
+
 impl Meta {
     /// Whether it asks for nothing.
     pub fn is_empty(&self) -> bool {
@@ -267,7 +294,7 @@ impl Answer {
 
 impl From<Command> for Run {
     fn from(command: Command) -> Self {
-        Run { command, accept: Accept::Zero, undo: Undo::Nothing, predicts: Vec::new() }
+        Run { command, ..Run::default() }
     }
 }
 
@@ -281,6 +308,20 @@ impl From<Command> for Op {
     fn from(command: Command) -> Self {
         Run::from(command).into()
     }
+}
+
+/// What `register` gets of a command: `status`, `stdout` and `stderr` without the line end they close with, and both
+/// as lists of lines.
+pub fn registered(status: i32, stdout: &[u8], stderr: &[u8]) -> Values {
+    let mut values = Values::new();
+    values.insert("status".to_string(), status.into());
+    for (name, bytes) in [("stdout", stdout), ("stderr", stderr)] {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_end_matches(['\n', '\r']);
+        values.insert(name.to_string(), text.into());
+        values.insert(format!("{name}_lines"), text.lines().collect::<Vec<_>>().into());
+    }
+    values
 }
 
 fn last_line(bytes: &[u8]) -> Option<String> {

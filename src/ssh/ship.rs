@@ -62,8 +62,11 @@ pub fn place(agent: &AgentBinary, bare: &Bare, becoming: Option<&Become>) -> Res
     let folder = bare.folder.as_deref().unwrap_or_default();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     if !folder.starts_with('/') || !folder.bytes().all(plain) {
-        return Err(Failure::new("place the agent", format!("{folder:?} is no folder that a name can be trusted with"))
-            .hint("set XDG_CACHE_HOME of that login to a plain path"));
+        return Err(Failure::new(
+            "place the agent",
+            format!("{folder:?} is no folder that a name can be trusted with"),
+        )
+        .hint("set XDG_CACHE_HOME of that login to a plain path"));
     }
     let packing = if bare.gzip { "gzip" } else { "raw" };
     Ok(sh(becoming, PLACE, &format!(" {folder} {} {packing}", agent.digest)))
@@ -92,7 +95,8 @@ pub fn bare(said: &[u8]) -> Option<Bare> {
 /// Why a host said neither: usually the words of sudo or of a login that is closed.
 pub fn explain(becoming: Option<&Become>, status: Option<u32>, said: &str) -> Failure {
     let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
-    let ended = status.map_or_else(|| "it ended without a status".to_string(), |status| format!("exit status {status}"));
+    let ended = status
+        .map_or_else(|| "it ended without a status".to_string(), |status| format!("exit status {status}"));
     let doing = becoming.map_or_else(|| "start the agent".to_string(), |who| format!("become {}", who.user));
     let failure = Failure::new(doing, format!("{ended}: {last}"));
     match becoming {
@@ -141,7 +145,8 @@ mod tests {
 
     #[test]
     fn reads_what_a_bare_host_says_after_noise() {
-        let said = b"Welcome!\nwindlass-host Linux x86_64 gzip\nwindlass-folder /home/a/.cache/windlass-1000\n\
+        let said =
+            b"Welcome!\nwindlass-host Linux x86_64 gzip\nwindlass-folder /home/a/.cache/windlass-1000\n\
             windlass-state /home/a b/.local/state/windlass\nwindlass-end\n";
         let bare = bare(said).unwrap();
         assert_eq!(bare.machine, "x86_64");

@@ -56,6 +56,10 @@ impl Probe for Dressed<'_> {
         self.host.ask(&self.dress(question))
     }
 
+    fn pretends(&self) -> bool {
+        self.host.pretends()
+    }
+
     fn observe(&self, condition: &Condition) -> Result<Observed> {
         match condition {
             Condition::Succeeds { command } => {

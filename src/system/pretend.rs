@@ -22,7 +22,7 @@ pub struct Pretend<'a> {
     under: &'a dyn Probe,
     paths: RefCell<BTreeMap<PathBuf, Entry>>,
     answers: RefCell<BTreeMap<Vec<String>, Answer>>,
-    commands: Cell<usize>,
+    touched: Cell<bool>,
 }
 
 /// What a path holds after the pretended changes.
@@ -46,17 +46,23 @@ enum Bytes {
 impl<'a> Pretend<'a> {
     /// A pretended host that begins as the one underneath is.
     pub fn over(under: &'a dyn Probe) -> Self {
-        Pretend { under, paths: RefCell::default(), answers: RefCell::default(), commands: Cell::new(0) }
+        Pretend { under, paths: RefCell::default(), answers: RefCell::default(), touched: Cell::new(false) }
     }
 
     /// Whether anything was pretended so far: what daemons answer can then no longer be known.
     pub fn touched(&self) -> bool {
-        self.commands.get() > 0 || !self.paths.borrow().is_empty()
+        self.touched.get()
+    }
+
+    /// Takes what was pretended so far for the host's real state: how unit tests make a host.
+    #[cfg(test)]
+    pub fn settle(&self) {
+        self.touched.set(false);
     }
 
     /// Supposes that a command has run: what it predicts is answered from now on.
     pub fn suppose(&self, run: &Run) {
-        self.commands.set(self.commands.get() + 1);
+        self.touched.set(true);
         let predicted = run.predicts.iter().map(|one| (one.argv.clone(), one.answer.clone()));
         self.answers.borrow_mut().extend(predicted);
     }
@@ -82,6 +88,7 @@ impl<'a> Pretend<'a> {
     }
 
     fn put(&self, path: PathBuf, entry: Entry) {
+        self.touched.set(true);
         self.paths.borrow_mut().insert(path, entry);
     }
 
@@ -230,6 +237,10 @@ impl Probe for Pretend<'_> {
             Some(answer) => Ok(answer.clone()),
             None => self.under.ask(question),
         }
+    }
+
+    fn pretends(&self) -> bool {
+        self.touched()
     }
 
     fn observe(&self, condition: &Condition) -> Result<Observed> {

@@ -5,6 +5,7 @@ use crate::engine::context::{Known, Registered};
 use crate::engine::converge::{Done, Target};
 use crate::model::event::{Output, StepEnded};
 use crate::model::job::JobStep;
+use crate::model::op::registered;
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
 
@@ -119,12 +120,7 @@ pub(super) fn fields(outcome: StepOutcome, output: Option<&Output>, result: &Val
         known.insert("skipped".to_string(), Value::Bool(outcome == StepOutcome::Skipped));
     }
     if let Some(output) = output {
-        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-        let lines = stdout.lines().map(Value::from).collect();
-        known.insert("status".to_string(), Value::from(output.status));
-        known.insert("stdout_lines".to_string(), Value::Array(lines));
-        known.insert("stdout".to_string(), Value::String(stdout));
-        known.insert("stderr".to_string(), String::from_utf8_lossy(&output.stderr).into());
+        known.extend(registered(output.status, &output.stdout, &output.stderr));
     }
     known
 }

@@ -33,8 +33,9 @@ impl Sshd {
         }
         fs::copy(path("id.pub"), path("authorized_keys")).unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Bash reads ~/.bashrc under sshd, and whatever a machine has there is none of these tests' business.
         let config = format!(
-            "{}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nUsePAM no\nStrictModes no\n\
+            "{}\nSetEnv HOME=/nonexistent\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nUsePAM no\nStrictModes no\n\
              PidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
             extra.replace("{}", &folder.path().display().to_string()),
             path("host"),

@@ -1,0 +1,100 @@
+//! Judges how a command ended: its exit status, whether it did what that claims, and what helps the reader when not.
+
+use super::perform;
+use crate::model::op::{Accept, Advice, Answer, Command, Op, Run};
+use crate::model::{Failure, Result};
+use crate::system::Probe;
+
+/// Lines of a log that are told with a failure: enough for the reason, few enough to read.
+const LINES_TOLD: usize = 10;
+
+/// Refuses what a command answered, unless its status is accepted and what must be true afterwards is seen to be.
+/// Nothing is asked when every status is fine: then the playbook judges.
+pub fn accept(host: &dyn Probe, op: &Op, answer: Option<&Answer>) -> Result<()> {
+    let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(()) };
+    let refused = match run.accept.accepts(answer.status) {
+        false => Some(perform::refused(&run.command, answer)),
+        true if run.accept == Accept::Any => None,
+        true => unconfirmed(host, run, answer)?,
+    };
+    match refused {
+        Some(failure) => Err(advised(host, &run.advice, failure, answer)),
+        None => Ok(()),
+    }
+}
+
+fn unconfirmed(host: &dyn Probe, run: &Run, answer: &Answer) -> Result<Option<Failure>> {
+    let Some(question) = &run.confirm else { return Ok(None) };
+    let seen = host.ask(question)?;
+    let words = seen.last_words().unwrap_or_else(|| format!("exit status {}", seen.status));
+    let why = format!("it exited {}, but {} says: {words}", answer.status, question.shown());
+    Ok((!seen.ok()).then(|| Failure::new(format!("run {}", run.command.shown()), why)))
+}
+
+/// The failure with the first hint that fits the output, and with what the advice's question answers.
+fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
+    let output = [&answer.stderr[..], &answer.stdout[..]].concat();
+    let output = String::from_utf8_lossy(&output);
+    let fits = advice.hints.iter().find(|(text, _)| output.contains(text.as_str()));
+    let failure = match fits {
+        Some((_, hint)) if failure.hint.is_none() => failure.hint(hint),
+        _ => failure,
+    };
+    match advice.question.as_ref().and_then(|question| told(host, question)) {
+        Some(lines) => Failure { why: format!("{}\n{lines}", failure.why), ..failure },
+        None => failure,
+    }
+}
+
+/// The end of an answer, each line indented. Nothing is lost when it cannot be had: the failure itself is told anyway.
+fn told(host: &dyn Probe, question: &Command) -> Option<String> {
+    let text = host.ask(question).ok()?.text();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(LINES_TOLD)..];
+    (!last.is_empty()).then(|| last.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use super::*;
+    use crate::testing::{answer, host};
+
+    fn restart() -> Op {
+        Op::from(Run {
+            command: Command::new(["systemctl", "restart", "app"]),
+            confirm: Some(Command::new(["systemctl", "is-active", "app"])),
+            advice: Advice {
+                hints: vec![("authentication required".to_string(), "set become = true".to_string())],
+                question: Some(Command::new(["journalctl", "-u", "app"])),
+            },
+            ..Run::default()
+        })
+    }
+
+    fn refused(host: &dyn Probe, answer: &Answer) -> String {
+        accept(host, &restart(), Some(answer)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_exit_status_alone_is_not_believed() {
+        let host = host(&[]);
+        answer(&host, "systemctl is-active app", 3, "failed\n");
+        answer(&host, "journalctl -u app", 0, "no such port\n\nexited\n");
+        assert_eq!(
+            refused(&host, &Answer::default()),
+            "run systemctl restart app: it exited 0, but systemctl is-active app says: failed\n    no such port\n    exited"
+        );
+        answer(&host, "systemctl is-active app", 0, "active\n");
+        assert!(accept(&host, &restart(), Some(&Answer::default())).is_ok());
+    }
+
+    #[test]
+    fn output_chooses_the_hint() {
+        let host = host(&[]);
+        let said = Answer::said(1, "Interactive authentication required.\n");
+        assert_eq!(
+            refused(&host, &said),
+            "run systemctl restart app: exit status 1: Interactive authentication required.\n  hint: set become = true"
+        );
+    }
+}
