@@ -14,6 +14,8 @@ pub mod wire;
 #[cfg(feature = "controller")]
 pub mod agent_binary;
 #[cfg(feature = "controller")]
+pub mod cli;
+#[cfg(feature = "controller")]
 pub mod demo;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
@@ -31,6 +33,8 @@ pub mod record;
 pub mod render;
 #[cfg(feature = "controller")]
 pub mod report;
+#[cfg(feature = "controller")]
+pub mod run;
 #[cfg(feature = "controller")]
 pub mod schema;
 #[cfg(feature = "controller")]
