@@ -22,8 +22,8 @@ use std::time::Duration;
 pub struct Playbook {
     /// Its file's name without extension.
     pub name: String,
-    /// Its own file.
-    pub source: Arc<Source>,
+    /// Its own file, then those it includes.
+    pub files: Vec<Arc<Source>>,
     /// For people.
     pub description: Option<String>,
     /// In order; those of included playbooks after its own.
@@ -123,6 +123,11 @@ impl Playbook {
     /// Steps, handlers, rescue and always, in the order in which they are counted.
     pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().chain(&self.handlers).chain(&self.rescue).chain(&self.always)
+    }
+
+    /// The files it is read from: its own first.
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.files.iter()
     }
 
     /// What its steps set: their `vars`, and the results they register.
