@@ -33,6 +33,7 @@ pub mod record;
 pub mod report;
 #[cfg(feature = "controller")]
 pub mod run;
+#[cfg(feature = "controller")]
 pub mod schema;
 #[cfg(feature = "controller")]
 pub mod source;
