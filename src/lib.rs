@@ -22,6 +22,8 @@ pub mod diagnostic;
 #[cfg(feature = "controller")]
 pub mod inventory;
 #[cfg(feature = "controller")]
+pub mod keys;
+#[cfg(feature = "controller")]
 pub mod playbook;
 #[cfg(feature = "controller")]
 pub mod project;
