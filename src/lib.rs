@@ -22,13 +22,26 @@ pub mod diagnostic;
 #[cfg(feature = "controller")]
 pub mod keys;
 #[cfg(feature = "controller")]
+#[cfg(feature = "controller")]
+pub mod inventory;
+#[cfg(feature = "controller")]
+pub mod keys;
+#[cfg(feature = "controller")]
+pub mod playbook;
+#[cfg(feature = "controller")]
+pub mod project;
+#[cfg(feature = "controller")]
 pub mod record;
 #[cfg(feature = "controller")]
 pub mod report;
 #[cfg(feature = "controller")]
+pub mod schema;
+#[cfg(feature = "controller")]
 pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
+#[cfg(feature = "controller")]
+pub mod variables;
 
 #[cfg(all(test, feature = "controller"))]
 mod testing;

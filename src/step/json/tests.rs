@@ -260,8 +260,8 @@ fn keys_that_cannot_be_followed_are_refused() {
     .join("\n");
     expect![[r#"
         plan json of /d.json: no merge, set or remove is given
-        set a.2 in /d.json: /a is a list of 2 elements, counted from 0
-        set a.- in /d.json: /a is a list of 2 elements, counted from 0
+        set a.2 in /d.json: /a is a list of 2 elements, counted from 0; merge with lists = "append" adds to it
+        set a.- in /d.json: /a is a list of 2 elements, counted from 0; merge with lists = "append" adds to it
         set b.c in /d.json: /b is a string, which has no keys
         read json.set for /d.json: "b..c" has an empty part; write a.b.c, or a JSON pointer /a/b/c
         remove a.0 in /d.json: an element of a list cannot be removed: set the whole list
