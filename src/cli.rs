@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostics;
 use crate::model::{Doing, Failure};
+use crate::project::Project;
 use crate::record::{Opened, Sqlite};
 use crate::report::{Format, Progress, Style, Verbosity, View};
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
@@ -11,7 +12,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod completions;
+mod explain;
+mod hosts;
 mod init;
+mod lint;
 mod man;
 pub mod run;
 mod runs;
@@ -56,6 +60,9 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Runs(runs::Args),
+    Hosts(hosts::Args),
+    Explain(explain::Args),
+    Lint(lint::Args),
     Steps(steps::Args),
     Init(init::Args),
     Completions(completions::Args),
@@ -65,8 +72,10 @@ enum Command {
 /// Why a subcommand could not do what was asked.
 #[derive(Debug)]
 pub enum Stop {
-    /// Options or files are wrong: exit code 5.
+    /// Files are wrong: exit code 5.
     Misused(Diagnostics),
+    /// Options are wrong, in a way that only this program can know: exit code 5.
+    Refused(Failure),
     /// windlass itself failed: exit code 1.
     Broken(Failure),
 }
@@ -91,6 +100,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(Cli { global, command }: Cli) -> Done {
     match command {
         Command::Runs(args) => runs::run(args, &global),
+        Command::Hosts(args) => hosts::run(args, &global),
+        Command::Explain(args) => explain::run(args, &global),
+        Command::Lint(args) => lint::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),
         Command::Init(args) => init::run(args),
         Command::Completions(args) => completions::run(args),
@@ -116,7 +128,7 @@ impl Global {
     /// How text for people looks on standard output.
     pub fn view(&self, diff: bool) -> View {
         let style = self.style(std::io::stdout().is_terminal());
-        View { style, verbosity: self.verbosity(), diff, fold: |names| names.join(",") }
+        View { style, verbosity: self.verbosity(), diff }
     }
 
     /// How progress looks on standard error.
@@ -130,11 +142,10 @@ impl Global {
         }
     }
 
-    /// The folder of the project's runs and other state.
-    pub fn state(&self) -> Result<PathBuf, Stop> {
+    /// The project: `--project`, else the nearest one at or above this folder.
+    pub fn project(&self) -> Result<Project, Stop> {
         let here = std::env::current_dir().doing("find the current folder")?;
-        let folder = self.project.as_ref().map_or(here.clone(), |folder| here.join(folder));
-        Ok(folder.join(".windlass"))
+        Ok(Project::find(self.project.as_deref(), &here)?)
     }
 
     fn style(&self, terminal: bool) -> Style {
@@ -153,16 +164,12 @@ fn wants_color(choice: ColorChoice, terminal: bool, no_color: bool) -> bool {
 }
 
 impl Stop {
-    /// Options are wrong in a way that only this program can know.
-    pub fn misused(failure: Failure) -> Stop {
-        Stop::Misused(failure.into())
-    }
-
     fn tell(&self, global: &Global) -> u8 {
         let style = global.style(std::io::stderr().is_terminal());
         let (text, code) = match self {
             Stop::Misused(problems) if style.color => (problems.coloured(), MISUSED),
             Stop::Misused(problems) => (problems.plain(), MISUSED),
+            Stop::Refused(failure) => (format!("error: {failure}"), MISUSED),
             Stop::Broken(failure) => (format!("error: {failure}"), BROKEN),
         };
         eprintln!("{}", text.trim_end());
@@ -184,12 +191,12 @@ impl From<Failure> for Stop {
 
 /// Opens the record of the project's runs and tells how it was found; `None` when nothing has ever been run there.
 pub fn existing_store(global: &Global) -> Result<Option<Sqlite>, Stop> {
-    Ok(Sqlite::open_existing(&global.state()?)?.map(told))
+    Ok(Sqlite::open_existing(&global.project()?.state())?.map(told))
 }
 
 /// Opens the record of the project's runs, making it where it is missing, and tells how it was found.
 pub fn store(global: &Global) -> Result<Sqlite, Stop> {
-    Ok(told(Sqlite::open(&global.state()?)?))
+    Ok(told(Sqlite::open(&global.project()?.state())?))
 }
 
 fn told(opened: Opened) -> Sqlite {

@@ -20,9 +20,6 @@ pub mod demo;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
 #[cfg(feature = "controller")]
-pub mod keys;
-#[cfg(feature = "controller")]
-#[cfg(feature = "controller")]
 pub mod inventory;
 #[cfg(feature = "controller")]
 pub mod keys;

@@ -1,0 +1,79 @@
+//! `windlass hosts [PATTERN]`: the inventory as resolved.
+
+use super::{Done, Global, answer};
+use crate::inventory::fold::fold;
+use crate::inventory::{Host, Inventory};
+use crate::model::Value;
+use crate::report::style::{self, Style};
+use crate::report::{Format, escape};
+use serde_json::{Map, json};
+use std::path::PathBuf;
+
+/// Show the inventory as it is resolved: hosts, how they are reached, their groups
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which hosts, as in `run --hosts`
+    #[arg(default_value = "all")]
+    pattern: String,
+    /// Inventories to read, instead of all of inventories/
+    #[arg(short, long, value_name = "PATH")]
+    inventory: Vec<PathBuf>,
+    /// Show groups with their hosts
+    #[arg(long, conflicts_with = "json")]
+    graph: bool,
+    /// Show everything, variables included, as JSON (the same as --output json)
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the hosts.
+pub fn run(args: Args, global: &Global) -> Done {
+    let project = global.project()?;
+    let inventory = Inventory::load(&project, &args.inventory)?;
+    let hosts = inventory.select(&args.pattern, &project)?;
+    match global.format() {
+        Format::Human if args.graph => answer(&graph(&inventory, &hosts)),
+        Format::Human if !args.json => answer(&table(&hosts, global.view(false).style)),
+        _ => answer(&format!("{:#}\n", Value::Array(hosts.iter().map(|host| described(host)).collect()))),
+    }
+}
+
+fn table(hosts: &[&Host], style: Style) -> String {
+    let rows = hosts
+        .iter()
+        .map(|host| [host.name.to_string(), escape::line(&login(host)).into_owned(), host.groups.join(",")]);
+    let title = ["host", "address", "groups"].map(str::to_string);
+    let rows: Vec<[String; 3]> = std::iter::once(title).chain(rows).collect();
+    style::table(&rows, style)
+}
+
+/// `deploy@203.0.113.10:2222`, as far as the inventory says it.
+fn login(host: &Host) -> String {
+    let user = host.ssh.user.as_ref().map_or_else(String::new, |user| user.as_slice().join("|") + "@");
+    let port = host.ssh.port.map_or_else(String::new, |port| format!(":{port}"));
+    format!("{user}{}{port}", host.address)
+}
+
+/// Each group with its children and, folded, its hosts.
+fn graph(inventory: &Inventory, hosts: &[&Host]) -> String {
+    let chosen = |name: &str| hosts.iter().any(|host| host.name.as_str() == name);
+    let groups = inventory.groups.iter().map(|(name, group)| {
+        let names = group.hosts.iter().map(|host| host.as_str()).filter(|name| chosen(name));
+        let children = if group.children.is_empty() {
+            String::new()
+        } else {
+            format!(" (with {})", group.children.join(", "))
+        };
+        format!("{name}{children}: {}\n", fold(names))
+    });
+    groups.collect()
+}
+
+/// A host in `hosts --json`: `host address ssh groups vars`; of a variable the strongest value, as it is written.
+fn described(host: &Host) -> Value {
+    let vars: Map<String, Value> =
+        host.vars.iter().map(|var| (var.name.clone(), var.value.clone())).collect();
+    json!({
+        "host": host.name.as_str(), "address": host.address, "ssh": host.ssh, "groups": host.groups, "vars": vars,
+    })
+}
