@@ -12,13 +12,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod completions;
+mod demo;
 mod explain;
 mod hosts;
 mod init;
 mod lint;
 mod man;
+mod prompt;
 pub mod run;
 mod runs;
+mod start;
 mod steps;
 
 /// windlass itself failed.
@@ -59,11 +62,13 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Runs(runs::Args),
+    Run(run::Args),
     Hosts(hosts::Args),
     Explain(explain::Args),
     Lint(lint::Args),
+    Runs(runs::Args),
     Steps(steps::Args),
+    Demo(demo::Args),
     Init(init::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -99,10 +104,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(Cli { global, command }: Cli) -> Done {
     match command {
-        Command::Runs(args) => runs::run(args, &global),
+        Command::Run(args) => run::run(args, &global),
         Command::Hosts(args) => hosts::run(args, &global),
         Command::Explain(args) => explain::run(args, &global),
         Command::Lint(args) => lint::run(args, &global),
+        Command::Demo(args) => demo::run(args),
+        Command::Runs(args) => runs::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),
         Command::Init(args) => init::run(args),
         Command::Completions(args) => completions::run(args),
@@ -142,10 +149,15 @@ impl Global {
         }
     }
 
-    /// The project: `--project`, else the nearest one at or above this folder.
-    pub fn project(&self) -> Result<Project, Stop> {
+    /// The project that is named, or the nearest one.
+    pub fn open_project(&self) -> Result<Project, Stop> {
         let here = std::env::current_dir().doing("find the current folder")?;
         Ok(Project::find(self.project.as_deref(), &here)?)
+    }
+
+    /// The folder of the project's runs and other state.
+    pub fn state(&self) -> Result<PathBuf, Stop> {
+        Ok(self.open_project()?.state())
     }
 
     fn style(&self, terminal: bool) -> Style {
@@ -164,6 +176,11 @@ fn wants_color(choice: ColorChoice, terminal: bool, no_color: bool) -> bool {
 }
 
 impl Stop {
+    /// Options are wrong in a way that only this program can know.
+    pub fn misused(failure: Failure) -> Stop {
+        Stop::Refused(failure)
+    }
+
     fn tell(&self, global: &Global) -> u8 {
         let style = global.style(std::io::stderr().is_terminal());
         let (text, code) = match self {
@@ -191,12 +208,12 @@ impl From<Failure> for Stop {
 
 /// Opens the record of the project's runs and tells how it was found; `None` when nothing has ever been run there.
 pub fn existing_store(global: &Global) -> Result<Option<Sqlite>, Stop> {
-    Ok(Sqlite::open_existing(&global.project()?.state())?.map(told))
+    Ok(Sqlite::open_existing(&global.state()?)?.map(told))
 }
 
 /// Opens the record of the project's runs, making it where it is missing, and tells how it was found.
 pub fn store(global: &Global) -> Result<Sqlite, Stop> {
-    Ok(told(Sqlite::open(&global.project()?.state())?))
+    Ok(told(Sqlite::open(&global.state()?)?))
 }
 
 fn told(opened: Opened) -> Sqlite {

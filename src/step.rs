@@ -148,8 +148,6 @@ macro_rules! kinds {
 kinds![
     // files
     file::File,
-    // run and check
-    command::Command,
     template::Template,
     directory::Directory,
     symlink::Symlink,
@@ -158,6 +156,8 @@ kinds![
     block::Block,
     json::Json,
     fetch::Fetch,
+    // run and check
+    command::Command,
 ];
 
 #[cfg(all(test, feature = "controller"))]

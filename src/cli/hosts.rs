@@ -28,7 +28,7 @@ pub struct Args {
 
 /// Prints the hosts.
 pub fn run(args: Args, global: &Global) -> Done {
-    let project = global.project()?;
+    let project = global.open_project()?;
     let inventory = Inventory::load(&project, &args.inventory)?;
     let hosts = inventory.select(&args.pattern, &project)?;
     match global.format() {

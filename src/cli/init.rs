@@ -35,7 +35,7 @@ pub fn run(args: Args) -> Done {
     if let Some((name, _)) = FILES.iter().find(|(name, _)| args.dir.join(name).exists()) {
         let doing = format!("make a project in {}", args.dir.display());
         let failure = Failure::new(doing, format!("it has a {name} already"));
-        return Err(Stop::Refused(failure.hint("name another folder: windlass init DIR")));
+        return Err(Stop::misused(failure.hint("name another folder: windlass init DIR")));
     }
     fs::create_dir_all(args.dir.join("files")).doing(format!("make {}", args.dir.display()))?;
     for (name, text) in FILES {

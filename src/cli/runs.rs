@@ -52,8 +52,8 @@ pub fn run(args: Args, global: &Global) -> Done {
 
 fn found(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
     let nothing = || Failure::new(format!("find run {text}"), "nothing has been run in this project");
-    let store = store.ok_or_else(|| Stop::Refused(nothing().hint("name its folder with --project")))?;
-    let run = store.find(text).map_err(Stop::Refused)?;
+    let store = store.ok_or_else(|| Stop::misused(nothing().hint("name its folder with --project")))?;
+    let run = store.find(text).map_err(Stop::misused)?;
     Ok(store.load(&run)?)
 }
 

@@ -42,7 +42,7 @@ fn unknown(name: &str) -> Stop {
     let failure = Failure::new(format!("describe step kind {name}"), "there is no such kind");
     let names = KINDS.iter().map(|row| row.name);
     let hint = did_you_mean(name, names).unwrap_or_else(|| "windlass steps lists them".to_string());
-    Stop::Refused(failure.hint(hint))
+    Stop::misused(failure.hint(hint))
 }
 
 fn list(rows: &[&Row]) -> String {
