@@ -20,9 +20,6 @@ pub mod demo;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
 #[cfg(feature = "controller")]
-pub mod keys;
-#[cfg(feature = "controller")]
-#[cfg(feature = "controller")]
 pub mod inventory;
 #[cfg(feature = "controller")]
 pub mod keys;
@@ -32,6 +29,8 @@ pub mod playbook;
 pub mod project;
 #[cfg(feature = "controller")]
 pub mod record;
+#[cfg(feature = "controller")]
+pub mod render;
 #[cfg(feature = "controller")]
 pub mod report;
 #[cfg(feature = "controller")]

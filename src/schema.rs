@@ -95,6 +95,13 @@ impl<'a> Schema<'a> {
         }
     }
 
+    fn all_types(self) -> Vec<&'a str> {
+        match self.alternatives() {
+            Some(alternatives) => alternatives.into_iter().flat_map(Schema::all_types).collect(),
+            None => self.types(),
+        }
+    }
+
     fn check_inside(self, node: &Node, what: &str, problems: &mut Diagnostics) {
         match &node.data {
             Data::Scalar(value) => self.check_scalar(value, node, problems),
@@ -162,10 +169,7 @@ impl<'a> Schema<'a> {
     }
 
     fn expected(self) -> String {
-        let mut names: Vec<&str> = match self.alternatives() {
-            Some(alternatives) => alternatives.iter().flat_map(|schema| schema.types()).collect(),
-            None => self.types(),
-        };
+        let mut names = self.all_types();
         names.dedup();
         let names: Vec<&str> = names.into_iter().map(with_article).collect();
         match names.is_empty() {

@@ -12,7 +12,7 @@ use crate::model::{Failure, Value, Values};
 use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::record;
-use crate::render::{self, Rendered};
+use crate::render::{self, Rendered, Renderer};
 use crate::report;
 use crate::run::session::{self, Session};
 use crate::run::{self, FORKS, Task, Work};
@@ -79,7 +79,7 @@ pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
 /// Runs `what` on the chosen hosts.
 pub fn run(what: What, chosen: &Chosen, options: &Options, batches: Batches, global: &Global) -> Done {
     let timeout = options.timeout.as_deref().map(time).transpose()?.or(chosen.project.config.timeout);
-    let run = record::new_run_id(now());
+    let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let prepared = prepare(&what, chosen, options, &command_line, &run)?;
     let mut run_options = run::Options {
@@ -120,10 +120,10 @@ pub fn shared() -> Shared {
 }
 
 /// The work on each host, and what must not be seen of it.
-pub struct Prepared {
-    pub work: Vec<Work>,
-    pub secrets: Vec<String>,
-    pub params: Values,
+struct Prepared {
+    work: Vec<Work>,
+    secrets: Vec<String>,
+    params: Values,
 }
 
 fn prepare(
@@ -134,41 +134,61 @@ fn prepare(
     run: &RunId,
 ) -> Result<Prepared, Stop> {
     let config = Config::load(&Paths::standard()).map_err(Stop::misused)?;
+    let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
+    let tasks = tasks(what, chosen, &hosts, options, command_line, run)?;
     let password = match options.ask_become_pass {
         true => Some(prompt::secret("password to become root").ok_or_else(no_terminal)?),
         false => None,
     };
     let mut problems = Diagnostics::default();
-    let mut prepared = Prepared { work: Vec::new(), secrets: password.iter().cloned().collect(), params: Values::new() };
-    for (place, name) in chosen.names.iter().enumerate() {
-        let Some(host) = chosen.inventory.host(name) else { continue };
-        let task = match what {
-            What::Command(line) => Some(Task::Command(line.clone())),
-            What::Playbook { playbook, selection, .. } => {
-                let asked = render::Asked {
-                    run: run.clone(),
-                    who: who(),
-                    mode: if options.check { Mode::Check } else { Mode::Apply },
-                    diff: options.diff,
-                    first_of_run: place == 0,
-                    first_host: chosen.names[0].clone(),
-                    command_line: command_line.to_vec(),
-                };
-                let rendered =
-                    render::job(&chosen.project, &chosen.inventory, playbook, host, selection, &asked);
-                problems.keep(rendered).map(|Rendered { job, assets, params }| {
-                    prepared.secrets.extend(job.secrets.iter().cloned());
-                    prepared.params = params;
-                    Task::Job(Box::new(job), assets)
-                })
-            }
-        };
-        let work = work(host, what, options, &config, task, password.clone());
-        prepared.work.extend(problems.keep(work).flatten());
+    let mut secrets: Vec<String> = password.iter().cloned().collect();
+    let mut all = Vec::new();
+    for (host, task) in hosts.into_iter().zip(tasks) {
+        if let Task::Job(job, _) = &task {
+            secrets.extend(job.secrets.iter().cloned());
+        }
+        all.extend(problems.keep(work(host, what, options, &config, task, password.clone())));
     }
-    prepared.secrets.sort();
-    prepared.secrets.dedup();
-    Ok(problems.unless_errors(prepared)?)
+    secrets.sort();
+    secrets.dedup();
+    let params = command_line.iter().map(|setting| (setting.name.clone(), setting.value.clone())).collect();
+    Ok(problems.unless_errors(Prepared { work: all, secrets, params })?)
+}
+
+/// What is to be done on each host, in their order.
+fn tasks(
+    what: &What,
+    chosen: &Chosen,
+    hosts: &[&Host],
+    options: &Options,
+    command_line: &[Setting],
+    run: &RunId,
+) -> Result<Vec<Task>, Stop> {
+    let (playbook, selection) = match what {
+        What::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
+        What::Playbook { playbook, selection, .. } => (playbook, selection),
+    };
+    let mode = if options.check { Mode::Check } else { Mode::Apply };
+    let options = render::Options { run: run.clone(), epoch: 0, who: who(), mode, diff: options.diff };
+    let renderer = Renderer::new(render::Request {
+        project: &chosen.project,
+        inventory: &chosen.inventory,
+        playbook,
+        hosts,
+        command_line,
+        selection,
+        options: &options,
+    })?;
+    let task = |Rendered { mut job, assets }| {
+        job.nonce = nonce();
+        Task::Job(Box::new(job), assets)
+    };
+    Ok(renderer.jobs()?.into_iter().map(task).collect())
+}
+
+/// 128 random bits, in hexadecimal.
+fn nonce() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 fn work(
@@ -176,9 +196,9 @@ fn work(
     what: &What,
     options: &Options,
     config: &Config,
-    task: Option<Task>,
+    task: Task,
     password: Option<String>,
-) -> Result<Option<Work>, Diagnostics> {
+) -> Result<Work, Diagnostics> {
     let mut settings = host.ssh.clone();
     if let Some(user) = &options.user {
         settings.user = Some(user.as_str().into());
@@ -190,7 +210,7 @@ fn work(
     };
     let becomes = options.becomes || by_playbook.or(settings.becomes).unwrap_or(false);
     let becoming = if becomes { Some(becoming(host, password.is_some())?) } else { None };
-    Ok(task.map(|task| Work { host: host.name.to_string(), target, becoming, password, task }))
+    Ok(Work { host: host.name.to_string(), target, becoming, password, task })
 }
 
 fn becoming(host: &Host, password: bool) -> Result<Become, Failure> {
