@@ -157,6 +157,11 @@ kinds![
     fetch::Fetch,
     // run and check
     command::Command,
+    script::Script,
+    wait_for::WaitFor,
+    http::Http,
+    assert::Assert,
+    debug::Debug,
 ];
 
 #[cfg(all(test, feature = "controller"))]
