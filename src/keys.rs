@@ -6,13 +6,13 @@ use crate::source::{Data, Entry, Node, Place};
 use std::time::Duration;
 
 /// A table whose keys are taken one by one.
-pub struct Keys<'a> {
+pub struct Keys<'a, 'p> {
     /// What the table is, for messages: `a step`.
     what: &'a str,
     place: &'a Place,
     entries: &'a [Entry],
     known: Vec<&'static str>,
-    problems: &'a mut Diagnostics,
+    problems: &'p mut Diagnostics,
 }
 
 /// A number of hosts, or a share of them.
@@ -24,9 +24,9 @@ pub enum Share {
     Percent(u32),
 }
 
-impl<'a> Keys<'a> {
+impl<'a, 'p> Keys<'a, 'p> {
     /// The keys of `node`, which should be a table; when it is none, that is told and there are no keys.
-    pub fn of(node: &'a Node, what: &'a str, problems: &'a mut Diagnostics) -> Keys<'a> {
+    pub fn of(node: &'a Node, what: &'a str, problems: &'p mut Diagnostics) -> Keys<'a, 'p> {
         let entries = node.entries().unwrap_or_else(|| {
             problems.push(wrong_type(node, "a table"));
             &[]

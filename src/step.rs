@@ -57,6 +57,7 @@ pub enum KeyUse {
 }
 
 /// A row of the table: a step kind without its type.
+#[derive(Debug)]
 pub struct Row {
     /// As in [`Kind::NAME`].
     pub name: &'static str,

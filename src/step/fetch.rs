@@ -54,7 +54,7 @@ fn default_max() -> u64 {
 
 impl Step for Fetch {
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
-        let to = self.kept_as()?;
+        let to = kept_as(&self.path, self.to.as_ref().map(|to| to.0.as_str()))?;
         let path = wanted::followed(host, &self.path)?;
         let Some(stat) = host.stat(&path)? else {
             return self.missing();
@@ -67,14 +67,6 @@ impl Step for Fetch {
 }
 
 impl Fetch {
-    fn kept_as(&self) -> Result<String> {
-        let to = match &self.to {
-            Some(to) => Ok(to.clone()),
-            None => Inside::of_path(&self.path),
-        };
-        to.map(|to| to.0).map_err(|why| Failure::new(format!("fetch {}", self.path), why).hint("give it a name with to"))
-    }
-
     fn missing(&self) -> Result<Plan> {
         if self.missing_ok {
             return Ok(Plan { notes: vec![format!("there is no {}", self.path)], ..Plan::nothing() });
@@ -101,6 +93,14 @@ impl Fetch {
             .into_iter()
             .collect()
     }
+}
+
+/// Where a host's file is kept below `fetched/HOST/`: the step's `to`, else its `path` without the first `/`. The
+/// controller asks too, to tell the step by its digest what is there already.
+pub fn kept_as(path: &HostPath, to: Option<&str>) -> Result<String> {
+    let kept = to.map_or_else(|| Inside::of_path(path), |to| Inside::try_from(to.to_string()));
+    kept.map(|kept| kept.0)
+        .map_err(|why| Failure::new(format!("fetch {path}"), why).hint("give it a name with to"))
 }
 
 /// A relative path with `/` between its parts that cannot lead out of the folder it is in.
