@@ -156,6 +156,9 @@ kinds![
     block::Block,
     json::Json,
     fetch::Fetch,
+    // system
+    package::Package,
+    service::Service,
     // run and check
     command::Command,
     script::Script,

@@ -25,7 +25,11 @@ pub fn host(files: &[(&str, &str)]) -> Pretend<'static> {
 
 /// Lets the host answer a question, given as words, with a status and standard output.
 pub fn answer(host: &Pretend<'_>, question: &str, status: i32, stdout: &str) {
-    let argv = question.split(' ').map(str::to_string).collect::<Vec<_>>();
+    answer_to(host, question.split(' ').map(str::to_string).collect(), status, stdout);
+}
+
+/// Lets the host answer a question whose words hold spaces.
+pub fn answer_to(host: &Pretend<'_>, argv: Vec<String>, status: i32, stdout: &str) {
     let mut run = Run::from(Command::new(["true"]));
     run.predicts.push(Prediction { argv, answer: Answer::said(status, stdout) });
     host.suppose(&run);
