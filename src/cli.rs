@@ -1,7 +1,9 @@
 //! The command line. One file for each subcommand; this one has what they share.
 
 use crate::diagnostic::Diagnostics;
+use crate::inventory::fold::fold;
 use crate::model::{Doing, Failure};
+use crate::project::Project;
 use crate::record::{Opened, Sqlite};
 use crate::report::{Format, Progress, Style, Verbosity, View};
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
@@ -11,10 +13,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod completions;
+mod demo;
+mod explain;
+mod hosts;
 mod init;
+mod lint;
 mod man;
+mod prompt;
 pub mod run;
 mod runs;
+mod start;
 mod steps;
 
 /// windlass itself failed.
@@ -55,8 +63,13 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
+    Hosts(hosts::Args),
+    Explain(explain::Args),
+    Lint(lint::Args),
     Runs(runs::Args),
     Steps(steps::Args),
+    Demo(demo::Args),
     Init(init::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -90,6 +103,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(Cli { global, command }: Cli) -> Done {
     match command {
+        Command::Run(args) => run::run(args, &global),
+        Command::Hosts(args) => hosts::run(args, &global),
+        Command::Explain(args) => explain::run(args, &global),
+        Command::Lint(args) => lint::run(args, &global),
+        Command::Demo(args) => demo::run(args),
         Command::Runs(args) => runs::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),
         Command::Init(args) => init::run(args),
@@ -116,7 +134,7 @@ impl Global {
     /// How text for people looks on standard output.
     pub fn view(&self, diff: bool) -> View {
         let style = self.style(std::io::stdout().is_terminal());
-        View { style, verbosity: self.verbosity(), diff, fold: |names| names.join(",") }
+        View { style, verbosity: self.verbosity(), diff, fold: |names| fold(names) }
     }
 
     /// How progress looks on standard error.
@@ -130,11 +148,15 @@ impl Global {
         }
     }
 
+    /// The project that is named, or the nearest one.
+    pub fn open_project(&self) -> Result<Project, Stop> {
+        let here = std::env::current_dir().doing("find the current folder")?;
+        Ok(Project::find(self.project.as_deref(), &here)?)
+    }
+
     /// The folder of the project's runs and other state.
     pub fn state(&self) -> Result<PathBuf, Stop> {
-        let here = std::env::current_dir().doing("find the current folder")?;
-        let folder = self.project.as_ref().map_or(here.clone(), |folder| here.join(folder));
-        Ok(folder.join(".windlass"))
+        Ok(self.open_project()?.state())
     }
 
     fn style(&self, terminal: bool) -> Style {

@@ -244,7 +244,7 @@ fn what_happened(stage: &Stage) -> Result<String> {
     let after = fs::read_to_string(&path).doing(format_args!("read {}", path.display()))?;
     let before = host.daemon_json.unwrap_or_default();
     Ok(format!(
-        "\nWhat happened on {}: the key was merged into its file, and not a byte beside it changed.\n\n\
+        "\nWhat happened on {}: the key was merged into its file; see what became of the rest of it.\n\n\
          /{DAEMON_JSON} before:\n{}\n/{DAEMON_JSON} after:\n{}",
         host.name,
         indented(before),

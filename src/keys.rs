@@ -171,7 +171,12 @@ pub fn strings(node: &Node) -> Option<Vec<String>> {
 
 /// A value of the wrong type.
 pub fn wrong_type(node: &Node, expected: &str) -> Diagnostic {
-    let message = format!("expected {expected}, found {}", node.what());
+    // Where only some words fit, it helps to see which one is there.
+    let found = match node.as_str().filter(|_| expected.contains('"')) {
+        Some(text) => format!("{text:?}"),
+        None => node.what().to_string(),
+    };
+    let message = format!("expected {expected}, found {found}");
     Diagnostic::error(message, &node.place)
 }
 

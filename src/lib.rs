@@ -30,9 +30,12 @@ pub mod project;
 #[cfg(feature = "controller")]
 pub mod record;
 #[cfg(feature = "controller")]
+pub mod render;
+#[cfg(feature = "controller")]
 pub mod report;
 #[cfg(feature = "controller")]
 pub mod run;
+#[cfg(feature = "controller")]
 pub mod schema;
 #[cfg(feature = "controller")]
 pub mod source;

@@ -1,5 +1,7 @@
 //! Runs work on many hosts at once: how many, in which batches, when to stop, what to take back.
 
+use crate::keys::Share;
+use crate::model::digest::Digest;
 use crate::model::job::{Job, OnFailure, RunId};
 use crate::model::outcome::HostOutcome;
 use crate::model::run::{HostEvent, RunEvent, What};
@@ -15,14 +17,11 @@ use tokio::sync::{Semaphore, mpsc, watch};
 mod assets;
 mod host;
 mod job;
-mod limit;
 mod plain;
 pub mod session;
 mod shell;
 
-pub use limit::Limit;
 
-use crate::model::digest::Digest;
 
 /// Hosts that are worked at once unless somebody says otherwise.
 pub const FORKS: usize = 64;
@@ -59,10 +58,11 @@ pub enum Task {
 pub struct Options {
     /// How many hosts at once.
     pub forks: usize,
-    /// How many hosts a batch has; the next begins when every host of it is fine. One batch when `None`.
-    pub serial: Option<Limit>,
+    /// How many hosts each batch has, the last number again and again; the next begins when every host of the one
+    /// before is fine. One batch when empty.
+    pub serial: Vec<Share>,
     /// No further host is begun once more than so many have failed.
-    pub max_failures: Option<Limit>,
+    pub max_failures: Option<Share>,
     /// For the whole of one host's work.
     pub timeout: Option<Duration>,
     /// What becomes of the hosts that are fine when another failed.
@@ -115,14 +115,11 @@ pub async fn run(
 ) -> HashMap<String, HostOutcome> {
     let fleet = Fleet { options, shared, teller, interrupt, slots: Arc::new(Semaphore::new(options.forks.max(1))) };
     let total = work.len();
-    let size = options.serial.map_or(total, |serial| serial.of(total)).max(1);
     let undo: Vec<Work> = work.iter().filter_map(|work| undo_of(work, options)).collect();
     let mut outcomes = HashMap::new();
-    for batch in work.chunks(size) {
+    for batch in batches(work, &options.serial) {
         let stop = fleet.reason_to_stop(&outcomes, total);
-        for (host, outcome) in fleet.work_batch(batch.to_vec(), stop, total).await {
-            outcomes.insert(host, outcome);
-        }
+        outcomes.extend(fleet.work_batch(batch, stop, total).await);
     }
     fleet.take_back(undo, &mut outcomes).await;
     outcomes
@@ -184,11 +181,7 @@ impl Fleet<'_> {
 
     fn reason_to_stop(&self, outcomes: &HashMap<String, HostOutcome>, total: usize) -> Option<String> {
         let failed = outcomes.values().filter(|outcome| is_failure(**outcome)).count();
-        let allowed = match (self.options.max_failures, self.options.serial) {
-            (Some(limit), _) => limit.of(total),
-            (None, Some(_)) => 0,
-            (None, None) => total,
-        };
+        let allowed = self.options.max_failures.map_or(0, |limit| limit.of(total));
         (failed > allowed).then(|| format!("not begun: {failed} hosts of an earlier batch failed"))
     }
 
@@ -242,6 +235,19 @@ async fn one_host(one: OneHost) -> (String, HostOutcome) {
     };
     one.teller.tell(&host, HostEvent::Ended { outcome, failure }).await;
     (host, outcome)
+}
+
+/// The work in the order of the inventory, cut as `serial` says.
+fn batches(mut work: Vec<Work>, serial: &[Share]) -> Vec<Vec<Work>> {
+    let total = work.len();
+    let last = serial.last().map_or(total, |share| share.of(total));
+    let mut sizes = serial.iter().map(|share| share.of(total)).chain(std::iter::repeat(last));
+    let mut batches = Vec::new();
+    while !work.is_empty() {
+        let size = sizes.next().unwrap_or(total).clamp(1, work.len());
+        batches.push(work.drain(..size).collect());
+    }
+    batches
 }
 
 fn is_failure(outcome: HostOutcome) -> bool {

@@ -95,6 +95,13 @@ impl<'a> Schema<'a> {
         }
     }
 
+    fn all_types(self) -> Vec<&'a str> {
+        match self.alternatives() {
+            Some(alternatives) => alternatives.into_iter().flat_map(Schema::all_types).collect(),
+            None => self.types(),
+        }
+    }
+
     fn check_inside(self, node: &Node, what: &str, problems: &mut Diagnostics) {
         match &node.data {
             Data::Scalar(value) => self.check_scalar(value, node, problems),
@@ -162,10 +169,7 @@ impl<'a> Schema<'a> {
     }
 
     fn expected(self) -> String {
-        let mut names: Vec<&str> = match self.alternatives() {
-            Some(alternatives) => alternatives.iter().flat_map(|schema| schema.types()).collect(),
-            None => self.types(),
-        };
+        let mut names = self.all_types();
         names.dedup();
         let names: Vec<&str> = names.into_iter().map(with_article).collect();
         match names.is_empty() {
@@ -263,7 +267,59 @@ mod tests {
     fn what_does_not_fit_is_pointed_at() {
         check(
             "prt = 1\nport = 70000\nstate = 'startd'\nlist = [{ nam = 'a' }, 3]\nmap = { a = 'x' }",
-            expect![[""]],
+            expect![[r#"
+                error: unknown key `prt`
+                 --> x:1:1
+                  |
+                1 | prt = 1
+                  | ^^^ not a key of `example`
+                  |
+                  = hint: did you mean `port`?
+
+                error: must be at most 65535
+                 --> x:2:8
+                  |
+                2 | port = 70000
+                  |        ^^^^^
+
+                error: `startd` is not one of started, stopped
+                 --> x:3:9
+                  |
+                3 | state = 'startd'
+                  |         ^^^^^^^^
+
+                error: unknown key `nam`
+                 --> x:4:11
+                  |
+                4 | list = [{ nam = 'a' }, 3]
+                  |           ^^^ not a key of `example`
+                  |
+                  = hint: did you mean `name`?
+
+                error: `name` is missing
+                 --> x:4:9
+                  |
+                4 | list = [{ nam = 'a' }, 3]
+                  |         ^^^^^^^^^^^^^ `example` needs it
+
+                error: expected a map, found an integer
+                 --> x:4:24
+                  |
+                4 | list = [{ nam = 'a' }, 3]
+                  |                        ^
+
+                error: expected an integer, found a string
+                 --> x:5:13
+                  |
+                5 | map = { a = 'x' }
+                  |             ^^^
+
+                error: `path` is missing
+                 --> x:1:1
+                  |
+                1 | prt = 1
+                  | ^ `example` needs it
+            "#]],
         );
     }
 }

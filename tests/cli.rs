@@ -24,7 +24,54 @@ fn told(line: &str) -> (i32, String, String) {
 fn help_lists_the_subcommands() {
     let (code, out, _) = told("--help");
     assert_eq!(code, 0);
-    expect![[r#""#]].assert_eq(&out);
+    expect![[r#"
+        Operates a fleet of hosts over SSH: playbooks that make only the changes that are missing, and a
+        record of every run
+
+        Usage: windlass [OPTIONS] <COMMAND>
+
+        Commands:
+          runs         Look at earlier runs
+          steps        Show the step kinds, or the keys and an example of one
+          init         Make a starter project: an inventory, a playbook and a template, with comments
+          completions  Print a completion script for a shell
+          man          Write manual pages into a folder: one for windlass, one for each subcommand
+          help         Print this message or the help of the given subcommand(s)
+
+        Options:
+          -v, --verbose
+                  Tell more: what was skipped and why, what was done, what commands said
+
+          -q, --quiet
+                  Tell only failures and the recap
+
+              --color <WHEN>
+                  When to use colours; NO_COLOR is honoured
+          
+                  [default: auto]
+                  [possible values: auto, always, never]
+
+              --output <FORMAT>
+                  What to write to standard output
+
+                  Possible values:
+                  - human: Text for people
+                  - json:  One [`json::Document`] at the end
+                  - jsonl: A [`jsonl`] line for each event, as it comes
+                  - junit: One JUnit XML document at the end
+          
+                  [default: human]
+
+              --project <DIR>
+                  The project's folder, instead of the nearest one at or above this folder
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+          -V, --version
+                  Print version
+    "#]]
+    .assert_eq(&out);
 }
 
 #[test]
@@ -48,7 +95,16 @@ fn wrong_options_exit_5() {
 fn an_unknown_subcommand_is_told_with_the_nearest() {
     let (code, _, err) = told("setps");
     assert_eq!(code, 5);
-    expect![[r#""#]].assert_eq(&err);
+    expect![[r#"
+        error: unrecognized subcommand 'setps'
+
+          tip: a similar subcommand exists: 'steps'
+
+        Usage: windlass [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+    "#]]
+    .assert_eq(&err);
 }
 
 #[test]
@@ -57,7 +113,12 @@ fn steps_describes_a_kind_and_knows_the_nearest() {
     assert!(code == 0 && out.contains("[steps.file]") && out.contains("* path"), "{out}");
     let (code, _, err) = told("steps fiel");
     assert_eq!(code, 5);
-    expect![[r#""#]].assert_eq(&err);
+    expect![[r#"
+        error: describe step kind fiel: there is no such kind
+         |
+         = hint: did you mean `file`?
+    "#]]
+    .assert_eq(&err);
 }
 
 #[test]
@@ -94,7 +155,12 @@ fn a_starter_project_is_made_once() {
     assert!(folder.path().join("shop/playbooks/hello.toml").exists());
     let again = windlass(folder.path(), "init shop");
     assert_eq!(again.status.code(), Some(5));
-    expect![[r#""#]].assert_eq(&String::from_utf8(again.stderr).unwrap());
+    expect![[r#"
+        error: make a project in shop: it has a windlass.toml already
+         |
+         = hint: name another folder: windlass init DIR
+    "#]]
+    .assert_eq(&String::from_utf8(again.stderr).unwrap());
 }
 
 #[test]
@@ -106,5 +172,10 @@ fn without_a_run_there_is_nothing_to_show() {
     assert!(!folder.path().join(".windlass").exists(), "looking makes nothing");
     let show = windlass(folder.path(), "--project . runs show last");
     assert_eq!(show.status.code(), Some(5));
-    expect![[r#""#]].assert_eq(&String::from_utf8(show.stderr).unwrap());
+    expect![[r#"
+        error: find run last: nothing has been run in this project
+         |
+         = hint: name its folder with --project
+    "#]]
+    .assert_eq(&String::from_utf8(show.stderr).unwrap());
 }

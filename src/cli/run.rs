@@ -1,7 +1,16 @@
-//! `windlass run`: what can be asked for. The options are PRODUCT.md's; [`crate::run`] does it.
+//! `windlass run`: what can be asked for; `start` prepares it and [`crate::run`] does it.
 
+use super::start::{self, Batches, Chosen, What as Wanted};
+use super::{Done, Global, Stop, answer};
+use crate::keys::Share;
+use crate::model::op::Command;
+use crate::model::run::RunKind;
+use crate::model::{Doing, Failure, Value};
+use crate::playbook::Playbook;
+use crate::render::Selection;
+use crate::source::Source;
 use clap::Subcommand;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Run something on hosts
 #[derive(Clone, Debug, clap::Args)]
@@ -133,6 +142,108 @@ pub struct Options {
     /// For the whole of one host's run: `30s`, `5m`, `1h`
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
+}
+
+/// Does it.
+pub fn run(args: Args, global: &Global) -> Done {
+    let hosts = args.what.hosts();
+    let chosen = start::choose(hosts, global)?;
+    if hosts.list_hosts {
+        return start::list_hosts(&chosen, global);
+    }
+    match args.what {
+        What::Playbook { playbook, options, tags, skip_tags, start_at_step, list_steps, serial, max_failures, .. } => {
+            let playbook = Box::new(Playbook::find(&chosen.project, &playbook)?);
+            let selection = Selection { tags, skip_tags, start_at_step };
+            if list_steps {
+                return print_steps(&playbook, &selection);
+            }
+            let serial = share("--serial", serial)?;
+            let batches = Batches { serial, max_failures: share("--max-failures", max_failures)? };
+            let wanted = Wanted::Playbook { kind: RunKind::Playbook, playbook, selection };
+            start::run(wanted, &chosen, &options, batches, global)
+        }
+        What::Command { command, options, .. } => {
+            start::run(Wanted::Command(line_of(command)), &chosen, &options, Batches::default(), global)
+        }
+        What::Script { script, options, arguments, .. } => {
+            let text = script_step(&script, &arguments)?;
+            let name = script.display().to_string();
+            start::run(one_step(RunKind::Script, &name, text, &chosen)?, &chosen, &options, Batches::default(), global)
+        }
+        What::Step { kind, keys, options, .. } => {
+            let text = ad_hoc_step(&kind, &keys);
+            start::run(one_step(RunKind::Step, &kind, text, &chosen)?, &chosen, &options, Batches::default(), global)
+        }
+    }
+}
+
+impl What {
+    fn hosts(&self) -> &Hosts {
+        match self {
+            What::Playbook { hosts, .. }
+            | What::Command { hosts, .. }
+            | What::Script { hosts, .. }
+            | What::Step { hosts, .. } => hosts,
+        }
+    }
+}
+
+/// One word is shell text as it is, as with ssh; several are words, kept apart by quotes.
+fn line_of(command: Vec<String>) -> String {
+    match &command[..] {
+        [line] => line.clone(),
+        _ => Command::new(command).shown(),
+    }
+}
+
+fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
+    let Some(text) = text else { return Ok(None) };
+    let wrong = || Failure::new(format!("read {flag} {text}"), "it is neither a number of hosts nor a share like 25%");
+    Share::read(&Value::from(text.as_str())).map(Some).ok_or_else(|| Stop::misused(wrong()))
+}
+
+fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
+    let lines = selection.steps(playbook)?.into_iter().map(|step| {
+        let tags = if step.tags.is_empty() { String::new() } else { format!("  [{}]", step.tags.join(", ")) };
+        format!("{}{tags}\n", step.title())
+    });
+    answer(&lines.collect::<String>())
+}
+
+/// A playbook of one step, made from its text.
+fn one_step(kind: RunKind, name: &str, text: String, chosen: &Chosen) -> Result<Wanted, Stop> {
+    let mut playbook = Playbook::read(&chosen.project, &Source::new("command line", text))?;
+    playbook.name = name.to_string();
+    Ok(Wanted::Playbook { kind, playbook: Box::new(playbook), selection: Selection::default() })
+}
+
+fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
+    let mut text = format!("[[steps]]\n[steps.{kind}]\n");
+    for (key, value) in keys {
+        let is_toml = toml::from_str::<toml::Table>(&format!("value = {value}")).is_ok_and(|table| table.len() == 1);
+        let value = if is_toml { value.clone() } else { quoted(value) };
+        text.push_str(&format!("{key} = {value}\n"));
+    }
+    text
+}
+
+/// The script's text goes in as a value, so nothing in it is taken for a template.
+fn script_step(script: &Path, arguments: &[String]) -> Result<String, Stop> {
+    let text = std::fs::read_to_string(script).doing(format!("read {}", script.display())).map_err(Stop::misused)?;
+    let literal = |text: &str| quoted(&format!("{{{{ {} }}}}", Value::from(text)));
+    let arguments: Vec<String> = arguments.iter().map(|argument| literal(argument)).collect();
+    let name = quoted(&script.display().to_string().replace("{{", "{ {"));
+    Ok(format!(
+        "[[steps]]\nname = {name}\n[steps.script]\ncontent = {}\nargs = [{}]\n",
+        literal(&text),
+        arguments.join(", ")
+    ))
+}
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

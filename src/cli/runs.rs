@@ -188,11 +188,16 @@ mod tests {
         };
         let check = RunLine { check: true, ..line(RunState::Ended(0)) };
         let lines = [line(RunState::Died), command, check];
-        expect![[r#""#]].assert_eq(&table(&lines, &TimeZone::UTC, Style { color: false }));
+        expect![[r#"
+            run                   started              what                                 hosts  how it ended
+            20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns                              prod   its controller died: 12 changed, 1 unknown
+            20260314-150926-kxqz  2026-03-14 15:09:26  command: systemctl is-active docker  prod   running, 12 changed, 1 unknown
+            20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns (check)                      prod   12 would change, 1 unknown
+        "#]].assert_eq(&table(&lines, &TimeZone::UTC, Style { color: false }));
     }
 
     #[test]
     fn a_run_for_programs() {
-        expect![[r#""#]].assert_eq(&described(&line(RunState::Ended(2))).to_string());
+        expect![[r#"{"run":"20260314-150926-kxqz","kind":"playbook","name":"fix-dns","check":false,"who":"alice@laptop","pattern":"prod","started":"2026-03-14T15:09:26Z","state":"ended","exit":2,"outcomes":{"changed":12,"unknown":1}}"#]].assert_eq(&described(&line(RunState::Ended(2))).to_string());
     }
 }

@@ -167,7 +167,30 @@ mod tests {
     #[test]
     fn a_page_has_keys_and_example() {
         let row = crate::step::kind("file").unwrap();
-        expect![[r#""#]].assert_eq(&page(row));
+        expect![[r#"
+            file (files)
+
+            Makes a regular file. With neither `content` nor `source`, sets only mode and owner of a file that exists. Missing parent directories are made.
+
+            keys (* required):
+            * path     string             Where it is on the host
+              content  string             What it holds
+              source   string             A file below `files/` of the project whose bytes it gets
+              mode     string or integer  Permission bits: `"0644"`
+              owner    string             User name or id
+              group    string             Group name or id
+
+            example:
+
+            [[steps]]
+            name = "a message for those who log in"
+            [steps.file]
+            path = "/etc/motd"
+            content = "operated by windlass\n"      # or source = "motd", a file below files/
+            mode = "0644"
+            owner = "root"
+            group = "root"
+        "#]].assert_eq(&page(row));
     }
 
     #[test]

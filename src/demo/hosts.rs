@@ -53,7 +53,7 @@ pub const HOSTS: &[Host] = &[
     },
 ];
 
-/// Programs of this machine that a host may use. Everything else, above all package managers, is out of its reach.
+/// Programs of this machine that a host may use. Its shell finds no other, above all no package manager.
 const PROGRAMS: &[&str] = &[
     "awk",
     "base64",
@@ -129,6 +129,7 @@ pub fn prepare(folder: &Path, host: &Host) -> Result<()> {
     folders.iter().try_for_each(|name| make_dir(&folder.join(name)))?;
     files(host).iter().try_for_each(|(path, text)| write(&folder.join(path), text))?;
     host.daemon_json.map_or(Ok(()), |text| write(&folder.join(DAEMON_JSON), text))?;
+    symlink("usr/bin", folder.join("bin")).doing(format_args!("link {}/bin", folder.display()))?;
     unit(folder, "docker")?;
     unit(folder, "ssh")?;
     PROGRAMS.iter().try_for_each(|name| lend(folder, name))?;
@@ -159,11 +160,11 @@ fn unit(folder: &Path, name: &str) -> Result<()> {
     state.iter().try_for_each(|(file, text)| write(&unit.join(file), text))
 }
 
-/// Lets the host use a program of this machine. One that this machine does not have, the host does not have either.
+/// Lets the host use a program of this machine, by a script, because a link that leaves the folder is not followed
+/// there. One that this machine does not have, the host does not have either.
 fn lend(folder: &Path, name: &str) -> Result<()> {
     let Some(program) = found(name) else { return Ok(()) };
-    let link = folder.join("usr/bin").join(name);
-    symlink(program, &link).doing(format_args!("link {}", link.display()))
+    play(folder, name, &format!("#!/bin/sh\nexec {} \"$@\"\n", program.display()))
 }
 
 fn found(name: &str) -> Option<PathBuf> {

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 /// The names with their numbers folded into ranges, sorted. `expand` of each part gives the names back.
 pub fn fold<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
-    let mut families: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    let mut families: BTreeMap<(String, bool, String), Vec<String>> = BTreeMap::new();
     for name in names {
         let (before, number, after) = split(name.as_ref());
-        families.entry((before.to_string(), after.to_string())).or_default().push(number.to_string());
+        let key = (before.to_string(), !number.is_empty(), after.to_string());
+        families.entry(key).or_default().push(number.to_string());
     }
-    let folded = families.into_iter().map(|((before, after), numbers)| family(&before, numbers, &after));
+    let folded = families.into_iter().map(|((before, _, after), numbers)| family(&before, numbers, &after));
     folded.collect::<Vec<_>>().join(",")
 }
 
@@ -61,7 +62,7 @@ mod tests {
     fn numbers_fold() {
         let web = (1..=14).chain([17]).map(|number| format!("web{number:02}"));
         assert_eq!(fold(web), "web[01-14,17]");
-        assert_eq!(fold(["b", "a", "a1"]), "a1,a,b".split(',').fold(String::new(), |_, _| "a,a1,b".into()));
+        assert_eq!(fold(["b", "a1", "a"]), "a,a1,b");
         assert_eq!(fold(["web9.x.de", "web10.x.de", "web1.y.de"]), "web[9-10].x.de,web1.y.de");
         assert_eq!(fold(["10.0.0.1", "10.0.0.2"]), "10.0.0.1,10.0.0.2");
         assert_eq!(fold(["a1", "a01", "a2"]), "a[1,01,2]");

@@ -41,6 +41,10 @@ enum Attempt {
 
 /// Has the job done.
 pub async fn run(connection: &Connection, task: Task, tools: &Tools, hurry: watch::Receiver<Interrupt>) -> Ended {
+    let mut task = task;
+    // Whoever is that user already needs neither sudo nor its password.
+    task.becoming = task.becoming.filter(|becoming| becoming.user != connection.worked().user);
+    task.password = task.password.filter(|_| task.becoming.is_some());
     match try_run(connection, &task, tools, hurry).await {
         Ok(ended) => ended,
         // Whatever fails outside of an attempt fails before the job was started.
