@@ -73,7 +73,7 @@ state = "absent"
 
 impl Step for Package {
     fn check(&self) -> Result<(), WrongKey> {
-        if self.name.is_some() == !self.names.is_empty() {
+        if self.name.is_some() != self.names.is_empty() {
             return Err(WrongKey::new("", "give exactly one of name and names"));
         }
         for (index, name) in self.names.iter().enumerate() {

@@ -21,7 +21,8 @@ pub fn text(host: &dyn Probe, path: &str) -> Result<String> {
 pub fn cpus(host: &dyn Probe) -> Result<Value> {
     let online = text(host, "/sys/devices/system/cpu/online")?;
     let count = online.trim().split(',').filter_map(range_length).sum::<u64>();
-    let listed = || Ok(text(host, "/proc/cpuinfo")?.lines().filter(|line| line.starts_with("processor")).count());
+    let listed =
+        || Ok(text(host, "/proc/cpuinfo")?.lines().filter(|line| line.starts_with("processor")).count());
     match count {
         0 => listed().map(|count: usize| if count == 0 { Value::Null } else { count.into() }),
         count => Ok(count.into()),

@@ -73,7 +73,8 @@ fn processors_and_memory() {
 
 #[test]
 fn disks_and_mounts() {
-    let host = host(&[("/proc/mounts", "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /mnt/a\\040b tmpfs ro 0 0\n")]);
+    let host =
+        host(&[("/proc/mounts", "/dev/vda1 / ext4 rw,relatime 0 0\ntmpfs /mnt/a\\040b tmpfs ro 0 0\n")]);
     let said = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda1 100 40 60 40% /\ntmpfs 5 0 5 0% /run\n/dev/vdb 10 1 9 10% /srv/my data\n";
     answer(&host, "df -kP", 0, said);
     assert_eq!(
@@ -97,7 +98,12 @@ fn addresses_without_loopback_and_link_local_ones() {
 #[test]
 fn programs() {
     assert_eq!(fact(&host(&[]), "docker"), r#"{"installed":false,"running":false,"version":null}"#);
-    let host = host(&[("/usr/bin/dockerd", ""), ("/run/docker.pid", "42\n"), ("/proc/42/stat", ""), ("/run/systemd/system/x", "")]);
+    let host = host(&[
+        ("/usr/bin/dockerd", ""),
+        ("/run/docker.pid", "42\n"),
+        ("/proc/42/stat", ""),
+        ("/run/systemd/system/x", ""),
+    ]);
     answer(&host, "docker --version", 0, "Docker version 27.3.1, build ce12230\n");
     assert_eq!(fact(&host, "docker"), r#"{"installed":true,"running":true,"version":"27.3.1"}"#);
     assert_eq!(fact(&host, "nginx"), r#"{"installed":false,"running":false}"#);

@@ -443,8 +443,7 @@ fn what_has_no_effect_is_not_done_again() {
         "nginx".to_string(),
     ]);
     answer_to(&host, question.collect(), 0, "nginx amd64 1.22 installed\n");
-    let told =
-        apply(&host, "[[steps]]\nkind = 'package'\nargs = { name = 'nginx', state = 'absent' }");
+    let told = apply(&host, "[[steps]]\nkind = 'package'\nargs = { name = 'nginx', state = 'absent' }");
     assert_eq!(told.matches("run apt-get remove nginx").count(), 2, "once done, once in the failure: {told}");
     assert!(told.contains("it was done, and the host is still not as the step wants it"), "{told}");
 }

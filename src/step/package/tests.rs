@@ -56,7 +56,7 @@ fn another_version_is_installed_over_it() {
     let host = host(&["curl"], "curl amd64 7.88.1-10 installed\n");
     simulate(&host, "install curl=7.74* --allow-downgrades", "Inst curl [7.88.1-10] (7.74.0-1 Debian:11 [amd64])\n");
     let told = apply(&host, "package", "name = 'curl=7.74*'").unwrap();
-    assert!(told.starts_with("run apt-get install curl=7.74* --allow-downgrades "), "{told}");
+    assert!(told.starts_with("run apt-get install 'curl=7.74*' --allow-downgrades "), "{told}");
 }
 
 #[test]
