@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-#[cfg(test)]
+#[cfg(all(test, feature = "controller"))]
 mod conformance;
 pub mod dressed;
 pub mod http;
@@ -18,6 +18,9 @@ mod observe;
 mod output;
 pub mod pretend;
 mod reason;
+#[cfg(feature = "controller")]
+pub mod shell;
+mod user;
 
 /// The most that [`Probe::read`] gives, in bytes. Larger files are worked by digest, in pieces.
 pub const READ_LIMIT: u64 = 16 * 1024 * 1024;

@@ -3,11 +3,13 @@
 
 use super::local::Local;
 use super::pretend::{Empty, Pretend};
-use super::{Probe, Stat, System};
+use super::shell::Shell;
+use super::{Stat, System};
 use crate::model::op::Meta;
 use crate::model::path::HostPath;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 mod files;
 mod host;
@@ -100,6 +102,31 @@ fn pretended() -> Fixture {
     }
 }
 
+/// An `sh` of this machine at the other end of a pipe. It ends when the pipe does.
+fn shell(argv: &[&str]) -> Fixture {
+    on_disk(|kept| {
+        #[expect(clippy::disallowed_methods, reason = "a test is the host's sshd here")]
+        let mut process = std::process::Command::new(argv[0]);
+        process.args(&argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = process.spawn().unwrap_or_else(|error| panic!("start {}: {error}", argv.join(" ")));
+        let (writer, reader) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let system = Shell::new(Box::new(writer), Box::new(reader)).unwrap();
+        (Box::new(system), "/".into(), kept.join("space in name"))
+    })
+}
+
+fn dash() -> Fixture {
+    shell(&["sh"])
+}
+
+fn bash() -> Fixture {
+    shell(&["bash"])
+}
+
+fn busybox() -> Fixture {
+    shell(&["busybox", "ash"])
+}
+
 /// Makes a test of each case for one system.
 macro_rules! conforms {
     (files: $system:ident = $make:path $(, $ignored:meta)?) => {
@@ -146,3 +173,9 @@ conforms!(files: pretend_files = super::pretended);
 conforms!(files: local_files = super::local);
 conforms!(host: local_host = super::local);
 conforms!(files: root_files = super::below_a_root);
+conforms!(files: dash_files = super::dash);
+conforms!(host: dash_host = super::dash);
+conforms!(files: bash_files = super::bash);
+conforms!(host: bash_host = super::bash);
+conforms!(files: busybox_files = super::busybox, ignore = "needs busybox: ./tests/run");
+conforms!(host: busybox_host = super::busybox, ignore = "needs busybox: ./tests/run");

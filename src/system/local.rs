@@ -23,7 +23,6 @@ mod connect;
 mod process;
 mod program;
 mod root;
-mod user;
 mod write;
 
 pub use process::Stopper;

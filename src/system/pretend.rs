@@ -277,8 +277,13 @@ impl System for Pretend<'_> {
 
     fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()> {
         let path = self.followed(path)?;
-        if self.stat(&path)?.is_some() {
-            return self.set_meta(&path, meta);
+        match self.stat(&path)?.map(|stat| stat.kind) {
+            Some(FileKind::Dir) => return self.set_meta(&path, meta),
+            Some(other) => {
+                let doing = format!("make directory {}", path.display());
+                return Err(Failure::new(doing, format!("a {} is there", other.as_str())));
+            }
+            None => {}
         }
         self.expect_parent(&path)?;
         self.put(path, Entry::There(with_meta(fresh(FileKind::Dir, 0o755), meta), Bytes::Under));

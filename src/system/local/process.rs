@@ -3,11 +3,11 @@
 
 use super::program;
 use super::root::{Root, real_path};
-use super::user::Identity;
 use super::{Local, refused};
 use crate::model::op::{Answer, Command};
 use crate::model::{Failure, Result};
 use crate::system::output::Kept;
+use crate::system::user::Identity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, ioctl_fionbio};

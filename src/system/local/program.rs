@@ -1,8 +1,8 @@
 //! Where a command's program is, and the environment it gets: the same on every host, whatever the login gave.
 
 use super::root::{Root, real_path};
-use super::user::Identity;
 use crate::model::op::Command;
+use crate::system::user::Identity;
 use rustix::fs::{self, Access, AtFlags, CWD, OFlags};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -17,7 +17,8 @@ pub struct Identity {
     pub home: String,
     /// Login shell.
     pub shell: String,
-    uid: u32,
+    /// The user's number.
+    pub uid: u32,
     gid: u32,
     groups: Vec<u32>,
 }

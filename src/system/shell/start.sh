@@ -1,0 +1,1 @@
+printf '\nwindlass-%s\n' ready; IFS= read -r windlass_end; windlass_break=$(printf '\n.'); windlass_break=${windlass_break%.}; windlass_script=; while IFS= read -r windlass_line && [ "$windlass_line" != "$windlass_end" ]; do windlass_script=$windlass_script$windlass_line$windlass_break; done; eval "$windlass_script"

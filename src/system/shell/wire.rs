@@ -1,0 +1,182 @@
+//! Requests and answers over the two ends of a pipe. The script `host.sh` says how they look.
+
+use super::encode;
+use crate::model::{Failure, Result};
+use crate::system::READ_LIMIT;
+use std::io::{Read, Write};
+
+/// The one line that is sent before anything else. A shell may read ahead of the line it executes, so nothing follows
+/// until it has answered.
+const START: &str = include_str!("start.sh");
+
+/// What the shell does from then on.
+const SCRIPT: &str = include_str!("host.sh");
+
+/// What the first line answers.
+const READY: &[u8] = b"\nwindlass-ready\n";
+
+/// More noise than this before the first answer is taken for a login that never becomes a shell, in bytes.
+const NOISE_LIMIT: usize = 256 * 1024;
+
+/// An answer longer than this is not a shell of ours, in bytes.
+const ANSWER_LIMIT: usize = READ_LIMIT as usize + 4 * 1024 * 1024;
+
+/// A shell that listens.
+pub struct Wire {
+    writer: Box<dyn Write + Send>,
+    reader: Box<dyn Read + Send>,
+    nonce: String,
+    number: u64,
+    bytes: Vec<u8>,
+    lost: bool,
+}
+
+/// What a verb answered.
+pub struct Reply {
+    /// The verb's own status.
+    pub status: i32,
+    /// What it told, in the parts that its script function marks; there is at least one.
+    pub parts: Vec<Vec<u8>>,
+    /// What it and its programs said on standard error.
+    pub errors: String,
+}
+
+/// A request's line: a verb and its words.
+pub struct Request {
+    line: Vec<u8>,
+}
+
+impl Request {
+    /// A request without words yet.
+    pub fn new(verb: &str) -> Self {
+        Request { line: verb.as_bytes().to_vec() }
+    }
+
+    /// Adds a word.
+    pub fn word(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.push(encode::word(bytes.as_ref()));
+        self
+    }
+
+    /// Adds a number.
+    pub fn number(self, number: impl std::fmt::Display) -> Self {
+        self.word(number.to_string())
+    }
+
+    /// Adds a number that may be left out.
+    pub fn optional(self, number: Option<impl std::fmt::Display>) -> Self {
+        self.word(number.map(|number| number.to_string()).unwrap_or_default())
+    }
+
+    /// Adds a word that may hold NULs; see [`encode::later`].
+    pub fn later(mut self, bytes: &[u8]) -> Self {
+        self.push(encode::later(bytes));
+        self
+    }
+
+    fn push(&mut self, word: Vec<u8>) {
+        self.line.push(b' ');
+        self.line.extend(word);
+    }
+}
+
+impl Wire {
+    /// Teaches the shell at the other end its verbs. What a login printed before it is skipped.
+    pub fn start(writer: Box<dyn Write + Send>, reader: Box<dyn Read + Send>) -> Result<Self> {
+        let nonce = format!("{:032x}", rand::random::<u128>());
+        let mut wire = Wire { writer, reader, nonce, number: 0, bytes: Vec::new(), lost: false };
+        let doing = "start a shell on the host";
+        wire.send(START.as_bytes(), doing)?;
+        let end = wire.until(READY, NOISE_LIMIT, doing)?;
+        wire.bytes.drain(..end);
+        let script = [wire.nonce.as_bytes(), b"\n", SCRIPT.as_bytes(), wire.nonce.as_bytes(), b"\n"].concat();
+        wire.send(&script, doing)?;
+        Ok(wire)
+    }
+
+    /// Whether the other end is gone.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Sends a request with the bytes that follow it, and waits for its answer.
+    pub fn ask(&mut self, request: &Request, content: &[u8], doing: &str) -> Result<Reply> {
+        if self.lost {
+            return Err(lost(doing));
+        }
+        self.number += 1;
+        let line = [self.number.to_string().as_bytes(), b" ", &request.line, b"\n"].concat();
+        self.send(&line, doing)?;
+        self.send(content, doing)?;
+        self.reply(doing)
+    }
+
+    fn send(&mut self, bytes: &[u8], doing: &str) -> Result<()> {
+        let sent = self.writer.write_all(bytes).and_then(|()| self.writer.flush());
+        self.or_lost(sent, doing)
+    }
+
+    fn reply(&mut self, doing: &str) -> Result<Reply> {
+        let mark = format!("\n{} {} ", self.nonce, self.number);
+        let mut parts = Vec::new();
+        loop {
+            let end = self.until(mark.as_bytes(), ANSWER_LIMIT, doing)?;
+            let mut part: Vec<u8> = self.bytes.drain(..end).collect();
+            part.truncate(end - mark.len());
+            parts.push(part);
+            let end = self.until(b"\n", ANSWER_LIMIT, doing)?;
+            let word: Vec<u8> = self.bytes.drain(..end).collect();
+            if let Some(status) = String::from_utf8_lossy(&word).trim().parse().ok() {
+                let errors = parts.pop().unwrap_or_default();
+                return Ok(Reply { status, parts, errors: String::from_utf8_lossy(&errors).into_owned() });
+            }
+        }
+    }
+
+    /// Reads until `mark` has come; where it ends.
+    fn until(&mut self, mark: &[u8], limit: usize, doing: &str) -> Result<usize> {
+        let mut searched = 0;
+        loop {
+            let found = self.bytes[searched..].windows(mark.len()).position(|window| window == mark);
+            if let Some(at) = found {
+                return Ok(searched + at + mark.len());
+            }
+            searched = self.bytes.len().saturating_sub(mark.len() - 1);
+            if self.bytes.len() > limit {
+                self.lost = true;
+                return Err(Failure::new(
+                    doing,
+                    format!("the host sent more than {limit} bytes in one answer"),
+                ));
+            }
+            self.receive(doing)?;
+        }
+    }
+
+    fn receive(&mut self, doing: &str) -> Result<()> {
+        let mut chunk = [0; 64 * 1024];
+        let received = self.reader.read(&mut chunk);
+        match self.or_lost(received, doing)? {
+            0 => {
+                self.lost = true;
+                Err(lost(doing))
+            }
+            n => {
+                self.bytes.extend_from_slice(&chunk[..n]);
+                Ok(())
+            }
+        }
+    }
+
+    fn or_lost<T>(&mut self, result: std::io::Result<T>, doing: &str) -> Result<T> {
+        result.map_err(|_| {
+            self.lost = true;
+            lost(doing)
+        })
+    }
+}
+
+fn lost(doing: &str) -> Failure {
+    Failure::new(doing, "lost the connection")
+        .hint("what was begun may have been done; run it again to see what is missing")
+}
