@@ -26,7 +26,6 @@ use std::path::PathBuf;
 /// Renders one playbook for the hosts of a run.
 pub struct Renderer<'a> {
     project: &'a Project,
-    inventory: &'a Inventory,
     playbook: &'a Playbook,
     /// All hosts of the run, in order: the first one does what is to be done once.
     hosts: &'a [&'a Host],
@@ -126,7 +125,6 @@ impl<'a> Renderer<'a> {
         });
         Ok(Renderer {
             project,
-            inventory,
             playbook,
             hosts,
             command_line,
