@@ -99,7 +99,9 @@ fn pretended() -> Fixture {
         system: Box::new(system),
         folder: "/folder".into(),
         real: nowhere.clone(),
-        root: nowhere, keeps_attributes: false, _kept: None,
+        root: nowhere,
+        keeps_attributes: false,
+        _kept: None,
     }
 }
 
