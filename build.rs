@@ -11,14 +11,24 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// Targets to build an agent for beside the controller's own, separated by spaces. Their std must be installed.
 const MORE_TARGETS: &str = "WINDLASS_AGENT_TARGETS";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match embed_agents() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn embed_agents() -> Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed={MORE_TARGETS}");
     if env::var_os("CARGO_FEATURE_CONTROLLER").is_none() {

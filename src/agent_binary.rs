@@ -3,10 +3,10 @@
 
 use crate::model::digest::Digest;
 use crate::model::{Doing, Failure, Result};
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -51,6 +51,13 @@ impl AgentBinary {
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         let (raw, sent) = (megabytes(self.raw_size), megabytes(self.gzipped.len() as u64));
         format!("{}, {raw:.1} MB ({sent:.1} MB gzipped), {}", self.platform, &self.digest.as_str()[..12])
+    }
+
+    /// The bytes as they are on a host, for one that cannot unpack gzip.
+    pub fn raw(&self) -> Result<Vec<u8>> {
+        let mut raw = Vec::new();
+        GzDecoder::new(&*self.gzipped).read_to_end(&mut raw).doing("unpack the agent")?;
+        Ok(raw)
     }
 
     fn from_file(path: &Path, machine: &str) -> Result<Self> {

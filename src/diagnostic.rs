@@ -154,6 +154,16 @@ impl Diagnostics {
         result.map_err(|problems| self.append(problems)).ok()
     }
 
+    /// The same without these texts: a message may quote a value, and a value may be a secret.
+    pub fn redact(mut self, secrets: &[String]) -> Diagnostics {
+        let hide = |text: &mut String| secrets.iter().for_each(|secret| *text = text.replace(secret.as_str(), "•••"));
+        for problem in &mut self.list {
+            hide(&mut problem.message);
+            problem.label.iter_mut().chain(&mut problem.hint).for_each(hide);
+        }
+        self
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

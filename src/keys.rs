@@ -6,13 +6,13 @@ use crate::source::{Data, Entry, Node, Place};
 use std::time::Duration;
 
 /// A table whose keys are taken one by one.
-pub struct Keys<'a> {
+pub struct Keys<'a, 'p> {
     /// What the table is, for messages: `a step`.
     what: &'a str,
     place: &'a Place,
     entries: &'a [Entry],
     known: Vec<&'static str>,
-    problems: &'a mut Diagnostics,
+    problems: &'p mut Diagnostics,
 }
 
 /// A number of hosts, or a share of them.
@@ -24,9 +24,9 @@ pub enum Share {
     Percent(u32),
 }
 
-impl<'a> Keys<'a> {
+impl<'a, 'p> Keys<'a, 'p> {
     /// The keys of `node`, which should be a table; when it is none, that is told and there are no keys.
-    pub fn of(node: &'a Node, what: &'a str, problems: &'a mut Diagnostics) -> Keys<'a> {
+    pub fn of(node: &'a Node, what: &'a str, problems: &'p mut Diagnostics) -> Keys<'a, 'p> {
         let entries = node.entries().unwrap_or_else(|| {
             problems.push(wrong_type(node, "a table"));
             &[]
@@ -171,7 +171,12 @@ pub fn strings(node: &Node) -> Option<Vec<String>> {
 
 /// A value of the wrong type.
 pub fn wrong_type(node: &Node, expected: &str) -> Diagnostic {
-    let message = format!("expected {expected}, found {}", node.what());
+    // Where only some words fit, it helps to see which one is there.
+    let found = match node.as_str().filter(|_| expected.contains('"')) {
+        Some(text) => format!("{text:?}"),
+        None => node.what().to_string(),
+    };
+    let message = format!("expected {expected}, found {found}");
     Diagnostic::error(message, &node.place)
 }
 

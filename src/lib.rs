@@ -14,19 +14,35 @@ pub mod wire;
 #[cfg(feature = "controller")]
 pub mod agent_binary;
 #[cfg(feature = "controller")]
+pub mod cli;
+#[cfg(feature = "controller")]
 pub mod demo;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
 #[cfg(feature = "controller")]
+pub mod inventory;
+#[cfg(feature = "controller")]
 pub mod keys;
+#[cfg(feature = "controller")]
+pub mod playbook;
+#[cfg(feature = "controller")]
+pub mod project;
 #[cfg(feature = "controller")]
 pub mod record;
 #[cfg(feature = "controller")]
+pub mod render;
+#[cfg(feature = "controller")]
 pub mod report;
+#[cfg(feature = "controller")]
+pub mod run;
+#[cfg(feature = "controller")]
+pub mod schema;
 #[cfg(feature = "controller")]
 pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
+#[cfg(feature = "controller")]
+pub mod variables;
 
 #[cfg(all(test, feature = "controller"))]
 mod testing;

@@ -1,2 +1,5 @@
-//! The controller.
-fn main() {}
+//! The controller's command line: parse, run, print, exit.
+
+fn main() -> std::process::ExitCode {
+    windlass::cli::main(std::env::args_os())
+}

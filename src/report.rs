@@ -39,7 +39,7 @@ pub struct Options {
 }
 
 /// What standard output gets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// Text for people.
     #[default]
@@ -198,6 +198,12 @@ impl View {
         let asked_for = matches!(kind, RunKind::Command | RunKind::Script);
         self.verbosity == Verbosity::Verbose || (asked_for && self.verbosity == Verbosity::Normal)
     }
+}
+
+/// A run that is on record, told as it was when it ran.
+pub fn told(record: &RunRecord, view: &View) -> String {
+    let groups = Groups::of(record, view.shows_output(record.intent.kind)).rest();
+    steps::all(&groups, record, view) + &recap::recap(record, view)
 }
 
 /// Takes in an event and returns the lines of all steps that are settled by it.

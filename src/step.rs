@@ -57,6 +57,7 @@ pub enum KeyUse {
 }
 
 /// A row of the table: a step kind without its type.
+#[derive(Debug)]
 pub struct Row {
     /// As in [`Kind::NAME`].
     pub name: &'static str,
@@ -147,8 +148,6 @@ macro_rules! kinds {
 kinds![
     // files
     file::File,
-    // run and check
-    command::Command,
     template::Template,
     directory::Directory,
     symlink::Symlink,
@@ -157,6 +156,8 @@ kinds![
     block::Block,
     json::Json,
     fetch::Fetch,
+    // run and check
+    command::Command,
 ];
 
 #[cfg(all(test, feature = "controller"))]

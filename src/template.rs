@@ -6,6 +6,8 @@ mod lists;
 mod tests_of_values;
 mod undefined;
 
+pub use undefined::is_guarded;
+
 use crate::model::{Failure, Result, Value};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -79,6 +81,29 @@ impl Templates {
     /// Whether an expression holds, by Jinja's rules: empty text, an empty list, 0 and none do not.
     pub fn truth(&self, source: &str, context: &minijinja::Value) -> Result<bool> {
         self.evaluate(source, context).map(|value| value.is_true())
+    }
+
+    /// The templates that others can include, by name.
+    pub fn sources(&self) -> &BTreeMap<String, String> {
+        &self.sources
+    }
+
+    /// A string with `{{ … }}` in it as one expression that gives its text; `None` when it has tags or comments.
+    pub fn as_expression(&self, source: &str) -> Option<String> {
+        let mut parts = Vec::new();
+        let mut rest = source;
+        while let Some(start) = rest.find("{{") {
+            let ends = rest.match_indices("}}").map(|(at, _)| at + 2).filter(|end| *end > start + 2);
+            let (end, inside) = ends
+                .into_iter()
+                .find_map(|end| Some((end, self.sole_expression(&rest[start..end])?)))?;
+            parts.push(Value::from(&rest[..start]).to_string());
+            parts.push(format!("({inside})"));
+            rest = &rest[end..];
+        }
+        parts.push(Value::from(rest).to_string());
+        let has_tags = source.contains("{%") || source.contains("{#");
+        (!has_tags).then(|| parts.join(" ~ "))
     }
 
     /// The names a template or an expression takes from its context. Fails when it cannot be parsed.

@@ -97,6 +97,8 @@ pub struct JobStep {
     pub args: Option<Arg>,
     /// Values for this step only.
     pub vars: Vec<(String, Arg)>,
+    /// Values that depend on the loop's item, for each item anew.
+    pub item_vars: Vec<(String, Arg)>,
     /// An expression; the step is skipped when it is false.
     pub when: Option<String>,
     /// The list whose elements the step is run for.

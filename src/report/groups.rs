@@ -47,6 +47,15 @@ impl Groups {
         Groups { places, passed: vec![0; names.len()], names, waiting: BTreeMap::new() }
     }
 
+    /// The steps of a run that is on record.
+    pub fn of(record: &RunRecord, with_output: bool) -> Self {
+        let mut groups = Groups::new(record);
+        for (place, host) in record.hosts().iter().enumerate() {
+            host.steps.iter().for_each(|step| groups.keep(place, step, with_output));
+        }
+        groups
+    }
+
     /// Takes in what happened next. Output is kept of steps that failed, and of all when it is to be shown.
     pub fn fold(&mut self, event: &RunEvent, with_output: bool) {
         let What::Host { host, event } = &event.what else { return };

@@ -1,6 +1,7 @@
 //! Ships the agent: the commands that find it on a host and place it there, and what their answers mean.
 
 use crate::agent_binary::AgentBinary;
+use crate::model::op::Command;
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 
@@ -75,6 +76,14 @@ pub fn place(agent: &AgentBinary, bare: &Bare, becoming: Option<&Become>) -> Res
 /// The command for a host that is worked through its shell.
 pub fn shell(becoming: Option<&Become>) -> String {
     format!("exec {}/bin/sh", prefix(becoming))
+}
+
+/// The command for one line of shell text.
+pub fn line(text: &str, becoming: Option<&Become>) -> String {
+    match becoming {
+        None => text.to_string(),
+        Some(_) => format!("exec {}{}", prefix(becoming), Command::new(["/bin/sh", "-c", text]).shown()),
+    }
 }
 
 /// Reads what [`find`] says when it finds no agent, out of whatever else the login printed; `None` when it is not there.

@@ -1,9 +1,9 @@
 //! Nothing at a path.
 
-use super::{Kind, Step};
+use super::{Kind, Step, WrongKey};
+use crate::model::Result;
 use crate::model::op::{Op, Plan};
 use crate::model::path::HostPath;
-use crate::model::{Failure, Result};
 use crate::system::Probe;
 use serde::Deserialize;
 use std::os::unix::ffi::OsStrExt;
@@ -45,12 +45,17 @@ paths = ["/var/www/html/index.nginx-debian.html", "/srv/app/cache"]
 }
 
 impl Step for Absent {
+    fn check(&self) -> Result<(), WrongKey> {
+        if self.path.is_none() && self.paths.is_empty() {
+            return Err(WrongKey::new("", "neither path nor paths is given"));
+        }
+        let listed = self.paths.iter().enumerate().map(|(index, path)| (format!("paths[{index}]"), path));
+        let mut all = self.path.iter().map(|path| ("path".to_string(), path)).chain(listed);
+        all.try_for_each(|(key, path)| refuse_dangerous(path).map_err(|why| WrongKey::new(&key, why)))
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let wanted: Vec<_> = self.path.iter().chain(&self.paths).collect();
-        if wanted.is_empty() {
-            return Err(Failure::new("plan absent", "neither path nor paths is given"));
-        }
-        wanted.iter().try_for_each(|path| refuse_dangerous(path))?;
         let mut ops = Vec::new();
         for (index, path) in wanted.iter().enumerate() {
             if !goes_with_another(&wanted, index) && host.stat(path)?.is_some() {
@@ -69,28 +74,21 @@ fn goes_with_another(wanted: &[&HostPath], index: usize) -> bool {
 }
 
 /// Refuses what nobody means to remove. An empty variable is how most of these come about: `/srv/{{ app }}`.
-fn refuse_dangerous(path: &HostPath) -> Result<()> {
-    let refusal = |why: &str| Failure::new(format!("remove {path}"), why);
-    if path.as_os_str().is_empty() {
-        return Err(Failure::new("plan absent", "a path is empty").hint("look for a variable that is empty"));
-    }
+fn refuse_dangerous(path: &HostPath) -> Result<(), String> {
     let Some(inner) = path.as_os_str().as_bytes().strip_prefix(b"/") else {
-        return Err(refusal("a path on a host must begin with /"));
+        return Err(format!("{:?} does not begin with /", path.as_path()));
     };
     let parts: Vec<_> = inner.split(|byte| *byte == b'/').collect();
-    if inner.is_empty() || SYSTEM.iter().any(|system| system.as_bytes() == inner) {
-        return Err(refusal("the host cannot live without it").hint("name what inside it is to go"));
-    }
-    if parts.contains(&&b""[..]) {
-        return Err(refusal("a part of the path is empty").hint("look for a variable that is empty, or a / too many"));
-    }
-    if parts.contains(&&b"."[..]) || parts.contains(&&b".."[..]) {
-        return Err(refusal("the path has . or .. in it").hint("write where it really is"));
-    }
-    if VIEWS.iter().any(|view| view.as_bytes() == parts[0]) {
-        return Err(refusal("it is a view of the kernel, not a file"));
-    }
-    Ok(())
+    let why = match () {
+        () if inner.is_empty() || SYSTEM.iter().any(|system| system.as_bytes() == inner) => {
+            "is part of every host; name what inside it is to go"
+        }
+        () if parts.contains(&&b""[..]) => "has an empty part; look for an empty variable, or a / too many",
+        () if parts.iter().any(|part| matches!(*part, b"." | b"..")) => "has . or .. in it; write where it really is",
+        () if VIEWS.iter().any(|view| view.as_bytes() == parts[0]) => "is a view of the kernel, not a file",
+        () => return Ok(()),
+    };
+    Err(format!("{path} {why}"))
 }
 
 #[cfg(all(test, feature = "controller"))]
@@ -126,25 +124,17 @@ mod tests {
             .map(|path| apply(&host, "absent", &format!("path = '{path}'")).unwrap_err().to_string() + "\n")
             .collect();
         expect![[r#"
-            remove /: the host cannot live without it
-              hint: name what inside it is to go
-            remove : a path on a host must begin with /
-            remove /etc: the host cannot live without it
-              hint: name what inside it is to go
-            remove /home: the host cannot live without it
-              hint: name what inside it is to go
-            remove /usr/lib: the host cannot live without it
-              hint: name what inside it is to go
-            remove /srv/: a part of the path is empty
-              hint: look for a variable that is empty, or a / too many
-            remove /opt//app: a part of the path is empty
-              hint: look for a variable that is empty, or a / too many
-            remove /opt/app/: a part of the path is empty
-              hint: look for a variable that is empty, or a / too many
-            remove /opt/../etc: the path has . or .. in it
-              hint: write where it really is
-            remove srv/x: a path on a host must begin with /
-            remove /proc/1/root/x: it is a view of the kernel, not a file
+            read absent.path: / is part of every host; name what inside it is to go
+            read absent.path: "" does not begin with /
+            read absent.path: /etc is part of every host; name what inside it is to go
+            read absent.path: /home is part of every host; name what inside it is to go
+            read absent.path: /usr/lib is part of every host; name what inside it is to go
+            read absent.path: /srv/ has an empty part; look for an empty variable, or a / too many
+            read absent.path: /opt//app has an empty part; look for an empty variable, or a / too many
+            read absent.path: /opt/app/ has an empty part; look for an empty variable, or a / too many
+            read absent.path: /opt/../etc has . or .. in it; write where it really is
+            read absent.path: "srv/x" does not begin with /
+            read absent.path: /proc/1/root/x is a view of the kernel, not a file
         "#]]
         .assert_eq(&told);
     }
@@ -154,6 +144,6 @@ mod tests {
         let host = host(&[("/srv/x", "")]);
         assert!(apply(&host, "absent", "paths = ['/srv/x', '/etc']").is_err());
         assert!(host.stat(Path::new("/srv/x")).unwrap().is_some());
-        assert_eq!(apply(&host, "absent", "").unwrap_err().to_string(), "plan absent: neither path nor paths is given");
+        assert_eq!(apply(&host, "absent", "").unwrap_err().to_string(), "read the keys of absent: neither path nor paths is given");
     }
 }

@@ -1,6 +1,6 @@
 //! Some lines of a text file, between two marker lines.
 
-use super::{Kind, Step};
+use super::{Kind, Step, WrongKey};
 use crate::model::mode::Mode;
 use crate::model::op::{Content, Plan};
 use crate::model::path::HostPath;
@@ -75,8 +75,22 @@ fn default_marker() -> String {
 }
 
 impl Step for Block {
+    fn check(&self) -> Result<(), WrongKey> {
+        let (key, why) = match &self.content {
+            _ if !self.marker.contains("{mark}") => ("marker", "it does not hold {mark}"),
+            _ if !self.name.is_empty() && !self.marker.contains("{name}") => ("name", "marker does not hold {name}"),
+            _ if self.begin().contains(['\n', '\r']) => ("marker", "it is more than one line"),
+            _ if self.after.is_some() && self.before.is_some() => ("before", "after is given too"),
+            None if self.state == State::Present => ("content", "it is not given"),
+            Some(content) if content.lines().any(|line| self.marks(line).is_some()) => {
+                ("content", "it holds a marker line")
+            }
+            _ => return Ok(()),
+        };
+        Err(WrongKey::new(key, why))
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
-        self.check()?;
         let meta = wanted::meta(host, self.mode, self.owner.as_deref(), self.group.as_deref())?;
         let Some(old) = lines::to_edit(host, &self.path, self.state, self.create)? else {
             return Ok(Plan::nothing());
@@ -87,20 +101,6 @@ impl Step for Block {
 }
 
 impl Block {
-    /// Refuses keys that contradict each other.
-    fn check(&self) -> Result<()> {
-        let why = match &self.content {
-            _ if !self.marker.contains("{mark}") => "marker does not hold {mark}",
-            _ if !self.name.is_empty() && !self.marker.contains("{name}") => "marker does not hold {name}",
-            _ if self.begin().contains(['\n', '\r']) => "the marker is more than one line",
-            _ if self.after.is_some() && self.before.is_some() => "both after and before are given",
-            None if self.state == State::Present => "content is not given",
-            Some(content) if content.lines().any(|line| self.marks(line).is_some()) => "content holds a marker line",
-            _ => return Ok(()),
-        };
-        Err(Failure::new(format!("plan block of {}", self.path), why))
-    }
-
     fn edited(&self, old: &str) -> Result<String> {
         let mut lines = Lines::of(old);
         let found = self.find(&lines)?;
@@ -266,12 +266,12 @@ mod tests {
         .map(|keys| edit("", keys))
         .join("\n");
         expect![[r#"
-            plan block of /f: content is not given
-            plan block of /f: marker does not hold {mark}
-            plan block of /f: marker does not hold {name}
-            plan block of /f: the marker is more than one line
-            plan block of /f: both after and before are given
-            plan block of /f: content holds a marker line"#]]
+            read block.content: it is not given
+            read block.marker: it does not hold {mark}
+            read block.name: marker does not hold {name}
+            read block.marker: it is more than one line
+            read block.before: after is given too
+            read block.content: it holds a marker line"#]]
         .assert_eq(&told);
     }
 }

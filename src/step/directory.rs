@@ -1,6 +1,6 @@
 //! A directory with a given mode and owner.
 
-use super::{Kind, Step};
+use super::{Kind, Step, WrongKey};
 use crate::model::mode::Mode;
 use crate::model::op::{Meta, Op, Plan};
 use crate::model::path::HostPath;
@@ -54,6 +54,13 @@ recurse = true
 }
 
 impl Step for Directory {
+    fn check(&self) -> Result<(), WrongKey> {
+        if self.recurse && self.mode.is_none() && self.owner.is_none() && self.group.is_none() {
+            return Err(WrongKey::new("recurse", "there is nothing to give: no mode, owner or group"));
+        }
+        Ok(())
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let meta = wanted::meta(host, self.mode, self.owner.as_deref(), self.group.as_deref())?;
         let mut ops = wanted::directory(host, &self.path, &meta)?;
@@ -66,10 +73,6 @@ impl Step for Directory {
 
 impl Directory {
     fn plan_below(&self, host: &dyn Probe, meta: &Meta) -> Result<Vec<Op>> {
-        if meta.is_empty() {
-            return Err(Failure::new(format!("plan {}", self.path), "recurse has nothing to give")
-                .hint("give mode, owner or group, or leave recurse out"));
-        }
         let top = wanted::followed(host, &self.path)?;
         if host.stat(&top)?.is_none() {
             return Ok(Vec::new());
@@ -155,10 +158,7 @@ mod tests {
         let told = apply(&missing, "directory", "path = '/new'\nmode = '0700'\nrecurse = true").unwrap();
         assert_eq!(told, "make directory /new\n");
         let failure = apply(&missing, "directory", "path = '/new'\nrecurse = true").unwrap_err();
-        assert_eq!(
-            failure.to_string(),
-            "plan /new: recurse has nothing to give\n  hint: give mode, owner or group, or leave recurse out"
-        );
+        assert_eq!(failure.to_string(), "read directory.recurse: there is nothing to give: no mode, owner or group");
     }
 
     #[test]

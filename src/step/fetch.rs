@@ -1,6 +1,6 @@
 //! A copy of a host's file on the controller.
 
-use super::{Kind, Step};
+use super::{Kind, Step, WrongKey};
 use crate::model::digest::Digest;
 use crate::model::op::{Op, Plan};
 use crate::model::path::HostPath;
@@ -53,6 +53,10 @@ fn default_max() -> u64 {
 }
 
 impl Step for Fetch {
+    fn check(&self) -> Result<(), WrongKey> {
+        self.kept_as().map(drop).map_err(|failure| WrongKey::new("path", failure.why))
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let to = self.kept_as()?;
         let path = wanted::followed(host, &self.path)?;
@@ -68,11 +72,7 @@ impl Step for Fetch {
 
 impl Fetch {
     fn kept_as(&self) -> Result<String> {
-        let to = match &self.to {
-            Some(to) => Ok(to.clone()),
-            None => Inside::of_path(&self.path),
-        };
-        to.map(|to| to.0).map_err(|why| Failure::new(format!("fetch {}", self.path), why).hint("give it a name with to"))
+        kept_as(&self.path, self.to.as_ref().map(|to| to.0.as_str()))
     }
 
     fn missing(&self) -> Result<Plan> {
@@ -103,6 +103,14 @@ impl Fetch {
     }
 }
 
+/// Where a host's file is kept below `fetched/HOST/`: the step's `to`, else its `path` without the first `/`. The
+/// controller asks too, to tell the step by its digest what is there already.
+pub fn kept_as(path: &HostPath, to: Option<&str>) -> Result<String> {
+    let kept = to.map_or_else(|| Inside::of_path(path), |to| Inside::try_from(to.to_string()));
+    kept.map(|kept| kept.0)
+        .map_err(|why| Failure::new(format!("fetch {path}"), why).hint("give it a name with to"))
+}
+
 /// A relative path with `/` between its parts that cannot lead out of the folder it is in.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
@@ -126,7 +134,7 @@ impl TryFrom<String> for Inside {
         let fits = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']);
         match text.split('/').all(fits) {
             true => Ok(Inside(text)),
-            false => Err(format!("{text:?} is not a relative path without empty parts, . and ..")),
+            false => Err(format!("{text:?} is no relative path, or has an empty part, . or .. in it")),
         }
     }
 }
@@ -196,14 +204,12 @@ mod tests {
             fetch /etc/motd: it has 2 bytes, more than max = 1
               hint: raise max if it is meant
             look at etc/motd: a path on a host must begin with /
-            fetch /etc/ssl/../motd: "etc/ssl/../motd" is not a relative path without empty parts, . and ..
-              hint: give it a name with to
-            fetch /: "" is not a relative path without empty parts, . and ..
-              hint: give it a name with to
-            read fetch.to: "../../.ssh/authorized_keys" is not a relative path without empty parts, . and ..
-            read fetch.to: "/root/x" is not a relative path without empty parts, . and ..
-            read fetch.to: "" is not a relative path without empty parts, . and ..
-            read fetch.to: "a\\b" is not a relative path without empty parts, . and .."#]]
+            read fetch.path: "etc/ssl/../motd" is no relative path, or has an empty part, . or .. in it
+            read fetch.path: "" is no relative path, or has an empty part, . or .. in it
+            read fetch.to: "../../.ssh/authorized_keys" is no relative path, or has an empty part, . or .. in it
+            read fetch.to: "/root/x" is no relative path, or has an empty part, . or .. in it
+            read fetch.to: "" is no relative path, or has an empty part, . or .. in it
+            read fetch.to: "a\\b" is no relative path, or has an empty part, . or .. in it"#]]
         .assert_eq(&told);
     }
 }

@@ -9,7 +9,7 @@ mod render;
 #[cfg(all(test, feature = "controller"))]
 mod tests;
 
-use super::{Kind, Step};
+use super::{Kind, Step, WrongKey};
 use crate::model::mode::Mode;
 use crate::model::op::{Content, Plan};
 use crate::model::path::HostPath;
@@ -89,8 +89,23 @@ fn yes() -> bool {
 }
 
 impl Step for Json {
+    /// A step that asks for nothing, or for what contradicts itself, would never settle.
+    fn check(&self) -> Result<(), WrongKey> {
+        if self.merge.is_empty() && self.set.is_empty() && self.remove.is_empty() {
+            return Err(WrongKey::new("", "no merge, set or remove is given"));
+        }
+        let sets = self.sets().map_err(|why| WrongKey::new("set", why))?;
+        let merged = Value::Object(self.merge.clone());
+        let contradicted = |gone: &ValuePath| {
+            gone.is_in(&merged) || sets.iter().any(|(path, value)| path.makes(value, gone))
+        };
+        match self.remove.iter().position(contradicted) {
+            None => Ok(()),
+            Some(index) => Err(WrongKey::new(&format!("remove[{index}]"), "merge or set puts it there")),
+        }
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
-        self.check()?;
         let meta = wanted::meta(host, self.mode, self.owner.as_deref(), self.group.as_deref())?;
         let Some(old) = wanted::text(host, &self.path)? else {
             return self.plan_new(host, &meta);
@@ -123,7 +138,8 @@ impl Json {
     /// What the document is to hold, given what it holds.
     fn wanted(&self, mut value: Value) -> Result<Value> {
         merge(&mut value, &Value::Object(self.merge.clone()), self.lists);
-        for (path, wanted) in self.sets()? {
+        let sets = self.sets().map_err(|why| Failure::new(format!("edit {}", self.path), why))?;
+        for (path, wanted) in sets {
             path.set(&mut value, wanted).map_err(|why| self.cannot("set", &path, why))?;
         }
         for path in &self.remove {
@@ -132,26 +148,8 @@ impl Json {
         Ok(value)
     }
 
-    fn sets(&self) -> Result<Vec<(ValuePath, &Value)>> {
-        let read = |path: &String| ValuePath::try_from(path.clone());
-        let sets = self.set.iter().map(|(path, value)| Ok((read(path)?, value))).collect::<Result<_, String>>();
-        sets.map_err(|why| Failure::new(format!("read json.set for {}", self.path), why))
-    }
-
-    /// Refuses keys that ask for nothing or contradict each other: such a step would never settle.
-    fn check(&self) -> Result<()> {
-        if self.merge.is_empty() && self.set.is_empty() && self.remove.is_empty() {
-            return Err(Failure::new(format!("plan json of {}", self.path), "no merge, set or remove is given"));
-        }
-        let sets = self.sets()?;
-        let merged = Value::Object(self.merge.clone());
-        let contradicted = |gone: &&ValuePath| {
-            gone.is_in(&merged) || sets.iter().any(|(path, value)| path.makes(value, gone))
-        };
-        match self.remove.iter().find(contradicted) {
-            None => Ok(()),
-            Some(path) => Err(self.cannot("remove", path, "merge or set puts it there".to_string())),
-        }
+    fn sets(&self) -> Result<Vec<(ValuePath, &Value)>, String> {
+        self.set.iter().map(|(path, value)| Ok((ValuePath::try_from(path.clone())?, value))).collect()
     }
 
     fn cannot(&self, verb: &str, path: &ValuePath, why: String) -> Failure {

@@ -1,11 +1,11 @@
 //! A line of a text file.
 
-use super::{Kind, Step};
+use super::{Kind, Step, WrongKey};
+use crate::model::Result;
 use crate::model::mode::Mode;
 use crate::model::op::{Content, Plan};
 use crate::model::path::HostPath;
 use crate::model::pattern::Pattern;
-use crate::model::{Failure, Result};
 use crate::system::Probe;
 use crate::wanted;
 use crate::wanted::lines::{self, Lines, Place, State};
@@ -64,8 +64,18 @@ group = "root"
 }
 
 impl Step for Line {
+    fn check(&self) -> Result<(), WrongKey> {
+        let (key, why) = match (&self.line, self.state) {
+            (None, State::Present) => ("line", "it is not given"),
+            (None, State::Absent) if self.pattern.is_none() => ("", "neither line nor match is given"),
+            (Some(line), _) if line.contains(['\n', '\r']) => ("line", "it holds more than one line"),
+            _ if self.after.is_some() && self.before.is_some() => ("before", "after is given too"),
+            _ => return Ok(()),
+        };
+        Err(WrongKey::new(key, why))
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
-        self.check()?;
         let meta = wanted::meta(host, self.mode, self.owner.as_deref(), self.group.as_deref())?;
         let Some(old) = lines::to_edit(host, &self.path, self.state, self.create)? else {
             return Ok(Plan::nothing());
@@ -76,18 +86,6 @@ impl Step for Line {
 }
 
 impl Line {
-    /// Refuses keys that contradict each other.
-    fn check(&self) -> Result<()> {
-        let why = match (&self.line, self.state) {
-            (None, State::Present) => "line is not given",
-            (None, State::Absent) if self.pattern.is_none() => "neither line nor match is given",
-            (Some(line), _) if line.contains(['\n', '\r']) => "line holds more than one line",
-            _ if self.after.is_some() && self.before.is_some() => "both after and before are given",
-            _ => return Ok(()),
-        };
-        Err(Failure::new(format!("plan line of {}", self.path), why))
-    }
-
     fn edited(&self, old: &str) -> String {
         let mut lines = Lines::of(old);
         match (self.state, &self.line) {
@@ -193,16 +191,13 @@ mod tests {
             "line = 'a'\nmatch = '(a'",
             "line = 'a'\nstate = 'gone'",
         ]
-        .map(|keys| match crate::testing::parse("line", &format!("path = '/f'\n{keys}")) {
-            Ok(_) => edit("", keys),
-            Err(failure) => failure.to_string(),
-        })
+        .map(|keys| edit("", keys))
         .into();
         expect![[r#"
-            plan line of /f: line is not given
-            plan line of /f: neither line nor match is given
-            plan line of /f: line holds more than one line
-            plan line of /f: both after and before are given
+            read line.line: it is not given
+            read the keys of line: neither line nor match is given
+            read line.line: it holds more than one line
+            read line.before: after is given too
             read line.match: "(a" is not a regular expression: found open group without closing ')'
             read line.state: unknown variant `gone`, expected `present` or `absent`"#]]
         .assert_eq(&told.join("\n"));

@@ -1,6 +1,6 @@
 //! A symbolic link.
 
-use super::{Kind, Step};
+use super::{Kind, Step, WrongKey};
 use crate::model::op::{Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
@@ -37,9 +37,18 @@ force = true                            # replaces a copy that somebody left the
 }
 
 impl Step for Symlink {
+    fn check(&self) -> Result<(), WrongKey> {
+        match self.target.as_os_str() {
+            target if target.is_empty() => Err(WrongKey::new("target", "it is empty")),
+            target if target == self.path.as_os_str() => {
+                Err(WrongKey::new("target", "the link would point to itself"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let path = wanted::absolute(&self.path)?;
-        self.refuse_useless_target()?;
         match host.stat(&path)? {
             None => {
                 let mut ops = wanted::parents(host, &path)?;
@@ -60,15 +69,6 @@ impl Symlink {
 
     fn may_replace(&self, there: FileKind) -> bool {
         there == FileKind::Link || self.force && there == FileKind::File
-    }
-
-    fn refuse_useless_target(&self) -> Result<()> {
-        let why = match self.target.as_os_str() {
-            target if target.is_empty() => "its target is empty",
-            target if target == self.path.as_os_str() => "it would point to itself",
-            _ => return Ok(()),
-        };
-        Err(Failure::new(format!("link {}", self.path), why))
     }
 
     fn in_the_way(&self, there: FileKind) -> Failure {
@@ -120,8 +120,8 @@ mod tests {
         let why = |target: &str| {
             apply(&host, "symlink", &format!("path = '/a'\ntarget = '{target}'")).unwrap_err().why
         };
-        assert_eq!(why(""), "its target is empty");
-        assert_eq!(why("/a"), "it would point to itself");
+        assert_eq!(why(""), "it is empty");
+        assert_eq!(why("/a"), "the link would point to itself");
     }
 
     #[test]

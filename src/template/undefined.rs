@@ -36,7 +36,7 @@ fn missing(part: &str, source: &str, context: &Value) -> Option<Missing> {
 }
 
 /// Whether the template says itself what happens when the name is undefined.
-fn is_guarded(name: &str, source: &str) -> bool {
+pub fn is_guarded(name: &str, source: &str) -> bool {
     let after = source.split(name).skip(1).map(|after| after.replace(' ', ""));
     let guards = ["|default", "|d(", "isdefined", "isnotdefined", "isundefined"];
     after.into_iter().any(|after| guards.iter().any(|guard| after.starts_with(guard)))

@@ -4,6 +4,8 @@ use super::{FolderHost, Server, USER};
 use russh::client::{self, AuthResult};
 use russh::keys::{Algorithm, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 use russh::{ChannelMsg, Sig};
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -170,10 +172,11 @@ async fn dropping_the_server_kills_what_runs() {
     channel.exec(true, "mkfifo alive && echo started && exec sleep 60 >alive").await.unwrap();
     while !matches!(channel.wait().await, Some(ChannelMsg::Data { .. })) {}
     let alive = lone.folder.path().join("alive");
-    // Reading it ends when the last process that holds it open has ended.
-    let ended = tokio::task::spawn_blocking(move || std::fs::read(alive));
+    // Opening it waits for the command to have it open; reading it ends when the last one that has it open has ended.
+    let mut alive = tokio::task::spawn_blocking(|| File::open(alive)).await.unwrap().unwrap();
     drop(lone.server);
-    assert_eq!(ended.await.unwrap().unwrap(), b"");
+    let ended = tokio::task::spawn_blocking(move || alive.read_to_end(&mut Vec::new()));
+    assert_eq!(ended.await.unwrap().unwrap(), 0);
     let (mut messages, _out) = channel.split();
     assert_eq!(listen(&mut messages).await.status, None);
 }

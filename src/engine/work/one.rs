@@ -5,6 +5,7 @@ use super::{Ended, Worker, with};
 use crate::engine::context::{Known, Registered};
 use crate::engine::converge::{Attempt, Done, Target};
 use crate::engine::wait;
+use crate::model::arg::Arg;
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::JobStep;
 use crate::model::outcome::StepOutcome;
@@ -57,11 +58,8 @@ impl<'a> Worker<'a, '_, '_> {
             return Ok(Prepared::Skipped(why.clone()));
         }
         let mut locals = Values::new();
-        for (name, arg) in &step.vars {
-            match self.context.resolve(self.host, &locals, arg)? {
-                Known::Yes(value) => drop(locals.insert(name.clone(), value)),
-                Known::No(what) => return Ok(Prepared::Unknown(format!("{name} depends on {what}"))),
-            }
+        if let Some(why) = self.add_vars(&step.vars, &mut locals)? {
+            return Ok(Prepared::Unknown(why));
         }
         let Some(items) = &step.items else { return Ok(Prepared::One(locals)) };
         match self.context.resolve(self.host, &locals, items)? {
@@ -69,6 +67,17 @@ impl<'a> Worker<'a, '_, '_> {
             Known::Yes(other) => Err(Failure::new("loop", format!("it needs a list and got {other}"))),
             Known::No(what) => Ok(Prepared::Unknown(format!("the loop depends on {what}"))),
         }
+    }
+
+    /// Resolves variables one after the other; says why when one of them is unknown.
+    fn add_vars(&self, vars: &[(String, Arg)], locals: &mut Values) -> Result<Option<String>> {
+        for (name, arg) in vars {
+            match self.context.resolve(self.host, locals, arg)? {
+                Known::Yes(value) => drop(locals.insert(name.clone(), value)),
+                Known::No(what) => return Ok(Some(format!("{name} depends on {what}"))),
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn end_without_running(
@@ -92,7 +101,18 @@ impl<'a> Worker<'a, '_, '_> {
         for (index, item) in items.into_iter().enumerate() {
             let mut locals = locals.clone();
             locals.insert(step.loop_var.clone(), item.clone());
-            let mut ended = self.run_item(step, Some(index as u32), &locals);
+            let mut ended = match self.add_vars(&step.item_vars, &mut locals) {
+                Ok(None) => self.run_item(step, Some(index as u32), &locals),
+                Ok(Some(why)) => {
+                    let report = blank(step, Some(index as u32), StepOutcome::Unknown, began);
+                    self.end_gated(step, report, StepOutcome::Unknown, why)
+                }
+                Err(failure) => {
+                    let mut report = blank(step, Some(index as u32), StepOutcome::Failed, began);
+                    report.failure = Some(failure);
+                    self.finish(step, report, Registered::default())
+                }
+            };
             all.outcome = worse(all.outcome, ended.outcome);
             all.result.partial |= ended.result.partial;
             ended.result.known.insert(step.loop_var.clone(), item);

@@ -1,0 +1,255 @@
+//! The command line. One file for each subcommand; this one has what they share.
+
+use crate::diagnostic::Diagnostics;
+use crate::inventory::fold::fold;
+use crate::model::{Doing, Failure};
+use crate::project::Project;
+use crate::record::{Opened, Sqlite};
+use crate::report::{Format, Progress, Style, Verbosity, View};
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod completions;
+mod demo;
+mod explain;
+mod hosts;
+mod init;
+mod lint;
+mod man;
+mod prompt;
+pub mod run;
+mod runs;
+mod start;
+mod steps;
+
+/// windlass itself failed.
+const BROKEN: u8 = 1;
+
+/// Options or files are wrong; nothing was contacted.
+const MISUSED: u8 = 5;
+
+/// Operates a fleet of hosts over SSH: playbooks that make only the changes that are missing, and a record of every run.
+#[derive(Debug, Parser)]
+#[command(name = "windlass", version, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every subcommand takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Tell more: what was skipped and why, what was done, what commands said
+    #[arg(short, long, global = true, action = ArgAction::SetTrue, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Tell only failures and the recap
+    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
+    quiet: bool,
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+    /// What to write to standard output
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    output: Format,
+    /// The project's folder, instead of the nearest one at or above this folder
+    #[arg(long, global = true, value_name = "DIR")]
+    project: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Hosts(hosts::Args),
+    Explain(explain::Args),
+    Lint(lint::Args),
+    Runs(runs::Args),
+    Steps(steps::Args),
+    Demo(demo::Args),
+    Init(init::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Why a subcommand could not do what was asked.
+#[derive(Debug)]
+pub enum Stop {
+    /// Options or files are wrong: exit code 5.
+    Misused(Diagnostics),
+    /// windlass itself failed: exit code 1.
+    Broken(Failure),
+}
+
+/// What a subcommand returns: the exit code.
+pub type Done = Result<u8, Stop>;
+
+/// Reads the arguments, runs the subcommand, prints what went wrong.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // There is nowhere to tell that even this could not be printed.
+            let _printed_or_not = error.print();
+            return ExitCode::from(if error.use_stderr() { MISUSED } else { 0 });
+        }
+    };
+    let global = cli.global.clone();
+    ExitCode::from(dispatch(cli).unwrap_or_else(|stop| stop.tell(&global)))
+}
+
+fn dispatch(Cli { global, command }: Cli) -> Done {
+    match command {
+        Command::Run(args) => run::run(args, &global),
+        Command::Hosts(args) => hosts::run(args, &global),
+        Command::Explain(args) => explain::run(args, &global),
+        Command::Lint(args) => lint::run(args, &global),
+        Command::Demo(args) => demo::run(args),
+        Command::Runs(args) => runs::run(args, &global),
+        Command::Steps(args) => steps::run(args, &global),
+        Command::Init(args) => init::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}
+
+impl Global {
+    /// What standard output gets.
+    pub fn format(&self) -> Format {
+        self.output
+    }
+
+    /// How much is told.
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+
+    /// How text for people looks on standard output.
+    pub fn view(&self, diff: bool) -> View {
+        let style = self.style(std::io::stdout().is_terminal());
+        View { style, verbosity: self.verbosity(), diff, fold: |names| fold(names) }
+    }
+
+    /// How progress looks on standard error.
+    pub fn progress(&self) -> Progress {
+        let terminal = std::io::stderr().is_terminal();
+        let style = self.style(terminal);
+        match (self.quiet, terminal) {
+            (true, _) => Progress::None,
+            (false, true) => Progress::Bars(style),
+            (false, false) => Progress::Lines(style),
+        }
+    }
+
+    /// The project that is named, or the nearest one.
+    pub fn open_project(&self) -> Result<Project, Stop> {
+        let here = std::env::current_dir().doing("find the current folder")?;
+        Ok(Project::find(self.project.as_deref(), &here)?)
+    }
+
+    /// The folder of the project's runs and other state.
+    pub fn state(&self) -> Result<PathBuf, Stop> {
+        Ok(self.open_project()?.state())
+    }
+
+    fn style(&self, terminal: bool) -> Style {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Style { color: wants_color(self.color, terminal && !dumb, set("NO_COLOR")) }
+    }
+}
+
+fn wants_color(choice: ColorChoice, terminal: bool, no_color: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => terminal && !no_color,
+    }
+}
+
+impl Stop {
+    /// Options are wrong in a way that only this program can know.
+    pub fn misused(failure: Failure) -> Stop {
+        Stop::Misused(failure.into())
+    }
+
+    fn tell(&self, global: &Global) -> u8 {
+        let style = global.style(std::io::stderr().is_terminal());
+        let (text, code) = match self {
+            Stop::Misused(problems) if style.color => (problems.coloured(), MISUSED),
+            Stop::Misused(problems) => (problems.plain(), MISUSED),
+            Stop::Broken(failure) => (format!("error: {failure}"), BROKEN),
+        };
+        eprintln!("{}", text.trim_end());
+        code
+    }
+}
+
+impl From<Diagnostics> for Stop {
+    fn from(problems: Diagnostics) -> Self {
+        Stop::Misused(problems)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Broken(failure)
+    }
+}
+
+/// Opens the record of the project's runs and tells how it was found; `None` when nothing has ever been run there.
+pub fn existing_store(global: &Global) -> Result<Option<Sqlite>, Stop> {
+    Ok(Sqlite::open_existing(&global.state()?)?.map(told))
+}
+
+/// Opens the record of the project's runs, making it where it is missing, and tells how it was found.
+pub fn store(global: &Global) -> Result<Sqlite, Stop> {
+    Ok(told(Sqlite::open(&global.state()?)?))
+}
+
+fn told(opened: Opened) -> Sqlite {
+    opened.notices.iter().for_each(|notice| eprintln!("warning: {notice}"));
+    opened.store
+}
+
+/// Writes an answer to standard output. That nobody reads it to its end is fine.
+pub fn answer(text: &str) -> Done {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).doing("write to standard output")?
+        }
+        _ => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn colours_are_for_terminals_unless_asked_for() {
+        for (choice, terminal, no_color, wanted) in [
+            (ColorChoice::Auto, true, false, true),
+            (ColorChoice::Auto, false, false, false),
+            (ColorChoice::Auto, true, true, false),
+            (ColorChoice::Always, false, true, true),
+            (ColorChoice::Never, true, false, false),
+        ] {
+            assert_eq!(wants_color(choice, terminal, no_color), wanted);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `windlass init [DIR]`: a starter project.
+
+use super::{Done, Stop, answer};
+use crate::model::{Doing, Failure, Result};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Make a starter project: an inventory, a playbook and a template, with comments
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder; it is made where it is missing
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+}
+
+/// What a starter project holds.
+const FILES: &[(&str, &str)] = &[
+    ("windlass.toml", include_str!("init/windlass.toml")),
+    ("inventories/prod.toml", include_str!("init/inventory.toml")),
+    ("playbooks/hello.toml", include_str!("init/playbook.toml")),
+    ("templates/motd", include_str!("init/motd")),
+    (".gitignore", "/.windlass/\n"),
+];
+
+const NEXT: &str = "
+next:
+  put your hosts into inventories/prod.toml
+  windlass run playbook hello --hosts prod --check --diff    shows what would change
+  windlass run playbook hello --hosts prod                   changes it
+";
+
+/// Makes the project; a file that is there stays as it is, and then nothing at all is written.
+pub fn run(args: Args) -> Done {
+    if let Some((name, _)) = FILES.iter().find(|(name, _)| args.dir.join(name).exists()) {
+        let doing = format!("make a project in {}", args.dir.display());
+        let failure = Failure::new(doing, format!("it has a {name} already"));
+        return Err(Stop::misused(failure.hint("name another folder: windlass init DIR")));
+    }
+    fs::create_dir_all(args.dir.join("files")).doing(format!("make {}", args.dir.display()))?;
+    for (name, text) in FILES {
+        write_new(&args.dir.join(name), text)?;
+    }
+    let made: String =
+        FILES.iter().map(|(name, _)| format!("made {}\n", args.dir.join(name).display())).collect();
+    answer(&(made + NEXT))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    let doing = format!("write {}", path.display());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).doing(&doing)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).doing(&doing)?;
+    file.write_all(text.as_bytes()).doing(doing)
+}

@@ -1,0 +1,313 @@
+//! `windlass run`: what can be asked for; `start` prepares it and [`crate::run`] does it.
+
+use super::start::{self, Batches, Chosen, What as Wanted};
+use super::{Done, Global, Stop, answer};
+use crate::keys::Share;
+use crate::model::op::Command;
+use crate::model::run::RunKind;
+use crate::model::{Doing, Failure, Value};
+use crate::playbook::Playbook;
+use crate::render::Selection;
+use crate::source::Source;
+use clap::Subcommand;
+use std::path::{Path, PathBuf};
+
+/// Run something on hosts
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What to run.
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// What to run.
+#[derive(Clone, Debug, Subcommand)]
+pub enum What {
+    /// Run a playbook
+    Playbook {
+        /// Its name below playbooks/, or a path
+        #[arg(value_name = "NAME|PATH")]
+        playbook: String,
+        /// Which hosts.
+        #[command(flatten)]
+        hosts: Hosts,
+        /// How.
+        #[command(flatten)]
+        options: Options,
+        /// Only steps with one of these tags, joined by commas
+        #[arg(short, long, value_name = "TAGS", value_delimiter = ',')]
+        tags: Vec<String>,
+        /// No steps with one of these tags
+        #[arg(long, value_name = "TAGS", value_delimiter = ',')]
+        skip_tags: Vec<String>,
+        /// Leave out the steps before the one with this name
+        #[arg(long, value_name = "NAME")]
+        start_at_step: Option<String>,
+        /// Print the steps and stop
+        #[arg(long)]
+        list_steps: bool,
+        /// How many hosts (or which share of them, `25%`) are begun at a time; the next when all of them are fine
+        #[arg(long, value_name = "N|P%")]
+        serial: Option<String>,
+        /// Begin no more hosts once so many (or such a share) have failed
+        #[arg(long, value_name = "N|P%")]
+        max_failures: Option<String>,
+    },
+    /// Run one command everywhere, without an agent, and show its output
+    Command {
+        /// Which hosts.
+        #[command(flatten)]
+        hosts: Hosts,
+        /// How.
+        #[command(flatten)]
+        options: Options,
+        /// The command and its arguments
+        #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+        command: Vec<String>,
+    },
+    /// Run a local script on hosts
+    Script {
+        /// The script's file here
+        #[arg(value_name = "FILE")]
+        script: PathBuf,
+        /// Which hosts.
+        #[command(flatten)]
+        hosts: Hosts,
+        /// How.
+        #[command(flatten)]
+        options: Options,
+        /// Arguments for the script
+        #[arg(last = true, value_name = "ARG")]
+        arguments: Vec<String>,
+    },
+    /// Run one step
+    Step {
+        /// Its kind; `windlass steps` lists them
+        #[arg(value_name = "KIND")]
+        kind: String,
+        /// Its keys; a value is TOML where it can be read as TOML, else text
+        #[arg(value_name = "KEY=VALUE", value_parser = key_and_value)]
+        keys: Vec<(String, String)>,
+        /// Which hosts.
+        #[command(flatten)]
+        hosts: Hosts,
+        /// How.
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+/// Which hosts.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Hosts {
+    /// Hosts and groups: `prod`, `web*`, `web[01-14]`, `~regex`, `@file`, `all`; joined by `,`; `&x` intersects, `!x`
+    /// excludes
+    #[arg(long = "hosts", value_name = "PATTERN", required = true)]
+    pub pattern: String,
+    /// Of those, only the ones that this pattern has too
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Inventories to read, instead of all of inventories/
+    #[arg(short, long, value_name = "PATH")]
+    pub inventory: Vec<PathBuf>,
+    /// Print the hosts and stop
+    #[arg(long)]
+    pub list_hosts: bool,
+}
+
+/// How it is run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Change nothing; tell what would change
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Show how files change
+    #[arg(short = 'D', long)]
+    pub diff: bool,
+    /// How many hosts are worked at once [default: 64]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub forks: Option<u32>,
+    /// Set a variable; a value is TOML where it can be read as TOML, else text
+    #[arg(short = 'e', long = "var", value_name = "K=V|@FILE")]
+    pub vars: Vec<String>,
+    /// The login name
+    #[arg(short, long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Become root (or the inventory's `become_user`) once logged in
+    #[arg(short, long = "become")]
+    pub becomes: bool,
+    /// Ask for the password that becoming root takes
+    #[arg(short = 'K', long)]
+    pub ask_become_pass: bool,
+    /// For the whole of one host's run: `30s`, `5m`, `1h`
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+}
+
+/// Does it.
+pub fn run(args: Args, global: &Global) -> Done {
+    let hosts = args.what.hosts();
+    let chosen = start::choose(hosts, global)?;
+    if hosts.list_hosts {
+        return start::list_hosts(&chosen, global);
+    }
+    match args.what {
+        What::Playbook { playbook, options, tags, skip_tags, start_at_step, list_steps, serial, max_failures, .. } => {
+            let playbook = Box::new(Playbook::find(&chosen.project, &playbook)?);
+            let selection = Selection { tags, skip_tags, start_at_step };
+            if list_steps {
+                return print_steps(&playbook, &selection);
+            }
+            let serial = share("--serial", serial)?;
+            let batches = Batches { serial, max_failures: share("--max-failures", max_failures)? };
+            let wanted = Wanted::Playbook { kind: RunKind::Playbook, playbook, selection };
+            start::run(wanted, &chosen, &options, batches, global)
+        }
+        What::Command { command, options, .. } => {
+            start::run(Wanted::Command(line_of(command)), &chosen, &options, Batches::default(), global)
+        }
+        What::Script { script, options, arguments, .. } => {
+            let text = script_step(&script, &arguments)?;
+            let name = script.display().to_string();
+            start::run(one_step(RunKind::Script, &name, text, &chosen)?, &chosen, &options, Batches::default(), global)
+        }
+        What::Step { kind, keys, options, .. } => {
+            let text = ad_hoc_step(&kind, &keys);
+            start::run(one_step(RunKind::Step, &kind, text, &chosen)?, &chosen, &options, Batches::default(), global)
+        }
+    }
+}
+
+impl What {
+    fn hosts(&self) -> &Hosts {
+        match self {
+            What::Playbook { hosts, .. }
+            | What::Command { hosts, .. }
+            | What::Script { hosts, .. }
+            | What::Step { hosts, .. } => hosts,
+        }
+    }
+}
+
+/// One word is shell text as it is, as with ssh; several are words, kept apart by quotes.
+fn line_of(command: Vec<String>) -> String {
+    match &command[..] {
+        [line] => line.clone(),
+        _ => Command::new(command).shown(),
+    }
+}
+
+fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
+    let Some(text) = text else { return Ok(None) };
+    let wrong = || Failure::new(format!("read {flag} {text}"), "it is neither a number of hosts nor a share like 25%");
+    Share::read(&Value::from(text.as_str())).map(Some).ok_or_else(|| Stop::misused(wrong()))
+}
+
+fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
+    let lines = selection.steps(playbook)?.into_iter().map(|step| {
+        let tags = if step.tags.is_empty() { String::new() } else { format!("  [{}]", step.tags.join(", ")) };
+        format!("{}{tags}\n", step.title())
+    });
+    answer(&lines.collect::<String>())
+}
+
+/// A playbook of one step, made from its text.
+fn one_step(kind: RunKind, name: &str, text: String, chosen: &Chosen) -> Result<Wanted, Stop> {
+    let mut playbook = Playbook::read(&chosen.project, &Source::new("command line", text))?;
+    playbook.name = name.to_string();
+    Ok(Wanted::Playbook { kind, playbook: Box::new(playbook), selection: Selection::default() })
+}
+
+fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
+    let mut text = format!("[[steps]]\n[steps.{kind}]\n");
+    for (key, value) in keys {
+        let is_toml = toml::from_str::<toml::Table>(&format!("value = {value}")).is_ok_and(|table| table.len() == 1);
+        let value = if is_toml { value.clone() } else { quoted(value) };
+        text.push_str(&format!("{key} = {value}\n"));
+    }
+    text
+}
+
+/// The script's text goes in as a value, so nothing in it is taken for a template.
+fn script_step(script: &Path, arguments: &[String]) -> Result<String, Stop> {
+    let text = std::fs::read_to_string(script).doing(format!("read {}", script.display())).map_err(Stop::misused)?;
+    let literal = |text: &str| quoted(&format!("{{{{ {} }}}}", Value::from(text)));
+    let arguments: Vec<String> = arguments.iter().map(|argument| literal(argument)).collect();
+    let name = quoted(&script.display().to_string().replace("{{", "{ {"));
+    Ok(format!(
+        "[[steps]]\nname = {name}\n[steps.script]\ncontent = {}\nargs = [{}]\n",
+        literal(&text),
+        arguments.join(", ")
+    ))
+}
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let split = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = split.ok_or_else(|| "write it as key=value".to_string())?;
+    Ok((key.to_string(), value.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Debug, Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parsed(line: &str) -> Result<What, String> {
+        let words = ["run"].into_iter().chain(line.split_whitespace());
+        Alone::try_parse_from(words).map(|alone| alone.args.what).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Alone::command().debug_assert();
+    }
+
+    #[test]
+    fn short_forms_are_the_ones_people_know() {
+        let line = "playbook fix-dns --hosts prod -l web* -t dns,web -CD -f 8 -e a=1 -e @x.toml -u deploy -bK -i lab";
+        let What::Playbook { hosts, options, tags, .. } = parsed(line).unwrap() else {
+            panic!("no playbook")
+        };
+        assert_eq!((hosts.pattern.as_str(), hosts.limit.as_deref()), ("prod", Some("web*")));
+        assert_eq!(hosts.inventory, [PathBuf::from("lab")]);
+        assert_eq!(tags, ["dns", "web"]);
+        assert!(options.check && options.diff && options.becomes && options.ask_become_pass);
+        assert_eq!((options.forks, options.vars), (Some(8), vec!["a=1".to_string(), "@x.toml".to_string()]));
+    }
+
+    #[test]
+    fn everything_after_two_dashes_is_the_command() {
+        let What::Command { command, .. } = parsed("command --hosts all -- ls -l --color").unwrap() else {
+            panic!("no command")
+        };
+        assert_eq!(command, ["ls", "-l", "--color"]);
+    }
+
+    #[test]
+    fn keys_of_a_step_have_values() {
+        let What::Step { keys, .. } = parsed("step file path=/etc/motd content=a=b --hosts all").unwrap()
+        else {
+            panic!("no step")
+        };
+        let pairs = [("path", "/etc/motd"), ("content", "a=b")];
+        assert_eq!(keys, pairs.map(|(key, value)| (key.to_string(), value.to_string())));
+        assert!(parsed("step file path --hosts all").unwrap_err().contains("write it as key=value"));
+    }
+
+    #[test]
+    fn hosts_must_be_named_and_forks_cannot_be_none() {
+        assert!(parsed("playbook fix-dns").unwrap_err().contains("--hosts <PATTERN>"));
+        assert!(parsed("playbook fix-dns --hosts a -f 0").is_err());
+    }
+}

@@ -1,0 +1,203 @@
+//! `windlass runs`: what was run, and how it went.
+
+use super::{Done, Global, Stop, answer, existing_store};
+use crate::model::Failure;
+use crate::model::run::RunKind;
+use crate::record::{RunLine, RunRecord, RunState, Sqlite, Store};
+use crate::report::style::{self, Style, Tone};
+use crate::report::{Format, escape, json, junit, told};
+use clap::Subcommand;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+/// Look at earlier runs
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the newest runs
+    List {
+        /// How many
+        #[arg(short = 'n', long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show how a run went: each step, each host
+    Show {
+        /// Its name, the beginning or the end of it, or `last`
+        run: String,
+        /// Leave out diffs
+        #[arg(long)]
+        no_diff: bool,
+    },
+    /// Print everything that is known of a run, with its playbook and inventory as they were, as JSON
+    Export {
+        /// Its name, the beginning or the end of it, or `last`
+        run: String,
+    },
+}
+
+/// Answers from the record.
+pub fn run(args: Args, global: &Global) -> Done {
+    let store = existing_store(global)?;
+    match args.command {
+        Command::List { limit } => list(store, limit, global),
+        Command::Show { run, no_diff } => show(&found(store, &run)?, !no_diff, global),
+        Command::Export { run } => answer(&(json::export(&found(store, &run)?) + "\n")),
+    }
+}
+
+fn found(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
+    let nothing = || Failure::new(format!("find run {text}"), "nothing has been run in this project");
+    let store = store.ok_or_else(|| Stop::misused(nothing().hint("name its folder with --project")))?;
+    let run = store.find(text).map_err(Stop::misused)?;
+    Ok(store.load(&run)?)
+}
+
+fn show(record: &RunRecord, diff: bool, global: &Global) -> Done {
+    match global.format() {
+        Format::Human => {
+            let view = global.view(diff);
+            answer(&(head(record) + "\n" + &told(record, &view)))
+        }
+        Format::Json | Format::Jsonl => answer(&(json::document(record) + "\n")),
+        Format::Junit => answer(&junit::document(record)),
+    }
+}
+
+/// What was run, by whom, when, on which hosts.
+fn head(record: &RunRecord) -> String {
+    let intent = &record.intent;
+    let mut head = format!("run      {}\n", intent.run);
+    head += &format!("what     {}\n", what(intent.kind, &intent.name, intent.check));
+    if let Some(of) = &intent.of {
+        head += &format!("of run   {of}\n");
+    }
+    head += &format!("who      {}\n", escape::line(&intent.who));
+    head += &format!("started  {}\n", intent.started.to_zoned(TimeZone::system()).strftime("%F %T %Z"));
+    head += &format!("hosts    {}\n", escape::line(&intent.pattern));
+    for (name, value) in &intent.params {
+        head += &format!("param    {} = {}\n", escape::line(name), escape::line(&value.to_string()));
+    }
+    head
+}
+
+fn list(store: Option<Sqlite>, limit: usize, global: &Global) -> Done {
+    let lines = store.map_or(Ok(Vec::new()), |store| store.list(limit))?;
+    match global.format() {
+        Format::Human if lines.is_empty() => answer("nothing has been run in this project\n"),
+        Format::Human => answer(&table(&lines, &TimeZone::system(), global.view(false).style)),
+        _ => answer(&format!("{:#}\n", Value::Array(lines.iter().map(described).collect()))),
+    }
+}
+
+fn table(lines: &[RunLine], zone: &TimeZone, style: Style) -> String {
+    let rows = lines.iter().map(|line| {
+        let started = line.started.to_zoned(zone.clone()).strftime("%F %T").to_string();
+        let what = what(line.kind, &line.name, line.check);
+        [
+            line.run.to_string(),
+            started,
+            style::fitted(&what, 40),
+            escape::line(&line.pattern).into_owned(),
+            ended(line),
+        ]
+    });
+    let title = ["run", "started", "what", "hosts", "how it ended"].map(str::to_string);
+    let rows: Vec<[String; 5]> = std::iter::once(title).chain(rows).collect();
+    let widths = [0, 1, 2, 3].map(|column| style::widest(rows.iter().map(|row| row[column].as_str())));
+    let written = rows.iter().enumerate().map(|(number, row)| {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| style::padded(cell, width)).collect();
+        let line = format!("{}  {}", cells.join("  "), row[4]);
+        if number == 0 { style.paint(Tone::Faint, &line) + "\n" } else { line + "\n" }
+    });
+    written.collect()
+}
+
+fn what(kind: RunKind, name: &str, check: bool) -> String {
+    let check = if check { " (check)" } else { "" };
+    match kind {
+        RunKind::Playbook => format!("{}{check}", escape::line(name)),
+        kind => format!("{}: {}{check}", kind.as_str(), escape::line(name)),
+    }
+}
+
+fn ended(line: &RunLine) -> String {
+    let outcomes = line
+        .outcomes
+        .iter()
+        .map(|(outcome, many)| format!("{many} {}", style::host_word(*outcome, line.check)));
+    let outcomes: Vec<String> = outcomes.collect();
+    match line.state {
+        RunState::Ended(_) => outcomes.join(", "),
+        RunState::Running => {
+            ["running".to_string()].into_iter().chain(outcomes).collect::<Vec<_>>().join(", ")
+        }
+        RunState::Died => format!("its controller died: {}", outcomes.join(", ")),
+    }
+}
+
+/// A run in `runs list --output json`: `run kind name check who pattern started state exit outcomes`. `state` is
+/// `running`, `ended` or `died`; `exit` is null unless it has ended.
+fn described(line: &RunLine) -> Value {
+    let (state, exit) = match line.state {
+        RunState::Running => ("running", None),
+        RunState::Ended(exit) => ("ended", Some(exit)),
+        RunState::Died => ("died", None),
+    };
+    let outcomes = line.outcomes.iter().map(|(outcome, many)| (outcome.to_string(), Value::from(*many)));
+    json!({
+        "run": line.run, "kind": line.kind, "name": line.name, "check": line.check, "who": line.who,
+        "pattern": line.pattern, "started": line.started, "state": state, "exit": exit,
+        "outcomes": Value::Object(outcomes.collect()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::outcome::HostOutcome;
+    use crate::record::examples;
+    use expect_test::expect;
+
+    fn line(state: RunState) -> RunLine {
+        let intent = examples::intent(&[]);
+        RunLine {
+            run: intent.run,
+            kind: intent.kind,
+            name: intent.name,
+            who: intent.who,
+            pattern: intent.pattern,
+            check: false,
+            started: intent.started,
+            state,
+            outcomes: vec![(HostOutcome::Changed, 12), (HostOutcome::Unknown, 1)],
+        }
+    }
+
+    #[test]
+    fn a_table_of_runs() {
+        let command = RunLine {
+            kind: RunKind::Command,
+            name: "systemctl is-active docker".into(),
+            ..line(RunState::Running)
+        };
+        let check = RunLine { check: true, ..line(RunState::Ended(0)) };
+        let lines = [line(RunState::Died), command, check];
+        expect![[r#"
+            run                   started              what                                 hosts  how it ended
+            20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns                              prod   its controller died: 12 changed, 1 unknown
+            20260314-150926-kxqz  2026-03-14 15:09:26  command: systemctl is-active docker  prod   running, 12 changed, 1 unknown
+            20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns (check)                      prod   12 would change, 1 unknown
+        "#]].assert_eq(&table(&lines, &TimeZone::UTC, Style { color: false }));
+    }
+
+    #[test]
+    fn a_run_for_programs() {
+        expect![[r#"{"run":"20260314-150926-kxqz","kind":"playbook","name":"fix-dns","check":false,"who":"alice@laptop","pattern":"prod","started":"2026-03-14T15:09:26Z","state":"ended","exit":2,"outcomes":{"changed":12,"unknown":1}}"#]].assert_eq(&described(&line(RunState::Ended(2))).to_string());
+    }
+}

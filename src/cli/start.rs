@@ -1,0 +1,287 @@
+//! From what was typed to a run: project, inventory, hosts, jobs, and the record that comes first.
+
+use super::run::{Hosts, Options};
+use super::{Done, Global, Stop, answer, prompt, store};
+use crate::diagnostic::Diagnostics;
+use crate::inventory::fold::fold;
+use crate::inventory::{Host, Inventory};
+use crate::keys::Share;
+use crate::model::job::{Mode, OnFailure, RunId};
+use crate::model::run::{RunIntent, RunKind, Source, now};
+use crate::model::{Failure, Value, Values};
+use crate::playbook::Playbook;
+use crate::project::Project;
+use crate::record;
+use crate::render::{self, Rendered, Renderer};
+use crate::report;
+use crate::run::session::{self, Session};
+use crate::run::{self, FORKS, Task, Work};
+use crate::ssh::ship::{Become, Method};
+use crate::ssh::{Config, Paths, Shared, Target};
+use crate::variables::{self, Setting};
+use std::path::{Path, PathBuf};
+
+/// What is to be run.
+pub enum What {
+    /// A playbook, or a step or script that was made one.
+    Playbook { kind: RunKind, playbook: Box<Playbook>, selection: render::Selection },
+    /// One line of shell text.
+    Command(String),
+}
+
+/// A project with the hosts that were chosen in it.
+pub struct Chosen {
+    /// Where everything is.
+    pub project: Project,
+    /// All hosts.
+    pub inventory: Inventory,
+    /// The names of the chosen ones, in the inventory's order.
+    pub names: Vec<String>,
+    /// What was typed.
+    pub pattern: String,
+}
+
+/// How batches are cut, when the command line says it.
+#[derive(Default)]
+pub struct Batches {
+    /// How many hosts a batch has.
+    pub serial: Option<Share>,
+    /// How many failures end the run.
+    pub max_failures: Option<Share>,
+}
+
+/// Reads the project and its inventory, and chooses hosts.
+pub fn choose(hosts: &Hosts, global: &Global) -> Result<Chosen, Stop> {
+    let project = global.open_project()?;
+    let inventory = Inventory::load(&project, &hosts.inventory)?;
+    let mut names = names_of(inventory.select(&hosts.pattern, &project)?);
+    if let Some(limit) = &hosts.limit {
+        let limited = names_of(inventory.select(limit, &project)?);
+        names.retain(|name| limited.contains(name));
+        if names.is_empty() {
+            let doing = format!("choose hosts of {} in {limit}", hosts.pattern);
+            return Err(Stop::misused(Failure::new(doing, "no host is in both")));
+        }
+    }
+    Ok(Chosen { project, inventory, names, pattern: hosts.pattern.clone() })
+}
+
+/// Prints the chosen hosts: `--list-hosts`.
+pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
+    match global.format() {
+        report::Format::Human => {
+            answer(&format!("{} ({} hosts)\n", fold(&chosen.names), chosen.names.len()))
+        }
+        _ => answer(&(Value::from(chosen.names.clone()).to_string() + "\n")),
+    }
+}
+
+/// Runs `what` on the chosen hosts.
+pub fn run(what: What, chosen: &Chosen, options: &Options, batches: Batches, global: &Global) -> Done {
+    let timeout = options.timeout.as_deref().map(time).transpose()?.or(chosen.project.config.timeout);
+    let run = record::id::new(now());
+    let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
+    let prepared = prepare(&what, chosen, options, &command_line, &run)?;
+    let mut run_options = run::Options {
+        forks: options.forks.or(chosen.project.config.forks).map_or(FORKS, |forks| forks as usize),
+        serial: batches.serial.into_iter().collect(),
+        max_failures: batches.max_failures,
+        timeout,
+        on_failure: OnFailure::Stop,
+        fetched: chosen.project.root.join("fetched"),
+    };
+    if let What::Playbook { playbook, .. } = &what {
+        if run_options.serial.is_empty() {
+            run_options.serial.clone_from(&playbook.serial);
+        }
+        run_options.max_failures = run_options.max_failures.or(playbook.max_failures);
+        run_options.on_failure = playbook.on_failure;
+    }
+    let session = Session {
+        intent: intent(&what, chosen, options, run, &prepared),
+        work: prepared.work,
+        options: run_options,
+        secrets: prepared.secrets,
+        report: report::Options {
+            format: global.format(),
+            view: global.view(options.diff),
+            progress: global.progress(),
+        },
+        shared: shared(),
+    };
+    Ok(session::execute(session, store(global)?)?)
+}
+
+/// What connections share, with questions to the person at the keyboard where a key or host wants a password.
+pub fn shared() -> Shared {
+    Shared::new()
+        .with_passphrase(|key: &Path| prompt::secret(&format!("passphrase of {}", key.display())))
+        .with_password(|host, user| prompt::secret(&format!("password of {user} on {host}")))
+}
+
+/// The work on each host, and what must not be seen of it.
+struct Prepared {
+    work: Vec<Work>,
+    secrets: Vec<String>,
+    params: Values,
+}
+
+fn prepare(
+    what: &What,
+    chosen: &Chosen,
+    options: &Options,
+    command_line: &[Setting],
+    run: &RunId,
+) -> Result<Prepared, Stop> {
+    let config = Config::load(&Paths::standard()).map_err(Stop::misused)?;
+    let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
+    let tasks = tasks(what, chosen, &hosts, options, command_line, run)?;
+    let password = match options.ask_become_pass {
+        true => Some(prompt::secret("password to become root").ok_or_else(no_terminal)?),
+        false => None,
+    };
+    let mut problems = Diagnostics::default();
+    let mut secrets: Vec<String> = password.iter().cloned().collect();
+    let mut all = Vec::new();
+    for (host, task) in hosts.into_iter().zip(tasks) {
+        if let Task::Job(job, _) = &task {
+            secrets.extend(job.secrets.iter().cloned());
+        }
+        all.extend(problems.keep(work(host, what, options, &config, task, password.clone())));
+    }
+    secrets.sort();
+    secrets.dedup();
+    let params = command_line.iter().map(|setting| (setting.name.clone(), setting.value.clone())).collect();
+    Ok(problems.unless_errors(Prepared { work: all, secrets, params })?)
+}
+
+/// What is to be done on each host, in their order.
+fn tasks(
+    what: &What,
+    chosen: &Chosen,
+    hosts: &[&Host],
+    options: &Options,
+    command_line: &[Setting],
+    run: &RunId,
+) -> Result<Vec<Task>, Stop> {
+    let (playbook, selection) = match what {
+        What::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
+        What::Playbook { playbook, selection, .. } => (playbook, selection),
+    };
+    let mode = if options.check { Mode::Check } else { Mode::Apply };
+    let options = render::Options { run: run.clone(), epoch: 0, who: who(), mode, diff: options.diff };
+    let renderer = Renderer::new(render::Request {
+        project: &chosen.project,
+        inventory: &chosen.inventory,
+        playbook,
+        hosts,
+        command_line,
+        selection,
+        options: &options,
+    })?;
+    let task = |Rendered { mut job, assets }| {
+        job.nonce = nonce();
+        Task::Job(Box::new(job), assets)
+    };
+    Ok(renderer.jobs()?.into_iter().map(task).collect())
+}
+
+/// 128 random bits, in hexadecimal.
+fn nonce() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+fn work(
+    host: &Host,
+    what: &What,
+    options: &Options,
+    config: &Config,
+    task: Task,
+    password: Option<String>,
+) -> Result<Work, Diagnostics> {
+    let mut settings = host.ssh.clone();
+    if let Some(user) = &options.user {
+        settings.user = Some(user.as_str().into());
+    }
+    let target = Target::resolve(host.name.as_str(), Some(&host.address), &settings, config)?;
+    let by_playbook = match what {
+        What::Playbook { playbook, .. } => playbook.becomes,
+        What::Command(_) => None,
+    };
+    let becomes = options.becomes || by_playbook.or(settings.becomes).unwrap_or(false);
+    let becoming = if becomes { Some(becoming(host, password.is_some())?) } else { None };
+    Ok(Work { host: host.name.to_string(), target, becoming, password, task })
+}
+
+fn becoming(host: &Host, password: bool) -> Result<Become, Failure> {
+    let doing = || format!("read how to become another user on {}", host.name);
+    let method = match host.ssh.become_method.as_deref() {
+        None | Some("sudo") => Method::Sudo,
+        Some("doas") => Method::Doas,
+        Some(other) => {
+            return Err(Failure::new(doing(), format!("{other} is not known")).hint("use sudo or doas"));
+        }
+    };
+    let user = host.ssh.become_user.clone().unwrap_or_else(|| "root".to_string());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if user.is_empty() || user.starts_with('-') || !user.bytes().all(plain) {
+        return Err(Failure::new(doing(), format!("{user:?} is not the name of a user")));
+    }
+    Ok(Become { method, user, password })
+}
+
+fn intent(what: &What, chosen: &Chosen, options: &Options, run: RunId, prepared: &Prepared) -> RunIntent {
+    let (kind, name, playbook) = match what {
+        What::Command(line) => (RunKind::Command, line.clone(), Vec::new()),
+        What::Playbook { kind, playbook, .. } => {
+            let sources = playbook.sources().map(|source| Source { path: source.name.clone(), text: source.text.clone() });
+            (*kind, playbook.name.clone(), sources.collect())
+        }
+    };
+    RunIntent {
+        run,
+        kind,
+        name,
+        of: None,
+        who: who(),
+        started: now(),
+        pattern: chosen.pattern.clone(),
+        check: options.check,
+        params: prepared.params.clone(),
+        playbook,
+        inventory: inventory_sources(chosen),
+        hosts: prepared.work.iter().map(|work| work.host.clone()).collect(),
+    }
+}
+
+/// The inventory files as they are. One that cannot be read as text (a program) is recorded by its path alone.
+fn inventory_sources(chosen: &Chosen) -> Vec<Source> {
+    let files = chosen.project.files("inventories", false).unwrap_or_default();
+    let source = |path: PathBuf| {
+        let name = chosen.project.name_of(&path);
+        let text = chosen.project.read(&path).map(|source| source.text.clone()).unwrap_or_default();
+        Source { path: name, text }
+    };
+    files.into_iter().map(source).collect()
+}
+
+/// Who runs this: `alice@laptop`.
+pub fn who() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_string());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{user}@{host}")
+}
+
+/// Reads `30s`, `5m`, `1h`.
+fn time(text: &str) -> Result<std::time::Duration, Stop> {
+    let wrong = || Stop::misused(Failure::new(format!("read --timeout {text}"), "it is not a time such as 30s or 5m"));
+    crate::keys::duration(&Value::from(text)).ok_or_else(wrong)
+}
+
+fn no_terminal() -> Stop {
+    Stop::misused(Failure::new("ask for a password", "there is no terminal to ask on"))
+}
+
+fn names_of(hosts: Vec<&Host>) -> Vec<String> {
+    hosts.into_iter().map(|host| host.name.to_string()).collect()
+}

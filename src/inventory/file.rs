@@ -1,0 +1,177 @@
+//! What one inventory file says, before the files are put together. The TOML form is read here.
+
+use super::name::{HostName, expand};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::keys::{Keys, strings, wrong_type};
+use crate::model::host::SshSettings;
+use crate::schema::Schema;
+use crate::source::{Data, Entry, Node, Place};
+use crate::variables::{Origin, Setting};
+
+/// One file, whatever its form.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    /// The name of the file without extension: every host of it is also in the group of this name.
+    pub stem: String,
+    /// `[vars]`.
+    pub vars: Vec<Setting>,
+    /// `[ssh]`.
+    pub ssh: SshSettings,
+    /// In order.
+    pub hosts: Vec<FileHost>,
+    /// In order.
+    pub groups: Vec<FileGroup>,
+}
+
+/// A host as one file describes it.
+#[derive(Clone, Debug)]
+pub struct FileHost {
+    /// Its name, checked.
+    pub name: HostName,
+    /// Where it stands.
+    pub place: Place,
+    /// A template over `name`, and where it stands.
+    pub address: Option<(String, Place)>,
+    /// Its own variables.
+    pub vars: Vec<Setting>,
+    /// How it is reached.
+    pub ssh: SshSettings,
+}
+
+/// A group as one file describes it.
+#[derive(Clone, Debug)]
+pub struct FileGroup {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub place: Place,
+    /// Names of its hosts.
+    pub hosts: Vec<(String, Place)>,
+    /// Names of the groups whose hosts are in it too.
+    pub children: Vec<(String, Place)>,
+    /// Its variables.
+    pub vars: Vec<Setting>,
+    /// How its hosts are reached.
+    pub ssh: SshSettings,
+}
+
+impl FileHost {
+    /// A host of which nothing but the name is known.
+    pub fn named(name: HostName, place: Place) -> FileHost {
+        FileHost { name, place, address: None, vars: Vec::new(), ssh: SshSettings::default() }
+    }
+}
+
+impl FileGroup {
+    /// A group of which nothing but the name is known.
+    pub fn named(name: &str, place: Place) -> FileGroup {
+        let name = name.to_string();
+        FileGroup {
+            name,
+            place,
+            hosts: Vec::new(),
+            children: Vec::new(),
+            vars: Vec::new(),
+            ssh: SshSettings::default(),
+        }
+    }
+}
+
+/// Reads an inventory in TOML.
+pub fn read(stem: &str, node: &Node, problems: &mut Diagnostics) -> File {
+    let mut keys = Keys::of(node, "an inventory", problems);
+    let (vars, settings) = (keys.node("vars"), keys.node("ssh"));
+    let (hosts, groups) = (keys.entries("hosts"), keys.entries("groups"));
+    keys.finish();
+    let origin = Origin::File(stem.to_string());
+    File {
+        stem: stem.to_string(),
+        vars: vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default(),
+        ssh: settings.map(|node| ssh(node, problems)).unwrap_or_default(),
+        hosts: hosts.iter().flat_map(|entry| hosts_of(entry, problems)).collect(),
+        groups: groups.iter().filter_map(|entry| group(entry, problems)).collect(),
+    }
+}
+
+/// Reads an `ssh` table.
+pub fn ssh(node: &Node, problems: &mut Diagnostics) -> SshSettings {
+    let schema = schemars::schema_for!(SshSettings).to_value();
+    let before = problems.errors();
+    Schema::new(&schema).check(node, "`ssh`", problems);
+    if problems.errors() > before {
+        return SshSettings::default();
+    }
+    serde_path_to_error::deserialize(node.value()).unwrap_or_else(|error| {
+        let place = node.place_of(&error.path().to_string());
+        problems.push(Diagnostic::error(error.inner().to_string(), place));
+        SshSettings::default()
+    })
+}
+
+/// The hosts of `[hosts.web1]` or `[hosts."web[01-20]"]`.
+fn hosts_of(entry: &Entry, problems: &mut Diagnostics) -> Vec<FileHost> {
+    let mut keys = Keys::of(&entry.node, "a host", problems);
+    let address =
+        keys.read("address", "a string", |node| Some((node.as_str()?.to_string(), node.place.clone())));
+    let (vars, settings) = (keys.node("vars"), keys.node("ssh"));
+    keys.finish();
+    let ssh = settings.map(|node| ssh(node, problems)).unwrap_or_default();
+    let mut hosts = Vec::new();
+    for name in names(&entry.key, &entry.place, problems) {
+        let origin = Origin::Host(name.to_string());
+        let vars = vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default();
+        hosts.push(FileHost {
+            name,
+            place: entry.place.clone(),
+            address: address.clone(),
+            vars,
+            ssh: ssh.clone(),
+        });
+    }
+    hosts
+}
+
+/// The checked names that a text with ranges stands for.
+fn names(text: &str, place: &Place, problems: &mut Diagnostics) -> Vec<HostName> {
+    let parsed = expand(text).and_then(|names| names.iter().map(|name| HostName::parse(name)).collect());
+    parsed.unwrap_or_else(|why| {
+        problems.push(Diagnostic::error(why, place));
+        Vec::new()
+    })
+}
+
+fn group(entry: &Entry, problems: &mut Diagnostics) -> Option<FileGroup> {
+    if let Err(why) = HostName::parse(&entry.key) {
+        problems.push(Diagnostic::error(why, &entry.place));
+        return None;
+    }
+    let mut keys = Keys::of(&entry.node, "a group", problems);
+    let (hosts, children) = (keys.node("hosts"), keys.node("children").or(keys.node("groups")));
+    let (vars, settings) = (keys.node("vars"), keys.node("ssh"));
+    keys.finish();
+    let origin = Origin::Group(entry.key.clone());
+    Some(FileGroup {
+        hosts: hosts.map(|node| members(node, problems)).unwrap_or_default(),
+        children: children.map(|node| members(node, problems)).unwrap_or_default(),
+        vars: vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default(),
+        ssh: settings.map(|node| ssh(node, problems)).unwrap_or_default(),
+        ..FileGroup::named(&entry.key, entry.place.clone())
+    })
+}
+
+/// The names in a list, ranges expanded, each with the place of its element.
+fn members(node: &Node, problems: &mut Diagnostics) -> Vec<(String, Place)> {
+    if strings(node).is_none() {
+        problems.push(wrong_type(node, "a list of names"));
+        return Vec::new();
+    }
+    let elements = match &node.data {
+        Data::List(list) => list.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let expanded = |element: &Node| {
+        let names = names(element.as_str().unwrap_or_default(), &element.place, problems);
+        names.into_iter().map(|name| (name.to_string(), element.place.clone())).collect::<Vec<_>>()
+    };
+    elements.iter().flat_map(expanded).collect()
+}

@@ -1,0 +1,316 @@
+//! Inventories as people write them, and what is said of those that are wrong.
+
+use super::*;
+use crate::inventory::fold::fold;
+use crate::project::tests::project;
+use expect_test::{Expect, expect};
+
+const PROD: &str = r#"
+[vars]
+app_port = 3002
+domain = "{{ name }}.example.com"
+[ssh]
+user = "deploy"
+become = true
+
+[hosts.rsm]
+address = "203.0.113.10"
+vars = { domain = "studio.example.com" }
+
+[hosts."web[01-03]"]
+address = "{{ name }}.example.com"
+[hosts."web[01-03]".ssh]
+port = 2222
+
+[groups.web]
+hosts = ["rsm", "web[01-03]"]
+vars = { role = "web" }
+
+[groups.eu]
+children = ["web"]
+vars = { role = "any", zone = "eu" }
+ssh = { user = "eu", connect_timeout = "3s" }
+"#;
+
+fn load(files: &[(&str, &str)]) -> Result<Inventory, Diagnostics> {
+    let (project, _folder) = project(files);
+    Inventory::load(&project, &[])
+}
+
+/// The hosts as resolved, or all that is wrong.
+fn check(files: &[(&str, &str)], expected: Expect) {
+    let text = match load(files) {
+        Ok(inventory) => inventory.hosts.iter().map(shown).collect(),
+        Err(problems) => problems.plain(),
+    };
+    expected.assert_eq(&text);
+}
+
+fn shown(host: &Host) -> String {
+    let vars: Vec<_> = host
+        .vars
+        .iter()
+        .map(|var| format!("{}={} ({}, {})", var.name, var.value, var.origin, var.place))
+        .collect();
+    let ssh = serde_json::to_string(&host.ssh).unwrap();
+    format!("{} {} in {} by {ssh}\n  {}\n", host.name, host.address, host.groups.join(" "), vars.join("\n  "))
+}
+
+#[test]
+fn files_groups_and_hosts_in_layers() {
+    check(
+        &[("inventories/prod.toml", PROD)],
+        expect![[r#"
+        rsm 203.0.113.10 in eu prod web by {"user":"eu","become":true,"connect_timeout":3}
+          app_port=3002 (inventory file prod, inventories/prod.toml:3)
+          domain="{{ name }}.example.com" (inventory file prod, inventories/prod.toml:4)
+          role="any" (group eu, inventories/prod.toml:24)
+          zone="eu" (group eu, inventories/prod.toml:24)
+          role="web" (group web, inventories/prod.toml:20)
+          domain="studio.example.com" (host rsm, inventories/prod.toml:11)
+        web01 web01.example.com in eu prod web by {"user":"eu","port":2222,"become":true,"connect_timeout":3}
+          app_port=3002 (inventory file prod, inventories/prod.toml:3)
+          domain="{{ name }}.example.com" (inventory file prod, inventories/prod.toml:4)
+          role="any" (group eu, inventories/prod.toml:24)
+          zone="eu" (group eu, inventories/prod.toml:24)
+          role="web" (group web, inventories/prod.toml:20)
+        web02 web02.example.com in eu prod web by {"user":"eu","port":2222,"become":true,"connect_timeout":3}
+          app_port=3002 (inventory file prod, inventories/prod.toml:3)
+          domain="{{ name }}.example.com" (inventory file prod, inventories/prod.toml:4)
+          role="any" (group eu, inventories/prod.toml:24)
+          zone="eu" (group eu, inventories/prod.toml:24)
+          role="web" (group web, inventories/prod.toml:20)
+        web03 web03.example.com in eu prod web by {"user":"eu","port":2222,"become":true,"connect_timeout":3}
+          app_port=3002 (inventory file prod, inventories/prod.toml:3)
+          domain="{{ name }}.example.com" (inventory file prod, inventories/prod.toml:4)
+          role="any" (group eu, inventories/prod.toml:24)
+          zone="eu" (group eu, inventories/prod.toml:24)
+          role="web" (group web, inventories/prod.toml:20)
+    "#]],
+    );
+}
+
+#[test]
+fn programs_and_ini_are_read_as_ansible_does() {
+    let program = r#"#!/bin/sh
+echo '{"db": {"hosts": ["db1"], "vars": {"role": "{{ not_a_template }}"}}, "all": {"children": ["db"]},
+ "_meta": {"hostvars": {"db1": {"ansible_host": "10.0.0.5", "ansible_port": 2200, "ansible_user": "root"}}}}'
+"#;
+    let ini = "solo ansible_host=10.0.0.9 note='a b'  # a comment\n[app]\napp[1:2] ansible_user=deploy\n[app:vars]\nport=80\n[site:children]\napp\n";
+    check(
+        &[("inventories/cloud", program), ("inventories/old.ini", ini)],
+        expect![[r#"
+        db1 10.0.0.5 in cloud db by {"user":"root","port":2200}
+          role="{{ not_a_template }}" (group db, inventories/cloud)
+          ansible_host="10.0.0.5" (host db1, inventories/cloud)
+          ansible_port=2200 (host db1, inventories/cloud)
+          ansible_user="root" (host db1, inventories/cloud)
+        solo 10.0.0.9 in old by {}
+          ansible_host="10.0.0.9" (host solo, inventories/old.ini:1)
+          note="a b" (host solo, inventories/old.ini:1)
+        app1 app1 in old site app by {"user":"deploy"}
+          port=80 (group app, inventories/old.ini:5)
+          ansible_user="deploy" (host app1, inventories/old.ini:3)
+        app2 app2 in old site app by {"user":"deploy"}
+          port=80 (group app, inventories/old.ini:5)
+          ansible_user="deploy" (host app2, inventories/old.ini:3)
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_wrong_is_pointed_at() {
+    check(
+        &[(
+            "inventories/x.toml",
+            "[host.a]\n[hosts.a]\naddres = 'x'\nvars = { facts = 1, a-b = 2 }\n[hosts.b]\naddress = 5\nssh = { usr = 'x', host_key = 'no' }\n[hosts.'-x']\n[hosts.'w[3-1]']\n[groups.'a b']\n",
+        )],
+        expect![[r#"
+            error: unknown key `host`
+             --> inventories/x.toml:1:2
+              |
+            1 | [host.a]
+              |  ^^^^ not a key of an inventory
+              |
+              = hint: did you mean `hosts`?
+
+            error: unknown key `addres`
+             --> inventories/x.toml:3:1
+              |
+            3 | addres = 'x'
+              | ^^^^^^ not a key of a host
+              |
+              = hint: did you mean `address`?
+
+            error: `facts` is what windlass itself calls something
+             --> inventories/x.toml:4:10
+              |
+            4 | vars = { facts = 1, a-b = 2 }
+              |          ^^^^^
+
+            error: `a-b` cannot be the name of a variable
+             --> inventories/x.toml:4:21
+              |
+            4 | vars = { facts = 1, a-b = 2 }
+              |                     ^^^
+              |
+              = hint: use letters, digits and `_`, with a letter first
+
+            error: expected a string, found an integer
+             --> inventories/x.toml:6:11
+              |
+            6 | address = 5
+              |           ^
+
+            error: unknown key `usr`
+             --> inventories/x.toml:7:9
+              |
+            7 | ssh = { usr = 'x', host_key = 'no' }
+              |         ^^^ not a key of `ssh`
+              |
+              = hint: did you mean `user`?
+
+            error: `no` is not one of strict, accept-new
+             --> inventories/x.toml:7:31
+              |
+            7 | ssh = { usr = 'x', host_key = 'no' }
+              |                               ^^^^
+
+            error: `-x` is no name: letters, digits and `.-_:` are allowed, a letter or digit first
+             --> inventories/x.toml:8:8
+              |
+            8 | [hosts.'-x']
+              |        ^^^^
+
+            error: `[3-1]` ends before it begins
+             --> inventories/x.toml:9:8
+              |
+            9 | [hosts.'w[3-1]']
+              |        ^^^^^^^^
+
+            error: `a b` is no name: letters, digits and `.-_:` are allowed, a letter or digit first
+              --> inventories/x.toml:10:9
+               |
+            10 | [groups.'a b']
+               |         ^^^^^
+        "#]],
+    );
+    check(
+        &[
+            (
+                "inventories/x.toml",
+                "[hosts.web1]\naddress = '10.0.0.1'\n[hosts.'web[1-2]']\n[groups.web]\nhosts = ['wbe1']\nchildren = ['x', 'y', 'eb']\n[groups.y]\nchildren = ['web']\n",
+            ),
+            (
+                "inventories/y.toml",
+                "[hosts.web2]\naddress = '{{ nme }}'\n[hosts.web1]\naddress = '10.0.0.2'\n",
+            ),
+        ],
+        expect![[r#"
+            error: `web1` is described twice
+             --> inventories/x.toml:3:8
+              |
+            3 | [hosts.'web[1-2]']
+              |        ^^^^^^^^^^ first at inventories/x.toml:1
+
+            error: there is no host called `wbe1`
+             --> inventories/x.toml:5:10
+              |
+            5 | hosts = ['wbe1']
+              |          ^^^^^^
+              |
+              = hint: did you mean `web1`?
+
+            error: there is no group called `eb`
+             --> inventories/x.toml:6:23
+              |
+            6 | children = ['x', 'y', 'eb']
+              |                       ^^^^
+              |
+              = hint: did you mean `web`?
+
+            error: these groups are children of each other: web, y
+             --> inventories/x.toml:4:9
+              |
+            4 | [groups.web]
+              |         ^^^
+
+            error: `web1` has two addresses
+             --> inventories/y.toml:4:11
+              |
+            4 | address = '10.0.0.2'
+              |           ^^^^^^^^^^ `10.0.0.1` at inventories/x.toml:2
+
+            error: render `{{ nme }}`: `nme` is undefined
+             --> inventories/y.toml:2:11
+              |
+            2 | address = '{{ nme }}'
+              |           ^^^^^^^^^^^
+              |
+              = hint: did you mean `name`?
+        "#]],
+    );
+    check(
+        &[("inventories/x.toml", "[groups.a]\nchildren = ['b']\n[groups.b]\nchildren = ['a']\n")],
+        expect![[r#"
+            error: these groups are children of each other: a, b
+             --> inventories/x.toml:1:9
+              |
+            1 | [groups.a]
+              |         ^
+        "#]],
+    );
+    check(
+        &[("inventories/x", "#!/bin/sh\necho hello"), ("inventories/y.yml", "")],
+        expect![[r#"
+        error: read what inventories/x printed: expected value at line 1 column 1
+         |
+         = hint: it should print Ansible's dynamic inventory JSON
+
+        error: read inventories/y.yml: YAML is not read
+         |
+         = hint: write it as TOML, or make it a program that prints Ansible's inventory JSON
+    "#]],
+    );
+}
+
+#[test]
+fn patterns_choose() {
+    let (project, _folder) = project(&[
+        ("inventories/prod.toml", PROD),
+        ("inventories/b.toml", "[hosts.db1]"),
+        ("retry", "web01\n# no\nweb03\n"),
+    ]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let chosen = |pattern: &str| match inventory.select(pattern, &project) {
+        Ok(hosts) => fold(hosts.iter().map(|host| host.name.as_str())),
+        Err(problems) => problems.plain(),
+    };
+    assert_eq!(chosen("all"), "db1,rsm,web[01-03]");
+    assert_eq!(chosen("prod"), "rsm,web[01-03]");
+    assert_eq!(chosen("web*"), "rsm,web[01-03]");
+    assert_eq!(chosen("web0?"), "web[01-03]");
+    assert_eq!(chosen("web[01-02],db1"), "db1,web[01-02]");
+    assert_eq!(chosen("!web02,prod,&eu"), "rsm,web[01,03]");
+    assert_eq!(chosen("!prod"), "db1");
+    assert_eq!(chosen("~web0[12]$"), "web[01-02]");
+    assert_eq!(chosen("@retry"), "web[01,03]");
+    expect![[r#"
+        error: no host or group is called `wbe`
+         |
+         = hint: did you mean `web`?
+    "#]]
+    .assert_eq(&chosen("wbe"));
+    expect![[r#"
+        error: `(` is not a regular expression: found open group without closing ')'
+    "#]]
+    .assert_eq(&chosen("~("));
+    expect![[r#"
+        error: `rsm,!prod` chooses no host
+    "#]]
+    .assert_eq(&chosen("rsm,!prod"));
+    expect![[r#"
+        error: read nofile: No such file or directory (os error 2)
+    "#]]
+    .assert_eq(&chosen("@nofile"));
+}

@@ -1,0 +1,309 @@
+//! Reads one step: the common keys are taken off, what remains is one table named after a step kind.
+
+use super::{Step, Written};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::keys::{Keys, duration, strings, wrong_type};
+use crate::model::Value;
+use crate::schema::Schema;
+use crate::source::{Data, Entry, Node, Place};
+use crate::step::{KINDS, KeyUse, Row};
+use crate::template::{Templates, is_plain};
+use crate::variables::{Origin, Setting, check_name};
+use std::time::Duration;
+
+/// Between tries when `delay` says nothing.
+const DELAY: Duration = Duration::from_secs(5);
+
+/// How often a step with `until` is tried again when `retries` says nothing, as in Ansible.
+const RETRIES_UNTIL: u32 = 3;
+
+/// What stands in a list of steps.
+pub enum StepNode {
+    /// A step.
+    Step(Box<Step>),
+    /// The place of another playbook's steps.
+    Include(Include),
+}
+
+/// `include = "other.toml"`.
+pub struct Include {
+    /// Relative to the file it is in.
+    pub path: Written,
+    /// For all of its steps.
+    pub vars: Vec<Setting>,
+    /// For all of its steps.
+    pub when: Option<Written>,
+    /// For all of its steps.
+    pub tags: Vec<String>,
+}
+
+/// Reads an element of `steps`, `handlers`, `rescue` or `always`.
+pub fn read(node: &Node, problems: &mut Diagnostics) -> Option<StepNode> {
+    match node.get("include") {
+        Some(_) => include(node, problems).map(StepNode::Include),
+        None => step(node, problems).map(|step| StepNode::Step(Box::new(step))),
+    }
+}
+
+fn include(node: &Node, problems: &mut Diagnostics) -> Option<Include> {
+    let mut keys = Keys::of(node, "an include", problems);
+    // The name is for those who read the file.
+    keys.string("name");
+    let path = written(&mut keys, "include");
+    let (when, tags, vars) = (keys.node("when"), keys.strings("tags"), keys.node("vars"));
+    keys.finish();
+    let when = when.and_then(|node| expression(node, problems));
+    let title = path.as_ref().map_or(String::new(), |path| path.text.clone());
+    let vars = vars.map(|node| Setting::table(node, &Origin::Step(title), problems)).unwrap_or_default();
+    Some(Include { path: path?, vars, when, tags })
+}
+
+impl Step {
+    /// The step as part of the playbook that includes its own.
+    pub fn included(mut self, include: &Include, vars: &[Setting]) -> Step {
+        self.vars.splice(0..0, vars.iter().cloned());
+        self.tags.extend(include.tags.iter().cloned());
+        self.when = match (include.when.clone(), self.when.take()) {
+            (Some(outer), Some(own)) => {
+                Some(Written { text: format!("({}) and ({})", outer.text, own.text), ..own })
+            }
+            (outer, own) => outer.or(own),
+        };
+        self
+    }
+}
+
+fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
+    let mut keys = Keys::of(node, "a step", problems);
+    let name = written(&mut keys, "name");
+    let [when, until, changed_when, failed_when] =
+        ["when", "until", "changed_when", "failed_when"].map(|key| keys.node(key));
+    let (items, loop_var) = (keys.node("loop"), written(&mut keys, "loop_var"));
+    let register = written(&mut keys, "register");
+    let notify = keys.read("notify", "a string or a list of strings", all_written).unwrap_or_default();
+    let (tags, vars, environment) = (keys.strings("tags"), keys.node("vars"), keys.node("environment"));
+    let (becomes, become_user) = (keys.node("become"), written(&mut keys, "become_user"));
+    let (retries, delay, timeout) = (keys.count("retries"), keys.duration("delay"), keys.duration("timeout"));
+    let [ignore_errors, run_once, no_log] =
+        ["ignore_errors", "run_once", "no_log"].map(|key| keys.boolean(key));
+    if let Some(timeout) = keys.node("timeout").filter(|node| duration(&node.value()) == Some(Duration::ZERO))
+    {
+        keys.problem(Diagnostic::error("a step needs more time than none", &timeout.place));
+    }
+    let (kind, entry) = kind(node, &mut keys)?;
+    let title = name.as_ref().map_or(kind.name.to_string(), |name| name.text.clone());
+    check_kind(kind, &entry.node, problems);
+    check_templates(node, problems);
+    let [when, until, changed_when, failed_when] =
+        [when, until, changed_when, failed_when].map(|node| node.and_then(|node| expression(node, problems)));
+    for name in loop_var.iter().chain(&register) {
+        check_name(&name.text, &name.place, problems);
+    }
+    Some(Step {
+        place: entry_place(node, entry),
+        kind,
+        keys: entry.node.clone(),
+        when,
+        items: items.cloned(),
+        loop_var: loop_var.map_or_else(|| "item".to_string(), |name| name.text),
+        register,
+        notify,
+        tags,
+        vars: vars.map(|node| Setting::table(node, &Origin::Step(title), problems)).unwrap_or_default(),
+        become_user: become_as(becomes, become_user, problems),
+        environment: environment.filter(|node| is_environment(node, problems)).cloned(),
+        retries: retries.unwrap_or(if until.is_some() { RETRIES_UNTIL } else { 0 }),
+        delay: delay.unwrap_or(DELAY),
+        until,
+        timeout,
+        changed_when,
+        failed_when,
+        ignore_errors: ignore_errors.unwrap_or(false),
+        run_once: run_once.unwrap_or(false),
+        no_log: no_log.unwrap_or(false),
+        name,
+    })
+}
+
+/// A step is shown by its name's line, else by that of its kind.
+fn entry_place(node: &Node, kind: &Entry) -> Place {
+    let name = node.entries().unwrap_or_default().iter().find(|entry| entry.key == "name");
+    name.unwrap_or(kind).place.clone()
+}
+
+fn written(keys: &mut Keys, key: &'static str) -> Option<Written> {
+    keys.read(key, "a string", |node| {
+        Some(Written { text: node.as_str()?.to_string(), place: node.place.clone() })
+    })
+}
+
+fn all_written(node: &Node) -> Option<Vec<Written>> {
+    let texts = strings(node)?;
+    let places: Vec<Place> = match &node.data {
+        Data::List(list) => list.iter().map(|item| item.place.clone()).collect(),
+        _ => vec![node.place.clone()],
+    };
+    Some(texts.into_iter().zip(places).map(|(text, place)| Written { text, place }).collect())
+}
+
+/// The one table that is named after a step kind.
+fn kind<'a>(node: &'a Node, keys: &mut Keys<'a, '_>) -> Option<(&'static Row, &'a Entry)> {
+    let rest = keys.rest();
+    let kinds: Vec<_> =
+        rest.iter().filter_map(|entry| Some((crate::step::kind(&entry.key)?, *entry))).collect();
+    let known = KINDS.iter().map(|row| row.name).chain(COMMON.iter().copied());
+    for entry in rest.iter().filter(|entry| crate::step::kind(&entry.key).is_none()) {
+        let what = if entry.node.entries().is_some() { "step kind" } else { "key" };
+        let problem = Diagnostic::error(format!("unknown {what} `{}`", entry.key), &entry.place);
+        keys.problem(problem.nearest(&entry.key, known.clone()));
+    }
+    match kinds.as_slice() {
+        [one] => return Some(*one),
+        [] if rest.is_empty() => {
+            let problem =
+                Diagnostic::error("this step does nothing", &first_place(node)).label("no step kind");
+            keys.problem(
+                problem.hint("give it one table named after a step kind; `windlass steps` lists them"),
+            );
+        }
+        [] => {}
+        [(first, _), (second, entry), ..] => {
+            let message = format!("a step has one kind, this one has `{}` and `{}`", first.name, second.name);
+            keys.problem(Diagnostic::error(message, &entry.place).hint("make two steps of it"));
+        }
+    }
+    None
+}
+
+/// The keys that every step may have.
+const COMMON: &[&str] = &[
+    "name",
+    "when",
+    "loop",
+    "loop_var",
+    "register",
+    "notify",
+    "tags",
+    "vars",
+    "become",
+    "become_user",
+    "environment",
+    "retries",
+    "delay",
+    "until",
+    "timeout",
+    "changed_when",
+    "failed_when",
+    "ignore_errors",
+    "run_once",
+    "no_log",
+    "include",
+];
+
+/// `[[steps]]` itself has no useful span, its first key has.
+fn first_place(node: &Node) -> Place {
+    node.entries()
+        .and_then(|entries| entries.first())
+        .map_or_else(|| node.place.clone(), |entry| entry.place.clone())
+}
+
+/// Checks the literal values of a kind's keys.
+fn check_kind(kind: &Row, node: &Node, problems: &mut Diagnostics) {
+    let schema = (kind.schema)().to_value();
+    let mut checked = node.clone();
+    if let Data::Table(entries) = &mut checked.data {
+        entries.retain(|entry| !is_expression(kind, entry) || !check_expressions(&entry.node, problems));
+    }
+    let mut found = Diagnostics::default();
+    Schema::new(&schema).check(&checked, &format!("`{}`", kind.name), &mut found);
+    for problem in found.iter().filter(|problem| !is_kept_apart(kind, node, &problem.message)) {
+        problems.push(problem.clone());
+    }
+}
+
+fn is_expression(kind: &Row, entry: &Entry) -> bool {
+    kind.keys.contains(&(entry.key.as_str(), KeyUse::Expression))
+}
+
+/// The expressions were taken out before the schema was asked, so it misses them.
+fn is_kept_apart(kind: &Row, node: &Node, message: &str) -> bool {
+    let entries = node.entries().unwrap_or_default().iter();
+    entries
+        .filter(|entry| is_expression(kind, entry))
+        .any(|entry| message == format!("`{}` is missing", entry.key))
+}
+
+/// Reads every expression of a key; the key is done with then.
+fn check_expressions(node: &Node, problems: &mut Diagnostics) -> bool {
+    match &node.data {
+        Data::List(list) => list.iter().for_each(|item| drop(expression(item, problems))),
+        _ => drop(expression(node, problems)),
+    }
+    true
+}
+
+/// An expression without braces, a boolean, or a list of them that must all hold.
+fn expression(node: &Node, problems: &mut Diagnostics) -> Option<Written> {
+    let place = node.place.clone();
+    let text = match &node.data {
+        Data::Scalar(Value::String(text)) => text.clone(),
+        Data::Scalar(Value::Bool(boolean)) => boolean.to_string(),
+        Data::List(list) => {
+            let parts: Option<Vec<Written>> = list.iter().map(|item| expression(item, problems)).collect();
+            parts?.iter().map(|part| format!("({})", part.text)).collect::<Vec<_>>().join(" and ")
+        }
+        _ => {
+            problems.push(wrong_type(node, "an expression"));
+            return None;
+        }
+    };
+    if let Err(failure) = Templates::names(&text, true) {
+        let failure =
+            if is_plain(&text) { failure } else { failure.hint("an expression is written without braces") };
+        problems.push(Diagnostic::failure(&failure, &place));
+    }
+    Some(Written { text, place })
+}
+
+/// Tells every string in a step that is no template though it looks like one.
+fn check_templates(node: &Node, problems: &mut Diagnostics) {
+    match &node.data {
+        Data::Scalar(Value::String(text)) => {
+            if let Err(failure) = Templates::names(text, false) {
+                problems.push(Diagnostic::failure(&failure, &node.place));
+            }
+        }
+        Data::Scalar(_) => {}
+        Data::List(list) => list.iter().for_each(|item| check_templates(item, problems)),
+        Data::Table(entries) => entries.iter().for_each(|entry| check_templates(&entry.node, problems)),
+    }
+}
+
+/// A step that becomes nobody in particular becomes root.
+fn become_as(becomes: Option<&Node>, user: Option<Written>, problems: &mut Diagnostics) -> Option<Written> {
+    let Some(node) = becomes else { return user };
+    match (node.value(), user) {
+        (Value::Bool(true), None) => Some(Written { text: "root".to_string(), place: node.place.clone() }),
+        (Value::Bool(true), user) => user,
+        (Value::Bool(false), _) => {
+            let problem = Diagnostic::error("a step cannot give up what the connection became", &node.place);
+            problems.push(problem.hint("name the user it should run as: become_user = \"deploy\""));
+            None
+        }
+        _ => {
+            problems.push(wrong_type(node, "a boolean"));
+            None
+        }
+    }
+}
+
+fn is_environment(node: &Node, problems: &mut Diagnostics) -> bool {
+    let entries = node.entries().unwrap_or_else(|| {
+        problems.push(wrong_type(node, "a table"));
+        &[]
+    });
+    for entry in entries.iter().filter(|entry| !matches!(entry.node.data, Data::Scalar(_))) {
+        problems.push(wrong_type(&entry.node, "a string"));
+    }
+    node.entries().is_some()
+}

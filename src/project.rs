@@ -1,0 +1,149 @@
+//! A project: the folder with `inventories/`, `playbooks/`, `templates/`, `files/` and, if wanted, `windlass.toml`.
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::keys::Keys;
+use crate::model::host::SshSettings;
+use crate::model::{Doing, Failure, Result};
+use crate::source::{Node, Source};
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What makes a folder a project.
+const MARKS: &[&str] = &["windlass.toml", "playbooks", "inventories"];
+
+/// A project file that is text is at most this large; beyond it somebody meant another file.
+const TEXT_BYTES: u64 = 16 << 20;
+
+/// Where everything is that windlass reads.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Its folder, absolute.
+    pub root: PathBuf,
+    /// What `windlass.toml` says.
+    pub config: Config,
+}
+
+/// The keys of `windlass.toml`. A flag on the command line is stronger.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// How many hosts are worked at once.
+    pub forks: Option<u32>,
+    /// The inventories to read, relative to the project, instead of all of `inventories/`.
+    pub inventory: Vec<String>,
+    /// For the whole of one host's run.
+    pub timeout: Option<Duration>,
+    /// How hosts are reached where the inventory does not say it.
+    pub ssh: SshSettings,
+}
+
+impl Project {
+    /// Opens `folder`, or else the nearest project at or above `here`.
+    pub fn find(folder: Option<&Path>, here: &Path) -> Result<Project, Diagnostics> {
+        let is_project = |folder: &&Path| MARKS.iter().any(|mark| folder.join(mark).exists());
+        let root = match folder {
+            Some(folder) => Some(here.join(folder)),
+            None => here.ancestors().find(is_project).map(Path::to_path_buf),
+        };
+        match root {
+            Some(root) => Project::open(&root),
+            None => Err(Failure::new(
+                format!("find the project of {}", here.display()),
+                "neither it nor a folder above it is one",
+            )
+            .hint("name one with --project, or make one with `windlass init`")
+            .into()),
+        }
+    }
+
+    fn open(root: &Path) -> Result<Project, Diagnostics> {
+        let doing = format!("open the project {}", root.display());
+        let root = root.canonicalize().doing(&doing)?;
+        let folder = fs::metadata(&root).doing(&doing)?;
+        if !folder.is_dir() {
+            return Err(Failure::new(doing, "it is no folder").into());
+        }
+        if folder.mode() & 0o002 != 0 {
+            let failure = Failure::new(doing, "everybody may write to it, so its files could be anybody's");
+            return Err(failure.hint(format!("run chmod o-w {}", root.display())).into());
+        }
+        let mut project = Project { root, config: Config::default() };
+        if project.root.join("windlass.toml").exists() {
+            project.config = Config::read(&project.read(Path::new("windlass.toml"))?)?;
+        }
+        Ok(project)
+    }
+
+    /// The folder of runs and other state; it need not exist yet.
+    pub fn state(&self) -> PathBuf {
+        self.root.join(".windlass")
+    }
+
+    /// Reads a text file. A relative path is relative to the project.
+    pub fn read(&self, path: &Path) -> Result<Arc<Source>> {
+        let path = self.root.join(path);
+        let name = self.name_of(&path);
+        let doing = format!("read {name}");
+        let mut text = String::new();
+        let file = fs::File::open(&path).doing(&doing)?;
+        file.take(TEXT_BYTES + 1).read_to_string(&mut text).doing(&doing)?;
+        if text.len() as u64 > TEXT_BYTES {
+            return Err(Failure::new(doing, format!("it is larger than {} MiB", TEXT_BYTES >> 20)));
+        }
+        Ok(Source::new(name, text))
+    }
+
+    /// A path as messages show it: relative to the project where it is inside.
+    pub fn name_of(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+
+    /// The names of the regular files below `folder` of the project, without hidden ones, in order. `deep` goes into
+    /// folders too. A folder that does not exist is empty.
+    pub fn files(&self, folder: &str, deep: bool) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        let mut waiting = vec![self.root.join(folder)];
+        while let Some(folder) = waiting.pop().filter(|folder| folder.is_dir()) {
+            let doing = format!("list {}", self.name_of(&folder));
+            for entry in fs::read_dir(&folder).doing(&doing)? {
+                let path = entry.doing(&doing)?.path();
+                match path.is_dir() {
+                    _ if is_hidden(&path) => {}
+                    true if deep => waiting.push(path),
+                    true => {}
+                    false => found.push(path),
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name.ends_with('~')
+}
+
+impl Config {
+    fn read(source: &Arc<Source>) -> Result<Config, Diagnostics> {
+        let node = Node::parse(source)?;
+        let mut problems = Diagnostics::default();
+        let mut keys = Keys::of(&node, "windlass.toml", &mut problems);
+        let forks = keys.count("forks");
+        if forks == Some(0) {
+            keys.problem(Diagnostic::error("must be at least 1", node.place_of("forks")));
+        }
+        let (inventory, timeout) = (keys.strings("inventory"), keys.duration("timeout"));
+        let ssh = keys.node("ssh");
+        keys.finish();
+        let ssh = ssh.map(|node| crate::inventory::file::ssh(node, &mut problems)).unwrap_or_default();
+        problems.unless_errors(Config { forks, inventory, timeout, ssh })
+    }
+}
+
+#[cfg(test)]
+pub mod tests;

@@ -1,0 +1,101 @@
+//! Files of the project that go into jobs: assets, texts, templates.
+
+use crate::diagnostic::Diagnostics;
+use crate::model::digest::Digest;
+use crate::model::op::Asset;
+use crate::model::{Doing, Failure, Result};
+use crate::project::Project;
+use crate::system::reason;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file of at most this many bytes travels in the job.
+const INLINE_BYTES: u64 = 64 << 10;
+
+/// The files that were asked for; each is read once for all hosts.
+pub struct Files<'a> {
+    project: &'a Project,
+    assets: RefCell<BTreeMap<PathBuf, Result<Asset>>>,
+    small: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
+}
+
+impl<'a> Files<'a> {
+    /// None yet.
+    pub fn new(project: &'a Project) -> Files<'a> {
+        Files { project, assets: RefCell::default(), small: RefCell::default() }
+    }
+
+    /// The asset that `name` names, and where it is.
+    pub fn asset(&self, name: &str) -> Result<(Asset, PathBuf)> {
+        let path = self.find(name)?;
+        let known = self.assets.borrow().get(&path).cloned();
+        let asset = known.unwrap_or_else(|| {
+            let asset = self.read_asset(&path);
+            self.assets.borrow_mut().insert(path.clone(), asset.clone());
+            asset
+        });
+        Ok((asset?, path))
+    }
+
+    /// The text of the file that `name` names.
+    pub fn text(&self, name: &str) -> Result<String> {
+        self.project.read(&self.find(name)?).map(|source| source.text.clone())
+    }
+
+    /// The asset at a path and its bytes, when they are few.
+    pub fn small(&self, path: &Path) -> Option<(Asset, Vec<u8>)> {
+        let asset = self.assets.borrow().get(path)?.clone().ok()?;
+        Some((asset, self.small.borrow().get(path)?.clone()))
+    }
+
+    /// A name is looked for below `files/`, then in the project itself.
+    fn find(&self, name: &str) -> Result<PathBuf> {
+        let paths = [self.project.root.join("files").join(name), self.project.root.join(name)];
+        let found = paths.into_iter().find(|path| path.exists()).ok_or_else(|| self.missing(name))?;
+        match found.is_dir() {
+            true => Err(Failure::new(format!("read {}", self.project.name_of(&found)), "it is a folder")),
+            false => Ok(found),
+        }
+    }
+
+    fn missing(&self, name: &str) -> Failure {
+        let failure = Failure::new(format!("find the file {name}"), "neither files/ nor the project has it");
+        let there: Vec<String> = self.project.files("files", true).unwrap_or_default().iter().map(|path| {
+            self.project.name_of(path).trim_start_matches("files/").to_string()
+        }).collect();
+        match crate::model::nearest::did_you_mean(name, there.iter().map(String::as_str)) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
+    fn read_asset(&self, path: &Path) -> Result<Asset> {
+        let doing = format!("read {}", self.project.name_of(path));
+        let mut file = fs::File::open(path).map_err(|error| reason::plain(&error)).doing(&doing)?;
+        let size = file.metadata().doing(&doing)?.len();
+        if size <= INLINE_BYTES {
+            let bytes = fs::read(path).doing(&doing)?;
+            let asset = Asset { digest: Digest::of(&bytes), size: bytes.len() as u64 };
+            self.small.borrow_mut().insert(path.to_path_buf(), bytes);
+            return Ok(asset);
+        }
+        let (digest, size) = Digest::of_reader(&mut file).doing(doing)?;
+        Ok(Asset { digest, size })
+    }
+}
+
+/// The sources of all files below `templates/` that are text, by their path there.
+pub fn templates(project: &Project) -> Result<BTreeMap<String, String>, Diagnostics> {
+    let folder = project.root.join("templates");
+    let mut sources = BTreeMap::new();
+    for path in project.files("templates", true)? {
+        let bytes = fs::read(&path).map_err(|error| reason::plain(&error)).doing(format!("read {}", project.name_of(&path)))?;
+        // What is no text can lie there; a step that names it is told that there is no such template.
+        if let Ok(text) = String::from_utf8(bytes) {
+            sources.insert(path.strip_prefix(&folder).unwrap_or(&path).display().to_string(), text);
+        }
+    }
+    Ok(sources)
+}

@@ -1,0 +1,70 @@
+//! Checks everything in a project that can be checked without connecting.
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::Inventory;
+use crate::playbook::Playbook;
+use crate::project::Project;
+use crate::source::{Place, Source};
+use crate::template::Templates;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Checks the files at `paths`, or the whole project when there are none: inventories, playbooks, templates.
+pub fn lint(project: &Project, paths: &[PathBuf]) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    if paths.is_empty() {
+        problems.keep(Inventory::load(project, &[]));
+    }
+    let files = match paths {
+        [] => ["playbooks", "templates"].iter().map(|folder| project.files(folder, true)).collect::<Result<Vec<_>, _>>(),
+        paths => paths.iter().map(|path| files_at(project, path)).collect(),
+    };
+    for file in problems.keep(files.map_err(Diagnostics::from)).into_iter().flatten().flatten() {
+        problems.append(check(project, &file));
+    }
+    problems
+}
+
+fn files_at(project: &Project, path: &Path) -> crate::model::Result<Vec<PathBuf>> {
+    let path = std::path::absolute(path).ok().filter(|path| path.exists()).unwrap_or_else(|| project.root.join(path));
+    match path.is_dir() {
+        true => project.files(&path.display().to_string(), true),
+        false => Ok(vec![path]),
+    }
+}
+
+/// What a file is follows from the folder it is in.
+fn check(project: &Project, path: &Path) -> Diagnostics {
+    let folder = path.strip_prefix(&project.root).ok().and_then(|path| path.iter().next()).and_then(|name| name.to_str());
+    let checked = match folder {
+        Some("inventories") => Inventory::load(project, &[path.to_path_buf()]).map(drop),
+        Some("templates") => template(project, path),
+        Some("windlass.toml") => Project::find(Some(&project.root), Path::new("/")).map(drop),
+        _ => playbook(project, path),
+    };
+    checked.err().unwrap_or_default()
+}
+
+fn playbook(project: &Project, path: &Path) -> Result<(), Diagnostics> {
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return Ok(());
+    }
+    Playbook::read(project, &project.read(path)?).map(drop)
+}
+
+fn template(project: &Project, path: &Path) -> Result<(), Diagnostics> {
+    // What is no text is no template.
+    let Ok(source) = project.read(path) else { return Ok(()) };
+    match Templates::names(&source.text, false) {
+        Ok(_) => Ok(()),
+        Err(failure) => Err(Diagnostic::failure(&failure, &line_of(&failure.doing, &source)).into()),
+    }
+}
+
+/// The line that a failure's text names, else the whole file.
+fn line_of(doing: &str, source: &Arc<Source>) -> Place {
+    let line = doing.rsplit("line ").next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(1).max(1);
+    let start: usize = source.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let length = source.text[start..].lines().next().map_or(0, str::len);
+    Place { source: Arc::clone(source), span: start..start + length }
+}

@@ -1,0 +1,336 @@
+//! One step of the playbook, made the step of a host's job.
+
+use super::scope::{Needs, Scope, map_of};
+use super::{Rendered, Renderer};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::arg::Arg;
+use crate::model::job::JobStep;
+use crate::model::nearest::did_you_mean;
+use crate::model::{Failure, Result, Value};
+use crate::playbook::{Step, Written};
+use crate::source::{Data, Entry, Node, what};
+use crate::step::KeyUse;
+use crate::template::is_plain;
+use serde_json::json;
+
+/// Renders a step for a host. `skip` says why it is not done there, when that is known.
+pub fn render(
+    renderer: &Renderer,
+    host: &Scope,
+    step: &Step,
+    index: u32,
+    skip: Option<String>,
+    rendered: &mut Rendered,
+) -> Result<JobStep, Diagnostics> {
+    let mut maker = Maker { renderer, step, needs: Needs::default(), rendered, problems: Diagnostics::default() };
+    let job = maker.job_step(&host.with_vars(&step.vars), index, skip);
+    let (needs, problems) = (maker.needs, maker.problems);
+    problems.unless_errors(JobStep { vars: needs.vars, item_vars: needs.item_vars, ..job })
+}
+
+struct Maker<'a> {
+    renderer: &'a Renderer<'a>,
+    step: &'a Step,
+    needs: Needs,
+    rendered: &'a mut Rendered,
+    problems: Diagnostics,
+}
+
+/// A loop over at most this many known elements is checked element by element.
+const CHECKED_ITEMS: usize = 200;
+
+impl Maker<'_> {
+    fn job_step(&mut self, scope: &Scope, index: u32, skip: Option<String>) -> JobStep {
+        let mut job = JobStep {
+            index,
+            kind: self.step.kind.name.to_string(),
+            at: self.step.place.to_string(),
+            loop_var: self.step.loop_var.clone(),
+            register: self.registers(),
+            ignore_errors: self.step.ignore_errors,
+            no_log: self.step.no_log,
+            ..JobStep::default()
+        };
+        let items = self.step.items.as_ref().filter(|_| skip.is_none()).and_then(|node| self.items(scope, node));
+        let inside = match self.step.items.is_some() {
+            true => scope.with_item_waiting(&self.step.loop_var),
+            false => scope.clone(),
+        };
+        job.skip = skip.or_else(|| self.when(&inside, &mut job.when));
+        job.name = self.name(&inside, job.skip.is_some());
+        if job.skip.is_none() {
+            job.items = items;
+            self.add_rest(&inside, &mut job);
+        }
+        job
+    }
+
+    /// What `--var` sets is stronger than a result, which is not kept then.
+    fn registers(&self) -> Option<String> {
+        let name = self.step.register.as_ref()?;
+        Some(name.text.clone()).filter(|name| !self.renderer.is_set_by_var(name))
+    }
+
+    /// Everything that matters only when the step is done.
+    fn add_rest(&mut self, scope: &Scope, job: &mut JobStep) {
+        let step = self.step;
+        job.args = self.args(scope, job.items.as_ref());
+        job.notify = step.notify.iter().map(|notify| notify.text.clone()).collect();
+        job.become_user = step.become_user.as_ref().and_then(|user| self.known_text(scope, user));
+        job.environment = self.environment(scope);
+        job.retries = step.retries;
+        job.delay = step.delay;
+        job.timeout = step.timeout;
+        let of_result = scope.with_result();
+        [job.until, job.changed_when, job.failed_when] =
+            [&step.until, &step.changed_when, &step.failed_when].map(|written| self.opinion(&of_result, written.as_ref()));
+        if let Some(Arg::Value(Value::Array(items))) = &job.items {
+            self.check_items(scope, items);
+        } else if let Some(keys) = job.args.as_ref().and_then(Arg::known) {
+            self.check_keys(&keys);
+        }
+    }
+
+    fn keep<T>(&mut self, result: Result<T>, at: &crate::source::Place) -> Option<T> {
+        result.map_err(|failure| self.problems.push(Diagnostic::failure(&failure, at))).ok()
+    }
+
+    fn name(&mut self, scope: &Scope, skipped: bool) -> Option<Arg> {
+        let name = self.step.name.as_ref()?;
+        let arg = scope.arg(&name.text.as_str().into(), &mut self.needs);
+        match skipped {
+            // A step that is not done may well have a name that cannot be rendered.
+            true => Some(arg.ok().and_then(|arg| arg.known()).map_or_else(|| Arg::Value(name.text.clone().into()), Arg::Value)),
+            false => self.keep(arg, &name.place),
+        }
+    }
+
+    /// Decides `when` if that is possible here: says why the step is skipped, or leaves the expression to the host.
+    fn when(&mut self, scope: &Scope, left: &mut Option<String>) -> Option<String> {
+        let when = self.step.when.as_ref()?;
+        let truth = scope.truth(&when.text, &mut self.needs);
+        match self.keep(truth, &when.place)? {
+            Some(true) => None,
+            Some(false) => Some(format!("when {} is false", when.text)),
+            None => {
+                *left = Some(when.text.clone());
+                None
+            }
+        }
+    }
+
+    /// The loop's list. A string without braces is an expression.
+    fn items(&mut self, scope: &Scope, node: &Node) -> Option<Arg> {
+        let arg = match node.as_str().filter(|text| is_plain(text)) {
+            Some(expression) => {
+                let value = scope.expression(expression, &mut self.needs);
+                let waits = Arg::Template(format!("{{{{ {expression} }}}}"));
+                self.keep(value, &node.place)?.map_or(waits, Arg::Value)
+            }
+            None => {
+                let arg = scope.node(node, &mut self.needs);
+                self.problems.keep(arg)?
+            }
+        };
+        match &arg {
+            Arg::Value(value) if !value.is_array() => {
+                let problem = Diagnostic::error(format!("a loop needs a list, this is {}", what(value)), &node.place);
+                let hint = value.is_object().then(|| problem.clone().hint("make a list of the map with `| dict2items`"));
+                self.problems.push(hint.unwrap_or(problem));
+                None
+            }
+            _ => Some(arg),
+        }
+    }
+
+    /// Something that must be known here, whatever the host says.
+    fn known_text(&mut self, scope: &Scope, written: &Written) -> Option<String> {
+        let arg = scope.arg(&written.text.as_str().into(), &mut self.needs);
+        match self.keep(arg, &written.place)?.known() {
+            Some(Value::String(text)) => Some(text),
+            Some(other) => {
+                self.problems.push(Diagnostic::error(format!("expected a string, this gives {}", what(&other)), &written.place));
+                None
+            }
+            None => {
+                self.problems.push(must_be_known(&written.place));
+                None
+            }
+        }
+    }
+
+    fn environment(&mut self, scope: &Scope) -> Vec<(String, Arg)> {
+        let mut environment = Vec::new();
+        for entry in self.step.environment.as_ref().and_then(Node::entries).unwrap_or_default() {
+            let arg = scope.node(&entry.node, &mut self.needs);
+            let arg = self.problems.keep(arg).map(|arg| match arg {
+                Arg::Value(value) if !value.is_string() => Arg::Value(value.to_string().into()),
+                arg => arg,
+            });
+            environment.extend(arg.map(|arg| (entry.key.clone(), arg)));
+        }
+        environment
+    }
+
+    /// `until`, `changed_when` and `failed_when` are the host's to judge, even when they are constant.
+    fn opinion(&mut self, scope: &Scope, written: Option<&Written>) -> Option<String> {
+        let written = written?;
+        // With something that waits beside it, every variable of the expression is sent along.
+        let source = format!("[result, ({})]", written.text);
+        let sent = scope.expression(&source, &mut self.needs).map_err(|failure| Failure {
+            doing: format!("evaluate `{}`", written.text),
+            ..failure
+        });
+        self.keep(sent, &written.place).map(|_| written.text.clone())
+    }
+
+    fn args(&mut self, scope: &Scope, items: Option<&Arg>) -> Option<Arg> {
+        let mut args = Vec::new();
+        let mut whole = true;
+        for entry in self.step.keys.entries().unwrap_or_default() {
+            match self.key(scope, entry, items) {
+                Some(arg) => args.push((entry.key.clone(), arg)),
+                None => whole = false,
+            }
+        }
+        whole.then(|| map_of(args))
+    }
+
+    fn key(&mut self, scope: &Scope, entry: &Entry, items: Option<&Arg>) -> Option<Arg> {
+        let key_use = self.step.kind.keys.iter().find(|(key, _)| *key == entry.key).map(|(_, key_use)| *key_use);
+        match key_use {
+            None => {
+                let arg = scope.node(&entry.node, &mut self.needs);
+                self.problems.keep(arg)
+            }
+            Some(KeyUse::Expression) => self.expressions(scope, &entry.node),
+            Some(key_use) => self.file_key(scope, key_use, entry, items),
+        }
+    }
+
+    fn expressions(&mut self, scope: &Scope, node: &Node) -> Option<Arg> {
+        if let Data::List(list) = &node.data {
+            let args: Option<Vec<Arg>> = list.iter().map(|item| self.expressions(scope, item)).collect();
+            let list = Arg::List(args?);
+            return Some(list.known().map_or(list, Arg::Value));
+        }
+        let source = node.as_str().map_or_else(|| node.value().to_string(), str::to_string);
+        let value = scope.expression(&source, &mut self.needs);
+        let value = self.keep(value, &node.place)?;
+        Some(match value {
+            Some(value) => Arg::Value(json!({ "expression": source, "value": value })),
+            None => Arg::Expression(source),
+        })
+    }
+
+    /// A key that names a file here. Inside a loop the name may be the item's.
+    fn file_key(&mut self, scope: &Scope, key_use: KeyUse, entry: &Entry, items: Option<&Arg>) -> Option<Arg> {
+        let arg = scope.node(&entry.node, &mut self.needs);
+        match (self.problems.keep(arg)?, items) {
+            (Arg::Value(Value::String(name)), _) => self.content(scope, key_use, &name, entry),
+            (Arg::Value(other), _) => Some(Arg::Value(other)),
+            (Arg::Template(source), Some(Arg::Value(Value::Array(items)))) => self.content_of_items(scope, key_use, &source, items, entry),
+            _ => {
+                self.problems.push(must_be_known(&entry.node.place).label("the name of a file here"));
+                None
+            }
+        }
+    }
+
+    fn content(&mut self, scope: &Scope, key_use: KeyUse, name: &str, entry: &Entry) -> Option<Arg> {
+        let content = match key_use {
+            KeyUse::Template => self.template(scope, name),
+            KeyUse::Asset => self.renderer.files.asset(name).map(|(asset, path)| {
+                let arg = Arg::Value(json!({ "digest": asset.digest, "size": asset.size }));
+                self.rendered.assets.insert(asset.digest, path);
+                arg
+            }),
+            KeyUse::Text | KeyUse::Expression => self.renderer.files.text(name).map(|text| Arg::Value(text.into())),
+        };
+        self.keep(content, &entry.node.place)
+    }
+
+    /// The rendered text of a file below `templates/`; what it includes goes along when it waits.
+    fn template(&mut self, scope: &Scope, name: &str) -> Result<Arg> {
+        let sources = self.renderer.templates.sources();
+        let Some(source) = sources.get(name) else {
+            let failure = Failure::new(format!("find the template {name}"), "templates/ does not have it");
+            return Err(match did_you_mean(name, sources.keys().map(String::as_str)) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            });
+        };
+        let arg = scope.file(source, &mut self.needs).map_err(|failure| {
+            let doing = failure.doing.replacen("the template", &format!("templates/{name}"), 1);
+            Failure { doing, ..failure }
+        })?;
+        if matches!(arg, Arg::Template(_)) {
+            for included in self.renderer.templates.included(source) {
+                let text = sources[&included].clone();
+                self.rendered.job.templates.insert(included, text);
+            }
+        }
+        Ok(arg)
+    }
+
+    /// The contents for all items of a known loop, as a step variable in which the host finds the item's by name.
+    fn content_of_items(&mut self, scope: &Scope, key_use: KeyUse, source: &str, items: &[Value], entry: &Entry) -> Option<Arg> {
+        let mut contents: Vec<(String, Arg)> = Vec::new();
+        for item in items {
+            let of_item = scope.with_item(&self.step.loop_var, item, &entry.node.place);
+            let name = of_item.arg(&source.into(), &mut Needs::default());
+            let Some(Value::String(name)) = self.keep(name, &entry.node.place)?.known() else {
+                self.problems.push(must_be_known(&entry.node.place).label("the name of a file here"));
+                return None;
+            };
+            let content = self.content(&of_item, key_use, &name, entry)?;
+            let differs = contents.iter().any(|(known, other)| *known == name && *other != content);
+            if content.known().is_none() || differs {
+                let problem = must_be_known(&entry.node.place).hint("use the template's name itself, not one that the item gives");
+                self.problems.push(problem);
+                return None;
+            }
+            contents.push((name, content));
+        }
+        contents.dedup();
+        let variable = format!("windlass_{}", entry.key);
+        self.needs.vars.push((variable.clone(), map_of(contents)));
+        let name = self.renderer.templates.as_expression(source)?;
+        Some(Arg::Template(format!("{{{{ {variable}[{name}] }}}}")))
+    }
+
+    /// Renders the keys for each item, as the host will, to find what would fail there.
+    fn check_items(&mut self, scope: &Scope, items: &[Value]) {
+        let place = &self.step.place;
+        for item in items.iter().take(CHECKED_ITEMS) {
+            let scope = scope.with_item(&self.step.loop_var, item, place);
+            let runs = self.step.when.as_ref().map_or(Ok(Some(true)), |when| scope.truth(&when.text, &mut Needs::default()));
+            if !matches!(runs, Ok(Some(true))) {
+                continue;
+            }
+            let needs = std::mem::take(&mut self.needs);
+            let keys = self.args(&scope, None);
+            self.needs = needs;
+            if let Some(keys) = keys.and_then(|keys| keys.known()) {
+                self.check_keys(&keys);
+            }
+        }
+    }
+
+    /// Reads the rendered keys as the host will.
+    fn check_keys(&mut self, keys: &Value) {
+        if let Err(wrong) = (self.step.kind.parse)(keys) {
+            let place = match wrong.path.as_str() {
+                "" => &self.step.place,
+                path => self.step.keys.place_of(path),
+            };
+            let key = if wrong.path.is_empty() { String::new() } else { format!(".{}", wrong.path) };
+            self.problems.push(Diagnostic::error(format!("{}{key}: {}", self.step.kind.name, wrong.why), place));
+        }
+    }
+}
+
+fn must_be_known(place: &crate::source::Place) -> Diagnostic {
+    Diagnostic::error("this must be known before a host is contacted", place)
+        .hint("it cannot depend on facts, registered results or an unknown loop")
+}

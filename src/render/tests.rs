@@ -1,0 +1,291 @@
+//! Jobs as they are made of inventories and playbooks, and what is said when they cannot be.
+
+use super::*;
+use crate::model::arg::Arg;
+use crate::project::tests::project;
+use expect_test::{Expect, expect};
+
+const HOSTS: &str = r#"
+[vars]
+port = 3002
+domain = "{{ name }}.example.com"
+arch = "{{ facts.arch }}-{{ port }}"
+[hosts.web1]
+vars = { only_here = 1 }
+[hosts.web2]
+"#;
+
+/// A project with two hosts and `playbooks/x.toml`.
+struct Case<'a> {
+    playbook: &'a str,
+    files: &'a [(&'a str, &'a str)],
+    vars: &'a [&'a str],
+    selection: Selection,
+}
+
+impl Default for Case<'_> {
+    fn default() -> Self {
+        Case { playbook: "", files: &[], vars: &[], selection: Selection::default() }
+    }
+}
+
+impl Case<'_> {
+    fn jobs(&self) -> Result<Vec<Rendered>, Diagnostics> {
+        let mut files = vec![("inventories/prod.toml", HOSTS), ("playbooks/x.toml", self.playbook)];
+        files.extend(self.files);
+        let (project, _folder) = project(&files);
+        let inventory = Inventory::load(&project, &[])?;
+        let playbook = Playbook::find(&project, "x")?;
+        let hosts = inventory.select("all", &project)?;
+        let vars: Vec<String> = self.vars.iter().map(|var| var.to_string()).collect();
+        let command_line = variables::from_command_line(&vars, &project)?;
+        let options = Options::default();
+        let request = Request {
+            project: &project,
+            inventory: &inventory,
+            playbook: &playbook,
+            hosts: &hosts,
+            command_line: &command_line,
+            selection: &self.selection,
+            options: &options,
+        };
+        Renderer::new(request)?.jobs()
+    }
+
+    /// The first host's steps, or all that is wrong.
+    fn check(&self, expected: Expect) {
+        let text = match self.jobs() {
+            Ok(jobs) => shown(&jobs[0].job),
+            Err(problems) => problems.plain(),
+        };
+        expected.assert_eq(&text);
+    }
+}
+
+fn check(playbook: &str, expected: Expect) {
+    Case { playbook, ..Case::default() }.check(expected);
+}
+
+fn shown(job: &Job) -> String {
+    let steps = job.steps.iter().chain(&job.handlers).chain(&job.rescue).chain(&job.always).map(|step| {
+        let mut text = format!("{} {}: {}", step.index, step.title(), step.args.as_ref().map_or("-".into(), arg));
+        let vars = step.vars.iter().map(|(name, value)| format!("{name}={}", arg(value)));
+        let item_vars = step.item_vars.iter().map(|(name, value)| format!("{name}={}", arg(value)));
+        for (what, value) in [
+            ("when", step.when.clone()),
+            ("skip", step.skip.clone()),
+            ("loop", step.items.as_ref().map(arg)),
+            ("until", step.until.clone()),
+            ("vars", Some(vars.collect::<Vec<_>>().join(" ")).filter(|vars| !vars.is_empty())),
+            ("item vars", Some(item_vars.collect::<Vec<_>>().join(" ")).filter(|vars| !vars.is_empty())),
+        ] {
+            text += &value.map_or(String::new(), |value| format!("\n  {what}: {value}"));
+        }
+        text + "\n"
+    });
+    let mut text: String = steps.collect();
+    text += &format!("vars {}\n", serde_json::to_string(&job.vars).unwrap());
+    text
+}
+
+fn arg(arg: &Arg) -> String {
+    match arg {
+        Arg::Value(value) => value.to_string(),
+        Arg::Template(source) => format!("T<{source}>"),
+        Arg::Expression(source) => format!("E<{source}>"),
+        Arg::List(list) => format!("[{}]", list.iter().map(self::arg).collect::<Vec<_>>().join(", ")),
+        Arg::Map(map) => {
+            let pairs = map.iter().map(|(key, value)| format!("{key}: {}", self::arg(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+#[test]
+fn what_is_known_is_rendered_and_what_is_not_waits() {
+    check(
+        r#"
+[vars]
+path = "/srv/{{ domain }}"
+[[steps]]
+name = "known for {{ name }}"
+file = { path = "{{ path }}", content = "{{ port }} {{ groups.prod | length }}", mode = "0644" }
+[[steps]]
+name = "waits for {{ facts.arch }}"
+when = "facts.arch == 'x86_64' and port == 3002"
+file = { path = "{{ path }}/{{ arch }}", content = "x" }
+register = "made"
+[[steps]]
+when = "made is changed"
+file = { path = "/x", content = "{{ made }}" }
+until = "result.changed or port == 1"
+[[steps]]
+when = "port == 80"
+file = { path = "{{ nope }}" }
+"#,
+        expect![[""]],
+    );
+}
+
+#[test]
+fn loops_wait_for_their_item_only() {
+    check(
+        r#"
+[vars]
+list = ["a", "b"]
+[[steps]]
+name = "the {{ item }}"
+loop = "list"
+vars = { path = "/srv/{{ item }}", mode = "0600" }
+file = { path = "{{ path }}", content = "{{ port }}", mode = "{{ mode }}" }
+[[steps]]
+loop = "{{ facts.disks }}"
+loop_var = "disk"
+file = { path = "/{{ disk }}" }
+"#,
+        expect![[""]],
+    );
+    check(
+        "[[steps]]\nloop = ['0644', 'rw']\nfile = { path = '/x', mode = '{{ item }}' }\n[[steps]]\nloop = '{{ port }}'\nfile = { path = '/x' }\n",
+        expect![[""]],
+    );
+}
+
+#[test]
+fn files_and_templates_go_along() {
+    let case = Case {
+        playbook: r#"
+[[steps]]
+loop = ["a", "b"]
+file = { path = "/srv/{{ item }}", source = "conf/{{ item }}.txt" }
+[[steps]]
+file = { path = "/srv/large", source = "large" }
+[[steps]]
+template = { path = "/etc/site", source = "site.conf" }
+[[steps]]
+template = { path = "/etc/waits", source = "waits.conf" }
+"#,
+        files: &[
+            ("files/conf/a.txt", "A"),
+            ("files/conf/b.txt", "B"),
+            ("files/large", &"x".repeat(70_000)),
+            ("templates/site.conf", "listen {{ port }};\n"),
+            ("templates/waits.conf", "{% include 'head' %}{{ facts.arch }} {{ domain }}\n"),
+            ("templates/head", "# {{ port }}\n"),
+        ],
+        ..Case::default()
+    };
+    case.check(expect![[""]]);
+    let rendered = case.jobs().unwrap().remove(0);
+    assert_eq!((rendered.job.assets.len(), rendered.assets.len()), (2, 1));
+    assert_eq!(rendered.job.templates.keys().collect::<Vec<_>>(), ["head"]);
+}
+
+#[test]
+fn what_cannot_be_rendered_is_pointed_at() {
+    Case {
+        playbook: r#"
+[vars]
+a = "{{ b }}"
+b = "{{ a }}"
+[[steps]]
+file = { path = "{{ domian }}", content = "{{ a }}" }
+[[steps]]
+when = "prt == 1"
+file = { path = "/{{ facts.arch }}/{{ only_here }}", mode = "{{ port }}" }
+[[steps]]
+file = { path = "/x", source = "mtod" }
+[[steps]]
+file = { path = "/x", source = "{{ facts.arch }}" }
+[[steps]]
+template = { path = "/x", source = "broken.conf" }
+[[steps]]
+file = { path = "/x", mode = "{{ domain }}" }
+"#,
+        files: &[("files/motd", ""), ("templates/broken.conf", "ok\n{{ prot }}\n")],
+        ..Case::default()
+    }
+    .check(expect![[""]]);
+}
+
+#[test]
+fn params_are_typed_and_required() {
+    let playbook = r#"
+[params.port]
+type = "port"
+required = true
+[params.level]
+type = "one-of"
+choices = ["low", "high"]
+default = "low"
+[params.version]
+[params.dry]
+type = "boolean"
+default = false
+[params.missing]
+required = true
+[[steps]]
+file = { path = "/x", content = "{{ port + 1 }} {{ level }} {{ version }} {{ dry }}" }
+"#;
+    Case { playbook, vars: &["level=hgh", "port=0"], ..Case::default() }.check(expect![[""]]);
+    Case { playbook, vars: &["version=1.10", "port=80", "dry=yes", "missing=x"], ..Case::default() }.check(expect![[""]]);
+    Case { playbook, vars: &["nothing", "a-b=1"], ..Case::default() }.check(expect![[""]]);
+}
+
+#[test]
+fn secrets_are_listed_and_never_told() {
+    let case = Case {
+        playbook: "[params.token]\ntype = 'secret'\ndefault = 'file:token'\n[[steps]]\nfile = { path = '/x', content = '{{ token }}' }\n",
+        files: &[("token", "hunter2\n")],
+        ..Case::default()
+    };
+    assert_eq!(case.jobs().unwrap()[0].job.secrets, ["hunter2"]);
+    let wrong = Case { playbook: &case.playbook.replace("content = '{{ token }}'", "mode = '{{ token }}'"), ..case };
+    assert!(!wrong.jobs().unwrap_err().plain().contains("hunter2"));
+}
+
+#[test]
+fn tags_start_and_run_once_choose_steps() {
+    let playbook = "[[steps]]\nname = 'one'\ntags = 'a'\nfile = { path = '/1' }\n[[steps]]\nname = 'two'\ntags = 'never'\nfile = { path = '/2' }\n[[steps]]\nname = 'three'\nrun_once = true\ntags = 'always'\nfile = { path = '/3' }\n";
+    let skips = |selection: Selection| {
+        let jobs = Case { playbook, selection, ..Case::default() }.jobs().unwrap();
+        let skip = |step: &JobStep| step.skip.clone().unwrap_or_else(|| "done".to_string());
+        let of = |rendered: &Rendered| rendered.job.steps.iter().map(skip).collect::<Vec<_>>().join(", ");
+        jobs.iter().map(of).collect::<Vec<_>>().join(" | ")
+    };
+    assert_eq!(skips(Selection::default()), "done, tagged never, done | done, tagged never, runs once, on web1");
+    let tags = Selection { tags: vec!["never".to_string()], ..Selection::default() };
+    assert_eq!(skips(tags), "its tags are not asked for, done, done | its tags are not asked for, done, runs once, on web1");
+    let start = Selection { start_at_step: Some("three".to_string()), ..Selection::default() };
+    assert_eq!(skips(start), "before step three, before step three, done | before step three, before step three, runs once, on web1");
+    let unknown = Selection { start_at_step: Some("tree".to_string()), ..Selection::default() };
+    Case { playbook, selection: unknown, ..Case::default() }.check(expect![[""]]);
+}
+
+#[test]
+fn a_variable_is_explained() {
+    let (project, _folder) = project(&[
+        ("inventories/prod.toml", HOSTS),
+        ("playbooks/x.toml", "[params.port]\ntype = 'port'\ndefault = 1\n[vars]\nport = 2\n[[steps]]\nname = 's'\nvars = { port = 3 }\nfile = { path = '/x' }\n"),
+    ]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let playbook = Playbook::find(&project, "x").unwrap();
+    let var = variables::from_command_line(&["port=4".to_string()], &project).unwrap();
+    let explain = |name| match variables::explain(&inventory, Some(&playbook), &var, "web1", name) {
+        Ok(explanation) => explanation.to_string(),
+        Err(problems) => problems.plain(),
+    };
+    expect![[""]].assert_eq(&explain("port"));
+    expect![[""]].assert_eq(&explain("prot"));
+}
+
+#[test]
+fn the_whole_project_is_linted() {
+    let (project, _folder) = project(&[
+        ("inventories/prod.toml", "[hosts.a]\nadress = 'x'\n"),
+        ("playbooks/x.toml", "[[steps]]\n"),
+        ("templates/deep/x.conf", "ok\n{% if %}\n"),
+    ]);
+    expect![[""]].assert_eq(&lint(&project, &[]).plain());
+    assert_eq!(lint(&project, &[PathBuf::from("templates")]).errors(), 1);
+}

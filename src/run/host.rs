@@ -1,0 +1,113 @@
+//! One host from connecting to its verdict.
+
+use super::{Ended, Interrupt, Task, Teller, Work, job, plain};
+use crate::model::Failure;
+use crate::model::outcome::HostOutcome;
+use crate::model::run::HostEvent;
+use crate::ssh::{self, Connection, Shared};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Agents and commands get so long to end after they were killed.
+const KILL_GRACE: Duration = Duration::from_secs(5);
+
+/// What the work on every host of a run shares.
+pub struct Tools {
+    pub shared: Arc<Shared>,
+    pub teller: Teller,
+    pub interrupt: watch::Receiver<Interrupt>,
+    pub fetched: PathBuf,
+    pub timeout: Option<Duration>,
+}
+
+/// Does the work of one host and says how it ended. Never panics on what a host says.
+pub async fn work(work: Work, tools: Tools) -> Ended {
+    let name = work.host.clone();
+    tools.teller.tell(&name, HostEvent::Connecting { attempt: 1 }).await;
+    let mut interrupt = tools.interrupt.clone();
+    let connected = tokio::select! {
+        connected = ssh::connect(&work.target, &tools.shared) => connected,
+        () = asked_for(&mut interrupt, Interrupt::Stop) => return (HostOutcome::Cancelled, None),
+    };
+    let connection = match connected {
+        Ok(connection) => connection,
+        Err(error) => return (HostOutcome::Unreachable, Some(error.failure)),
+    };
+    tools.teller.tell(&name, HostEvent::Connected).await;
+    let ended = on(&connection, work, &tools).await;
+    connection.disconnect().await;
+    ended
+}
+
+/// Works a host that is logged in to, within the time that one host may take. When that is over, or somebody is in a
+/// hurry, the host is asked to kill what runs; what then says nothing more ends as unknown.
+async fn on(connection: &Connection, work: Work, tools: &Tools) -> Ended {
+    let (hurry, hurried) = watch::channel(Interrupt::None);
+    let name = work.host.clone();
+    let ended = async {
+        match work.task {
+            Task::Job(job, files) => {
+                let task = job::Task {
+                    name: name.clone(),
+                    job: *job,
+                    files,
+                    becoming: work.becoming,
+                    password: work.password,
+                };
+                job::run(connection, task, tools, hurried).await
+            }
+            Task::Command(line) => {
+                let line = plain::Line { text: line, becoming: work.becoming, password: work.password };
+                plain::run(connection, &name, &line, tools, hurried).await
+            }
+        }
+    };
+    tokio::pin!(ended);
+    let mut interrupt = tools.interrupt.clone();
+    let time_is_up = async {
+        match tools.timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(time_is_up);
+    let why = loop {
+        tokio::select! {
+            ended = &mut ended => return ended,
+            () = asked_for_more(&mut interrupt, *hurry.borrow()) => {
+                let level = *interrupt.borrow();
+                hurry.send_replace(level);
+                if level == Interrupt::Kill { break "it was killed by Ctrl-C"; }
+            }
+            () = &mut time_is_up => {
+                hurry.send_replace(Interrupt::Kill);
+                break "its time was up, so it was killed";
+            }
+        }
+    };
+    match tokio::time::timeout(KILL_GRACE, ended).await {
+        Ok((outcome, failure)) => {
+            (outcome, Some(failure.unwrap_or_else(|| Failure::new(format!("work {name}"), why))))
+        }
+        Err(_) => {
+            let why = format!("{why}, and told nothing within {} s", KILL_GRACE.as_secs());
+            let hint = "windlass settles it from the host's own journal at the next contact";
+            (HostOutcome::Unknown, Some(Failure::new(format!("work {name}"), why).hint(hint)))
+        }
+    }
+}
+
+/// Returns once the person wants at least `level`.
+pub async fn asked_for(interrupt: &mut watch::Receiver<Interrupt>, level: Interrupt) {
+    if interrupt.wait_for(|now| *now >= level).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn asked_for_more(interrupt: &mut watch::Receiver<Interrupt>, than: Interrupt) {
+    if interrupt.wait_for(|now| *now > than).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

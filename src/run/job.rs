@@ -1,0 +1,238 @@
+//! A job on one host: by the agent that is there, by the one that is placed there, or through the host's shell.
+
+use super::assets;
+use super::host::{Tools, asked_for};
+use super::{Ended, Interrupt, Tried, shell};
+use crate::agent_binary::{self, AgentBinary};
+use crate::model::digest::Digest;
+use crate::model::event::{Event, Order};
+use crate::model::job::Job;
+use crate::model::outcome::HostOutcome;
+use crate::model::run::HostEvent;
+use crate::model::{Failure, Result};
+use crate::ssh::ship::{self, Bare, Become};
+use crate::ssh::{Chunk, Connection, Exit, Reader, Writer};
+use crate::wire::{self, Frames};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{Mutex, watch};
+
+/// What a login says on standard error is kept for messages up to so many bytes.
+const WORDS_KEPT: usize = 16 * 1024;
+
+/// A job with what it needs on the controller.
+pub struct Task {
+    pub name: String,
+    pub job: Job,
+    pub files: BTreeMap<Digest, PathBuf>,
+    pub becoming: Option<Become>,
+    pub password: Option<String>,
+}
+
+/// How one attempt to have the job done by an agent ended.
+enum Attempt {
+    /// With the agent's verdict, or with the loss of it.
+    Ended(Ended),
+    /// The host has no agent of ours. Nothing was started.
+    Bare(Bare),
+}
+
+/// Has the job done.
+pub async fn run(connection: &Connection, task: Task, tools: &Tools, hurry: watch::Receiver<Interrupt>) -> Ended {
+    let mut task = task;
+    // Whoever is that user already needs neither sudo nor its password.
+    task.becoming = task.becoming.filter(|becoming| becoming.user != connection.worked().user);
+    task.password = task.password.filter(|_| task.becoming.is_some());
+    match try_run(connection, &task, tools, hurry).await {
+        Ok(ended) => ended,
+        // Whatever fails outside of an attempt fails before the job was started.
+        Err(failure) => (HostOutcome::Unreachable, Some(failure)),
+    }
+}
+
+async fn try_run(
+    connection: &Connection,
+    task: &Task,
+    tools: &Tools,
+    hurry: watch::Receiver<Interrupt>,
+) -> Tried<Ended> {
+    let agents = agent_binary::all()?;
+    let bare = match by_agent(connection, task, agents, tools, hurry.clone()).await? {
+        Attempt::Ended(ended) => return Ok(ended),
+        Attempt::Bare(bare) => bare,
+    };
+    let agent = agent_binary::for_platform(&bare.machine)?.filter(|_| bare.system == "Linux" && bare.folder.is_some());
+    let Some(agent) = agent else {
+        return shell::run(connection, task, bare.state, tools, hurry).await;
+    };
+    tools.teller.tell(&task.name, HostEvent::Uploading { bytes: agent.gzipped.len() as u64 }).await;
+    place(connection, task, agent, &bare).await?;
+    match by_agent(connection, task, agents, tools, hurry.clone()).await? {
+        Attempt::Ended(ended) => Ok(ended),
+        Attempt::Bare(bare) => shell::run(connection, task, bare.state, tools, hurry).await,
+    }
+}
+
+/// Sends the job to the agent that may be there, without asking first: when it is, that is one round trip.
+async fn by_agent(
+    connection: &Connection,
+    task: &Task,
+    agents: &[AgentBinary],
+    tools: &Tools,
+    hurry: watch::Receiver<Interrupt>,
+) -> Tried<Attempt> {
+    let find = ship::find(agents, task.becoming.as_ref());
+    let first = first_bytes(task)?;
+    let channel = connection.exec_with_input(&find, first).await?;
+    tools.teller.tell(&task.name, HostEvent::Sent).await;
+    let (reader, writer) = channel.split();
+    let writer = Arc::new(Mutex::new(writer));
+    let urging = tokio::spawn(urge(writer.clone(), hurry));
+    let attempt = Listening { task, tools, writer, frames: Frames::default(), words: Vec::new() }.listen(reader).await;
+    urging.abort();
+    Ok(attempt)
+}
+
+/// A password line when one is needed, the marker that ends all noise, the job.
+fn first_bytes(task: &Task) -> Result<Bytes> {
+    let password = task.password.as_ref().map(|password| format!("{password}\n")).unwrap_or_default();
+    let job = wire::frame(&Order::Job(Box::new(task.job.clone())))?;
+    Ok(Bytes::from([password.as_bytes(), wire::MARKER, &job].concat()))
+}
+
+/// Passes on that somebody is in a hurry.
+async fn urge(writer: Arc<Mutex<Writer>>, mut hurry: watch::Receiver<Interrupt>) {
+    for (level, order) in [(Interrupt::Stop, Order::Stop), (Interrupt::Kill, Order::Kill)] {
+        asked_for(&mut hurry, level).await;
+        if let Ok(frame) = wire::frame(&order) {
+            // A channel that takes nothing any more ends by itself.
+            let _gone = writer.lock().await.write(Bytes::from(frame)).await;
+        }
+    }
+}
+
+/// Reads what the agent tells, to its end.
+struct Listening<'a> {
+    task: &'a Task,
+    tools: &'a Tools,
+    writer: Arc<Mutex<Writer>>,
+    frames: Frames,
+    words: Vec<u8>,
+}
+
+impl Listening<'_> {
+    async fn listen(mut self, mut reader: Reader) -> Attempt {
+        let mut verdict = None;
+        let mut status = None;
+        let mut lost = None;
+        let mut files = assets::Fetched::new(&self.tools.fetched, &self.task.name);
+        while let Some(chunk) = reader.next().await {
+            match chunk {
+                Chunk::Stdout(bytes) => {
+                    self.frames.push(&bytes);
+                    match self.take_frames(&mut files).await {
+                        Ok(Some(ended)) => verdict = Some(ended),
+                        Ok(None) => {}
+                        Err(failure) => {
+                            lost = Some(failure);
+                            break;
+                        }
+                    }
+                }
+                Chunk::Stderr(bytes) => keep_words(&mut self.words, &bytes),
+                Chunk::Exit(Exit::Status(code)) => status = Some(code),
+                Chunk::Exit(Exit::Signal(_)) => {}
+                Chunk::Lost(failure) => lost = Some(failure),
+            }
+        }
+        match verdict {
+            Some(ended) => Attempt::Ended(ended),
+            None => self.without_verdict(status, lost),
+        }
+    }
+
+    async fn take_frames(&mut self, files: &mut assets::Fetched) -> Result<Option<Ended>> {
+        while let Some(event) = self.frames.next::<Event>()? {
+            match event {
+                Event::Hello(hello) if hello.version != wire::VERSION => {
+                    let why = format!("it speaks version {} and we speak {}", hello.version, wire::VERSION);
+                    return Err(Failure::new("talk to the agent", why));
+                }
+                Event::Finished { nonce, outcome, failure } if nonce == self.task.job.nonce => {
+                    return Ok(Some((outcome, failure)));
+                }
+                Event::Finished { .. } => {
+                    return Err(Failure::new("take the agent's verdict", "it is not the verdict on this job")
+                        .hint("something on the host pretends to be windlass's agent"));
+                }
+                Event::Need(digest) => self.send_asset(digest)?,
+                Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
+                event => self.tools.teller.tell(&self.task.name, HostEvent::Said(event)).await,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sent by a task of its own, since the agent may have more to say before it has read it all.
+    fn send_asset(&self, digest: Digest) -> Result<()> {
+        let Some(path) = self.task.files.get(&digest).cloned() else {
+            return Err(Failure::new("send a file", format!("the host asks for {digest}, which is not in its job")));
+        };
+        tokio::spawn(assets::send(self.writer.clone(), digest, path));
+        Ok(())
+    }
+
+    /// No verdict: either nothing was started there, or what was started is to be settled later.
+    fn without_verdict(self, status: Option<u32>, lost: Option<Failure>) -> Attempt {
+        let started = self.frames.started();
+        if !started && let Some(bare) = ship::bare(self.frames.noise()) {
+            return Attempt::Bare(bare);
+        }
+        if !started && let (None, Some(_)) = (&lost, status) {
+            let said = [self.frames.noise(), &self.words].concat();
+            let failure = ship::explain(self.task.becoming.as_ref(), status, &String::from_utf8_lossy(&said));
+            return Attempt::Ended((HostOutcome::Unreachable, Some(failure)));
+        }
+        let failure = lost.unwrap_or_else(|| {
+            let words = String::from_utf8_lossy(&self.words).trim().to_string();
+            let why = if words.is_empty() { "it ended without one".to_string() } else { words };
+            Failure::new("wait for the agent's verdict", why)
+        });
+        let hint = "windlass settles it from the host's own journal at the next contact";
+        Attempt::Ended((HostOutcome::Unknown, Some(failure.hint(hint))))
+    }
+}
+
+async fn place(connection: &Connection, task: &Task, agent: &AgentBinary, bare: &Bare) -> Result<()> {
+    let command = ship::place(agent, bare, task.becoming.as_ref())?;
+    let password = task.password.as_ref().map(|password| format!("{password}\n")).unwrap_or_default();
+    let packed = if bare.gzip { agent.gzipped.to_vec() } else { agent.raw()? };
+    let input = Bytes::from([password.into_bytes(), packed].concat());
+    let (mut reader, mut writer) = connection.exec_with_input(&command, input).await?.split();
+    let ending = tokio::spawn(async move { writer.eof().await });
+    let (mut said, mut status) = (Vec::new(), None);
+    while let Some(chunk) = reader.next().await {
+        match chunk {
+            Chunk::Stdout(bytes) | Chunk::Stderr(bytes) => keep_words(&mut said, &bytes),
+            Chunk::Exit(Exit::Status(code)) => status = Some(code),
+            Chunk::Exit(Exit::Signal(_)) => {}
+            Chunk::Lost(failure) => return Err(failure),
+        }
+    }
+    ending.abort();
+    let said = String::from_utf8_lossy(&said);
+    if said.lines().any(|line| line == ship::PLACED) {
+        return Ok(());
+    }
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_string();
+    let ended = status.map_or_else(|| "no exit status".to_string(), |status| format!("exit status {status}"));
+    Err(Failure::new("place the agent", format!("{ended}: {last}"))
+        .hint("look whether the disk of the host is full; windlass needs about 3 MB in the login's cache folder"))
+}
+
+fn keep_words(words: &mut Vec<u8>, bytes: &[u8]) {
+    let room = WORDS_KEPT.saturating_sub(words.len());
+    words.extend_from_slice(&bytes[..bytes.len().min(room)]);
+}

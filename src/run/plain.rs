@@ -1,0 +1,106 @@
+//! One command on one host through its login shell: no agent, no journal, its output told as it is.
+
+use super::host::{Tools, asked_for};
+use super::{Ended, Interrupt};
+use crate::model::Failure;
+use crate::model::event::{Event, Output, StepEnded};
+use crate::model::outcome::{HostOutcome, StepOutcome};
+use crate::model::run::HostEvent;
+use crate::ssh::ship::{self, Become};
+use crate::ssh::{Chunk, Connection, Exit};
+use crate::system::OUTPUT_KEPT;
+use bytes::Bytes;
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// A line of shell text and who runs it.
+pub struct Line {
+    pub text: String,
+    pub becoming: Option<Become>,
+    pub password: Option<String>,
+}
+
+impl Line {
+    fn command(&self) -> String {
+        ship::line(&self.text, self.becoming.as_ref())
+    }
+
+    fn input(&self) -> Bytes {
+        self.password.as_ref().map(|password| Bytes::from(format!("{password}\n"))).unwrap_or_default()
+    }
+}
+
+/// Runs the command and tells it as one step.
+pub async fn run(
+    connection: &Connection,
+    host: &str,
+    line: &Line,
+    tools: &Tools,
+    mut hurry: watch::Receiver<Interrupt>,
+) -> Ended {
+    let began = Instant::now();
+    let mut channel = match connection.exec_with_input(&line.command(), line.input()).await {
+        Ok(channel) => channel,
+        Err(failure) => return (HostOutcome::Unreachable, Some(failure)),
+    };
+    let _closed_already = channel.eof().await;
+    tools.teller.tell(host, HostEvent::Sent).await;
+    let mut output = Output { status: -1, ..Output::default() };
+    let mut lost = None;
+    loop {
+        let chunk = tokio::select! {
+            chunk = channel.next() => chunk,
+            () = asked_for(&mut hurry, Interrupt::Kill) => {
+                let _gone = channel.signal(crate::ssh::Signal::Term).await;
+                break;
+            }
+        };
+        match chunk {
+            None => break,
+            Some(Chunk::Stdout(bytes)) => keep(&mut output.stdout, &bytes, &mut output.total),
+            Some(Chunk::Stderr(bytes)) => keep(&mut output.stderr, &bytes, &mut output.total),
+            Some(Chunk::Exit(Exit::Status(status))) => output.status = status as i32,
+            Some(Chunk::Exit(Exit::Signal(name))) => lost = Some(Failure::new("run it", format!("SIG{name} ended it"))),
+            Some(Chunk::Lost(failure)) => lost = Some(failure),
+        }
+    }
+    let ended = verdict(line, &output, lost);
+    let step = told(line, output, &ended, began);
+    tools.teller.tell(host, HostEvent::Said(Event::StepEnded(step))).await;
+    (ended.0, ended.1)
+}
+
+fn verdict(line: &Line, output: &Output, lost: Option<Failure>) -> Ended {
+    let doing = format!("run {}", line.text);
+    match (output.status, lost) {
+        (0, _) => (HostOutcome::Changed, None),
+        (-1, Some(failure)) => (HostOutcome::Unknown, Some(failure)),
+        (-1, None) => (HostOutcome::Unknown, Some(Failure::new(doing, "it ended without telling its status"))),
+        (127, _) => (HostOutcome::Failed, Some(Failure::new(doing, "exit status 127: there is no such program there"))),
+        (status, _) => (HostOutcome::Failed, Some(Failure::new(doing, format!("exit status {status}")))),
+    }
+}
+
+fn told(line: &Line, output: Output, ended: &Ended, began: Instant) -> StepEnded {
+    StepEnded {
+        step: 0,
+        item: None,
+        name: line.text.clone(),
+        outcome: if ended.0 == HostOutcome::Changed { StepOutcome::Changed } else { StepOutcome::Failed },
+        took: began.elapsed(),
+        tries: 1,
+        changes: Vec::new(),
+        diff: None,
+        output: Some(output),
+        notes: Vec::new(),
+        failure: ended.1.clone(),
+        ignored: false,
+    }
+}
+
+/// Keeps the head; all bytes are counted.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8], total: &mut u64) {
+    *total += bytes.len() as u64;
+    let room = (2 * OUTPUT_KEPT).saturating_sub(kept.len());
+    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+}

@@ -1,0 +1,142 @@
+//! A run from its durable intent to its exit code: what hosts tell goes to the record and to the reader, Ctrl-C goes to
+//! the hosts.
+
+use super::{EVENTS_WAITING, Interrupt, Options, Task, Teller, Work};
+use crate::model::run::{RunEvent, RunIntent, What};
+use crate::model::{Doing, Failure, Result};
+use crate::record::{Redactor, Sqlite, Store, Writer};
+use crate::report::{self, Reporter, exit_code};
+use crate::ssh::Shared;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How often the progress on the screen is drawn when nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+/// All that a run needs.
+pub struct Session {
+    /// What is recorded of it before it begins.
+    pub intent: RunIntent,
+    /// The hosts and what is to be done there.
+    pub work: Vec<Work>,
+    /// How the work is spread.
+    pub options: Options,
+    /// Texts that nobody may read in record or output.
+    pub secrets: Vec<String>,
+    /// How it is told.
+    pub report: report::Options,
+    /// What connections share.
+    pub shared: Shared,
+}
+
+/// Runs it and returns the exit code. Fails when windlass itself cannot go on.
+pub fn execute(mut session: Session, mut store: Sqlite) -> Result<u8> {
+    let redactor = Redactor::new(&session.secrets);
+    let epoch = store.begin(&redactor.intent(session.intent.clone()))?;
+    for work in &mut session.work {
+        if let Task::Job(job, _) = &mut work.task {
+            job.epoch = epoch;
+            job.settle = store.unsettled(&work.host)?.into_iter().filter(|run| *run != job.run).collect();
+        }
+    }
+    let writer = Writer::start(Box::new(store), session.intent.run.clone())?;
+    let reporter = Reporter::new(session.report, Box::new(std::io::stdout()), Box::new(std::io::stderr()));
+    let told = Told { redactor, writer, reporter, broken: None };
+    let runtime = tokio::runtime::Runtime::new().doing("start the threads that connect")?;
+    let Session { intent, work, options, shared, .. } = session;
+    runtime.block_on(watch_over(intent, epoch, work, options, Arc::new(shared), told))
+}
+
+/// Where every event goes, without secrets.
+struct Told {
+    redactor: Redactor,
+    writer: Writer,
+    reporter: Reporter,
+    broken: Option<Failure>,
+}
+
+impl Told {
+    fn event(&mut self, what: What) {
+        self.clean(RunEvent::now(what));
+    }
+
+    /// A record that cannot be written any more stops the run: see [`watch_over`].
+    fn clean(&mut self, event: RunEvent) {
+        let event = self.redactor.event(event);
+        self.reporter.event(&event);
+        if let Err(failure) = self.writer.event(event) {
+            self.broken.get_or_insert(failure);
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        self.writer.finish()?;
+        self.reporter.finish()?;
+        self.broken.map_or(Ok(()), Err)
+    }
+}
+
+async fn watch_over(
+    intent: RunIntent,
+    epoch: u64,
+    work: Vec<Work>,
+    options: Options,
+    shared: Arc<Shared>,
+    mut told: Told,
+) -> Result<u8> {
+    let kind = intent.kind;
+    let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
+    let (urge, urged) = watch::channel(Interrupt::None);
+    told.event(What::Started { intent: Box::new(intent), epoch });
+    let running = tokio::spawn(async move { super::run(work, &options, shared, Teller::new(events), urged).await });
+    let mut signals = Signals::new()?;
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            biased;
+            event = arriving.recv() => match event {
+                Some(event) => told.clean(event),
+                None => break,
+            },
+            () = signals.next() => {
+                let level = if *urge.borrow() == Interrupt::None { Interrupt::Stop } else { Interrupt::Kill };
+                urge.send_replace(level);
+                told.event(What::Interrupted);
+            }
+            _ = tick.tick() => told.reporter.tick(),
+        }
+        // Without a record nothing more is begun; what is under way finishes its step and is in the hosts' journals.
+        if told.broken.is_some() && *urge.borrow() == Interrupt::None {
+            urge.send_replace(Interrupt::Stop);
+        }
+    }
+    let outcomes = running.await.map_err(|panic| Failure::new("run", format!("windlass itself failed: {panic}")))?;
+    let interrupted = *urge.borrow() != Interrupt::None;
+    let exit = exit_code(kind, outcomes.into_values(), interrupted);
+    told.event(What::Ended { exit });
+    told.finish()?;
+    Ok(exit)
+}
+
+/// What a person or a service manager sends to end a run.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let doing = "listen for Ctrl-C";
+        let interrupt = signal(SignalKind::interrupt()).doing(doing)?;
+        Ok(Signals { interrupt, terminate: signal(SignalKind::terminate()).doing(doing)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! A job through a host's own sh, where no agent can run: the same engine, here, over the shell there.
+
+use super::host::{Tools, asked_for};
+use super::job::Task;
+use super::{Ended, Interrupt, Tried};
+use crate::engine::converge::Link;
+use crate::engine::journal::{self, Store};
+use crate::engine::perform::Assets;
+use crate::engine::work::{self, Verdict};
+use crate::model::event::{Event, Hello};
+use crate::model::op::Asset;
+use crate::model::outcome::HostOutcome;
+use crate::model::path::HostPath;
+use crate::model::run::HostEvent;
+use crate::model::{Doing, Failure, Result};
+use crate::run::assets;
+use crate::ssh::ship;
+use crate::ssh::{Chunk, Connection, Exit};
+use crate::system::shell::Shell;
+use crate::wire;
+use bytes::Bytes;
+use std::io::{self, Cursor, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{mpsc, watch};
+
+/// Pieces that may wait in either direction.
+const PIECES_WAITING: usize = 64;
+
+/// Has the job done through a shell.
+pub async fn run(
+    connection: &Connection,
+    task: &Task,
+    state: HostPath,
+    tools: &Tools,
+    mut hurry: watch::Receiver<Interrupt>,
+) -> Tried<Ended> {
+    let first = task.password.as_ref().map(|password| Bytes::from(format!("{password}\n"))).unwrap_or_default();
+    let channel = connection.exec_with_input(&ship::shell(task.becoming.as_ref()), first).await?;
+    let (mut reader, mut writer) = channel.split();
+    let (to_host, mut outgoing) = mpsc::channel::<Bytes>(PIECES_WAITING);
+    let (incoming, from_host) = mpsc::channel::<Bytes>(PIECES_WAITING);
+    let (tell, mut told) = mpsc::channel::<Event>(PIECES_WAITING);
+    let stopping = Arc::new(AtomicBool::new(false));
+    let pipe = Pipe { to_host, from_host, left: Bytes::new() };
+    let engine = Engine { task: copy_of(task), state, tell, stopping: stopping.clone() };
+    let mut working = tokio::task::spawn_blocking(move || engine.work(pipe));
+    let sending = tokio::spawn(async move {
+        while let Some(bytes) = outgoing.recv().await {
+            if writer.write(bytes).await.is_err() {
+                return;
+            }
+        }
+        let _closed_already = writer.eof().await;
+    });
+    let receiving = tokio::spawn(async move {
+        while let Some(chunk) = reader.next().await {
+            let bytes = match chunk {
+                Chunk::Stdout(bytes) => bytes,
+                Chunk::Stderr(_) | Chunk::Exit(Exit::Status(_) | Exit::Signal(_)) | Chunk::Lost(_) => continue,
+            };
+            if incoming.send(bytes).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut files = assets::Fetched::new(&tools.fetched, &task.name);
+    let mut hurried = false;
+    let ended = loop {
+        tokio::select! {
+            biased;
+            Some(event) = told.recv() => match event {
+                Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
+                event => tools.teller.tell(&task.name, HostEvent::Said(event)).await,
+            },
+            () = asked_for(&mut hurry, Interrupt::Stop), if !hurried => {
+                hurried = true;
+                stopping.store(true, Ordering::SeqCst);
+            }
+            ended = &mut working => break ended,
+        }
+    };
+    sending.abort();
+    receiving.abort();
+    Ok(ended.unwrap_or_else(|panic| {
+        let failure = Failure::new(format!("work {}", task.name), format!("windlass itself failed: {panic}"));
+        (HostOutcome::Unknown, Some(failure.hint("this is a bug")))
+    }))
+}
+
+fn copy_of(task: &Task) -> Task {
+    Task {
+        name: task.name.clone(),
+        job: task.job.clone(),
+        files: task.files.clone(),
+        becoming: task.becoming.clone(),
+        password: None,
+    }
+}
+
+/// The engine on a thread of its own: it waits for the shell's answers.
+struct Engine {
+    task: Task,
+    state: HostPath,
+    tell: mpsc::Sender<Event>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Engine {
+    fn work(self, pipe: Pipe) -> Ended {
+        let Pipe { to_host, from_host, left } = pipe;
+        let shell = match Shell::new(Box::new(ToHost(to_host)), Box::new(FromHost { from_host, left })) {
+            Ok(shell) => shell,
+            Err(failure) => return (HostOutcome::Unreachable, Some(failure)),
+        };
+        self.tell(Event::Hello(Hello {
+            version: wire::VERSION,
+            system: "sh".to_string(),
+            pid: 0,
+            boot_id: journal::boot_id(&shell),
+        }));
+        let Verdict { outcome, failure } = work::work(&self.task.job, &shell, &Store::at(self.state.clone()), &self);
+        if shell.is_lost() {
+            let why = failure.unwrap_or_else(|| Failure::new("work through the shell", "the connection was lost"));
+            return (HostOutcome::Unknown, Some(why));
+        }
+        (outcome, failure)
+    }
+}
+
+impl Link for Engine {
+    fn tell(&self, event: Event) {
+        // Nobody listens only when the run is over.
+        let _nobody_listens = self.tell.blocking_send(event);
+    }
+
+    fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+}
+
+impl Assets for Engine {
+    fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
+        if let Some(inline) = self.task.job.assets.iter().find(|inline| inline.asset == *asset) {
+            return Ok(Box::new(Cursor::new(&inline.bytes)));
+        }
+        let path = self.task.files.get(&asset.digest);
+        let path = path.ok_or_else(|| Failure::new("open a file", format!("{} is not in the job", asset.digest)))?;
+        let file = std::fs::File::open(path).doing(format!("open {}", path.display()))?;
+        Ok(Box::new(crate::model::digest::Checked::new(file, &asset.digest)))
+    }
+}
+
+/// Both ways between the engine's thread and the channel.
+struct Pipe {
+    to_host: mpsc::Sender<Bytes>,
+    from_host: mpsc::Receiver<Bytes>,
+    left: Bytes,
+}
+
+struct ToHost(mpsc::Sender<Bytes>);
+
+impl Write for ToHost {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.0.blocking_send(Bytes::copy_from_slice(bytes));
+        sent.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct FromHost {
+    from_host: mpsc::Receiver<Bytes>,
+    left: Bytes,
+}
+
+impl Read for FromHost {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.left.is_empty() {
+            match self.from_host.blocking_recv() {
+                Some(bytes) => self.left = bytes,
+                None => return Ok(0),
+            }
+        }
+        let n = self.left.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&self.left.split_to(n));
+        Ok(n)
+    }
+}

@@ -1,0 +1,181 @@
+//! The built program, as people type it.
+#![expect(clippy::disallowed_methods, reason = "these tests run the built program itself")]
+
+use expect_test::expect;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `windlass LINE` in `folder`.
+fn windlass(folder: &Path, line: &str) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_windlass"));
+    program.args(line.split_whitespace()).current_dir(folder).env("NO_COLOR", "1").env("COLUMNS", "100");
+    program.output().unwrap()
+}
+
+/// Exit code, standard output and standard error in an empty folder.
+fn told(line: &str) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = windlass(folder.path(), line);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn help_lists_the_subcommands() {
+    let (code, out, _) = told("--help");
+    assert_eq!(code, 0);
+    expect![[r#"
+        Operates a fleet of hosts over SSH: playbooks that make only the changes that are missing, and a
+        record of every run
+
+        Usage: windlass [OPTIONS] <COMMAND>
+
+        Commands:
+          runs         Look at earlier runs
+          steps        Show the step kinds, or the keys and an example of one
+          init         Make a starter project: an inventory, a playbook and a template, with comments
+          completions  Print a completion script for a shell
+          man          Write manual pages into a folder: one for windlass, one for each subcommand
+          help         Print this message or the help of the given subcommand(s)
+
+        Options:
+          -v, --verbose
+                  Tell more: what was skipped and why, what was done, what commands said
+
+          -q, --quiet
+                  Tell only failures and the recap
+
+              --color <WHEN>
+                  When to use colours; NO_COLOR is honoured
+          
+                  [default: auto]
+                  [possible values: auto, always, never]
+
+              --output <FORMAT>
+                  What to write to standard output
+
+                  Possible values:
+                  - human: Text for people
+                  - json:  One [`json::Document`] at the end
+                  - jsonl: A [`jsonl`] line for each event, as it comes
+                  - junit: One JUnit XML document at the end
+          
+                  [default: human]
+
+              --project <DIR>
+                  The project's folder, instead of the nearest one at or above this folder
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+          -V, --version
+                  Print version
+    "#]]
+    .assert_eq(&out);
+}
+
+#[test]
+fn each_subcommand_has_help() {
+    for line in ["runs --help", "runs show --help", "steps --help", "init --help", "man --help"] {
+        let (code, out, _) = told(line);
+        assert!(code == 0 && out.contains("Usage: windlass"), "{line}: {out}");
+    }
+}
+
+#[test]
+fn wrong_options_exit_5() {
+    for line in ["--frobnicate", "", "runs", "runs list --output yaml", "-v -q runs list", "completions tcl"]
+    {
+        let (code, out, err) = told(line);
+        assert_eq!((code, out.as_str()), (5, ""), "{line}: {err}");
+    }
+}
+
+#[test]
+fn an_unknown_subcommand_is_told_with_the_nearest() {
+    let (code, _, err) = told("setps");
+    assert_eq!(code, 5);
+    expect![[r#"
+        error: unrecognized subcommand 'setps'
+
+          tip: a similar subcommand exists: 'steps'
+
+        Usage: windlass [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+    "#]]
+    .assert_eq(&err);
+}
+
+#[test]
+fn steps_describes_a_kind_and_knows_the_nearest() {
+    let (code, out, _) = told("steps file");
+    assert!(code == 0 && out.contains("[steps.file]") && out.contains("* path"), "{out}");
+    let (code, _, err) = told("steps fiel");
+    assert_eq!(code, 5);
+    expect![[r#"
+        error: describe step kind fiel: there is no such kind
+         |
+         = hint: did you mean `file`?
+    "#]]
+    .assert_eq(&err);
+}
+
+#[test]
+fn steps_are_json_when_asked_for() {
+    let (code, out, _) = told("steps file --output json");
+    let kinds: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, kinds[0]["kind"].as_str()), (0, Some("file")));
+    assert!(kinds[0]["schema"]["properties"]["path"].is_object());
+}
+
+#[test]
+fn completions_know_the_subcommands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, out, _) = told(&format!("completions {shell}"));
+        assert!(code == 0 && out.contains("windlass") && out.contains("steps"), "{shell}");
+    }
+}
+
+#[test]
+fn manual_pages_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = windlass(folder.path(), "man pages");
+    assert!(output.status.success());
+    for page in ["windlass.1", "windlass-runs.1", "windlass-runs-show.1"] {
+        assert!(folder.path().join("pages").join(page).exists(), "{page}");
+    }
+}
+
+#[test]
+fn a_starter_project_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = windlass(folder.path(), "init shop");
+    assert!(made.status.success());
+    assert!(folder.path().join("shop/playbooks/hello.toml").exists());
+    let again = windlass(folder.path(), "init shop");
+    assert_eq!(again.status.code(), Some(5));
+    expect![[r#"
+        error: make a project in shop: it has a windlass.toml already
+         |
+         = hint: name another folder: windlass init DIR
+    "#]]
+    .assert_eq(&String::from_utf8(again.stderr).unwrap());
+}
+
+#[test]
+fn without_a_run_there_is_nothing_to_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = windlass(folder.path(), "--project . runs list");
+    assert_eq!(list.status.code(), Some(0));
+    assert_eq!(list.stdout, b"nothing has been run in this project\n");
+    assert!(!folder.path().join(".windlass").exists(), "looking makes nothing");
+    let show = windlass(folder.path(), "--project . runs show last");
+    assert_eq!(show.status.code(), Some(5));
+    expect![[r#"
+        error: find run last: nothing has been run in this project
+         |
+         = hint: name its folder with --project
+    "#]]
+    .assert_eq(&String::from_utf8(show.stderr).unwrap());
+}
