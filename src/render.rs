@@ -154,7 +154,8 @@ impl<'a> Renderer<'a> {
         let mut rendered = Rendered { job: self.blank_job(host), assets: BTreeMap::new() };
         let mut index = 0;
         let mut started = self.selection.start_at_step.is_none();
-        let lists = [&self.playbook.steps, &self.playbook.handlers, &self.playbook.rescue, &self.playbook.always];
+        let lists =
+            [&self.playbook.steps, &self.playbook.handlers, &self.playbook.rescue, &self.playbook.always];
         let [steps, handlers, rescue, always] = lists.map(|list| {
             let mut jobs: Vec<JobStep> = Vec::new();
             for step in list {
@@ -196,7 +197,9 @@ impl<'a> Renderer<'a> {
             _ if !started => Some(format!("before step {}", start_at_step.as_deref().unwrap_or_default())),
             _ if has(skip_tags) => Some("its tags are skipped".to_string()),
             _ if tagged("never") && !has(tags) => Some("tagged never".to_string()),
-            _ if !tags.is_empty() && !has(tags) && !tagged("always") => Some("its tags are not asked for".to_string()),
+            _ if !tags.is_empty() && !has(tags) && !tagged("always") => {
+                Some("its tags are not asked for".to_string())
+            }
             Some(first) => Some(format!("runs once, on {}", first.name)),
             None => None,
         }

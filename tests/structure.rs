@@ -24,7 +24,11 @@ const LAYERS: &[&[&str]] = &[
 
 /// Mentions that point up all the same, each with its reason. They are debts: new ones need a better reason.
 const UPWARD: &[(&str, &str, &str)] = &[
-    ("src/step/command.rs", "engine", "how a refused command is told, perform::refused, has not moved to the model yet"),
+    (
+        "src/step/command.rs",
+        "engine",
+        "how a refused command is told, perform::refused, has not moved to the model yet",
+    ),
     ("src/source.rs", "diagnostic", "its readers collect diagnostics, which point at its places"),
 ];
 
