@@ -68,8 +68,7 @@ fn check(playbook: &str, expected: Expect) {
 
 fn shown(job: &Job) -> String {
     let steps = job.steps.iter().chain(&job.handlers).chain(&job.rescue).chain(&job.always).map(|step| {
-        let mut text =
-            format!("{} {}: {}", step.index, step.title(), step.args.as_ref().map_or("-".into(), arg));
+        let mut text = format!("{} {}: {}", step.index, step.title(), step.args.as_ref().map_or("-".into(), arg));
         let vars = step.vars.iter().map(|(name, value)| format!("{name}={}", arg(value)));
         let item_vars = step.item_vars.iter().map(|(name, value)| format!("{name}={}", arg(value)));
         for (what, value) in [
@@ -229,8 +228,7 @@ required = true
 file = { path = "/x", content = "{{ port + 1 }} {{ level }} {{ version }} {{ dry }}" }
 "#;
     Case { playbook, vars: &["level=hgh", "port=0"], ..Case::default() }.check(expect![[""]]);
-    Case { playbook, vars: &["version=1.10", "port=80", "dry=yes", "missing=x"], ..Case::default() }
-        .check(expect![[""]]);
+    Case { playbook, vars: &["version=1.10", "port=80", "dry=yes", "missing=x"], ..Case::default() }.check(expect![[""]]);
     Case { playbook, vars: &["nothing", "a-b=1"], ..Case::default() }.check(expect![[""]]);
 }
 
@@ -242,8 +240,7 @@ fn secrets_are_listed_and_never_told() {
         ..Case::default()
     };
     assert_eq!(case.jobs().unwrap()[0].job.secrets, ["hunter2"]);
-    let wrong =
-        Case { playbook: &case.playbook.replace("content = '{{ token }}'", "mode = '{{ token }}'"), ..case };
+    let wrong = Case { playbook: &case.playbook.replace("content = '{{ token }}'", "mode = '{{ token }}'"), ..case };
     assert!(!wrong.jobs().unwrap_err().plain().contains("hunter2"));
 }
 
@@ -256,20 +253,11 @@ fn tags_start_and_run_once_choose_steps() {
         let of = |rendered: &Rendered| rendered.job.steps.iter().map(skip).collect::<Vec<_>>().join(", ");
         jobs.iter().map(of).collect::<Vec<_>>().join(" | ")
     };
-    assert_eq!(
-        skips(Selection::default()),
-        "done, tagged never, done | done, tagged never, runs once, on web1"
-    );
+    assert_eq!(skips(Selection::default()), "done, tagged never, done | done, tagged never, runs once, on web1");
     let tags = Selection { tags: vec!["never".to_string()], ..Selection::default() };
-    assert_eq!(
-        skips(tags),
-        "its tags are not asked for, done, done | its tags are not asked for, done, runs once, on web1"
-    );
+    assert_eq!(skips(tags), "its tags are not asked for, done, done | its tags are not asked for, done, runs once, on web1");
     let start = Selection { start_at_step: Some("three".to_string()), ..Selection::default() };
-    assert_eq!(
-        skips(start),
-        "before step three, before step three, done | before step three, before step three, runs once, on web1"
-    );
+    assert_eq!(skips(start), "before step three, before step three, done | before step three, before step three, runs once, on web1");
     let unknown = Selection { start_at_step: Some("tree".to_string()), ..Selection::default() };
     Case { playbook, selection: unknown, ..Case::default() }.check(expect![[""]]);
 }
@@ -278,10 +266,7 @@ fn tags_start_and_run_once_choose_steps() {
 fn a_variable_is_explained() {
     let (project, _folder) = project(&[
         ("inventories/prod.toml", HOSTS),
-        (
-            "playbooks/x.toml",
-            "[params.port]\ntype = 'port'\ndefault = 1\n[vars]\nport = 2\n[[steps]]\nname = 's'\nvars = { port = 3 }\nfile = { path = '/x' }\n",
-        ),
+        ("playbooks/x.toml", "[params.port]\ntype = 'port'\ndefault = 1\n[vars]\nport = 2\n[[steps]]\nname = 's'\nvars = { port = 3 }\nfile = { path = '/x' }\n"),
     ]);
     let inventory = Inventory::load(&project, &[]).unwrap();
     let playbook = Playbook::find(&project, "x").unwrap();
