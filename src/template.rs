@@ -94,9 +94,8 @@ impl Templates {
         let mut rest = source;
         while let Some(start) = rest.find("{{") {
             let ends = rest.match_indices("}}").map(|(at, _)| at + 2).filter(|end| *end > start + 2);
-            let (end, inside) = ends
-                .into_iter()
-                .find_map(|end| Some((end, self.sole_expression(&rest[start..end])?)))?;
+            let (end, inside) =
+                ends.into_iter().find_map(|end| Some((end, self.sole_expression(&rest[start..end])?)))?;
             parts.push(Value::from(&rest[..start]).to_string());
             parts.push(format!("({inside})"));
             rest = &rest[end..];

@@ -152,7 +152,17 @@ pub fn run(args: Args, global: &Global) -> Done {
         return start::list_hosts(&chosen, global);
     }
     match args.what {
-        What::Playbook { playbook, options, tags, skip_tags, start_at_step, list_steps, serial, max_failures, .. } => {
+        What::Playbook {
+            playbook,
+            options,
+            tags,
+            skip_tags,
+            start_at_step,
+            list_steps,
+            serial,
+            max_failures,
+            ..
+        } => {
             let playbook = Box::new(Playbook::find(&chosen.project, &playbook)?);
             let selection = Selection { tags, skip_tags, start_at_step };
             if list_steps {
@@ -169,11 +179,23 @@ pub fn run(args: Args, global: &Global) -> Done {
         What::Script { script, options, arguments, .. } => {
             let text = script_step(&script, &arguments)?;
             let name = script.display().to_string();
-            start::run(one_step(RunKind::Script, &name, text, &chosen)?, &chosen, &options, Batches::default(), global)
+            start::run(
+                one_step(RunKind::Script, &name, text, &chosen)?,
+                &chosen,
+                &options,
+                Batches::default(),
+                global,
+            )
         }
         What::Step { kind, keys, options, .. } => {
             let text = ad_hoc_step(&kind, &keys);
-            start::run(one_step(RunKind::Step, &kind, text, &chosen)?, &chosen, &options, Batches::default(), global)
+            start::run(
+                one_step(RunKind::Step, &kind, text, &chosen)?,
+                &chosen,
+                &options,
+                Batches::default(),
+                global,
+            )
         }
     }
 }
@@ -199,7 +221,9 @@ fn line_of(command: Vec<String>) -> String {
 
 fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
     let Some(text) = text else { return Ok(None) };
-    let wrong = || Failure::new(format!("read {flag} {text}"), "it is neither a number of hosts nor a share like 25%");
+    let wrong = || {
+        Failure::new(format!("read {flag} {text}"), "it is neither a number of hosts nor a share like 25%")
+    };
     Share::read(&Value::from(text.as_str())).map(Some).ok_or_else(|| Stop::misused(wrong()))
 }
 
@@ -222,7 +246,8 @@ fn one_step(kind: RunKind, name: &str, text: String, chosen: &Chosen) -> Result<
 fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
     let mut text = format!("[[steps]]\n[steps.{kind}]\n");
     for (key, value) in keys {
-        let is_toml = toml::from_str::<toml::Table>(&format!("value = {value}")).is_ok_and(|table| table.len() == 1);
+        let is_toml =
+            toml::from_str::<toml::Table>(&format!("value = {value}")).is_ok_and(|table| table.len() == 1);
         let value = if is_toml { value.clone() } else { quoted(value) };
         text.push_str(&format!("{key} = {value}\n"));
     }
@@ -231,7 +256,8 @@ fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
 
 /// The script's text goes in as a value, so nothing in it is taken for a template.
 fn script_step(script: &Path, arguments: &[String]) -> Result<String, Stop> {
-    let text = std::fs::read_to_string(script).doing(format!("read {}", script.display())).map_err(Stop::misused)?;
+    let text =
+        std::fs::read_to_string(script).doing(format!("read {}", script.display())).map_err(Stop::misused)?;
     let literal = |text: &str| quoted(&format!("{{{{ {} }}}}", Value::from(text)));
     let arguments: Vec<String> = arguments.iter().map(|argument| literal(argument)).collect();
     let name = quoted(&script.display().to_string().replace("{{", "{ {"));

@@ -69,9 +69,7 @@ pub fn choose(hosts: &Hosts, global: &Global) -> Result<Chosen, Stop> {
 /// Prints the chosen hosts: `--list-hosts`.
 pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
     match global.format() {
-        report::Format::Human => {
-            answer(&format!("{} ({} hosts)\n", fold(&chosen.names), chosen.names.len()))
-        }
+        report::Format::Human => answer(&format!("{} ({} hosts)\n", fold(&chosen.names), chosen.names.len())),
         _ => answer(&(Value::from(chosen.names.clone()).to_string() + "\n")),
     }
 }
@@ -235,7 +233,9 @@ fn intent(what: &What, chosen: &Chosen, options: &Options, run: RunId, prepared:
     let (kind, name, playbook) = match what {
         What::Command(line) => (RunKind::Command, line.clone(), Vec::new()),
         What::Playbook { kind, playbook, .. } => {
-            let sources = playbook.sources().into_iter().map(|source| Source { path: source.name.clone(), text: source.text.clone() });
+            let sources = playbook
+                .sources()
+                .map(|source| Source { path: source.name.clone(), text: source.text.clone() });
             (*kind, playbook.name.clone(), sources.collect())
         }
     };
@@ -268,14 +268,18 @@ fn inventory_sources(chosen: &Chosen) -> Vec<Source> {
 
 /// Who runs this: `alice@laptop`.
 pub fn who() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_string());
+    let user = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "somebody".to_string());
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{user}@{host}")
 }
 
 /// Reads `30s`, `5m`, `1h`.
 fn time(text: &str) -> Result<std::time::Duration, Stop> {
-    let wrong = || Stop::misused(Failure::new(format!("read --timeout {text}"), "it is not a time such as 30s or 5m"));
+    let wrong = || {
+        Stop::misused(Failure::new(format!("read --timeout {text}"), "it is not a time such as 30s or 5m"))
+    };
     crate::keys::duration(&Value::from(text)).ok_or_else(wrong)
 }
 

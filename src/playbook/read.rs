@@ -53,7 +53,7 @@ impl Reader<'_> {
         keys.finish();
         let mut playbook = Playbook {
             name: Path::new(&source.name).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            source: Arc::clone(source),
+            files: vec![Arc::clone(source)],
             description,
             params: params.iter().map(|entry| Param::read(entry, self.problems)).collect(),
             vars: vars.map(|node| Setting::table(node, &Origin::Playbook, self.problems)).unwrap_or_default(),
@@ -103,6 +103,11 @@ impl Reader<'_> {
             param.required &= include.vars.iter().all(|var| var.name != param.name);
             if playbook.params.iter().all(|known| known.name != param.name) {
                 playbook.params.push(param);
+            }
+        }
+        for file in included.files {
+            if !playbook.files.contains(&file) {
+                playbook.files.push(file);
             }
         }
         let vars: Vec<Setting> = included.vars.into_iter().chain(include.vars.iter().cloned()).collect();

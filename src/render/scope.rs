@@ -133,7 +133,9 @@ impl<'a> Scope<'a> {
         let mut problems = Diagnostics::default();
         let arg = match &node.data {
             Data::Scalar(value) => {
-                let arg = self.arg(value, needs).map_err(|failure| Diagnostic::failure(&failure, &node.place).into());
+                let arg = self
+                    .arg(value, needs)
+                    .map_err(|failure| Diagnostic::failure(&failure, &node.place).into());
                 problems.keep(arg)
             }
             Data::List(list) => {
@@ -141,7 +143,9 @@ impl<'a> Scope<'a> {
                 args.into_iter().collect::<Option<Vec<_>>>().map(list_of)
             }
             Data::Table(entries) => {
-                let pair = |entry: &crate::source::Entry| Some((entry.key.clone(), problems.keep(self.node(&entry.node, needs))?));
+                let pair = |entry: &crate::source::Entry| {
+                    Some((entry.key.clone(), problems.keep(self.node(&entry.node, needs))?))
+                };
                 let args: Vec<_> = entries.iter().map(pair).collect();
                 args.into_iter().collect::<Option<Vec<_>>>().map(map_of)
             }
@@ -153,7 +157,9 @@ impl<'a> Scope<'a> {
     pub fn arg(&self, value: &Value, needs: &mut Needs) -> Result<Arg> {
         match value {
             Value::String(source) => self.template(source, needs),
-            Value::Array(list) => list.iter().map(|item| self.arg(item, needs)).collect::<Result<_>>().map(list_of),
+            Value::Array(list) => {
+                list.iter().map(|item| self.arg(item, needs)).collect::<Result<_>>().map(list_of)
+            }
             Value::Object(map) => {
                 let pair = |(key, value): (&String, &Value)| Ok((key.clone(), self.arg(value, needs)?));
                 map.iter().map(pair).collect::<Result<_>>().map(map_of)
@@ -175,7 +181,9 @@ impl<'a> Scope<'a> {
     /// The text of a template file, which stays text even when it is one expression.
     pub fn file(&self, source: &str, needs: &mut Needs) -> Result<Arg> {
         match self.context(source, false, needs)? {
-            Some(context) => self.hinted(self.templates.text(source, &context)).map(|text| Arg::Value(text.into())),
+            Some(context) => {
+                self.hinted(self.templates.text(source, &context)).map(|text| Arg::Value(text.into()))
+            }
             // A comment in front makes it more than one expression, so it gives text there too.
             None => Ok(Arg::Template(format!("{{# #}}{source}"))),
         }
@@ -194,7 +202,12 @@ impl<'a> Scope<'a> {
     }
 
     /// The values that a template refers to; `None` when one of them waits, and then they are needed there.
-    fn context(&self, source: &str, as_expression: bool, needs: &mut Needs) -> Result<Option<minijinja::Value>> {
+    fn context(
+        &self,
+        source: &str,
+        as_expression: bool,
+        needs: &mut Needs,
+    ) -> Result<Option<minijinja::Value>> {
         let names = self.templates.all_names(source, as_expression)?;
         let mut known = Values::new();
         let mut waits = false;
@@ -265,7 +278,11 @@ impl<'a> Scope<'a> {
         let Setting { name, value, literal, typed, place, .. } = &slot.setting;
         let value = match *literal {
             true => value.clone(),
-            false => match self.arg(value, &mut Needs::default()).map_err(|failure| located(failure, name, place))?.known() {
+            false => match self
+                .arg(value, &mut Needs::default())
+                .map_err(|failure| located(failure, name, place))?
+                .known()
+            {
                 Some(value) => value,
                 None => return Ok(State::Waiting),
             },
@@ -333,7 +350,8 @@ impl<'a> Scope<'a> {
     pub fn check_params(&self) -> Diagnostics {
         let mut problems = Diagnostics::default();
         for param in &self.renderer.playbook.params {
-            match self.slots.get(&param.name).filter(|slot| slot.setting.place != Place::outside("windlass")) {
+            match self.slots.get(&param.name).filter(|slot| slot.setting.place != Place::outside("windlass"))
+            {
                 Some(slot) => {
                     if let Err(failure) = self.state(&param.name) {
                         problems.push(Diagnostic::failure(&failure, &slot.setting.place));

@@ -96,7 +96,10 @@ fn clean(to: &str) -> Result<&Path> {
     if plain && !to.is_empty() && to.len() <= 1024 && !to.contains('\0') {
         return Ok(path);
     }
-    Err(Failure::new("keep a file of the host", format!("{to:?} is not a plain path below the host's folder")))
+    Err(Failure::new(
+        "keep a file of the host",
+        format!("{to:?} is not a plain path below the host's folder"),
+    ))
 }
 
 #[cfg(test)]
