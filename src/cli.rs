@@ -1,7 +1,6 @@
 //! The command line. One file for each subcommand; this one has what they share.
 
 use crate::diagnostic::Diagnostics;
-use crate::inventory::fold::fold;
 use crate::model::{Doing, Failure};
 use crate::project::Project;
 use crate::record::{Opened, Sqlite};
@@ -78,8 +77,10 @@ enum Command {
 /// Why a subcommand could not do what was asked.
 #[derive(Debug)]
 pub enum Stop {
-    /// Options or files are wrong: exit code 5.
+    /// Files are wrong: exit code 5.
     Misused(Diagnostics),
+    /// Options are wrong, in a way that only this program can know: exit code 5.
+    Refused(Failure),
     /// windlass itself failed: exit code 1.
     Broken(Failure),
 }
@@ -134,7 +135,7 @@ impl Global {
     /// How text for people looks on standard output.
     pub fn view(&self, diff: bool) -> View {
         let style = self.style(std::io::stdout().is_terminal());
-        View { style, verbosity: self.verbosity(), diff, fold: |names| fold(names) }
+        View { style, verbosity: self.verbosity(), diff }
     }
 
     /// How progress looks on standard error.
@@ -177,7 +178,7 @@ fn wants_color(choice: ColorChoice, terminal: bool, no_color: bool) -> bool {
 impl Stop {
     /// Options are wrong in a way that only this program can know.
     pub fn misused(failure: Failure) -> Stop {
-        Stop::Misused(failure.into())
+        Stop::Refused(failure)
     }
 
     fn tell(&self, global: &Global) -> u8 {
@@ -185,6 +186,7 @@ impl Stop {
         let (text, code) = match self {
             Stop::Misused(problems) if style.color => (problems.coloured(), MISUSED),
             Stop::Misused(problems) => (problems.plain(), MISUSED),
+            Stop::Refused(failure) => (format!("error: {failure}"), MISUSED),
             Stop::Broken(failure) => (format!("error: {failure}"), BROKEN),
         };
         eprintln!("{}", text.trim_end());

@@ -38,17 +38,17 @@ pub struct Options {
     pub progress: Progress,
 }
 
-/// What standard output gets.
+/// What standard output gets. [`json`] and [`jsonl`] say what the fields are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Text for people.
+    /// Text for people
     #[default]
     Human,
-    /// One [`json::Document`] at the end.
+    /// One JSON document at the end
     Json,
-    /// A [`jsonl`] line for each event, as it comes.
+    /// A line of JSON for each event, as it comes
     Jsonl,
-    /// One JUnit XML document at the end.
+    /// One JUnit XML document at the end
     Junit,
 }
 
@@ -73,8 +73,6 @@ pub struct View {
     pub verbosity: Verbosity,
     /// Whether diffs are shown.
     pub diff: bool,
-    /// Writes a list of host names short: `web[01-14]`.
-    pub fold: fn(&[&str]) -> String,
 }
 
 /// How progress looks.

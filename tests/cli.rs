@@ -32,6 +32,9 @@ fn help_lists_the_subcommands() {
 
         Commands:
           runs         Look at earlier runs
+          hosts        Show the inventory as it is resolved: hosts, how they are reached, their groups
+          explain      Explain where a value comes from
+          lint         Check inventories, playbooks and templates without connecting
           steps        Show the step kinds, or the keys and an example of one
           init         Make a starter project: an inventory, a playbook and a template, with comments
           completions  Print a completion script for a shell
@@ -56,8 +59,8 @@ fn help_lists_the_subcommands() {
 
                   Possible values:
                   - human: Text for people
-                  - json:  One [`json::Document`] at the end
-                  - jsonl: A [`jsonl`] line for each event, as it comes
+                  - json:  One JSON document at the end
+                  - jsonl: A line of JSON for each event, as it comes
                   - junit: One JUnit XML document at the end
           
                   [default: human]
@@ -115,8 +118,7 @@ fn steps_describes_a_kind_and_knows_the_nearest() {
     assert_eq!(code, 5);
     expect![[r#"
         error: describe step kind fiel: there is no such kind
-         |
-         = hint: did you mean `file`?
+          hint: did you mean `file`?
     "#]]
     .assert_eq(&err);
 }
@@ -157,15 +159,94 @@ fn a_starter_project_is_made_once() {
     assert_eq!(again.status.code(), Some(5));
     expect![[r#"
         error: make a project in shop: it has a windlass.toml already
-         |
-         = hint: name another folder: windlass init DIR
+          hint: name another folder: windlass init DIR
     "#]]
     .assert_eq(&String::from_utf8(again.stderr).unwrap());
 }
 
+/// Writes files into a new folder.
+fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+const INVENTORY: (&str, &str) = (
+    "inventories/prod.toml",
+    "vars = { port = 1 }\n[ssh]\nuser = \"deploy\"\n[hosts.\"web[1-3]\"]\nvars = { port = 2 }\n[hosts.db]\naddress = \"203.0.113.9\"\nssh = { port = 2222 }\n",
+);
+
+fn answered(folder: &Path, line: &str) -> String {
+    let output = windlass(folder, line);
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn hosts_are_shown_as_resolved() {
+    let folder = project(&[INVENTORY]);
+    expect![[r#"
+        host  address                  groups
+        web1  deploy@web1              prod
+        web2  deploy@web2              prod
+        web3  deploy@web3              prod
+        db    deploy@203.0.113.9:2222  prod
+    "#]].assert_eq(&answered(folder.path(), "hosts"));
+    expect![[r#"
+        prod: db,web[1-3]
+    "#]].assert_eq(&answered(folder.path(), "hosts --graph"));
+    let json: serde_json::Value =
+        serde_json::from_str(&answered(folder.path(), "hosts web* --json")).unwrap();
+    assert_eq!((json[2]["host"].as_str(), json[2]["vars"]["port"].as_i64()), (Some("web3"), Some(2)));
+}
+
+#[test]
+fn a_variable_is_explained() {
+    let folder = project(&[INVENTORY]);
+    expect![[r#"
+          port = 1  (inventory file prod, inventories/prod.toml:1)
+          port = 2  (host web2, inventories/prod.toml:5)
+        → port = 3  (--var, --var port)
+    "#]].assert_eq(&answered(folder.path(), "explain var web2.port -e port=3"));
+    let (code, _, err) = told("explain var port");
+    assert!(code == 5 && err.contains("write it as HOST.NAME"), "{err}");
+}
+
+#[test]
+fn lint_tells_every_problem_and_the_starter_project_has_none() {
+    let folder = project(&[
+        ("templates/page", "{{ open"),
+        ("playbooks/a.toml", "[[steps]]\n[steps.fiel]\npath = \"/x\"\n"),
+    ]);
+    let output = windlass(folder.path(), "lint");
+    assert_eq!(output.status.code(), Some(5));
+    expect![[r#"
+        error: unknown step kind `fiel`
+         --> playbooks/a.toml:2:8
+          |
+        2 | [steps.fiel]
+          |        ^^^^
+          |
+          = hint: did you mean `file`?
+
+        error: render `{{ open`: syntax error: unexpected end of input, expected end of variable block
+         --> templates/page:1:1
+          |
+        1 | {{ open
+          | ^
+    "#]].assert_eq(&String::from_utf8(output.stderr).unwrap());
+    let starter = tempfile::tempdir().unwrap();
+    answered(starter.path(), "init");
+    assert_eq!(answered(starter.path(), "lint"), "3 files checked, no errors\n");
+}
+
 #[test]
 fn without_a_run_there_is_nothing_to_show() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = project(&[INVENTORY]);
     let list = windlass(folder.path(), "--project . runs list");
     assert_eq!(list.status.code(), Some(0));
     assert_eq!(list.stdout, b"nothing has been run in this project\n");
@@ -174,8 +255,7 @@ fn without_a_run_there_is_nothing_to_show() {
     assert_eq!(show.status.code(), Some(5));
     expect![[r#"
         error: find run last: nothing has been run in this project
-         |
-         = hint: name its folder with --project
+          hint: name its folder with --project
     "#]]
     .assert_eq(&String::from_utf8(show.stderr).unwrap());
 }

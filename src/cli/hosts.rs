@@ -1,76 +1,79 @@
-//! `windlass hosts`: the inventory as it is resolved.
+//! `windlass hosts [PATTERN]`: the inventory as resolved.
 
 use super::{Done, Global, answer};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
-use crate::report::Format;
-use crate::variables;
-use serde_json::{Value, json};
+use crate::model::Value;
+use crate::report::style::{self, Style};
+use crate::report::{Format, escape};
+use serde_json::{Map, json};
 use std::path::PathBuf;
 
-/// Show the inventory as it is resolved
+/// Show the inventory as it is resolved: hosts, how they are reached, their groups
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which hosts; all when not given
-    #[arg(value_name = "PATTERN", default_value = "all")]
+    /// Which hosts, as in `run --hosts`
+    #[arg(default_value = "all")]
     pattern: String,
     /// Inventories to read, instead of all of inventories/
     #[arg(short, long, value_name = "PATH")]
     inventory: Vec<PathBuf>,
-    /// The groups and what is in them
+    /// Show groups with their hosts
     #[arg(long, conflicts_with = "json")]
     graph: bool,
-    /// Everything, as JSON; the same as `--output json`
+    /// Show everything, variables included, as JSON (the same as --output json)
     #[arg(long)]
     json: bool,
 }
 
-/// Shows hosts.
+/// Prints the hosts.
 pub fn run(args: Args, global: &Global) -> Done {
     let project = global.open_project()?;
     let inventory = Inventory::load(&project, &args.inventory)?;
     let hosts = inventory.select(&args.pattern, &project)?;
-    let text = match (args.graph, args.json || global.format() != Format::Human) {
-        (true, _) => graph(&inventory),
-        (false, true) => format!("{:#}\n", Value::from_iter(hosts.into_iter().map(of_host))),
-        (false, false) => table(&hosts),
-    };
-    answer(&text)
+    match global.format() {
+        Format::Human if args.graph => answer(&graph(&inventory, &hosts)),
+        Format::Human if !args.json => answer(&table(&hosts, global.view(false).style)),
+        _ => answer(&format!("{:#}\n", Value::Array(hosts.iter().map(|host| described(host)).collect()))),
+    }
 }
 
-fn table(hosts: &[&Host]) -> String {
-    let rows: Vec<[String; 4]> = hosts.iter().map(|host| row(host)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let (name, address, user) = (width(0), width(1), width(2));
-    let line = |row: &[String; 4]| {
-        let line = format!("{:name$}  {:address$}  {:user$}  {}", row[0], row[1], row[2], row[3]);
-        line.trim_end().to_string() + "\n"
-    };
-    rows.iter().map(line).collect()
+fn table(hosts: &[&Host], style: Style) -> String {
+    let rows = hosts
+        .iter()
+        .map(|host| [host.name.to_string(), escape::line(&login(host)).into_owned(), host.groups.join(",")]);
+    let title = ["host", "address", "groups"].map(str::to_string);
+    let rows: Vec<[String; 3]> = std::iter::once(title).chain(rows).collect();
+    style::table(&rows, style)
 }
 
-fn row(host: &Host) -> [String; 4] {
-    let port = host.ssh.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let user = host.ssh.user.as_ref().map(|users| users.as_slice().join(",")).unwrap_or_default();
-    [host.name.to_string(), format!("{}{port}", host.address), user, host.groups.join(" ")]
+/// `deploy@203.0.113.10:2222`, as far as the inventory says it.
+fn login(host: &Host) -> String {
+    let user = host.ssh.user.as_ref().map_or_else(String::new, |user| user.as_slice().join("|") + "@");
+    let port = host.ssh.port.map_or_else(String::new, |port| format!(":{port}"));
+    format!("{user}{}{port}", host.address)
 }
 
-fn graph(inventory: &Inventory) -> String {
-    let group = |(name, group): (&String, &crate::inventory::Group)| {
-        let children = group.children.iter().map(|child| format!("  group {child}\n")).collect::<String>();
-        format!("{name}\n{children}  {}\n", fold(group.hosts.iter().map(|host| host.as_str())))
-    };
-    inventory.groups.iter().map(group).collect()
+/// Each group with its children and, folded, its hosts.
+fn graph(inventory: &Inventory, hosts: &[&Host]) -> String {
+    let chosen = |name: &str| hosts.iter().any(|host| host.name.as_str() == name);
+    let groups = inventory.groups.iter().map(|(name, group)| {
+        let names = group.hosts.iter().map(|host| host.as_str()).filter(|name| chosen(name));
+        let children = if group.children.is_empty() {
+            String::new()
+        } else {
+            format!(" (with {})", group.children.join(", "))
+        };
+        format!("{name}{children}: {}\n", fold(names))
+    });
+    groups.collect()
 }
 
-fn of_host(host: &Host) -> Value {
-    let vars = variables::of_host(None, host, &[]);
-    let vars: serde_json::Map<String, Value> = vars.into_iter().map(|one| (one.name, one.value)).collect();
+/// A host in `hosts --json`: `host address ssh groups vars`; of a variable the strongest value, as it is written.
+fn described(host: &Host) -> Value {
+    let vars: Map<String, Value> =
+        host.vars.iter().map(|var| (var.name.clone(), var.value.clone())).collect();
     json!({
-        "name": host.name.as_str(),
-        "address": host.address,
-        "groups": host.groups,
-        "ssh": host.ssh,
-        "vars": vars,
+        "host": host.name.as_str(), "address": host.address, "ssh": host.ssh, "groups": host.groups, "vars": vars,
     })
 }

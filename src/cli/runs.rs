@@ -4,7 +4,7 @@ use super::{Done, Global, Stop, answer, existing_store};
 use crate::model::Failure;
 use crate::model::run::RunKind;
 use crate::record::{RunLine, RunRecord, RunState, Sqlite, Store};
-use crate::report::style::{self, Style, Tone};
+use crate::report::style::{self, Style};
 use crate::report::{Format, escape, json, junit, told};
 use clap::Subcommand;
 use jiff::tz::TimeZone;
@@ -108,14 +108,7 @@ fn table(lines: &[RunLine], zone: &TimeZone, style: Style) -> String {
     });
     let title = ["run", "started", "what", "hosts", "how it ended"].map(str::to_string);
     let rows: Vec<[String; 5]> = std::iter::once(title).chain(rows).collect();
-    let widths = [0, 1, 2, 3].map(|column| style::widest(rows.iter().map(|row| row[column].as_str())));
-    let written = rows.iter().enumerate().map(|(number, row)| {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| style::padded(cell, width)).collect();
-        let line = format!("{}  {}", cells.join("  "), row[4]);
-        if number == 0 { style.paint(Tone::Faint, &line) + "\n" } else { line + "\n" }
-    });
-    written.collect()
+    style::table(&rows, style)
 }
 
 fn what(kind: RunKind, name: &str, check: bool) -> String {

@@ -179,6 +179,7 @@ fn tasks(
     })?;
     let task = |Rendered { mut job, assets }| {
         job.nonce = nonce();
+        job.playbook.clone_from(&playbook.name);
         Task::Job(Box::new(job), assets)
     };
     Ok(renderer.jobs()?.into_iter().map(task).collect())

@@ -4,6 +4,7 @@ use super::escape;
 use super::steps::{failure_text, indented};
 use super::style::{Tone, host_tone, host_word, padded, time, widest};
 use super::{Verbosity, View};
+use crate::inventory::fold::fold;
 use crate::model::outcome::HostOutcome;
 use crate::record::{Counts, HostRecord, RunRecord};
 use std::time::Duration;
@@ -27,7 +28,7 @@ fn lost(record: &RunRecord, view: &View) -> String {
             view.style.paint(host_tone(outcome), host_word(outcome, record.intent.check))
         });
         let why = failure.as_ref().map(failure_text).unwrap_or_default();
-        format!("{}  {word}\n{}", names(hosts, view), indented(&why, 4))
+        format!("{}  {word}\n{}", names(hosts), indented(&why, 4))
     });
     lines.collect()
 }
@@ -42,7 +43,7 @@ struct Line {
 
 fn table(record: &RunRecord, view: &View) -> String {
     let check = record.intent.check;
-    let lines = table_lines(record, view);
+    let lines = table_lines(record);
     let word = |line: &Line| line.outcome.map_or("running", |outcome| host_word(outcome, check));
     let hosts_width = widest(lines.iter().map(|line| line.hosts.as_str())).max(4);
     let outcome_width = widest(lines.iter().map(word)).max(7);
@@ -74,18 +75,18 @@ fn cells([ok, changed, skipped, failed]: [&str; 4], unsure: bool, unknown: &str)
     format!("  {ok:>4}  {changed}  {skipped}  {failed}{unknown}")
 }
 
-fn table_lines(record: &RunRecord, view: &View) -> Vec<Line> {
+fn table_lines(record: &RunRecord) -> Vec<Line> {
     let hosts = record.hosts();
     if hosts.len() <= HOSTS_APART {
-        return hosts.iter().map(|host| line(&[host], view)).collect();
+        return hosts.iter().map(|host| line(&[host])).collect();
     }
     let alike = alike(hosts.iter(), |host| (host.outcome, host.counts()));
-    alike.iter().map(|(_, hosts)| line(hosts, view)).collect()
+    alike.iter().map(|(_, hosts)| line(hosts)).collect()
 }
 
-fn line(hosts: &[&HostRecord], view: &View) -> Line {
+fn line(hosts: &[&HostRecord]) -> Line {
     Line {
-        hosts: names(hosts, view),
+        hosts: names(hosts),
         outcome: hosts.first().and_then(|host| host.outcome),
         counts: hosts.first().map(|host| host.counts()).unwrap_or_default(),
         took: hosts.iter().filter_map(|host| host.took()).max(),
@@ -130,9 +131,8 @@ pub fn outcomes(record: &RunRecord) -> Vec<(HostOutcome, usize)> {
     counts
 }
 
-fn names(hosts: &[&HostRecord], view: &View) -> String {
-    let names: Vec<&str> = hosts.iter().map(|host| host.host.as_str()).collect();
-    escape::line(&(view.fold)(&names)).into_owned()
+fn names(hosts: &[&HostRecord]) -> String {
+    escape::line(&fold(hosts.iter().map(|host| &host.host))).into_owned()
 }
 
 /// Hosts with the same key together, in the order of their first.

@@ -4,6 +4,7 @@ use super::escape;
 use super::groups::Group;
 use super::style::{Tone, fitted, padded, step_tone, step_word, time, widest};
 use super::{Verbosity, View};
+use crate::inventory::fold::fold;
 use crate::model::Failure;
 use crate::model::event::{Output, StepEnded};
 use crate::model::outcome::StepOutcome;
@@ -28,15 +29,15 @@ pub fn all(groups: &[Group], record: &RunRecord, view: &View) -> String {
 
 /// How many columns host names get in this run.
 pub fn hosts_width(record: &RunRecord) -> usize {
-    widest(record.intent.hosts.iter().map(String::as_str)).clamp(4, HOSTS_WIDTH)
+    let all = fold(&record.intent.hosts);
+    widest(record.intent.hosts.iter().chain([&all]).map(String::as_str)).clamp(4, HOSTS_WIDTH)
 }
 
 fn lines(group: &Group, record: &RunRecord, view: &View) -> String {
     if !is_told(&group.step, view) {
         return String::new();
     }
-    let names: Vec<&str> = group.hosts.iter().map(String::as_str).collect();
-    let hosts = padded(&escape::line(&(view.fold)(&names)), hosts_width(record));
+    let hosts = padded(&escape::line(&fold(&group.hosts)), hosts_width(record));
     let mut lines = format!("{hosts}  {}  {}\n", headline(&group.step, view), time(group.took));
     let output = view.shows_output(record.intent.kind);
     for item in &group.items {

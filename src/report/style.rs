@@ -129,6 +129,18 @@ pub fn fitted(text: &str, width: usize) -> String {
     cut
 }
 
+/// Rows under each other, two spaces between columns; the first row is the title.
+pub fn table<const N: usize>(rows: &[[String; N]], style: Style) -> String {
+    let widths: [usize; N] =
+        std::array::from_fn(|column| widest(rows.iter().map(|row| row[column].as_str())));
+    let lines = rows.iter().enumerate().map(|(number, row)| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
+        let line = cells.join("  ").trim_end().to_string();
+        if number == 0 { style.paint(Tone::Faint, &line) + "\n" } else { line + "\n" }
+    });
+    lines.collect()
+}
+
 /// The columns that the widest of these texts needs.
 pub fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> usize {
     texts.into_iter().map(UnicodeWidthStr::width).max().unwrap_or(0)

@@ -8,6 +8,8 @@ use super::{Stat, System};
 use crate::model::op::Meta;
 use crate::model::path::HostPath;
 use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -23,6 +25,10 @@ struct Fixture {
     real: PathBuf,
     /// What the system's paths begin at, seen from this test.
     root: PathBuf,
+    /// Whether a replaced file keeps its extended attributes; a shell needs GNU cp for that.
+    keeps_attributes: bool,
+    /// Whether what a command started ends with it at its time limit; a shell needs setsid for that.
+    ends_groups: bool,
     _kept: Option<tempfile::TempDir>,
 }
 
@@ -75,15 +81,25 @@ fn on_disk(system: impl FnOnce(&Path) -> (Box<dyn System>, PathBuf, PathBuf)) ->
     let (system, root, folder) = system(kept.path());
     let real = root.join(folder.strip_prefix("/").unwrap());
     std::fs::create_dir_all(&real).unwrap();
-    Fixture { system, folder, real, root, _kept: Some(kept) }
+    Fixture { system, folder, real, root, keeps_attributes: true, ends_groups: true, _kept: Some(kept) }
 }
 
 fn local() -> Fixture {
     on_disk(|kept| (Box::new(Local::new()), "/".into(), kept.join("space in name")))
 }
 
+/// A folder with a few of this machine's programs in it, since only those below it count.
 fn below_a_root() -> Fixture {
     on_disk(|kept| {
+        std::fs::set_permissions(kept, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::create_dir_all(kept.join("usr/bin")).unwrap();
+        for program in ["sh", "cat", "true", "echo", "printf", "pwd", "id", "getent"] {
+            std::fs::copy(Path::new("/usr/bin").join(program), kept.join("usr/bin").join(program)).unwrap();
+        }
+        std::fs::create_dir(kept.join("etc")).unwrap();
+        for table in ["etc/passwd", "etc/group"] {
+            std::fs::copy(Path::new("/").join(table), kept.join(table)).unwrap();
+        }
         let system = Local::below(&HostPath::from(kept)).unwrap();
         (Box::new(system), kept.into(), "/srv/folder".into())
     })
@@ -98,18 +114,26 @@ fn pretended() -> Fixture {
         folder: "/folder".into(),
         real: nowhere.clone(),
         root: nowhere,
+        keeps_attributes: false,
+        ends_groups: true,
         _kept: None,
     }
 }
 
 /// An `sh` of this machine at the other end of a pipe. It ends when the pipe does.
 fn shell(argv: &[&str]) -> Fixture {
+    shell_after(argv, "")
+}
+
+/// The same after some lines that make it what the test needs.
+fn shell_after(argv: &[&str], lines: &str) -> Fixture {
     on_disk(|kept| {
         #[expect(clippy::disallowed_methods, reason = "a test is the host's sshd here")]
         let mut process = std::process::Command::new(argv[0]);
         process.args(&argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = process.spawn().unwrap_or_else(|error| panic!("start {}: {error}", argv.join(" ")));
-        let (writer, reader) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (mut writer, reader) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        writer.write_all(lines.as_bytes()).unwrap();
         let system = Shell::new(Box::new(writer), Box::new(reader)).unwrap();
         (Box::new(system), "/".into(), kept.join("space in name"))
     })
@@ -124,7 +148,13 @@ fn bash() -> Fixture {
 }
 
 fn busybox() -> Fixture {
-    shell(&["busybox", "ash"])
+    Fixture { keeps_attributes: false, ..shell(&["busybox", "ash"]) }
+}
+
+/// A login that prints before the shell listens, on a host that lacks whatever a host may lack.
+fn poor() -> Fixture {
+    let lacking = "command() { case $2 in flock|setsid|sha256sum|openssl|runuser) return 1 ;; esac; type \"$2\" >/dev/null 2>&1 && echo \"$2\"; }; echo Welcome\n";
+    Fixture { ends_groups: false, ..shell_after(&["sh"], lacking) }
 }
 
 /// Makes a test of each case for one system.
@@ -173,6 +203,9 @@ conforms!(files: pretend_files = super::pretended);
 conforms!(files: local_files = super::local);
 conforms!(host: local_host = super::local);
 conforms!(files: root_files = super::below_a_root);
+conforms!(host: root_host = super::below_a_root);
+conforms!(files: poor_files = super::poor);
+conforms!(host: poor_host = super::poor);
 conforms!(files: dash_files = super::dash);
 conforms!(host: dash_host = super::dash);
 conforms!(files: bash_files = super::bash);

@@ -23,6 +23,8 @@ mod connect;
 mod process;
 mod program;
 mod root;
+#[cfg(all(test, feature = "controller"))]
+mod tests;
 mod write;
 
 pub use process::Stopper;

@@ -44,7 +44,7 @@ fn told(answer: &Answer, authority: &str) -> Result<(), String> {
         _ if said.is_empty() || said.ends_with("Connection refused") => {
             Err(format!("{authority} refused the connection"))
         }
-        _ => Err(format!("{authority} cannot be reached: {}", super::last_part(&said))),
+        _ => Err(format!("{authority} cannot be reached: {}", super::told::last_part(&said))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Requests and answers over the two ends of a pipe. The script `host.sh` says how they look.
+//! Requests and answers over the two ends of a pipe. The script `begin.sh` says how they look.
 
 use super::encode;
 use crate::model::{Failure, Result};
@@ -10,7 +10,14 @@ use std::io::{Read, Write};
 const START: &str = include_str!("start.sh");
 
 /// What the shell does from then on.
-const SCRIPT: &str = include_str!("host.sh");
+const SCRIPT: &str = concat!(
+    include_str!("begin.sh"),
+    include_str!("look.sh"),
+    include_str!("change.sh"),
+    include_str!("lock.sh"),
+    include_str!("run.sh"),
+    include_str!("loop.sh"),
+);
 
 /// What the first line answers.
 const READY: &[u8] = b"\nwindlass-ready\n";
@@ -109,6 +116,18 @@ impl Wire {
         self.send(&line, doing)?;
         self.send(content, doing)?;
         self.reply(doing)
+    }
+
+    /// Sends less than a request announces, as a connection does that breaks meanwhile.
+    #[cfg(test)]
+    pub fn send_in_part(&mut self, request: &Request, content: &[u8]) {
+        self.send(&[b"1 ", &request.line[..], b"\n", content].concat(), "break off").unwrap();
+    }
+
+    /// What the shell marks its answers with, and names its folder by.
+    #[cfg(test)]
+    pub fn nonce(&self) -> &str {
+        &self.nonce
     }
 
     fn send(&mut self, bytes: &[u8], doing: &str) -> Result<()> {

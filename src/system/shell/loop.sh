@@ -1,0 +1,38 @@
+# Reads requests until the pipe ends.
+
+clean_up() {
+    if [ -n "$scratch" ]; then rm -rf "$scratch"; fi
+    if [ -n "$unfinished" ]; then rm -f "$unfinished"; fi
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+
+
+exec 3>&1
+IFS=' '
+while IFS= read -r request; do
+    IFS=' '
+    set -- $request
+    number=$1 verb=$2
+    shift 2
+    count=$#
+    while [ "$count" -gt 0 ]; do
+        case $1 in
+            =*) decode "$1" ;;
+            *) decoded=$1 ;;
+        esac
+        shift
+        set -- "$@" "$decoded"
+        count=$((count - 1))
+    done
+    case $verb in
+        # These two change what this shell itself holds, so they cannot run in a subshell.
+        lock) lock "$@" 2>/dev/null; status=$? ;;
+        run) find_scratch 2>/dev/null; errors=$("do_$verb" "$@" 2>&1 >&3); status=$? ;;
+        write) unfinished=$1/$2; errors=$("do_$verb" "$@" 2>&1 >&3); status=$?; [ "$8" = more ] || unfinished= ;;
+        *) errors=$("do_$verb" "$@" 2>&1 >&3); status=$? ;;
+    esac
+    mark .
+    printf %s "$errors"
+    mark "$status"
+done

@@ -1,0 +1,86 @@
+//! Commands: what the script needs to run one, and what it tells of how it ended.
+
+use super::place::refuse_nul;
+use super::wire::{Reply, Request};
+use super::{Shell, encode, told};
+use crate::model::op::{Answer, Command};
+use crate::model::{Failure, Result};
+use crate::system::output::join;
+use crate::system::user::Identity;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+impl Shell {
+    /// Runs a command and keeps `kept` bytes of each end of its output.
+    pub(super) fn execute(&self, command: &Command, kept: usize) -> Result<Answer> {
+        let doing = format!("run {}", command.shown());
+        let request = self.run_request(command, kept, &doing)?;
+        let reply = self.ask_script(&request, b"", &doing)?;
+        if reply.status != 0 {
+            return Err(told::refused(&doing, &reply));
+        }
+        answer(reply, kept)
+            .ok_or_else(|| Failure::new(doing, "the shell on the host answered something else"))
+    }
+
+    fn run_request(&self, command: &Command, kept: usize, doing: &str) -> Result<Request> {
+        if command.argv.is_empty() {
+            return Err(Failure::new("run a command", "it is empty"));
+        }
+        let user = command.user.as_deref().map(|user| Identity::of(self, user)).transpose()?;
+        let variables = variables(command, user.as_ref(), doing)?;
+        let su_words: Vec<_> = command.argv.iter().map(|word| encode::word(word.as_bytes())).collect();
+        let limit = command.timeout.map_or(0, |timeout| timeout.as_secs_f64().ceil().max(1.0) as u64);
+        let mut request = Request::new("run")
+            .number(kept)
+            .number(limit)
+            .word(user.as_ref().map_or("", |user| &user.name))
+            .optional(user.as_ref().map(|user| user.uid))
+            .word(if user.is_some() { su_words.join(&b' ') } else { Vec::new() })
+            .word(command.directory.as_deref().unwrap_or(Path::new("/")).as_os_str().as_bytes())
+            .later(&command.stdin)
+            .number(variables.len());
+        for word in variables.iter().chain(&command.argv) {
+            refuse_nul(word.as_bytes(), doing)?;
+            request = request.word(word);
+        }
+        Ok(request)
+    }
+}
+
+/// `NAME=VALUE` for each variable: the user's own first, so that the command's may replace them.
+fn variables(command: &Command, user: Option<&Identity>, doing: &str) -> Result<Vec<String>> {
+    let personal = user.into_iter().flat_map(|user| {
+        [("HOME", &user.home), ("SHELL", &user.shell), ("USER", &user.name), ("LOGNAME", &user.name)]
+    });
+    let mut variables: Vec<_> = personal.map(|(name, value)| format!("{name}={value}")).collect();
+    for (name, value) in &command.environment {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if !name.bytes().all(fits) || name.is_empty() || name.as_bytes()[0].is_ascii_digit() {
+            return Err(Failure::new(doing, format!("sh cannot set an environment variable named {name:?}")));
+        }
+        variables.push(format!("{name}={value}"));
+    }
+    Ok(variables)
+}
+
+fn answer(mut reply: Reply, kept: usize) -> Option<Answer> {
+    let numbers = String::from_utf8(reply.parts.pop()?).ok()?;
+    let mut numbers = numbers.split_ascii_whitespace().map(str::parse::<u64>);
+    let mut number = || numbers.next()?.ok();
+    let (status, out, err) = (number()?, number()?, number()?);
+    let [out_head, out_tail, err_head, err_tail] = <[Vec<u8>; 4]>::try_from(reply.parts).ok()?;
+    Some(Answer {
+        status: status as i32,
+        stdout: bounded(out_head, &out_tail, out, kept),
+        stderr: bounded(err_head, &err_tail, err, kept),
+        total: out + err,
+    })
+}
+
+/// Head and tail overlap when the stream was short.
+fn bounded(head: Vec<u8>, tail: &[u8], total: u64, kept: usize) -> Vec<u8> {
+    let rest = total.saturating_sub(head.len() as u64).min(kept as u64) as usize;
+    let tail = &tail[tail.len().saturating_sub(rest)..];
+    join(head, tail, total)
+}
