@@ -11,6 +11,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod again;
 mod completions;
 mod demo;
 mod explain;

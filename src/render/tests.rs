@@ -349,11 +349,12 @@ file = { path = "/x", content = "{{ port + 1 }} {{ level }} {{ version }} {{ dry
         16 | file = { path = "/x", content = "{{ port + 1 }} {{ level }} {{ version }} {{ dry }}" }
            |                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     "#]]);
-    Case { playbook, vars: &["version=1.10", "port=80", "dry=yes", "missing=x"], ..Case::default() }
-        .check(expect![[r#"
+    Case { playbook, vars: &["version=1.10", "port=80", "dry=yes", "missing=x"], ..Case::default() }.check(
+        expect![[r#"
             0 file: {"path":"/x","content":"81 low 1.10 True"}
             vars {}
-        "#]]);
+        "#]],
+    );
     Case { playbook, vars: &["nothing", "a-b=1"], ..Case::default() }.check(expect![[r#"
         error: `--var nothing` has no value
          |
@@ -431,12 +432,14 @@ fn a_variable_is_explained() {
           port = 2  (playbook vars, playbooks/x.toml:5)
           port = 3  (vars of step `s`, playbooks/x.toml:8)
         → port = 4  (--var, --var port)
-    "#]].assert_eq(&explain("port"));
+    "#]]
+    .assert_eq(&explain("port"));
     expect![[r#"
         error: nothing sets `prot` for web1
          |
          = hint: did you mean `port`?
-    "#]].assert_eq(&explain("prot"));
+    "#]]
+    .assert_eq(&explain("prot"));
 }
 
 #[test]
@@ -468,6 +471,7 @@ fn the_whole_project_is_linted() {
           |
         2 | {% if %}
           | ^^^^^^^^
-    "#]].assert_eq(&lint(&project, &[]).plain());
+    "#]]
+    .assert_eq(&lint(&project, &[]).plain());
     assert_eq!(lint(&project, &[PathBuf::from("templates")]).errors(), 1);
 }
