@@ -3,6 +3,7 @@
 pub mod arg;
 pub mod digest;
 pub mod duration;
+pub mod evaluated;
 pub mod event;
 pub mod failure;
 pub mod host;

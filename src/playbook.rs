@@ -125,6 +125,17 @@ impl Playbook {
         self.steps.iter().chain(&self.handlers).chain(&self.rescue).chain(&self.always)
     }
 
+    /// Its own file and those it includes, each once.
+    pub fn sources(&self) -> Vec<&Arc<Source>> {
+        let mut sources = vec![&self.source];
+        for step in self.all_steps() {
+            if sources.iter().all(|known| known.name != step.place.source.name) {
+                sources.push(&step.place.source);
+            }
+        }
+        sources
+    }
+
     /// What its steps set: their `vars`, and the results they register.
     pub fn settings_of_steps(&self) -> Vec<Setting> {
         let registered = |step: &Step| {

@@ -5,6 +5,7 @@ use crate::keys::Keys;
 use crate::model::host::SshSettings;
 use crate::model::{Doing, Failure, Result};
 use crate::source::{Node, Source};
+use crate::system::reason;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -88,8 +89,9 @@ impl Project {
         let name = self.name_of(&path);
         let doing = format!("read {name}");
         let mut text = String::new();
-        let file = fs::File::open(&path).doing(&doing)?;
-        file.take(TEXT_BYTES + 1).read_to_string(&mut text).doing(&doing)?;
+        let file = fs::File::open(&path).map_err(|error| reason::plain(&error)).doing(&doing)?;
+        let read = file.take(TEXT_BYTES + 1).read_to_string(&mut text);
+        read.map_err(|error| reason::plain(&error)).doing(&doing)?;
         if text.len() as u64 > TEXT_BYTES {
             return Err(Failure::new(doing, format!("it is larger than {} MiB", TEXT_BYTES >> 20)));
         }

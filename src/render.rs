@@ -26,7 +26,6 @@ use std::path::PathBuf;
 /// Renders one playbook for the hosts of a run.
 pub struct Renderer<'a> {
     project: &'a Project,
-    inventory: &'a Inventory,
     playbook: &'a Playbook,
     /// All hosts of the run, in order: the first one does what is to be done once.
     hosts: &'a [&'a Host],
@@ -65,6 +64,21 @@ pub struct Selection {
     pub skip_tags: Vec<String>,
     /// The name of the first step.
     pub start_at_step: Option<String>,
+}
+
+impl Selection {
+    /// Why a step is not done, when its tags say so.
+    pub fn leaves_out(&self, step: &Step) -> Option<&'static str> {
+        let has = |tags: &[String]| step.tags.iter().any(|tag| tags.contains(tag));
+        let tagged = |tag: &str| step.tags.iter().any(|own| own == tag);
+        let asked_for = has(&self.tags);
+        match () {
+            () if has(&self.skip_tags) => Some("its tags are skipped"),
+            () if tagged("never") && !asked_for => Some("tagged never"),
+            () if !self.tags.is_empty() && !asked_for && !tagged("always") => Some("its tags are not asked for"),
+            () => None,
+        }
+    }
 }
 
 /// What is the same in every host's job.
@@ -111,7 +125,6 @@ impl<'a> Renderer<'a> {
         });
         Ok(Renderer {
             project,
-            inventory,
             playbook,
             hosts,
             command_line,
@@ -188,15 +201,13 @@ impl<'a> Renderer<'a> {
 
     /// Why a step is not done here, when the controller knows it.
     fn skip(&self, step: &Step, host: &Host, started: bool) -> Option<String> {
-        let Selection { tags, skip_tags, start_at_step } = self.selection;
-        let has = |tags: &[String]| step.tags.iter().any(|tag| tags.contains(tag));
-        let tagged = |tag: &str| step.tags.iter().any(|own| own == tag);
         let first = self.hosts.first().filter(|first| step.run_once && first.name != host.name);
         match first {
-            _ if !started => Some(format!("before step {}", start_at_step.as_deref().unwrap_or_default())),
-            _ if has(skip_tags) => Some("its tags are skipped".to_string()),
-            _ if tagged("never") && !has(tags) => Some("tagged never".to_string()),
-            _ if !tags.is_empty() && !has(tags) && !tagged("always") => Some("its tags are not asked for".to_string()),
+            _ if !started => {
+                let name = self.selection.start_at_step.as_deref();
+                Some(format!("before step {}", name.unwrap_or_default()))
+            }
+            _ if self.selection.leaves_out(step).is_some() => self.selection.leaves_out(step).map(str::to_string),
             Some(first) => Some(format!("runs once, on {}", first.name)),
             None => None,
         }

@@ -156,8 +156,16 @@ kinds![
     block::Block,
     json::Json,
     fetch::Fetch,
+    // system
+    package::Package,
+    service::Service,
     // run and check
     command::Command,
+    script::Script,
+    wait_for::WaitFor,
+    http::Http,
+    assert::Assert,
+    debug::Debug,
 ];
 
 #[cfg(all(test, feature = "controller"))]

@@ -17,7 +17,7 @@ pub mod local;
 mod observe;
 mod output;
 pub mod pretend;
-mod reason;
+pub mod reason;
 #[cfg(feature = "controller")]
 pub mod shell;
 mod user;

@@ -1,11 +1,13 @@
 //! What unit tests of steps share: a pretended host, and a step applied to it.
 
 use crate::engine::perform::{self, Assets};
-use crate::model::op::{Answer, Asset, Command, Meta, Prediction, Run};
-use crate::model::{Failure, Result, Value};
+use crate::model::digest::Digest;
+use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Prediction, Run};
+use crate::model::{Failure, Result, Value, Values};
 use crate::step;
 use crate::system::pretend::{Empty, Pretend};
-use crate::system::{Probe, System};
+use crate::system::{Probe, Stat, System};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
@@ -23,7 +25,11 @@ pub fn host(files: &[(&str, &str)]) -> Pretend<'static> {
 
 /// Lets the host answer a question, given as words, with a status and standard output.
 pub fn answer(host: &Pretend<'_>, question: &str, status: i32, stdout: &str) {
-    let argv = question.split(' ').map(str::to_string).collect::<Vec<_>>();
+    answer_to(host, question.split(' ').map(str::to_string).collect(), status, stdout);
+}
+
+/// Lets the host answer a question whose words hold spaces.
+pub fn answer_to(host: &Pretend<'_>, argv: Vec<String>, status: i32, stdout: &str) {
     let mut run = Run::from(Command::new(["true"]));
     run.predicts.push(Prediction { argv, answer: Answer::said(status, stdout) });
     host.suppose(&run);
@@ -72,6 +78,49 @@ pub fn planned(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
 pub fn parse(kind: &str, keys: &str) -> Result<Box<dyn step::Step>> {
     let keys: Value = toml::from_str(keys).expect("TOML");
     step::parse(kind, &keys)
+}
+
+/// A host on which every condition holds.
+pub struct Sees {
+    details: Values,
+    nothing: Empty,
+}
+
+impl Sees {
+    /// Whoever looks at a condition sees these details.
+    pub fn holding(details: Value) -> Self {
+        Sees { details: details.as_object().expect("an object").clone(), nothing: Empty }
+    }
+}
+
+impl Probe for Sees {
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.nothing.stat(path)
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        self.nothing.read(path)
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
+        self.nothing.read_at(path, offset, length)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        self.nothing.list(path)
+    }
+
+    fn digest(&self, path: &Path) -> Result<Option<Digest>> {
+        self.nothing.digest(path)
+    }
+
+    fn ask(&self, question: &Command) -> Result<Answer> {
+        self.nothing.ask(question)
+    }
+
+    fn observe(&self, _: &Condition) -> Result<Observed> {
+        Ok(Observed { holds: true, seen: "it holds".to_string(), details: self.details.clone() })
+    }
 }
 
 struct NoAssets;

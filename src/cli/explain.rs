@@ -51,7 +51,7 @@ pub fn run(args: Args, global: &Global) -> Done {
     let last = settings.len().saturating_sub(1);
     let lines = settings.iter().enumerate().map(|(place, setting)| {
         let mark = if place == last { "=>" } else { "  " };
-        let (at, origin) = (setting.place.to_string(), setting.origin.as_str());
+        let (at, origin) = (setting.place.to_string(), setting.origin.to_string());
         (mark, at, origin, &setting.value)
     });
     if global.format() != Format::Human {

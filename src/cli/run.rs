@@ -204,7 +204,8 @@ fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
 }
 
 fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
-    let lines = selection.steps(playbook)?.into_iter().map(|step| {
+    let chosen = playbook.steps.iter().filter(|step| selection.leaves_out(step).is_none());
+    let lines = chosen.map(|step| {
         let tags = if step.tags.is_empty() { String::new() } else { format!("  [{}]", step.tags.join(", ")) };
         format!("{}{tags}\n", step.title())
     });

@@ -181,6 +181,7 @@ fn tasks(
     })?;
     let task = |Rendered { mut job, assets }| {
         job.nonce = nonce();
+        job.playbook.clone_from(&playbook.name);
         Task::Job(Box::new(job), assets)
     };
     Ok(renderer.jobs()?.into_iter().map(task).collect())
@@ -234,7 +235,7 @@ fn intent(what: &What, chosen: &Chosen, options: &Options, run: RunId, prepared:
     let (kind, name, playbook) = match what {
         What::Command(line) => (RunKind::Command, line.clone(), Vec::new()),
         What::Playbook { kind, playbook, .. } => {
-            let sources = playbook.sources().map(|source| Source { path: source.name.clone(), text: source.text.clone() });
+            let sources = playbook.sources().into_iter().map(|source| Source { path: source.name.clone(), text: source.text.clone() });
             (*kind, playbook.name.clone(), sources.collect())
         }
     };

@@ -83,6 +83,7 @@ pub struct Done {
 impl Attempt<'_, '_, '_> {
     /// Runs the try. What was done is in `done` even when it fails.
     pub fn run(&mut self, done: &mut Done) -> Result<()> {
+        let mut done_before: Option<Vec<Op>> = None;
         for _ in 0..ROUNDS {
             let plan = self.step.plan(self.dressed)?;
             done.result.extend(plan.result.clone());
@@ -93,9 +94,13 @@ impl Attempt<'_, '_, '_> {
             if plan.ops.iter().any(changes_host) && self.take_lock_first()? {
                 continue;
             }
+            if done_before.as_ref() == Some(&plan.ops) {
+                return Err(without_effect(&plan));
+            }
             if self.perform_all(&plan, done)? {
                 return Ok(());
             }
+            done_before = Some(plan.ops);
         }
         Err(Failure::new(
             "settle the step",
@@ -197,6 +202,13 @@ impl Attempt<'_, '_, '_> {
         }
         Ok(run.into())
     }
+}
+
+/// What was done and is wanted again had no effect; doing it once more would only do harm.
+fn without_effect(plan: &Plan) -> Failure {
+    let what: Vec<String> = plan.ops.iter().map(perform::describe).collect();
+    Failure::new(what.join(", "), "it was done, and the host is still not as the step wants it")
+        .hint("something on the host undoes it, or it cannot have this effect there")
 }
 
 fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {

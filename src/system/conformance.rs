@@ -23,6 +23,8 @@ struct Fixture {
     real: PathBuf,
     /// What the system's paths begin at, seen from this test.
     root: PathBuf,
+    /// Whether a replaced file keeps its extended attributes; a shell needs GNU cp for that.
+    keeps_attributes: bool,
     _kept: Option<tempfile::TempDir>,
 }
 
@@ -75,7 +77,7 @@ fn on_disk(system: impl FnOnce(&Path) -> (Box<dyn System>, PathBuf, PathBuf)) ->
     let (system, root, folder) = system(kept.path());
     let real = root.join(folder.strip_prefix("/").unwrap());
     std::fs::create_dir_all(&real).unwrap();
-    Fixture { system, folder, real, root, _kept: Some(kept) }
+    Fixture { system, folder, real, root, keeps_attributes: true, _kept: Some(kept) }
 }
 
 fn local() -> Fixture {
@@ -98,6 +100,7 @@ fn pretended() -> Fixture {
         folder: "/folder".into(),
         real: nowhere.clone(),
         root: nowhere,
+        keeps_attributes: false,
         _kept: None,
     }
 }
@@ -124,7 +127,7 @@ fn bash() -> Fixture {
 }
 
 fn busybox() -> Fixture {
-    shell(&["busybox", "ash"])
+    Fixture { keeps_attributes: false, ..shell(&["busybox", "ash"]) }
 }
 
 /// Makes a test of each case for one system.

@@ -70,10 +70,9 @@ impl<'a> Lines<'a> {
     /// Puts lines before the one at `index`. Each gets an ending, and so does a last line that had none when they
     /// come behind it.
     pub fn insert<'b>(&mut self, index: usize, new: impl IntoIterator<Item = &'b str>) {
-        if let Some(last) = index.checked_sub(1).and_then(|above| self.lines.get_mut(above)) {
-            if !last.ends_with('\n') {
-                last.to_mut().push_str(self.ending);
-            }
+        let above = index.checked_sub(1).and_then(|above| self.lines.get_mut(above));
+        if let Some(line) = above.filter(|line| !line.ends_with('\n')) {
+            line.to_mut().push_str(self.ending);
         }
         let new: Vec<_> = new.into_iter().map(|line| Cow::Owned(format!("{line}{}", self.ending))).collect();
         self.lines.splice(index..index, new);

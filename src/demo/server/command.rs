@@ -105,19 +105,21 @@ async fn converse(mut child: Child, messages: ChannelReadHalf, reply: &Reply) {
 async fn feed(mut messages: ChannelReadHalf, stdin: ChildStdin, group: &Group) {
     let mut stdin = Some(stdin);
     while let Some(message) = messages.wait().await {
-        match (message, &mut stdin) {
-            (ChannelMsg::Data { data }, Some(pipe)) => {
-                // A command that has closed its input is not told more.
-                if pipe.write_all(&data).await.is_err() {
-                    stdin = None;
-                }
-            }
-            (ChannelMsg::Eof | ChannelMsg::Close, _) => stdin = None,
-            (ChannelMsg::Signal { signal }, _) => {
-                numbered(&signal).into_iter().for_each(|one| group.signal(one))
-            }
+        match message {
+            ChannelMsg::Data { data } => tell(&mut stdin, &data).await,
+            ChannelMsg::Eof | ChannelMsg::Close => stdin = None,
+            ChannelMsg::Signal { signal } => numbered(&signal).into_iter().for_each(|one| group.signal(one)),
             _ => {}
         }
+    }
+}
+
+/// A command that has closed its input is not told more.
+async fn tell(stdin: &mut Option<ChildStdin>, data: &[u8]) {
+    if let Some(pipe) = stdin
+        && pipe.write_all(data).await.is_err()
+    {
+        *stdin = None;
     }
 }
 

@@ -6,7 +6,7 @@ use crate::model::arg::Arg;
 use crate::model::op::Asset;
 use crate::model::path::HostPath;
 use crate::model::{Value, Values};
-use crate::testing::{host, text};
+use crate::testing::{answer, answer_to, host, text};
 use expect_test::expect;
 use serde::Deserialize;
 use std::cell::RefCell;
@@ -431,4 +431,19 @@ fn an_older_epoch_of_the_same_controller_is_refused() {
     host.remove(Path::new("/a")).unwrap();
     let told = run_with(&host, &with_epoch(6, "2-b"), &Heard::default());
     assert!(told.contains("this run's epoch is 6 and the host has seen 7"), "{told}");
+}
+
+#[test]
+fn what_has_no_effect_is_not_done_again() {
+    let host = host(&[("/usr/bin/apt-get", "")]);
+    answer(&host, "apt-get --simulate remove nginx", 0, "Remv nginx [1.22]\n");
+    let question = ["dpkg-query", "--show", "--showformat"].map(str::to_string);
+    let question = question.into_iter().chain([
+        "${Package} ${Architecture} ${Version} ${db:Status-Status}\n".to_string(),
+        "nginx".to_string(),
+    ]);
+    answer_to(&host, question.collect(), 0, "nginx amd64 1.22 installed\n");
+    let told = apply(&host, "[[steps]]\nkind = 'package'\nargs = { name = 'nginx', state = 'absent' }");
+    assert_eq!(told.matches("run apt-get remove nginx").count(), 2, "once done, once in the failure: {told}");
+    assert!(told.contains("it was done, and the host is still not as the step wants it"), "{told}");
 }

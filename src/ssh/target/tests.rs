@@ -1,3 +1,5 @@
+//! What becomes of settings, file by file: the inventory over the ssh configuration over the defaults.
+
 use super::*;
 use crate::ssh::config::Paths;
 use std::fs;

@@ -160,7 +160,7 @@ fn enclose(
         }
         write(value, noise, text);
         blank(noise, text);
-        if index + 1 < count || noise.next().unwrap_or(0) % 3 == 0 {
+        if index + 1 < count || noise.next().unwrap_or(0).is_multiple_of(3) {
             text.push(',');
             blank(noise, text);
         }

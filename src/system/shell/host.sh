@@ -9,7 +9,7 @@
 
 nonce=$windlass_end
 unset windlass_end windlass_break windlass_script windlass_line
-unset number verb decoded count scratch unfinished errors status kept limit user uid su_words folder input variables
+unset number verb decoded count scratch pipes unfinished errors status kept limit user uid su_words folder input variables
 unset LANG LANGUAGE LC_CTYPE LC_NUMERIC LC_TIME LC_COLLATE LC_MONETARY LC_MESSAGES LC_PAPER LC_NAME LC_ADDRESS \
     LC_TELEPHONE LC_MEASUREMENT LC_IDENTIFICATION CDPATH ENV BASH_ENV MAIL OLDPWD POSIXLY_CORRECT \
     SSH_CLIENT SSH_CONNECTION SSH_TTY SSH_ORIGINAL_COMMAND SSH_AUTH_SOCK
@@ -56,8 +56,8 @@ decode() {
 take() {
     if [ "$take_with" = head ]; then head -c "$1"; else dd bs=1 count="$1" 2>/dev/null; fi
 }
-take_with=dd
-if [ "$(printf abc | head -c 2 2>/dev/null)" = ab ]; then take_with=head; fi
+take_with='dd'
+if [ "$(printf abc | head -c 2 2>/dev/null)" = ab ]; then take_with='head'; fi
 
 # --- looking ---
 
@@ -321,17 +321,17 @@ find_scratch() {
     return 1
 }
 
-# Keeps head, tail and length of what is written into the pipe $scratch/$1. `tee` is what holds the pipe: once it is
+# Keeps head, tail and length of what is written into the pipe $pipes/$1. `tee` is what holds the pipe: once it is
 # killed, the others come to their ends.
 listen() {
-    mkfifo "$scratch/$1" "$scratch/$1.a" "$scratch/$1.b" "$scratch/$1.c" || return
-    { head -c "$kept" >"$scratch/$1.head"; cat >/dev/null; } <"$scratch/$1.a" 2>/dev/null 3>&- &
+    mkfifo "$pipes/$1" "$pipes/$1.a" "$pipes/$1.b" "$pipes/$1.c" || return
+    { head -c "$kept" >"$pipes/$1.head"; cat >/dev/null; } <"$pipes/$1.a" 2>/dev/null 3>&- &
     listeners="$listeners $!"
-    wc -c <"$scratch/$1.b" >"$scratch/$1.count" 2>/dev/null 3>&- &
+    wc -c <"$pipes/$1.b" >"$pipes/$1.count" 2>/dev/null 3>&- &
     listeners="$listeners $!"
-    tail -c "$kept" <"$scratch/$1.c" >"$scratch/$1.tail" 2>/dev/null 3>&- &
+    tail -c "$kept" <"$pipes/$1.c" >"$pipes/$1.tail" 2>/dev/null 3>&- &
     listeners="$listeners $!"
-    tee "$scratch/$1.a" "$scratch/$1.b" <"$scratch/$1" >"$scratch/$1.c" 2>/dev/null 3>&- &
+    tee "$pipes/$1.a" "$pipes/$1.b" <"$pipes/$1" >"$pipes/$1.c" 2>/dev/null 3>&- &
     ears="$ears $!"
 }
 
@@ -374,16 +374,17 @@ do_run() {
         echo 'operation not permitted' >&2
         return 1
     fi
-    rm -rf "$scratch"/in "$scratch"/out* "$scratch"/err* "$scratch"/late
+    pipes=$scratch/pipes
+    rm -rf "$pipes" && mkdir "$pipes" || return
     listeners= ears= source=/dev/null
     listen out && listen err || return
     if [ -n "$input" ]; then
-        source=$scratch/in
+        source=$pipes/in
         mkfifo "$source" || return
         { printf %b "$input"; } >"$source" 2>/dev/null 3>&- &
         ears="$ears $!"
     fi
-    (become_command "$@") <"$source" >"$scratch/out" 2>"$scratch/err" 3>&- &
+    (become_command "$@") <"$source" >"$pipes/out" 2>"$pipes/err" 3>&- &
     attend "$!"
 }
 
@@ -393,7 +394,7 @@ attend() {
     watch=
     if [ "$limit" -gt 0 ]; then
         $session /bin/sh -c 'sleep "$1"; : >"$2"; kill -TERM "$3"; sleep 5; kill -KILL "$3"' \
-            sh "$limit" "$scratch/late" "$target" </dev/null >/dev/null 2>&1 3>&- &
+            sh "$limit" "$pipes/late" "$target" </dev/null >/dev/null 2>&1 3>&- &
         watch=$!
     fi
     wait "$1" 2>/dev/null
@@ -402,7 +403,7 @@ attend() {
         if [ -n "$session" ]; then kill -KILL "-$watch" 2>/dev/null; fi
         kill -KILL "$watch" 2>/dev/null
     fi
-    if [ -e "$scratch/late" ]; then
+    if [ -e "$pipes/late" ]; then
         kill -KILL "$target" 2>/dev/null
         status=124
     fi
@@ -416,12 +417,12 @@ tell() {
     wait $listeners 2>/dev/null
     kill "$patience" $ears 2>/dev/null
     for stream in out err; do
-        cat "$scratch/$stream.head"
+        cat "$pipes/$stream.head"
         mark .
-        cat "$scratch/$stream.tail"
+        cat "$pipes/$stream.tail"
         mark .
     done
-    echo "$status" $(cat "$scratch/out.count") $(cat "$scratch/err.count")
+    echo "$status" $(cat "$pipes/out.count") $(cat "$pipes/err.count")
     return 0
 }
 

@@ -1,0 +1,69 @@
+//! An expression with what it came to: what keys that take expressions hold once a step reaches its host.
+
+use super::Value;
+use serde::{Deserialize, Deserializer};
+
+/// An expression and its value.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluated {
+    /// As it was written.
+    pub expression: String,
+    /// What it came to.
+    pub value: Value,
+}
+
+impl Evaluated {
+    /// Whether it counts as true, as in `when`: everything does but false, null, 0 and what is empty.
+    pub fn is_true(&self) -> bool {
+        match &self.value {
+            Value::Null => false,
+            Value::Bool(yes) => *yes,
+            Value::Number(number) => number.as_f64() != Some(0.0),
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+        }
+    }
+}
+
+/// Reads one expression, or a list of them.
+pub fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Evaluated>, D::Error> {
+    let value = match Value::deserialize(deserializer)? {
+        Value::Array(list) => Value::Array(list),
+        one => Value::Array(vec![one]),
+    };
+    serde_json::from_value(value).map_err(serde::de::Error::custom)
+}
+
+#[cfg(feature = "controller")]
+impl schemars::JsonSchema for Evaluated {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "expression".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "boolean"], "description": "an expression" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn counts_as_true_what_an_expression_does() {
+        let is_true = |value| Evaluated { expression: String::new(), value }.is_true();
+        for value in [json!(true), json!(1), json!("false"), json!([0]), json!({ "a": 0 })] {
+            assert!(is_true(value.clone()), "{value}");
+        }
+        for value in [json!(false), json!(null), json!(0), json!(0.0), json!(""), json!([]), json!({})] {
+            assert!(!is_true(value.clone()), "{value}");
+        }
+    }
+}
