@@ -11,15 +11,15 @@ pub use lint::lint;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
-use crate::model::Values;
 use crate::model::digest::Digest;
 use crate::model::job::{InlineAsset, Job, JobStep, Mode, RunId};
+use crate::model::{Value, Values};
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::template::Templates;
 use crate::variables::{self, Setting};
 use files::Files;
-use scope::Scope;
+use scope::{Names, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -34,7 +34,10 @@ pub struct Renderer<'a> {
     options: &'a Options,
     templates: Templates,
     files: Files<'a>,
-    groups: crate::model::Value,
+    /// Of every step kind that the playbook uses.
+    schemas: BTreeMap<&'static str, Value>,
+    names: Names,
+    groups: Value,
 }
 
 /// What to render.
@@ -64,21 +67,6 @@ pub struct Selection {
     pub skip_tags: Vec<String>,
     /// The name of the first step.
     pub start_at_step: Option<String>,
-}
-
-impl Selection {
-    /// Why a step is not done, when its tags say so.
-    pub fn leaves_out(&self, step: &Step) -> Option<&'static str> {
-        let has = |tags: &[String]| step.tags.iter().any(|tag| tags.contains(tag));
-        let tagged = |tag: &str| step.tags.iter().any(|own| own == tag);
-        let asked_for = has(&self.tags);
-        match () {
-            () if has(&self.skip_tags) => Some("its tags are skipped"),
-            () if tagged("never") && !asked_for => Some("tagged never"),
-            () if !self.tags.is_empty() && !asked_for && !tagged("always") => Some("its tags are not asked for"),
-            () => None,
-        }
-    }
 }
 
 /// What is the same in every host's job.
@@ -115,7 +103,7 @@ impl<'a> Renderer<'a> {
         selection.check(playbook)?;
         let groups = inventory.groups.iter().map(|(name, group)| {
             let hosts = group.hosts.iter().map(|host| host.as_str().into()).collect::<Vec<_>>();
-            (name.clone(), crate::model::Value::Array(hosts))
+            (name.clone(), Value::Array(hosts))
         });
         Ok(Renderer {
             project,
@@ -126,6 +114,11 @@ impl<'a> Renderer<'a> {
             options,
             templates: Templates::new(&files::templates(project)?),
             files: Files::new(project),
+            names: Names::default(),
+            schemas: playbook
+                .all_steps()
+                .map(|step| (step.kind.name, (step.kind.schema)().to_value()))
+                .collect(),
             groups: groups.collect::<Values>().into(),
         })
     }
@@ -158,6 +151,9 @@ impl<'a> Renderer<'a> {
     pub fn job(&self, host: &Host) -> Result<Rendered, Diagnostics> {
         let scope = Scope::new(self, host)?;
         let mut problems = scope.check_params();
+        if problems.errors() > 0 {
+            return Err(problems.redact(&scope.secrets()));
+        }
         let mut rendered = Rendered { job: self.blank_job(host), assets: BTreeMap::new() };
         let mut index = 0;
         let mut started = false;

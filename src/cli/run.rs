@@ -116,7 +116,7 @@ pub struct Hosts {
 }
 
 /// How it is run.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// Change nothing; tell what would change
     #[arg(short = 'C', long)]
@@ -124,12 +124,20 @@ pub struct Options {
     /// Show how files change
     #[arg(short = 'D', long)]
     pub diff: bool,
-    /// How many hosts are worked at once [default: 64]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub forks: Option<u32>,
     /// Set a variable; a value is TOML where it can be read as TOML, else text
     #[arg(short = 'e', long = "var", value_name = "K=V|@FILE")]
     pub vars: Vec<String>,
+    /// As whom, and how fast.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// As whom hosts are worked, and how fast.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Reach {
+    /// How many hosts are worked at once [default: 64]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub forks: Option<u32>,
     /// The login name
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
@@ -170,7 +178,7 @@ pub fn run(args: Args, global: &Global) -> Done {
             }
             let serial = share("--serial", serial)?;
             let batches = Batches { serial, max_failures: share("--max-failures", max_failures)? };
-            let wanted = Wanted::Playbook { kind: RunKind::Playbook, playbook, selection };
+            let wanted = Wanted::Playbook { kind: RunKind::Playbook, of: None, playbook, selection };
             start::run(wanted, &chosen, &options, batches, global)
         }
         What::Command { command, options, .. } => {
@@ -228,8 +236,7 @@ fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
 }
 
 fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
-    let chosen = playbook.steps.iter().filter(|step| selection.leaves_out(step).is_none());
-    let lines = chosen.map(|step| {
+    let lines = selection.steps(playbook)?.into_iter().map(|step| {
         let tags = if step.tags.is_empty() { String::new() } else { format!("  [{}]", step.tags.join(", ")) };
         format!("{}{tags}\n", step.title())
     });
@@ -240,7 +247,7 @@ fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
 fn one_step(kind: RunKind, name: &str, text: String, chosen: &Chosen) -> Result<Wanted, Stop> {
     let mut playbook = Playbook::read(&chosen.project, &Source::new("command line", text))?;
     playbook.name = name.to_string();
-    Ok(Wanted::Playbook { kind, playbook: Box::new(playbook), selection: Selection::default() })
+    Ok(Wanted::Playbook { kind, of: None, playbook: Box::new(playbook), selection: Selection::default() })
 }
 
 fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
@@ -309,8 +316,11 @@ mod tests {
         assert_eq!((hosts.pattern.as_str(), hosts.limit.as_deref()), ("prod", Some("web*")));
         assert_eq!(hosts.inventory, [PathBuf::from("lab")]);
         assert_eq!(tags, ["dns", "web"]);
-        assert!(options.check && options.diff && options.becomes && options.ask_become_pass);
-        assert_eq!((options.forks, options.vars), (Some(8), vec!["a=1".to_string(), "@x.toml".to_string()]));
+        assert!(options.check && options.diff && options.reach.becomes && options.reach.ask_become_pass);
+        assert_eq!(
+            (options.reach.forks, options.vars),
+            (Some(8), vec!["a=1".to_string(), "@x.toml".to_string()])
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::model::job::JobStep;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value};
 use crate::playbook::{Step, Written};
+use crate::schema::Schema;
 use crate::source::{Data, Entry, Node, what};
 use crate::step::KeyUse;
 use crate::template::is_plain;
@@ -134,7 +135,7 @@ impl Maker<'_> {
                 self.keep(value, &node.place)?.map_or(waits, Arg::Value)
             }
             None => {
-                let arg = scope.node(node, &mut self.needs);
+                let arg = scope.node(node, None, &mut self.needs);
                 self.problems.keep(arg)?
             }
         };
@@ -174,7 +175,7 @@ impl Maker<'_> {
     fn environment(&mut self, scope: &Scope) -> Vec<(String, Arg)> {
         let mut environment = Vec::new();
         for entry in self.step.environment.as_ref().and_then(Node::entries).unwrap_or_default() {
-            let arg = scope.node(&entry.node, &mut self.needs);
+            let arg = scope.node(&entry.node, None, &mut self.needs);
             let arg = self.problems.keep(arg).map(|arg| match arg {
                 Arg::Value(value) if !value.is_string() => Arg::Value(value.to_string().into()),
                 arg => arg,
@@ -200,6 +201,8 @@ impl Maker<'_> {
         let mut whole = true;
         for entry in self.step.keys.entries().unwrap_or_default() {
             match self.key(scope, entry, items) {
+                // A param without a value: the key is as good as not there.
+                Some(Arg::Value(Value::Null)) => {}
                 Some(arg) => args.push((entry.key.clone(), arg)),
                 None => whole = false,
             }
@@ -212,7 +215,9 @@ impl Maker<'_> {
             self.step.kind.keys.iter().find(|(key, _)| *key == entry.key).map(|(_, key_use)| *key_use);
         match key_use {
             None => {
-                let arg = scope.node(&entry.node, &mut self.needs);
+                let schema = self.renderer.schemas.get(self.step.kind.name).map(Schema::new);
+                let schema = schema.and_then(|schema| schema.inside(Some(&entry.key)));
+                let arg = scope.node(&entry.node, schema, &mut self.needs);
                 self.problems.keep(arg)
             }
             Some(KeyUse::Expression) => self.expressions(scope, &entry.node),
@@ -243,7 +248,7 @@ impl Maker<'_> {
         entry: &Entry,
         items: Option<&Arg>,
     ) -> Option<Arg> {
-        let arg = scope.node(&entry.node, &mut self.needs);
+        let arg = scope.node(&entry.node, None, &mut self.needs);
         match (self.problems.keep(arg)?, items) {
             (Arg::Value(Value::String(name)), _) => self.content(scope, key_use, &name, entry),
             (Arg::Value(other), _) => Some(Arg::Value(other)),
