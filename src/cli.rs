@@ -11,6 +11,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod again;
 mod completions;
 mod demo;
 mod explain;
@@ -60,6 +61,7 @@ pub struct Global {
     project: Option<PathBuf>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of it, for a moment")]
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),

@@ -156,7 +156,9 @@ impl Diagnostics {
 
     /// The same without these texts: a message may quote a value, and a value may be a secret.
     pub fn redact(mut self, secrets: &[String]) -> Diagnostics {
-        let hide = |text: &mut String| secrets.iter().for_each(|secret| *text = text.replace(secret.as_str(), "•••"));
+        let hide = |text: &mut String| {
+            secrets.iter().for_each(|secret| *text = text.replace(secret.as_str(), "•••"))
+        };
         for problem in &mut self.list {
             hide(&mut problem.message);
             problem.label.iter_mut().chain(&mut problem.hint).for_each(hide);

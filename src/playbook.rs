@@ -22,8 +22,8 @@ use std::time::Duration;
 pub struct Playbook {
     /// Its file's name without extension.
     pub name: String,
-    /// Its own file.
-    pub source: Arc<Source>,
+    /// Its own file, then those it includes.
+    pub files: Vec<Arc<Source>>,
     /// For people.
     pub description: Option<String>,
     /// In order; those of included playbooks after its own.
@@ -125,15 +125,9 @@ impl Playbook {
         self.steps.iter().chain(&self.handlers).chain(&self.rescue).chain(&self.always)
     }
 
-    /// Its own file and those it includes, each once.
-    pub fn sources(&self) -> Vec<&Arc<Source>> {
-        let mut sources = vec![&self.source];
-        for step in self.all_steps() {
-            if sources.iter().all(|known| known.name != step.place.source.name) {
-                sources.push(&step.place.source);
-            }
-        }
-        sources
+    /// The files it is read from: its own first.
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.files.iter()
     }
 
     /// What its steps set: their `vars`, and the results they register.

@@ -11,15 +11,15 @@ pub use lint::lint;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
-use crate::model::Values;
 use crate::model::digest::Digest;
 use crate::model::job::{InlineAsset, Job, JobStep, Mode, RunId};
+use crate::model::{Value, Values};
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::template::Templates;
 use crate::variables::{self, Setting};
 use files::Files;
-use scope::Scope;
+use scope::{Names, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -34,7 +34,10 @@ pub struct Renderer<'a> {
     options: &'a Options,
     templates: Templates,
     files: Files<'a>,
-    groups: crate::model::Value,
+    /// Of every step kind that the playbook uses.
+    schemas: BTreeMap<&'static str, Value>,
+    names: Names,
+    groups: Value,
 }
 
 /// What to render.
@@ -64,21 +67,6 @@ pub struct Selection {
     pub skip_tags: Vec<String>,
     /// The name of the first step.
     pub start_at_step: Option<String>,
-}
-
-impl Selection {
-    /// Why a step is not done, when its tags say so.
-    pub fn leaves_out(&self, step: &Step) -> Option<&'static str> {
-        let has = |tags: &[String]| step.tags.iter().any(|tag| tags.contains(tag));
-        let tagged = |tag: &str| step.tags.iter().any(|own| own == tag);
-        let asked_for = has(&self.tags);
-        match () {
-            () if has(&self.skip_tags) => Some("its tags are skipped"),
-            () if tagged("never") && !asked_for => Some("tagged never"),
-            () if !self.tags.is_empty() && !asked_for && !tagged("always") => Some("its tags are not asked for"),
-            () => None,
-        }
-    }
 }
 
 /// What is the same in every host's job.
@@ -112,16 +100,10 @@ impl<'a> Renderer<'a> {
     /// Reads the project's templates. Fails when `start_at_step` names no step.
     pub fn new(request: Request<'a>) -> Result<Renderer<'a>, Diagnostics> {
         let Request { project, inventory, playbook, hosts, command_line, selection, options } = request;
-        if let Some(name) = &selection.start_at_step
-            && playbook.steps.iter().all(|step| step.title() != *name)
-        {
-            let titles: Vec<String> = playbook.steps.iter().map(Step::title).collect();
-            let problem = Diagnostic::elsewhere(format!("no step is called `{name}`"));
-            return Err(problem.nearest(name, titles.iter().map(String::as_str)).into());
-        }
+        selection.check(playbook)?;
         let groups = inventory.groups.iter().map(|(name, group)| {
             let hosts = group.hosts.iter().map(|host| host.as_str().into()).collect::<Vec<_>>();
-            (name.clone(), crate::model::Value::Array(hosts))
+            (name.clone(), Value::Array(hosts))
         });
         Ok(Renderer {
             project,
@@ -132,6 +114,11 @@ impl<'a> Renderer<'a> {
             options,
             templates: Templates::new(&files::templates(project)?),
             files: Files::new(project),
+            names: Names::default(),
+            schemas: playbook
+                .all_steps()
+                .map(|step| (step.kind.name, (step.kind.schema)().to_value()))
+                .collect(),
             groups: groups.collect::<Values>().into(),
         })
     }
@@ -164,14 +151,18 @@ impl<'a> Renderer<'a> {
     pub fn job(&self, host: &Host) -> Result<Rendered, Diagnostics> {
         let scope = Scope::new(self, host)?;
         let mut problems = scope.check_params();
+        if problems.errors() > 0 {
+            return Err(problems.redact(&scope.secrets()));
+        }
         let mut rendered = Rendered { job: self.blank_job(host), assets: BTreeMap::new() };
         let mut index = 0;
-        let mut started = self.selection.start_at_step.is_none();
-        let lists = [&self.playbook.steps, &self.playbook.handlers, &self.playbook.rescue, &self.playbook.always];
+        let mut started = false;
+        let lists =
+            [&self.playbook.steps, &self.playbook.handlers, &self.playbook.rescue, &self.playbook.always];
         let [steps, handlers, rescue, always] = lists.map(|list| {
             let mut jobs: Vec<JobStep> = Vec::new();
             for step in list {
-                started |= self.selection.start_at_step.as_ref() == Some(&step.title());
+                started |= self.selection.starts(step);
                 let skip = self.skip(step, host, started);
                 jobs.extend(problems.keep(step::render(self, &scope, step, index, skip, &mut rendered)));
                 index += 1;
@@ -199,18 +190,11 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// Why a step is not done here, when the controller knows it.
+    /// Why a step is not done on this host, when the controller knows it.
     fn skip(&self, step: &Step, host: &Host, started: bool) -> Option<String> {
         let first = self.hosts.first().filter(|first| step.run_once && first.name != host.name);
-        match first {
-            _ if !started => {
-                let name = self.selection.start_at_step.as_deref();
-                Some(format!("before step {}", name.unwrap_or_default()))
-            }
-            _ if self.selection.leaves_out(step).is_some() => self.selection.leaves_out(step).map(str::to_string),
-            Some(first) => Some(format!("runs once, on {}", first.name)),
-            None => None,
-        }
+        let once = first.map(|first| format!("runs once, on {}", first.name));
+        self.selection.skip(step, started).or(once)
     }
 
     /// Moves the small assets into the job.
@@ -240,6 +224,45 @@ impl<'a> Renderer<'a> {
 
     fn is_set_by_var(&self, name: &str) -> bool {
         self.command_line.iter().any(|setting| setting.name == name)
+    }
+}
+
+impl Selection {
+    /// The steps of a playbook that are done, handlers and the like left aside.
+    pub fn steps<'a>(&self, playbook: &'a Playbook) -> Result<Vec<&'a Step>, Diagnostics> {
+        self.check(playbook)?;
+        let begun = playbook.steps.iter().skip_while(|step| !self.starts(step));
+        Ok(begun.filter(|step| self.skip(step, true).is_none()).collect())
+    }
+
+    /// Tells a first step that does not exist.
+    fn check(&self, playbook: &Playbook) -> Result<(), Diagnostics> {
+        let Some(name) = self.start_at_step.as_ref() else { return Ok(()) };
+        if playbook.steps.iter().any(|step| self.starts(step)) {
+            return Ok(());
+        }
+        let titles: Vec<String> = playbook.steps.iter().map(Step::title).collect();
+        let problem = Diagnostic::elsewhere(format!("no step is called `{name}`"));
+        Err(problem.nearest(name, titles.iter().map(String::as_str)).into())
+    }
+
+    fn starts(&self, step: &Step) -> bool {
+        self.start_at_step.as_ref().is_none_or(|name| *name == step.title())
+    }
+
+    /// Why a step is left out on every host.
+    fn skip(&self, step: &Step, started: bool) -> Option<String> {
+        let Selection { tags, skip_tags, start_at_step } = self;
+        let has = |tags: &[String]| step.tags.iter().any(|tag| tags.contains(tag));
+        let tagged = |tag: &str| step.tags.iter().any(|own| own == tag);
+        let why = match start_at_step {
+            Some(name) if !started => return Some(format!("before step {name}")),
+            _ if has(skip_tags) => "its tags are skipped",
+            _ if tagged("never") && !has(tags) => "tagged never",
+            _ if !tags.is_empty() && !has(tags) && !tagged("always") => "its tags are not asked for",
+            _ => return None,
+        };
+        Some(why.to_string())
     }
 }
 

@@ -14,14 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-mod assets;
+pub mod assets;
 mod host;
 mod job;
 mod plain;
 pub mod session;
 mod shell;
-
-
 
 /// Hosts that are worked at once unless somebody says otherwise.
 pub const FORKS: usize = 64;
@@ -113,7 +111,8 @@ pub async fn run(
     teller: Teller,
     interrupt: watch::Receiver<Interrupt>,
 ) -> HashMap<String, HostOutcome> {
-    let fleet = Fleet { options, shared, teller, interrupt, slots: Arc::new(Semaphore::new(options.forks.max(1))) };
+    let fleet =
+        Fleet { options, shared, teller, interrupt, slots: Arc::new(Semaphore::new(options.forks.max(1))) };
     let total = work.len();
     let undo: Vec<Work> = work.iter().filter_map(|work| undo_of(work, options)).collect();
     let mut outcomes = HashMap::new();
@@ -135,7 +134,12 @@ struct Fleet<'a> {
 }
 
 impl Fleet<'_> {
-    async fn work_batch(&self, batch: Vec<Work>, stop: Option<String>, total: usize) -> Vec<(String, HostOutcome)> {
+    async fn work_batch(
+        &self,
+        batch: Vec<Work>,
+        stop: Option<String>,
+        total: usize,
+    ) -> Vec<(String, HostOutcome)> {
         let mut hosts = tokio::task::JoinSet::new();
         let mut ended: Vec<(String, HostOutcome)> = Vec::new();
         let (tell_failures, failures) = watch::channel(0usize);
@@ -194,7 +198,9 @@ impl Fleet<'_> {
         let changed = |work: &Work| outcomes.get(&work.host) == Some(&HostOutcome::Changed);
         let undo: Vec<Work> = undo.into_iter().filter(changed).collect();
         if !undo.is_empty() {
-            self.teller.note(format!("a host failed, so {} hosts that had changed are taken back", undo.len())).await;
+            self.teller
+                .note(format!("a host failed, so {} hosts that had changed are taken back", undo.len()))
+                .await;
             outcomes.extend(self.work_batch(undo, None, usize::MAX).await);
         }
     }
@@ -218,7 +224,8 @@ async fn one_host(one: OneHost) -> (String, HostOutcome) {
     // The semaphore is never closed, so there is always a slot in the end.
     let _slot = one.slots.acquire_owned().await.ok();
     let failed = *one.failures.borrow();
-    let too_many = one.allowed.filter(|allowed| failed > *allowed).map(|_| format!("not begun: {failed} hosts failed"));
+    let too_many =
+        one.allowed.filter(|allowed| failed > *allowed).map(|_| format!("not begun: {failed} hosts failed"));
     let (outcome, failure) = match one.stop.or(too_many) {
         Some(why) => (HostOutcome::Cancelled, Some(Failure::new(format!("begin {host}"), why))),
         None if *one.interrupt.borrow() != Interrupt::None => (HostOutcome::Cancelled, None),

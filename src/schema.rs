@@ -33,6 +33,27 @@ impl<'a> Schema<'a> {
         }
     }
 
+    /// The schema of a key's value, of any element of a list when `key` is `None`.
+    pub fn inside(self, key: Option<&str>) -> Option<Schema<'a>> {
+        let schema = self.resolved();
+        let here = match key {
+            Some(key) => schema
+                .here
+                .get("properties")
+                .and_then(|known| known.get(key))
+                .or(schema.here.get("additionalProperties")),
+            None => schema.here.get("items"),
+        };
+        let own = here.map(|here| schema.at(here));
+        own.or_else(|| schema.alternatives()?.into_iter().find_map(|schema| schema.inside(key)))
+    }
+
+    /// Whether nothing but text fits.
+    pub fn is_text(self) -> bool {
+        let types = self.resolved().all_types();
+        !types.is_empty() && types.iter().all(|name| *name == "string")
+    }
+
     /// The keys it names.
     pub fn keys(self) -> Vec<&'a str> {
         let properties = self.resolved().here.get("properties").and_then(Value::as_object);

@@ -88,15 +88,22 @@ impl Templates {
         &self.sources
     }
 
+    /// A template whose result is text where it would be a number or a boolean; what else it gives stays.
+    pub fn giving_text(&self, source: &str) -> String {
+        match self.sole_expression(source) {
+            Some(inside) => format!("{{{{ ({inside}) | as_text }}}}"),
+            None => source.to_string(),
+        }
+    }
+
     /// A string with `{{ … }}` in it as one expression that gives its text; `None` when it has tags or comments.
     pub fn as_expression(&self, source: &str) -> Option<String> {
         let mut parts = Vec::new();
         let mut rest = source;
         while let Some(start) = rest.find("{{") {
             let ends = rest.match_indices("}}").map(|(at, _)| at + 2).filter(|end| *end > start + 2);
-            let (end, inside) = ends
-                .into_iter()
-                .find_map(|end| Some((end, self.sole_expression(&rest[start..end])?)))?;
+            let (end, inside) =
+                ends.into_iter().find_map(|end| Some((end, self.sole_expression(&rest[start..end])?)))?;
             parts.push(Value::from(&rest[..start]).to_string());
             parts.push(format!("({inside})"));
             rest = &rest[end..];
@@ -208,7 +215,7 @@ fn failure(doing: &str, source: &str, error: &minijinja::Error, context: &miniji
     if error.kind() == minijinja::ErrorKind::UndefinedError {
         let within = error.template_source().unwrap_or(source);
         let part = error.range().and_then(|range| within.get(range)).unwrap_or(within);
-        return undefined::failure(doing, part, within, context);
+        return undefined::failure(&place(doing, source, error), part, within, context);
     }
     Failure::new(place(doing, source, error), reason(error))
 }

@@ -65,6 +65,14 @@ impl Setting {
         settings
     }
 
+    /// The setting of a secret as it may be shown: where the secret is, but not what it is.
+    fn masked(self) -> Setting {
+        let shown =
+            self.value.as_str().is_some_and(|text| text.starts_with("env:") || text.starts_with("file:"));
+        let value = if shown { self.value.clone() } else { "•••".into() };
+        Setting { value, typed: None, ..self }
+    }
+
     /// A value in a file.
     pub fn new(name: &str, value: Value, place: &Place, origin: Origin) -> Setting {
         Setting { name: name.to_string(), value, place: place.clone(), origin, literal: false, typed: None }
@@ -155,6 +163,11 @@ pub fn explain(
     all.extend(playbook.into_iter().flat_map(Playbook::settings_of_steps));
     all.sort_by_key(|setting| setting.origin.rank());
     let (settings, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|setting| setting.name == name);
+    let secret = |param: &params::Param| param.name == name && param.kind == params::ParamKind::Secret;
+    let settings = match playbook.is_some_and(|playbook| playbook.params.iter().any(secret)) {
+        true => settings.into_iter().map(Setting::masked).collect(),
+        false => settings,
+    };
     if settings.is_empty() {
         let names = others.iter().map(|setting| setting.name.as_str());
         let problem = Diagnostic::elsewhere(format!("nothing sets `{name}` for {}", host.name));
@@ -164,6 +177,20 @@ pub fn explain(
 }
 
 impl Origin {
+    /// What people call it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Origin::Default => "param default",
+            Origin::File(_) => "inventory file",
+            Origin::Group(_) => "group",
+            Origin::Host(_) => "host",
+            Origin::Playbook => "playbook vars",
+            Origin::Step(_) => "vars of step",
+            Origin::Registered(_) => "registered by step",
+            Origin::CommandLine => "--var",
+        }
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Origin::Default => 1,
@@ -181,14 +208,11 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Default => out.write_str("param default"),
-            Origin::File(file) => write!(out, "inventory file {file}"),
-            Origin::Group(group) => write!(out, "group {group}"),
-            Origin::Host(host) => write!(out, "host {host}"),
-            Origin::Playbook => out.write_str("playbook vars"),
-            Origin::Step(step) => write!(out, "vars of step `{step}`"),
-            Origin::Registered(step) => write!(out, "registered by step `{step}`"),
-            Origin::CommandLine => out.write_str("--var"),
+            Origin::File(name) | Origin::Group(name) | Origin::Host(name) => {
+                write!(out, "{} {name}", self.as_str())
+            }
+            Origin::Step(step) | Origin::Registered(step) => write!(out, "{} `{step}`", self.as_str()),
+            Origin::Default | Origin::Playbook | Origin::CommandLine => out.write_str(self.as_str()),
         }
     }
 }

@@ -195,10 +195,12 @@ fn hosts_are_shown_as_resolved() {
         web2  deploy@web2              prod
         web3  deploy@web3              prod
         db    deploy@203.0.113.9:2222  prod
-    "#]].assert_eq(&answered(folder.path(), "hosts"));
+    "#]]
+    .assert_eq(&answered(folder.path(), "hosts"));
     expect![[r#"
         prod: db,web[1-3]
-    "#]].assert_eq(&answered(folder.path(), "hosts --graph"));
+    "#]]
+    .assert_eq(&answered(folder.path(), "hosts --graph"));
     let json: serde_json::Value =
         serde_json::from_str(&answered(folder.path(), "hosts web* --json")).unwrap();
     assert_eq!((json[2]["host"].as_str(), json[2]["vars"]["port"].as_i64()), (Some("web3"), Some(2)));
@@ -211,7 +213,8 @@ fn a_variable_is_explained() {
           port = 1  (inventory file prod, inventories/prod.toml:1)
           port = 2  (host web2, inventories/prod.toml:5)
         → port = 3  (--var, --var port)
-    "#]].assert_eq(&answered(folder.path(), "explain var web2.port -e port=3"));
+    "#]]
+    .assert_eq(&answered(folder.path(), "explain var web2.port -e port=3"));
     let (code, _, err) = told("explain var port");
     assert!(code == 5 && err.contains("write it as HOST.NAME"), "{err}");
 }
@@ -238,7 +241,8 @@ fn lint_tells_every_problem_and_the_starter_project_has_none() {
           |
         1 | {{ open
           | ^
-    "#]].assert_eq(&String::from_utf8(output.stderr).unwrap());
+    "#]]
+    .assert_eq(&String::from_utf8(output.stderr).unwrap());
     let starter = tempfile::tempdir().unwrap();
     answered(starter.path(), "init");
     assert_eq!(answered(starter.path(), "lint"), "3 files checked, no errors\n");

@@ -45,7 +45,10 @@ pub fn run(args: Args, global: &Global) -> Done {
     let command_line = variables::from_command_line(&vars, &project)?;
     // Host names hold dots and names of variables do not.
     let (host, name) = variable.rsplit_once('.').ok_or_else(|| {
-        Stop::misused(Failure::new(format!("explain {variable}"), "write the host's name, a dot, the variable's name"))
+        Stop::misused(Failure::new(
+            format!("explain {variable}"),
+            "write the host's name, a dot, the variable's name",
+        ))
     })?;
     let settings = variables::explain(&inventory, playbook.as_ref(), &command_line, host, name)?.settings;
     let last = settings.len().saturating_sub(1);
@@ -60,5 +63,9 @@ pub fn run(args: Args, global: &Global) -> Done {
         });
         return answer(&format!("{:#}\n", Value::from_iter(list)));
     }
-    answer(&lines.map(|(mark, at, origin, value)| format!("{mark} {value}  {origin}, {at}\n")).collect::<String>())
+    answer(
+        &lines
+            .map(|(mark, at, origin, value)| format!("{mark} {value}  {origin}, {at}\n"))
+            .collect::<String>(),
+    )
 }

@@ -116,7 +116,7 @@ pub struct Hosts {
 }
 
 /// How it is run.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// Change nothing; tell what would change
     #[arg(short = 'C', long)]
@@ -124,12 +124,20 @@ pub struct Options {
     /// Show how files change
     #[arg(short = 'D', long)]
     pub diff: bool,
-    /// How many hosts are worked at once [default: 64]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub forks: Option<u32>,
     /// Set a variable; a value is TOML where it can be read as TOML, else text
     #[arg(short = 'e', long = "var", value_name = "K=V|@FILE")]
     pub vars: Vec<String>,
+    /// As whom, and how fast.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// As whom hosts are worked, and how fast.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Reach {
+    /// How many hosts are worked at once [default: 64]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub forks: Option<u32>,
     /// The login name
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
@@ -152,7 +160,17 @@ pub fn run(args: Args, global: &Global) -> Done {
         return start::list_hosts(&chosen, global);
     }
     match args.what {
-        What::Playbook { playbook, options, tags, skip_tags, start_at_step, list_steps, serial, max_failures, .. } => {
+        What::Playbook {
+            playbook,
+            options,
+            tags,
+            skip_tags,
+            start_at_step,
+            list_steps,
+            serial,
+            max_failures,
+            ..
+        } => {
             let playbook = Box::new(Playbook::find(&chosen.project, &playbook)?);
             let selection = Selection { tags, skip_tags, start_at_step };
             if list_steps {
@@ -160,7 +178,7 @@ pub fn run(args: Args, global: &Global) -> Done {
             }
             let serial = share("--serial", serial)?;
             let batches = Batches { serial, max_failures: share("--max-failures", max_failures)? };
-            let wanted = Wanted::Playbook { kind: RunKind::Playbook, playbook, selection };
+            let wanted = Wanted::Playbook { kind: RunKind::Playbook, of: None, playbook, selection };
             start::run(wanted, &chosen, &options, batches, global)
         }
         What::Command { command, options, .. } => {
@@ -169,11 +187,23 @@ pub fn run(args: Args, global: &Global) -> Done {
         What::Script { script, options, arguments, .. } => {
             let text = script_step(&script, &arguments)?;
             let name = script.display().to_string();
-            start::run(one_step(RunKind::Script, &name, text, &chosen)?, &chosen, &options, Batches::default(), global)
+            start::run(
+                one_step(RunKind::Script, &name, text, &chosen)?,
+                &chosen,
+                &options,
+                Batches::default(),
+                global,
+            )
         }
         What::Step { kind, keys, options, .. } => {
             let text = ad_hoc_step(&kind, &keys);
-            start::run(one_step(RunKind::Step, &kind, text, &chosen)?, &chosen, &options, Batches::default(), global)
+            start::run(
+                one_step(RunKind::Step, &kind, text, &chosen)?,
+                &chosen,
+                &options,
+                Batches::default(),
+                global,
+            )
         }
     }
 }
@@ -199,13 +229,14 @@ fn line_of(command: Vec<String>) -> String {
 
 fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
     let Some(text) = text else { return Ok(None) };
-    let wrong = || Failure::new(format!("read {flag} {text}"), "it is neither a number of hosts nor a share like 25%");
+    let wrong = || {
+        Failure::new(format!("read {flag} {text}"), "it is neither a number of hosts nor a share like 25%")
+    };
     Share::read(&Value::from(text.as_str())).map(Some).ok_or_else(|| Stop::misused(wrong()))
 }
 
 fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
-    let chosen = playbook.steps.iter().filter(|step| selection.leaves_out(step).is_none());
-    let lines = chosen.map(|step| {
+    let lines = selection.steps(playbook)?.into_iter().map(|step| {
         let tags = if step.tags.is_empty() { String::new() } else { format!("  [{}]", step.tags.join(", ")) };
         format!("{}{tags}\n", step.title())
     });
@@ -216,13 +247,14 @@ fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
 fn one_step(kind: RunKind, name: &str, text: String, chosen: &Chosen) -> Result<Wanted, Stop> {
     let mut playbook = Playbook::read(&chosen.project, &Source::new("command line", text))?;
     playbook.name = name.to_string();
-    Ok(Wanted::Playbook { kind, playbook: Box::new(playbook), selection: Selection::default() })
+    Ok(Wanted::Playbook { kind, of: None, playbook: Box::new(playbook), selection: Selection::default() })
 }
 
 fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
     let mut text = format!("[[steps]]\n[steps.{kind}]\n");
     for (key, value) in keys {
-        let is_toml = toml::from_str::<toml::Table>(&format!("value = {value}")).is_ok_and(|table| table.len() == 1);
+        let is_toml =
+            toml::from_str::<toml::Table>(&format!("value = {value}")).is_ok_and(|table| table.len() == 1);
         let value = if is_toml { value.clone() } else { quoted(value) };
         text.push_str(&format!("{key} = {value}\n"));
     }
@@ -231,7 +263,8 @@ fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
 
 /// The script's text goes in as a value, so nothing in it is taken for a template.
 fn script_step(script: &Path, arguments: &[String]) -> Result<String, Stop> {
-    let text = std::fs::read_to_string(script).doing(format!("read {}", script.display())).map_err(Stop::misused)?;
+    let text =
+        std::fs::read_to_string(script).doing(format!("read {}", script.display())).map_err(Stop::misused)?;
     let literal = |text: &str| quoted(&format!("{{{{ {} }}}}", Value::from(text)));
     let arguments: Vec<String> = arguments.iter().map(|argument| literal(argument)).collect();
     let name = quoted(&script.display().to_string().replace("{{", "{ {"));
@@ -283,8 +316,11 @@ mod tests {
         assert_eq!((hosts.pattern.as_str(), hosts.limit.as_deref()), ("prod", Some("web*")));
         assert_eq!(hosts.inventory, [PathBuf::from("lab")]);
         assert_eq!(tags, ["dns", "web"]);
-        assert!(options.check && options.diff && options.becomes && options.ask_become_pass);
-        assert_eq!((options.forks, options.vars), (Some(8), vec!["a=1".to_string(), "@x.toml".to_string()]));
+        assert!(options.check && options.diff && options.reach.becomes && options.reach.ask_become_pass);
+        assert_eq!(
+            (options.reach.forks, options.vars),
+            (Some(8), vec!["a=1".to_string(), "@x.toml".to_string()])
+        );
     }
 
     #[test]

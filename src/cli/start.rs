@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostics;
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::keys::Share;
-use crate::model::job::{Mode, OnFailure, RunId};
+use crate::model::job::{Job, Mode, OnFailure, RunId};
 use crate::model::run::{RunIntent, RunKind, Source, now};
 use crate::model::{Failure, Value, Values};
 use crate::playbook::Playbook;
@@ -15,18 +15,30 @@ use crate::record;
 use crate::render::{self, Rendered, Renderer};
 use crate::report;
 use crate::run::session::{self, Session};
-use crate::run::{self, FORKS, Task, Work};
+use crate::run::{self, FORKS, Task, Work, assets};
 use crate::ssh::ship::{Become, Method};
 use crate::ssh::{Config, Paths, Shared, Target};
 use crate::variables::{self, Setting};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// Where files of hosts are kept, below the project.
+const FETCHED: &str = "fetched";
 
 /// What is to be run.
 pub enum What {
     /// A playbook, or a step or script that was made one.
-    Playbook { kind: RunKind, playbook: Box<Playbook>, selection: render::Selection },
+    Playbook {
+        kind: RunKind,
+        /// The run that is tried again.
+        of: Option<RunId>,
+        playbook: Box<Playbook>,
+        selection: render::Selection,
+    },
     /// One line of shell text.
     Command(String),
+    /// An earlier run of this name is taken back. `becomes`: what its playbook says of becoming another user.
+    Undo { of: RunId, name: String, becomes: Option<bool> },
 }
 
 /// A project with the hosts that were chosen in it.
@@ -69,26 +81,24 @@ pub fn choose(hosts: &Hosts, global: &Global) -> Result<Chosen, Stop> {
 /// Prints the chosen hosts: `--list-hosts`.
 pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
     match global.format() {
-        report::Format::Human => {
-            answer(&format!("{} ({} hosts)\n", fold(&chosen.names), chosen.names.len()))
-        }
+        report::Format::Human => answer(&format!("{} ({} hosts)\n", fold(&chosen.names), chosen.names.len())),
         _ => answer(&(Value::from(chosen.names.clone()).to_string() + "\n")),
     }
 }
 
 /// Runs `what` on the chosen hosts.
 pub fn run(what: What, chosen: &Chosen, options: &Options, batches: Batches, global: &Global) -> Done {
-    let timeout = options.timeout.as_deref().map(time).transpose()?.or(chosen.project.config.timeout);
+    let timeout = options.reach.timeout.as_deref().map(time).transpose()?.or(chosen.project.config.timeout);
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let prepared = prepare(&what, chosen, options, &command_line, &run)?;
     let mut run_options = run::Options {
-        forks: options.forks.or(chosen.project.config.forks).map_or(FORKS, |forks| forks as usize),
+        forks: options.reach.forks.or(chosen.project.config.forks).map_or(FORKS, |forks| forks as usize),
         serial: batches.serial.into_iter().collect(),
         max_failures: batches.max_failures,
         timeout,
         on_failure: OnFailure::Stop,
-        fetched: chosen.project.root.join("fetched"),
+        fetched: chosen.project.root.join(FETCHED),
     };
     if let What::Playbook { playbook, .. } = &what {
         if run_options.serial.is_empty() {
@@ -136,7 +146,7 @@ fn prepare(
     let config = Config::load(&Paths::standard()).map_err(Stop::misused)?;
     let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
     let tasks = tasks(what, chosen, &hosts, options, command_line, run)?;
-    let password = match options.ask_become_pass {
+    let password = match options.reach.ask_become_pass {
         true => Some(prompt::secret("password to become root").ok_or_else(no_terminal)?),
         false => None,
     };
@@ -167,6 +177,7 @@ fn tasks(
     let (playbook, selection) = match what {
         What::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
         What::Playbook { playbook, selection, .. } => (playbook, selection),
+        What::Undo { of, name, .. } => return Ok(undo_tasks(of, name, hosts, run)),
     };
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let options = render::Options { run: run.clone(), epoch: 0, who: who(), mode, diff: options.diff };
@@ -182,9 +193,24 @@ fn tasks(
     let task = |Rendered { mut job, assets }| {
         job.nonce = nonce();
         job.playbook.clone_from(&playbook.name);
+        assets::name_what_is_there(&mut job, &chosen.project.root.join(FETCHED));
         Task::Job(Box::new(job), assets)
     };
     Ok(renderer.jobs()?.into_iter().map(task).collect())
+}
+
+fn undo_tasks(of: &RunId, name: &str, hosts: &[&Host], run: &RunId) -> Vec<Task> {
+    let job = |host: &&Host| Job {
+        run: run.clone(),
+        host: host.name.to_string(),
+        nonce: nonce(),
+        who: who(),
+        playbook: name.to_string(),
+        mode: Mode::Apply,
+        undo: Some(of.clone()),
+        ..Job::default()
+    };
+    hosts.iter().map(|host| Task::Job(Box::new(job(host)), BTreeMap::new())).collect()
 }
 
 /// 128 random bits, in hexadecimal.
@@ -201,15 +227,16 @@ fn work(
     password: Option<String>,
 ) -> Result<Work, Diagnostics> {
     let mut settings = host.ssh.clone();
-    if let Some(user) = &options.user {
+    if let Some(user) = &options.reach.user {
         settings.user = Some(user.as_str().into());
     }
     let target = Target::resolve(host.name.as_str(), Some(&host.address), &settings, config)?;
     let by_playbook = match what {
         What::Playbook { playbook, .. } => playbook.becomes,
+        What::Undo { becomes, .. } => *becomes,
         What::Command(_) => None,
     };
-    let becomes = options.becomes || by_playbook.or(settings.becomes).unwrap_or(false);
+    let becomes = options.reach.becomes || by_playbook.or(settings.becomes).unwrap_or(false);
     let becoming = if becomes { Some(becoming(host, password.is_some())?) } else { None };
     Ok(Work { host: host.name.to_string(), target, becoming, password, task })
 }
@@ -232,18 +259,21 @@ fn becoming(host: &Host, password: bool) -> Result<Become, Failure> {
 }
 
 fn intent(what: &What, chosen: &Chosen, options: &Options, run: RunId, prepared: &Prepared) -> RunIntent {
-    let (kind, name, playbook) = match what {
-        What::Command(line) => (RunKind::Command, line.clone(), Vec::new()),
-        What::Playbook { kind, playbook, .. } => {
-            let sources = playbook.sources().into_iter().map(|source| Source { path: source.name.clone(), text: source.text.clone() });
-            (*kind, playbook.name.clone(), sources.collect())
+    let (kind, of, name, playbook) = match what {
+        What::Command(line) => (RunKind::Command, None, line.clone(), Vec::new()),
+        What::Undo { of, name, .. } => (RunKind::Undo, Some(of.clone()), name.clone(), Vec::new()),
+        What::Playbook { kind, of, playbook, .. } => {
+            let sources = playbook
+                .sources()
+                .map(|source| Source { path: source.name.clone(), text: source.text.clone() });
+            (*kind, of.clone(), playbook.name.clone(), sources.collect())
         }
     };
     RunIntent {
         run,
         kind,
         name,
-        of: None,
+        of,
         who: who(),
         started: now(),
         pattern: chosen.pattern.clone(),
@@ -268,14 +298,18 @@ fn inventory_sources(chosen: &Chosen) -> Vec<Source> {
 
 /// Who runs this: `alice@laptop`.
 pub fn who() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_string());
+    let user = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "somebody".to_string());
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{user}@{host}")
 }
 
 /// Reads `30s`, `5m`, `1h`.
 fn time(text: &str) -> Result<std::time::Duration, Stop> {
-    let wrong = || Stop::misused(Failure::new(format!("read --timeout {text}"), "it is not a time such as 30s or 5m"));
+    let wrong = || {
+        Stop::misused(Failure::new(format!("read --timeout {text}"), "it is not a time such as 30s or 5m"))
+    };
     crate::keys::duration(&Value::from(text)).ok_or_else(wrong)
 }
 

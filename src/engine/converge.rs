@@ -166,7 +166,10 @@ impl Attempt<'_, '_, '_> {
         if let Target::Pretended(pretend) = self.target {
             let now = pretend.observe(condition)?;
             if !now.holds {
-                done.unknown = Some(format!("{what}: now, {}", now.seen));
+                done.unknown = Some(match pretend.touched() {
+                    true => "it looks at what the changes above would make of the host".to_string(),
+                    false => format!("{what}: now, {}", now.seen),
+                });
             }
             return Ok(());
         }

@@ -123,8 +123,10 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             failure = self.run_steps(&job.rescue);
         }
         let in_always = self.run_steps(&job.always);
-        let in_handlers = self.run_handlers();
-        let verdict = self.verdict(failure.or(in_always).or(in_handlers));
+        let failure = failure.or(in_always);
+        // What is about to be taken back needs no handlers.
+        let in_handlers = if failure.is_some() && self.undoes() { None } else { self.run_handlers() };
+        let verdict = self.verdict(failure.or(in_handlers));
         self.close(verdict)
     }
 
@@ -142,10 +144,9 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         None
     }
 
-    /// Handlers run also when a step failed, each once, in the order of the playbook. One that fails, or that a stop left
-    /// out, is owed to the host until a later run finishes it.
+    /// Handlers run also when a step failed, each once, in the order of the playbook, until one fails. That one, and those
+    /// that a failure or a stop left out, are owed to the host until a later run finishes them.
     fn run_handlers(&mut self) -> Option<Failure> {
-        let mut failure = None;
         for handler in &self.job.handlers {
             let name = handler.title();
             if !self.notified.contains(&name) && self.maybe.contains(&name) {
@@ -158,18 +159,19 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             }
             let ended = self.run_step(handler);
             if ended.outcome == StepOutcome::Failed && !handler.ignore_errors {
-                failure = failure.or(ended.failure);
-                continue;
+                return ended.failure;
             }
             self.notified.retain(|other| *other != name);
-            failure = failure.or(self.remember_owed().err());
+            if let Err(failure) = self.remember_owed() {
+                return Some(failure);
+            }
         }
-        failure
+        None
     }
 
     fn verdict(&mut self, failure: Option<Failure>) -> Verdict {
         let outcome = match (&failure, self.link.stopping(), self.changed) {
-            (Some(_), ..) if self.job.on_failure == OnFailure::Undo => return self.undo_all(failure),
+            (Some(_), ..) if self.undoes() => return self.undo_all(failure),
             (Some(_), ..) => HostOutcome::Failed,
             (None, true, _) => HostOutcome::Cancelled,
             (None, false, true) => HostOutcome::Changed,
@@ -178,11 +180,16 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         Verdict { outcome, failure }
     }
 
+    fn undoes(&self) -> bool {
+        self.job.on_failure != OnFailure::Stop
+    }
+
     fn undo_all(&mut self, failure: Option<Failure>) -> Verdict {
         let Target::Real(_, journal) = &mut self.target else {
             return Verdict { outcome: HostOutcome::Failed, failure };
         };
-        match journal.take_back(0) {
+        self.notified.clear();
+        match journal.take_back(0).and_then(|lines| journal.owe(Vec::new()).map(|()| lines)) {
             Ok(lines) => {
                 lines.into_iter().for_each(|line| self.link.tell(Event::Note(line)));
                 Verdict { outcome: HostOutcome::Undone, failure }

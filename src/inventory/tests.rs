@@ -310,7 +310,7 @@ fn patterns_choose() {
     "#]]
     .assert_eq(&chosen("rsm,!prod"));
     expect![[r#"
-        error: read nofile: No such file or directory (os error 2)
+        error: read nofile: no such file or directory
     "#]]
     .assert_eq(&chosen("@nofile"));
 }

@@ -78,8 +78,10 @@ pub enum OnFailure {
     /// It stays as the finished steps left it.
     #[default]
     Stop,
-    /// Everything this run changed is taken back.
+    /// Everything this run changed is taken back, on the hosts that had succeeded too.
     Undo,
+    /// Everything this run changed there is taken back; other hosts go on.
+    UndoHost,
 }
 
 /// One step of a job.

@@ -42,17 +42,19 @@ impl Reader<'_> {
         let serial =
             keys.read("serial", "a number of hosts, a string like \"20%\", or a list of them", shares);
         let max_failures = keys.share("max_failures");
-        let on_failure = keys.read("on_failure", "\"stop\" or \"undo\"", |node| match node.as_str()? {
-            "stop" => Some(OnFailure::Stop),
-            "undo" => Some(OnFailure::Undo),
-            _ => None,
-        });
+        let on_failure =
+            keys.read("on_failure", "\"stop\", \"undo\" or \"undo_host\"", |node| match node.as_str()? {
+                "stop" => Some(OnFailure::Stop),
+                "undo" => Some(OnFailure::Undo),
+                "undo_host" => Some(OnFailure::UndoHost),
+                _ => None,
+            });
         let (params, vars) = (keys.entries("params"), keys.node("vars"));
         let lists = ["steps", "handlers", "rescue", "always"].map(|key| keys.list(key));
         keys.finish();
         let mut playbook = Playbook {
             name: Path::new(&source.name).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            source: Arc::clone(source),
+            files: vec![Arc::clone(source)],
             description,
             params: params.iter().map(|entry| Param::read(entry, self.problems)).collect(),
             vars: vars.map(|node| Setting::table(node, &Origin::Playbook, self.problems)).unwrap_or_default(),
@@ -102,6 +104,11 @@ impl Reader<'_> {
             param.required &= include.vars.iter().all(|var| var.name != param.name);
             if playbook.params.iter().all(|known| known.name != param.name) {
                 playbook.params.push(param);
+            }
+        }
+        for file in included.files {
+            if !playbook.files.contains(&file) {
+                playbook.files.push(file);
             }
         }
         let vars: Vec<Setting> = included.vars.into_iter().chain(include.vars.iter().cloned()).collect();

@@ -152,13 +152,13 @@ fn the_common_keys_are_checked() {
     check(
         "serail = 1\nmax_failures = 'many'\non_failure = 'retry'\n[[steps]]\nwhen = '{{ x }}'\ntimeout = 0\ndelay = 'soon'\nnotify = 'restrt'\nloop_var = 'a b'\nbecome = false\nregister = 'facts'\nenvironment = { A = [] }\nfile = { path = '/x' }\n[[handlers]]\nname = 'restart'\nfile = { path = '/x' }\n[[handlers]]\nfile = { path = '/x' }\n",
         expect![[r#"
-            error: expected a number of hosts or a string like "20%", found a string
+            error: expected a number of hosts or a string like "20%", found "many"
              --> playbooks/x.toml:2:16
               |
             2 | max_failures = 'many'
               |                ^^^^^^
 
-            error: expected "stop" or "undo", found a string
+            error: expected "stop", "undo" or "undo_host", found "retry"
              --> playbooks/x.toml:3:14
               |
             3 | on_failure = 'retry'
@@ -172,7 +172,7 @@ fn the_common_keys_are_checked() {
               |
               = hint: did you mean `serial`?
 
-            error: expected a number of seconds or a string like "30s" or "5m", found a string
+            error: expected a number of seconds or a string like "30s" or "5m", found "soon"
              --> playbooks/x.toml:7:9
               |
             7 | delay = 'soon'
@@ -337,7 +337,7 @@ fn wrong_includes_are_pointed_at() {
           |
           = hint: move its steps to another file than playbooks/y.toml
 
-        error: include `z.toml`: No such file or directory (os error 2)
+        error: include `z.toml`: no such file or directory
          --> playbooks/x.toml:4:11
           |
         4 | include = 'z.toml'
@@ -355,7 +355,7 @@ fn an_unknown_playbook_is_told_with_the_nearest() {
     "#]]
     .assert_eq(&read(&[("playbooks/fix-dns.toml", "")], "fixdns").unwrap_err().plain());
     expect![[r#"
-        error: read no/such.toml: No such file or directory (os error 2)
+        error: read no/such.toml: no such file or directory
     "#]]
     .assert_eq(&read(&[("playbooks/fix-dns.toml", "")], "no/such.toml").unwrap_err().plain());
 }

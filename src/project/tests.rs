@@ -56,7 +56,7 @@ fn wrong_config_is_pointed_at() {
     let folder = folder(&[("windlass.toml", "fork = 8\ntimeout = \"soon\"\n[ssh]\nuser = 3\nprot = 22\n")]);
     let text = Project::find(Some(folder.path()), Path::new("/")).unwrap_err().plain();
     expect![[r#"
-        error: expected a number of seconds or a string like "30s" or "5m", found a string
+        error: expected a number of seconds or a string like "30s" or "5m", found "soon"
          --> windlass.toml:2:11
           |
         2 | timeout = "soon"
@@ -70,7 +70,7 @@ fn wrong_config_is_pointed_at() {
           |
           = hint: did you mean `forks`?
 
-        error: expected something else, found an integer
+        error: expected a string or a list, found an integer
          --> windlass.toml:4:8
           |
         4 | user = 3

@@ -62,9 +62,13 @@ impl<'a> Files<'a> {
 
     fn missing(&self, name: &str) -> Failure {
         let failure = Failure::new(format!("find the file {name}"), "neither files/ nor the project has it");
-        let there: Vec<String> = self.project.files("files", true).unwrap_or_default().iter().map(|path| {
-            self.project.name_of(path).trim_start_matches("files/").to_string()
-        }).collect();
+        let there: Vec<String> = self
+            .project
+            .files("files", true)
+            .unwrap_or_default()
+            .iter()
+            .map(|path| self.project.name_of(path).trim_start_matches("files/").to_string())
+            .collect();
         match crate::model::nearest::did_you_mean(name, there.iter().map(String::as_str)) {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -91,7 +95,9 @@ pub fn templates(project: &Project) -> Result<BTreeMap<String, String>, Diagnost
     let folder = project.root.join("templates");
     let mut sources = BTreeMap::new();
     for path in project.files("templates", true)? {
-        let bytes = fs::read(&path).map_err(|error| reason::plain(&error)).doing(format!("read {}", project.name_of(&path)))?;
+        let bytes = fs::read(&path)
+            .map_err(|error| reason::plain(&error))
+            .doing(format!("read {}", project.name_of(&path)))?;
         // What is no text can lie there; a step that names it is told that there is no such template.
         if let Ok(text) = String::from_utf8(bytes) {
             sources.insert(path.strip_prefix(&folder).unwrap_or(&path).display().to_string(), text);

@@ -16,7 +16,10 @@ pub fn lint(project: &Project, paths: &[PathBuf]) -> Diagnostics {
         problems.keep(Inventory::load(project, &[]));
     }
     let files = match paths {
-        [] => ["playbooks", "templates"].iter().map(|folder| project.files(folder, true)).collect::<Result<Vec<_>, _>>(),
+        [] => ["playbooks", "templates"]
+            .iter()
+            .map(|folder| project.files(folder, true))
+            .collect::<Result<Vec<_>, _>>(),
         paths => paths.iter().map(|path| files_at(project, path)).collect(),
     };
     for file in problems.keep(files.map_err(Diagnostics::from)).into_iter().flatten().flatten() {
@@ -26,7 +29,10 @@ pub fn lint(project: &Project, paths: &[PathBuf]) -> Diagnostics {
 }
 
 fn files_at(project: &Project, path: &Path) -> crate::model::Result<Vec<PathBuf>> {
-    let path = std::path::absolute(path).ok().filter(|path| path.exists()).unwrap_or_else(|| project.root.join(path));
+    let path = std::path::absolute(path)
+        .ok()
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| project.root.join(path));
     match path.is_dir() {
         true => project.files(&path.display().to_string(), true),
         false => Ok(vec![path]),
@@ -35,7 +41,11 @@ fn files_at(project: &Project, path: &Path) -> crate::model::Result<Vec<PathBuf>
 
 /// What a file is follows from the folder it is in.
 fn check(project: &Project, path: &Path) -> Diagnostics {
-    let folder = path.strip_prefix(&project.root).ok().and_then(|path| path.iter().next()).and_then(|name| name.to_str());
+    let folder = path
+        .strip_prefix(&project.root)
+        .ok()
+        .and_then(|path| path.iter().next())
+        .and_then(|name| name.to_str());
     let checked = match folder {
         Some("inventories") => Inventory::load(project, &[path.to_path_buf()]).map(drop),
         Some("templates") => template(project, path),
@@ -63,7 +73,8 @@ fn template(project: &Project, path: &Path) -> Result<(), Diagnostics> {
 
 /// The line that a failure's text names, else the whole file.
 fn line_of(doing: &str, source: &Arc<Source>) -> Place {
-    let line = doing.rsplit("line ").next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(1).max(1);
+    let line =
+        doing.rsplit("line ").next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(1).max(1);
     let start: usize = source.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let length = source.text[start..].lines().next().map_or(0, str::len);
     Place { source: Arc::clone(source), span: start..start + length }

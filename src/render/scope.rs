@@ -7,14 +7,18 @@ use crate::model::arg::Arg;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value, Values};
 use crate::playbook::params::{Param, ParamKind};
+use crate::schema::Schema;
 use crate::source::{Data, Node, Place};
 use crate::template::{Templates, is_guarded, is_plain};
 use crate::variables::{Origin, Setting};
 use minijinja::value::Serde;
 use serde_json::json;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
+
+/// All groups with the names of their hosts.
+const GROUPS: &str = "groups";
 
 /// A name's state.
 #[derive(Clone, Debug)]
@@ -31,13 +35,13 @@ pub enum State {
 #[derive(Clone)]
 pub struct Scope<'a> {
     renderer: &'a Renderer<'a>,
-    templates: Templates,
-    slots: BTreeMap<String, Slot>,
+    templates: &'a Templates,
+    slots: Rc<BTreeMap<String, Slot>>,
     /// Names that only the host knows.
     roots: BTreeSet<String>,
     /// The loop's item among them.
     item: Option<String>,
-    memo: RefCell<BTreeMap<String, Result<State>>>,
+    memo: Rc<RefCell<BTreeMap<String, Result<State>>>>,
     shared: Rc<Shared>,
 }
 
@@ -73,7 +77,8 @@ impl<'a> Scope<'a> {
             ("inventory_hostname", json!(host.name.as_str())),
             ("host", json!({ "name": host.name.as_str(), "address": host.address, "groups": host.groups })),
             ("group_names", json!(host.groups)),
-            ("groups", renderer.groups.clone()),
+            // Its value is large and rarely asked for; see `state`.
+            (GROUPS, Value::Null),
         ];
         let magic = |(name, value): (&str, Value)| Setting {
             literal: true,
@@ -85,63 +90,83 @@ impl<'a> Scope<'a> {
         roots.insert("facts".to_string());
         Ok(Scope {
             renderer,
-            templates: renderer.templates.clone(),
-            slots,
+            templates: &renderer.templates,
+            slots: Rc::new(slots),
             roots,
             item: None,
-            memo: RefCell::default(),
+            memo: Rc::default(),
             shared: Rc::default(),
         })
     }
 
     /// The scope of a step: its `vars` on top, what `--var` sets excepted.
     pub fn with_vars(&self, vars: &[Setting]) -> Scope<'a> {
-        let mut scope = Scope { memo: RefCell::default(), ..self.clone() };
-        for setting in vars.iter().filter(|setting| !self.renderer.is_set_by_var(&setting.name)) {
-            scope.slots.insert(setting.name.clone(), Slot { setting: setting.clone(), of_step: true });
+        let weaker = |setting: &&Setting| !self.renderer.is_set_by_var(&setting.name);
+        match vars.is_empty() {
+            true => self.clone(),
+            false => self.with(vars.iter().filter(weaker).cloned(), |_| false),
         }
-        scope
     }
 
     /// The scope inside a loop: the item's name waits.
     pub fn with_item_waiting(&self, name: &str) -> Scope<'a> {
-        let mut scope = self.with_vars(&[]);
-        scope.roots.insert(name.to_string());
+        let mut scope = self.with([], |roots| roots.insert(name.to_string()));
         scope.item = Some(name.to_string());
-        scope.slots.remove(name);
         scope
     }
 
     /// The scope for one known item of a loop.
     pub fn with_item(&self, name: &str, item: &Value, place: &Place) -> Scope<'a> {
-        let mut scope = self.with_vars(&[]);
-        scope.roots.remove(name);
         let setting = Setting { literal: true, ..Setting::new(name, item.clone(), place, Origin::Default) };
-        scope.slots.insert(name.to_string(), Slot { setting, of_step: true });
-        scope
+        self.with([setting], |roots| roots.remove(name))
     }
 
     /// The scope of an expression over the step's own result.
     pub fn with_result(&self) -> Scope<'a> {
-        let mut scope = self.with_vars(&[]);
-        scope.roots.insert("result".to_string());
+        self.with([], |roots| roots.insert("result".to_string()))
+    }
+
+    /// The scope with other settings and roots, in which nothing has been rendered yet.
+    fn with(
+        &self,
+        settings: impl IntoIterator<Item = Setting>,
+        change: impl FnOnce(&mut BTreeSet<String>) -> bool,
+    ) -> Scope<'a> {
+        let mut scope = Scope { memo: Rc::default(), ..self.clone() };
+        for setting in settings {
+            Rc::make_mut(&mut scope.slots).insert(setting.name.clone(), Slot { setting, of_step: true });
+        }
+        change(&mut scope.roots);
         scope
     }
 
-    /// Everything in a node, rendered where that is possible.
-    pub fn node(&self, node: &Node, needs: &mut Needs) -> Result<Arg, Diagnostics> {
+    /// Everything in a node, rendered where that is possible. Where the schema wants text, numbers become text.
+    pub fn node(&self, node: &Node, schema: Option<Schema>, needs: &mut Needs) -> Result<Arg, Diagnostics> {
         let mut problems = Diagnostics::default();
+        let inside = |key: Option<&str>| schema.and_then(|schema| schema.inside(key));
         let arg = match &node.data {
+            Data::Scalar(Value::String(source)) if schema.is_some_and(Schema::is_text) => {
+                let arg = self.text(source, needs);
+                problems.keep(arg.map_err(|failure| Diagnostic::failure(&failure, &node.place).into()))
+            }
             Data::Scalar(value) => {
-                let arg = self.arg(value, needs).map_err(|failure| Diagnostic::failure(&failure, &node.place).into());
+                let arg = self
+                    .arg(value, needs)
+                    .map_err(|failure| Diagnostic::failure(&failure, &node.place).into());
                 problems.keep(arg)
             }
             Data::List(list) => {
-                let args: Vec<_> = list.iter().map(|item| problems.keep(self.node(item, needs))).collect();
+                let args: Vec<_> =
+                    list.iter().map(|item| problems.keep(self.node(item, inside(None), needs))).collect();
                 args.into_iter().collect::<Option<Vec<_>>>().map(list_of)
             }
             Data::Table(entries) => {
-                let pair = |entry: &crate::source::Entry| Some((entry.key.clone(), problems.keep(self.node(&entry.node, needs))?));
+                let pair = |entry: &crate::source::Entry| {
+                    Some((
+                        entry.key.clone(),
+                        problems.keep(self.node(&entry.node, inside(Some(&entry.key)), needs))?,
+                    ))
+                };
                 let args: Vec<_> = entries.iter().map(pair).collect();
                 args.into_iter().collect::<Option<Vec<_>>>().map(map_of)
             }
@@ -153,7 +178,9 @@ impl<'a> Scope<'a> {
     pub fn arg(&self, value: &Value, needs: &mut Needs) -> Result<Arg> {
         match value {
             Value::String(source) => self.template(source, needs),
-            Value::Array(list) => list.iter().map(|item| self.arg(item, needs)).collect::<Result<_>>().map(list_of),
+            Value::Array(list) => {
+                list.iter().map(|item| self.arg(item, needs)).collect::<Result<_>>().map(list_of)
+            }
             Value::Object(map) => {
                 let pair = |(key, value): (&String, &Value)| Ok((key.clone(), self.arg(value, needs)?));
                 map.iter().map(pair).collect::<Result<_>>().map(map_of)
@@ -172,12 +199,25 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// A string whose result is text where it would be a number or a boolean, on the host too.
+    fn text(&self, source: &str, needs: &mut Needs) -> Result<Arg> {
+        Ok(match self.template(source, needs)? {
+            Arg::Value(value) if value.is_number() || value.is_boolean() => {
+                Arg::Value(value.to_string().into())
+            }
+            Arg::Template(source) => Arg::Template(self.templates.giving_text(&source)),
+            arg => arg,
+        })
+    }
+
     /// The text of a template file, which stays text even when it is one expression.
     pub fn file(&self, source: &str, needs: &mut Needs) -> Result<Arg> {
         match self.context(source, false, needs)? {
-            Some(context) => self.hinted(self.templates.text(source, &context)).map(|text| Arg::Value(text.into())),
-            // A comment in front makes it more than one expression, so it gives text there too.
-            None => Ok(Arg::Template(format!("{{# #}}{source}"))),
+            Some(context) => {
+                self.hinted(self.templates.text(source, &context)).map(|text| Arg::Value(text.into()))
+            }
+            // Something in front makes it more than one expression, so it gives text there too.
+            None => Ok(Arg::Template(format!("{{{{ '' }}}}{source}"))),
         }
     }
 
@@ -194,11 +234,16 @@ impl<'a> Scope<'a> {
     }
 
     /// The values that a template refers to; `None` when one of them waits, and then they are needed there.
-    fn context(&self, source: &str, as_expression: bool, needs: &mut Needs) -> Result<Option<minijinja::Value>> {
-        let names = self.templates.all_names(source, as_expression)?;
+    fn context(
+        &self,
+        source: &str,
+        as_expression: bool,
+        needs: &mut Needs,
+    ) -> Result<Option<minijinja::Value>> {
+        let names = self.renderer.names.of(self.templates, source, as_expression)?;
         let mut known = Values::new();
         let mut waits = false;
-        for name in &names {
+        for name in names.iter() {
             match self.state(name)? {
                 State::Known(value) => drop(known.insert(name.clone(), value)),
                 State::Waiting => waits = true,
@@ -208,7 +253,7 @@ impl<'a> Scope<'a> {
         if !waits {
             return Ok(Some(minijinja::Value::from(Serde(known))));
         }
-        for name in &names {
+        for name in names.iter() {
             self.check_set(name, source)?;
             self.need(name, needs)?;
         }
@@ -252,6 +297,9 @@ impl<'a> Scope<'a> {
         if let Some(state) = self.memo.borrow().get(name) {
             return state.clone();
         }
+        if name == GROUPS {
+            return Ok(State::Known(self.renderer.groups.clone()));
+        }
         let Some(slot) = self.slots.get(name) else { return Ok(State::Unset) };
         // Whoever asks again while this is worked out is part of a circle.
         let circle = Failure::new(format!("render the variable `{name}`"), "it refers to itself");
@@ -265,7 +313,11 @@ impl<'a> Scope<'a> {
         let Setting { name, value, literal, typed, place, .. } = &slot.setting;
         let value = match *literal {
             true => value.clone(),
-            false => match self.arg(value, &mut Needs::default()).map_err(|failure| located(failure, name, place))?.known() {
+            false => match self
+                .arg(value, &mut Needs::default())
+                .map_err(|failure| located(failure, name, place))?
+                .known()
+            {
                 Some(value) => value,
                 None => return Ok(State::Waiting),
             },
@@ -314,7 +366,7 @@ impl<'a> Scope<'a> {
     /// Whether a value refers to the loop's item, directly or through other variables.
     fn refers_to_item(&self, value: &Value) -> Result<bool> {
         let Some(item) = &self.item else { return Ok(false) };
-        let mut waiting = names_in(value, &self.templates)?;
+        let mut waiting = names_in(value, self.templates)?;
         let mut seen = BTreeSet::new();
         while let Some(name) = waiting.pop_first() {
             if name == *item {
@@ -323,7 +375,7 @@ impl<'a> Scope<'a> {
             if let Some(slot) = self.slots.get(&name).filter(|slot| !slot.setting.literal)
                 && seen.insert(name)
             {
-                waiting.append(&mut names_in(&slot.setting.value, &self.templates)?);
+                waiting.append(&mut names_in(&slot.setting.value, self.templates)?);
             }
         }
         Ok(false)
@@ -333,7 +385,8 @@ impl<'a> Scope<'a> {
     pub fn check_params(&self) -> Diagnostics {
         let mut problems = Diagnostics::default();
         for param in &self.renderer.playbook.params {
-            match self.slots.get(&param.name).filter(|slot| slot.setting.place != Place::outside("windlass")) {
+            match self.slots.get(&param.name).filter(|slot| slot.setting.place != Place::outside("windlass"))
+            {
                 Some(slot) => {
                     if let Err(failure) = self.state(&param.name) {
                         problems.push(Diagnostic::failure(&failure, &slot.setting.place));
@@ -386,6 +439,22 @@ fn names_in(value: &Value, templates: &Templates) -> Result<BTreeSet<String>> {
         _ => {}
     }
     Ok(names)
+}
+
+/// The names that templates refer to: the same ones are asked for again and again, host by host.
+#[derive(Default)]
+pub struct Names(RefCell<HashMap<(String, bool), Rc<BTreeSet<String>>>>);
+
+impl Names {
+    fn of(&self, templates: &Templates, source: &str, as_expression: bool) -> Result<Rc<BTreeSet<String>>> {
+        let key = (source.to_string(), as_expression);
+        if let Some(names) = self.0.borrow().get(&key) {
+            return Ok(Rc::clone(names));
+        }
+        let names = Rc::new(templates.all_names(source, as_expression)?);
+        self.0.borrow_mut().insert(key, Rc::clone(&names));
+        Ok(names)
+    }
 }
 
 fn list_of(args: Vec<Arg>) -> Arg {

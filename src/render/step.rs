@@ -8,6 +8,7 @@ use crate::model::job::JobStep;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value};
 use crate::playbook::{Step, Written};
+use crate::schema::Schema;
 use crate::source::{Data, Entry, Node, what};
 use crate::step::KeyUse;
 use crate::template::is_plain;
@@ -22,7 +23,8 @@ pub fn render(
     skip: Option<String>,
     rendered: &mut Rendered,
 ) -> Result<JobStep, Diagnostics> {
-    let mut maker = Maker { renderer, step, needs: Needs::default(), rendered, problems: Diagnostics::default() };
+    let mut maker =
+        Maker { renderer, step, needs: Needs::default(), rendered, problems: Diagnostics::default() };
     let job = maker.job_step(&host.with_vars(&step.vars), index, skip);
     let (needs, problems) = (maker.needs, maker.problems);
     problems.unless_errors(JobStep { vars: needs.vars, item_vars: needs.item_vars, ..job })
@@ -51,7 +53,8 @@ impl Maker<'_> {
             no_log: self.step.no_log,
             ..JobStep::default()
         };
-        let items = self.step.items.as_ref().filter(|_| skip.is_none()).and_then(|node| self.items(scope, node));
+        let items =
+            self.step.items.as_ref().filter(|_| skip.is_none()).and_then(|node| self.items(scope, node));
         let inside = match self.step.items.is_some() {
             true => scope.with_item_waiting(&self.step.loop_var),
             false => scope.clone(),
@@ -82,8 +85,8 @@ impl Maker<'_> {
         job.delay = step.delay;
         job.timeout = step.timeout;
         let of_result = scope.with_result();
-        [job.until, job.changed_when, job.failed_when] =
-            [&step.until, &step.changed_when, &step.failed_when].map(|written| self.opinion(&of_result, written.as_ref()));
+        [job.until, job.changed_when, job.failed_when] = [&step.until, &step.changed_when, &step.failed_when]
+            .map(|written| self.opinion(&of_result, written.as_ref()));
         if let Some(Arg::Value(Value::Array(items))) = &job.items {
             self.check_items(scope, items);
         } else if let Some(keys) = job.args.as_ref().and_then(Arg::known) {
@@ -100,7 +103,11 @@ impl Maker<'_> {
         let arg = scope.arg(&name.text.as_str().into(), &mut self.needs);
         match skipped {
             // A step that is not done may well have a name that cannot be rendered.
-            true => Some(arg.ok().and_then(|arg| arg.known()).map_or_else(|| Arg::Value(name.text.clone().into()), Arg::Value)),
+            true => Some(
+                arg.ok()
+                    .and_then(|arg| arg.known())
+                    .map_or_else(|| Arg::Value(name.text.clone().into()), Arg::Value),
+            ),
             false => self.keep(arg, &name.place),
         }
     }
@@ -128,14 +135,17 @@ impl Maker<'_> {
                 self.keep(value, &node.place)?.map_or(waits, Arg::Value)
             }
             None => {
-                let arg = scope.node(node, &mut self.needs);
+                let arg = scope.node(node, None, &mut self.needs);
                 self.problems.keep(arg)?
             }
         };
         match &arg {
             Arg::Value(value) if !value.is_array() => {
-                let problem = Diagnostic::error(format!("a loop needs a list, this is {}", what(value)), &node.place);
-                let hint = value.is_object().then(|| problem.clone().hint("make a list of the map with `| dict2items`"));
+                let problem =
+                    Diagnostic::error(format!("a loop needs a list, this is {}", what(value)), &node.place);
+                let hint = value
+                    .is_object()
+                    .then(|| problem.clone().hint("make a list of the map with `| dict2items`"));
                 self.problems.push(hint.unwrap_or(problem));
                 None
             }
@@ -149,7 +159,10 @@ impl Maker<'_> {
         match self.keep(arg, &written.place)?.known() {
             Some(Value::String(text)) => Some(text),
             Some(other) => {
-                self.problems.push(Diagnostic::error(format!("expected a string, this gives {}", what(&other)), &written.place));
+                self.problems.push(Diagnostic::error(
+                    format!("expected a string, this gives {}", what(&other)),
+                    &written.place,
+                ));
                 None
             }
             None => {
@@ -162,7 +175,7 @@ impl Maker<'_> {
     fn environment(&mut self, scope: &Scope) -> Vec<(String, Arg)> {
         let mut environment = Vec::new();
         for entry in self.step.environment.as_ref().and_then(Node::entries).unwrap_or_default() {
-            let arg = scope.node(&entry.node, &mut self.needs);
+            let arg = scope.node(&entry.node, None, &mut self.needs);
             let arg = self.problems.keep(arg).map(|arg| match arg {
                 Arg::Value(value) if !value.is_string() => Arg::Value(value.to_string().into()),
                 arg => arg,
@@ -177,10 +190,9 @@ impl Maker<'_> {
         let written = written?;
         // With something that waits beside it, every variable of the expression is sent along.
         let source = format!("[result, ({})]", written.text);
-        let sent = scope.expression(&source, &mut self.needs).map_err(|failure| Failure {
-            doing: format!("evaluate `{}`", written.text),
-            ..failure
-        });
+        let sent = scope
+            .expression(&source, &mut self.needs)
+            .map_err(|failure| Failure { doing: format!("evaluate `{}`", written.text), ..failure });
         self.keep(sent, &written.place).map(|_| written.text.clone())
     }
 
@@ -189,6 +201,8 @@ impl Maker<'_> {
         let mut whole = true;
         for entry in self.step.keys.entries().unwrap_or_default() {
             match self.key(scope, entry, items) {
+                // A param without a value: the key is as good as not there.
+                Some(Arg::Value(Value::Null)) => {}
                 Some(arg) => args.push((entry.key.clone(), arg)),
                 None => whole = false,
             }
@@ -197,10 +211,13 @@ impl Maker<'_> {
     }
 
     fn key(&mut self, scope: &Scope, entry: &Entry, items: Option<&Arg>) -> Option<Arg> {
-        let key_use = self.step.kind.keys.iter().find(|(key, _)| *key == entry.key).map(|(_, key_use)| *key_use);
+        let key_use =
+            self.step.kind.keys.iter().find(|(key, _)| *key == entry.key).map(|(_, key_use)| *key_use);
         match key_use {
             None => {
-                let arg = scope.node(&entry.node, &mut self.needs);
+                let schema = self.renderer.schemas.get(self.step.kind.name).map(Schema::new);
+                let schema = schema.and_then(|schema| schema.inside(Some(&entry.key)));
+                let arg = scope.node(&entry.node, schema, &mut self.needs);
                 self.problems.keep(arg)
             }
             Some(KeyUse::Expression) => self.expressions(scope, &entry.node),
@@ -224,12 +241,20 @@ impl Maker<'_> {
     }
 
     /// A key that names a file here. Inside a loop the name may be the item's.
-    fn file_key(&mut self, scope: &Scope, key_use: KeyUse, entry: &Entry, items: Option<&Arg>) -> Option<Arg> {
-        let arg = scope.node(&entry.node, &mut self.needs);
+    fn file_key(
+        &mut self,
+        scope: &Scope,
+        key_use: KeyUse,
+        entry: &Entry,
+        items: Option<&Arg>,
+    ) -> Option<Arg> {
+        let arg = scope.node(&entry.node, None, &mut self.needs);
         match (self.problems.keep(arg)?, items) {
             (Arg::Value(Value::String(name)), _) => self.content(scope, key_use, &name, entry),
             (Arg::Value(other), _) => Some(Arg::Value(other)),
-            (Arg::Template(source), Some(Arg::Value(Value::Array(items)))) => self.content_of_items(scope, key_use, &source, items, entry),
+            (Arg::Template(source), Some(Arg::Value(Value::Array(items)))) => {
+                self.content_of_items(scope, key_use, &source, items, entry)
+            }
             _ => {
                 self.problems.push(must_be_known(&entry.node.place).label("the name of a file here"));
                 None
@@ -245,7 +270,9 @@ impl Maker<'_> {
                 self.rendered.assets.insert(asset.digest, path);
                 arg
             }),
-            KeyUse::Text | KeyUse::Expression => self.renderer.files.text(name).map(|text| Arg::Value(text.into())),
+            KeyUse::Text | KeyUse::Expression => {
+                self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
+            }
         };
         self.keep(content, &entry.node.place)
     }
@@ -274,7 +301,14 @@ impl Maker<'_> {
     }
 
     /// The contents for all items of a known loop, as a step variable in which the host finds the item's by name.
-    fn content_of_items(&mut self, scope: &Scope, key_use: KeyUse, source: &str, items: &[Value], entry: &Entry) -> Option<Arg> {
+    fn content_of_items(
+        &mut self,
+        scope: &Scope,
+        key_use: KeyUse,
+        source: &str,
+        items: &[Value],
+        entry: &Entry,
+    ) -> Option<Arg> {
         let mut contents: Vec<(String, Arg)> = Vec::new();
         for item in items {
             let of_item = scope.with_item(&self.step.loop_var, item, &entry.node.place);
@@ -286,7 +320,8 @@ impl Maker<'_> {
             let content = self.content(&of_item, key_use, &name, entry)?;
             let differs = contents.iter().any(|(known, other)| *known == name && *other != content);
             if content.known().is_none() || differs {
-                let problem = must_be_known(&entry.node.place).hint("use the template's name itself, not one that the item gives");
+                let problem = must_be_known(&entry.node.place)
+                    .hint("use the template's name itself, not one that the item gives");
                 self.problems.push(problem);
                 return None;
             }
@@ -304,7 +339,11 @@ impl Maker<'_> {
         let place = &self.step.place;
         for item in items.iter().take(CHECKED_ITEMS) {
             let scope = scope.with_item(&self.step.loop_var, item, place);
-            let runs = self.step.when.as_ref().map_or(Ok(Some(true)), |when| scope.truth(&when.text, &mut Needs::default()));
+            let runs = self
+                .step
+                .when
+                .as_ref()
+                .map_or(Ok(Some(true)), |when| scope.truth(&when.text, &mut Needs::default()));
             if !matches!(runs, Ok(Some(true))) {
                 continue;
             }
@@ -325,7 +364,8 @@ impl Maker<'_> {
                 path => self.step.keys.place_of(path),
             };
             let key = if wrong.path.is_empty() { String::new() } else { format!(".{}", wrong.path) };
-            self.problems.push(Diagnostic::error(format!("{}{key}: {}", self.step.kind.name, wrong.why), place));
+            self.problems
+                .push(Diagnostic::error(format!("{}{key}: {}", self.step.kind.name, wrong.why), place));
         }
     }
 }

@@ -68,7 +68,8 @@ fn check(playbook: &str, expected: Expect) {
 
 fn shown(job: &Job) -> String {
     let steps = job.steps.iter().chain(&job.handlers).chain(&job.rescue).chain(&job.always).map(|step| {
-        let mut text = format!("{} {}: {}", step.index, step.title(), step.args.as_ref().map_or("-".into(), arg));
+        let mut text =
+            format!("{} {}: {}", step.index, step.title(), step.args.as_ref().map_or("-".into(), arg));
         let vars = step.vars.iter().map(|(name, value)| format!("{name}={}", arg(value)));
         let item_vars = step.item_vars.iter().map(|(name, value)| format!("{name}={}", arg(value)));
         for (what, value) in [
@@ -123,7 +124,18 @@ until = "result.changed or port == 1"
 when = "port == 80"
 file = { path = "{{ nope }}" }
 "#,
-        expect![[""]],
+        expect![[r#"
+            0 known for web1: {"path":"/srv/web1.example.com","content":"3002 2","mode":"0644"}
+            1 waits for {{ facts.arch }}: {path: T<{{ path }}/{{ arch }}>, content: "x"}
+              when: facts.arch == 'x86_64' and port == 3002
+              vars: arch=T<{{ facts.arch }}-{{ port }}>
+            2 file: {path: "/x", content: T<{{ ( made ) | as_text }}>}
+              when: made is changed
+              until: result.changed or port == 1
+            3 file: -
+              skip: when port == 80 is false
+            vars {"port":3002,"path":"/srv/web1.example.com"}
+        "#]],
     );
 }
 
@@ -143,11 +155,30 @@ loop = "{{ facts.disks }}"
 loop_var = "disk"
 file = { path = "/{{ disk }}" }
 "#,
-        expect![[""]],
+        expect![[r#"
+            0 the {{ item }}: {path: T<{{ ( path ) | as_text }}>, content: "3002", mode: "0600"}
+              loop: ["a","b"]
+              item vars: path=T</srv/{{ item }}>
+            1 file: {path: T</{{ disk }}>}
+              loop: T<{{ facts.disks }}>
+            vars {}
+        "#]],
     );
     check(
         "[[steps]]\nloop = ['0644', 'rw']\nfile = { path = '/x', mode = '{{ item }}' }\n[[steps]]\nloop = '{{ port }}'\nfile = { path = '/x' }\n",
-        expect![[""]],
+        expect![[r#"
+            error: file.mode: "rw" is not a mode; write it in octal, for example "0644"
+             --> playbooks/x.toml:3:30
+              |
+            3 | file = { path = '/x', mode = '{{ item }}' }
+              |                              ^^^^^^^^^^^^
+
+            error: a loop needs a list, this is an integer
+             --> playbooks/x.toml:5:8
+              |
+            5 | loop = '{{ port }}'
+              |        ^^^^^^^^^^^^
+        "#]],
     );
 }
 
@@ -175,7 +206,16 @@ template = { path = "/etc/waits", source = "waits.conf" }
         ],
         ..Case::default()
     };
-    case.check(expect![[""]]);
+    case.check(expect![[r#"
+        0 file: {path: T</srv/{{ item }}>, source: T<{{ windlass_source["conf/" ~ ( item ) ~ ".txt"] }}>}
+          loop: ["a","b"]
+          vars: windlass_source={"conf/a.txt":{"digest":"559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd","size":1},"conf/b.txt":{"digest":"df7e70e5021544f4834bbee64a9e3789febc4be81470df629cad6ddb03320a5c","size":1}}
+        1 file: {"path":"/srv/large","source":{"digest":"bca09f4a757d5571c7d9f3341d4301f3c391c090826acc1a3013c6bcb7c01722","size":70000}}
+        2 template: {"path":"/etc/site","source":"listen 3002;\n"}
+        3 template: {path: "/etc/waits", source: T<{{ '' }}{% include 'head' %}{{ facts.arch }} {{ domain }}
+        >}
+        vars {"domain":"web1.example.com","port":3002}
+    "#]]);
     let rendered = case.jobs().unwrap().remove(0);
     assert_eq!((rendered.job.assets.len(), rendered.assets.len()), (2, 1));
     assert_eq!(rendered.job.templates.keys().collect::<Vec<_>>(), ["head"]);
@@ -205,7 +245,71 @@ file = { path = "/x", mode = "{{ domain }}" }
         files: &[("files/motd", ""), ("templates/broken.conf", "ok\n{{ prot }}\n")],
         ..Case::default()
     }
-    .check(expect![[""]]);
+    .check(expect![[r#"
+        error: evaluate `domian`: `domian` is undefined
+         --> playbooks/x.toml:6:17
+          |
+        6 | file = { path = "{{ domian }}", content = "{{ a }}" }
+          |                 ^^^^^^^^^^^^^^
+          |
+          = hint: did you mean `domain`?
+
+        error: render the variable `a`: it refers to itself
+         --> playbooks/x.toml:6:43
+          |
+        6 | file = { path = "{{ domian }}", content = "{{ a }}" }
+          |                                           ^^^^^^^^^
+
+        error: evaluate `prt == 1`: `prt` is undefined
+         --> playbooks/x.toml:8:8
+          |
+        8 | when = "prt == 1"
+          |        ^^^^^^^^^^
+          |
+          = hint: did you mean `port`?
+
+        error: find the file mtod: neither files/ nor the project has it
+          --> playbooks/x.toml:11:32
+           |
+        11 | file = { path = "/x", source = "mtod" }
+           |                                ^^^^^^
+           |
+           = hint: did you mean `motd`?
+
+        error: this must be known before a host is contacted
+          --> playbooks/x.toml:13:32
+           |
+        13 | file = { path = "/x", source = "{{ facts.arch }}" }
+           |                                ^^^^^^^^^^^^^^^^^^ the name of a file here
+           |
+           = hint: it cannot depend on facts, registered results or an unknown loop
+
+        error: render templates/broken.conf, line 2: `prot` is undefined
+          --> playbooks/x.toml:15:36
+           |
+        15 | template = { path = "/x", source = "broken.conf" }
+           |                                    ^^^^^^^^^^^^^
+           |
+           = hint: did you mean `port`?
+
+        error: file.mode: "web1.example.com" is not a mode; write it in octal, for example "0644"
+          --> playbooks/x.toml:17:30
+           |
+        17 | file = { path = "/x", mode = "{{ domain }}" }
+           |                              ^^^^^^^^^^^^^^ for web1
+
+        error: render `/{{ facts.arch }}/{{ only_here }}`: `only_here` is undefined
+         --> playbooks/x.toml:9:17
+          |
+        9 | file = { path = "/{{ facts.arch }}/{{ only_here }}", mode = "{{ port }}" }
+          |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ for web2
+
+        error: file.mode: "web2.example.com" is not a mode; write it in octal, for example "0644"
+          --> playbooks/x.toml:17:30
+           |
+        17 | file = { path = "/x", mode = "{{ domain }}" }
+           |                              ^^^^^^^^^^^^^^ for web2
+    "#]]);
 }
 
 #[test]
@@ -219,17 +323,43 @@ type = "one-of"
 choices = ["low", "high"]
 default = "low"
 [params.version]
+[params.mode]
 [params.dry]
 type = "boolean"
 default = false
 [params.missing]
 required = true
 [[steps]]
-file = { path = "/x", content = "{{ port + 1 }} {{ level }} {{ version }} {{ dry }}" }
+file = { path = "/x", content = "{{ port + 1 }} {{ level }} {{ version }} {{ dry }}", mode = "{{ mode }}" }
 "#;
-    Case { playbook, vars: &["level=hgh", "port=0"], ..Case::default() }.check(expect![[""]]);
-    Case { playbook, vars: &["version=1.10", "port=80", "dry=yes", "missing=x"], ..Case::default() }.check(expect![[""]]);
-    Case { playbook, vars: &["nothing", "a-b=1"], ..Case::default() }.check(expect![[""]]);
+    Case { playbook, vars: &["level=hgh", "port=0"], ..Case::default() }.check(expect![[r#"
+        error: set the param `port` from --var port: `port` must be a port, 1 to 65535, found an integer
+
+        error: set the param `level` from --var level: `hgh` is not one of low, high; did you mean `high`?
+
+        error: the param `missing` is required
+          --> playbooks/x.toml:14:9
+           |
+        14 | [params.missing]
+           |         ^^^^^^^
+           |
+           = hint: give it with --var missing=…, or in the inventory
+    "#]]);
+    Case { playbook, vars: &["version=1.10", "port=80", "dry=yes", "missing=x"], ..Case::default() }.check(
+        expect![[r#"
+            0 file: {"path":"/x","content":"81 low 1.10 True"}
+            vars {}
+        "#]],
+    );
+    Case { playbook, vars: &["nothing", "a-b=1"], ..Case::default() }.check(expect![[r#"
+        error: `--var nothing` has no value
+         |
+         = hint: write --var name=value or --var @file.toml
+
+        error: `a-b` cannot be the name of a variable
+         |
+         = hint: use letters, digits and `_`, with a letter first
+    "#]]);
 }
 
 #[test]
@@ -240,7 +370,8 @@ fn secrets_are_listed_and_never_told() {
         ..Case::default()
     };
     assert_eq!(case.jobs().unwrap()[0].job.secrets, ["hunter2"]);
-    let wrong = Case { playbook: &case.playbook.replace("content = '{{ token }}'", "mode = '{{ token }}'"), ..case };
+    let wrong =
+        Case { playbook: &case.playbook.replace("content = '{{ token }}'", "mode = '{{ token }}'"), ..case };
     assert!(!wrong.jobs().unwrap_err().plain().contains("hunter2"));
 }
 
@@ -253,20 +384,36 @@ fn tags_start_and_run_once_choose_steps() {
         let of = |rendered: &Rendered| rendered.job.steps.iter().map(skip).collect::<Vec<_>>().join(", ");
         jobs.iter().map(of).collect::<Vec<_>>().join(" | ")
     };
-    assert_eq!(skips(Selection::default()), "done, tagged never, done | done, tagged never, runs once, on web1");
+    assert_eq!(
+        skips(Selection::default()),
+        "done, tagged never, done | done, tagged never, runs once, on web1"
+    );
     let tags = Selection { tags: vec!["never".to_string()], ..Selection::default() };
-    assert_eq!(skips(tags), "its tags are not asked for, done, done | its tags are not asked for, done, runs once, on web1");
+    assert_eq!(
+        skips(tags),
+        "its tags are not asked for, done, done | its tags are not asked for, done, runs once, on web1"
+    );
     let start = Selection { start_at_step: Some("three".to_string()), ..Selection::default() };
-    assert_eq!(skips(start), "before step three, before step three, done | before step three, before step three, runs once, on web1");
+    assert_eq!(
+        skips(start),
+        "before step three, before step three, done | before step three, before step three, runs once, on web1"
+    );
     let unknown = Selection { start_at_step: Some("tree".to_string()), ..Selection::default() };
-    Case { playbook, selection: unknown, ..Case::default() }.check(expect![[""]]);
+    Case { playbook, selection: unknown, ..Case::default() }.check(expect![[r#"
+        error: no step is called `tree`
+         |
+         = hint: did you mean `three`?
+    "#]]);
 }
 
 #[test]
 fn a_variable_is_explained() {
     let (project, _folder) = project(&[
         ("inventories/prod.toml", HOSTS),
-        ("playbooks/x.toml", "[params.port]\ntype = 'port'\ndefault = 1\n[vars]\nport = 2\n[[steps]]\nname = 's'\nvars = { port = 3 }\nfile = { path = '/x' }\n"),
+        (
+            "playbooks/x.toml",
+            "[params.port]\ntype = 'port'\ndefault = 1\n[vars]\nport = 2\n[[steps]]\nname = 's'\nvars = { port = 3 }\nfile = { path = '/x' }\n",
+        ),
     ]);
     let inventory = Inventory::load(&project, &[]).unwrap();
     let playbook = Playbook::find(&project, "x").unwrap();
@@ -275,8 +422,20 @@ fn a_variable_is_explained() {
         Ok(explanation) => explanation.to_string(),
         Err(problems) => problems.plain(),
     };
-    expect![[""]].assert_eq(&explain("port"));
-    expect![[""]].assert_eq(&explain("prot"));
+    expect![[r#"
+          port = 1  (param default, playbooks/x.toml:3)
+          port = 3002  (inventory file prod, inventories/prod.toml:3)
+          port = 2  (playbook vars, playbooks/x.toml:5)
+          port = 3  (vars of step `s`, playbooks/x.toml:8)
+        → port = 4  (--var, --var port)
+    "#]]
+    .assert_eq(&explain("port"));
+    expect![[r#"
+        error: nothing sets `prot` for web1
+         |
+         = hint: did you mean `port`?
+    "#]]
+    .assert_eq(&explain("prot"));
 }
 
 #[test]
@@ -286,6 +445,29 @@ fn the_whole_project_is_linted() {
         ("playbooks/x.toml", "[[steps]]\n"),
         ("templates/deep/x.conf", "ok\n{% if %}\n"),
     ]);
-    expect![[""]].assert_eq(&lint(&project, &[]).plain());
+    expect![[r#"
+        error: unknown key `adress`
+         --> inventories/prod.toml:2:1
+          |
+        2 | adress = 'x'
+          | ^^^^^^ not a key of a host
+          |
+          = hint: did you mean `address`?
+
+        error: this step does nothing
+         --> playbooks/x.toml:1:1
+          |
+        1 | [[steps]]
+          | ^^^^^^^^^ no step kind
+          |
+          = hint: give it one table named after a step kind; `windlass steps` lists them
+
+        error: render the template, line 2: syntax error: unexpected end of block
+         --> templates/deep/x.conf:2:1
+          |
+        2 | {% if %}
+          | ^^^^^^^^
+    "#]]
+    .assert_eq(&lint(&project, &[]).plain());
     assert_eq!(lint(&project, &[PathBuf::from("templates")]).errors(), 1);
 }

@@ -40,7 +40,12 @@ enum Attempt {
 }
 
 /// Has the job done.
-pub async fn run(connection: &Connection, task: Task, tools: &Tools, hurry: watch::Receiver<Interrupt>) -> Ended {
+pub async fn run(
+    connection: &Connection,
+    task: Task,
+    tools: &Tools,
+    hurry: watch::Receiver<Interrupt>,
+) -> Ended {
     let mut task = task;
     // Whoever is that user already needs neither sudo nor its password.
     task.becoming = task.becoming.filter(|becoming| becoming.user != connection.worked().user);
@@ -63,7 +68,8 @@ async fn try_run(
         Attempt::Ended(ended) => return Ok(ended),
         Attempt::Bare(bare) => bare,
     };
-    let agent = agent_binary::for_platform(&bare.machine)?.filter(|_| bare.system == "Linux" && bare.folder.is_some());
+    let agent = agent_binary::for_platform(&bare.machine)?
+        .filter(|_| bare.system == "Linux" && bare.folder.is_some());
     let Some(agent) = agent else {
         return shell::run(connection, task, bare.state, tools, hurry).await;
     };
@@ -90,7 +96,8 @@ async fn by_agent(
     let (reader, writer) = channel.split();
     let writer = Arc::new(Mutex::new(writer));
     let urging = tokio::spawn(urge(writer.clone(), hurry));
-    let attempt = Listening { task, tools, writer, frames: Frames::default(), words: Vec::new() }.listen(reader).await;
+    let attempt =
+        Listening { task, tools, writer, frames: Frames::default(), words: Vec::new() }.listen(reader).await;
     urging.abort();
     Ok(attempt)
 }
@@ -164,8 +171,11 @@ impl Listening<'_> {
                     return Ok(Some((outcome, failure)));
                 }
                 Event::Finished { .. } => {
-                    return Err(Failure::new("take the agent's verdict", "it is not the verdict on this job")
-                        .hint("something on the host pretends to be windlass's agent"));
+                    return Err(Failure::new(
+                        "take the agent's verdict",
+                        "it is not the verdict on this job",
+                    )
+                    .hint("something on the host pretends to be windlass's agent"));
                 }
                 Event::Need(digest) => self.send_asset(digest)?,
                 Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
@@ -178,7 +188,10 @@ impl Listening<'_> {
     /// Sent by a task of its own, since the agent may have more to say before it has read it all.
     fn send_asset(&self, digest: Digest) -> Result<()> {
         let Some(path) = self.task.files.get(&digest).cloned() else {
-            return Err(Failure::new("send a file", format!("the host asks for {digest}, which is not in its job")));
+            return Err(Failure::new(
+                "send a file",
+                format!("the host asks for {digest}, which is not in its job"),
+            ));
         };
         tokio::spawn(assets::send(self.writer.clone(), digest, path));
         Ok(())
@@ -226,10 +239,12 @@ async fn place(connection: &Connection, task: &Task, agent: &AgentBinary, bare: 
     if said.lines().any(|line| line == ship::PLACED) {
         return Ok(());
     }
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_string();
+    let last =
+        said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_string();
     let ended = status.map_or_else(|| "no exit status".to_string(), |status| format!("exit status {status}"));
-    Err(Failure::new("place the agent", format!("{ended}: {last}"))
-        .hint("look whether the disk of the host is full; windlass needs about 3 MB in the login's cache folder"))
+    Err(Failure::new("place the agent", format!("{ended}: {last}")).hint(
+        "look whether the disk of the host is full; windlass needs about 3 MB in the login's cache folder",
+    ))
 }
 
 fn keep_words(words: &mut Vec<u8>, bytes: &[u8]) {

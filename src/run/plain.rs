@@ -60,7 +60,9 @@ pub async fn run(
             Some(Chunk::Stdout(bytes)) => keep(&mut output.stdout, &bytes, &mut output.total),
             Some(Chunk::Stderr(bytes)) => keep(&mut output.stderr, &bytes, &mut output.total),
             Some(Chunk::Exit(Exit::Status(status))) => output.status = status as i32,
-            Some(Chunk::Exit(Exit::Signal(name))) => lost = Some(Failure::new("run it", format!("SIG{name} ended it"))),
+            Some(Chunk::Exit(Exit::Signal(name))) => {
+                lost = Some(Failure::new("run it", format!("SIG{name} ended it")))
+            }
             Some(Chunk::Lost(failure)) => lost = Some(failure),
         }
     }
@@ -75,8 +77,13 @@ fn verdict(line: &Line, output: &Output, lost: Option<Failure>) -> Ended {
     match (output.status, lost) {
         (0, _) => (HostOutcome::Changed, None),
         (-1, Some(failure)) => (HostOutcome::Unknown, Some(failure)),
-        (-1, None) => (HostOutcome::Unknown, Some(Failure::new(doing, "it ended without telling its status"))),
-        (127, _) => (HostOutcome::Failed, Some(Failure::new(doing, "exit status 127: there is no such program there"))),
+        (-1, None) => {
+            (HostOutcome::Unknown, Some(Failure::new(doing, "it ended without telling its status")))
+        }
+        (127, _) => (
+            HostOutcome::Failed,
+            Some(Failure::new(doing, "exit status 127: there is no such program there")),
+        ),
         (status, _) => (HostOutcome::Failed, Some(Failure::new(doing, format!("exit status {status}")))),
     }
 }

@@ -89,7 +89,8 @@ async fn watch_over(
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, urged) = watch::channel(Interrupt::None);
     told.event(What::Started { intent: Box::new(intent), epoch });
-    let running = tokio::spawn(async move { super::run(work, &options, shared, Teller::new(events), urged).await });
+    let running =
+        tokio::spawn(async move { super::run(work, &options, shared, Teller::new(events), urged).await });
     let mut signals = Signals::new()?;
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -111,7 +112,8 @@ async fn watch_over(
             urge.send_replace(Interrupt::Stop);
         }
     }
-    let outcomes = running.await.map_err(|panic| Failure::new("run", format!("windlass itself failed: {panic}")))?;
+    let outcomes =
+        running.await.map_err(|panic| Failure::new("run", format!("windlass itself failed: {panic}")))?;
     let interrupted = *urge.borrow() != Interrupt::None;
     let exit = exit_code(kind, outcomes.into_values(), interrupted);
     told.event(What::Ended { exit });

@@ -35,7 +35,8 @@ pub async fn run(
     tools: &Tools,
     mut hurry: watch::Receiver<Interrupt>,
 ) -> Tried<Ended> {
-    let first = task.password.as_ref().map(|password| Bytes::from(format!("{password}\n"))).unwrap_or_default();
+    let first =
+        task.password.as_ref().map(|password| Bytes::from(format!("{password}\n"))).unwrap_or_default();
     let channel = connection.exec_with_input(&ship::shell(task.becoming.as_ref()), first).await?;
     let (mut reader, mut writer) = channel.split();
     let (to_host, mut outgoing) = mpsc::channel::<Bytes>(PIECES_WAITING);
@@ -57,7 +58,9 @@ pub async fn run(
         while let Some(chunk) = reader.next().await {
             let bytes = match chunk {
                 Chunk::Stdout(bytes) => bytes,
-                Chunk::Stderr(_) | Chunk::Exit(Exit::Status(_) | Exit::Signal(_)) | Chunk::Lost(_) => continue,
+                Chunk::Stderr(_) | Chunk::Exit(Exit::Status(_) | Exit::Signal(_)) | Chunk::Lost(_) => {
+                    continue;
+                }
             };
             if incoming.send(bytes).await.is_err() {
                 return;
@@ -119,9 +122,11 @@ impl Engine {
             pid: 0,
             boot_id: journal::boot_id(&shell),
         }));
-        let Verdict { outcome, failure } = work::work(&self.task.job, &shell, &Store::at(self.state.clone()), &self);
+        let Verdict { outcome, failure } =
+            work::work(&self.task.job, &shell, &Store::at(self.state.clone()), &self);
         if shell.is_lost() {
-            let why = failure.unwrap_or_else(|| Failure::new("work through the shell", "the connection was lost"));
+            let why =
+                failure.unwrap_or_else(|| Failure::new("work through the shell", "the connection was lost"));
             return (HostOutcome::Unknown, Some(why));
         }
         (outcome, failure)
@@ -145,7 +150,8 @@ impl Assets for Engine {
             return Ok(Box::new(Cursor::new(&inline.bytes)));
         }
         let path = self.task.files.get(&asset.digest);
-        let path = path.ok_or_else(|| Failure::new("open a file", format!("{} is not in the job", asset.digest)))?;
+        let path =
+            path.ok_or_else(|| Failure::new("open a file", format!("{} is not in the job", asset.digest)))?;
         let file = std::fs::File::open(path).doing(format!("open {}", path.display()))?;
         Ok(Box::new(crate::model::digest::Checked::new(file, &asset.digest)))
     }

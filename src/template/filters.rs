@@ -1,13 +1,14 @@
 //! Filters over text that Ansible's users expect and MiniJinja lacks or has otherwise.
 
 use crate::model::digest::Digest;
-use minijinja::value::{Kwargs, Rest, Serde, Value};
+use minijinja::value::{Kwargs, Rest, Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
 use regex_lite::{Captures, Regex, RegexBuilder};
 use serde::Serialize;
 
 /// Adds them all.
 pub fn add(environment: &mut Environment<'static>) {
+    environment.add_filter("as_text", as_text);
     environment.add_filter("bool", boolean);
     environment.add_filter("regex_replace", regex_replace);
     environment.add_filter("regex_search", regex_search);
@@ -47,6 +48,15 @@ fn boolean(value: Value) -> Result<bool, Error> {
         Some(other) => Err(invalid(format!("{other:?} is neither true nor false"))),
         None if value.is_undefined() => Err(Error::from(ErrorKind::UndefinedError)),
         None => Ok(value.is_true()),
+    }
+}
+
+/// Numbers and booleans as they are written in TOML; what else there is stays as it is.
+fn as_text(value: Value) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::Number => Ok(value.to_string().into()),
+        ValueKind::Bool => Ok(value.is_true().to_string().into()),
+        _ => defined(value),
     }
 }
 
