@@ -84,7 +84,7 @@ pub struct Options {
     pub diff: bool,
 }
 
-/// A host's job. Its `nonce`, `settle` and `root` are the caller's to fill in.
+/// A host's job. Its `nonce` and `settle` are the caller's to fill in.
 #[derive(Clone, Debug, Default)]
 pub struct Rendered {
     /// The job.
