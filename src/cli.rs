@@ -11,6 +11,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod again;
 mod completions;
 mod demo;
 mod explain;
@@ -32,7 +33,7 @@ const MISUSED: u8 = 5;
 
 /// Operates a fleet of hosts over SSH: playbooks that make only the changes that are missing, and a record of every run.
 #[derive(Debug, Parser)]
-#[command(name = "windlass", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "windlass", version, long_version = long_version(), subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -60,6 +61,7 @@ pub struct Global {
     project: Option<PathBuf>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of it, for a moment")]
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
@@ -87,6 +89,13 @@ pub enum Stop {
 
 /// What a subcommand returns: the exit code.
 pub type Done = Result<u8, Stop>;
+
+/// `--version`: with the agents inside.
+fn long_version() -> String {
+    let agents = crate::agent_binary::described().unwrap_or_default();
+    let lines = agents.iter().map(|agent| format!("\nagent: {agent}"));
+    env!("CARGO_PKG_VERSION").to_string() + &lines.collect::<String>()
+}
 
 /// Reads the arguments, runs the subcommand, prints what went wrong.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

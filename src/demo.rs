@@ -6,7 +6,10 @@
 pub mod hosts;
 pub mod server;
 
+use crate::model::job::RunId;
+use crate::model::outcome::HostOutcome;
 use crate::model::{Doing, Failure, Result};
+use crate::record::{Sqlite, Store};
 use hosts::{DAEMON_JSON, HOSTS};
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
@@ -171,18 +174,43 @@ async fn show(stage: &Stage, options: &Options, interrupt: &mut tokio::signal::u
     say(&introduction(stage))?;
     for act in ACTS {
         let arguments = [&["run", "playbook", "fix-dns", "--hosts", "demo"], act.arguments].concat();
-        say(&format!("\n{}\n$ windlass {}\n", act.words, arguments.join(" ")))?;
-        match perform(stage, options, &arguments, interrupt).await? {
+        match tell_and_perform(stage, options, act.words, &arguments, interrupt).await? {
             0 => {}
             code => return Ok(code),
         }
     }
     say(&what_happened(stage)?)?;
+    if let Some(run) = run_that_changed(stage)? {
+        let words = "And back, byte for byte: what a run changed can be taken back.";
+        match tell_and_perform(stage, options, words, &["runs", "undo", run.as_str()], interrupt).await? {
+            0 => {}
+            code => return Ok(code),
+        }
+    }
     if options.keep {
         say(&how_to_go_on(stage))?;
         interrupt.recv().await;
     }
     Ok(0)
+}
+
+/// The newest run that changed a host.
+fn run_that_changed(stage: &Stage) -> Result<Option<RunId>> {
+    let Some(opened) = Sqlite::open_existing(&stage.project().join(".windlass"))? else { return Ok(None) };
+    let runs = opened.store.list(ACTS.len())?;
+    let changed = |(outcome, _): &(HostOutcome, usize)| *outcome == HostOutcome::Changed;
+    Ok(runs.into_iter().find(|line| !line.check && line.outcomes.iter().any(changed)).map(|line| line.run))
+}
+
+async fn tell_and_perform(
+    stage: &Stage,
+    options: &Options,
+    words: &str,
+    arguments: &[&str],
+    interrupt: &mut tokio::signal::unix::Signal,
+) -> Result<u8> {
+    say(&format!("\n{words}\n$ windlass {}\n", arguments.join(" ")))?;
+    perform(stage, options, arguments, interrupt).await
 }
 
 /// Runs one command to its end. Ctrl-C reaches it too, since it runs in our terminal; it gets time to end well.

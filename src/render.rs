@@ -73,23 +73,6 @@ pub struct Selection {
     pub start_at_step: Option<String>,
 }
 
-impl Selection {
-    /// Why a step is not done, when its tags say so.
-    pub fn leaves_out(&self, step: &Step) -> Option<&'static str> {
-        let has = |tags: &[String]| step.tags.iter().any(|tag| tags.contains(tag));
-        let tagged = |tag: &str| step.tags.iter().any(|own| own == tag);
-        let asked_for = has(&self.tags);
-        match () {
-            () if has(&self.skip_tags) => Some("its tags are skipped"),
-            () if tagged("never") && !asked_for => Some("tagged never"),
-            () if !self.tags.is_empty() && !asked_for && !tagged("always") => {
-                Some("its tags are not asked for")
-            }
-            () => None,
-        }
-    }
-}
-
 /// What is the same in every host's job.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -105,7 +88,7 @@ pub struct Options {
     pub diff: bool,
 }
 
-/// A host's job. Its `nonce`, `settle` and `root` are the caller's to fill in.
+/// A host's job. Its `nonce` and `settle` are the caller's to fill in.
 #[derive(Clone, Debug, Default)]
 pub struct Rendered {
     /// The job.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-mod assets;
+pub mod assets;
 mod host;
 mod job;
 mod plain;

@@ -20,14 +20,15 @@ const FILES: &[(&str, &str)] = &[
     ("inventories/prod.toml", include_str!("init/inventory.toml")),
     ("playbooks/hello.toml", include_str!("init/playbook.toml")),
     ("templates/motd", include_str!("init/motd")),
-    (".gitignore", "/.windlass/\n"),
+    (".gitignore", "/.windlass/\n/fetched/\n"),
 ];
 
-const NEXT: &str = "
-next:
-  put your hosts into inventories/prod.toml
+/// What a person does with it, behind the way into it.
+const NEXT: &str = "  put your hosts into inventories/prod.toml
+  windlass lint                                              looks whether all files are right
   windlass run playbook hello --hosts prod --check --diff    shows what would change
   windlass run playbook hello --hosts prod                   changes it
+  windlass runs undo last                                    takes it back
 ";
 
 /// Makes the project; a file that is there stays as it is, and then nothing at all is written.
@@ -43,7 +44,12 @@ pub fn run(args: Args) -> Done {
     }
     let made: String =
         FILES.iter().map(|(name, _)| format!("made {}\n", args.dir.join(name).display())).collect();
-    answer(&(made + NEXT))
+    answer(&format!("{made}\nnext:\n{}{NEXT}", way_into(&args.dir)))
+}
+
+/// Commands look for their project at or above the folder they are said in.
+fn way_into(dir: &Path) -> String {
+    if dir == Path::new(".") { String::new() } else { format!("  cd {}\n", dir.display()) }
 }
 
 fn write_new(path: &Path, text: &str) -> Result<()> {

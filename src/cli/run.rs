@@ -53,14 +53,14 @@ pub enum What {
         #[arg(long, value_name = "N|P%")]
         max_failures: Option<String>,
     },
-    /// Run one command everywhere, without an agent, and show its output
+    /// Run one command everywhere, without an agent, and show its output; there is no dry run of it
     Command {
         /// Which hosts.
         #[command(flatten)]
         hosts: Hosts,
-        /// How.
+        /// As whom, and how fast.
         #[command(flatten)]
-        options: Options,
+        reach: Reach,
         /// The command and its arguments
         #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
         command: Vec<String>,
@@ -98,12 +98,14 @@ pub enum What {
 }
 
 /// Which hosts.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Hosts {
     /// Hosts and groups: `prod`, `web*`, `web[01-14]`, `~regex`, `@file`, `all`; joined by `,`; `&x` intersects, `!x`
     /// excludes
-    #[arg(long = "hosts", value_name = "PATTERN", required = true)]
-    pub pattern: String,
+    ///
+    /// A playbook with `hosts` needs it only for other hosts
+    #[arg(long = "hosts", value_name = "PATTERN")]
+    pub pattern: Option<String>,
     /// Of those, only the ones that this pattern has too
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
@@ -116,7 +118,7 @@ pub struct Hosts {
 }
 
 /// How it is run.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// Change nothing; tell what would change
     #[arg(short = 'C', long)]
@@ -124,12 +126,20 @@ pub struct Options {
     /// Show how files change
     #[arg(short = 'D', long)]
     pub diff: bool,
-    /// How many hosts are worked at once [default: 64]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub forks: Option<u32>,
     /// Set a variable; a value is TOML where it can be read as TOML, else text
     #[arg(short = 'e', long = "var", value_name = "K=V|@FILE")]
     pub vars: Vec<String>,
+    /// As whom, and how fast.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// As whom hosts are worked, and how fast.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Reach {
+    /// How many hosts are worked at once [default: 64]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub forks: Option<u32>,
     /// The login name
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
@@ -146,34 +156,34 @@ pub struct Options {
 
 /// Does it.
 pub fn run(args: Args, global: &Global) -> Done {
+    let project = global.open_project()?;
+    let playbook = match &args.what {
+        What::Playbook { playbook, .. } => Some(Box::new(Playbook::find(&project, playbook)?)),
+        _ => None,
+    };
     let hosts = args.what.hosts();
-    let chosen = start::choose(hosts, global)?;
+    let pattern =
+        hosts.pattern.clone().or_else(|| playbook.as_ref().and_then(|playbook| playbook.hosts.clone()));
+    let chosen = start::choose(project, hosts, pattern)?;
     if hosts.list_hosts {
         return start::list_hosts(&chosen, global);
     }
     match args.what {
         What::Playbook {
-            playbook,
-            options,
-            tags,
-            skip_tags,
-            start_at_step,
-            list_steps,
-            serial,
-            max_failures,
-            ..
+            options, tags, skip_tags, start_at_step, list_steps, serial, max_failures, ..
         } => {
-            let playbook = Box::new(Playbook::find(&chosen.project, &playbook)?);
+            let Some(playbook) = playbook else { return Ok(0) };
             let selection = Selection { tags, skip_tags, start_at_step };
             if list_steps {
                 return print_steps(&playbook, &selection);
             }
             let serial = share("--serial", serial)?;
             let batches = Batches { serial, max_failures: share("--max-failures", max_failures)? };
-            let wanted = Wanted::Playbook { kind: RunKind::Playbook, playbook, selection };
+            let wanted = Wanted::Playbook { kind: RunKind::Playbook, of: None, playbook, selection };
             start::run(wanted, &chosen, &options, batches, global)
         }
-        What::Command { command, options, .. } => {
+        What::Command { command, reach, .. } => {
+            let options = Options { reach, ..Options::default() };
             start::run(Wanted::Command(line_of(command)), &chosen, &options, Batches::default(), global)
         }
         What::Script { script, options, arguments, .. } => {
@@ -228,8 +238,7 @@ fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
 }
 
 fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
-    let chosen = playbook.steps.iter().filter(|step| selection.leaves_out(step).is_none());
-    let lines = chosen.map(|step| {
+    let lines = selection.steps(playbook)?.into_iter().map(|step| {
         let tags = if step.tags.is_empty() { String::new() } else { format!("  [{}]", step.tags.join(", ")) };
         format!("{}{tags}\n", step.title())
     });
@@ -240,7 +249,7 @@ fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
 fn one_step(kind: RunKind, name: &str, text: String, chosen: &Chosen) -> Result<Wanted, Stop> {
     let mut playbook = Playbook::read(&chosen.project, &Source::new("command line", text))?;
     playbook.name = name.to_string();
-    Ok(Wanted::Playbook { kind, playbook: Box::new(playbook), selection: Selection::default() })
+    Ok(Wanted::Playbook { kind, of: None, playbook: Box::new(playbook), selection: Selection::default() })
 }
 
 fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
@@ -306,11 +315,17 @@ mod tests {
         let What::Playbook { hosts, options, tags, .. } = parsed(line).unwrap() else {
             panic!("no playbook")
         };
-        assert_eq!((hosts.pattern.as_str(), hosts.limit.as_deref()), ("prod", Some("web*")));
+        assert_eq!(
+            (hosts.pattern.as_deref().unwrap_or_default(), hosts.limit.as_deref()),
+            ("prod", Some("web*"))
+        );
         assert_eq!(hosts.inventory, [PathBuf::from("lab")]);
         assert_eq!(tags, ["dns", "web"]);
-        assert!(options.check && options.diff && options.becomes && options.ask_become_pass);
-        assert_eq!((options.forks, options.vars), (Some(8), vec!["a=1".to_string(), "@x.toml".to_string()]));
+        assert!(options.check && options.diff && options.reach.becomes && options.reach.ask_become_pass);
+        assert_eq!(
+            (options.reach.forks, options.vars),
+            (Some(8), vec!["a=1".to_string(), "@x.toml".to_string()])
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `windlass runs`: what was run, and how it went.
 
+use super::again;
+use super::run::{Options, Reach};
 use super::{Done, Global, Stop, answer, existing_store};
 use crate::model::Failure;
 use crate::model::run::RunKind;
@@ -38,6 +40,25 @@ enum Command {
         /// Its name, the beginning or the end of it, or `last`
         run: String,
     },
+    /// Run a run again on the hosts where it did not end well
+    Retry {
+        /// Its name, the beginning or the end of it, or `last`
+        run: String,
+        /// How.
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Take back, byte for byte, what a run changed
+    Undo {
+        /// Its name, the beginning or the end of it, or `last`
+        run: String,
+        /// Only on these hosts
+        #[arg(long = "hosts", value_name = "PATTERN")]
+        hosts: Option<String>,
+        /// As whom, and how fast.
+        #[command(flatten)]
+        reach: Reach,
+    },
 }
 
 /// Answers from the record.
@@ -46,6 +67,10 @@ pub fn run(args: Args, global: &Global) -> Done {
     match args.command {
         Command::List { limit } => list(store, limit, global),
         Command::Show { run, no_diff } => show(&found(store, &run)?, !no_diff, global),
+        Command::Retry { run, options } => again::retry(&found(store, &run)?, &options, global),
+        Command::Undo { run, hosts, reach } => {
+            again::undo(&found(store, &run)?, hosts.as_deref(), reach, global)
+        }
         Command::Export { run } => answer(&(json::export(&found(store, &run)?) + "\n")),
     }
 }

@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostics;
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::keys::Share;
-use crate::model::job::{Mode, OnFailure, RunId};
+use crate::model::job::{Job, Mode, OnFailure, RunId};
 use crate::model::run::{RunIntent, RunKind, Source, now};
 use crate::model::{Failure, Value, Values};
 use crate::playbook::Playbook;
@@ -15,18 +15,30 @@ use crate::record;
 use crate::render::{self, Rendered, Renderer};
 use crate::report;
 use crate::run::session::{self, Session};
-use crate::run::{self, FORKS, Task, Work};
+use crate::run::{self, FORKS, Task, Work, assets};
 use crate::ssh::ship::{Become, Method};
 use crate::ssh::{Config, Paths, Shared, Target};
 use crate::variables::{self, Setting};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// Where files of hosts are kept, below the project.
+const FETCHED: &str = "fetched";
 
 /// What is to be run.
 pub enum What {
     /// A playbook, or a step or script that was made one.
-    Playbook { kind: RunKind, playbook: Box<Playbook>, selection: render::Selection },
+    Playbook {
+        kind: RunKind,
+        /// The run that is tried again.
+        of: Option<RunId>,
+        playbook: Box<Playbook>,
+        selection: render::Selection,
+    },
     /// One line of shell text.
     Command(String),
+    /// An earlier run of this name is taken back. `becomes`: what its playbook says of becoming another user.
+    Undo { of: RunId, name: String, becomes: Option<bool> },
 }
 
 /// A project with the hosts that were chosen in it.
@@ -51,19 +63,22 @@ pub struct Batches {
 }
 
 /// Reads the project and its inventory, and chooses hosts.
-pub fn choose(hosts: &Hosts, global: &Global) -> Result<Chosen, Stop> {
-    let project = global.open_project()?;
+pub fn choose(project: Project, hosts: &Hosts, pattern: Option<String>) -> Result<Chosen, Stop> {
+    let Some(pattern) = pattern else {
+        let failure = Failure::new("choose hosts", "none are named, and the playbook names none");
+        return Err(Stop::misused(failure.hint("give a pattern: --hosts prod")));
+    };
     let inventory = Inventory::load(&project, &hosts.inventory)?;
-    let mut names = names_of(inventory.select(&hosts.pattern, &project)?);
+    let mut names = names_of(inventory.select(&pattern, &project)?);
     if let Some(limit) = &hosts.limit {
         let limited = names_of(inventory.select(limit, &project)?);
         names.retain(|name| limited.contains(name));
         if names.is_empty() {
-            let doing = format!("choose hosts of {} in {limit}", hosts.pattern);
+            let doing = format!("choose hosts of {pattern} in {limit}");
             return Err(Stop::misused(Failure::new(doing, "no host is in both")));
         }
     }
-    Ok(Chosen { project, inventory, names, pattern: hosts.pattern.clone() })
+    Ok(Chosen { project, inventory, names, pattern })
 }
 
 /// Prints the chosen hosts: `--list-hosts`.
@@ -76,17 +91,17 @@ pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
 
 /// Runs `what` on the chosen hosts.
 pub fn run(what: What, chosen: &Chosen, options: &Options, batches: Batches, global: &Global) -> Done {
-    let timeout = options.timeout.as_deref().map(time).transpose()?.or(chosen.project.config.timeout);
+    let timeout = options.reach.timeout.as_deref().map(time).transpose()?.or(chosen.project.config.timeout);
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let prepared = prepare(&what, chosen, options, &command_line, &run)?;
     let mut run_options = run::Options {
-        forks: options.forks.or(chosen.project.config.forks).map_or(FORKS, |forks| forks as usize),
+        forks: options.reach.forks.or(chosen.project.config.forks).map_or(FORKS, |forks| forks as usize),
         serial: batches.serial.into_iter().collect(),
         max_failures: batches.max_failures,
         timeout,
         on_failure: OnFailure::Stop,
-        fetched: chosen.project.root.join("fetched"),
+        fetched: chosen.project.root.join(FETCHED),
     };
     if let What::Playbook { playbook, .. } = &what {
         if run_options.serial.is_empty() {
@@ -134,7 +149,7 @@ fn prepare(
     let config = Config::load(&Paths::standard()).map_err(Stop::misused)?;
     let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
     let tasks = tasks(what, chosen, &hosts, options, command_line, run)?;
-    let password = match options.ask_become_pass {
+    let password = match options.reach.ask_become_pass {
         true => Some(prompt::secret("password to become root").ok_or_else(no_terminal)?),
         false => None,
     };
@@ -165,6 +180,7 @@ fn tasks(
     let (playbook, selection) = match what {
         What::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
         What::Playbook { playbook, selection, .. } => (playbook, selection),
+        What::Undo { of, name, .. } => return Ok(undo_tasks(of, name, hosts, run)),
     };
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let options = render::Options { run: run.clone(), epoch: 0, who: who(), mode, diff: options.diff };
@@ -180,9 +196,24 @@ fn tasks(
     let task = |Rendered { mut job, assets }| {
         job.nonce = nonce();
         job.playbook.clone_from(&playbook.name);
+        assets::name_what_is_there(&mut job, &chosen.project.root.join(FETCHED));
         Task::Job(Box::new(job), assets)
     };
     Ok(renderer.jobs()?.into_iter().map(task).collect())
+}
+
+fn undo_tasks(of: &RunId, name: &str, hosts: &[&Host], run: &RunId) -> Vec<Task> {
+    let job = |host: &&Host| Job {
+        run: run.clone(),
+        host: host.name.to_string(),
+        nonce: nonce(),
+        who: who(),
+        playbook: name.to_string(),
+        mode: Mode::Apply,
+        undo: Some(of.clone()),
+        ..Job::default()
+    };
+    hosts.iter().map(|host| Task::Job(Box::new(job(host)), BTreeMap::new())).collect()
 }
 
 /// 128 random bits, in hexadecimal.
@@ -199,15 +230,16 @@ fn work(
     password: Option<String>,
 ) -> Result<Work, Diagnostics> {
     let mut settings = host.ssh.clone();
-    if let Some(user) = &options.user {
+    if let Some(user) = &options.reach.user {
         settings.user = Some(user.as_str().into());
     }
     let target = Target::resolve(host.name.as_str(), Some(&host.address), &settings, config)?;
     let by_playbook = match what {
         What::Playbook { playbook, .. } => playbook.becomes,
+        What::Undo { becomes, .. } => *becomes,
         What::Command(_) => None,
     };
-    let becomes = options.becomes || by_playbook.or(settings.becomes).unwrap_or(false);
+    let becomes = options.reach.becomes || by_playbook.or(settings.becomes).unwrap_or(false);
     let becoming = if becomes { Some(becoming(host, password.is_some())?) } else { None };
     Ok(Work { host: host.name.to_string(), target, becoming, password, task })
 }
@@ -230,20 +262,21 @@ fn becoming(host: &Host, password: bool) -> Result<Become, Failure> {
 }
 
 fn intent(what: &What, chosen: &Chosen, options: &Options, run: RunId, prepared: &Prepared) -> RunIntent {
-    let (kind, name, playbook) = match what {
-        What::Command(line) => (RunKind::Command, line.clone(), Vec::new()),
-        What::Playbook { kind, playbook, .. } => {
+    let (kind, of, name, playbook) = match what {
+        What::Command(line) => (RunKind::Command, None, line.clone(), Vec::new()),
+        What::Undo { of, name, .. } => (RunKind::Undo, Some(of.clone()), name.clone(), Vec::new()),
+        What::Playbook { kind, of, playbook, .. } => {
             let sources = playbook
                 .sources()
                 .map(|source| Source { path: source.name.clone(), text: source.text.clone() });
-            (*kind, playbook.name.clone(), sources.collect())
+            (*kind, of.clone(), playbook.name.clone(), sources.collect())
         }
     };
     RunIntent {
         run,
         kind,
         name,
-        of: None,
+        of,
         who: who(),
         started: now(),
         pattern: chosen.pattern.clone(),

@@ -74,16 +74,29 @@ inside() {
 }
 
 run() {
+    entry=
     while [ $# -gt 0 ]; do
         case $1 in
-        --name | --network | --pull | --entrypoint | -e | -v | --label | --stop-timeout) shift 2 ;;
+        --entrypoint) entry=$2; shift 2 ;;
+        --name | --network | --pull | -e | -v | --label | --stop-timeout) shift 2 ;;
         -*) shift ;;
         *) break ;;
         esac
     done
-    grep -qxF "${1%:latest}" "$state/images" || fail 125 "Unable to find image '$1' locally"
+    image=${1%:latest}
+    image=${image#sha256:played-}
+    grep -qxF "$image" "$state/images" || fail 125 "Unable to find image '$1' locally"
     shift
-    inside "$@"
+    inside $entry "$@"
+}
+
+# Every container here runs already: a restart of dockerd starts them again.
+start() {
+    for wanted in "$@"; do
+        awk -v wanted="$wanted" '$1 == wanted || $2 == wanted { found = 1 } END { exit !found }' \
+            "$state/containers" || fail 1 "Error response from daemon: No such container: $wanted"
+        echo "$wanted"
+    done
 }
 
 exec_() {
@@ -113,6 +126,7 @@ case $verb in
 ps | 'container ls' | 'container ps') ps_ "$@" ;;
 inspect | 'container inspect') inspect "$@" ;;
 run | 'container run') run "$@" ;;
+start | 'container start') start "$@" ;;
 exec | 'container exec') exec_ "$@" ;;
 images | 'image ls') images "$@" ;;
 'image inspect') grep -qxF "${1%:latest}" "$state/images" || fail 1 "Error: No such image: $1" ;;

@@ -148,10 +148,11 @@ impl Redactor {
             Value::Array(list) => list.into_iter().map(|value| self.value(value)).collect(),
             Value::Object(map) => Value::Object(self.values(map)),
             Value::String(text) => Value::String(self.text(&text)),
-            scalar => match self.text(&scalar.to_string()) {
-                text if text == scalar.to_string() => scalar,
-                text => Value::String(text),
-            },
+            scalar => {
+                let shown = scalar.to_string();
+                let clean = self.text(&shown);
+                if clean == shown { scalar } else { Value::String(clean) }
+            }
         }
     }
 

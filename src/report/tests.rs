@@ -70,9 +70,9 @@ const HOSTS: &[&str] = &["web01", "web02", "web03", "db1"];
 #[test]
 fn a_run_as_people_read_it() {
     let screen = expect![[r#"
-        web[01-03]  ok            step 0  0.4s
-        web[01-03]  changed       dockerd hands out resolvers  0.4s
-        web03  failed        restart docker  0.4s
+        web[01-03]      ok            step 0  0.4s
+        web[01-03]      changed       dockerd hands out resolvers  0.4s
+        web03           failed        restart docker  0.4s
             run systemctl restart docker: it exited with status 1
               hint: journalctl -u docker says more
             Job for docker.service failed.
@@ -101,24 +101,24 @@ fn quiet_tells_failures_and_the_recap() {
         HOSTS,
         three_hosts(),
         expect![[r#"
-        web03  failed        restart docker  0.4s
-            run systemctl restart docker: it exited with status 1
-              hint: journalctl -u docker says more
-            Job for docker.service failed.
-            \x1b[31mSee the journal.
+            web03           failed        restart docker  0.4s
+                run systemctl restart docker: it exited with status 1
+                  hint: journalctl -u docker says more
+                Job for docker.service failed.
+                \x1b[31mSee the journal.
 
-        db1  unreachable
-            connect to 203.0.113.9:22: connection refused
+            db1  unreachable
+                connect to 203.0.113.9:22: connection refused
 
-        host   outcome        ok  changed  skipped  failed   time
-        web01  changed         1        1        1       0   2.1s
-        web02  changed         1        1        1       0   2.1s
-        web03  failed          1        1        0       1   2.1s
-        db1    unreachable     0        0        0       0   5.0s
+            host   outcome        ok  changed  skipped  failed   time
+            web01  changed         1        1        1       0   2.1s
+            web02  changed         1        1        1       0   2.1s
+            web03  failed          1        1        0       1   2.1s
+            db1    unreachable     0        0        0       0   5.0s
 
-        2 changed, 1 failed, 1 unreachable in 5.1s
-        windlass runs show 20260314-150926-kxqz
-    "#]],
+            2 changed, 1 failed, 1 unreachable in 5.1s
+            windlass runs show 20260314-150926-kxqz
+        "#]],
     );
 }
 
@@ -130,17 +130,17 @@ fn verbose_tells_everything() {
         HOSTS,
         three_hosts(),
         expect![[r#"
-            web[01-03]  ok            step 0  0.4s
-            web[01-03]  changed       dockerd hands out resolvers  0.4s
+            web[01-03]      ok            step 0  0.4s
+            web[01-03]      changed       dockerd hands out resolvers  0.4s
                 write /etc/docker/daemon.json
                 --- /etc/docker/daemon.json
                 +++ /etc/docker/daemon.json
                 @@ -1 +1 @@
                 -{}
                 +{"dns": []}
-            web[01-02]  skipped       step 2  0.4s
+            web[01-02]      skipped       step 2  0.4s
                 docker is not installed
-            web03  failed        restart docker  0.4s
+            web03           failed        restart docker  0.4s
                 run systemctl restart docker: it exited with status 1
                   hint: journalctl -u docker says more
                 Job for docker.service failed.
@@ -216,7 +216,7 @@ fn many_hosts_that_end_alike_share_a_line() {
         events,
         expect![[r#"
             w[1-19]  ok            step 0  0.4s
-            w20   changed       step 0  0.4s
+            w20      changed       step 0  0.4s
 
             host     outcome    ok  changed  skipped  failed   time
             w[1-19]  ok          1        0        0       0   2.1s

@@ -1,9 +1,13 @@
 //! Files that travel beside a job: assets to the host, fetched files from it.
 
+use crate::model::arg::Arg;
 use crate::model::digest::Digest;
 use crate::model::event::Order;
-use crate::model::{Doing, Failure, Result};
+use crate::model::job::Job;
+use crate::model::path::HostPath;
+use crate::model::{Doing, Failure, Result, Value, Values};
 use crate::ssh::Writer;
+use crate::step::fetch;
 use crate::wire;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -45,6 +49,26 @@ async fn try_send(writer: &Mutex<Writer>, digest: &Digest, path: &Path) -> Resul
             return Ok(());
         }
     }
+}
+
+/// Tells the job's `fetch` steps what the controller has of their files from an earlier run, so that only what differs
+/// travels. A step whose path is not known yet fetches its file anew.
+pub fn name_what_is_there(job: &mut Job, folder: &Path) {
+    let folder = folder.join(&job.host);
+    let all = [&mut job.steps, &mut job.handlers, &mut job.rescue, &mut job.always];
+    for step in all.into_iter().flatten().filter(|step| step.kind == "fetch") {
+        let Some(Arg::Value(Value::Object(keys))) = &mut step.args else { continue };
+        if let Some(digest) = digest_of_kept(keys, &folder) {
+            keys.insert("have".to_string(), Value::String(digest.to_string()));
+        }
+    }
+}
+
+fn digest_of_kept(keys: &Values, folder: &Path) -> Option<Digest> {
+    let path = HostPath::from(keys.get("path")?.as_str()?);
+    let kept_as = fetch::kept_as(&path, keys.get("to").and_then(Value::as_str)).ok()?;
+    let mut file = File::open(folder.join(kept_as)).ok()?;
+    Digest::of_reader(&mut file).ok().map(|(digest, _)| digest)
 }
 
 /// The files that one host sends. Where they go is the controller's decision: below one folder, by a clean name.

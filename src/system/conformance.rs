@@ -29,7 +29,19 @@ struct Fixture {
     keeps_attributes: bool,
     /// Whether what a command started ends with it at its time limit; a shell needs setsid for that.
     ends_groups: bool,
+    /// The shell at the other end of the pipe. It ends once `system` is dropped, which stands before it.
+    _process: Option<Ending>,
     _kept: Option<tempfile::TempDir>,
+}
+
+/// A process that ends by itself and is waited for.
+struct Ending(std::process::Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // How it ended is the business of other tests.
+        let _status = self.0.wait();
+    }
 }
 
 impl Fixture {
@@ -81,7 +93,16 @@ fn on_disk(system: impl FnOnce(&Path) -> (Box<dyn System>, PathBuf, PathBuf)) ->
     let (system, root, folder) = system(kept.path());
     let real = root.join(folder.strip_prefix("/").unwrap());
     std::fs::create_dir_all(&real).unwrap();
-    Fixture { system, folder, real, root, keeps_attributes: true, ends_groups: true, _kept: Some(kept) }
+    Fixture {
+        system,
+        folder,
+        real,
+        root,
+        keeps_attributes: true,
+        ends_groups: true,
+        _process: None,
+        _kept: Some(kept),
+    }
 }
 
 fn local() -> Fixture {
@@ -116,6 +137,7 @@ fn pretended() -> Fixture {
         root: nowhere,
         keeps_attributes: false,
         ends_groups: true,
+        _process: None,
         _kept: None,
     }
 }
@@ -127,7 +149,8 @@ fn shell(argv: &[&str]) -> Fixture {
 
 /// The same after some lines that make it what the test needs.
 fn shell_after(argv: &[&str], lines: &str) -> Fixture {
-    on_disk(|kept| {
+    let mut ending = None;
+    let fixture = on_disk(|kept| {
         #[expect(clippy::disallowed_methods, reason = "a test is the host's sshd here")]
         let mut process = std::process::Command::new(argv[0]);
         process.args(&argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -135,8 +158,10 @@ fn shell_after(argv: &[&str], lines: &str) -> Fixture {
         let (mut writer, reader) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         writer.write_all(lines.as_bytes()).unwrap();
         let system = Shell::new(Box::new(writer), Box::new(reader)).unwrap();
+        ending = Some(Ending(child));
         (Box::new(system), "/".into(), kept.join("space in name"))
-    })
+    });
+    Fixture { _process: ending, ..fixture }
 }
 
 fn dash() -> Fixture {

@@ -156,7 +156,7 @@ pub fn nothing_is_left_behind_by_writes(on: &Fixture) {
     let failure =
         on.system.write(&on.path("file"), &mut b"half".chain(Broken), &Meta::default()).unwrap_err();
     assert_eq!(failure.why, "its new content cannot be read: the controller went away");
-    on.write(&"n".repeat(250), "long name");
+    on.write("n".repeat(250), "long name");
     assert_eq!(on.list(), ["file".to_string(), "n".repeat(250)]);
     assert_eq!(on.read("file"), b"old");
 }

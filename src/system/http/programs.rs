@@ -21,11 +21,13 @@ pub type Execute<'a> = dyn Fn(&Command, usize) -> Result<Answer> + 'a;
 
 type Seen = Result<Response, String>;
 
+/// One program's way to ask; `None` when the host does not have it.
+type Way = fn(&Execute, &HttpCheck, &Url) -> Result<Option<Seen>>;
+
 /// Asks with the first of curl, wget and, for http only, bash and nc that the host has.
 pub fn through_programs(execute: &Execute, check: &HttpCheck) -> Result<Seen> {
     let url = Url::parse(&check.url)?;
-    let ways: [fn(&Execute, &HttpCheck, &Url) -> Result<Option<Seen>>; 4] =
-        [with_curl, with_wget, with_bash, with_nc];
+    let ways: [Way; 4] = [with_curl, with_wget, with_bash, with_nc];
     for way in &ways[..if url.tls { 2 } else { 4 }] {
         if let Some(seen) = way(execute, check, &url)? {
             return Ok(seen);

@@ -99,7 +99,7 @@ impl Local {
 
     fn attend(&self, child: Child, command: &Command, kept: usize) -> std::io::Result<Answer> {
         let mut attended = Attended::new(child, command, kept, &self.running);
-        let looked_after = attended.to_its_end();
+        let looked_after = attended.look_after();
         if looked_after.is_err() {
             attended.signal(Signal::KILL);
         }
@@ -168,7 +168,7 @@ impl<'a> Attended<'a> {
         Attended { child, group, running, stdin, unsent, stdout, stderr, end, ended_at: None, tick: TICKS[0] }
     }
 
-    fn to_its_end(&mut self) -> std::io::Result<()> {
+    fn look_after(&mut self) -> std::io::Result<()> {
         self.stdin.iter().try_for_each(|pipe| ioctl_fionbio(pipe, true))?;
         [&self.stdout, &self.stderr]
             .into_iter()

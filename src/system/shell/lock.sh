@@ -21,7 +21,7 @@ lock_open() {
 # Without flock the lock is a file that appears whole, naming the process that has it and the boot it runs in.
 lock_by_name() {
     me="$$ $(boot)"
-    printf '%s\n%s' "$me" "$2" >"$1.$$" || return
+    (umask 077; printf '%s\n%s' "$me" "$2" >"$1.$$") || return
     for try in 1 2 3; do
         if ln "$1.$$" "$1" 2>/dev/null; then
             rm -f "$1.$$"

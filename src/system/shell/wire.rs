@@ -145,7 +145,7 @@ impl Wire {
             parts.push(part);
             let end = self.until(b"\n", ANSWER_LIMIT, doing)?;
             let word: Vec<u8> = self.bytes.drain(..end).collect();
-            if let Some(status) = String::from_utf8_lossy(&word).trim().parse().ok() {
+            if let Ok(status) = String::from_utf8_lossy(&word).trim().parse() {
                 let errors = parts.pop().unwrap_or_default();
                 return Ok(Reply { status, parts, errors: String::from_utf8_lossy(&errors).into_owned() });
             }

@@ -1,0 +1,116 @@
+//! `windlass runs retry` and `windlass runs undo`: an earlier run, once more or backwards.
+
+use super::run::{Hosts, Options, Reach};
+use super::start::{self, Batches, Chosen, What};
+use super::{Done, Global, Stop, answer};
+use crate::model::job::RunId;
+use crate::model::outcome::HostOutcome;
+use crate::model::run::RunKind;
+use crate::model::{Failure, Value};
+use crate::playbook::Playbook;
+use crate::project::Project;
+use crate::record::{HostRecord, MASK, RunRecord};
+use crate::render::Selection;
+use crate::source::Source;
+
+/// Runs it again where it did not end well, with the variables it had.
+pub fn retry(record: &RunRecord, options: &Options, global: &Global) -> Done {
+    let intent = &record.intent;
+    if intent.kind == RunKind::Undo {
+        let failure = Failure::new(format!("retry run {}", intent.run), "it took another run back");
+        return Err(Stop::misused(failure.hint("windlass runs undo can be said again")));
+    }
+    let left =
+        hosts_where(record, |host| !matches!(host.outcome, Some(HostOutcome::Ok | HostOutcome::Changed)));
+    if left.is_empty() {
+        return answer(&format!("run {} ended well on every host\n", intent.run));
+    }
+    let chosen = choose(&left, global)?;
+    let vars = vars_of(record, options)?;
+    let options = Options { vars, check: options.check || intent.check, ..options.clone() };
+    let of = intent.run.clone();
+    let what = match intent.kind {
+        RunKind::Command => What::Command(intent.name.clone()),
+        kind => {
+            let playbook = Box::new(playbook_of(record, &chosen.project)?);
+            What::Playbook { kind, of: Some(of), playbook, selection: Selection::default() }
+        }
+    };
+    start::run(what, &chosen, &options, Batches::default(), global)
+}
+
+/// Takes it back on the hosts where it may have changed something.
+pub fn undo(record: &RunRecord, pattern: Option<&str>, reach: Reach, global: &Global) -> Done {
+    let intent = &record.intent;
+    let doing = || format!("undo run {}", intent.run);
+    if !intent.kind.journaled() || intent.check {
+        let why = "it left no journal on the hosts: commands and dry runs have nothing to take back";
+        return Err(Stop::misused(Failure::new(doing(), why)));
+    }
+    let mut hosts = hosts_where(record, may_have_changed);
+    if let Some(pattern) = pattern {
+        let wanted = choose_pattern(pattern, global)?.names;
+        hosts.retain(|host| wanted.contains(host));
+    }
+    if hosts.is_empty() {
+        return Err(Stop::misused(Failure::new(doing(), "it changed nothing on these hosts")));
+    }
+    let chosen = choose(&hosts, global)?;
+    let becomes = playbook_of(record, &chosen.project)?.becomes;
+    let what = What::Undo { of: intent.run.clone(), name: intent.name.clone(), becomes };
+    start::run(what, &chosen, &Options { reach, ..Options::default() }, Batches::default(), global)
+}
+
+fn may_have_changed(host: &HostRecord) -> bool {
+    !matches!(host.outcome, Some(HostOutcome::Ok | HostOutcome::Undone | HostOutcome::Unreachable))
+}
+
+fn hosts_where(record: &RunRecord, wanted: impl Fn(&HostRecord) -> bool) -> Vec<String> {
+    record.hosts().iter().filter(|host| wanted(host)).map(|host| host.host.clone()).collect()
+}
+
+fn choose(hosts: &[String], global: &Global) -> Result<Chosen, Stop> {
+    choose_pattern(&hosts.join(","), global)
+}
+
+fn choose_pattern(pattern: &str, global: &Global) -> Result<Chosen, Stop> {
+    start::choose(global.open_project()?, &Hosts::default(), Some(pattern.to_string()))
+}
+
+/// A playbook is read as it is today, since it may have been mended; a step or script as it was typed then.
+fn playbook_of(record: &RunRecord, project: &Project) -> Result<Playbook, Stop> {
+    let intent = &record.intent;
+    let lost = |run: &RunId| {
+        let failure = Failure::new(format!("read the playbook of run {run}"), "it is not on record");
+        Stop::misused(failure)
+    };
+    let first = intent.playbook.first().ok_or_else(|| lost(&intent.run))?;
+    if intent.kind == RunKind::Playbook {
+        let path = project.root.join(&first.path);
+        let name = if path.is_file() { first.path.as_str() } else { intent.name.as_str() };
+        return Ok(Playbook::find(project, name)?);
+    }
+    let mut playbook = Playbook::read(project, &Source::new(first.path.clone(), first.text.clone()))?;
+    playbook.name.clone_from(&intent.name);
+    Ok(playbook)
+}
+
+/// The variables the run had, then those that are given now. A secret is not on record and must be given again.
+fn vars_of(record: &RunRecord, options: &Options) -> Result<Vec<String>, Stop> {
+    let given = |name: &str| options.vars.iter().any(|var| var.split('=').next() == Some(name));
+    let mut vars = Vec::new();
+    for (name, value) in record.intent.params.iter().filter(|(name, _)| !given(name)) {
+        if value.to_string().contains(MASK) {
+            let failure =
+                Failure::new(format!("retry run {}", record.intent.run), format!("{name} was a secret"));
+            return Err(Stop::misused(failure.hint(format!("give it again: -e {name}=…"))));
+        }
+        vars.push(format!("{name}={}", toml_of(value)));
+    }
+    vars.extend(options.vars.iter().cloned());
+    Ok(vars)
+}
+
+fn toml_of(value: &Value) -> String {
+    toml::Value::try_from(value).map_or_else(|_| value.to_string(), |value| value.to_string())
+}
