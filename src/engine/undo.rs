@@ -1,9 +1,9 @@
 //! Takes changes back, newest first, from what the journal kept.
 
 use super::journal::{Back, Entry, Left, Saved, SavedKind};
-use super::perform;
 use crate::model::op::Command;
 use crate::model::path::HostPath;
+use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::{FileKind, Probe, System};
 use std::collections::BTreeSet;
@@ -76,7 +76,7 @@ fn run_again(host: &dyn System, newest_first: Vec<&Command>) -> Result<Vec<Strin
 
 fn run(host: &dyn System, command: &Command) -> Result<String> {
     let answer = host.run(command)?;
-    if answer.ok() { Ok(format!("ran {}", command.shown())) } else { Err(perform::refused(command, &answer)) }
+    if answer.ok() { Ok(format!("ran {}", command.shown())) } else { Err(refused(command, &answer)) }
 }
 
 /// Whether there was anything to take back.
