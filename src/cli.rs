@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 mod again;
 mod completions;
@@ -33,7 +34,7 @@ const MISUSED: u8 = 5;
 
 /// Operates a fleet of hosts over SSH: playbooks that make only the changes that are missing, and a record of every run.
 #[derive(Debug, Parser)]
-#[command(name = "windlass", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "windlass", version, long_version = LONG_VERSION.as_str(), subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -89,6 +90,13 @@ pub enum Stop {
 
 /// What a subcommand returns: the exit code.
 pub type Done = Result<u8, Stop>;
+
+/// `--version`: with the agents inside.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let agents = crate::agent_binary::described().unwrap_or_default();
+    let lines = agents.iter().map(|agent| format!("\nagent: {agent}"));
+    env!("CARGO_PKG_VERSION").to_string() + &lines.collect::<String>()
+});
 
 /// Reads the arguments, runs the subcommand, prints what went wrong.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -14,6 +14,7 @@ pub mod op;
 pub mod outcome;
 pub mod path;
 pub mod pattern;
+pub mod refusal;
 #[cfg(feature = "controller")]
 pub mod run;
 pub mod words;

@@ -1,8 +1,11 @@
 //! Makes each host's job of a playbook: everything that can be rendered is rendered here, before any host is contacted.
 //! What needs facts, results or a loop's item waits for the host's agent, with the variables it refers to beside it.
 
+mod arg;
 mod files;
 mod lint;
+mod named;
+mod names;
 mod scope;
 mod step;
 
@@ -19,7 +22,8 @@ use crate::project::Project;
 use crate::template::Templates;
 use crate::variables::{self, Setting};
 use files::Files;
-use scope::{Names, Scope};
+use names::Names;
+use scope::Scope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -84,7 +88,7 @@ pub struct Options {
     pub diff: bool,
 }
 
-/// A host's job. Its `nonce`, `settle` and `root` are the caller's to fill in.
+/// A host's job. Its `nonce` and `settle` are the caller's to fill in.
 #[derive(Clone, Debug, Default)]
 pub struct Rendered {
     /// The job.

@@ -44,7 +44,7 @@ impl Frames {
     }
 
     /// The next whole frame, if it has arrived.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
         if !self.started && !self.skip_noise()? {
             return Ok(None);
         }
@@ -88,7 +88,7 @@ impl Frames {
 pub fn read<T: DeserializeOwned>(frames: &mut Frames, reader: &mut dyn Read) -> Result<Option<T>> {
     let mut chunk = [0; 16 * 1024];
     loop {
-        if let Some(value) = frames.next()? {
+        if let Some(value) = frames.take()? {
             return Ok(Some(value));
         }
         match reader.read(&mut chunk).doing("read a frame")? {
@@ -130,7 +130,7 @@ mod tests {
             let mut got = Vec::new();
             for piece in stream(&noise, &values).chunks(size) {
                 frames.push(piece);
-                while let Some(value) = frames.next::<String>().unwrap() { got.push(value) }
+                while let Some(value) = frames.take::<String>().unwrap() { got.push(value) }
             }
             prop_assert_eq!(got, values);
         }
@@ -140,7 +140,7 @@ mod tests {
             let mut frames = Frames::default();
             frames.push(MARKER);
             frames.push(&bytes);
-            let _refused_or_not = frames.next::<crate::model::event::Event>();
+            let _refused_or_not = frames.take::<crate::model::event::Event>();
         }
     }
 
@@ -149,6 +149,6 @@ mod tests {
         let mut frames = Frames::default();
         frames.push(MARKER);
         frames.push(&u32::MAX.to_be_bytes());
-        assert!(frames.next::<String>().is_err());
+        assert!(frames.take::<String>().is_err());
     }
 }

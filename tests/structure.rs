@@ -23,14 +23,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Mentions that point up all the same, each with its reason. They are debts: new ones need a better reason.
-const UPWARD: &[(&str, &str, &str)] = &[
-    (
-        "src/step/command.rs",
-        "engine",
-        "how a refused command is told, perform::refused, has not moved to the model yet",
-    ),
-    ("src/source.rs", "diagnostic", "its readers collect diagnostics, which point at its places"),
-];
+const UPWARD: &[(&str, &str, &str)] =
+    &[("src/source.rs", "diagnostic", "its readers collect diagnostics, which point at its places")];
 
 /// Neighbours that speak of each other all the same. Debts too.
 const KNOTS: &[(&str, &str, &str)] = &[

@@ -74,8 +74,7 @@ fn choose(hosts: &[String], global: &Global) -> Result<Chosen, Stop> {
 }
 
 fn choose_pattern(pattern: &str, global: &Global) -> Result<Chosen, Stop> {
-    let hosts = Hosts { pattern: pattern.to_string(), limit: None, inventory: Vec::new(), list_hosts: false };
-    start::choose(&hosts, global)
+    start::choose(global.open_project()?, &Hosts::default(), Some(pattern.to_string()))
 }
 
 /// A playbook is read as it is today, since it may have been mended; a step or script as it was typed then.

@@ -53,14 +53,14 @@ pub enum What {
         #[arg(long, value_name = "N|P%")]
         max_failures: Option<String>,
     },
-    /// Run one command everywhere, without an agent, and show its output
+    /// Run one command everywhere, without an agent, and show its output; there is no dry run of it
     Command {
         /// Which hosts.
         #[command(flatten)]
         hosts: Hosts,
-        /// How.
+        /// As whom, and how fast.
         #[command(flatten)]
-        options: Options,
+        reach: Reach,
         /// The command and its arguments
         #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
         command: Vec<String>,
@@ -98,12 +98,14 @@ pub enum What {
 }
 
 /// Which hosts.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Hosts {
     /// Hosts and groups: `prod`, `web*`, `web[01-14]`, `~regex`, `@file`, `all`; joined by `,`; `&x` intersects, `!x`
     /// excludes
-    #[arg(long = "hosts", value_name = "PATTERN", required = true)]
-    pub pattern: String,
+    ///
+    /// A playbook with `hosts` needs it only for other hosts
+    #[arg(long = "hosts", value_name = "PATTERN")]
+    pub pattern: Option<String>,
     /// Of those, only the ones that this pattern has too
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
@@ -154,24 +156,23 @@ pub struct Reach {
 
 /// Does it.
 pub fn run(args: Args, global: &Global) -> Done {
+    let project = global.open_project()?;
+    let playbook = match &args.what {
+        What::Playbook { playbook, .. } => Some(Box::new(Playbook::find(&project, playbook)?)),
+        _ => None,
+    };
     let hosts = args.what.hosts();
-    let chosen = start::choose(hosts, global)?;
+    let pattern =
+        hosts.pattern.clone().or_else(|| playbook.as_ref().and_then(|playbook| playbook.hosts.clone()));
+    let chosen = start::choose(project, hosts, pattern)?;
     if hosts.list_hosts {
         return start::list_hosts(&chosen, global);
     }
     match args.what {
         What::Playbook {
-            playbook,
-            options,
-            tags,
-            skip_tags,
-            start_at_step,
-            list_steps,
-            serial,
-            max_failures,
-            ..
+            options, tags, skip_tags, start_at_step, list_steps, serial, max_failures, ..
         } => {
-            let playbook = Box::new(Playbook::find(&chosen.project, &playbook)?);
+            let Some(playbook) = playbook else { return Ok(0) };
             let selection = Selection { tags, skip_tags, start_at_step };
             if list_steps {
                 return print_steps(&playbook, &selection);
@@ -181,7 +182,8 @@ pub fn run(args: Args, global: &Global) -> Done {
             let wanted = Wanted::Playbook { kind: RunKind::Playbook, of: None, playbook, selection };
             start::run(wanted, &chosen, &options, batches, global)
         }
-        What::Command { command, options, .. } => {
+        What::Command { command, reach, .. } => {
+            let options = Options { reach, ..Options::default() };
             start::run(Wanted::Command(line_of(command)), &chosen, &options, Batches::default(), global)
         }
         What::Script { script, options, arguments, .. } => {
@@ -313,7 +315,10 @@ mod tests {
         let What::Playbook { hosts, options, tags, .. } = parsed(line).unwrap() else {
             panic!("no playbook")
         };
-        assert_eq!((hosts.pattern.as_str(), hosts.limit.as_deref()), ("prod", Some("web*")));
+        assert_eq!(
+            (hosts.pattern.as_deref().unwrap_or_default(), hosts.limit.as_deref()),
+            ("prod", Some("web*"))
+        );
         assert_eq!(hosts.inventory, [PathBuf::from("lab")]);
         assert_eq!(tags, ["dns", "web"]);
         assert!(options.check && options.diff && options.reach.becomes && options.reach.ask_become_pass);

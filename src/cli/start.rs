@@ -63,19 +63,22 @@ pub struct Batches {
 }
 
 /// Reads the project and its inventory, and chooses hosts.
-pub fn choose(hosts: &Hosts, global: &Global) -> Result<Chosen, Stop> {
-    let project = global.open_project()?;
+pub fn choose(project: Project, hosts: &Hosts, pattern: Option<String>) -> Result<Chosen, Stop> {
+    let Some(pattern) = pattern else {
+        let failure = Failure::new("choose hosts", "none are named, and the playbook names none");
+        return Err(Stop::misused(failure.hint("give a pattern: --hosts prod")));
+    };
     let inventory = Inventory::load(&project, &hosts.inventory)?;
-    let mut names = names_of(inventory.select(&hosts.pattern, &project)?);
+    let mut names = names_of(inventory.select(&pattern, &project)?);
     if let Some(limit) = &hosts.limit {
         let limited = names_of(inventory.select(limit, &project)?);
         names.retain(|name| limited.contains(name));
         if names.is_empty() {
-            let doing = format!("choose hosts of {} in {limit}", hosts.pattern);
+            let doing = format!("choose hosts of {pattern} in {limit}");
             return Err(Stop::misused(Failure::new(doing, "no host is in both")));
         }
     }
-    Ok(Chosen { project, inventory, names, pattern: hosts.pattern.clone() })
+    Ok(Chosen { project, inventory, names, pattern })
 }
 
 /// Prints the chosen hosts: `--list-hosts`.

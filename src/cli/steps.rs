@@ -1,6 +1,7 @@
 //! `windlass steps [KIND]`: the reference of step kinds, from the code itself.
 
 use super::{Done, Global, Stop, answer};
+use crate::engine::facts::FACTS;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Value};
 use crate::report::{Format, style};
@@ -10,7 +11,7 @@ use serde_json::json;
 /// Show the step kinds, or the keys and an example of one
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The kind, for example `file`
+    /// The kind, for example `file`; `facts` for what `facts.*` holds
     kind: Option<String>,
 }
 
@@ -25,6 +26,7 @@ struct Key<'a> {
 /// Prints the reference.
 pub fn run(args: Args, global: &Global) -> Done {
     let rows = match &args.kind {
+        Some(name) if name == "facts" => return answer(&facts_page()),
         None => KINDS.iter().collect(),
         Some(name) => vec![crate::step::kind(name).ok_or_else(|| unknown(name))?],
     };
@@ -36,6 +38,11 @@ pub fn run(args: Args, global: &Global) -> Done {
             answer(&format!("{:#}\n", Value::Array(described)))
         }
     }
+}
+
+fn facts_page() -> String {
+    let width = style::widest(FACTS.iter().map(|fact| fact.name));
+    FACTS.iter().map(|fact| format!("facts.{}  {}\n", style::padded(fact.name, width), fact.about)).collect()
 }
 
 fn unknown(name: &str) -> Stop {

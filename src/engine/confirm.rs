@@ -1,7 +1,7 @@
 //! Judges how a command ended: its exit status, whether it did what that claims, and what helps the reader when not.
 
-use super::perform;
 use crate::model::op::{Accept, Advice, Answer, Command, Op, Run};
+use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
 
@@ -13,7 +13,7 @@ const LINES_TOLD: usize = 10;
 pub fn accept(host: &dyn Probe, op: &Op, answer: Option<&Answer>) -> Result<()> {
     let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(()) };
     let refused = match run.accept.accepts(answer.status) {
-        false => Some(perform::refused(&run.command, answer)),
+        false => Some(refused(&run.command, answer)),
         true if run.accept == Accept::Any => None,
         true => unconfirmed(host, run, answer)?,
     };

@@ -183,7 +183,7 @@ impl<'a> Journal<'a> {
         if self.began {
             self.flush()?;
         }
-        taken.result
+        taken.result.map(|()| taken.told)
     }
 
     /// The handlers that earlier runs of this playbook notified and did not finish.
@@ -320,8 +320,8 @@ impl Store {
     pub fn read(&self, host: &dyn Probe, run: &RunId) -> Result<Option<Vec<Entry>>> {
         let Some(bytes) = host.read(&self.journal(run))? else { return Ok(None) };
         let lines = String::from_utf8_lossy(&bytes).into_owned();
-        // A line that was cut off by a power cut was not durable, so its change was not made.
-        Ok(Some(lines.lines().map_while(|line| serde_json::from_str(line).ok()).collect()))
+        // A line that a power cut tore was not durable, so its change was not made.
+        Ok(Some(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()))
     }
 
     /// The folder with the bytes that a run replaced.
@@ -331,7 +331,8 @@ impl Store {
 
     /// Adds entries to the journal of a run that is over.
     pub fn append(&self, host: &dyn System, run: &RunId, entries: &[Entry]) -> Result<()> {
-        let mut bytes = Vec::new();
+        // The last line may be torn; what follows must not become part of it.
+        let mut bytes = vec![b'\n'];
         for entry in entries {
             serde_json::to_writer(&mut bytes, entry).doing("encode a journal entry")?;
             bytes.push(b'\n');

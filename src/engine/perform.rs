@@ -1,7 +1,7 @@
 //! Performs one op on a host. This is the only place where a plan becomes a change.
 
-use crate::model::op::{Answer, Asset, Command, Content, Op};
-use crate::model::{Failure, Result};
+use crate::model::Result;
+use crate::model::op::{Answer, Asset, Content, Op};
 use crate::system::{FileKind, System};
 use std::io::Read;
 use std::path::Path;
@@ -72,19 +72,5 @@ fn describe_condition(condition: &crate::model::op::Condition) -> String {
         Condition::Matches { path, pattern } => format!("{path} matches {pattern}"),
         Condition::Succeeds { command } => format!("{} succeeds", command.shown()),
         Condition::Http(check) => format!("{} answers as wanted", check.url),
-    }
-}
-
-/// The failure of a command that ended with a status other than 0.
-pub fn refused(command: &Command, answer: &Answer) -> Failure {
-    let doing = format!("run {}", command.shown());
-    match (answer.status, answer.last_words()) {
-        (127, None) => Failure::new(doing, "there is no such program on the host"),
-        (124, _) if command.timeout.is_some() => {
-            Failure::new(doing, "it was still running when its time was up")
-                .hint("give the step a longer timeout, or look why it hangs")
-        }
-        (status, Some(words)) => Failure::new(doing, format!("exit status {status}: {words}")),
-        (status, None) => Failure::new(doing, format!("exit status {status}, and it said nothing")),
     }
 }

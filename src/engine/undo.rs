@@ -1,9 +1,9 @@
 //! Takes changes back, newest first, from what the journal kept.
 
 use super::journal::{Back, Entry, Left, Saved, SavedKind};
-use super::perform;
 use crate::model::op::Command;
 use crate::model::path::HostPath;
+use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::{FileKind, Probe, System};
 use std::collections::BTreeSet;
@@ -14,21 +14,22 @@ use std::path::Path;
 pub struct Taken {
     /// The changes that are taken back now, by their number in the journal.
     pub changes: Vec<u32>,
-    /// What was done, a line each, or why it could not go on. What is in `changes` is done in either case.
-    pub result: Result<Vec<String>>,
+    /// What was done, a line each.
+    pub told: Vec<String>,
+    /// Why it could not go on. What is in `changes` is done in either case.
+    pub result: Result<()>,
 }
 
 /// Takes back the changes with a number above `after` that were not taken back before.
 pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: u32) -> Taken {
-    let mut taken = Taken { changes: Vec::new(), result: Ok(Vec::new()) };
+    let mut taken = Taken { changes: Vec::new(), told: Vec::new(), result: Ok(()) };
     let mut again: Vec<&Command> = Vec::new();
-    let mut told = Vec::new();
     for (change, what, back) in open_changes(entries, after) {
         if let Back::Again(command) = back {
             again.push(command);
         } else {
             match take_one_back(host, blobs, back) {
-                Ok(true) => told.push(format!("took back: {what}")),
+                Ok(true) => taken.told.push(format!("took back: {what}")),
                 Ok(false) => {}
                 Err(failure) => {
                     taken.result = Err(failure);
@@ -39,10 +40,13 @@ pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: 
         taken.changes.push(change);
     }
     // A daemon is only told to read its files again when some were restored.
-    if told.is_empty() {
+    if taken.told.is_empty() {
         again.clear();
     }
-    taken.result = run_again(host, again).map(|lines| told.into_iter().chain(lines).collect());
+    match run_again(host, again) {
+        Ok(lines) => taken.told.extend(lines),
+        Err(failure) => taken.result = Err(failure),
+    }
     taken
 }
 
@@ -72,7 +76,7 @@ fn run_again(host: &dyn System, newest_first: Vec<&Command>) -> Result<Vec<Strin
 
 fn run(host: &dyn System, command: &Command) -> Result<String> {
     let answer = host.run(command)?;
-    if answer.ok() { Ok(format!("ran {}", command.shown())) } else { Err(perform::refused(command, &answer)) }
+    if answer.ok() { Ok(format!("ran {}", command.shown())) } else { Err(refused(command, &answer)) }
 }
 
 /// Whether there was anything to take back.
@@ -98,7 +102,7 @@ fn restore(
     if stands_as_before(host, path, before)? {
         return Ok(false);
     }
-    if !stands_as_left(host, path, left)? {
+    if !stands_as_left(host, path, before, left)? {
         return Err(Failure::new(format!("take back {path}"), "it was changed by somebody else since")
             .hint("look at what it holds now; what it held before is kept with the run on the host"));
     }
@@ -145,11 +149,17 @@ fn stands_as_before(host: &dyn System, path: &Path, before: &[Saved]) -> Result<
     Ok(true)
 }
 
-fn stands_as_left(host: &dyn Probe, path: &Path, left: &Left) -> Result<bool> {
+fn stands_as_left(host: &dyn Probe, path: &Path, before: &[Saved], left: &Left) -> Result<bool> {
     let stat = host.stat(path)?;
     Ok(match left {
-        // A removal that stopped half way leaves some of the tree: what is missing is put back.
-        Left::Absent => true,
+        Left::Absent => match stat {
+            None => true,
+            // A removal that stopped half way leaves some of the tree: what is missing is put back.
+            Some(stat) => {
+                let was_dir = before.first().is_some_and(|saved| saved.what == SavedKind::Dir);
+                stat.kind == FileKind::Dir && was_dir && only_what_was(host, before, path)?
+            }
+        },
         Left::Dir => stat.is_none_or(|stat| stat.kind == FileKind::Dir),
         Left::Link(target) => stat.is_none_or(|stat| stat.target.as_deref() == Some(target.as_path())),
         Left::File(digest) => match stat {
@@ -157,6 +167,18 @@ fn stands_as_left(host: &dyn Probe, path: &Path, left: &Left) -> Result<bool> {
             Some(stat) => stat.kind == FileKind::File && host.digest(path)?.as_ref() == Some(digest),
         },
     })
+}
+
+/// Whether nothing stands below `path` that was not there before.
+fn only_what_was(host: &dyn Probe, before: &[Saved], path: &Path) -> Result<bool> {
+    for name in host.list(path)? {
+        let child = path.join(name);
+        let Some(saved) = before.iter().find(|saved| saved.path.as_path() == child) else { return Ok(false) };
+        if saved.what == SavedKind::Dir && !only_what_was(host, before, &child)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn kind_at(host: &dyn Probe, path: &Path) -> Result<Option<FileKind>> {

@@ -82,9 +82,10 @@ fn try_take_back(job: &Job, host: &dyn System, store: &Store, link: &dyn Link, r
     let taken = undo::take_back(host, &store.blobs(run), &entries, 0);
     let marks: Vec<_> = taken.changes.iter().map(|change| Entry::TakenBack { change: *change }).collect();
     store.append(host, run, &marks)?;
-    for line in taken.result? {
+    for line in taken.told {
         link.tell(Event::Note(line));
     }
+    taken.result?;
     store.append(host, run, &[Entry::End { outcome: HostOutcome::Undone }])
 }
 

@@ -2,7 +2,6 @@
 
 use super::arg::Arg;
 use super::op::Asset;
-use super::path::HostPath;
 use super::{Value, Values};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -50,8 +49,6 @@ pub struct Job {
     pub settle: Vec<RunId>,
     /// A run to be taken back; there are no steps then.
     pub undo: Option<RunId>,
-    /// The folder below which this host lives, for hosts that are a folder (`windlass demo`).
-    pub root: Option<HostPath>,
 }
 
 /// Names a run: its time and a few random letters, so that names sort by age.

@@ -1,11 +1,11 @@
 //! One step of the playbook, made the step of a host's job.
 
-use super::scope::{Needs, Scope, map_of};
+use super::arg::map_of;
+use super::scope::{Needs, Scope};
 use super::{Rendered, Renderer};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::arg::Arg;
 use crate::model::job::JobStep;
-use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value};
 use crate::playbook::{Step, Written};
 use crate::schema::Schema;
@@ -30,12 +30,13 @@ pub fn render(
     problems.unless_errors(JobStep { vars: needs.vars, item_vars: needs.item_vars, ..job })
 }
 
-struct Maker<'a> {
-    renderer: &'a Renderer<'a>,
-    step: &'a Step,
-    needs: Needs,
-    rendered: &'a mut Rendered,
-    problems: Diagnostics,
+/// Makes one step.
+pub(super) struct Maker<'a> {
+    pub(super) renderer: &'a Renderer<'a>,
+    pub(super) step: &'a Step,
+    pub(super) needs: Needs,
+    pub(super) rendered: &'a mut Rendered,
+    pub(super) problems: Diagnostics,
 }
 
 /// A loop over at most this many known elements is checked element by element.
@@ -94,7 +95,7 @@ impl Maker<'_> {
         }
     }
 
-    fn keep<T>(&mut self, result: Result<T>, at: &crate::source::Place) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, result: Result<T>, at: &crate::source::Place) -> Option<T> {
         result.map_err(|failure| self.problems.push(Diagnostic::failure(&failure, at))).ok()
     }
 
@@ -240,100 +241,6 @@ impl Maker<'_> {
         })
     }
 
-    /// A key that names a file here. Inside a loop the name may be the item's.
-    fn file_key(
-        &mut self,
-        scope: &Scope,
-        key_use: KeyUse,
-        entry: &Entry,
-        items: Option<&Arg>,
-    ) -> Option<Arg> {
-        let arg = scope.node(&entry.node, None, &mut self.needs);
-        match (self.problems.keep(arg)?, items) {
-            (Arg::Value(Value::String(name)), _) => self.content(scope, key_use, &name, entry),
-            (Arg::Value(other), _) => Some(Arg::Value(other)),
-            (Arg::Template(source), Some(Arg::Value(Value::Array(items)))) => {
-                self.content_of_items(scope, key_use, &source, items, entry)
-            }
-            _ => {
-                self.problems.push(must_be_known(&entry.node.place).label("the name of a file here"));
-                None
-            }
-        }
-    }
-
-    fn content(&mut self, scope: &Scope, key_use: KeyUse, name: &str, entry: &Entry) -> Option<Arg> {
-        let content = match key_use {
-            KeyUse::Template => self.template(scope, name),
-            KeyUse::Asset => self.renderer.files.asset(name).map(|(asset, path)| {
-                let arg = Arg::Value(json!({ "digest": asset.digest, "size": asset.size }));
-                self.rendered.assets.insert(asset.digest, path);
-                arg
-            }),
-            KeyUse::Text | KeyUse::Expression => {
-                self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
-            }
-        };
-        self.keep(content, &entry.node.place)
-    }
-
-    /// The rendered text of a file below `templates/`; what it includes goes along when it waits.
-    fn template(&mut self, scope: &Scope, name: &str) -> Result<Arg> {
-        let sources = self.renderer.templates.sources();
-        let Some(source) = sources.get(name) else {
-            let failure = Failure::new(format!("find the template {name}"), "templates/ does not have it");
-            return Err(match did_you_mean(name, sources.keys().map(String::as_str)) {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            });
-        };
-        let arg = scope.file(source, &mut self.needs).map_err(|failure| {
-            let doing = failure.doing.replacen("the template", &format!("templates/{name}"), 1);
-            Failure { doing, ..failure }
-        })?;
-        if matches!(arg, Arg::Template(_)) {
-            for included in self.renderer.templates.included(source) {
-                let text = sources[&included].clone();
-                self.rendered.job.templates.insert(included, text);
-            }
-        }
-        Ok(arg)
-    }
-
-    /// The contents for all items of a known loop, as a step variable in which the host finds the item's by name.
-    fn content_of_items(
-        &mut self,
-        scope: &Scope,
-        key_use: KeyUse,
-        source: &str,
-        items: &[Value],
-        entry: &Entry,
-    ) -> Option<Arg> {
-        let mut contents: Vec<(String, Arg)> = Vec::new();
-        for item in items {
-            let of_item = scope.with_item(&self.step.loop_var, item, &entry.node.place);
-            let name = of_item.arg(&source.into(), &mut Needs::default());
-            let Some(Value::String(name)) = self.keep(name, &entry.node.place)?.known() else {
-                self.problems.push(must_be_known(&entry.node.place).label("the name of a file here"));
-                return None;
-            };
-            let content = self.content(&of_item, key_use, &name, entry)?;
-            let differs = contents.iter().any(|(known, other)| *known == name && *other != content);
-            if content.known().is_none() || differs {
-                let problem = must_be_known(&entry.node.place)
-                    .hint("use the template's name itself, not one that the item gives");
-                self.problems.push(problem);
-                return None;
-            }
-            contents.push((name, content));
-        }
-        contents.dedup();
-        let variable = format!("windlass_{}", entry.key);
-        self.needs.vars.push((variable.clone(), map_of(contents)));
-        let name = self.renderer.templates.as_expression(source)?;
-        Some(Arg::Template(format!("{{{{ {variable}[{name}] }}}}")))
-    }
-
     /// Renders the keys for each item, as the host will, to find what would fail there.
     fn check_items(&mut self, scope: &Scope, items: &[Value]) {
         let place = &self.step.place;
@@ -370,7 +277,8 @@ impl Maker<'_> {
     }
 }
 
-fn must_be_known(place: &crate::source::Place) -> Diagnostic {
+/// A value that waits where that cannot be.
+pub(super) fn must_be_known(place: &crate::source::Place) -> Diagnostic {
     Diagnostic::error("this must be known before a host is contacted", place)
         .hint("it cannot depend on facts, registered results or an unknown loop")
 }

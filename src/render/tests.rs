@@ -16,17 +16,12 @@ vars = { only_here = 1 }
 "#;
 
 /// A project with two hosts and `playbooks/x.toml`.
+#[derive(Default)]
 struct Case<'a> {
     playbook: &'a str,
     files: &'a [(&'a str, &'a str)],
     vars: &'a [&'a str],
     selection: Selection,
-}
-
-impl Default for Case<'_> {
-    fn default() -> Self {
-        Case { playbook: "", files: &[], vars: &[], selection: Selection::default() }
-    }
 }
 
 impl Case<'_> {

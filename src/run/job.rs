@@ -161,7 +161,7 @@ impl Listening<'_> {
     }
 
     async fn take_frames(&mut self, files: &mut assets::Fetched) -> Result<Option<Ended>> {
-        while let Some(event) = self.frames.next::<Event>()? {
+        while let Some(event) = self.frames.take::<Event>()? {
             match event {
                 Event::Hello(hello) if hello.version != wire::VERSION => {
                     let why = format!("it speaks version {} and we speak {}", hello.version, wire::VERSION);

@@ -1,7 +1,7 @@
 //! One command, run once.
 
+use crate::model::refusal::refused;
 use super::{Kind, Step, WrongKey};
-use crate::engine::perform;
 use crate::model::op::{self, Accept, Answer, Condition, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::words::{Word, Words};
@@ -192,7 +192,7 @@ fn look(host: &dyn Probe, command: op::Command, accept: &Accept) -> Result<Plan>
     let answer = host.ask(&command)?;
     match accept.accepts(answer.status) {
         true => Ok(Plan { result: op::registered(answer.status, &answer.stdout, &answer.stderr), ..Plan::nothing() }),
-        false => Err(perform::refused(&command, &answer)),
+        false => Err(refused(&command, &answer)),
     }
 }
 

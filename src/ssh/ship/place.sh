@@ -15,6 +15,6 @@ d=$("./$t" --digest) || exit 1;
 [ "$d" = "$2" ] || exit 1;
 sync "$t" 2>/dev/null || sync;
 mv -f "$t" "$2" || exit 1;
-# Agents of versions that nobody has used for a month.
+# Agents that were placed more than a month ago; one that is still wanted is placed again.
 find . -type f -name "[0-9a-f]*" -mtime +30 -exec rm -f {} +;
 echo windlass-placed

@@ -1,5 +1,6 @@
 //! apt and dpkg as questions and commands, and what their answers mean.
 
+use crate::model::refusal::refused;
 use crate::model::op::{Advice, Answer, Command, Prediction, Run};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
@@ -77,7 +78,7 @@ pub fn installed(host: &dyn Probe, names: &[&str]) -> Result<Installed> {
     let answer = host.ask(&question)?;
     // 1: at least one is not known, which is an answer.
     if !matches!(answer.status, 0 | 1) {
-        return Err(crate::engine::perform::refused(&question, &answer));
+        return Err(refused(&question, &answer));
     }
     let rows = answer.text();
     let version = |name: &str| rows.lines().find_map(|row| version_in(row, name));
@@ -149,7 +150,7 @@ pub fn simulate(host: &dyn Probe, what: &[String]) -> Result<Simulated> {
     let question = simulation(what);
     let answer = host.ask(&question)?;
     if !answer.ok() {
-        let failure = crate::engine::perform::refused(&question, &answer);
+        let failure = refused(&question, &answer);
         let said = String::from_utf8_lossy(&answer.stderr).into_owned() + &answer.text();
         let hint = HINTS.iter().find(|(text, _)| said.contains(text));
         return Err(match hint {

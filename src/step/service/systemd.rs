@@ -1,6 +1,6 @@
 //! systemd as questions and commands, and what its answers mean.
 
-use crate::engine::perform;
+use crate::model::refusal::refused;
 use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
@@ -58,7 +58,7 @@ pub fn look(host: &dyn Probe, name: &str) -> Result<Unit> {
         return Err(Failure::new(format!("look at service {name}"), "the host is not run by systemd")
             .hint("start it with a step of kind command and the host's own service program"));
     }
-    Err(perform::refused(&question(name), &answer))
+    Err(refused(&question(name), &answer))
 }
 
 /// The failure for a unit that does not exist, with the one that is probably meant.
