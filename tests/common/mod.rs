@@ -9,6 +9,8 @@
 // An inner allow and no expect: every test crate compiles this file and uses another part of it.
 #![allow(dead_code, reason = "no single test crate uses all of the harness")]
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -175,8 +177,8 @@ impl Host {
     pub fn forget_windlass(&self) {
         self.must(
             "rm -rf /var/lib/windlass /run/user/*/windlass /run/windlass /tmp/windlass* /var/tmp/windlass* \
-             /dev/shm/windlass* /root/.cache/windlass /root/.local/state/windlass \
-             /home/*/.cache/windlass /home/*/.local/state/windlass",
+             /dev/shm/windlass* /root/.cache/windlass* /root/.local/state/windlass \
+             /home/*/.cache/windlass* /home/*/.local/state/windlass",
         );
     }
 
