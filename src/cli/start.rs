@@ -195,7 +195,6 @@ fn tasks(
     })?;
     let task = |Rendered { mut job, assets }| {
         job.nonce = nonce();
-        job.playbook.clone_from(&playbook.name);
         assets::name_what_is_there(&mut job, &chosen.project.root.join(FETCHED));
         Task::Job(Box::new(job), assets)
     };
