@@ -106,7 +106,9 @@ fn joined(pieces: &[Flight]) -> Vec<Flight> {
     let mut flights: Vec<Flight> = Vec::new();
     for piece in pieces {
         match flights.last_mut() {
-            Some(last) if last.up == piece.up && piece.at.duration_since(last.at) < CLOSE && piece.bytes > 0 => {
+            Some(last)
+                if last.up == piece.up && piece.at.duration_since(last.at) < CLOSE && piece.bytes > 0 =>
+            {
                 last.bytes += piece.bytes;
             }
             _ => flights.push(*piece),
