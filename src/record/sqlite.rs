@@ -75,8 +75,9 @@ impl Sqlite {
 
     fn begin_in(change: Transaction, intent: &RunIntent) -> rusqlite::Result<u64> {
         let last: i64 = change.query_row("SELECT coalesce(max(epoch), 0) FROM runs", [], |row| row.get(0))?;
-        // Not below the clock, so that it goes on growing when the database is lost: hosts remember the epoch.
-        let epoch = (last + 1).max(intent.started.as_second()) as u64;
+        // Not below the clock, so that it goes on growing when the database is lost: hosts remember the epoch. In
+        // milliseconds, so that two projects of one person, each with a run in this second, do not refuse each other.
+        let epoch = (last + 1).max(intent.started.as_millisecond()) as u64;
         rows::insert_run(&change, intent, epoch)?;
         change.commit()?;
         Ok(epoch)
