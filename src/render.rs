@@ -187,6 +187,7 @@ impl<'a> Renderer<'a> {
             host: host.name.to_string(),
             epoch: self.options.epoch,
             who: self.options.who.clone(),
+            playbook: self.playbook.name.clone(),
             mode: self.options.mode,
             diff: self.options.diff,
             on_failure: self.playbook.on_failure,

@@ -180,7 +180,7 @@ fn tasks(
     let (playbook, selection) = match what {
         What::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
         What::Playbook { playbook, selection, .. } => (playbook, selection),
-        What::Undo { of, name, .. } => return Ok(undo_tasks(of, name, hosts, run)),
+        What::Undo { of, name, .. } => return Ok(undo_tasks(of, name, chosen, hosts, run)),
     };
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let options = render::Options { run: run.clone(), epoch: 0, who: who(), mode, diff: options.diff };
@@ -195,18 +195,19 @@ fn tasks(
     })?;
     let task = |Rendered { mut job, assets }| {
         job.nonce = nonce();
-        job.playbook.clone_from(&playbook.name);
+        job.controller = controller(chosen);
         assets::name_what_is_there(&mut job, &chosen.project.root.join(FETCHED));
         Task::Job(Box::new(job), assets)
     };
     Ok(renderer.jobs()?.into_iter().map(task).collect())
 }
 
-fn undo_tasks(of: &RunId, name: &str, hosts: &[&Host], run: &RunId) -> Vec<Task> {
+fn undo_tasks(of: &RunId, name: &str, chosen: &Chosen, hosts: &[&Host], run: &RunId) -> Vec<Task> {
     let job = |host: &&Host| Job {
         run: run.clone(),
         host: host.name.to_string(),
         nonce: nonce(),
+        controller: controller(chosen),
         who: who(),
         playbook: name.to_string(),
         mode: Mode::Apply,
@@ -214,6 +215,11 @@ fn undo_tasks(of: &RunId, name: &str, hosts: &[&Host], run: &RunId) -> Vec<Task>
         ..Job::default()
     };
     hosts.iter().map(|host| Task::Job(Box::new(job(host)), BTreeMap::new())).collect()
+}
+
+/// What hosts know this project by.
+fn controller(chosen: &Chosen) -> String {
+    format!("{}:{}", who(), chosen.project.root.display())
 }
 
 /// 128 random bits, in hexadecimal.
@@ -301,9 +307,12 @@ fn inventory_sources(chosen: &Chosen) -> Vec<Source> {
 
 /// Who runs this: `alice@laptop`.
 pub fn who() -> String {
-    let user = std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "somebody".to_string());
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| {
+        match rustix::process::getuid() {
+            user if user.is_root() => "root".to_string(),
+            user => format!("user-{}", user.as_raw()),
+        }
+    });
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{user}@{host}")
 }

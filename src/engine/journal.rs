@@ -234,14 +234,14 @@ impl<'a> Journal<'a> {
         let path = self.store.folder.join("epochs");
         let bytes = self.host.read(&path)?.unwrap_or_default();
         let mut epochs: BTreeMap<String, u64> = serde_json::from_slice(&bytes).unwrap_or_default();
-        let seen = epochs.get(&self.job.who).copied().unwrap_or(0);
+        let seen = epochs.get(&self.job.controller).copied().unwrap_or(0);
         if self.job.epoch < seen {
             let why = format!("this run's epoch is {} and the host has seen {seen}", self.job.epoch);
             return Err(
                 Failure::new("begin the run", why).hint("a newer run was here; start this one afresh")
             );
         }
-        epochs.insert(self.job.who.clone(), self.job.epoch);
+        epochs.insert(self.job.controller.clone(), self.job.epoch);
         let text = serde_json::to_vec(&epochs).doing("encode the epochs")?;
         self.host.write(&path, &mut &text[..], &private_file())
     }

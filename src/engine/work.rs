@@ -186,8 +186,12 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     }
 
     fn undo_all(&mut self, failure: Option<Failure>) -> Verdict {
-        let Target::Real(_, journal) = &mut self.target else {
-            return Verdict { outcome: HostOutcome::Failed, failure };
+        let journal = match &mut self.target {
+            Target::Real(_, journal) if journal.began() => journal,
+            // Nothing was changed, so there is nothing to take back.
+            Target::Real(..) | Target::Pretended(_) => {
+                return Verdict { outcome: HostOutcome::Failed, failure };
+            }
         };
         self.notified.clear();
         match journal.take_back(0).and_then(|lines| journal.owe(Vec::new()).map(|()| lines)) {

@@ -17,7 +17,9 @@ pub struct Job {
     pub host: String,
     /// Echoed in the verdict, so that nothing but this job's agent can have said it. Random.
     pub nonce: String,
-    /// Grows with each run of a controller; a host refuses one lower than it has seen.
+    /// Whose epochs these are: each project of each person counts its own.
+    pub controller: String,
+    /// Grows with each run of a controller; a host refuses one lower than it has seen of it.
     pub epoch: u64,
     /// Who runs it, for the host's lock and journal: `alice@laptop`.
     pub who: String,

@@ -464,5 +464,5 @@ fn the_whole_project_is_linted() {
           | ^^^^^^^^
     "#]]
     .assert_eq(&lint(&project, &[]).plain());
-    assert_eq!(lint(&project, &[PathBuf::from("templates")]).errors(), 1);
+    assert_eq!(lint(&project, &[project.root.join("templates")]).errors(), 1);
 }

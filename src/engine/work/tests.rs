@@ -35,6 +35,8 @@ struct Written {
     ignore_errors: bool,
     #[serde(default)]
     no_log: bool,
+    #[serde(default)]
+    item_vars: Values,
 }
 
 /// A job as a test writes it.
@@ -95,6 +97,7 @@ fn job_step(index: u32, step: Written) -> JobStep {
         retries: step.retries,
         ignore_errors: step.ignore_errors,
         no_log: step.no_log,
+        item_vars: step.item_vars.into_iter().map(|(name, value)| (name, arg(value))).collect(),
         ..JobStep::default()
     }
 }
@@ -273,6 +276,31 @@ fn loops_and_registered_results() {
     "#]]
     .assert_eq(&told);
     assert_eq!(text(&host, "/a"), "two");
+}
+
+#[test]
+fn variables_that_depend_on_the_item_are_resolved_for_each() {
+    let host = host(&[]);
+    let told = apply(
+        &host,
+        r#"
+        [[steps]]
+        kind = "file"
+        items = ["one", "two"]
+        item_vars = { place = "/{{ item }}" }
+        args = { path = "{{ place }}", content = "{{ item }}" }
+        "#,
+    );
+    expect![[r#"
+        file[0] changed
+            write /one
+        file[1] changed
+            write /two
+        file changed
+        => changed
+    "#]]
+    .assert_eq(&told);
+    assert_eq!(text(&host, "/two"), "two");
 }
 
 const WITH_HANDLER: &str = r#"
