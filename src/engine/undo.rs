@@ -23,27 +23,29 @@ pub struct Taken {
 /// Takes back the changes with a number above `after` that were not taken back before.
 pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: u32) -> Taken {
     let mut taken = Taken { changes: Vec::new(), told: Vec::new(), result: Ok(()) };
-    let mut again: Vec<&Command> = Vec::new();
+    let mut again: Vec<(u32, &Command)> = Vec::new();
     for (change, what, back) in open_changes(entries, after) {
         if let Back::Again(command) = back {
-            again.push(command);
-        } else {
-            match take_one_back(host, blobs, back) {
-                Ok(true) => taken.told.push(format!("took back: {what}")),
-                Ok(false) => {}
-                Err(failure) => {
-                    taken.result = Err(failure);
-                    return taken;
-                }
+            again.push((change, command));
+            continue;
+        }
+        match take_one_back(host, blobs, back) {
+            Ok(true) => taken.told.push(format!("took back: {what}")),
+            Ok(false) => {}
+            Err(failure) => {
+                taken.result = Err(failure);
+                return taken;
             }
         }
         taken.changes.push(change);
     }
-    // A daemon is only told to read its files again when some were restored.
+    // A daemon is only told to read its files again when some were restored. Until then its restart is not taken back:
+    // a restart that failed is alone in its step, and the files that broke it are taken back later, with the run.
     if taken.told.is_empty() {
-        again.clear();
+        return taken;
     }
-    match run_again(host, again) {
+    taken.changes.extend(again.iter().map(|(change, _)| *change));
+    match run_again(host, again.into_iter().map(|(_, command)| command).collect()) {
         Ok(lines) => taken.told.extend(lines),
         Err(failure) => taken.result = Err(failure),
     }
