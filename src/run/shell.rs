@@ -15,7 +15,7 @@ use crate::model::run::HostEvent;
 use crate::model::{Doing, Failure, Result};
 use crate::run::assets;
 use crate::ssh::ship;
-use crate::ssh::{Chunk, Connection, Exit};
+use crate::ssh::{Chunk, Connection, Reader, Writer};
 use crate::system::shell::Shell;
 use crate::wire;
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 /// Pieces that may wait in either direction.
 const PIECES_WAITING: usize = 64;
@@ -38,39 +39,20 @@ pub async fn run(
     let first =
         task.password.as_ref().map(|password| Bytes::from(format!("{password}\n"))).unwrap_or_default();
     let channel = connection.exec_with_input(&ship::shell(task.becoming.as_ref()), first).await?;
-    let (mut reader, mut writer) = channel.split();
-    let (to_host, mut outgoing) = mpsc::channel::<Bytes>(PIECES_WAITING);
-    let (incoming, from_host) = mpsc::channel::<Bytes>(PIECES_WAITING);
+    let (reader, writer) = channel.split();
+    let (to_host, outgoing) = mpsc::channel(PIECES_WAITING);
+    let (incoming, from_host) = mpsc::channel(PIECES_WAITING);
     let (tell, mut told) = mpsc::channel::<Event>(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
-    let pipe = Pipe { to_host, from_host, left: Bytes::new() };
     let engine = Engine { task: copy_of(task), state, tell, stopping: stopping.clone() };
+    let pipe = Pipe { to_host, from_host, left: Bytes::new() };
     let mut working = tokio::task::spawn_blocking(move || engine.work(pipe));
-    let sending = tokio::spawn(async move {
-        while let Some(bytes) = outgoing.recv().await {
-            if writer.write(bytes).await.is_err() {
-                return;
-            }
-        }
-        let _closed_already = writer.eof().await;
-    });
-    let receiving = tokio::spawn(async move {
-        while let Some(chunk) = reader.next().await {
-            let bytes = match chunk {
-                Chunk::Stdout(bytes) => bytes,
-                Chunk::Stderr(_) | Chunk::Exit(Exit::Status(_) | Exit::Signal(_)) | Chunk::Lost(_) => {
-                    continue;
-                }
-            };
-            if incoming.send(bytes).await.is_err() {
-                return;
-            }
-        }
-    });
+    let carrying = [tokio::spawn(carry_there(outgoing, writer)), tokio::spawn(carry_back(reader, incoming))];
     let mut files = assets::Fetched::new(&tools.fetched, &task.name);
     let mut hurried = false;
     let ended = loop {
         tokio::select! {
+            // What is told comes first, so that nothing of it is left when the engine has ended.
             biased;
             Some(event) = told.recv() => match event {
                 Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
@@ -83,12 +65,32 @@ pub async fn run(
             ended = &mut working => break ended,
         }
     };
-    sending.abort();
-    receiving.abort();
+    carrying.iter().for_each(JoinHandle::abort);
     Ok(ended.unwrap_or_else(|panic| {
         let failure = Failure::new(format!("work {}", task.name), format!("windlass itself failed: {panic}"));
         (HostOutcome::Unknown, Some(failure.hint("this is a bug")))
     }))
+}
+
+/// From the engine to the host, until the engine has ended.
+async fn carry_there(mut outgoing: mpsc::Receiver<Bytes>, mut writer: Writer) {
+    while let Some(bytes) = outgoing.recv().await {
+        if writer.write(bytes).await.is_err() {
+            return;
+        }
+    }
+    let _closed_already = writer.eof().await;
+}
+
+/// From the host to the engine, until the channel closes; the engine then finds that it is lost.
+async fn carry_back(mut reader: Reader, incoming: mpsc::Sender<Bytes>) {
+    while let Some(chunk) = reader.next().await {
+        if let Chunk::Stdout(bytes) = chunk
+            && incoming.send(bytes).await.is_err()
+        {
+            return;
+        }
+    }
 }
 
 fn copy_of(task: &Task) -> Task {
