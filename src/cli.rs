@@ -20,6 +20,7 @@ mod hosts;
 mod init;
 mod lint;
 mod man;
+mod options;
 mod prompt;
 pub mod run;
 mod runs;

@@ -5,6 +5,7 @@ pub mod confirm;
 pub mod context;
 pub mod converge;
 pub mod diff;
+pub mod entry;
 pub mod facts;
 pub mod journal;
 pub mod perform;

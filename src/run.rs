@@ -20,6 +20,7 @@ mod job;
 mod plain;
 pub mod session;
 mod shell;
+mod tools;
 
 /// Hosts that are worked at once unless somebody says otherwise.
 pub const FORKS: usize = 64;
@@ -230,7 +231,7 @@ async fn one_host(one: OneHost) -> (String, HostOutcome) {
         Some(why) => (HostOutcome::Cancelled, Some(Failure::new(format!("begin {host}"), why))),
         None if *one.interrupt.borrow() != Interrupt::None => (HostOutcome::Cancelled, None),
         None => {
-            let tools = host::Tools {
+            let tools = tools::Tools {
                 shared: one.shared,
                 teller: one.teller.clone(),
                 interrupt: one.interrupt,

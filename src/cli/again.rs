@@ -1,6 +1,6 @@
 //! `windlass runs retry` and `windlass runs undo`: an earlier run, once more or backwards.
 
-use super::run::{Hosts, Options, Reach};
+use super::options::{Hosts, Options, Reach};
 use super::start::{self, Batches, Chosen, What};
 use super::{Done, Global, Stop, answer};
 use crate::model::job::RunId;

@@ -1,7 +1,7 @@
 //! `windlass runs`: what was run, and how it went.
 
 use super::again;
-use super::run::{Options, Reach};
+use super::options::{Options, Reach};
 use super::{Done, Global, Stop, answer, existing_store};
 use crate::model::Failure;
 use crate::model::run::RunKind;

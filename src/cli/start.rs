@@ -1,6 +1,6 @@
 //! From what was typed to a run: project, inventory, hosts, jobs, and the record that comes first.
 
-use super::run::{Hosts, Options};
+use super::options::{Hosts, Options};
 use super::{Done, Global, Stop, answer, prompt, store};
 use crate::diagnostic::Diagnostics;
 use crate::inventory::fold::fold;

@@ -4,90 +4,21 @@
 //! A run's folder holds `journal`, a JSON value a line, and `undo/`, the bytes that were replaced. Files here are 0600
 //! and folders 0700: replaced files may hold secrets. A run that changes nothing writes nothing.
 
+use super::entry::{Back, Entry, Left, Saved, SavedKind};
 use super::perform;
 use crate::model::digest::Digest;
 use crate::model::event::StepEnded;
 use crate::model::job::{Job, RunId};
-use crate::model::op::{Command, Content, Meta, Op, Undo};
+use crate::model::op::{Content, Meta, Op, Undo};
 use crate::model::outcome::HostOutcome;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
 use crate::system::{FileKind, Lock, Probe, System};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Runs whose undo is kept on a host; older ones are dropped when a new one begins.
 const RUNS_KEPT: usize = 50;
-
-/// A line of the journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Entry {
-    /// First: which run this is.
-    Begin { run: RunId, host: String, who: String, epoch: u64, playbook: String, boot_id: String },
-    /// About to change something: how it is taken back.
-    Intent { change: u32, step: u32, what: String, back: Back },
-    /// A change was taken back.
-    TakenBack { change: u32 },
-    /// A step ended.
-    Step(StepEnded),
-    /// Last: how the run ended here.
-    End { outcome: HostOutcome },
-}
-
-/// How a change is taken back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Back {
-    /// Nothing does.
-    Nothing,
-    /// What stood there is put back.
-    Restore { path: HostPath, before: Vec<Saved>, left: Left },
-    /// Mode and owner are put back.
-    Meta { path: HostPath, meta: Meta },
-    /// A command does.
-    Command(Command),
-    /// The same command, once everything before it was restored.
-    Again(Command),
-}
-
-/// Something that stood at a path.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Saved {
-    /// Where.
-    pub path: HostPath,
-    /// What it was.
-    pub what: SavedKind,
-    /// Its mode and owner.
-    pub meta: Meta,
-}
-
-/// What sort of thing was saved.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SavedKind {
-    /// A file, its bytes in this file of the run's `undo` folder.
-    File { blob: String, digest: Digest },
-    /// A directory.
-    Dir,
-    /// A link and where it pointed.
-    Link { target: HostPath },
-}
-
-/// What the change leaves behind: undo refuses a path that somebody has changed since.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Left {
-    /// A file with these bytes.
-    File(Digest),
-    /// A link that points there.
-    Link(HostPath),
-    /// A directory.
-    Dir,
-    /// Nothing.
-    Absent,
-}
 
 /// The journal of the run in hand.
 pub struct Journal<'a> {

@@ -1,6 +1,6 @@
 //! Takes changes back, newest first, from what the journal kept.
 
-use super::journal::{Back, Entry, Left, Saved, SavedKind};
+use super::entry::{Back, Entry, Left, Saved, SavedKind};
 use crate::model::op::Command;
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;

@@ -5,7 +5,8 @@ mod one;
 
 use super::context::{Context, Registered};
 use super::converge::{Link, Target};
-use super::journal::{Entry, Journal, Store};
+use super::entry::Entry;
+use super::journal::{Journal, Store};
 use super::undo;
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::{Job, JobStep, Mode, OnFailure, RunId};

@@ -1,26 +1,16 @@
 //! One host from connecting to its verdict.
 
-use super::{Ended, Interrupt, Task, Teller, Work, job, plain};
+use super::tools::{JobTask, Tools, asked_for};
+use super::{Ended, Interrupt, Task, Work, job, plain};
 use crate::model::Failure;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::HostEvent;
-use crate::ssh::{self, Connection, Shared};
-use std::path::PathBuf;
-use std::sync::Arc;
+use crate::ssh::{self, Connection};
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Agents and commands get so long to end after they were killed.
 const KILL_GRACE: Duration = Duration::from_secs(5);
-
-/// What the work on every host of a run shares.
-pub struct Tools {
-    pub shared: Arc<Shared>,
-    pub teller: Teller,
-    pub interrupt: watch::Receiver<Interrupt>,
-    pub fetched: PathBuf,
-    pub timeout: Option<Duration>,
-}
 
 /// Does the work of one host and says how it ended. Never panics on what a host says.
 pub async fn work(work: Work, tools: Tools) -> Ended {
@@ -49,7 +39,7 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> Ended {
     let ended = async {
         match work.task {
             Task::Job(job, files) => {
-                let task = job::Task {
+                let task = JobTask {
                     name: name.clone(),
                     job: *job,
                     files,
@@ -96,13 +86,6 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> Ended {
             let hint = "windlass settles it from the host's own journal at the next contact";
             (HostOutcome::Unknown, Some(Failure::new(format!("work {name}"), why).hint(hint)))
         }
-    }
-}
-
-/// Returns once the person wants at least `level`.
-pub async fn asked_for(interrupt: &mut watch::Receiver<Interrupt>, level: Interrupt) {
-    if interrupt.wait_for(|now| *now >= level).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

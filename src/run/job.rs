@@ -1,35 +1,23 @@
 //! A job on one host: by the agent that is there, by the one that is placed there, or through the host's shell.
 
 use super::assets;
-use super::host::{Tools, asked_for};
+use super::tools::{JobTask, Tools, asked_for};
 use super::{Ended, Interrupt, Tried, shell};
 use crate::agent_binary::{self, AgentBinary};
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Order};
-use crate::model::job::Job;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
-use crate::ssh::ship::{self, Bare, Become};
+use crate::ssh::ship::{self, Bare};
 use crate::ssh::{Chunk, Connection, Exit, Reader, Writer};
 use crate::wire::{self, Frames};
 use bytes::Bytes;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
 /// What a login says on standard error is kept for messages up to so many bytes.
 const WORDS_KEPT: usize = 16 * 1024;
-
-/// A job with what it needs on the controller.
-pub struct Task {
-    pub name: String,
-    pub job: Job,
-    pub files: BTreeMap<Digest, PathBuf>,
-    pub becoming: Option<Become>,
-    pub password: Option<String>,
-}
 
 /// How one attempt to have the job done by an agent ended.
 enum Attempt {
@@ -42,7 +30,7 @@ enum Attempt {
 /// Has the job done.
 pub async fn run(
     connection: &Connection,
-    task: Task,
+    task: JobTask,
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
 ) -> Ended {
@@ -59,7 +47,7 @@ pub async fn run(
 
 async fn try_run(
     connection: &Connection,
-    task: &Task,
+    task: &JobTask,
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
 ) -> Tried<Ended> {
@@ -84,7 +72,7 @@ async fn try_run(
 /// Sends the job to the agent that may be there, without asking first: when it is, that is one round trip.
 async fn by_agent(
     connection: &Connection,
-    task: &Task,
+    task: &JobTask,
     agents: &[AgentBinary],
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
@@ -103,7 +91,7 @@ async fn by_agent(
 }
 
 /// A password line when one is needed, the marker that ends all noise, the job.
-fn first_bytes(task: &Task) -> Result<Bytes> {
+fn first_bytes(task: &JobTask) -> Result<Bytes> {
     let password = task.password.as_ref().map(|password| format!("{password}\n")).unwrap_or_default();
     let job = wire::frame(&Order::Job(Box::new(task.job.clone())))?;
     Ok(Bytes::from([password.as_bytes(), wire::MARKER, &job].concat()))
@@ -122,7 +110,7 @@ async fn urge(writer: Arc<Mutex<Writer>>, mut hurry: watch::Receiver<Interrupt>)
 
 /// Reads what the agent tells, to its end.
 struct Listening<'a> {
-    task: &'a Task,
+    task: &'a JobTask,
     tools: &'a Tools,
     writer: Arc<Mutex<Writer>>,
     frames: Frames,
@@ -218,7 +206,7 @@ impl Listening<'_> {
     }
 }
 
-async fn place(connection: &Connection, task: &Task, agent: &AgentBinary, bare: &Bare) -> Result<()> {
+async fn place(connection: &Connection, task: &JobTask, agent: &AgentBinary, bare: &Bare) -> Result<()> {
     let command = ship::place(agent, bare, task.becoming.as_ref())?;
     let password = task.password.as_ref().map(|password| format!("{password}\n")).unwrap_or_default();
     let packed = if bare.gzip { agent.gzipped.to_vec() } else { agent.raw()? };

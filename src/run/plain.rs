@@ -1,6 +1,6 @@
 //! One command on one host through its login shell: no agent, no journal, its output told as it is.
 
-use super::host::{Tools, asked_for};
+use super::tools::{Tools, asked_for};
 use super::{Ended, Interrupt};
 use crate::model::Failure;
 use crate::model::event::{Event, Output, StepEnded};

@@ -1,7 +1,6 @@
 //! A job through a host's own sh, where no agent can run: the same engine, here, over the shell there.
 
-use super::host::{Tools, asked_for};
-use super::job::Task;
+use super::tools::{JobTask, Tools, asked_for};
 use super::{Ended, Interrupt, Tried};
 use crate::engine::converge::Link;
 use crate::engine::journal::{self, Store};
@@ -31,7 +30,7 @@ const PIECES_WAITING: usize = 64;
 /// Has the job done through a shell.
 pub async fn run(
     connection: &Connection,
-    task: &Task,
+    task: &JobTask,
     state: HostPath,
     tools: &Tools,
     mut hurry: watch::Receiver<Interrupt>,
@@ -93,8 +92,8 @@ async fn carry_back(mut reader: Reader, incoming: mpsc::Sender<Bytes>) {
     }
 }
 
-fn copy_of(task: &Task) -> Task {
-    Task {
+fn copy_of(task: &JobTask) -> JobTask {
+    JobTask {
         name: task.name.clone(),
         job: task.job.clone(),
         files: task.files.clone(),
@@ -105,7 +104,7 @@ fn copy_of(task: &Task) -> Task {
 
 /// The engine on a thread of its own: it waits for the shell's answers.
 struct Engine {
-    task: Task,
+    task: JobTask,
     state: HostPath,
     tell: mpsc::Sender<Event>,
     stopping: Arc<AtomicBool>,

@@ -1,0 +1,60 @@
+//! The options that every kind of run has: which hosts, as whom, how.
+
+use std::path::PathBuf;
+
+/// Which hosts.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Hosts {
+    /// Hosts and groups: `prod`, `web*`, `web[01-14]`, `~regex`, `@file`, `all`; joined by `,`; `&x` intersects, `!x`
+    /// excludes
+    ///
+    /// A playbook with `hosts` needs it only for other hosts
+    #[arg(long = "hosts", value_name = "PATTERN")]
+    pub pattern: Option<String>,
+    /// Of those, only the ones that this pattern has too
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Inventories to read, instead of all of inventories/
+    #[arg(short, long, value_name = "PATH")]
+    pub inventory: Vec<PathBuf>,
+    /// Print the hosts and stop
+    #[arg(long)]
+    pub list_hosts: bool,
+}
+
+/// How it is run.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// Change nothing; tell what would change
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Show how files change
+    #[arg(short = 'D', long)]
+    pub diff: bool,
+    /// Set a variable; a value is TOML where it can be read as TOML, else text
+    #[arg(short = 'e', long = "var", value_name = "K=V|@FILE")]
+    pub vars: Vec<String>,
+    /// As whom, and how fast.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// As whom hosts are worked, and how fast.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Reach {
+    /// How many hosts are worked at once [default: 64]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub forks: Option<u32>,
+    /// The login name
+    #[arg(short, long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Become root (or the inventory's `become_user`) once logged in
+    #[arg(short, long = "become")]
+    pub becomes: bool,
+    /// Ask for the password that becoming root takes
+    #[arg(short = 'K', long)]
+    pub ask_become_pass: bool,
+    /// For the whole of one host's run: `30s`, `5m`, `1h`
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+}
