@@ -218,8 +218,12 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         }
     }
 
+    /// What is owed counts only once the lock is ours: until then, somebody may be at work on it.
     fn load_owed(&mut self) -> Result<()> {
-        if let Target::Real(_, journal) = &self.target {
+        if let Target::Real(_, journal) = &mut self.target
+            && !journal.owed()?.is_empty()
+        {
+            journal.begin()?;
             self.notified = journal.owed()?;
         }
         let known: Vec<_> = self.job.handlers.iter().map(JobStep::title).collect();
