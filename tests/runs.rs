@@ -168,16 +168,26 @@ fn the_first_interrupt_finishes_the_step_in_hand() {
 #[test]
 #[ignore = "needs the lab: ./tests/run"]
 fn the_second_interrupt_kills_what_runs() {
+    second_interrupt_kills("full1");
+}
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
+fn the_second_interrupt_kills_what_runs_without_an_agent() {
+    second_interrupt_kills("noexec1");
+}
+
+fn second_interrupt_kills(name: &str) {
     let lab = Lab::get();
-    let host = host(&lab, "full1");
+    let host = host(&lab, name);
     let project = Project::new(&lab);
-    let mut run = project.start(GATED, "full1");
+    let mut run = project.start(GATED, name);
     reached(&host);
     run.interrupt();
     run.interrupt();
     let told = run.end().exits(130);
 
-    assert!(["cancelled", "failed", "unknown"].contains(&told.outcome("full1")), "{told:#?}");
+    assert!(["cancelled", "failed", "unknown"].contains(&told.outcome(name)), "{told:#?}");
     host.await_success("! grep -qs '0[.]0871' /proc/[0-9]*/cmdline", SOON);
     assert!(!exists(&host, "through") && !exists(&host, "behind"));
 }

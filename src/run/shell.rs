@@ -20,12 +20,15 @@ use crate::wire;
 use bytes::Bytes;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Pieces that may wait in either direction.
 const PIECES_WAITING: usize = 64;
+
+/// What a shell says is looked through for its process number up to so many bytes; after that it did not tell it.
+const PID_WITHIN: usize = 64 * 1024;
 
 /// Has the job done through a shell.
 pub async fn run(
@@ -37,7 +40,7 @@ pub async fn run(
 ) -> Tried<Ended> {
     let first =
         task.password.as_ref().map(|password| Bytes::from(format!("{password}\n"))).unwrap_or_default();
-    let channel = connection.exec_with_input(&ship::shell(task.becoming.as_ref()), first).await?;
+    let channel = connection.exec_with_input(&ship::shell(task.becoming.as_ref()), first.clone()).await?;
     let (reader, writer) = channel.split();
     let (to_host, outgoing) = mpsc::channel(PIECES_WAITING);
     let (incoming, from_host) = mpsc::channel(PIECES_WAITING);
@@ -46,9 +49,14 @@ pub async fn run(
     let engine = Engine { task: copy_of(task), state, tell, stopping: stopping.clone() };
     let pipe = Pipe { to_host, from_host, left: Bytes::new() };
     let mut working = tokio::task::spawn_blocking(move || engine.work(pipe));
-    let carrying = [tokio::spawn(carry_there(outgoing, writer)), tokio::spawn(carry_back(reader, incoming))];
+    let pid = Arc::new(AtomicU32::new(0));
+    let carrying = [
+        tokio::spawn(carry_there(outgoing, writer)),
+        tokio::spawn(carry_back(reader, incoming, pid.clone())),
+    ];
     let mut files = assets::Fetched::new(&tools.fetched, &task.name);
-    let mut hurried = false;
+    let mut hurried = Interrupt::None;
+    let mut in_a_hurry = hurry.clone();
     let ended = loop {
         tokio::select! {
             // What is told comes first, so that nothing of it is left when the engine has ended.
@@ -57,9 +65,13 @@ pub async fn run(
                 Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
                 event => tools.teller.tell(&task.name, HostEvent::Said(event)).await,
             },
-            () = asked_for(&mut hurry, Interrupt::Stop), if !hurried => {
-                hurried = true;
+            () = asked_for(&mut hurry, Interrupt::Stop), if hurried == Interrupt::None => {
+                hurried = Interrupt::Stop;
                 stopping.store(true, Ordering::SeqCst);
+            }
+            () = asked_for(&mut in_a_hurry, Interrupt::Kill), if hurried == Interrupt::Stop => {
+                hurried = Interrupt::Kill;
+                kill(connection, task, pid.load(Ordering::SeqCst), first.clone()).await;
             }
             ended = &mut working => break ended,
         }
@@ -81,14 +93,31 @@ async fn carry_there(mut outgoing: mpsc::Receiver<Bytes>, mut writer: Writer) {
     let _closed_already = writer.eof().await;
 }
 
-/// From the host to the engine, until the channel closes; the engine then finds that it is lost.
-async fn carry_back(mut reader: Reader, incoming: mpsc::Sender<Bytes>) {
+/// From the host to the engine, until the channel closes; the engine then finds that it is lost. Notes the shell's
+/// process number as it goes by.
+async fn carry_back(mut reader: Reader, incoming: mpsc::Sender<Bytes>, pid: Arc<AtomicU32>) {
+    let mut said = Vec::new();
     while let Some(chunk) = reader.next().await {
-        if let Chunk::Stdout(bytes) = chunk
-            && incoming.send(bytes).await.is_err()
-        {
+        let Chunk::Stdout(bytes) = chunk else { continue };
+        if pid.load(Ordering::SeqCst) == 0 && said.len() < PID_WITHIN {
+            said.extend_from_slice(&bytes);
+            pid.store(ship::shell_pid(&said).unwrap_or(0), Ordering::SeqCst);
+        }
+        if incoming.send(bytes).await.is_err() {
             return;
         }
+    }
+}
+
+/// Ends the shell and what runs below it, by a second command. The engine then finds that its pipe is lost, and the
+/// host's journal knows what was begun.
+async fn kill(connection: &Connection, task: &JobTask, pid: u32, first: Bytes) {
+    if pid == 0 {
+        return;
+    }
+    let command = ship::kill_shell(pid, task.becoming.as_ref());
+    if let Ok(mut channel) = connection.exec_with_input(&command, first).await {
+        while channel.next().await.is_some() {}
     }
 }
 

@@ -7,6 +7,7 @@ use crate::model::{Failure, Result};
 
 const FIND: &str = include_str!("ship/find.sh");
 const PLACE: &str = include_str!("ship/place.sh");
+const KILL: &str = include_str!("ship/kill.sh");
 
 /// Starts what a host without a known agent says.
 const HOST: &str = "windlass-host ";
@@ -73,9 +74,24 @@ pub fn place(agent: &AgentBinary, bare: &Bare, becoming: Option<&Become>) -> Res
     Ok(sh(becoming, PLACE, &format!(" {folder} {} {packing}", agent.digest)))
 }
 
-/// The command for a host that is worked through its shell.
+/// Starts the line in which a shell tells its process number before it does anything else.
+const PID: &str = "windlass-pid ";
+
+/// The command for a host that is worked through its shell. See [`shell_pid`].
 pub fn shell(becoming: Option<&Become>) -> String {
-    format!("exec {}/bin/sh", prefix(becoming))
+    format!("exec {}/bin/sh -c 'echo {PID}$$; exec /bin/sh'", prefix(becoming))
+}
+
+/// The process number of the shell, out of what it has said so far.
+pub fn shell_pid(said: &[u8]) -> Option<u32> {
+    let said = String::from_utf8_lossy(said);
+    let (whole, _) = said.rsplit_once('\n')?;
+    whole.lines().find_map(|line| line.strip_prefix(PID)?.trim().parse().ok())
+}
+
+/// The command that ends the shell of this process number and everything below it.
+pub fn kill_shell(pid: u32, becoming: Option<&Become>) -> String {
+    sh(becoming, KILL, &format!(" {pid}"))
 }
 
 /// The command for one line of shell text.
@@ -146,7 +162,7 @@ mod tests {
 
     #[test]
     fn scripts_pass_through_every_login_shell() {
-        for script in [FIND, PLACE] {
+        for script in [FIND, PLACE, KILL] {
             let line = one_line(script);
             assert!(!line.contains(['\'', '!', '\\', '\n']), "{line}");
         }
@@ -168,6 +184,12 @@ mod tests {
     fn a_host_where_nothing_may_be_executed_has_no_folder() {
         let said = b"windlass-host Linux mips raw\nwindlass-folder -\nwindlass-state /var/lib/windlass\nwindlass-end\n";
         assert_eq!(bare(said).unwrap().folder, None);
+    }
+
+    #[test]
+    fn a_shell_tells_its_number_in_a_whole_line() {
+        assert_eq!(shell_pid(b"Welcome!\nwindlass-pid 4711\n"), Some(4711));
+        assert_eq!(shell_pid(b"Welcome!\nwindlass-pid 47"), None);
     }
 
     #[test]
