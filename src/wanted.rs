@@ -1,6 +1,5 @@
 //! Compares what a path should be with what is there; the difference is ops. Every step that writes files uses it.
 
-use crate::model::digest::Digest;
 use crate::model::mode::Mode;
 use crate::model::op::{Command, Content, Meta, Op};
 use crate::model::path::HostPath;
@@ -18,7 +17,7 @@ pub fn file(host: &dyn Probe, path: &HostPath, content: Content, meta: &Meta) ->
     let path = followed(host, path)?;
     let there = host.stat(&path)?;
     expect_kind(&path, there.as_ref(), FileKind::File)?;
-    let differs = there.is_none() || host.digest(&path)?.as_ref() != Some(&digest_of(&content));
+    let differs = there.is_none() || host.digest(&path)?.as_ref() != Some(&content.digest());
     if differs {
         let mut ops = parents(host, &path)?;
         ops.push(Op::Write { path, content, meta: meta.clone() });
@@ -120,13 +119,6 @@ pub fn meta_op(path: HostPath, stat: &Stat, wanted: &Meta) -> Option<Op> {
         group: wanted.group.filter(|group| *group != stat.group),
     };
     (!differing.is_empty()).then_some(Op::Meta { path, meta: differing })
-}
-
-fn digest_of(content: &Content) -> Digest {
-    match content {
-        Content::Bytes(bytes) => Digest::of(bytes),
-        Content::Asset(asset) => asset.digest.clone(),
-    }
 }
 
 /// The id of a user or group: a number as it is, a name from the host's own file, else from its name service.

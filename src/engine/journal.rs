@@ -9,7 +9,7 @@ use super::perform;
 use crate::model::digest::Digest;
 use crate::model::event::StepEnded;
 use crate::model::job::{Job, RunId};
-use crate::model::op::{Content, Meta, Op, Undo};
+use crate::model::op::{Meta, Op, Undo};
 use crate::model::outcome::HostOutcome;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
@@ -179,7 +179,7 @@ impl<'a> Journal<'a> {
 
     fn back_of(&mut self, op: &Op) -> Result<Back> {
         match op {
-            Op::Write { path, content, .. } => self.restore(path, Left::File(digest_of(content))),
+            Op::Write { path, content, .. } => self.restore(path, Left::File(content.digest())),
             Op::Dir { path, .. } => self.restore(path, Left::Dir),
             Op::Link { path, target } => self.restore(path, Left::Link(target.clone())),
             Op::Remove { path } => self.restore(path, Left::Absent),
@@ -319,11 +319,4 @@ pub fn boot_id(host: &dyn Probe) -> String {
 
 fn private_file() -> Meta {
     Meta { mode: Some(0o600), ..Meta::default() }
-}
-
-fn digest_of(content: &Content) -> Digest {
-    match content {
-        Content::Bytes(bytes) => Digest::of(bytes),
-        Content::Asset(asset) => asset.digest.clone(),
-    }
 }

@@ -249,6 +249,16 @@ impl Accept {
     }
 }
 
+impl Content {
+    /// Names the bytes.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Content::Bytes(bytes) => Digest::of(bytes),
+            Content::Asset(asset) => asset.digest.clone(),
+        }
+    }
+}
+
 impl Meta {
     /// Whether it asks for nothing.
     pub fn is_empty(&self) -> bool {
