@@ -151,6 +151,9 @@ fn ended(line: &RunLine) -> String {
         .map(|(outcome, many)| format!("{many} {}", style::host_word(*outcome, line.check)));
     let outcomes: Vec<String> = outcomes.collect();
     match line.state {
+        RunState::Ended(_) if line.undone > 0 => {
+            format!("{}; taken back since on {}", outcomes.join(", "), line.undone)
+        }
         RunState::Ended(_) => outcomes.join(", "),
         RunState::Running => {
             ["running".to_string()].into_iter().chain(outcomes).collect::<Vec<_>>().join(", ")
@@ -159,8 +162,9 @@ fn ended(line: &RunLine) -> String {
     }
 }
 
-/// A run in `runs list --output json`: `run kind name check who pattern started state exit outcomes`. `state` is
-/// `running`, `ended` or `died`; `exit` is null unless it has ended.
+/// A run in `runs list --output json`: `run kind name check who pattern started state exit outcomes undone`. `state` is
+/// `running`, `ended` or `died`; `exit` is null unless it has ended; `undone` counts the hosts on which a later run has
+/// taken it back.
 fn described(line: &RunLine) -> Value {
     let (state, exit) = match line.state {
         RunState::Running => ("running", None),
@@ -171,7 +175,7 @@ fn described(line: &RunLine) -> Value {
     json!({
         "run": line.run, "kind": line.kind, "name": line.name, "check": line.check, "who": line.who,
         "pattern": line.pattern, "started": line.started, "state": state, "exit": exit,
-        "outcomes": Value::Object(outcomes.collect()),
+        "outcomes": Value::Object(outcomes.collect()), "undone": line.undone,
     })
 }
 
@@ -194,6 +198,7 @@ mod tests {
             started: intent.started,
             state,
             outcomes: vec![(HostOutcome::Changed, 12), (HostOutcome::Unknown, 1)],
+            undone: 0,
         }
     }
 
@@ -205,17 +210,19 @@ mod tests {
             ..line(RunState::Running)
         };
         let check = RunLine { check: true, ..line(RunState::Ended(0)) };
-        let lines = [line(RunState::Died), command, check];
+        let undone = RunLine { undone: 11, ..line(RunState::Ended(2)) };
+        let lines = [line(RunState::Died), command, check, undone];
         expect![[r#"
             run                   started              what                                 hosts  how it ended
             20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns                              prod   its controller died: 12 changed, 1 unknown
             20260314-150926-kxqz  2026-03-14 15:09:26  command: systemctl is-active docker  prod   running, 12 changed, 1 unknown
             20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns (check)                      prod   12 would change, 1 unknown
+            20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns                              prod   12 changed, 1 unknown; taken back since on 11
         "#]].assert_eq(&table(&lines, &TimeZone::UTC, Style { color: false }));
     }
 
     #[test]
     fn a_run_for_programs() {
-        expect![[r#"{"run":"20260314-150926-kxqz","kind":"playbook","name":"fix-dns","check":false,"who":"alice@laptop","pattern":"prod","started":"2026-03-14T15:09:26Z","state":"ended","exit":2,"outcomes":{"changed":12,"unknown":1}}"#]].assert_eq(&described(&line(RunState::Ended(2))).to_string());
+        expect![[r#"{"run":"20260314-150926-kxqz","kind":"playbook","name":"fix-dns","check":false,"who":"alice@laptop","pattern":"prod","started":"2026-03-14T15:09:26Z","state":"ended","exit":2,"outcomes":{"changed":12,"unknown":1},"undone":0}"#]].assert_eq(&described(&line(RunState::Ended(2))).to_string());
     }
 }

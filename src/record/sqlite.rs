@@ -144,6 +144,7 @@ impl Sqlite {
         let intent = record.intent;
         let state = self.state(&intent.run, record.exit);
         let outcomes = self.outcomes(&intent.run, state == RunState::Died, intent.check)?;
+        let undone = self.undone(&intent.run)?;
         Ok(RunLine {
             run: intent.run,
             kind: intent.kind,
@@ -154,7 +155,17 @@ impl Sqlite {
             started: intent.started,
             state,
             outcomes,
+            undone,
         })
+    }
+
+    /// On how many hosts a later run has taken this one back.
+    fn undone(&self, run: &RunId) -> rusqlite::Result<usize> {
+        let mut select = self.database.prepare_cached(
+            "SELECT count(DISTINCT host) FROM hosts JOIN runs USING (run) \
+             WHERE of_run = ?1 AND kind = 'undo' AND outcome = 'undone'",
+        )?;
+        select.query_row([run.as_str()], |row| row.get::<_, i64>(0)).map(|many| many as usize)
     }
 
     fn outcomes(&self, run: &RunId, died: bool, check: bool) -> rusqlite::Result<Vec<(HostOutcome, usize)>> {

@@ -61,6 +61,8 @@ pub struct RunLine {
     pub state: RunState,
     /// How many hosts ended how, most first. Hosts without an outcome are not among them.
     pub outcomes: Vec<(HostOutcome, usize)>,
+    /// On how many hosts a later run has taken it back.
+    pub undone: usize,
 }
 
 /// How far a run is.

@@ -72,6 +72,18 @@ fn what_is_stored_is_the_fold_of_the_events() {
 }
 
 #[test]
+fn a_run_that_was_taken_back_is_listed_as_such() {
+    let project = Project::new();
+    let mut store = project.open();
+    begin(&mut store, intent(&["web01", "web02"]));
+    let undo = RunIntent { run: other_run(), kind: RunKind::Undo, of: Some(run_id()), ..intent(&["web01"]) };
+    begin(&mut store, undo);
+    store.events(&other_run(), &clean(host("web01", &[], HostOutcome::Undone))).unwrap();
+    let undone: Vec<usize> = store.list(10).unwrap().iter().map(|line| line.undone).collect();
+    assert_eq!(undone, [0, 1], "newest first");
+}
+
+#[test]
 fn the_folder_is_ours_alone_and_unknown_to_git() {
     let project = Project::new();
     let mut store = project.open();
