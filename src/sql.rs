@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod reach;
 pub mod split;
 pub mod url;
 

@@ -63,7 +63,11 @@ impl<'a> Files<'a> {
         let bytes: usize = texts.iter().map(|file| file.text.len()).sum();
         match bytes > FOLDER_BYTES {
             true => {
-                let why = format!("its files have {} MiB, more than the {} that fit into a job", bytes >> 20, FOLDER_BYTES >> 20);
+                let why = format!(
+                    "its files have {} MiB, more than the {} that fit into a job",
+                    bytes >> 20,
+                    FOLDER_BYTES >> 20
+                );
                 Err(Failure::new(format!("read {shown}"), why))
             }
             false => Ok(texts),

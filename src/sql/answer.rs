@@ -124,7 +124,8 @@ fn postgres_error(line: &str) -> Option<ServerError> {
     let (number, rest) = rest.split_once(": ")?;
     let (severity, rest) = rest.split_once(":  ")?;
     let (code, message) = rest.split_once(": ")?;
-    let is_error = severity != "WARNING" && severity != "NOTICE" && !code.starts_with("00") && !code.starts_with("01");
+    let is_error =
+        severity != "WARNING" && severity != "NOTICE" && !code.starts_with("00") && !code.starts_with("01");
     (is_error && code.len() == 5).then(|| ServerError {
         code: code.to_string(),
         message: message.to_string(),
@@ -153,7 +154,11 @@ mod tests {
 
     #[test]
     fn rows_are_read_as_clients_print_them() {
-        let rows = Rows::headed(Postgres, &Answer::said(0, "id\u{1f}note\u{1e}1\u{1f}two\nlines\u{1e}2\u{1f}\u{15}\n")).unwrap();
+        let rows = Rows::headed(
+            Postgres,
+            &Answer::said(0, "id\u{1f}note\u{1e}1\u{1f}two\nlines\u{1e}2\u{1f}\u{15}\n"),
+        )
+        .unwrap();
         assert_eq!(rows.maps().to_string(), r#"[{"id":"1","note":"two\nlines"},{"id":"2","note":null}]"#);
         let rows = Rows::headed(MySql, &Answer::said(0, "id\tnote\n1\ttwo\\nlines\\\\\n2\tNULL\n")).unwrap();
         assert_eq!(rows.maps().to_string(), r#"[{"id":"1","note":"two\nlines\\"},{"id":"2","note":null}]"#);
@@ -174,7 +179,10 @@ mod tests {
             format!("{:?} {}", error.line, error.told())
         };
         assert_eq!(
-            told(Postgres, "psql:<stdin>:2: NOTICE:  00000: x\npsql:<stdin>:7: ERROR:  23514: check \"c\": violated\nLOCATION:  y, z.c:1"),
+            told(
+                Postgres,
+                "psql:<stdin>:2: NOTICE:  00000: x\npsql:<stdin>:7: ERROR:  23514: check \"c\": violated\nLOCATION:  y, z.c:1"
+            ),
             "Some(7) check \"c\": violated (SQLSTATE 23514)"
         );
         assert_eq!(told(Postgres, "psql:<stdin>:9: FEHLER:  42P01: weg"), "Some(9) weg (SQLSTATE 42P01)");

@@ -1,8 +1,8 @@
 //! A database's own client as a command: on the host, or inside a container.
 
+use super::Dialect;
 use super::split::Piece;
 use super::url::Database;
-use super::Dialect;
 use crate::model::Result;
 use crate::model::op::Command;
 use crate::system::Probe;
@@ -42,7 +42,10 @@ impl<'a> Client<'a> {
     /// role's namesake, `postgres` when the URL names none.
     pub fn on(host: &dyn Probe, database: &'a Database, container: Option<&'a str>) -> Result<Self> {
         let mut client = Client { database, container, user: None };
-        if container.is_none() && database.by_peer() && host.ask(&Command::new(["id", "-un"]))?.text() == "root" {
+        if container.is_none()
+            && database.by_peer()
+            && host.ask(&Command::new(["id", "-un"]))?.text() == "root"
+        {
             client.user = peer(host, database)?;
         }
         Ok(client)

@@ -28,6 +28,13 @@ pub struct Refused {
     pub why: String,
 }
 
+impl Refused {
+    /// Line and reason.
+    pub fn told(&self) -> String {
+        format!("line {}: {}", self.line, self.why)
+    }
+}
+
 impl Piece<'_> {
     /// The statement's words up to a hundred letters, for messages.
     pub fn shown(&self) -> String {
@@ -297,7 +304,8 @@ impl<'a> Splitter<'a> {
         let (from, to) = self.code.take().unwrap_or((end, end));
         let line = self.line_of(from);
         let words = std::mem::take(&mut self.words);
-        let piece = Piece { whole: &self.text[self.began..end], statement: &self.text[from..to], line, words };
+        let piece =
+            Piece { whole: &self.text[self.began..end], statement: &self.text[from..to], line, words };
         if self.postgres() && piece.begins_with(&["COPY"]) && reads_stdin(&piece.words) {
             let why = "COPY … FROM STDIN reads lines that are no SQL: write INSERT, or load the data with a step of kind script";
             return Err(Refused { line, why: why.to_string() });
@@ -361,7 +369,8 @@ mod tests {
 
     #[test]
     fn statements_end_at_semicolons_outside_quotes_and_comments() {
-        let text = "-- one; two\nselect ';' , \"a;b\";\n\n/* c; /* nested; */ ; */ select E'it\\';s';select 2";
+        let text =
+            "-- one; two\nselect ';' , \"a;b\";\n\n/* c; /* nested; */ ; */ select E'it\\';s';select 2";
         assert_eq!(told(Postgres, text), ["2 select ';' , \"a;b\"", "4 select E'it\\';s'", "4 select 2"]);
         let text = "# one;\nselect 'it\\';s', `a;b`, \"c;d\"; -- x;\nselect 5--3;\n/*!40101 SET x=1 */;";
         assert_eq!(
@@ -384,10 +393,7 @@ mod tests {
     #[test]
     fn mysql_lets_a_file_name_what_ends_a_statement() {
         let text = "DELIMITER //\ncreate trigger t begin set a=1; set b=2; end//\ndelimiter ;\nselect 1;\n";
-        assert_eq!(
-            told(MySql, text),
-            ["2 create trigger t begin set a=1; set b=2; end", "4 select 1"]
-        );
+        assert_eq!(told(MySql, text), ["2 create trigger t begin set a=1; set b=2; end", "4 select 1"]);
     }
 
     #[test]
@@ -403,7 +409,10 @@ mod tests {
         assert_eq!(refused(Postgres, "select 1;\nselect 'a"), "2: the quote ' is not closed");
         assert_eq!(refused(Postgres, "/* a /* b */"), "1: a comment /* is not closed");
         assert_eq!(refused(Postgres, "select $a$ b $$"), "1: the quote $a$ is not closed");
-        assert_eq!(refused(MySql, "delimiter\nselect 1"), "1: DELIMITER names nothing that could end a statement");
+        assert_eq!(
+            refused(MySql, "delimiter\nselect 1"),
+            "1: DELIMITER names nothing that could end a statement"
+        );
     }
 
     #[test]

@@ -178,7 +178,9 @@ fn options_of(dialect: Dialect, text: &str) -> Result<Vec<(String, String)>, Str
             (_, "socket" | "ssl-ca" | "ssl-cert" | "ssl-key" | "ssl-mode" | "connect-timeout") => {
                 options.push((key, value))
             }
-            (_, other) => return Err(format!("the mysql client has no setting {other:?} that windlass knows")),
+            (_, other) => {
+                return Err(format!("the mysql client has no setting {other:?} that windlass knows"));
+            }
         }
     }
     Ok(options)
@@ -233,10 +235,7 @@ mod tests {
                 "postgres://al:p%40%3A@[::1]/app?sslmode=require&schema=web&pool_timeout=5",
                 "--dbname=postgresql://al@[::1]/app?sslmode=require&options=-csearch_path%3Dweb",
             ),
-            (
-                "postgres:///app?host=/run/pg%20x",
-                "--dbname=postgresql:///app?host=%2Frun%2Fpg%20x",
-            ),
+            ("postgres:///app?host=/run/pg%20x", "--dbname=postgresql:///app?host=%2Frun%2Fpg%20x"),
             ("mysql:///shop", "--database=shop"),
             ("mysql://al:pw@db:3307/shop", "--user=al --host=db --protocol=TCP --port=3307 --database=shop"),
             ("mariadb://al@/shop?socket=/run/m.sock", "--user=al --socket=/run/m.sock --database=shop"),
@@ -257,7 +256,10 @@ mod tests {
     #[test]
     fn it_is_shown_without_its_password() {
         let database = read("postgres://al:hunter2@db.internal/app").unwrap();
-        assert_eq!(format!("{database} {database:?}"), "app on db.internal Database(Postgres, app on db.internal)");
+        assert_eq!(
+            format!("{database} {database:?}"),
+            "app on db.internal Database(Postgres, app on db.internal)"
+        );
     }
 
     #[test]
