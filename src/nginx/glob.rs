@@ -27,7 +27,7 @@ pub fn expand(host: &dyn Probe, pattern: &HostPath) -> Result<Vec<HostPath>> {
 }
 
 fn below(host: &dyn Probe, folder: &HostPath, part: &str) -> Result<Vec<HostPath>> {
-    let exists = |path: &HostPath| Ok(host.stat(&wanted::followed(host, path)?)?);
+    let exists = |path: &HostPath| host.stat(&wanted::followed(host, path)?);
     if !is_pattern(part) {
         let path = folder.join(part);
         return Ok(exists(&path)?.map(|_| path).into_iter().collect());
