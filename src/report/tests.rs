@@ -8,6 +8,8 @@ use crate::record::examples::*;
 use expect_test::{Expect, expect};
 use std::sync::{Arc, Mutex};
 
+mod findings;
+
 /// Where a reporter writes, for the test to read.
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);
@@ -30,7 +32,7 @@ impl Paper {
 }
 
 fn view() -> View {
-    View { style: Style { color: false }, verbosity: Verbosity::Normal, diff: false }
+    View { style: Style { color: false }, verbosity: Verbosity::Normal, diff: false, columns: None }
 }
 
 fn options(format: Format, view: View) -> Options {
