@@ -181,14 +181,14 @@ impl Attempt<'_, '_, '_> {
                 journal.intend(self.index, op)?;
                 let answer = perform::change(*host, op, self.link)?;
                 done.output = answer.clone().map(output_of).or(done.output.take());
-                return self.judge(op, answer.as_ref());
+                return self.accept(op, answer.as_ref());
             }
         }
         Ok(true)
     }
 
     /// What is refused is told in the step's own words, where it has some.
-    fn judge(&self, op: &Op, answer: Option<&Answer>) -> Result<bool> {
+    fn accept(&self, op: &Op, answer: Option<&Answer>) -> Result<bool> {
         let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(true) };
         confirm::accept(self.dressed, op, Some(answer))
             .map_err(|failure| self.step.explain(run, answer).unwrap_or(failure))?;
