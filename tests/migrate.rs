@@ -1,7 +1,8 @@
 //! Incident 5 and what belongs to it, on hosts with PostgreSQL and MariaDB.
 mod common;
 
-use common::{Finished, Host, Lab, Project, Told};
+use common::told::Told;
+use common::{Finished, Host, Lab, Project};
 use std::time::Duration;
 
 /// It must appear nowhere.
@@ -557,7 +558,7 @@ fn sql_is_asked_and_told() {
         assert_eq!(database.says("SELECT count(*) FROM sessions"), "2");
         let apply = project.play(&playbook, "full1", "").exits(0);
         assert_eq!(apply.outcomes("full1"), ["ok", "changed", "ok"]);
-        assert!(format!("{apply:?}").contains(r"1 a\\tb"), "{apply:?}");
+        assert!(format!("{apply:?}").contains(r"1 a\tb"), "{apply:?}");
         assert_eq!(database.says("SELECT count(*) FROM sessions"), "1");
         assert_eq!(project.play(&playbook, "full1", "").exits(0).outcomes("full1"), ["ok", "ok", "ok"]);
 

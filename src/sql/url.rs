@@ -201,7 +201,7 @@ fn options_of(dialect: Dialect, text: &str) -> Result<Vec<(String, String)>, Str
 }
 
 /// A part of a URL with its `%41`s read.
-fn plain(text: &str) -> Result<String, String> {
+pub fn plain(text: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

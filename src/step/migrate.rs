@@ -1,6 +1,7 @@
 //! Migrations: SQL files that a database gets once each, in order.
 
 mod clone;
+mod explain;
 mod files;
 mod record;
 mod script;
@@ -206,7 +207,8 @@ impl Migrate {
     /// The files that an existing database is said to have had.
     fn baselined<'f>(&self, files: &'f [File], record: &Record) -> Result<Option<Vec<&'f File>>> {
         let baseline = self.baseline().map_err(|why| Failure::new("read migrate.baseline", why))?;
-        let Some(baseline) = baseline.filter(|_| record.rows.is_empty()) else { return Ok(None) };
+        let empty = record.rows.iter().all(|row| row.state == State::Failed);
+        let Some(baseline) = baseline.filter(|_| empty) else { return Ok(None) };
         if !files.iter().any(|file| file.version == baseline) {
             let why = format!("no file has the number {baseline}");
             return Err(Failure::new("read migrate.baseline", why));

@@ -9,7 +9,8 @@ status=0
 { said=$(recorded "$@" 2>&1 >&4) || status=$?; } 4>&1
 [ -z "$said" ] || printf '%s\n' "$said" >&2
 case $said in *'windlass: already applied'*) exit $already_applied ;; esac
-error=$(printf '%s\n' "$said" | grep -E '^(ERROR |psql:<stdin>:[0-9]+: [^ ]+:  [^0])' | head -n 1 | head -c 1000)
+error=$(printf '%s\n' "$said" | grep -E '^(ERROR |psql:<stdin>:[0-9]+: [^ ]+:  [^0])' | head -n 1 |
+    sed -e 's/^psql:<stdin>:[0-9]*: //' -e 's/^\(ERROR [^:]*\) at line [0-9]*:/\1:/' | head -c 1000)
 if [ "$status" -ne 0 ] && [ -n "$error" ] && [ -n "$before" ]; then
     bytes=$(printf '%s' "$error" | od -An -v -tx1 | tr -d ' \n')
     # What cannot be written down here is in windlass's own record all the same.

@@ -3,7 +3,7 @@ run=$(printf '%s' "${WINDLASS_RUN:-}" | tr -cd 'A-Za-z0-9-')
 
 recorded() {
     case $kind in
-        postgres) client --set="run=$run" "$@" ;;
+        postgres) client --set="windlass_run=$run" "$@" ;;
         mysql) client --init-command="SET @windlass_run = '$run'" "$@" ;;
     esac
 }

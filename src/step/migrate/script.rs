@@ -3,12 +3,9 @@
 
 use super::Settled;
 use super::files::File;
-use super::record::Row;
-use crate::model::Failure;
-use crate::model::op::{Answer, Command, Run};
+use crate::model::op::{Command, Run};
 use crate::sql::Dialect;
-use crate::sql::answer::ServerError;
-use crate::sql::client::{Client, Script, Shape, about};
+use crate::sql::client::{Client, Script, Shape};
 use crate::sql::reach;
 use crate::sql::split::{self, Piece};
 use crate::sql::url::Database;
@@ -39,7 +36,7 @@ pub struct Scripts<'a> {
 
 /// How a file is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// With its row in one transaction.
     Whole,
     /// Statement by statement, its row telling how far it came.
@@ -115,8 +112,9 @@ impl Scripts<'_> {
         let version = self.literal(file.version.as_str());
         script.own(&match settled.applied {
             true => format!(
-                "UPDATE {table} SET state = 'applied', checksum = {}, finished_at = {NOW} WHERE version = {version}",
-                self.literal(&file.checksum)
+                "UPDATE {table} SET state = 'applied', checksum = {}, finished_at = {} WHERE version = {version}",
+                self.literal(&file.checksum),
+                self.now()
             ),
             false => format!("DELETE FROM {table} WHERE version = {version} AND state = 'dirty'"),
         });
@@ -195,7 +193,7 @@ impl Scripts<'_> {
         }
     }
 
-    fn add_file(&self, script: &mut Script, file: &File) {
+    pub(super) fn add_file(&self, script: &mut Script, file: &File) {
         // `check` has split it already.
         let pieces = split::statements(self.dialect(), &file.text).unwrap_or_default();
         let inner = without_frame(&pieces);
@@ -225,10 +223,10 @@ impl Scripts<'_> {
             script.own(&update(&format!("statement = {}", index + 1)));
             script.statement(&file.name, index + 1, piece);
         }
-        script.own(&update(&format!("state = 'applied', finished_at = {NOW}")));
+        script.own(&update(&format!("state = 'applied', finished_at = {}", self.now())));
     }
 
-    fn way(&self, file: &File, pieces: &[Piece]) -> Way {
+    pub(super) fn way(&self, file: &File, pieces: &[Piece]) -> Way {
         let whole = match self.dialect() {
             Dialect::Postgres => {
                 !pieces.iter().any(|piece| reach::forbids_transaction(Dialect::Postgres, piece))
@@ -239,7 +237,7 @@ impl Scripts<'_> {
     }
 
     fn insert(&self, file: &File, state: &str) -> String {
-        let finished = if state == "dirty" { "NULL" } else { NOW };
+        let finished = if state == "dirty" { "NULL" } else { self.now() };
         let texts = [file.version.as_str(), &file.name, &file.checksum, state].map(|text| self.literal(text));
         format!(
             "INSERT INTO {} (version, name, checksum, state, finished_at, run) VALUES ({}, {finished}, {})",
@@ -257,10 +255,18 @@ impl Scripts<'_> {
         )
     }
 
+    /// The time as it is, which in PostgreSQL is not that of the transaction.
+    pub fn now(&self) -> &'static str {
+        match self.dialect() {
+            Dialect::Postgres => "clock_timestamp()",
+            Dialect::MySql => "CURRENT_TIMESTAMP",
+        }
+    }
+
     /// The name of the run, as `apply.sh` tells it to the client.
     pub fn run(&self) -> &'static str {
         match self.dialect() {
-            Dialect::Postgres => ":'run'",
+            Dialect::Postgres => ":'windlass_run'",
             Dialect::MySql => "@windlass_run",
         }
     }
@@ -302,85 +308,7 @@ impl Scripts<'_> {
         }
     }
 
-    /// What a refused script means.
-    pub fn explain(&self, files: &[File], run: &Run, answer: &Answer) -> Option<Failure> {
-        let doing = format!("run {}", run.command.shown());
-        let mut words = about(&run.command)?.split(' ');
-        let (what, versions): (&str, Vec<&str>) = (words.next()?, words.collect());
-        let stderr = String::from_utf8_lossy(&answer.stderr);
-        let locked = stderr.contains(LOCKED) || stderr.contains("(SQLSTATE 55P03") || stderr.contains("  55P03: ");
-        let Some(error) = ServerError::read(self.dialect(), answer) else {
-            return Some(reach::failed(self.database, self.container, &run.command, answer));
-        };
-        if stderr.contains(NO_COPY) {
-            return Some(Failure::new(doing, format!("the copy could not be made: {}", error.told())));
-        }
-        let chosen: Vec<&File> =
-            files.iter().filter(|file| versions.contains(&file.version.as_str())).collect();
-        let script = match what {
-            "apply" => chosen.first().map(|file| self.one(file)),
-            "try" => Some(self.all(&chosen)),
-            _ => None,
-        };
-        let place = script.as_ref().and_then(|script| script.place_at(error.line?));
-        let Some((name, number)) = place else {
-            let failure = Failure::new(doing, error.told());
-            let may_not_copy = what == "try" && ["42501", "42000"].iter().any(|code| error.code.starts_with(code));
-            return Some(match locked {
-                true => failure.hint("another run holds the lock, or a table is in use: wait, or give a longer lock_timeout"),
-                false if may_not_copy => failure.hint(format!(
-                    "the role must be allowed to create databases (MariaDB: GRANT ALL ON `windlass_try_%`.* TO …), or migrate without try_on_clone"
-                )),
-                false => failure,
-            });
-        };
-        let file = chosen.iter().find(|file| file.name == name)?;
-        let pieces = split::statements(self.dialect(), &file.text).unwrap_or_default();
-        let inner = without_frame(&pieces);
-        let piece = inner.get(number - 1)?;
-        let why = format!("{}, in statement {number}, {name}:{}: {}", error.told(), piece.line, piece.shown());
-        let failure = Failure::new(doing, why);
-        Some(match (what, self.way(file, inner)) {
-            ("try", _) => failure.hint("this was the copy, which is dropped; the database itself was not touched"),
-            (_, Way::Stepwise) => failure.hint(format!("{name} is half applied (dirty). {}", next(file))),
-            _ if is_there_already(&error) => failure.hint(
-                "nothing of this file was applied; when the database had it before windlass knew it, set baseline to its number",
-            ),
-            _ => failure.hint("nothing of this file was applied: mend it and run again"),
-        })
-    }
-
-    fn one(&self, file: &File) -> Script {
-        let mut script = self.locked();
-        self.add_file(&mut script, file);
-        script
-    }
-
-    /// A file that was begun and did not come to its end.
-    pub fn dirty(&self, row: &Row, file: Option<&File>) -> Failure {
-        let name = file.map_or_else(|| row.version.to_string(), |file| file.name.clone());
-        let doing = format!("look at migration {name} of {}", self.database);
-        let pieces = file.map(|file| split::statements(self.dialect(), &file.text).unwrap_or_default());
-        let pieces = pieces.as_deref().map(without_frame).unwrap_or_default();
-        let said = if row.error.is_empty() { "it was interrupted" } else { row.error.as_str() };
-        let at = match (row.statement.checked_sub(1).and_then(|index| pieces.get(index)), file) {
-            (Some(piece), Some(file)) if file.short() == row.checksum => format!(
-                "statement {} of {}, {name}:{}: {}",
-                row.statement,
-                pieces.len(),
-                piece.line,
-                piece.shown()
-            ),
-            _ => format!("statement {}", row.statement),
-        };
-        let failure = Failure::new(doing, format!("it is half applied (dirty): it stopped at {at}: {said}"));
-        match file {
-            Some(file) => failure.hint(next(file)),
-            None => failure.hint("its file is not in the folder: put it back first"),
-        }
-    }
-
-    fn dialect(&self) -> Dialect {
+    pub(super) fn dialect(&self) -> Dialect {
         self.database.dialect
     }
 
@@ -394,31 +322,19 @@ impl Scripts<'_> {
     }
 }
 
-const LOCKED: &str = "windlass: another session holds the lock";
-const NO_COPY: &str = "windlass: the copy could not be made";
+pub(super) const LOCKED: &str = "windlass: another session holds the lock";
 const DONE: &str = "windlass: already applied";
-pub(super) const NOW: &str = "CURRENT_TIMESTAMP";
 
 const POSTGRES_COLUMNS: &str = "version varchar(64) PRIMARY KEY, name varchar(255) NOT NULL, checksum varchar(64) NOT NULL, \
      state varchar(16) NOT NULL, statement integer NOT NULL DEFAULT 0, started_at timestamptz NOT NULL DEFAULT \
-     clock_timestamp(), finished_at timestamptz, run varchar(80), error text";
+     CURRENT_TIMESTAMP, finished_at timestamptz, run varchar(80), error text";
 
 const MYSQL_COLUMNS: &str = "version varchar(64) PRIMARY KEY, name varchar(255) NOT NULL, checksum varchar(64) NOT NULL, \
      state varchar(16) NOT NULL, statement integer NOT NULL DEFAULT 0, started_at datetime NOT NULL DEFAULT \
      CURRENT_TIMESTAMP, finished_at datetime NULL, run varchar(80) NULL, error text NULL";
 
-/// What a person types once they have looked after a dirty file.
-fn next(file: &File) -> String {
-    format!(
-        "look what of it is in the database, then type one of these two:\n\
-         \x20   windlass runs retry last -e resolve=retry:{0}     once all that it did is taken back by hand: it runs again\n\
-         \x20   windlass runs retry last -e resolve=applied:{0}   once all that it should do is done by hand",
-        file.version
-    )
-}
-
 /// Many files begin with BEGIN and end with COMMIT; windlass does the same.
-fn without_frame<'p, 'a>(pieces: &'p [Piece<'a>]) -> &'p [Piece<'a>] {
+pub(super) fn without_frame<'p, 'a>(pieces: &'p [Piece<'a>]) -> &'p [Piece<'a>] {
     match pieces {
         [first, inner @ .., last] if begins(first) && ends(last) => inner,
         _ => pieces,
@@ -437,9 +353,4 @@ fn ends(piece: &Piece) -> bool {
 fn names(text: &str, name: &str) -> bool {
     let in_a_word = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '.';
     text.match_indices(name).any(|(at, _)| !text[..at].chars().next_back().is_some_and(in_a_word))
-}
-
-/// A table, column or index of this name exists.
-fn is_there_already(error: &ServerError) -> bool {
-    ["42P07", "42701", "42710", "42P06", "42S01", "42S21"].iter().any(|code| error.code.starts_with(code))
 }

@@ -90,7 +90,7 @@ fn a_file_and_its_row_are_one_transaction() {
         START TRANSACTION;
         DELETE FROM "windlass_migrations" WHERE version = '1' AND state = 'failed';
         create table users (id int);
-        INSERT INTO "windlass_migrations" (version, name, checksum, state, finished_at, run) VALUES ('1', '001_users.sql', 'CHECKSUM', 'applied', CURRENT_TIMESTAMP, :'run');
+        INSERT INTO "windlass_migrations" (version, name, checksum, state, finished_at, run) VALUES ('1', '001_users.sql', 'CHECKSUM', 'applied', clock_timestamp(), :'windlass_run');
         COMMIT;
         DISCARD ALL;
     "#]]
@@ -171,6 +171,8 @@ fn an_existing_database_is_taken_over_once() {
         apply(&host, "migrate", &keys).unwrap(),
         "run baseline of app on db: 2 files up to 002_index.sql\nrun migration 003_rows.up.sql on app on db\n"
     );
+    let refused = database(POSTGRES, &["1 failed"]);
+    assert!(planned(&refused, "migrate", &keys).unwrap().starts_with("run baseline of app on db: 2 files"));
     let recorded = database(POSTGRES, &["1 applied"]);
     assert_eq!(
         planned(&recorded, "migrate", &keys).unwrap(),

@@ -2,7 +2,7 @@
 //! record.
 
 use super::record::{self, Record};
-use super::script::{NOW, RECORDED};
+use super::script::RECORDED;
 use super::{Migrate, environment, unknown};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Plan, Prediction, Run};
@@ -100,7 +100,7 @@ fn sql(step: &Migrate, record: &Record) -> (Script, Script, String, String) {
     ));
     begin.own("SELECT 'windlass: ready'");
     let mut finish = Script::new(dialect);
-    finish.own(&format!("UPDATE {table} SET state = 'applied', finished_at = {NOW} {of}"));
+    finish.own(&format!("UPDATE {table} SET state = 'applied', finished_at = {} {of}", scripts.now()));
     let mut failed = Script::new(dialect);
     failed.own(&format!("UPDATE {table} SET error = 'exit status STATUS' {of}"));
     let (before, after) = failed.text.split_once("STATUS").unwrap_or_default();
