@@ -7,6 +7,7 @@ pub mod model;
 pub mod step;
 pub mod system;
 pub mod template;
+pub mod tree;
 pub mod wanted;
 pub mod wire;
 

@@ -26,10 +26,10 @@ impl Worker<'_, '_, '_> {
         report.outcome = outcome_of(&tried, &done, check);
         report.failure = tried.err();
         report.notes = done.notes.iter().chain(&done.unknown).cloned().collect();
-        report.diff = Some(done.diff).filter(|diff| !diff.is_empty());
+        report.diff = done.diffs.told();
         let known = fields(report.outcome, done.output.as_ref(), &done.result);
         let partial = done.unknown.is_some() || (check && done.unpredicted);
-        report.changes = done.changes;
+        report.changes = done.changes.told();
         report.output = done.output;
         let mut result = Registered { known, partial };
         if let Err(failure) = self.apply_opinions(step, locals, report, &mut result) {
