@@ -5,7 +5,6 @@ mod common;
 use common::{Host, Lab, Project};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::time::{Duration, Instant};
 
 /// Everything about a tree that undo must bring back: types, modes, owners, link targets, bytes.
 fn digest(host: &Host, folder: &str) -> String {
@@ -68,9 +67,19 @@ fn what_only_production_has_survives() {
     assert_eq!(check.step("full1", name)["changes"], apply.step("full1", name)["changes"]);
     assert_eq!(host.read("/srv/e2e-app/src/routes.js").as_deref(), Some("module.exports = 2\n"));
     assert_eq!(host.read("/srv/e2e-app/src/hotfix.js").as_deref(), Some("patched\n"));
-    assert_eq!(host.must("stat -c '%a %U' /srv/e2e-app/.env /srv/e2e-app/uploads | xargs"), "600 deploy 2775 deploy");
-    assert_eq!(host.must("stat -c '%a %u:%g' /srv/e2e-app/bin/start"), "755 1000:1000", "it is the folder's owner's");
-    assert_eq!(host.must("readlink /srv/e2e-app/main.js; stat -c %u:%g /srv/e2e-app/main.js | xargs"), "src/index.js\n1000:1000");
+    assert_eq!(
+        host.must("stat -c '%a %U' /srv/e2e-app/.env /srv/e2e-app/uploads | xargs"),
+        "600 deploy 2775 deploy"
+    );
+    assert_eq!(
+        host.must("stat -c '%a %u:%g' /srv/e2e-app/bin/start"),
+        "755 1000:1000",
+        "it is the folder's owner's"
+    );
+    assert_eq!(
+        host.must("readlink /srv/e2e-app/main.js; stat -c %u:%g /srv/e2e-app/main.js | xargs"),
+        "src/index.js\n1000:1000"
+    );
 
     let again = project.told(OVERLAY).exits(0);
     assert_eq!(again.outcome("full1"), "ok", "{again:#?}");
@@ -110,7 +119,10 @@ fn what_left_the_source_goes_unless_it_was_edited() {
     assert!(notes.contains("stays because it was changed there since: /srv/e2e-app/package.json"), "{notes}");
     let there = host.must("cd /srv/e2e-app && find . ! -type d | sort | xargs");
     // src/routes.js was there before windlass came, so it is not windlass' to remove.
-    assert_eq!(there, "./.env ./bin/mine ./logs ./package.json ./src/hotfix.js ./src/index.js ./src/routes.js ./uploads/cat.jpg");
+    assert_eq!(
+        there,
+        "./.env ./bin/mine ./logs ./package.json ./src/hotfix.js ./src/index.js ./src/routes.js ./uploads/cat.jpg"
+    );
     assert_eq!(project.told(OVERLAY).exits(0).outcome("full1"), "ok");
 
     let table = project.windlass(["runs", "list"]).stdout;
