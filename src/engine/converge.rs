@@ -10,6 +10,7 @@ use super::undo::HostReader;
 use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
+use crate::model::job::RunId;
 use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Undo};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
@@ -27,6 +28,9 @@ const PIECE: usize = 256 * 1024;
 
 /// After a batch of so many changes the reader is told how far it is.
 const MANY: usize = 500;
+
+/// Tells every command that changes something which run it belongs to, for those that keep records of their own.
+pub const RUN_VARIABLE: &str = "WINDLASS_RUN";
 
 /// What a job tells and asks while it runs; the controller is at the other end.
 pub trait Link: Assets {
@@ -47,6 +51,8 @@ pub enum Target<'a, 'j> {
 
 /// One try of one step.
 pub struct Attempt<'a, 'b, 'j> {
+    /// The run's name.
+    pub run: &'a RunId,
     /// The step's place in the job.
     pub index: u32,
     /// What it is.
@@ -184,8 +190,9 @@ impl Attempt<'_, '_, '_> {
         match op {
             Op::Await { condition, within, every } => self.wait(condition, *within, *every, done),
             _ => {
-                self.make_change(op, done)?;
-                done.changes.push(op);
+                if self.make_change(op, done)? {
+                    done.changes.push(op);
+                }
                 Ok(())
             }
         }
@@ -219,18 +226,28 @@ impl Attempt<'_, '_, '_> {
         op.path().is_some_and(|path| path.starts_with(&self.dressed.brought.memory))
     }
 
-    fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<()> {
+    /// Whether it changed something: a command may find that there was nothing left to do.
+    fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<bool> {
         match self.target {
-            Target::Pretended(pretend) => pretend_op(pretend, op, done),
-            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op),
+            Target::Pretended(pretend) => pretend_op(pretend, op, done)?,
+            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op)?,
             Target::Real(host, journal) => {
                 journal.owe(self.owes.clone())?;
                 journal.intend(self.index, std::slice::from_ref(op), None)?;
                 let answer = perform::change(*host, op, self.link)?;
                 done.output = answer.clone().map(output_of).or(done.output.take());
-                confirm::accept(self.dressed, op, answer.as_ref())
+                return self.accept(op, answer.as_ref());
             }
         }
+        Ok(true)
+    }
+
+    /// What is refused is told in the step's own words, where it has some.
+    fn accept(&self, op: &Op, answer: Option<&Answer>) -> Result<bool> {
+        let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(true) };
+        confirm::accept(self.dressed, op, Some(answer))
+            .map_err(|failure| self.step.explain(run, answer).unwrap_or(failure))?;
+        Ok(!confirm::was_idle(run, answer))
     }
 
     fn wait(
@@ -272,6 +289,7 @@ impl Attempt<'_, '_, '_> {
         }
         let mut run = (**run).clone();
         run.command = self.dressed.dress(&run.command);
+        run.command.environment.insert(RUN_VARIABLE.to_string(), self.run.to_string());
         if self.judged_elsewhere {
             run.accept = Accept::Any;
         }

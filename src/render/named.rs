@@ -43,6 +43,7 @@ impl Maker<'_> {
                 arg
             }),
             KeyUse::Tree => return self.tree(scope, name, entry),
+            KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
             KeyUse::Text | KeyUse::Expression => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
