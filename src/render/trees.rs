@@ -19,10 +19,13 @@ use std::sync::Arc;
 /// What is never part of a tree: a project's own record, which holds what playbooks did on every host.
 const OWN_STATE: &str = ".windlass";
 
+/// Where a tree is, and what was chosen of it.
+type Key = (PathBuf, String);
+
 /// The trees that were asked for.
 pub struct Trees<'a> {
     project: &'a Project,
-    read: RefCell<BTreeMap<(PathBuf, String), Result<Arc<Read>>>>,
+    read: RefCell<BTreeMap<Key, Result<Arc<Read>>>>,
 }
 
 /// A tree that was read.

@@ -148,8 +148,11 @@ fn refuse_global(bytes: &[u8]) -> Result<(), Why> {
     }
 }
 
+/// A key and its value.
+type Record<'a> = (&'a [u8], &'a [u8]);
+
 /// The records of a PAX header: `LENGTH KEY=VALUE\n`, the length counting all of it.
-fn records(mut bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Why> {
+fn records(mut bytes: &[u8]) -> Result<Vec<Record<'_>>, Why> {
     let mut records = Vec::new();
     while !bytes.is_empty() {
         let (record, rest) = split_record(bytes).ok_or("a header is malformed")?;
@@ -158,8 +161,6 @@ fn records(mut bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Why> {
     }
     Ok(records)
 }
-
-type Record<'a> = (&'a [u8], &'a [u8]);
 
 fn split_record(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
     let space = bytes.iter().position(|byte| *byte == b' ')?;
