@@ -57,13 +57,12 @@ impl Scripts<'_> {
             .map_err(|refused| format!("{}:{}: {}", file.name, refused.line, refused.why))?;
         let at = |piece: &Piece| format!("{}:{}: {}", file.name, piece.line, piece.shown());
         let inner = without_frame(&pieces);
-        if self.way(file, inner) == Way::Whole {
-            if let Some(piece) = inner.iter().find(|piece| reach::controls_transaction(piece)) {
-                return Err(format!(
-                    "{}: each file is one transaction already; leave this out, or begin the file with `-- windlass: no-transaction`",
-                    at(piece)
-                ));
-            }
+        let frame = inner.iter().find(|piece| reach::controls_transaction(piece));
+        if let Some(piece) = frame.filter(|_| self.way(file, inner) == Way::Whole) {
+            return Err(format!(
+                "{}: each file is one transaction already; leave this out, or begin the file with `-- windlass: no-transaction`",
+                at(piece)
+            ));
         }
         if let Some(piece) = inner.iter().find(|piece| self.dialect() == Dialect::MySql && piece.begins_with(&["USE"])) {
             return Err(format!("{}: the URL names the database", at(piece)));
