@@ -3,6 +3,7 @@
 
 mod arg;
 mod files;
+mod image;
 mod lint;
 mod named;
 mod names;

@@ -48,6 +48,8 @@ pub trait Kind: Step + DeserializeOwned + 'static {
 pub enum KeyUse {
     /// The path of a file below `files/`; the step gets an [`Asset`](crate::model::op::Asset).
     Asset,
+    /// The path of an archive of `docker save` below `files/`; the step gets digest, size, and the images in it.
+    Image,
     /// The path of a file below `files/`; the step gets its text.
     Text,
     /// The path of a template below `templates/`; the step gets the rendered text.
@@ -166,6 +168,10 @@ kinds![
     http::Http,
     assert::Assert,
     debug::Debug,
+    // containers
+    image::Image,
+    container::Container,
+    compose::Compose,
 ];
 
 #[cfg(all(test, feature = "controller"))]

@@ -57,6 +57,11 @@ pub trait Probe {
     fn pretends(&self) -> bool {
         false
     }
+
+    /// Whether the answer to a question was predicted by a pretended change, so that it is not about the past.
+    fn foretells(&self, _question: &Command) -> bool {
+        false
+    }
 }
 
 /// Changes a host. Only the engine calls these.

@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["wire", "template", "source"],
     &["system", "diagnostic"],
     &["wanted", "keys"],
+    &["docker"],
     &["step"],
     &["engine"],
     &["agent", "agent_binary"],
@@ -42,7 +43,8 @@ const KNOTS: &[(&str, &str, &str)] = &[
 ];
 
 /// What hosts run: synchronous, and without the controller's libraries.
-const ON_HOSTS: &[&str] = &["model", "wire", "template", "system", "wanted", "step", "engine", "agent"];
+const ON_HOSTS: &[&str] =
+    &["model", "wire", "template", "system", "wanted", "docker", "step", "engine", "agent"];
 
 /// The most lines a file may have, tests included.
 const LINES: usize = 500;

@@ -9,6 +9,7 @@ use crate::model::{Failure, Result, Value};
 use crate::source::Entry;
 use crate::step::KeyUse;
 use serde_json::json;
+use std::path::PathBuf;
 
 impl Maker<'_> {
     /// A key that names a file here. Inside a loop the name may be the item's.
@@ -36,16 +37,28 @@ impl Maker<'_> {
     fn content(&mut self, scope: &Scope, key_use: KeyUse, name: &str, entry: &Entry) -> Option<Arg> {
         let content = match key_use {
             KeyUse::Template => self.template(scope, name),
-            KeyUse::Asset => self.renderer.files.asset(name).map(|(asset, path)| {
-                let arg = Arg::Value(json!({ "digest": asset.digest, "size": asset.size }));
-                self.rendered.assets.insert(asset.digest, path);
-                arg
-            }),
+            KeyUse::Asset => self.asset(name).map(|(asset, _)| Arg::Value(asset)),
+            KeyUse::Image => self.image(name).map(Arg::Value),
             KeyUse::Text | KeyUse::Expression => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
         };
         self.keep(content, &entry.node.place)
+    }
+
+    /// A file that travels when the host asks for it: digest and size, and where it is.
+    fn asset(&mut self, name: &str) -> Result<(Value, PathBuf)> {
+        let (asset, path) = self.renderer.files.asset(name)?;
+        let value = json!({ "digest": asset.digest, "size": asset.size });
+        self.rendered.assets.insert(asset.digest, path.clone());
+        Ok((value, path))
+    }
+
+    /// The same of an archive, and the images in it.
+    fn image(&mut self, name: &str) -> Result<Value> {
+        let (mut value, path) = self.asset(name)?;
+        value["images"] = self.renderer.files.images(&path, name)?.into();
+        Ok(value)
     }
 
     /// The rendered text of a file below `templates/`; what it includes goes along when it waits.

@@ -60,6 +60,10 @@ impl Probe for Dressed<'_> {
         self.host.pretends()
     }
 
+    fn foretells(&self, question: &Command) -> bool {
+        self.host.foretells(question)
+    }
+
     fn observe(&self, condition: &Condition) -> Result<Observed> {
         match condition {
             Condition::Succeeds { command } => {
