@@ -5,6 +5,7 @@ pub mod agent;
 pub mod docker;
 pub mod engine;
 pub mod model;
+pub mod nginx;
 pub mod step;
 pub mod system;
 pub mod template;
