@@ -172,6 +172,7 @@ kinds![
     image::Image,
     container::Container,
     compose::Compose,
+    blue_green::BlueGreen,
 ];
 
 #[cfg(all(test, feature = "controller"))]

@@ -54,6 +54,13 @@ pub fn proof(name: &str, ready: Readiness) -> Command {
     Command { timeout, ..script(include_bytes!("ready.sh"), [name, &within, &stays]) }
 }
 
+/// Starts a container again and waits until it is ready: what takes a stop back where requests go to it at once.
+pub fn start_again(id: &str, ready: Readiness) -> Command {
+    let proof = proof(id, ready);
+    let stdin = [include_bytes!("again.sh"), &proof.stdin[..]].concat();
+    Command { stdin, ..proof }
+}
+
 /// Stops a container, which is started again when that is taken back.
 pub fn stop(container: &Container) -> Run {
     let undo = Undo::Command(Command::new(["docker", "container", "start", &container.id]));

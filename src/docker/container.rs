@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// What is asked of a container: never its environment, which may hold secrets.
 const FORMAT: &str = concat!(
-    r#"{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Image}},"status":{{json .State.Status}},"#,
+    r#"{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"status":{{json .State.Status}},"#,
     r#""exit":{{json .State.ExitCode}},"restarts":{{json .RestartCount}},"started":{{json .State.StartedAt}},"#,
     r#""health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"#,
     r#""restart":{{json .HostConfig.RestartPolicy}},"labels":{{json .Config.Labels}},"ports":{{json .HostConfig.PortBindings}}}"#,

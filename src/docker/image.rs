@@ -8,7 +8,7 @@ use crate::model::{Doing, Failure, Result};
 use serde::{Deserialize, Serialize};
 
 /// What is asked of an image.
-const FORMAT: &str = r#"{"id":{{json .Id}},"tags":{{json .RepoTags}},"digests":{{json .RepoDigests}}}"#;
+const FORMAT: &str = r#"{"id":{{json .ID}},"tags":{{json .RepoTags}},"digests":{{json .RepoDigests}}}"#;
 
 /// An image on the host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

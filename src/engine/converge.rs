@@ -145,7 +145,11 @@ impl Attempt<'_, '_, '_> {
     fn perform_all(&mut self, plan: &Plan, done: &mut Done) -> Result<bool> {
         for op in &plan.ops {
             let op = self.dress(op)?;
-            self.perform(&op, done)?;
+            let performed = self.perform(&op, done);
+            performed.map_err(|failure| match op {
+                Op::Await { .. } => confirm::advised(self.dressed, &plan.advice, failure, &Answer::default()),
+                _ => failure,
+            })?;
         }
         Ok(plan.once || done.unknown.is_some() || done.unpredicted)
     }

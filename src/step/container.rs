@@ -132,10 +132,9 @@ impl Step for Container {
                 State::Absent => course.put_aside(self.keep_old)?,
                 _ => self.make(&mut course)?,
             }
-            if course.runs.is_empty() && self.state == State::Started {
-                if let Some(wait) = self.judge(&course)? {
-                    return Ok(Plan::of(vec![wait]));
-                }
+            let as_asked = course.runs.is_empty() && self.state == State::Started;
+            if as_asked && let Some(wait) = self.judge(&course)? {
+                return Ok(Plan::of(vec![wait]));
             }
             course.forget_expired()?;
             Ok(course.plan())

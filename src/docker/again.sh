@@ -1,0 +1,1 @@
+docker container start "$1" >/dev/null || exit 1

@@ -1,0 +1,1 @@
+//! What `blue_green` plans.
