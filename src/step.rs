@@ -158,6 +158,7 @@ kinds![
     block::Block,
     json::Json,
     fetch::Fetch,
+    stray_files::StrayFiles,
     // system
     package::Package,
     service::Service,
@@ -173,6 +174,7 @@ kinds![
     container::Container,
     compose::Compose,
     blue_green::BlueGreen,
+    docker_prune::DockerPrune,
 ];
 
 #[cfg(all(test, feature = "controller"))]

@@ -1,7 +1,8 @@
 //! Incident 8, whole: a container behind nginx is replaced under load, with a way back from everything that fails.
 mod common;
 
-use common::{Host, Lab, Project, Told};
+use common::told::Told;
+use common::{Host, Lab, Project};
 use std::time::Duration;
 
 const SITE: &str = "/etc/nginx/sites-enabled/e2e-shop";
