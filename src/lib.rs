@@ -6,6 +6,7 @@ pub mod docker;
 pub mod engine;
 pub mod model;
 pub mod nginx;
+pub mod sql;
 pub mod step;
 pub mod system;
 pub mod template;

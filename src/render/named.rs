@@ -39,6 +39,7 @@ impl Maker<'_> {
             KeyUse::Template => self.template(scope, name),
             KeyUse::Asset => self.asset(name).map(|(asset, _)| Arg::Value(asset)),
             KeyUse::Image => self.image(name).map(Arg::Value),
+            KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
             KeyUse::Text | KeyUse::Expression => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
