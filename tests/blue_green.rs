@@ -178,8 +178,11 @@ fn a_run_that_was_killed_is_gone_on_with() {
         std::thread::sleep(Duration::from_secs(seconds.parse().expect("a number")));
         child.kill().expect("it is our child");
         child.wait().expect("it is our child");
-        // The whole machine could have gone: the agent is killed too, and what it ran.
-        host.sh("pkill -KILL -f windlass-agent");
+        // The whole machine could have gone: the agent is killed too. What it ran may go on for a moment.
+        host.must(
+            "for process in /proc/[0-9]*; do case $(readlink $process/exe) in \
+             */windlass-*) kill -KILL ${process#/proc/} ;; esac; done; true",
+        );
         swap(&project, version, "").exits(0);
         assert_eq!(host.must(VERSION), version);
         assert!(!names(&host).contains(&"running e2eshop-next".to_owned()));

@@ -4,7 +4,8 @@
 set -u
 archive=$1 id=$2 name=$3
 shift 3
-look() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null; }
+# Of an image that is not there Docker prints an empty line.
+look() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null | grep .; }
 before=
 for tag; do before="$before $(look "$tag" || echo none)"; done
 docker image load --quiet --input "$archive" || exit 1

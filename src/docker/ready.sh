@@ -14,7 +14,9 @@ while :; do
     esac
     # Who starts it sets the count to 0; who only looks at it takes it as it is.
     if [ "$within" -gt 0 ] && [ "$2" -gt 0 ]; then
-        echo "it ended with exit status $4 and was started again" >&2
+        # Of one that runs again Docker tells 0.
+        case $1 in restarting) why=" with exit status $4" ;; *) why= ;; esac
+        echo "it ended$why and was started again" >&2
         exit 1
     fi
     case $1.$3 in
