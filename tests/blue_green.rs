@@ -67,7 +67,7 @@ fn swap(project: &Project, version: &str, more: &str) -> Told {
 
 /// Clients on the host that ask without a pause; every answer that is not a 200 with a version is counted.
 fn load(host: &Host) {
-    let client = "while [ ! -e /srv/e2e-load/stop ]; do \
+    let client = "while [ -e /srv/e2e-load/client.sh ]; do \
                   answer=$(curl -s -m 10 -o /srv/e2e-load/body.$1 -w '%{http_code}' -H 'Host: shop.example.com' http://127.0.0.1:8099/cgi-bin/version); \
                   case $answer.$(cat /srv/e2e-load/body.$1) in 200.v?) echo >>/srv/e2e-load/good ;; *) echo $answer >>/srv/e2e-load/bad ;; esac; done; \
                   touch /srv/e2e-load/ended.$1";
@@ -78,7 +78,7 @@ fn load(host: &Host) {
 
 /// Ends the clients: how many answers were good, and the bad ones.
 fn count(host: &Host) -> (usize, String) {
-    host.must("touch /srv/e2e-load/stop");
+    host.must("mv /srv/e2e-load/client.sh /srv/e2e-load/client");
     host.await_success("[ $(ls /srv/e2e-load/ended.* | wc -l) = 4 ]", SOON);
     let good = host.must("wc -l </srv/e2e-load/good").trim().parse().expect("a number");
     (good, host.read("/srv/e2e-load/bad").unwrap_or_default())
