@@ -46,7 +46,7 @@ fn all(files: &str, containers: &str, images: &str, rows: &str) -> (String, Stri
 
 const LINE: &str = "run playbook cleanup --hosts full1 -e images_older=1 -e containers=1 -e build_cache=1s \
                     -e archives=[\"/srv/e2e-clean/update-*.tar.gz\"] \
-                    -e sql=[{\"database\":\"postgres:///e2eclean\",\"table\":\"sessions\",\"where\":\"expires_at<now()\"}]";
+                    -e sql=[{database=\"postgres:///e2eclean\",table=\"sessions\",where=\"expires_at<now()\"}]";
 
 #[test]
 #[ignore = "needs the lab: ./tests/run"]
