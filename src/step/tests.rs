@@ -95,6 +95,7 @@ fn substituted(row: &Row, keys: &Values) -> Value {
             Some(KeyUse::Image) => {
                 *value = json!({ "digest": Digest::of(b""), "size": 0, "images": [{ "id": "sha256:0", "tags": [] }] });
             }
+            Some(KeyUse::Tree) => *value = json!({ "source": value, "tree": Digest::of(b"") }),
             Some(KeyUse::Text | KeyUse::Template) => *value = json!("text\n"),
             Some(KeyUse::Texts) => *value = json!([{ "name": "001_first.sql", "text": "select 1;\n" }]),
             Some(KeyUse::Expression) => *value = evaluated(value),
