@@ -43,8 +43,10 @@ const KNOTS: &[(&str, &str, &str)] = &[
 ];
 
 /// What hosts run: synchronous, and without the controller's libraries.
-const ON_HOSTS: &[&str] =
-    &["model", "wire", "template", "system", "wanted", "nginx", "sql", "docker", "tree", "step", "engine", "agent"];
+const ON_HOSTS: &[&str] = &[
+    "model", "wire", "template", "system", "wanted", "nginx", "sql", "docker", "tree", "step", "engine",
+    "agent",
+];
 
 /// The most lines a file may have, tests included.
 const LINES: usize = 500;
