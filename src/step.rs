@@ -184,6 +184,10 @@ kinds![
     // run and check
     command::Command,
     script::Script,
+    port::Port,
+    disk::Disk,
+    resources::Resources,
+    check::Check,
     wait_for::WaitFor,
     http::Http,
     assert::Assert,
