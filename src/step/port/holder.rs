@@ -74,7 +74,7 @@ impl<'a> Proxy<'a> {
     fn read(process: &'a Process, socket: &Socket) -> Option<Self> {
         let words = process.words();
         let named = process.name == "docker-proxy" && words.first()?.rsplit('/').next()? == "docker-proxy";
-        let after = |flag: &str| Some(words[words.iter().position(|word| *word == flag)? + 1..].first()?);
+        let after = |flag: &str| words[words.iter().position(|word| *word == flag)? + 1..].first();
         let proxy = Proxy {
             protocol: after("-proto")?,
             host_port: after("-host-port")?.parse().ok()?,
