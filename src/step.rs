@@ -186,6 +186,10 @@ kinds![
     // run and check
     command::Command,
     script::Script,
+    port::Port,
+    disk::Disk,
+    resources::Resources,
+    check::Check,
     wait_for::WaitFor,
     http::Http,
     assert::Assert,
