@@ -2,11 +2,15 @@
 
 // On hosts and on the controller.
 pub mod agent;
+pub mod docker;
 pub mod engine;
 pub mod model;
+pub mod nginx;
+pub mod sql;
 pub mod step;
 pub mod system;
 pub mod template;
+pub mod tree;
 pub mod wanted;
 pub mod wire;
 

@@ -6,6 +6,7 @@ pub mod duration;
 pub mod evaluated;
 pub mod event;
 pub mod failure;
+pub mod finding;
 pub mod host;
 pub mod job;
 pub mod mode;
@@ -17,6 +18,8 @@ pub mod pattern;
 pub mod refusal;
 #[cfg(feature = "controller")]
 pub mod run;
+pub mod size;
+pub mod tree;
 pub mod words;
 
 pub use failure::{Doing, Failure, Result};

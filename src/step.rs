@@ -1,7 +1,7 @@
 //! Step kinds: each one file below, with its keys, a documented example, what it plans, and its tests. The table at the
 //! end of this file lists them; parser, reference, JSON Schema and lint all walk that table.
 
-use crate::model::op::Plan;
+use crate::model::op::{Answer, Plan, Run};
 use crate::model::{Failure, Result, Value};
 use crate::system::Probe;
 use serde::de::DeserializeOwned;
@@ -10,6 +10,11 @@ use serde::de::DeserializeOwned;
 pub trait Step: Send + Sync {
     /// What would make the host as this step wants it. Called again after its ops were performed, until it is empty.
     fn plan(&self, host: &dyn Probe) -> Result<Plan>;
+
+    /// What a refused command of this step's plan means, where its last line of output tells too little.
+    fn explain(&self, _run: &Run, _answer: &Answer) -> Option<Failure> {
+        None
+    }
 
     /// Refuses keys that fit one by one but not together, so that a playbook is refused before anything is contacted.
     fn check(&self) -> Result<(), WrongKey> {
@@ -48,12 +53,29 @@ pub trait Kind: Step + DeserializeOwned + 'static {
 pub enum KeyUse {
     /// The path of a file below `files/`; the step gets an [`Asset`](crate::model::op::Asset).
     Asset,
+    /// The path of an archive of `docker save` below `files/`; the step gets digest, size, and the images in it.
+    Image,
     /// The path of a file below `files/`; the step gets its text.
     Text,
+    /// The path of a folder below `files/`; the step gets the [`NamedText`]s in it and in its folders, sorted by name.
+    Texts,
     /// The path of a template below `templates/`; the step gets the rendered text.
     Template,
+    /// A folder or archive of the controller: below `files/`, else in the project, else `/…` or `~/…`. The step gets a
+    /// [`Named`](crate::model::tree::Named) tree; its keys `exclude` and `strip` choose what is read.
+    Tree,
     /// An expression or a list of them; the step gets each with its value.
     Expression,
+}
+
+/// A text file of a folder on the controller.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "controller", derive(serde::Serialize))]
+pub struct NamedText {
+    /// The file's path in the folder.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
 }
 
 /// A row of the table: a step kind without its type.
@@ -155,17 +177,32 @@ kinds![
     line::Line,
     block::Block,
     json::Json,
+    overlay::Overlay,
     fetch::Fetch,
+    stray_files::StrayFiles,
     // system
     package::Package,
     service::Service,
     // run and check
     command::Command,
     script::Script,
+    port::Port,
+    disk::Disk,
+    resources::Resources,
+    check::Check,
     wait_for::WaitFor,
     http::Http,
     assert::Assert,
     debug::Debug,
+    // containers
+    image::Image,
+    container::Container,
+    compose::Compose,
+    blue_green::BlueGreen,
+    docker_prune::DockerPrune,
+    // data
+    sql::Sql,
+    migrate::Migrate,
 ];
 
 #[cfg(all(test, feature = "controller"))]

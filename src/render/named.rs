@@ -3,12 +3,14 @@
 use super::arg::map_of;
 use super::scope::{Needs, Scope};
 use super::step::{Maker, must_be_known};
+use super::trees::Choice;
 use crate::model::arg::Arg;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value};
 use crate::source::Entry;
 use crate::step::KeyUse;
 use serde_json::json;
+use std::path::PathBuf;
 
 impl Maker<'_> {
     /// A key that names a file here. Inside a loop the name may be the item's.
@@ -36,16 +38,60 @@ impl Maker<'_> {
     fn content(&mut self, scope: &Scope, key_use: KeyUse, name: &str, entry: &Entry) -> Option<Arg> {
         let content = match key_use {
             KeyUse::Template => self.template(scope, name),
-            KeyUse::Asset => self.renderer.files.asset(name).map(|(asset, path)| {
-                let arg = Arg::Value(json!({ "digest": asset.digest, "size": asset.size }));
-                self.rendered.assets.insert(asset.digest, path);
-                arg
-            }),
+            KeyUse::Asset => self.asset(name).map(|(asset, _)| Arg::Value(asset)),
+            KeyUse::Image => self.image(name).map(Arg::Value),
+            KeyUse::Tree => return self.tree(scope, name, entry),
+            KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
             KeyUse::Text | KeyUse::Expression => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
         };
         self.keep(content, &entry.node.place)
+    }
+
+    /// A file that travels when the host asks for it: digest and size, and where it is.
+    fn asset(&mut self, name: &str) -> Result<(Value, PathBuf)> {
+        let (asset, path) = self.renderer.files.asset(name)?;
+        let value = json!({ "digest": asset.digest, "size": asset.size });
+        self.rendered.contents.files.insert(asset.digest, path.clone());
+        Ok((value, path))
+    }
+
+    /// The same of an archive, and the images in it.
+    fn image(&mut self, name: &str) -> Result<Value> {
+        let (mut value, path) = self.asset(name)?;
+        value["images"] = self.renderer.files.images(&path, name)?.into();
+        Ok(value)
+    }
+
+    /// A folder or archive here, read with what the step's other keys choose of it.
+    fn tree(&mut self, scope: &Scope, name: &str, entry: &Entry) -> Option<Arg> {
+        let exclude = self.choosing(scope, "exclude")?;
+        let strip = self.choosing(scope, "strip")?;
+        // A value of the wrong type is told when the keys are read.
+        let choice = Choice {
+            exclude: exclude.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
+            strip: strip.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
+        };
+        let tree = self.renderer.trees.tree(name, &choice);
+        let tree = self.keep(tree, &entry.node.place)?;
+        let job = &mut self.rendered.job;
+        if job.trees.insert(tree.name.clone(), tree.tree.clone()).is_none() {
+            self.rendered.contents.trees.push(tree.contents.clone());
+        }
+        Some(Arg::Value(json!({ "source": name, "tree": tree.name })))
+    }
+
+    /// The value of a key that chooses what is read here, so that it must be known here.
+    fn choosing(&mut self, scope: &Scope, key: &str) -> Option<Option<Value>> {
+        let entries = self.step.keys.entries().unwrap_or_default();
+        let Some(entry) = entries.iter().find(|entry| entry.key == key) else { return Some(None) };
+        let arg = scope.node(&entry.node, None, &mut self.needs);
+        let known = self.problems.keep(arg)?.known();
+        if known.is_none() {
+            self.problems.push(must_be_known(&entry.node.place).label("it chooses what is read here"));
+        }
+        known.map(Some)
     }
 
     /// The rendered text of a file below `templates/`; what it includes goes along when it waits.

@@ -251,7 +251,8 @@ mod tests {
                       ],
                       "directory": "/srv",
                       "user": null,
-                      "timeout": null
+                      "timeout": null,
+                      "title": null
                     },
                     "accept": {
                       "of": [
@@ -259,6 +260,7 @@ mod tests {
                         3
                       ]
                     },
+                    "idle": null,
                     "undo": {
                       "command": {
                         "argv": [
@@ -270,7 +272,8 @@ mod tests {
                         "stdin": [],
                         "directory": "/srv",
                         "user": null,
-                        "timeout": null
+                        "timeout": null,
+                        "title": null
                       }
                     },
                     "predicts": [],
@@ -284,7 +287,8 @@ mod tests {
               ],
               "once": true,
               "result": {},
-              "notes": []
+              "notes": [],
+              "findings": []
             }"#]]
         .assert_eq(&serde_json::to_string_pretty(&plan).unwrap());
     }
