@@ -8,6 +8,9 @@ use crate::system::Probe;
 /// Lines of a log that are told with a failure: enough for the reason, few enough to read.
 const LINES_TOLD: usize = 10;
 
+/// How a question begins that is a script of ours: what it says is enough, how it is called tells a reader nothing.
+const SCRIPT: [&str; 3] = ["/bin/sh", "-s", "--"];
+
 /// Refuses what a command answered, unless its status is accepted and what must be true afterwards is seen to be.
 /// Nothing is asked when every status is fine: then the playbook judges.
 pub fn accept(host: &dyn Probe, op: &Op, answer: Option<&Answer>) -> Result<()> {
@@ -27,22 +30,27 @@ fn unconfirmed(host: &dyn Probe, run: &Run, answer: &Answer) -> Result<Option<Fa
     let Some(question) = &run.confirm else { return Ok(None) };
     let seen = host.ask(question)?;
     let words = seen.last_words().unwrap_or_else(|| format!("exit status {}", seen.status));
-    let why = format!("it exited {}, but {} says: {words}", answer.status, question.shown());
+    let says = match question.argv.starts_with(&SCRIPT.map(str::to_string)) {
+        true => words,
+        false => format!("{} says: {words}", question.shown()),
+    };
+    let why = format!("it exited {}, but {says}", answer.status);
     Ok((!seen.ok()).then(|| Failure::new(format!("run {}", run.command.shown()), why)))
 }
 
-/// The failure with the first hint that fits the output, and with what the advice's question answers.
-fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
-    let output = [&answer.stderr[..], &answer.stdout[..]].concat();
+/// The failure with what the advice's question answers, and with the first hint that fits that or the output.
+pub fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
+    let lines = advice.question.as_ref().and_then(|question| told(host, question)).unwrap_or_default();
+    let output = [&answer.stderr[..], &answer.stdout[..], lines.as_bytes()].concat();
     let output = String::from_utf8_lossy(&output);
     let fits = advice.hints.iter().find(|(text, _)| output.contains(text.as_str()));
     let failure = match fits {
         Some((_, hint)) if failure.hint.is_none() => failure.hint(hint),
         _ => failure,
     };
-    match advice.question.as_ref().and_then(|question| told(host, question)) {
-        Some(lines) => Failure { why: format!("{}\n{lines}", failure.why), ..failure },
-        None => failure,
+    match lines.is_empty() {
+        true => failure,
+        false => Failure { why: format!("{}\n{lines}", failure.why), ..failure },
     }
 }
 
@@ -86,6 +94,27 @@ mod tests {
         );
         answer(&host, "systemctl is-active app", 0, "active\n");
         assert!(accept(&host, &restart(), Some(&Answer::default())).is_ok());
+    }
+
+    #[test]
+    fn what_a_script_says_is_enough() {
+        let host = host(&[]);
+        answer(&host, "/bin/sh -s -- is app up", 1, "app is down\n");
+        let Op::Run(run) = restart() else { unreachable!("it is a run") };
+        let script = Command::new(["/bin/sh", "-s", "--", "is", "app", "up"]);
+        let op = Op::from(Run { confirm: Some(script), ..*run });
+        let failure = accept(&host, &op, Some(&Answer::default())).unwrap_err();
+        assert_eq!(failure.to_string(), "run systemctl restart app: it exited 0, but app is down");
+    }
+
+    #[test]
+    fn the_log_chooses_the_hint_too() {
+        let host = host(&[]);
+        answer(&host, "journalctl -u app", 0, "authentication required by polkit\n");
+        assert_eq!(
+            refused(&host, &Answer::said(1, "no")),
+            "run systemctl restart app: exit status 1: no\n    authentication required by polkit\n  hint: set become = true"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::undo::HostReader;
 use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
-use crate::model::op::{Accept, Answer, Condition, Content, Op, Plan, Undo};
+use crate::model::op::{Accept, Answer, Condition, Content, Op, Plan, Undo, Wait};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
 use crate::system::dressed::Dressed;
@@ -173,9 +173,20 @@ impl Attempt<'_, '_, '_> {
                 journal.intend(self.index, op)?;
                 let answer = perform::change(*host, op, self.link)?;
                 done.output = answer.clone().map(output_of).or(done.output.take());
-                confirm::accept(self.dressed, op, answer.as_ref())
+                confirm::accept(self.dressed, op, answer.as_ref())?;
+                self.await_effects(op, answer.as_ref())
             }
         }
+    }
+
+    /// What a command is to bring about soon. Where it does not, its advice tells why.
+    fn await_effects(&self, op: &Op, answer: Option<&Answer>) -> Result<()> {
+        let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(()) };
+        for Wait { condition, within, every } in &run.waits {
+            let held = self.wait_until(condition, *within, *every);
+            held.map_err(|failure| confirm::advised(self.dressed, &run.advice, failure, answer))?;
+        }
+        Ok(())
     }
 
     fn wait(
@@ -185,17 +196,21 @@ impl Attempt<'_, '_, '_> {
         every: Duration,
         done: &mut Done,
     ) -> Result<()> {
-        let what = perform::describe(&Op::Await { condition: condition.clone(), within, every });
-        if let Target::Pretended(pretend) = self.target {
-            let now = pretend.observe(condition)?;
-            if !now.holds {
-                done.unknown = Some(match pretend.touched() {
-                    true => "it looks at what the changes above would make of the host".to_string(),
-                    false => format!("{what}: now, {}", now.seen),
-                });
-            }
-            return Ok(());
+        let Target::Pretended(pretend) = self.target else {
+            return self.wait_until(condition, within, every);
+        };
+        let now = pretend.observe(condition)?;
+        if !now.holds {
+            done.unknown = Some(match pretend.touched() {
+                true => "it looks at what the changes above would make of the host".to_string(),
+                false => format!("{}: now, {}", described(condition, within, every), now.seen),
+            });
         }
+        Ok(())
+    }
+
+    fn wait_until(&self, condition: &Condition, within: Duration, every: Duration) -> Result<()> {
+        let what = described(condition, within, every);
         self.link.tell(Event::Progress { step: self.index, text: what.clone() });
         let until = self.deadline.min(Instant::now() + within);
         match wait::until(self.dressed, condition, until, every, &|| self.link.stopping())? {
@@ -228,6 +243,10 @@ impl Attempt<'_, '_, '_> {
         }
         Ok(run.into())
     }
+}
+
+fn described(condition: &Condition, within: Duration, every: Duration) -> String {
+    perform::describe(&Op::Await { condition: condition.clone(), within, every })
 }
 
 /// What was done and is wanted again had no effect; doing it once more would only do harm.

@@ -275,6 +275,7 @@ mod tests {
                     },
                     "predicts": [],
                     "confirm": null,
+                    "waits": [],
                     "advice": {
                       "hints": [],
                       "question": null
