@@ -166,6 +166,11 @@ kinds![
     http::Http,
     assert::Assert,
     debug::Debug,
+    // web
+    nginx_site::NginxSite,
+    nginx_port::NginxPort,
+    // containers
+    compose_port::ComposePort,
 ];
 
 #[cfg(all(test, feature = "controller"))]
