@@ -5,6 +5,7 @@ pub mod agent;
 pub mod engine;
 pub mod model;
 pub mod nginx;
+pub mod sql;
 pub mod step;
 pub mod system;
 pub mod template;

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["wire", "template", "source"],
     &["system", "diagnostic"],
-    &["wanted", "keys", "nginx"],
+    &["wanted", "keys", "nginx", "sql"],
     &["step"],
     &["engine"],
     &["agent", "agent_binary"],
@@ -43,7 +43,7 @@ const KNOTS: &[(&str, &str, &str)] = &[
 
 /// What hosts run: synchronous, and without the controller's libraries.
 const ON_HOSTS: &[&str] =
-    &["model", "wire", "template", "system", "wanted", "nginx", "step", "engine", "agent"];
+    &["model", "wire", "template", "system", "wanted", "nginx", "sql", "step", "engine", "agent"];
 
 /// The most lines a file may have, tests included.
 const LINES: usize = 500;

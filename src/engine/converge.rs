@@ -8,7 +8,8 @@ use super::undo::HostReader;
 use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
-use crate::model::op::{Accept, Answer, Condition, Content, Op, Plan, Undo, Wait};
+use crate::model::job::RunId;
+use crate::model::op::{Accept, Answer, Condition, Content, Op, Plan, Run, Undo, Wait};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
 use crate::system::dressed::Dressed;
@@ -22,6 +23,9 @@ const ROUNDS: usize = 40;
 
 /// A host's file travels to the controller in pieces of this size, in bytes.
 const PIECE: usize = 256 * 1024;
+
+/// Tells every command that changes something which run it belongs to, for those that keep records of their own.
+pub const RUN_VARIABLE: &str = "WINDLASS_RUN";
 
 /// What a job tells and asks while it runs; the controller is at the other end.
 pub trait Link: Assets {
@@ -42,6 +46,8 @@ pub enum Target<'a, 'j> {
 
 /// One try of one step.
 pub struct Attempt<'a, 'b, 'j> {
+    /// The run's name.
+    pub run: &'a RunId,
     /// The step's place in the job.
     pub index: u32,
     /// What it is.
@@ -157,31 +163,41 @@ impl Attempt<'_, '_, '_> {
         match op {
             Op::Await { condition, within, every } => self.wait(condition, *within, *every, done),
             _ => {
-                self.make_change(op, done)?;
-                done.changes.push(perform::describe(op));
+                if self.make_change(op, done)? {
+                    done.changes.push(perform::describe(op));
+                }
                 Ok(())
             }
         }
     }
 
-    fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<()> {
+    /// Whether it changed something: a command may find that there was nothing left to do.
+    fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<bool> {
         match self.target {
-            Target::Pretended(pretend) => pretend_op(pretend, op, done),
-            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op),
+            Target::Pretended(pretend) => pretend_op(pretend, op, done)?,
+            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op)?,
             Target::Real(host, journal) => {
                 journal.owe(self.owes.clone())?;
                 journal.intend(self.index, op)?;
                 let answer = perform::change(*host, op, self.link)?;
                 done.output = answer.clone().map(output_of).or(done.output.take());
-                confirm::accept(self.dressed, op, answer.as_ref())?;
-                self.await_effects(op, answer.as_ref())
+                return self.accept(op, answer.as_ref());
             }
         }
+        Ok(true)
+    }
+
+    /// What is refused is told in the step's own words, where it has some.
+    fn accept(&self, op: &Op, answer: Option<&Answer>) -> Result<bool> {
+        let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(true) };
+        confirm::accept(self.dressed, op, Some(answer))
+            .map_err(|failure| self.step.explain(run, answer).unwrap_or(failure))?;
+        self.await_effects(run, answer)?;
+        Ok(!confirm::was_idle(run, answer))
     }
 
     /// What a command is to bring about soon. Where it does not, its advice tells why.
-    fn await_effects(&self, op: &Op, answer: Option<&Answer>) -> Result<()> {
-        let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(()) };
+    fn await_effects(&self, run: &Run, answer: &Answer) -> Result<()> {
         for Wait { condition, within, every } in &run.waits {
             let held = self.wait_until(condition, *within, *every);
             held.map_err(|failure| confirm::advised(self.dressed, &run.advice, failure, answer))?;
@@ -234,6 +250,7 @@ impl Attempt<'_, '_, '_> {
         }
         let mut run = (**run).clone();
         run.command = self.dressed.dress(&run.command);
+        run.command.environment.insert(RUN_VARIABLE.to_string(), self.run.to_string());
         if self.judged_elsewhere {
             run.accept = Accept::Any;
         }

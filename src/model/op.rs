@@ -88,6 +88,8 @@ pub struct Run {
     pub command: Command,
     /// Exit statuses that are fine.
     pub accept: Accept,
+    /// An exit status that says that there was nothing left to do: fine, and no change.
+    pub idle: Option<i32>,
     /// What takes it back, when something does.
     pub undo: Undo,
     /// What later questions will be answered once it has run: how check mode knows.
@@ -166,6 +168,9 @@ pub struct Command {
     /// Its process group is killed after this time.
     #[serde(default)]
     pub timeout: Option<Duration>,
+    /// What people are told that it is, where its words would not tell them: `migration 003_users.sql on app`.
+    #[serde(default)]
+    pub title: Option<String>,
 }
 
 /// How a process ended, with as much of its output as is kept.
@@ -294,8 +299,12 @@ impl Command {
         Command { argv: argv.into_iter().map(Into::into).collect(), ..Command::default() }
     }
 
-    /// The command as a person would type it, for messages only: it is never given to a shell.
+    /// Its title, else the command as a person would type it.
     pub fn shown(&self) -> String {
+        self.title.clone().unwrap_or_else(|| self.typed())
+    }
+
+    fn typed(&self) -> String {
         self.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 }

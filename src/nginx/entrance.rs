@@ -97,6 +97,7 @@ impl Entrance {
         let url = format!("https://{}{path}", authority(name, self.port));
         let mut command = Command::new(["/bin/sh", "-s", "--", url.as_str()]);
         command.stdin = include_bytes!("https.sh").to_vec();
+        command.title = Some(format!("a request to {url}"));
         let status: Vec<String> = status.iter().map(u16::to_string).collect();
         command
             .environment

@@ -228,7 +228,8 @@ fn current(layout: &Layout, files: &[HostPath]) -> Command {
 /// A question that `nginx.sh` answers.
 fn script(words: impl IntoIterator<Item = String>) -> Command {
     let argv = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter().chain(words);
-    Command { stdin: include_bytes!("nginx.sh").to_vec(), ..Command::new(argv) }
+    let title = Some("a look at nginx's processes and logs".to_string());
+    Command { stdin: include_bytes!("nginx.sh").to_vec(), title, ..Command::new(argv) }
 }
 
 /// An option that the program was built with.

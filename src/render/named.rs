@@ -41,6 +41,7 @@ impl Maker<'_> {
                 self.rendered.assets.insert(asset.digest, path);
                 arg
             }),
+            KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
             KeyUse::Text | KeyUse::Expression => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }

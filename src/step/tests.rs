@@ -93,6 +93,7 @@ fn substituted(row: &Row, keys: &Values) -> Value {
             None => {}
             Some(KeyUse::Asset) => *value = json!({ "digest": Digest::of(b""), "size": 0 }),
             Some(KeyUse::Text | KeyUse::Template) => *value = json!("text\n"),
+            Some(KeyUse::Texts) => *value = json!([{ "name": "001_first.sql", "text": "select 1;\n" }]),
             Some(KeyUse::Expression) => *value = evaluated(value),
         }
     }

@@ -252,6 +252,7 @@ impl<'a> Worker<'a, '_, '_> {
         let dressed = self.dressed(step, locals)?;
         let before = self.changes_so_far();
         let tried = Attempt {
+            run: &self.job.run,
             index: step.index,
             step: &*parsed,
             dressed: &dressed,
