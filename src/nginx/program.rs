@@ -211,12 +211,13 @@ fn pid_file(configuration: &Configuration) -> Option<HostPath> {
     named.and_then(|one| one.argument(0)).map(HostPath::from)
 }
 
-/// The error logs that are files, each once: not `stderr`, `syslog:…` and `memory:…`.
-fn logs(configuration: &Configuration) -> impl Iterator<Item = HostPath> {
+/// The error logs that are files, each once: those that are named, and the one that was compiled in, which is used until
+/// the configuration is read and where it names none. `stderr`, `syslog:…` and `memory:…` are none.
+fn logs(configuration: &Configuration, compiled_in: Option<&str>) -> BTreeSet<String> {
     let named = configuration.statements.iter().filter(|one| one.is("error_log"));
-    let is_file = |log: &String| log != "stderr" && !log.contains(['$', ':']);
-    let files: BTreeSet<String> = named.filter_map(|one| one.argument(0)).filter(is_file).collect();
-    files.into_iter().map(HostPath::from)
+    let named = named.filter_map(|one| one.argument(0));
+    let all = named.chain([compiled_in.unwrap_or("/var/log/nginx/error.log").to_string()]);
+    all.filter(|log| log != "stderr" && !log.contains(['$', ':'])).collect()
 }
 
 /// Whether nginx's workers are newer than these files.
