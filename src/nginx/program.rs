@@ -87,11 +87,8 @@ impl Nginx {
         let config = prefix.join(config);
         let configuration = read(host, &config)?;
         let pid = pid_file(&configuration).unwrap_or_else(|| option("--pid-path", "/run/nginx.pid"));
-        // The one that was compiled in is used until the configuration is read, and where it names none.
-        let mut logs: BTreeSet<HostPath> =
-            logs(&configuration).map(|log| prefix.join(log)).take(LOGS).collect();
-        logs.insert(prefix.join(option("--error-log-path", "/var/log/nginx/error.log")));
-        let logs = logs.into_iter().collect();
+        let logs = logs(&configuration, built_with(&built, "--error-log-path"));
+        let logs = logs.into_iter().take(LOGS).map(|log| prefix.join(log)).collect();
         Ok((Layout { pid: prefix.join(pid), config, logs }, configuration))
     }
 
