@@ -9,6 +9,7 @@ pub mod sql;
 pub mod step;
 pub mod system;
 pub mod template;
+pub mod tree;
 pub mod wanted;
 pub mod wire;
 

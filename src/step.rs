@@ -60,6 +60,9 @@ pub enum KeyUse {
     Texts,
     /// The path of a template below `templates/`; the step gets the rendered text.
     Template,
+    /// A folder or archive of the controller: below `files/`, else in the project, else `/…` or `~/…`. The step gets a
+    /// [`Named`](crate::model::tree::Named) tree; its keys `exclude` and `strip` choose what is read.
+    Tree,
     /// An expression or a list of them; the step gets each with its value.
     Expression,
 }
@@ -173,6 +176,7 @@ kinds![
     line::Line,
     block::Block,
     json::Json,
+    overlay::Overlay,
     fetch::Fetch,
     // system
     package::Package,

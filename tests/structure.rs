@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["wire", "template", "source"],
     &["system", "diagnostic"],
     &["wanted", "keys", "nginx", "sql"],
+    &["tree"],
     &["step"],
     &["engine"],
     &["agent", "agent_binary"],
@@ -43,7 +44,7 @@ const KNOTS: &[(&str, &str, &str)] = &[
 
 /// What hosts run: synchronous, and without the controller's libraries.
 const ON_HOSTS: &[&str] =
-    &["model", "wire", "template", "system", "wanted", "nginx", "sql", "step", "engine", "agent"];
+    &["model", "wire", "template", "system", "wanted", "nginx", "sql", "tree", "step", "engine", "agent"];
 
 /// The most lines a file may have, tests included.
 const LINES: usize = 500;

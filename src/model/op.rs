@@ -21,6 +21,10 @@ pub struct Plan {
     pub result: Values,
     /// Told to the reader with the step's outcome, for example what `debug` prints.
     pub notes: Vec<String>,
+    /// A folder that may belong to somebody else: below it, no link is followed while the ops are performed. Whoever
+    /// puts one there in the meantime makes the op fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<HostPath>,
     /// What it looked at and how that is. A step whose last plan has one that fails, or that could not be seen, fails;
     /// `failed_when` overrules.
     pub findings: Vec<Finding>,
@@ -41,6 +45,8 @@ pub enum Op {
     Meta { path: HostPath, meta: Meta },
     /// Removes a file, a link or a whole directory.
     Remove { path: HostPath },
+    /// Removes a directory if nothing is in it by then.
+    RemoveEmpty { path: HostPath },
     /// Runs a command.
     Run(Box<Run>),
     /// Waits until something holds.
@@ -262,6 +268,21 @@ impl Plan {
     /// Whether the host is already as wanted.
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
+    }
+}
+
+impl Op {
+    /// The path that it makes, changes or removes; `None` when it is no change of a file.
+    pub fn path(&self) -> Option<&HostPath> {
+        match self {
+            Op::Write { path, .. }
+            | Op::Dir { path, .. }
+            | Op::Link { path, .. }
+            | Op::Meta { path, .. }
+            | Op::Remove { path }
+            | Op::RemoveEmpty { path } => Some(path),
+            Op::Run(_) | Op::Await { .. } | Op::Fetch { .. } => None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::arg::map_of;
 use super::scope::{Needs, Scope};
 use super::step::{Maker, must_be_known};
+use super::trees::Choice;
 use crate::model::arg::Arg;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value};
@@ -38,15 +39,46 @@ impl Maker<'_> {
             KeyUse::Template => self.template(scope, name),
             KeyUse::Asset => self.renderer.files.asset(name).map(|(asset, path)| {
                 let arg = Arg::Value(json!({ "digest": asset.digest, "size": asset.size }));
-                self.rendered.assets.insert(asset.digest, path);
+                self.rendered.contents.files.insert(asset.digest, path);
                 arg
             }),
+            KeyUse::Tree => return self.tree(scope, name, entry),
             KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
             KeyUse::Text | KeyUse::Expression => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
         };
         self.keep(content, &entry.node.place)
+    }
+
+    /// A folder or archive here, read with what the step's other keys choose of it.
+    fn tree(&mut self, scope: &Scope, name: &str, entry: &Entry) -> Option<Arg> {
+        let exclude = self.choosing(scope, "exclude")?;
+        let strip = self.choosing(scope, "strip")?;
+        // A value of the wrong type is told when the keys are read.
+        let choice = Choice {
+            exclude: exclude.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
+            strip: strip.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
+        };
+        let tree = self.renderer.trees.tree(name, &choice);
+        let tree = self.keep(tree, &entry.node.place)?;
+        let job = &mut self.rendered.job;
+        if job.trees.insert(tree.name.clone(), tree.tree.clone()).is_none() {
+            self.rendered.contents.trees.push(tree.contents.clone());
+        }
+        Some(Arg::Value(json!({ "source": name, "tree": tree.name })))
+    }
+
+    /// The value of a key that chooses what is read here, so that it must be known here.
+    fn choosing(&mut self, scope: &Scope, key: &str) -> Option<Option<Value>> {
+        let entries = self.step.keys.entries().unwrap_or_default();
+        let Some(entry) = entries.iter().find(|entry| entry.key == key) else { return Some(None) };
+        let arg = scope.node(&entry.node, None, &mut self.needs);
+        let known = self.problems.keep(arg)?.known();
+        if known.is_none() {
+            self.problems.push(must_be_known(&entry.node.place).label("it chooses what is read here"));
+        }
+        known.map(Some)
     }
 
     /// The rendered text of a file below `templates/`; what it includes goes along when it waits.

@@ -141,7 +141,7 @@ impl ComposePort {
             };
             if let Some(index) = text.lines().position(sets) {
                 let why = format!("the default on line {} is not used: {variable} is set in {path}:{}", one.line, index + 1);
-                return Err(self.cannot(why).hint(format!("change it there, for example with a step of kind line")));
+                return Err(self.cannot(why).hint("change it there, for example with a step of kind line"));
             }
         }
         Ok(())

@@ -218,7 +218,7 @@ impl NginxSite {
         // The link goes before the file that it points to.
         let mut ops: Vec<Op> = hidden.into_iter().chain(more).collect();
         if served {
-            ops.extend(nginx.reload(host, layout, &[places.read.clone()], Vec::new())?);
+            ops.extend(nginx.reload(host, layout, std::slice::from_ref(&places.read), Vec::new())?);
         }
         Ok(Plan::of(ops))
     }
