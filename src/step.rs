@@ -53,6 +53,8 @@ pub trait Kind: Step + DeserializeOwned + 'static {
 pub enum KeyUse {
     /// The path of a file below `files/`; the step gets an [`Asset`](crate::model::op::Asset).
     Asset,
+    /// The path of an archive of `docker save` below `files/`; the step gets digest, size, and the images in it.
+    Image,
     /// The path of a file below `files/`; the step gets its text.
     Text,
     /// The path of a folder below `files/`; the step gets the [`NamedText`]s in it, sorted by name, without those of
@@ -178,6 +180,7 @@ kinds![
     json::Json,
     overlay::Overlay,
     fetch::Fetch,
+    stray_files::StrayFiles,
     // system
     package::Package,
     service::Service,
@@ -193,6 +196,12 @@ kinds![
     nginx_port::NginxPort,
     // containers
     compose_port::ComposePort,
+    // containers
+    image::Image,
+    container::Container,
+    compose::Compose,
+    blue_green::BlueGreen,
+    docker_prune::DockerPrune,
     // data
     sql::Sql,
 ];

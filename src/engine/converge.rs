@@ -173,7 +173,7 @@ impl Attempt<'_, '_, '_> {
         let mut left = &plan.ops[..];
         while let Some(first) = left.first() {
             let count = match batch::length(left) {
-                0 => self.dress(first).and_then(|op| self.perform(&op, done)).map(|()| 1)?,
+                0 => self.perform_one(first, plan, done).map(|()| 1)?,
                 many => self.change_files(&left[..many], plan, done).map(|()| many)?,
             };
             left = &left[count..];
@@ -184,6 +184,15 @@ impl Attempt<'_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A wait that was in vain is told with what the plan asks then, for example the last lines of a log.
+    fn perform_one(&mut self, op: &Op, plan: &Plan, done: &mut Done) -> Result<()> {
+        let op = self.dress(op)?;
+        self.perform(&op, done).map_err(|failure| match op {
+            Op::Await { .. } => confirm::advised(self.dressed, &plan.advice, failure, &Answer::default()),
+            _ => failure,
+        })
     }
 
     fn perform(&mut self, op: &Op, done: &mut Done) -> Result<()> {

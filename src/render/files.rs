@@ -1,9 +1,10 @@
 //! Files of the project that go into jobs: assets, texts, templates.
 
+use super::image;
 use crate::diagnostic::Diagnostics;
 use crate::model::digest::Digest;
 use crate::model::op::Asset;
-use crate::model::{Doing, Failure, Result};
+use crate::model::{Doing, Failure, Result, Value};
 use crate::project::Project;
 use crate::step::NamedText;
 use crate::system::reason;
@@ -23,12 +24,13 @@ pub struct Files<'a> {
     project: &'a Project,
     assets: RefCell<BTreeMap<PathBuf, Result<Asset>>>,
     small: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
+    images: RefCell<BTreeMap<PathBuf, Result<Vec<Value>>>>,
 }
 
 impl<'a> Files<'a> {
     /// None yet.
     pub fn new(project: &'a Project) -> Files<'a> {
-        Files { project, assets: RefCell::default(), small: RefCell::default() }
+        Files { project, assets: RefCell::default(), small: RefCell::default(), images: RefCell::default() }
     }
 
     /// The asset that `name` names, and where it is.
@@ -46,6 +48,16 @@ impl<'a> Files<'a> {
     /// The text of the file that `name` names.
     pub fn text(&self, name: &str) -> Result<String> {
         self.project.read(&self.find(name)?).map(|source| source.text.clone())
+    }
+
+    /// The images in the archive at a path, which is called `name`.
+    pub fn images(&self, path: &Path, name: &str) -> Result<Vec<Value>> {
+        let known = self.images.borrow().get(path).cloned();
+        known.unwrap_or_else(|| {
+            let images = image::images(path, name);
+            self.images.borrow_mut().insert(path.to_path_buf(), images.clone());
+            images
+        })
     }
 
     /// The text files of the folder that `name` names, sorted by name.
