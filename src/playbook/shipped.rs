@@ -8,7 +8,17 @@ macro_rules! shipped {
 }
 
 /// Name and text of every shipped playbook, by name.
-pub static SHIPPED: &[(&str, &str)] = shipped!["blue-green", "cleanup", "fix-dns", "nginx-port", "overlay"];
+pub static SHIPPED: &[(&str, &str)] = shipped![
+    "blue-green",
+    "cleanup",
+    "fix-dns",
+    "migrate",
+    "nginx-port",
+    "overlay",
+    "port-audit",
+    "readiness",
+    "resources"
+];
 
 /// The text of a shipped playbook.
 pub fn find(name: &str) -> Option<&'static str> {
