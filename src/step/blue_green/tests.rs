@@ -92,7 +92,7 @@ fn then_nginx_is_led_to_it_and_the_names_change() {
     // As check mode goes on, which cannot wait.
     pretend_a_change(&host);
     expect![[r#"
-        run nginx -t -q
+        run /bin/sh -s --
         write /etc/nginx/site
         run /bin/sh -s -- 20 30
         run docker container rename 01d app-until-20261123T053234Z
