@@ -57,8 +57,7 @@ pub enum KeyUse {
     Image,
     /// The path of a file below `files/`; the step gets its text.
     Text,
-    /// The path of a folder below `files/`; the step gets the [`NamedText`]s in it, sorted by name, without those of
-    /// folders in it.
+    /// The path of a folder below `files/`; the step gets the [`NamedText`]s in it and in its folders, sorted by name.
     Texts,
     /// The path of a template below `templates/`; the step gets the rendered text.
     Template,
@@ -73,7 +72,7 @@ pub enum KeyUse {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "controller", derive(serde::Serialize))]
 pub struct NamedText {
-    /// The file's name.
+    /// The file's path in the folder.
     pub name: String,
     /// What is in it.
     pub text: String,
@@ -187,6 +186,10 @@ kinds![
     // run and check
     command::Command,
     script::Script,
+    port::Port,
+    disk::Disk,
+    resources::Resources,
+    check::Check,
     wait_for::WaitFor,
     http::Http,
     assert::Assert,
@@ -199,6 +202,7 @@ kinds![
     docker_prune::DockerPrune,
     // data
     sql::Sql,
+    migrate::Migrate,
 ];
 
 #[cfg(all(test, feature = "controller"))]

@@ -107,7 +107,7 @@ impl Attempt<'_, '_, '_> {
             );
             done.findings = finding::bounded(plan.findings.clone());
             if plan.is_empty() {
-                return self.judge(done);
+                return self.judge_findings(done);
             }
             if plan.ops.iter().any(changes_host) && self.take_lock_first()? {
                 continue;
@@ -116,7 +116,7 @@ impl Attempt<'_, '_, '_> {
                 return Err(without_effect(&plan));
             }
             if self.perform_all(&plan, done)? {
-                return self.judge(done);
+                return self.judge_findings(done);
             }
             done_before = Some(plan.ops);
         }
@@ -129,7 +129,7 @@ impl Attempt<'_, '_, '_> {
 
     /// Fails when a finding does, unless the playbook judges. What was seen before a change that is only pretended says
     /// nothing of what will be.
-    fn judge(&self, done: &mut Done) -> Result<()> {
+    fn judge_findings(&self, done: &mut Done) -> Result<()> {
         let Some(failure) = finding::failure(&done.findings).filter(|_| !self.judged_elsewhere) else {
             return Ok(());
         };

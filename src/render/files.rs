@@ -60,7 +60,7 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// The text files of the folder that `name` names, sorted by name.
+    /// The text files of the folder that `name` names and of folders in it, sorted by their paths there.
     pub fn texts(&self, name: &str) -> Result<Vec<NamedText>> {
         let folder = self.found(name)?;
         let shown = self.project.name_of(&folder);
@@ -68,8 +68,8 @@ impl<'a> Files<'a> {
             return Err(Failure::new(format!("read {shown}"), "it is a file, and a folder is needed"));
         }
         let mut texts = Vec::new();
-        for path in self.project.files(&folder.display().to_string(), false)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for path in self.project.files(&folder.display().to_string(), true)? {
+            let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
             texts.push(NamedText { name, text: self.project.read(&path)?.text.clone() });
         }
         let bytes: usize = texts.iter().map(|file| file.text.len()).sum();
