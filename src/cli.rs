@@ -4,7 +4,7 @@ use crate::diagnostic::Diagnostics;
 use crate::model::{Doing, Failure};
 use crate::project::Project;
 use crate::record::{Opened, Sqlite};
-use crate::report::{Format, Progress, Style, Verbosity, View};
+use crate::report::{Format, Progress, Style, Verbosity, View, style};
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -145,8 +145,9 @@ impl Global {
 
     /// How text for people looks on standard output.
     pub fn view(&self, diff: bool) -> View {
-        let style = self.style(std::io::stdout().is_terminal());
-        View { style, verbosity: self.verbosity(), diff }
+        let terminal = std::io::stdout().is_terminal();
+        let columns = if terminal { style::columns() } else { None };
+        View { style: self.style(terminal), verbosity: self.verbosity(), diff, columns }
     }
 
     /// How progress looks on standard error.

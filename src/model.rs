@@ -6,6 +6,7 @@ pub mod duration;
 pub mod evaluated;
 pub mod event;
 pub mod failure;
+pub mod finding;
 pub mod host;
 pub mod job;
 pub mod mode;

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 mod change;
+mod findings;
 mod folder;
 mod forms;
 pub mod id;

@@ -5,16 +5,20 @@ use crate::model::event::Event;
 use crate::model::run::{HostEvent, RunEvent, RunKind, What};
 use crate::model::{Doing, Result};
 use crate::record::{Clean, RunRecord};
+use jiff::tz::TimeZone;
 use std::io::{ErrorKind, Write};
 
 mod bars;
+mod board;
 pub mod escape;
 mod exit;
+mod findings;
 mod groups;
 pub mod json;
 pub mod jsonl;
 pub mod junit;
 mod live;
+pub mod markdown;
 mod plain;
 pub mod recap;
 pub mod steps;
@@ -50,6 +54,8 @@ pub enum Format {
     Jsonl,
     /// One JUnit XML document at the end
     Junit,
+    /// One report in Markdown at the end
+    Markdown,
 }
 
 /// How much is told.
@@ -73,6 +79,8 @@ pub struct View {
     pub verbosity: Verbosity,
     /// Whether diffs are shown.
     pub diff: bool,
+    /// How wide the terminal is; `None`: lines may have any width.
+    pub columns: Option<usize>,
 }
 
 /// How progress looks.
@@ -129,7 +137,7 @@ impl Reporter {
                 run.record.fold(event);
                 jsonl::line(&run.record.intent.run, event) + "\n"
             }
-            Format::Json | Format::Junit => {
+            Format::Json | Format::Junit | Format::Markdown => {
                 run.record.fold(event);
                 String::new()
             }
@@ -160,6 +168,7 @@ impl Reporter {
             }
             Format::Json => json::document(&run.record) + "\n",
             Format::Junit => junit::document(&run.record),
+            Format::Markdown => markdown::document(&run.record, &TimeZone::system()),
             Format::Jsonl => String::new(),
         };
         self.tell(&answer, "");

@@ -74,6 +74,12 @@ pub fn planned(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
     Ok(plan.ops.iter().map(|op| perform::describe(op) + "\n").collect())
 }
 
+/// Tells what a step finds, a line a finding.
+pub fn found(host: &dyn Probe, kind: &str, keys: &str) -> Result<String> {
+    let plan = parse(kind, keys)?.plan(host)?;
+    Ok(plan.findings.iter().map(|finding| format!("{finding}\n")).collect())
+}
+
 /// Reads a step's keys, given as TOML.
 pub fn parse(kind: &str, keys: &str) -> Result<Box<dyn step::Step>> {
     let keys: Value = toml::from_str(keys).expect("TOML");

@@ -7,7 +7,7 @@ use crate::model::Failure;
 use crate::model::run::RunKind;
 use crate::record::{RunLine, RunRecord, RunState, Sqlite, Store};
 use crate::report::style::{self, Style};
-use crate::report::{Format, escape, json, junit, told};
+use crate::report::{Format, escape, json, junit, markdown, told};
 use clap::Subcommand;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -35,7 +35,8 @@ enum Command {
         #[arg(long)]
         no_diff: bool,
     },
-    /// Print everything that is known of a run, with its playbook and inventory as they were, as JSON
+    /// Print everything that is known of a run, with its playbook and inventory as they were, as JSON (or with
+    /// `--output markdown` as a report)
     Export {
         /// Its name, the beginning or the end of it, or `last`
         run: String,
@@ -71,7 +72,10 @@ pub fn run(args: Args, global: &Global) -> Done {
         Command::Undo { run, hosts, reach } => {
             again::undo(&found(store, &run)?, hosts.as_deref(), reach, global)
         }
-        Command::Export { run } => answer(&(json::export(&found(store, &run)?) + "\n")),
+        Command::Export { run } => match global.format() {
+            Format::Markdown => show(&found(store, &run)?, false, global),
+            _ => answer(&(json::export(&found(store, &run)?) + "\n")),
+        },
     }
 }
 
@@ -90,6 +94,7 @@ fn show(record: &RunRecord, diff: bool, global: &Global) -> Done {
         }
         Format::Json | Format::Jsonl => answer(&(json::document(record) + "\n")),
         Format::Junit => answer(&junit::document(record)),
+        Format::Markdown => answer(&markdown::document(record, &TimeZone::system())),
     }
 }
 

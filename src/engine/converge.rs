@@ -7,6 +7,7 @@ use super::perform::{self, Assets};
 use super::undo::HostReader;
 use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
+use crate::model::finding::{self, Finding, Verdict};
 use crate::model::op::{Accept, Answer, Condition, Content, Op, Plan, Undo};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
@@ -51,8 +52,8 @@ pub struct Attempt<'a, 'b, 'j> {
     pub diff: bool,
     /// When the step's time is up.
     pub deadline: Instant,
-    /// Whether every exit status is fine, because the playbook judges (`failed_when`).
-    pub any_status: bool,
+    /// Whether every exit status and every finding is fine, because the playbook judges (`failed_when`).
+    pub judged_elsewhere: bool,
     /// The handlers that are owed once this step has changed something.
     pub owes: Vec<String>,
     /// The controller.
@@ -74,6 +75,8 @@ pub struct Done {
     pub result: Values,
     /// What the plan tells the reader.
     pub notes: Vec<String>,
+    /// What was looked at, as the last plan has it.
+    pub findings: Vec<Finding>,
     /// Under check: why the end cannot be known.
     pub unknown: Option<String>,
     /// Under check: a command was not run whose effect nothing predicts.
@@ -88,8 +91,9 @@ impl Attempt<'_, '_, '_> {
             let plan = self.step.plan(self.dressed)?;
             done.result.extend(plan.result.clone());
             done.notes = plan.notes.clone();
+            done.findings = finding::bounded(plan.findings.clone());
             if plan.is_empty() {
-                return Ok(());
+                return self.judge(done);
             }
             if plan.ops.iter().any(changes_host) && self.take_lock_first()? {
                 continue;
@@ -98,7 +102,7 @@ impl Attempt<'_, '_, '_> {
                 return Err(without_effect(&plan));
             }
             if self.perform_all(&plan, done)? {
-                return Ok(());
+                return self.judge(done);
             }
             done_before = Some(plan.ops);
         }
@@ -107,6 +111,25 @@ impl Attempt<'_, '_, '_> {
             format!("after {ROUNDS} rounds it still wants to change something"),
         )
         .hint("this is a fault of the step kind, or something on the host keeps changing it back"))
+    }
+
+    /// Fails when a finding does, unless the playbook judges. What was seen before a change that is only pretended says
+    /// nothing of what will be.
+    fn judge(&self, done: &mut Done) -> Result<()> {
+        let Some(failure) = finding::failure(&done.findings).filter(|_| !self.judged_elsewhere) else {
+            return Ok(());
+        };
+        if done.unknown.is_some() || done.unpredicted {
+            let bad = done.findings.iter_mut().filter(|finding| finding.is_bad());
+            bad.for_each(|finding| finding.verdict = Verdict::Unknown);
+            return Ok(());
+        }
+        let untold = !done.findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+        if untold && self.dressed.pretends() {
+            done.unknown = Some(format!("{failure}, unknown until applied"));
+            return Ok(());
+        }
+        Err(failure)
     }
 
     /// The host's lock is taken before the first change only, so that looking needs no right to write. What was planned
@@ -196,7 +219,7 @@ impl Attempt<'_, '_, '_> {
         }
         let mut run = (**run).clone();
         run.command = self.dressed.dress(&run.command);
-        if self.any_status {
+        if self.judged_elsewhere {
             run.accept = Accept::Any;
         }
         run.command.timeout = Some(run.command.timeout.map_or(left, |own| own.min(left)));

@@ -132,18 +132,22 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         self.close(verdict)
     }
 
-    /// Runs steps until one fails.
+    /// Runs steps until one fails, or all of them where failures are only to be told; returns the first failure.
     fn run_steps(&mut self, steps: &'a [JobStep]) -> Option<Failure> {
+        let mut failure = None;
         for step in steps {
             if self.link.stopping() {
-                return None;
+                return failure;
             }
             let ended = self.run_step(step);
             if ended.outcome == StepOutcome::Failed && !step.ignore_errors {
-                return ended.failure;
+                failure = failure.or(ended.failure);
+                if !self.goes_on() {
+                    return failure;
+                }
             }
         }
-        None
+        failure
     }
 
     /// Handlers run also when a step failed, each once, in the order of the playbook, until one fails. That one, and those
@@ -183,7 +187,11 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     }
 
     fn undoes(&self) -> bool {
-        self.job.on_failure != OnFailure::Stop
+        matches!(self.job.on_failure, OnFailure::Undo | OnFailure::UndoHost)
+    }
+
+    fn goes_on(&self) -> bool {
+        self.job.on_failure == OnFailure::Continue
     }
 
     fn undo_all(&mut self, failure: Option<Failure>) -> Verdict {
@@ -290,7 +298,8 @@ fn hidden(report: StepEnded) -> StepEnded {
             .hint("run it without no_log on a host where its secrets may be seen")
     });
     let notes = vec!["hidden: the step has no_log".to_string()];
-    StepEnded { changes: Vec::new(), diff: None, output: None, notes, failure, ..report }
+    let findings = Vec::new();
+    StepEnded { changes: Vec::new(), diff: None, output: None, notes, findings, failure, ..report }
 }
 
 fn with(names: &[String], more: &[String]) -> Vec<String> {

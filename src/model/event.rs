@@ -2,6 +2,7 @@
 
 use super::digest::Digest;
 use super::failure::Failure;
+use super::finding::Finding;
 use super::job::{Job, RunId};
 use super::outcome::{HostOutcome, StepOutcome};
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,9 @@ pub struct StepEnded {
     pub output: Option<Output>,
     /// Notes and reasons: why it was skipped, what could not be known.
     pub notes: Vec<String>,
+    /// What it looked at and how that is. Those of a loop are with its elements.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// The failure was expected (`ignore_errors`).

@@ -81,6 +81,8 @@ pub enum OnFailure {
     Undo,
     /// Everything this run changed there is taken back; other hosts go on.
     UndoHost,
+    /// Its other steps go on, so that one failed check hides no other; the host ends as failed.
+    Continue,
 }
 
 /// One step of a job.

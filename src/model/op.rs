@@ -4,6 +4,7 @@
 
 use super::Values;
 use super::digest::Digest;
+use super::finding::Finding;
 use super::path::HostPath;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +21,9 @@ pub struct Plan {
     pub result: Values,
     /// Told to the reader with the step's outcome, for example what `debug` prints.
     pub notes: Vec<String>,
+    /// What it looked at and how that is. A step whose last plan has one that fails, or that could not be seen, fails;
+    /// `failed_when` overrules.
+    pub findings: Vec<Finding>,
 }
 
 /// One change to a host, or one wait.
@@ -222,6 +226,11 @@ pub struct Observed {
 }
 
 impl Plan {
+    /// Nothing to do, and this is what was seen.
+    pub fn found(findings: Vec<Finding>) -> Self {
+        Plan { findings, ..Plan::default() }
+    }
+
     /// Nothing to do.
     pub fn nothing() -> Self {
         Plan::default()

@@ -39,6 +39,7 @@ pub enum What {
 }
 
 /// What happened to one host.
+#[expect(clippy::large_enum_variant, reason = "nearly all events are what a host says")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum HostEvent {
     /// A connection is being made, for the `attempt`th time, counted from 1.

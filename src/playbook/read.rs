@@ -43,11 +43,14 @@ impl Reader<'_> {
             keys.read("serial", "a number of hosts, a string like \"20%\", or a list of them", shares);
         let max_failures = keys.share("max_failures");
         let on_failure =
-            keys.read("on_failure", "\"stop\", \"undo\" or \"undo_host\"", |node| match node.as_str()? {
-                "stop" => Some(OnFailure::Stop),
-                "undo" => Some(OnFailure::Undo),
-                "undo_host" => Some(OnFailure::UndoHost),
-                _ => None,
+            keys.read("on_failure", "\"stop\", \"undo\", \"undo_host\" or \"continue\"", |node| {
+                match node.as_str()? {
+                    "stop" => Some(OnFailure::Stop),
+                    "undo" => Some(OnFailure::Undo),
+                    "undo_host" => Some(OnFailure::UndoHost),
+                    "continue" => Some(OnFailure::Continue),
+                    _ => None,
+                }
             });
         let (params, vars) = (keys.entries("params"), keys.node("vars"));
         let lists = ["steps", "handlers", "rescue", "always"].map(|key| keys.list(key));

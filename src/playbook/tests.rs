@@ -158,7 +158,7 @@ fn the_common_keys_are_checked() {
             2 | max_failures = 'many'
               |                ^^^^^^
 
-            error: expected "stop", "undo" or "undo_host", found "retry"
+            error: expected "stop", "undo", "undo_host" or "continue", found "retry"
              --> playbooks/x.toml:3:14
               |
             3 | on_failure = 'retry'

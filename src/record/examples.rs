@@ -49,6 +49,7 @@ pub fn step(index: u32, outcome: StepOutcome) -> StepEnded {
         diff: None,
         output: None,
         notes: vec![],
+        findings: vec![],
         failure: None,
         ignored: false,
     }

@@ -2,6 +2,7 @@
 
 use super::forms;
 use crate::model::event::{Event, Output, StepEnded};
+use crate::model::finding::Finding;
 use crate::model::run::{HostEvent, RunEvent, RunIntent, Source, What};
 use crate::model::{Failure, Value, Values};
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,6 +122,7 @@ impl Redactor {
             diff: step.diff.map(|diff| self.text(&diff)),
             output: step.output.map(|output| self.output(output)),
             notes: texts(step.notes),
+            findings: step.findings.into_iter().map(|finding| self.finding(finding)).collect(),
             failure: step.failure.map(|failure| self.failure(failure)),
             ..step
         }
@@ -135,6 +137,20 @@ impl Redactor {
             doing: self.text(&failure.doing),
             why: self.text(&failure.why),
             hint: failure.hint.map(|hint| self.text(&hint)),
+        }
+    }
+
+    fn finding(&self, finding: Finding) -> Finding {
+        let text = |text: Option<String>| text.map(|text| self.text(&text));
+        Finding {
+            group: self.text(&finding.group),
+            what: self.text(&finding.what),
+            verdict: finding.verdict,
+            seen: self.text(&finding.seen),
+            cell: text(finding.cell),
+            wanted: text(finding.wanted),
+            hint: text(finding.hint),
+            details: self.values(finding.details),
         }
     }
 

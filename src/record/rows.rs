@@ -20,7 +20,7 @@ pub const HOST: &str = "host, outcome, failure, attempt, started, ended, settled
 
 /// The columns of `steps` that [`step`] reads, in its order.
 pub const STEP: &str = "step, item, name, outcome, took_ms, tries, changes, diff, notes, failure, ignored, status, \
-     stdout, stderr, total";
+     stdout, stderr, total, findings";
 
 /// Adds a run with all its hosts.
 pub fn insert_run(change: &Transaction, intent: &RunIntent, epoch: u64) -> Result<()> {
@@ -56,7 +56,7 @@ pub fn insert_step(change: &Transaction, run: &RunId, host: &str, step: &StepEnd
     let output = step.output.as_ref();
     let mut insert = change.prepare_cached(&format!(
         "INSERT INTO steps (run, host, {STEP}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-         ?15, ?16, ?17)"
+         ?15, ?16, ?17, ?18)"
     ))?;
     insert.execute(params![
         run.as_str(),
@@ -76,6 +76,7 @@ pub fn insert_step(change: &Transaction, run: &RunId, host: &str, step: &StepEnd
         output.map(|output| &output.stdout),
         output.map(|output| &output.stderr),
         output.map(|output| output.total as i64),
+        text(&step.findings)?,
     ])?;
     Ok(())
 }
@@ -132,6 +133,7 @@ pub fn step(row: &Row) -> Result<StepEnded> {
         changes: json(row, 6)?,
         diff: row.get(7)?,
         notes: json(row, 8)?,
+        findings: json(row, 15)?,
         failure: optional(row, 9, json)?,
         ignored: row.get(10)?,
         output: optional(row, 11, output)?,

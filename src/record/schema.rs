@@ -4,7 +4,8 @@ use crate::model::{Doing, Failure, Result};
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Each takes the database one version further. A released one is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE runs (
         run TEXT PRIMARY KEY,
         epoch INTEGER NOT NULL UNIQUE,
@@ -58,7 +59,11 @@ const MIGRATIONS: &[&str] = &["
         FOREIGN KEY (run, host) REFERENCES hosts ON DELETE CASCADE
     ) STRICT;
     CREATE INDEX steps_of_host ON steps (run, host);
-"];
+",
+    "
+    ALTER TABLE steps ADD COLUMN findings TEXT NOT NULL DEFAULT '[]';
+",
+];
 
 /// Brings the tables to the newest version. A database of a later windlass is refused, not touched.
 pub fn migrate(database: &mut Connection) -> Result<()> {

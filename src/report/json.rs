@@ -2,6 +2,7 @@
 //! may be added, and `version` grows when one changes or goes.
 
 use crate::model::event::{Output, StepEnded};
+use crate::model::finding::{Checks, Finding};
 use crate::model::job::RunId;
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::run::{RunKind, Source};
@@ -81,8 +82,20 @@ pub struct Host<'a> {
     pub settled_by: Option<&'a RunId>,
     /// How many steps ended how: `ok changed skipped failed unknown`.
     pub counts: Counts,
+    /// How many findings came to which verdict; null when the run looked at nothing.
+    pub checks: Option<Sum>,
     /// As they ended.
     pub steps: Vec<Step<'a>>,
+}
+
+/// What a run of checks comes to on one host. A step that failed without a finding counts as one that fails.
+#[derive(Serialize)]
+pub struct Sum {
+    /// `pass fail unknown info`.
+    #[serde(flatten)]
+    pub checks: Checks,
+    /// How many of a hundred pass of those that pass, fail or are unknown, rounded down; null when there are none.
+    pub percent: Option<u32>,
 }
 
 /// A step on one host, or one element of its loop.
@@ -106,6 +119,9 @@ pub struct Step<'a> {
     pub diff: Option<&'a str>,
     /// Reasons and remarks.
     pub notes: &'a [String],
+    /// What it looked at: `group what verdict seen`, and where there is one `cell wanted hint details`. `verdict` is
+    /// `pass fail unknown` or, where nothing was wanted, `info`; `details` are figures, their units in their names.
+    pub findings: &'a [Finding],
     /// Why it failed, or null.
     pub failure: Option<&'a Failure>,
     /// Whether the failure was expected.
@@ -145,6 +161,7 @@ pub fn export(record: &RunRecord) -> String {
 impl<'a> Document<'a> {
     fn of(record: &'a RunRecord) -> Self {
         let intent = &record.intent;
+        let checks = record.found_something();
         let outcomes = super::recap::outcomes(record).into_iter();
         Document {
             version: VERSION,
@@ -163,7 +180,7 @@ impl<'a> Document<'a> {
             interrupted: record.interrupted,
             params: &intent.params,
             outcomes: outcomes.map(|(outcome, many)| (outcome.as_str(), many)).collect(),
-            hosts: record.hosts().iter().map(Host::of).collect(),
+            hosts: record.hosts().iter().map(|host| Host::of(host, checks)).collect(),
             playbook: None,
             inventory: None,
         }
@@ -171,7 +188,7 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> Host<'a> {
-    fn of(host: &'a HostRecord) -> Self {
+    fn of(host: &'a HostRecord, checks: bool) -> Self {
         Host {
             host: &host.host,
             outcome: host.outcome,
@@ -182,6 +199,7 @@ impl<'a> Host<'a> {
             took_secs: host.took().as_ref().map(Duration::as_secs_f64),
             settled_by: host.settled_by.as_ref(),
             counts: host.counts(),
+            checks: checks.then(|| Sum::of(host.checks())),
             steps: host.steps.iter().map(Step::of).collect(),
         }
     }
@@ -200,10 +218,17 @@ impl<'a> Step<'a> {
             changes: &step.changes,
             diff: step.diff.as_deref(),
             notes: &step.notes,
+            findings: &step.findings,
             failure: step.failure.as_ref(),
             ignored: step.ignored,
             output: step.output.as_ref().map(Said::of),
         }
+    }
+}
+
+impl Sum {
+    fn of(checks: Checks) -> Self {
+        Sum { checks, percent: checks.percent() }
     }
 }
 

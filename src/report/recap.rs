@@ -1,9 +1,9 @@
-//! The end of the answer: why hosts were lost, a table of all hosts, and where to look next.
+//! The end of the answer: why hosts were lost, a table of all hosts, what was found there, and where to look next.
 
-use super::escape;
 use super::steps::{failure_text, indented};
 use super::style::{Tone, host_tone, host_word, padded, time, widest};
 use super::{Verbosity, View};
+use super::{escape, findings};
 use crate::inventory::fold::fold;
 use crate::model::outcome::HostOutcome;
 use crate::record::{Counts, HostRecord, RunRecord};
@@ -14,7 +14,9 @@ const HOSTS_APART: usize = 16;
 
 /// Everything that is told once the run has ended.
 pub fn recap(record: &RunRecord, view: &View) -> String {
-    let parts = [lost(record, view), table(record, view), summary(record, view)];
+    let mut parts = vec![lost(record, view), table(record, view)];
+    parts.extend(findings::blocks(record, view));
+    parts.push(summary(record, view));
     parts.iter().filter(|part| !part.is_empty()).map(|part| format!("\n{part}")).collect()
 }
 
@@ -136,11 +138,11 @@ fn names(hosts: &[&HostRecord]) -> String {
 }
 
 /// Hosts with the same key together, in the order of their first.
-fn alike<'a, K: PartialEq>(
-    hosts: impl Iterator<Item = &'a HostRecord>,
-    key: impl Fn(&HostRecord) -> K,
-) -> Vec<(K, Vec<&'a HostRecord>)> {
-    let mut groups: Vec<(K, Vec<&HostRecord>)> = Vec::new();
+pub fn alike<'a, T, K: PartialEq>(
+    hosts: impl Iterator<Item = &'a T>,
+    key: impl Fn(&T) -> K,
+) -> Vec<(K, Vec<&'a T>)> {
+    let mut groups: Vec<(K, Vec<&T>)> = Vec::new();
     for host in hosts {
         let of_host = key(host);
         match groups.iter_mut().find(|(known, _)| *known == of_host) {

@@ -129,6 +129,12 @@ pub fn fitted(text: &str, width: usize) -> String {
     cut
 }
 
+/// How wide the terminal behind standard output is, when it tells.
+pub fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    (size.ws_col > 0).then(|| size.ws_col.into())
+}
+
 /// Rows under each other, two spaces between columns; the first row is the title.
 pub fn table<const N: usize>(rows: &[[String; N]], style: Style) -> String {
     let widths: [usize; N] =

@@ -8,6 +8,8 @@ use crate::record::examples::*;
 use expect_test::{Expect, expect};
 use std::sync::{Arc, Mutex};
 
+mod findings;
+
 /// Where a reporter writes, for the test to read.
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);
@@ -30,7 +32,7 @@ impl Paper {
 }
 
 fn view() -> View {
-    View { style: Style { color: false }, verbosity: Verbosity::Normal, diff: false }
+    View { style: Style { color: false }, verbosity: Verbosity::Normal, diff: false, columns: None }
 }
 
 fn options(format: Format, view: View) -> Options {
@@ -281,64 +283,66 @@ fn json_is_one_document() {
         &["web01"],
         events,
         expect![[r#"
-        {
-          "version": 1,
-          "run": "20260314-150926-kxqz",
-          "kind": "playbook",
-          "name": "fix-dns",
-          "of": null,
-          "who": "alice@laptop",
-          "pattern": "prod",
-          "check": false,
-          "epoch": 7,
-          "started": "2026-03-14T15:09:26Z",
-          "ended": "2026-03-14T15:09:31.1Z",
-          "took_secs": 5.1,
-          "exit": 6,
-          "interrupted": false,
-          "params": {},
-          "outcomes": {
-            "changed": 1
-          },
-          "hosts": [
             {
-              "host": "web01",
-              "outcome": "changed",
-              "failure": null,
-              "attempts": 1,
+              "version": 1,
+              "run": "20260314-150926-kxqz",
+              "kind": "playbook",
+              "name": "fix-dns",
+              "of": null,
+              "who": "alice@laptop",
+              "pattern": "prod",
+              "check": false,
+              "epoch": 7,
               "started": "2026-03-14T15:09:26Z",
-              "ended": "2026-03-14T15:09:28.1Z",
-              "took_secs": 2.1,
-              "settled_by": null,
-              "counts": {
-                "ok": 0,
-                "changed": 1,
-                "skipped": 0,
-                "failed": 0,
-                "unknown": 0
+              "ended": "2026-03-14T15:09:31.1Z",
+              "took_secs": 5.1,
+              "exit": 6,
+              "interrupted": false,
+              "params": {},
+              "outcomes": {
+                "changed": 1
               },
-              "steps": [
+              "hosts": [
                 {
-                  "step": 0,
-                  "item": null,
-                  "name": "dockerd hands out resolvers",
+                  "host": "web01",
                   "outcome": "changed",
-                  "took_secs": 0.4,
-                  "tries": 1,
-                  "changes": [
-                    "write /etc/docker/daemon.json"
-                  ],
-                  "diff": "--- /etc/docker/daemon.json\n+++ /etc/docker/daemon.json\n@@ -1 +1 @@\n-{}\n+{\"dns\": []}\n",
-                  "notes": [],
                   "failure": null,
-                  "ignored": false,
-                  "output": null
+                  "attempts": 1,
+                  "started": "2026-03-14T15:09:26Z",
+                  "ended": "2026-03-14T15:09:28.1Z",
+                  "took_secs": 2.1,
+                  "settled_by": null,
+                  "counts": {
+                    "ok": 0,
+                    "changed": 1,
+                    "skipped": 0,
+                    "failed": 0,
+                    "unknown": 0
+                  },
+                  "checks": null,
+                  "steps": [
+                    {
+                      "step": 0,
+                      "item": null,
+                      "name": "dockerd hands out resolvers",
+                      "outcome": "changed",
+                      "took_secs": 0.4,
+                      "tries": 1,
+                      "changes": [
+                        "write /etc/docker/daemon.json"
+                      ],
+                      "diff": "--- /etc/docker/daemon.json\n+++ /etc/docker/daemon.json\n@@ -1 +1 @@\n-{}\n+{\"dns\": []}\n",
+                      "notes": [],
+                      "findings": [],
+                      "failure": null,
+                      "ignored": false,
+                      "output": null
+                    }
+                  ]
                 }
               ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -356,7 +360,7 @@ fn jsonl_is_a_line_for_each_event() {
         {"time":"2026-03-14T15:09:26Z","run":"20260314-150926-kxqz","event":"connecting","host":"web01","attempt":1}
         {"time":"2026-03-14T15:09:26.08Z","run":"20260314-150926-kxqz","event":"connected","host":"web01"}
         {"time":"2026-03-14T15:09:26.09Z","run":"20260314-150926-kxqz","event":"sent","host":"web01"}
-        {"time":"2026-03-14T15:09:26.5Z","run":"20260314-150926-kxqz","event":"step_ended","host":"web01","step":0,"item":null,"name":"step 0","outcome":"ok","took_secs":0.4,"tries":1,"changes":[],"diff":null,"notes":[],"failure":null,"ignored":false,"output":null}
+        {"time":"2026-03-14T15:09:26.5Z","run":"20260314-150926-kxqz","event":"step_ended","host":"web01","step":0,"item":null,"name":"step 0","outcome":"ok","took_secs":0.4,"tries":1,"changes":[],"diff":null,"notes":[],"findings":[],"failure":null,"ignored":false,"output":null}
         {"time":"2026-03-14T15:09:28.1Z","run":"20260314-150926-kxqz","event":"host_ended","host":"web01","outcome":"ok","failure":null}
         {"time":"2026-03-14T15:09:28Z","run":"20260314-150926-kxqz","event":"verdict","host":"web01","outcome":"ok","failure":null}
         {"time":"2026-03-14T15:09:31.1Z","run":"20260314-150926-kxqz","event":"run_ended","exit":6}

@@ -99,6 +99,7 @@ fn told(line: &Line, output: Output, ended: &Ended, began: Instant) -> StepEnded
         changes: Vec::new(),
         diff: None,
         output: Some(output),
+        findings: Vec::new(),
         notes: Vec::new(),
         failure: ended.1.clone(),
         ignored: false,

@@ -2,6 +2,7 @@
 
 use super::{Kind, KeyUse, Step, WrongKey};
 use crate::model::evaluated::{Evaluated, one_or_more};
+use crate::model::finding::{Finding, Verdict};
 use crate::model::op::Plan;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
@@ -20,6 +21,8 @@ pub struct Assert {
     message: Option<String>,
     /// What to say when all are true.
     success: Option<String>,
+    /// Tell each expression as a finding of this group, in the run's report, and not only the ones that are false.
+    group: Option<String>,
 }
 
 impl Kind for Assert {
@@ -36,6 +39,12 @@ that = [
 ]
 message = "this playbook is for Debian and Ubuntu with half a gigabyte of memory"
 success = "{{ facts.os.name }} will do"
+
+[[steps]]
+name = "the host is large enough"
+[steps.assert]
+that = ["facts.cpus >= 2", "facts.memory.total >= 2 * 1024 ** 3"]
+group = "size"          # a report tells each, and how many of them hold
 "#;
 }
 
@@ -48,6 +57,9 @@ impl Step for Assert {
     }
 
     fn plan(&self, _: &dyn Probe) -> Result<Plan> {
+        if let Some(group) = &self.group {
+            return Ok(Plan::found(self.findings(group)));
+        }
         let wrong: Vec<&Evaluated> = self.that.iter().filter(|one| !one.is_true()).collect();
         if wrong.is_empty() {
             return Ok(Plan { notes: self.success.iter().cloned().collect(), ..Plan::nothing() });
@@ -58,6 +70,17 @@ impl Step for Assert {
             Some(message) => Failure { why: format!("{message} ({})", failure.why), ..failure },
             None => failure,
         })
+    }
+}
+
+impl Assert {
+    fn findings(&self, group: &str) -> Vec<Finding> {
+        let finding = |one: &Evaluated| {
+            let verdict = Verdict::of(one.is_true());
+            let finding = Finding::new(group, &one.expression, verdict, format!("it is {}", one.value));
+            Finding { hint: self.message.clone().filter(|_| !one.is_true()), ..finding }
+        };
+        self.that.iter().map(finding).collect()
     }
 }
 
@@ -75,7 +98,7 @@ pub fn expressions(generator: &mut schemars::SchemaGenerator) -> schemars::Schem
 
 #[cfg(all(test, feature = "controller"))]
 mod tests {
-    use crate::testing::{host, parse};
+    use crate::testing::{found, host, parse};
 
     const TRUE: &str = "{ expression = 'a == 1', value = true }";
     const FALSE: &str = "{ expression = 'b == 2', value = false }";
@@ -100,6 +123,15 @@ mod tests {
         assert_eq!(
             asserted(&format!("that = [{TRUE}, {FALSE}, {EMPTY}]\nmessage = 'not this host'")),
             "assert: not this host (b == 2 is false; names is [])"
+        );
+    }
+
+    #[test]
+    fn tells_each_as_a_finding_of_its_group() {
+        let keys = format!("that = [{TRUE}, {FALSE}]\nmessage = 'buy a larger one'\ngroup = 'size'");
+        assert_eq!(
+            found(&host(&[]), "assert", &keys).unwrap(),
+            "pass    size a == 1: it is true\nfail    size b == 2: it is false\n"
         );
     }
 

@@ -284,7 +284,8 @@ mod tests {
               ],
               "once": true,
               "result": {},
-              "notes": []
+              "notes": [],
+              "findings": []
             }"#]]
         .assert_eq(&serde_json::to_string_pretty(&plan).unwrap());
     }

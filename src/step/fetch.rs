@@ -66,7 +66,7 @@ impl Step for Fetch {
         self.refuse_unfit(&stat)?;
         let same = self.have.is_some() && host.digest(&path)? == self.have;
         let ops = if same { Vec::new() } else { vec![Op::Fetch { path, to: to.clone() }] };
-        Ok(Plan { ops, once: true, result: self.told(&to, stat.size), notes: Vec::new() })
+        Ok(Plan { once: true, result: self.told(&to, stat.size), ..Plan::of(ops) })
     }
 }
 

@@ -39,6 +39,7 @@ install_packages() {
   [ -x /usr/sbin/debootstrap ] || missing+=(debootstrap)
   command -v ssh-keygen >/dev/null || missing+=(openssh-client)
   command -v ip >/dev/null || missing+=(iproute2)
+  command -v npm >/dev/null || missing+=(npm)
   command -v flock >/dev/null || missing+=(util-linux)
   [ ${#missing[@]} = 0 ] && return
   say "installing ${missing[*]}"

@@ -12,7 +12,7 @@ debootstrap_packages=openssh-server,systemd,systemd-sysv,libpam-systemd,dbus,sud
 digest() { sha256sum | cut -c1-12; }
 
 debootstrap_digest=$(printf '%s ' "$suite" "$components" "$debootstrap_packages" | digest)
-recipe_digest=$({ printf '%s ' "$debootstrap_digest"; cat "$lab_dir"/image/*; } | digest)
+recipe_digest=$({ printf '%s ' "$debootstrap_digest"; cat "$lab_dir"/image/* "$lab_dir"/pm2/*; } | digest)
 debootstrap_tag=$image:debootstrap-$debootstrap_digest
 base_tag=$image:base-$recipe_digest
 full_tag=$image:full-$recipe_digest

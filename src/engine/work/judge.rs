@@ -8,6 +8,7 @@ use crate::model::job::JobStep;
 use crate::model::op::registered;
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
+use serde_json::json;
 
 /// The name under which `until`, `failed_when` and `changed_when` know the step's own result.
 const RESULT: &str = "result";
@@ -27,9 +28,11 @@ impl Worker<'_, '_, '_> {
         report.failure = tried.err();
         report.notes = done.notes.iter().chain(&done.unknown).cloned().collect();
         report.diff = Some(done.diff).filter(|diff| !diff.is_empty());
-        let known = fields(report.outcome, done.output.as_ref(), &done.result);
+        let mut known = fields(report.outcome, done.output.as_ref(), &done.result);
+        known.insert("findings".to_string(), json!(done.findings));
         let partial = done.unknown.is_some() || (check && done.unpredicted);
         report.changes = done.changes;
+        report.findings = done.findings;
         report.output = done.output;
         let mut result = Registered { known, partial };
         if let Err(failure) = self.apply_opinions(step, locals, report, &mut result) {

@@ -118,8 +118,10 @@ impl<'a> Worker<'a, '_, '_> {
             ended.result.known.insert(step.loop_var.clone(), item);
             results.push(Value::Object(ended.result.known));
             if ended.outcome == StepOutcome::Failed {
-                all.failure = ended.failure;
-                break;
+                all.failure = all.failure.or(ended.failure);
+                if !self.goes_on() {
+                    break;
+                }
             }
         }
         all.result.known = fields(all.outcome, None, &Values::new());
@@ -255,7 +257,7 @@ impl<'a> Worker<'a, '_, '_> {
             dressed: &dressed,
             diff: self.job.diff && !step.no_log,
             deadline,
-            any_status: step.failed_when.is_some(),
+            judged_elsewhere: step.failed_when.is_some(),
             owes: with(&self.notified, &step.notify),
             link: self.link,
             target: &mut self.target,
@@ -314,6 +316,7 @@ fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant
         diff: None,
         output: None,
         notes: Vec::new(),
+        findings: Vec::new(),
         failure: None,
         ignored: false,
     }

@@ -14,6 +14,8 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
 
+mod findings;
+
 /// A step as a test writes it.
 #[derive(Deserialize)]
 struct Written {
@@ -51,7 +53,7 @@ struct WrittenJob {
     #[serde(default)]
     always: Vec<Written>,
     #[serde(default)]
-    undo_on_failure: bool,
+    on_failure: OnFailure,
 }
 
 fn job(run: &str, mode: Mode, toml: &str) -> Job {
@@ -71,7 +73,7 @@ fn job(run: &str, mode: Mode, toml: &str) -> Job {
         playbook: "test".to_string(),
         mode,
         diff: false,
-        on_failure: if written.undo_on_failure { OnFailure::Undo } else { OnFailure::Stop },
+        on_failure: written.on_failure,
         steps: steps(written.steps),
         handlers: steps(written.handlers),
         rescue: steps(written.rescue),
@@ -160,7 +162,8 @@ fn line(event: &Event) -> String {
             let tries = if step.tries > 1 { format!(" after {} tries", step.tries) } else { String::new() };
             let notes: String = step.notes.iter().map(|note| format!("\n    {note}")).collect();
             let changes: String = step.changes.iter().map(|change| format!("\n    {change}")).collect();
-            format!("{}{item} {}{tries}{changes}{notes}\n", step.name, step.outcome)
+            let findings: String = step.findings.iter().map(|finding| format!("\n    {finding}")).collect();
+            format!("{}{item} {}{tries}{changes}{notes}{findings}\n", step.name, step.outcome)
         }
         Event::Note(note) => format!("note: {note}\n"),
         Event::Settled { run, outcome, steps } => {
@@ -353,7 +356,7 @@ fn a_handler_that_a_stop_left_out_runs_in_the_next_run() {
 #[test]
 fn on_failure_undo_takes_everything_back() {
     let host = host(&[("/a", "old")]);
-    let toml = format!("undo_on_failure = true\n{WITH_HANDLER}");
+    let toml = format!("on_failure = 'undo'\n{WITH_HANDLER}");
     let told = apply(&host, &toml);
     assert!(told.contains("=> undone\n"), "{told}");
     assert_eq!(text(&host, "/a"), "old");

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Adds to base what a VPS has: dockerd with an image of its own, nginx, PostgreSQL, Redis, cron, and the odd login
-# shells. Runs in the image being made.
+# Adds to base what a VPS has: dockerd with an image of its own, docker-compose, nginx, PostgreSQL, MariaDB, Redis, cron,
+# Node.js with pm2, and the odd login shells. Runs in the image being made.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 
@@ -8,13 +8,18 @@ apt-get -q update
 # Memory, not disk, would have to fail for these writes to matter: the image is made anew when it is broken.
 apt-get -q -y -o Dpkg::Options::=--force-unsafe-io install --no-install-recommends \
   docker.io iptables nftables nginx-light postgresql redis-server cron curl ca-certificates dnsmasq-base \
-  fish tcsh strace
+  docker-compose mariadb-server nodejs zstd rsync fish tcsh strace
 apt-get clean
 rm -rf /var/lib/apt/lists/* /usr/share/doc /usr/share/man /usr/share/locale
 rm /usr/sbin/policy-rc.d
 
 useradd --create-home --shell /usr/bin/fish --password '*' fish
 useradd --create-home --shell "$(command -v tcsh)" --password '*' tcsh
+
+# The builder brought it: Debian has no pm2.
+mkdir -p /usr/lib/lab
+cp -r /pm2 /usr/lib/lab/pm2
+ln -s /usr/lib/lab/pm2/node_modules/pm2/bin/pm2 /usr/local/bin/pm2
 
 # The nested image's root file system: busybox and a page to serve.
 rootfs=/usr/lib/lab/busybox
