@@ -6,9 +6,11 @@ use super::import::{Form, Import};
 use super::parse;
 use super::view::View;
 use crate::model::{Failure, Result};
-use oxc_resolver::{ResolveContext, ResolveError, ResolveOptions, ResolverGeneric, TsconfigDiscovery};
+use oxc_resolver::{
+    JSONError, ResolveContext, ResolveError, ResolveOptions, ResolverGeneric, TsconfigDiscovery,
+};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::thread;
 
 /// A configuration further up than this many folders does not speak of a file.
@@ -58,8 +60,8 @@ pub enum Led {
     To(PathBuf),
     /// To something that is not looked for in files: a module of Node's own, a URL, what a tool makes.
     Elsewhere(Elsewhere),
-    /// Nowhere.
-    Nowhere(String),
+    /// Nowhere. With the paths, endings left out, where a file was looked for when it is not a package's.
+    Nowhere(String, Vec<PathBuf>),
 }
 
 /// What is not looked for in files.
@@ -71,6 +73,8 @@ pub enum Elsewhere {
     Url,
     /// `virtual:…`, `bun:…`: a bundler or another runtime makes it.
     Tool,
+    /// A `package.json` on the way to it cannot be read, which is told once and not for each import.
+    Unread,
 }
 
 /// An import and the file it stands in.
@@ -151,11 +155,37 @@ impl Resolver {
         }
         match self.tries(asked, specifier) {
             Ok(led) => led,
+            Err(ResolveError::Json(_)) => Led::Elsewhere(Elsewhere::Unread),
             Err(_) if specifier.contains(':') || specifier.starts_with('\0') => {
                 Led::Elsewhere(Elsewhere::Tool)
             }
-            Err(error) => Led::Nowhere(error.to_string()),
+            Err(error) => Led::Nowhere(error.to_string(), self.aimed_at(asked.file, specifier)),
         }
+    }
+
+    /// Where a file was looked for: beside the one that imports it, or where a configuration's `paths` say.
+    fn aimed_at(&mut self, file: &Path, specifier: &str) -> Vec<PathBuf> {
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        match specifier.as_bytes().first() {
+            Some(b'.') => vec![joined(folder, specifier)],
+            Some(b'/') => vec![joined(&self.root, specifier.trim_start_matches('/'))],
+            _ => {
+                self.configs_above(folder).iter().flat_map(|config| self.aliased(config, specifier)).collect()
+            }
+        }
+    }
+
+    fn aliased(&self, config: &Path, specifier: &str) -> Vec<PathBuf> {
+        let Ok(config) = self.typescript.resolve_tsconfig(config) else { return Vec::new() };
+        let Some(paths) = &config.compiler_options.paths else { return Vec::new() };
+        let fitting =
+            paths.iter().filter_map(|(pattern, targets)| Some((wildcard(pattern, specifier)?, targets)));
+        fitting
+            .flat_map(|(rest, targets)| {
+                targets.iter().map(move |target| target.to_string_lossy().replace('*', rest))
+            })
+            .map(PathBuf::from)
+            .collect()
     }
 
     /// The first error is the one that is told: Node's own.
@@ -182,7 +212,7 @@ impl Resolver {
             })
             .or_else(|| self.by_other_configs(asked.file, specifier))
             .or_else(|| self.from_top(asked.file, specifier));
-        found.ok_or(error)
+        found.ok_or(if is_config(&error) { ResolveError::NotFound(specifier.to_string()) } else { error })
     }
 
     /// jsconfig.json and configurations that do not say that they mean this file: bundlers' plugins read them too.
@@ -223,7 +253,9 @@ impl Resolver {
         let folder = || self.plain.clone_with_options(options).resolve(&self.root, &target.to_string_lossy());
         match self.plain.resolve(&self.root, &target.to_string_lossy()).or_else(|_| folder()) {
             Ok(found) => Led::To(found.into_path_buf()),
-            Err(error) => Led::Nowhere(error.to_string()),
+            Err(error) => {
+                Led::Nowhere(error.to_string(), vec![joined(&self.root, &target.to_string_lossy())])
+            }
         }
     }
 
@@ -290,7 +322,9 @@ fn led(found: Result<oxc_resolver::Resolution, ResolveError>) -> Result<Led, Res
 
 fn is_config(error: &ResolveError) -> bool {
     use ResolveError::*;
-    matches!(error, Json(_) | TsconfigNotFound(_) | TsconfigSelfReference(_) | TsconfigCircularExtend(_))
+    let of_package = |json: &JSONError| json.path.ends_with("package.json");
+    matches!(error, Json(json) if !of_package(json))
+        || matches!(error, TsconfigNotFound(_) | TsconfigSelfReference(_) | TsconfigCircularExtend(_))
 }
 
 /// Without webpack's loaders: `raw!./a.txt`.
@@ -307,4 +341,27 @@ fn scheme(specifier: &str) -> Option<Elsewhere> {
         return Some(Elsewhere::Node);
     }
     starts(&["bun:", "npm:", "jsr:", "deno:", "cloudflare:", "virtual:", "\0"]).then_some(Elsewhere::Tool)
+}
+
+/// A path below a folder, `.` and `..` taken away.
+fn joined(folder: &Path, specifier: &str) -> PathBuf {
+    let path = specifier.split(['?']).next().unwrap_or_default();
+    let mut joined = PathBuf::new();
+    for part in folder.join(path).components() {
+        match part {
+            Component::ParentDir => drop(joined.pop()),
+            Component::CurDir => {}
+            part => joined.push(part),
+        }
+    }
+    joined
+}
+
+/// What `*` stands for when `pattern`, which has at most one, fits. A pattern that is `*` alone says nothing.
+fn wildcard<'s>(pattern: &str, specifier: &'s str) -> Option<&'s str> {
+    match pattern.split_once('*') {
+        None => (pattern == specifier).then_some(""),
+        Some(("", "")) => None,
+        Some((before, after)) => specifier.strip_prefix(before)?.strip_suffix(after),
+    }
 }

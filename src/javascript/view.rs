@@ -48,6 +48,17 @@ impl<'a> View<'a> {
 
     /// What stands at a path, not following a link in its last part.
     pub fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => match self.real(folder)? {
+                Some(real) => self.look(&real.join(name)),
+                None => Ok(None),
+            },
+            _ => self.look(path),
+        }
+    }
+
+    /// What stands at a path whose folders are no links.
+    fn look(&self, path: &Path) -> Result<Option<Stat>> {
         if let Some(known) = self.stats.borrow().get(path) {
             return Ok(known.clone());
         }
@@ -62,7 +73,7 @@ impl<'a> View<'a> {
     /// What stands at a path, links followed.
     pub fn kind(&self, path: &Path) -> Result<Option<FileKind>> {
         let Some(real) = self.real(path)? else { return Ok(None) };
-        Ok(self.stat(&real)?.map(|stat| stat.kind))
+        Ok(self.look(&real)?.map(|stat| stat.kind))
     }
 
     /// The path without links; `None` when nothing is there.
@@ -76,7 +87,7 @@ impl<'a> View<'a> {
                 continue;
             }
             let next = real.join(part);
-            let Some(stat) = self.stat(&next)? else { return Ok(None) };
+            let Some(stat) = self.look(&next)? else { return Ok(None) };
             match stat.target {
                 None => real = next,
                 Some(_) if links == LINK_LIMIT => return Ok(None),
@@ -97,9 +108,10 @@ impl<'a> View<'a> {
         if let Some(known) = self.names.borrow().get(folder) {
             return Ok(known.clone());
         }
-        let names = match self.kind(folder)? {
+        let real = self.real(folder)?.unwrap_or_default();
+        let names = match self.look(&real)?.map(|stat| stat.kind) {
             Some(FileKind::Dir) => {
-                self.host.list(folder).ok().map(|names| Rc::new(names.into_iter().collect()))
+                self.host.list(&real).ok().map(|names| Rc::new(names.into_iter().collect()))
             }
             _ => None,
         };
@@ -109,8 +121,9 @@ impl<'a> View<'a> {
 
     /// The bytes of a regular file; `None` when there is none.
     pub fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        match self.kind(path)? {
-            Some(FileKind::File) => self.host.read(path),
+        let Some(real) = self.real(path)? else { return Ok(None) };
+        match self.look(&real)?.map(|stat| stat.kind) {
+            Some(FileKind::File) => self.host.read(&real),
             _ => Ok(None),
         }
     }

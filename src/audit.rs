@@ -1,0 +1,6 @@
+//! Audits: what a tree holds against what it needs. They look, and their answers are findings.
+
+pub mod imports;
+pub mod nearest;
+pub mod packages;
+pub mod walk;
