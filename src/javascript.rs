@@ -6,4 +6,5 @@ mod blocks;
 pub mod import;
 pub mod parse;
 pub mod resolve;
+pub mod variables;
 pub mod view;

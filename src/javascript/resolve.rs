@@ -109,6 +109,8 @@ struct Resolver {
     require: Oxc,
     typescript: Oxc,
     bundler: Oxc,
+    /// TypeScript that does not know `exports` (`moduleResolution: node10`).
+    typescript_of_old: Oxc,
     /// As `import`, `require` and `bundler`, for files whose tsconfig.json cannot be read.
     plain: Oxc,
     root: PathBuf,
@@ -129,6 +131,8 @@ impl Resolver {
             &["types", "typings", "main"],
             &root,
         )));
+        let before_exports = ResolveOptions { exports_fields: Vec::new(), ..typescript.options().clone() };
+        let typescript_of_old = with(before_exports);
         let fields = ["module", "browser", "main", "svelte", "types", "typings"];
         let bundler = with(options(BUNDLERS, &fields, &root));
         let plain =
@@ -137,6 +141,7 @@ impl Resolver {
             import,
             require,
             typescript,
+            typescript_of_old,
             bundler,
             plain,
             root,
@@ -159,7 +164,7 @@ impl Resolver {
             Err(_) if specifier.contains(':') || specifier.starts_with('\0') => {
                 Led::Elsewhere(Elsewhere::Tool)
             }
-            Err(error) => Led::Nowhere(error.to_string(), self.aimed_at(asked.file, specifier)),
+            Err(error) => Led::Nowhere(why(specifier, &error), self.aimed_at(asked.file, specifier)),
         }
     }
 
@@ -204,6 +209,9 @@ impl Resolver {
             .then(|| led(self.typescript.resolve_file(asked.file, specifier)).ok())
             .flatten()
             .or_else(|| typed.then(|| led(self.typescript.resolve_dts(asked.file, specifier)).ok()).flatten())
+            .or_else(|| {
+                typed.then(|| led(self.typescript_of_old.resolve_file(asked.file, specifier)).ok()).flatten()
+            })
             .or_else(|| led(self.bundler.resolve_file(asked.file, specifier)).ok())
             .or_else(|| {
                 led(self.plain.resolve_file(asked.file, specifier))
@@ -317,6 +325,22 @@ fn led(found: Result<oxc_resolver::Resolution, ResolveError>) -> Result<Led, Res
         // `"browser": { "./a": false }`
         Err(ResolveError::Ignored(_)) => Ok(Led::Elsewhere(Elsewhere::Tool)),
         Err(error) => Err(error),
+    }
+}
+
+fn why(specifier: &str, error: &ResolveError) -> String {
+    match error {
+        ResolveError::PackagePathNotExported { .. } => {
+            format!("{specifier} is not among the exports of its package")
+        }
+        ResolveError::PackageImportNotDefined(..) => {
+            format!("{specifier} is not among the imports of package.json")
+        }
+        ResolveError::InvalidPackageTarget(target, ..) => {
+            format!("{specifier} leads to {target}, which no package may name")
+        }
+        ResolveError::NotFound(_) => format!("{specifier} leads nowhere"),
+        other => format!("{specifier} leads nowhere: {other}"),
     }
 }
 

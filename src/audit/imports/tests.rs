@@ -205,15 +205,11 @@ fn modules_that_are_not_there_are_told_apart() {
     );
     let package =
         [("node_modules/b/package.json", r#"{"exports": {"./y": "./y.js"}}"#), ("node_modules/b/y.js", "")];
-    bad(
-        "import 'b/x'",
-        &package,
-        "fail    imports a.js:1: \"./x\" is not exported under the conditions [\"node\", \"import\", \"module-sync\"] from package /t/node_modules/b (see exports field in /t/node_modules/b/package.json)",
-    );
+    bad("import 'b/x'", &package, "fail    imports a.js:1: b/x is not among the exports of its package");
     bad(
         "import '#x'",
         &[("package.json", r##"{"imports": {"#y": "./b.js"}}"##)],
-        "fail    imports a.js:1: Package import specifier \"#x\" is not defined in package /t/package.json",
+        "fail    imports a.js:1: #x is not among the imports of package.json",
     );
 }
 
