@@ -2,6 +2,7 @@
 //! What needs facts, results or a loop's item waits for the host's agent, with the variables it refers to beside it.
 
 mod arg;
+mod audits;
 mod files;
 mod lint;
 mod named;
@@ -21,6 +22,7 @@ use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::template::Templates;
 use crate::variables::{self, Setting};
+use audits::Audits;
 use files::Files;
 use names::Names;
 use scope::Scope;
@@ -38,6 +40,7 @@ pub struct Renderer<'a> {
     options: &'a Options,
     templates: Templates,
     files: Files<'a>,
+    audits: Audits<'a>,
     /// Of every step kind that the playbook uses.
     schemas: BTreeMap<&'static str, Value>,
     names: Names,
@@ -118,6 +121,7 @@ impl<'a> Renderer<'a> {
             options,
             templates: Templates::new(&files::templates(project)?),
             files: Files::new(project),
+            audits: Audits::new(project),
             names: Names::default(),
             schemas: playbook
                 .all_steps()

@@ -54,6 +54,10 @@ pub enum KeyUse {
     Template,
     /// An expression or a list of them; the step gets each with its value.
     Expression,
+    /// A folder here; the step gets what its imports lead to.
+    Imports,
+    /// A folder here; the step gets the environment variables that it reads.
+    Variables,
 }
 
 /// A row of the table: a step kind without its type.
@@ -166,6 +170,9 @@ kinds![
     http::Http,
     assert::Assert,
     debug::Debug,
+    // deploy and audit
+    env_audit::EnvAudit,
+    imports_audit::ImportsAudit,
 ];
 
 #[cfg(all(test, feature = "controller"))]

@@ -9,6 +9,11 @@ use std::path::Path;
 pub struct Skip(Vec<Vec<String>>);
 
 impl Skip {
+    /// What no audit looks into when nothing is said: git's own files, and what a package manager installed.
+    pub fn usual() -> Skip {
+        Skip([".git", "node_modules"].map(|name| vec!["**".to_string(), name.to_string()]).to_vec())
+    }
+
     /// Reads patterns.
     pub fn parse(patterns: &[impl AsRef<str>]) -> Result<Skip, String> {
         let all = patterns.iter().map(|pattern| {

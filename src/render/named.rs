@@ -3,6 +3,8 @@
 use super::arg::map_of;
 use super::scope::{Needs, Scope};
 use super::step::{Maker, must_be_known};
+use super::audits::Subject;
+use crate::audit::skip::Skip;
 use crate::model::arg::Arg;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value};
@@ -41,11 +43,33 @@ impl Maker<'_> {
                 self.rendered.assets.insert(asset.digest, path);
                 arg
             }),
+            KeyUse::Imports | KeyUse::Variables => {
+                let subject = self.subject(scope, key_use, name)?;
+                self.renderer.audits.of(&subject).map(Arg::Value)
+            }
             KeyUse::Text | KeyUse::Expression => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
         };
         self.keep(content, &entry.node.place)
+    }
+
+    /// A folder that is looked through, and what the keys beside its own say of how.
+    fn subject(&mut self, scope: &Scope, key_use: KeyUse, name: &str) -> Option<Subject> {
+        let mut beside = |key: &str| {
+            let entry = self.step.keys.entries()?.iter().find(|entry| entry.key == key)?;
+            let arg = scope.node(&entry.node, None, &mut self.needs);
+            let known = self.problems.keep(arg)?.known();
+            if known.is_none() {
+                self.problems.push(must_be_known(&entry.node.place));
+            }
+            known
+        };
+        let (exclude, example) = (beside("exclude"), beside("example"));
+        let exclude = exclude.filter(|value| !value.is_null()).map_or_else(|| Ok(Skip::usual()), serde_json::from_value);
+        // What does not fit is told where the step's keys are checked.
+        let example = example.and_then(|value| value.as_str().map(str::to_string));
+        Some(Subject { key_use, source: name.to_string(), exclude: exclude.unwrap_or_default(), example })
     }
 
     /// The rendered text of a file below `templates/`; what it includes goes along when it waits.

@@ -1,6 +1,7 @@
 //! What holds for every row of the table: its example is complete and read, its keys are described.
 
 use super::{KINDS, KeyUse, Row};
+use crate::audit::needs::Needs;
 use crate::model::digest::Digest;
 use crate::model::{Value, Values};
 use serde_json::json;
@@ -93,6 +94,8 @@ fn substituted(row: &Row, keys: &Values) -> Value {
             None => {}
             Some(KeyUse::Asset) => *value = json!({ "digest": Digest::of(b""), "size": 0 }),
             Some(KeyUse::Text | KeyUse::Template) => *value = json!("text\n"),
+            Some(KeyUse::Imports) => *value = json!({ "findings": [] }),
+            Some(KeyUse::Variables) => *value = json!({ "needs": Needs::default() }),
             Some(KeyUse::Expression) => *value = evaluated(value),
         }
     }
