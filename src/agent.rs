@@ -7,20 +7,23 @@ use crate::engine::converge::Link;
 use crate::engine::journal::{self, Store};
 use crate::engine::perform::Assets;
 use crate::engine::work::{self, Verdict};
-use crate::model::digest::{Checked, Digest};
+use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
-use crate::model::job::{InlineAsset, Job};
+use crate::model::job::Job;
 use crate::model::op::Asset;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
 use crate::system::local::{Local, Stopper};
 use crate::wire::{self, Frames};
+use incoming::{Incoming, Piece, Wanted};
 use std::io::{self, Cursor, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+
+mod incoming;
 
 /// Pieces of an asset that may wait to be written. More are left in the channel.
 const PIECES_WAITING: usize = 8;
@@ -49,9 +52,16 @@ fn serve() -> Result<()> {
     let host = root().map_or_else(|| Ok(Local::new()), |root| Local::below(&root))?;
     let (sender, pieces) = sync_channel(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
-    let orders = Orders { frames, pieces: sender, stopping: stopping.clone(), stopper: host.stopper() };
+    let wanted = Wanted::default();
+    let orders = Orders {
+        frames,
+        pieces: sender,
+        wanted: wanted.clone(),
+        stopping: stopping.clone(),
+        stopper: host.stopper(),
+    };
     std::thread::spawn(move || orders.follow());
-    let channel = Channel::new(&job, pieces, stopping);
+    let channel = Channel::new(&job, Incoming::new(pieces, wanted), stopping);
     channel.tell(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -88,14 +98,9 @@ fn state_folder() -> HostPath {
 struct Orders {
     frames: Frames,
     pieces: SyncSender<Piece>,
+    wanted: Wanted,
     stopping: Arc<AtomicBool>,
     stopper: Stopper,
-}
-
-/// A piece of an asset.
-struct Piece {
-    bytes: Vec<u8>,
-    last: bool,
 }
 
 impl Orders {
@@ -103,10 +108,11 @@ impl Orders {
     fn follow(mut self) {
         while let Ok(Some(order)) = wire::read::<Order>(&mut self.frames, &mut io::stdin().lock()) {
             match order {
-                Order::Asset { chunk, last, .. } => {
-                    if self.pieces.send(Piece { bytes: chunk, last }).is_err() {
-                        break;
-                    }
+                Order::Asset { request, digest, chunk, last } => {
+                    self.pass_on(Piece { request, digest, bytes: Ok(chunk), last });
+                }
+                Order::NoAsset { request, digest, why } => {
+                    self.pass_on(Piece { request, digest, bytes: Err(why), last: true });
                 }
                 Order::Stop => self.stopping.store(true, Ordering::SeqCst),
                 Order::Kill => {
@@ -118,19 +124,27 @@ impl Orders {
         }
         self.stopping.store(true, Ordering::SeqCst);
     }
+
+    /// What nobody waits for any more is dropped, so that orders behind it are heard.
+    fn pass_on(&self, piece: Piece) {
+        if self.wanted.is(piece.request) {
+            // The engine has ended when nobody receives; the channel is closed next.
+            let _engine_ended = self.pieces.send(piece);
+        }
+    }
 }
 
 /// The controller, as the engine sees it.
 struct Channel<'a> {
-    inline: &'a [InlineAsset],
+    job: &'a Job,
     out: Mutex<io::Stdout>,
-    pieces: Receiver<Piece>,
+    incoming: Incoming,
     stopping: Arc<AtomicBool>,
 }
 
 impl<'a> Channel<'a> {
-    fn new(job: &'a Job, pieces: Receiver<Piece>, stopping: Arc<AtomicBool>) -> Self {
-        let channel = Channel { inline: &job.assets, out: Mutex::new(io::stdout()), pieces, stopping };
+    fn new(job: &'a Job, incoming: Incoming, stopping: Arc<AtomicBool>) -> Self {
+        let channel = Channel { job, out: Mutex::new(io::stdout()), incoming, stopping };
         channel.write(wire::MARKER);
         channel
     }
@@ -159,34 +173,14 @@ impl Link for Channel<'_> {
 
 impl Assets for Channel<'_> {
     fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
-        if let Some(inline) = self.inline.iter().find(|inline| inline.asset == *asset) {
-            return Ok(Box::new(Cursor::new(&inline.bytes)));
+        match self.job.inline(asset) {
+            Some(bytes) => Ok(Box::new(Cursor::new(bytes))),
+            None => self.incoming.open(asset, &|event| self.tell(event)),
         }
-        self.tell(Event::Need(asset.digest.clone()));
-        let pieces = Pieces { channel: self, waiting: Cursor::default(), ended: false };
-        Ok(Box::new(Checked::new(pieces, &asset.digest)))
     }
-}
 
-/// Reads an asset from the channel as its pieces arrive.
-struct Pieces<'a> {
-    channel: &'a Channel<'a>,
-    waiting: Cursor<Vec<u8>>,
-    ended: bool,
-}
-
-impl Read for Pieces<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let n = self.waiting.read(buffer)?;
-            if n > 0 || self.ended {
-                return Ok(n);
-            }
-            let piece = self.channel.pieces.recv();
-            let piece =
-                piece.map_err(|_| io::Error::other("the controller went away while it sent the file"))?;
-            self.ended = piece.last;
-            self.waiting = Cursor::new(piece.bytes);
-        }
+    fn expect(&self, assets: Vec<Asset>) {
+        let asked = assets.into_iter().filter(|asset| self.job.inline(asset).is_none()).collect();
+        self.incoming.expect(asked, &|event| self.tell(event));
     }
 }

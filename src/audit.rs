@@ -9,5 +9,13 @@ pub mod needs;
 pub mod packages;
 pub mod placeholder;
 pub mod settings;
-pub mod skip;
+pub mod trees;
 pub mod walk;
+
+use crate::model::tree::pattern::Pattern;
+
+/// What no audit looks into when nothing is said: git's own files, and what a package manager installed.
+pub fn usual() -> Vec<Pattern> {
+    let names = [".git", "node_modules"].into_iter();
+    names.filter_map(|name| Pattern::try_from(name.to_string()).ok()).collect()
+}

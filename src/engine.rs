@@ -1,6 +1,7 @@
 //! The engine: plans each step just before applying it, journals, performs, and plans again until nothing is left.
 //! It is the same over every [`System`](crate::system::System); check mode is this engine over a pretended one.
 
+pub mod batch;
 pub mod confirm;
 pub mod context;
 pub mod converge;
@@ -9,6 +10,7 @@ pub mod entry;
 pub mod facts;
 pub mod journal;
 pub mod perform;
+pub mod told;
 pub mod undo;
 pub mod wait;
 pub mod work;

@@ -6,9 +6,12 @@ pub mod audit;
 pub mod engine;
 pub mod javascript;
 pub mod model;
+pub mod nginx;
+pub mod sql;
 pub mod step;
 pub mod system;
 pub mod template;
+pub mod tree;
 pub mod wanted;
 pub mod wire;
 

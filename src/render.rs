@@ -3,19 +3,20 @@
 
 mod arg;
 mod audits;
+pub mod contents;
 mod files;
 mod lint;
 mod named;
 mod names;
 mod scope;
 mod step;
+mod trees;
 
 pub use lint::lint;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
-use crate::model::digest::Digest;
 use crate::model::job::{InlineAsset, Job, JobStep, Mode, RunId};
 use crate::model::{Value, Values};
 use crate::playbook::{Playbook, Step};
@@ -23,11 +24,12 @@ use crate::project::Project;
 use crate::template::Templates;
 use crate::variables::{self, Setting};
 use audits::Audits;
+use contents::Contents;
 use files::Files;
 use names::Names;
 use scope::Scope;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use trees::Trees;
 
 /// Renders one playbook for the hosts of a run.
 pub struct Renderer<'a> {
@@ -40,7 +42,8 @@ pub struct Renderer<'a> {
     options: &'a Options,
     templates: Templates,
     files: Files<'a>,
-    audits: Audits<'a>,
+    audits: Audits,
+    trees: Trees<'a>,
     /// Of every step kind that the playbook uses.
     schemas: BTreeMap<&'static str, Value>,
     names: Names,
@@ -96,8 +99,8 @@ pub struct Options {
 pub struct Rendered {
     /// The job.
     pub job: Job,
-    /// Where the assets are that are too large to travel in it.
-    pub assets: BTreeMap<Digest, PathBuf>,
+    /// Where the bytes are that do not travel in it.
+    pub contents: Contents,
 }
 
 /// Small assets travel in the job until they come to this many bytes together; the others are asked for.
@@ -121,7 +124,8 @@ impl<'a> Renderer<'a> {
             options,
             templates: Templates::new(&files::templates(project)?),
             files: Files::new(project),
-            audits: Audits::new(project),
+            audits: Audits::default(),
+            trees: Trees::new(project),
             names: Names::default(),
             schemas: playbook
                 .all_steps()
@@ -162,7 +166,7 @@ impl<'a> Renderer<'a> {
         if problems.errors() > 0 {
             return Err(problems.redact(&scope.secrets()));
         }
-        let mut rendered = Rendered { job: self.blank_job(host), assets: BTreeMap::new() };
+        let mut rendered = Rendered { job: self.blank_job(host), contents: Contents::default() };
         let mut index = 0;
         let mut started = false;
         let lists =
@@ -209,13 +213,13 @@ impl<'a> Renderer<'a> {
     /// Moves the small assets into the job.
     fn add_assets(&self, rendered: &mut Rendered) {
         let mut total = 0;
-        for (digest, path) in std::mem::take(&mut rendered.assets) {
+        for (digest, path) in std::mem::take(&mut rendered.contents.files) {
             match self.files.small(&path).filter(|bytes| total + bytes.1.len() <= INLINE_TOTAL) {
                 Some((asset, bytes)) => {
                     total += bytes.len();
                     rendered.job.assets.push(InlineAsset { asset, bytes });
                 }
-                None => drop(rendered.assets.insert(digest, path)),
+                None => drop(rendered.contents.files.insert(digest, path)),
             }
         }
     }

@@ -1,14 +1,14 @@
 //! Runs work on many hosts at once: how many, in which batches, when to stop, what to take back.
 
 use crate::keys::Share;
-use crate::model::digest::Digest;
 use crate::model::job::{Job, OnFailure, RunId};
 use crate::model::outcome::HostOutcome;
 use crate::model::run::{HostEvent, RunEvent, What};
 use crate::model::{Failure, Result};
+use crate::render::contents::Contents;
 use crate::ssh::ship::Become;
 use crate::ssh::{Shared, Target};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub struct Work {
 #[derive(Clone)]
 pub enum Task {
     /// A job, by agent or shell, with the files that it may ask for.
-    Job(Box<Job>, BTreeMap<Digest, PathBuf>),
+    Job(Box<Job>, Contents),
     /// One line of shell text, by the login shell alone.
     Command(String),
 }
@@ -266,7 +266,7 @@ fn undo_of(work: &Work, options: &Options) -> Option<Work> {
     let Task::Job(job, _) = &work.task else { return None };
     let undo = taking_back(job, job.run.clone());
     (options.on_failure == OnFailure::Undo)
-        .then(|| Work { task: Task::Job(Box::new(undo), BTreeMap::new()), ..work.clone() })
+        .then(|| Work { task: Task::Job(Box::new(undo), Contents::default()), ..work.clone() })
 }
 
 /// A job like `job` that does nothing but take `run` back.
@@ -278,6 +278,7 @@ pub fn taking_back(job: &Job, run: RunId) -> Job {
         rescue: Vec::new(),
         always: Vec::new(),
         assets: Vec::new(),
+        trees: Default::default(),
         settle: Vec::new(),
         ..job.clone()
     }

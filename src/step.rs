@@ -1,7 +1,7 @@
 //! Step kinds: each one file below, with its keys, a documented example, what it plans, and its tests. The table at the
 //! end of this file lists them; parser, reference, JSON Schema and lint all walk that table.
 
-use crate::model::op::Plan;
+use crate::model::op::{Answer, Plan, Run};
 use crate::model::{Failure, Result, Value};
 use crate::system::Probe;
 use serde::de::DeserializeOwned;
@@ -10,6 +10,11 @@ use serde::de::DeserializeOwned;
 pub trait Step: Send + Sync {
     /// What would make the host as this step wants it. Called again after its ops were performed, until it is empty.
     fn plan(&self, host: &dyn Probe) -> Result<Plan>;
+
+    /// What a refused command of this step's plan means, where its last line of output tells too little.
+    fn explain(&self, _run: &Run, _answer: &Answer) -> Option<Failure> {
+        None
+    }
 
     /// Refuses keys that fit one by one but not together, so that a playbook is refused before anything is contacted.
     fn check(&self) -> Result<(), WrongKey> {
@@ -50,14 +55,30 @@ pub enum KeyUse {
     Asset,
     /// The path of a file below `files/`; the step gets its text.
     Text,
+    /// The path of a folder below `files/`; the step gets the [`NamedText`]s in it, sorted by name, without those of
+    /// folders in it.
+    Texts,
     /// The path of a template below `templates/`; the step gets the rendered text.
     Template,
+    /// A folder or archive of the controller: below `files/`, else in the project, else `/…` or `~/…`. The step gets a
+    /// [`Named`](crate::model::tree::Named) tree; its keys `exclude` and `strip` choose what is read.
+    Tree,
     /// An expression or a list of them; the step gets each with its value.
     Expression,
     /// A folder here; the step gets what its imports lead to.
     Imports,
     /// A folder here; the step gets the environment variables that it reads.
     Variables,
+}
+
+/// A text file of a folder on the controller.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "controller", derive(serde::Serialize))]
+pub struct NamedText {
+    /// The file's name.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
 }
 
 /// A row of the table: a step kind without its type.
@@ -159,6 +180,7 @@ kinds![
     line::Line,
     block::Block,
     json::Json,
+    overlay::Overlay,
     fetch::Fetch,
     // system
     package::Package,
@@ -170,7 +192,10 @@ kinds![
     http::Http,
     assert::Assert,
     debug::Debug,
+    // data
+    sql::Sql,
     // deploy and audit
+    tree_audit::TreeAudit,
     env_audit::EnvAudit,
     imports_audit::ImportsAudit,
 ];

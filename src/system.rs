@@ -3,11 +3,16 @@
 //! `Pretend`, which keeps writes in memory. One conformance suite runs against all of them.
 
 use crate::model::digest::Digest;
+use crate::model::job::RunId;
 use crate::model::op::{Answer, Command, Condition, Meta, Observed};
+use crate::model::path::HostPath;
+use crate::model::tree::Tree;
 use crate::model::{Failure, Result};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[cfg(all(test, feature = "controller"))]
 mod conformance;
@@ -57,6 +62,22 @@ pub trait Probe {
     fn pretends(&self) -> bool {
         false
     }
+
+    /// What the job in hand has brought to the host; `None` outside of a job.
+    fn brought(&self) -> Option<&Brought> {
+        None
+    }
+}
+
+/// What a job brings along to its host, for steps that need more than their keys.
+#[derive(Clone, Debug)]
+pub struct Brought {
+    /// The run.
+    pub run: RunId,
+    /// The folder in which windlass keeps what it must remember on this host. It is there, and nobody else's.
+    pub memory: HostPath,
+    /// The trees that steps name.
+    pub trees: BTreeMap<Digest, Arc<Tree>>,
 }
 
 /// Changes a host. Only the engine calls these.
@@ -85,6 +106,15 @@ pub trait System: Probe {
 
     /// Adds bytes to the end of a file (made 0600 when missing) and returns once they are durable.
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()>;
+
+    /// Does what `changes` does to this system, and returns once all of it is durable: many changes of files then cost
+    /// few syncs. In between, a written file may still show its old bytes, and removals and directories are not durable;
+    /// nothing of the files is half done at any time. When `changes` fails, what it wrote last may not have happened.
+    /// Below `within`, no link is followed meanwhile.
+    fn together(&self, within: Option<&Path>, changes: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let _nothing_to_gather = within;
+        changes()
+    }
 
     /// Takes the lock at `path` for as long as this system lives. `holder` is kept in it for the others to read.
     fn lock(&self, path: &Path, holder: &str) -> Result<Lock>;

@@ -2,15 +2,21 @@
 
 use crate::engine::perform::{self, Assets};
 use crate::model::digest::Digest;
-use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Prediction, Run};
+use crate::model::job::RunId;
+use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Op, Prediction, Run};
+use crate::model::tree::{Entry, Inside, Tree, What};
 use crate::model::{Failure, Result, Value, Values};
 use crate::step;
+use crate::system::dressed::Dressed;
 use crate::system::pretend::{Empty, Pretend};
-use crate::system::{Probe, Stat, System};
+use crate::system::{Brought, Probe, Stat, System};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 /// An empty host with these files, whose directories are made.
 pub fn host(files: &[(&str, &str)]) -> Pretend<'static> {
@@ -52,26 +58,34 @@ pub fn text(host: &Pretend<'_>, path: &str) -> String {
 /// Panics when the second plan is not empty (unless the plan settles by being performed once): every kind is idempotent.
 pub fn apply(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
     let step = parse(kind, keys)?;
-    let plan = step.plan(host)?;
+    let brought = brought();
+    host.furnish(&brought.memory);
+    let dressed = Dressed { host, user: None, environment: BTreeMap::new(), brought: &brought };
+    let plan = step.plan(&dressed)?;
     let mut told = String::new();
     for op in &plan.ops {
-        perform::change(host, op, &NoAssets)?;
-        if let crate::model::op::Op::Run(run) = op {
+        perform::change(host, op, &TestAssets)?;
+        if let Op::Run(run) = op {
             host.suppose(run);
         }
         host.settle();
-        writeln!(told, "{}", perform::describe(op)).expect("writing to a string");
+        if !is_memory(op) {
+            writeln!(told, "{}", perform::describe(op)).expect("writing to a string");
+        }
     }
     if !plan.once {
-        assert_eq!(step.plan(host)?.ops, [], "the second plan must be empty");
+        assert_eq!(step.plan(&dressed)?.ops, [], "the second plan must be empty");
     }
     Ok(told)
 }
 
 /// Tells what a step would do, a line an op, and does nothing.
 pub fn planned(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
-    let plan = parse(kind, keys)?.plan(host)?;
-    Ok(plan.ops.iter().map(|op| perform::describe(op) + "\n").collect())
+    let brought = brought();
+    host.furnish(&brought.memory);
+    let dressed = Dressed { host, user: None, environment: BTreeMap::new(), brought: &brought };
+    let plan = parse(kind, keys)?.plan(&dressed)?;
+    Ok(plan.ops.iter().filter(|op| !is_memory(op)).map(|op| perform::describe(op) + "\n").collect())
 }
 
 /// Tells what a step finds, a line a finding.
@@ -129,11 +143,52 @@ impl Probe for Sees {
     }
 }
 
-struct NoAssets;
+thread_local! {
+    /// What the job of this test's steps brings: trees, and the bytes of their files.
+    static TREES: RefCell<BTreeMap<Digest, Arc<Tree>>> = RefCell::default();
+    static BYTES: RefCell<BTreeMap<Digest, Vec<u8>>> = RefCell::default();
+}
 
-impl Assets for NoAssets {
+/// A tree for a step's key: `PATH`, `PATH -> TARGET` for a link, `PATH/` for a directory, with the content of files.
+/// What it gives is the key's value as TOML.
+pub fn tree(source: &str, entries: &[(&str, &str)]) -> String {
+    let entry = |(path, content): &(&str, &str)| {
+        let (path, what, mode) = match (path.split_once(" -> "), path.strip_suffix('/')) {
+            (Some((path, target)), _) => (path, What::Link(target.into()), 0o777),
+            (None, Some(path)) => (path, What::Dir, 0o755),
+            (None, None) => (*path, What::File(asset(content)), 0o644),
+        };
+        Entry { path: Inside::new(path).expect("a path inside"), what, mode }
+    };
+    let tree = Tree::new(entries.iter().map(entry).collect()).expect("a tree");
+    let name = tree.name().expect("a name");
+    TREES.with_borrow_mut(|trees| trees.insert(name.clone(), Arc::new(tree)));
+    format!("{{ source = '{source}', tree = '{name}' }}")
+}
+
+fn asset(content: &str) -> Asset {
+    let asset = Asset { digest: Digest::of(content.as_bytes()), size: content.len() as u64 };
+    BYTES.with_borrow_mut(|bytes| bytes.insert(asset.digest.clone(), content.as_bytes().to_vec()));
+    asset
+}
+
+/// What a job of this test brings.
+pub fn brought() -> Brought {
+    let run = RunId::try_from("1-test".to_string()).expect("a run's name");
+    Brought { run, memory: "/var/lib/windlass".into(), trees: TREES.with_borrow(Clone::clone) }
+}
+
+fn is_memory(op: &Op) -> bool {
+    op.path().is_some_and(|path| path.starts_with(brought().memory))
+}
+
+struct TestAssets;
+
+impl Assets for TestAssets {
     fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
-        Err(Failure::new(format!("open asset {}", asset.digest), "unit tests have none"))
+        let bytes = BYTES.with_borrow(|bytes| bytes.get(&asset.digest).cloned());
+        let missing = || Failure::new(format!("open asset {}", asset.digest), "no tree of this test has it");
+        Ok(Box::new(Cursor::new(bytes.ok_or_else(missing)?)))
     }
 }
 

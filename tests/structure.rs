@@ -12,8 +12,8 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["wire", "template", "source"],
     &["system", "diagnostic"],
-    &["wanted", "keys", "javascript"],
-    &["audit"],
+    &["wanted", "keys", "nginx", "sql", "javascript"],
+    &["tree", "audit"],
     &["step"],
     &["engine"],
     &["agent", "agent_binary"],
@@ -43,7 +43,21 @@ const KNOTS: &[(&str, &str, &str)] = &[
 ];
 
 /// What hosts run: synchronous, and without the controller's libraries.
-const ON_HOSTS: &[&str] = &["model", "wire", "template", "system", "wanted", "javascript", "audit", "step", "engine", "agent"];
+const ON_HOSTS: &[&str] = &[
+    "model",
+    "wire",
+    "template",
+    "system",
+    "wanted",
+    "nginx",
+    "sql",
+    "javascript",
+    "tree",
+    "audit",
+    "step",
+    "engine",
+    "agent",
+];
 
 /// The most lines a file may have, tests included.
 const LINES: usize = 500;

@@ -5,11 +5,11 @@ mod text;
 
 use super::dotenv;
 use super::needs::Needs;
-use super::skip::Skip;
 use super::walk;
 use crate::javascript::view::View;
 use crate::javascript::{parse, variables};
 use crate::model::Result;
+use crate::model::tree::pattern::Pattern;
 use crate::system::Probe;
 use std::path::Path;
 
@@ -17,14 +17,15 @@ use std::path::Path;
 const BYTES_LIMIT: u64 = 1 << 20;
 
 /// Names of examples, when none is given.
-const EXAMPLES: &[&str] = &[".env.example", ".env.sample", ".env.template", ".env.dist", "env.example", "example.env"];
+const EXAMPLES: &[&str] =
+    &[".env.example", ".env.sample", ".env.template", ".env.dist", "env.example", "example.env"];
 
 /// What the tree at `root` needs. `example` is the path of an example below it; without one, those that are usually
 /// there are read.
-pub fn of(host: &dyn Probe, root: &Path, skip: &Skip, example: Option<&str>) -> Result<Needs> {
+pub fn of(host: &dyn Probe, root: &Path, exclude: &[Pattern], example: Option<&str>) -> Result<Needs> {
     let view = View::of(host, root)?;
     let mut needs = Needs::default();
-    for path in walk::files(&view, &|path| skip.skips(path))? {
+    for path in walk::files(&view, exclude)? {
         let name = view.name(&path);
         if !is_read(&name, &path, example) {
             continue;
@@ -42,7 +43,11 @@ pub fn of(host: &dyn Probe, root: &Path, skip: &Skip, example: Option<&str>) -> 
 }
 
 fn is_read(name: &str, path: &Path, example: Option<&str>) -> bool {
-    is_example(name, example) || compose::is_compose(name) || is_dockerfile(name) || parse::is_source(path) || text::language(path).is_some()
+    is_example(name, example)
+        || compose::is_compose(name)
+        || is_dockerfile(name)
+        || parse::is_source(path)
+        || text::language(path).is_some()
 }
 
 fn is_example(name: &str, example: Option<&str>) -> bool {
@@ -62,7 +67,9 @@ fn add(needs: &mut Needs, name: &str, path: &Path, text: &str, example: Option<&
     } else if compose::is_compose(name) {
         compose::add(needs, name, text);
     } else if is_dockerfile(name) {
-        text::gives(text).into_iter().for_each(|(variable, line)| needs.give(&variable, format!("{name}:{line}")));
+        text::gives(text)
+            .into_iter()
+            .for_each(|(variable, line)| needs.give(&variable, format!("{name}:{line}")));
     } else if let Some(language) = text::language(path) {
         for (variable, line, optional) in language.reads(text) {
             needs.read(&variable, format!("{name}:{line}"), optional);
@@ -78,10 +85,14 @@ fn add_javascript(needs: &mut Needs, name: &str, path: &Path, text: &str) {
         return;
     }
     let (programs, errors) = parse::each(path, text, variables::of);
-    for read in programs.iter().flat_map(|program| &program.all).filter(|read| !is_made_by_a_bundler(&read.name)) {
+    for read in
+        programs.iter().flat_map(|program| &program.all).filter(|read| !is_made_by_a_bundler(&read.name))
+    {
         needs.read(&read.name, format!("{name}:{}", read.line), read.optional);
     }
-    needs.whole.extend(programs.iter().flat_map(|program| &program.whole).map(|line| format!("{name}:{line}")));
+    needs
+        .whole
+        .extend(programs.iter().flat_map(|program| &program.whole).map(|line| format!("{name}:{line}")));
     needs.unread.extend(errors.into_iter().map(|error| (format!("{name}:{}", error.line), error.why)));
 }
 

@@ -9,6 +9,7 @@ use crate::javascript::resolve::{self, Asked, Elsewhere, Led};
 use crate::javascript::view::View;
 use crate::model::Result;
 use crate::model::finding::{Finding, Verdict};
+use crate::model::tree::pattern::Pattern;
 use crate::system::Probe;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,11 +20,11 @@ const GROUP: &str = "imports";
 /// Of places that say the same, so many are named.
 const PLACES: usize = 3;
 
-/// What the imports of the tree at `root` lead to. `skip` chooses files and folders that are not looked into; they can be
-/// imported all the same.
-pub fn of(host: &dyn Probe, root: &Path, skip: &dyn Fn(&Path) -> bool) -> Result<Vec<Finding>> {
+/// What the imports of the tree at `root` lead to. `exclude` chooses files and folders that are not looked into; they can
+/// be imported all the same.
+pub fn of(host: &dyn Probe, root: &Path, exclude: &[Pattern]) -> Result<Vec<Finding>> {
     let view = View::of(host, root)?;
-    let files = walk::files(&view, skip)?;
+    let files = walk::files(&view, exclude)?;
     let sources = read(&view, &files)?;
     let asked: Vec<Asked<'_>> = sources
         .iter()

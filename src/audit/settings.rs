@@ -8,8 +8,31 @@ use std::collections::BTreeMap;
 
 /// What is always in a process's environment, or set by whoever starts it.
 const OF_THE_SYSTEM: &[&str] = &[
-    "HOME", "PATH", "USER", "LOGNAME", "SHELL", "PWD", "OLDPWD", "LANG", "TZ", "TERM", "TMPDIR", "TEMP", "TMP", "HOSTNAME", "CI",
-    "NO_COLOR", "FORCE_COLOR", "COLORTERM", "EDITOR", "VISUAL", "COLUMNS", "LINES", "DISPLAY", "XDG_CONFIG_HOME", "XDG_CACHE_HOME",
+    "HOME",
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "PWD",
+    "OLDPWD",
+    "LANG",
+    "TZ",
+    "TERM",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "HOSTNAME",
+    "CI",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLORTERM",
+    "EDITOR",
+    "VISUAL",
+    "COLUMNS",
+    "LINES",
+    "DISPLAY",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
 ];
 
 /// Of names that are told together, so many are named.
@@ -33,14 +56,20 @@ pub fn compare(needs: &Needs, files: &[EnvFile], ignored: &dyn Fn(&str) -> bool)
     let settings = Settings::of(files);
     let ignored = |name: &str| ignored(name) || is_of_the_system(name);
     let wanted = needs.variables.iter().filter(|(name, _)| !ignored(name));
-    let mut findings: Vec<Finding> = wanted.clone().filter_map(|(name, need)| settings.judge(name, need)).collect();
+    let mut findings: Vec<Finding> =
+        wanted.clone().filter_map(|(name, need)| settings.judge(name, need)).collect();
     findings.sort_by_key(|finding| finding.verdict != Verdict::Fail);
     findings.extend(files.iter().flat_map(wrong_lines));
     findings.extend(settings.twice());
-    let optional = wanted.clone().filter(|(name, need)| need.read && !need.required && !settings.has(name) && need.given.is_none());
+    let optional = wanted
+        .clone()
+        .filter(|(name, need)| need.read && !need.required && !settings.has(name) && need.given.is_none());
     findings.extend(together("not set, and there is a default", optional.map(|(name, _)| name.as_str())));
     let only_example = wanted.clone().filter(|(name, need)| is_only_example(need) && !settings.has(name));
-    findings.extend(together("in an example, not set, and read by nothing", only_example.map(|(name, _)| name.as_str())));
+    findings.extend(together(
+        "in an example, not set, and read by nothing",
+        only_example.map(|(name, _)| name.as_str()),
+    ));
     let unused = settings.last.keys().copied().filter(|name| !ignored(name) && !is_used(needs, name));
     findings.extend(together("set, and read by nothing that was found", unused));
     findings.extend(whole(needs));
@@ -57,7 +86,8 @@ struct Settings<'f> {
 
 impl<'f> Settings<'f> {
     fn of(files: &'f [EnvFile]) -> Settings<'f> {
-        let all = files.iter().flat_map(|file| file.set.iter().map(move |one| (one.name.as_str(), (file, one))));
+        let all =
+            files.iter().flat_map(|file| file.set.iter().map(move |one| (one.name.as_str(), (file, one))));
         Settings { last: all.collect(), files }
     }
 
@@ -74,7 +104,9 @@ impl<'f> Settings<'f> {
         let Some((file, one)) = self.last.get(name) else {
             return match &need.given {
                 Some(place) => Some(found(Verdict::Pass, format!("given by {place}"))),
-                None if need.required => Some(missing(found(Verdict::Fail, format!("not set, and {}", read(need))), need)),
+                None if need.required => {
+                    Some(missing(found(Verdict::Fail, format!("not set, and {}", read(need))), need))
+                }
                 None => None,
             };
         };
@@ -83,7 +115,10 @@ impl<'f> Settings<'f> {
             return Some(found(Verdict::Info, format!("passed on from the environment by {place}")));
         };
         if let Some(why) = placeholder::why(name, value) {
-            return Some(found(Verdict::Fail, format!("a placeholder in {place}: {why}")).hint("put the real value there"));
+            return Some(
+                found(Verdict::Fail, format!("a placeholder in {place}: {why}"))
+                    .hint("put the real value there"),
+            );
         }
         Some(match (value.trim().is_empty(), need.required) {
             (true, true) => found(Verdict::Fail, format!("empty in {place}, and {}", read(need))),
@@ -110,13 +145,20 @@ fn twice_in(file: &EnvFile) -> Vec<Finding> {
                 true => (Verdict::Info, "to the same"),
                 false => (Verdict::Fail, "to different values, of which the last one counts"),
             };
-            Finding::new(GROUP, name, verdict, format!("set {} times in {}, {what}: lines {lines}", all.len(), file.path))
+            Finding::new(
+                GROUP,
+                name,
+                verdict,
+                format!("set {} times in {}, {what}: lines {lines}", all.len(), file.path),
+            )
         })
         .collect()
 }
 
 fn wrong_lines(file: &EnvFile) -> Vec<Finding> {
-    let told = |mistake: &Mistake| Finding::new("files", format!("{}:{}", file.path, mistake.line), Verdict::Fail, mistake.why);
+    let told = |mistake: &Mistake| {
+        Finding::new("files", format!("{}:{}", file.path, mistake.line), Verdict::Fail, mistake.why)
+    };
     file.mistakes.iter().map(told).collect()
 }
 
@@ -162,7 +204,9 @@ fn together<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> Option<Find
 
 fn whole(needs: &Needs) -> Option<Finding> {
     let first = needs.whole.first()?;
-    let seen = format!("the environment is used as a whole at {first}, so not every variable that is read can be known");
+    let seen = format!(
+        "the environment is used as a whole at {first}, so not every variable that is read can be known"
+    );
     Some(Finding::new(GROUP, format!("{} places", needs.whole.len()), Verdict::Info, seen))
 }
 

@@ -1,6 +1,8 @@
 //! The files of a tree, bounded.
 
 use crate::javascript::view::View;
+use crate::model::tree::Inside;
+use crate::model::tree::pattern::Pattern;
 use crate::model::{Failure, Result};
 use crate::system::FileKind;
 use std::path::{Path, PathBuf};
@@ -11,9 +13,9 @@ const FILES_LIMIT: usize = 50_000;
 /// Deeper folders are a mistake, or made to catch who walks them.
 const DEPTH_LIMIT: usize = 64;
 
-/// The regular files below the view's root, sorted, with their whole paths. `skip` is asked with paths below the root.
+/// The regular files below the view's root, sorted, with their whole paths, without what `exclude` chooses.
 /// Links are not followed: what they point to is audited where it is.
-pub fn files(view: &View<'_>, skip: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+pub fn files(view: &View<'_>, exclude: &[Pattern]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![(view.root().to_path_buf(), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -22,7 +24,7 @@ pub fn files(view: &View<'_>, skip: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBu
                 .hint("become root there")
         })?;
         for path in names.iter().map(|name| folder.join(name)) {
-            if skip(path.strip_prefix(view.root()).unwrap_or(&path)) {
+            if is_excluded(view, &path, exclude) {
                 continue;
             }
             match view.stat(&path)?.map(|stat| stat.kind) {
@@ -39,4 +41,9 @@ pub fn files(view: &View<'_>, skip: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBu
     }
     files.sort();
     Ok(files)
+}
+
+fn is_excluded(view: &View<'_>, path: &Path, exclude: &[Pattern]) -> bool {
+    let inside = path.strip_prefix(view.root()).ok().and_then(|path| Inside::new(path).ok());
+    inside.is_some_and(|inside| exclude.iter().any(|pattern| pattern.matches(&inside)))
 }

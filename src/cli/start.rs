@@ -12,6 +12,7 @@ use crate::model::{Failure, Value, Values};
 use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::record;
+use crate::render::contents::Contents;
 use crate::render::{self, Rendered, Renderer};
 use crate::report;
 use crate::run::session::{self, Session};
@@ -19,7 +20,6 @@ use crate::run::{self, FORKS, Task, Work, assets};
 use crate::ssh::ship::{Become, Method};
 use crate::ssh::{Config, Paths, Shared, Target};
 use crate::variables::{self, Setting};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Where files of hosts are kept, below the project.
@@ -193,11 +193,11 @@ fn tasks(
         selection,
         options: &options,
     })?;
-    let task = |Rendered { mut job, assets }| {
+    let task = |Rendered { mut job, contents }| {
         job.nonce = nonce();
         job.controller = controller(chosen);
         assets::name_what_is_there(&mut job, &chosen.project.root.join(FETCHED));
-        Task::Job(Box::new(job), assets)
+        Task::Job(Box::new(job), contents)
     };
     Ok(renderer.jobs()?.into_iter().map(task).collect())
 }
@@ -214,7 +214,7 @@ fn undo_tasks(of: &RunId, name: &str, chosen: &Chosen, hosts: &[&Host], run: &Ru
         undo: Some(of.clone()),
         ..Job::default()
     };
-    hosts.iter().map(|host| Task::Job(Box::new(job(host)), BTreeMap::new())).collect()
+    hosts.iter().map(|host| Task::Job(Box::new(job(host)), Contents::default())).collect()
 }
 
 /// What hosts know this project by.

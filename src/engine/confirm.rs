@@ -12,6 +12,9 @@ const LINES_TOLD: usize = 10;
 /// Nothing is asked when every status is fine: then the playbook judges.
 pub fn accept(host: &dyn Probe, op: &Op, answer: Option<&Answer>) -> Result<()> {
     let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(()) };
+    if was_idle(run, answer) {
+        return Ok(());
+    }
     let refused = match run.accept.accepts(answer.status) {
         false => Some(refused(&run.command, answer)),
         true if run.accept == Accept::Any => None,
@@ -21,6 +24,11 @@ pub fn accept(host: &dyn Probe, op: &Op, answer: Option<&Answer>) -> Result<()> 
         Some(failure) => Err(advised(host, &run.advice, failure, answer)),
         None => Ok(()),
     }
+}
+
+/// Whether a command found that there was nothing left to do.
+pub fn was_idle(run: &Run, answer: &Answer) -> bool {
+    run.idle == Some(answer.status)
 }
 
 fn unconfirmed(host: &dyn Probe, run: &Run, answer: &Answer) -> Result<Option<Failure>> {
@@ -86,6 +94,14 @@ mod tests {
         );
         answer(&host, "systemctl is-active app", 0, "active\n");
         assert!(accept(&host, &restart(), Some(&Answer::default())).is_ok());
+    }
+
+    #[test]
+    fn a_command_may_find_that_nothing_is_left_to_do() {
+        let run = Run { idle: Some(10), confirm: None, ..Run::from(Command::new(["migrate"])) };
+        let host = host(&[]);
+        assert!(accept(&host, &Op::from(run.clone()), Some(&Answer::said(10, ""))).is_ok());
+        assert!(accept(&host, &Op::from(run), Some(&Answer::said(11, ""))).is_err());
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! Brings one step to its end on one host: plan, journal, perform, and plan again until nothing is left to do.
 
+use super::batch;
 use super::confirm;
 use super::diff;
 use super::journal::Journal;
 use super::perform::{self, Assets};
+use super::told::{Changes, Diffs, first_lines, thousands};
 use super::undo::HostReader;
 use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
-use crate::model::op::{Accept, Answer, Condition, Content, Op, Plan, Undo};
+use crate::model::job::RunId;
+use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Undo};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
 use crate::system::dressed::Dressed;
@@ -22,6 +25,12 @@ const ROUNDS: usize = 40;
 
 /// A host's file travels to the controller in pieces of this size, in bytes.
 const PIECE: usize = 256 * 1024;
+
+/// After a batch of so many changes the reader is told how far it is.
+const MANY: usize = 500;
+
+/// Tells every command that changes something which run it belongs to, for those that keep records of their own.
+pub const RUN_VARIABLE: &str = "WINDLASS_RUN";
 
 /// What a job tells and asks while it runs; the controller is at the other end.
 pub trait Link: Assets {
@@ -42,6 +51,8 @@ pub enum Target<'a, 'j> {
 
 /// One try of one step.
 pub struct Attempt<'a, 'b, 'j> {
+    /// The run's name.
+    pub run: &'a RunId,
     /// The step's place in the job.
     pub index: u32,
     /// What it is.
@@ -65,10 +76,10 @@ pub struct Attempt<'a, 'b, 'j> {
 /// What a try did.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// What was or would be done, a line each.
-    pub changes: Vec<String>,
+    /// What was or would be done.
+    pub changes: Changes,
     /// Unified diffs.
-    pub diff: String,
+    pub diffs: Diffs,
     /// The output of the last command.
     pub output: Option<Output>,
     /// What the plan gives to `register`.
@@ -90,7 +101,10 @@ impl Attempt<'_, '_, '_> {
         for _ in 0..ROUNDS {
             let plan = self.step.plan(self.dressed)?;
             done.result.extend(plan.result.clone());
-            done.notes = plan.notes.clone();
+            // What the first look showed is still worth telling when the last one sees everything in its place.
+            done.notes.extend(
+                plan.notes.iter().filter(|note| !done.notes.contains(note)).cloned().collect::<Vec<_>>(),
+            );
             done.findings = finding::bounded(plan.findings.clone());
             if plan.is_empty() {
                 return self.judge(done);
@@ -143,39 +157,97 @@ impl Attempt<'_, '_, '_> {
 
     /// Performs a plan; true when there is no point in planning again.
     fn perform_all(&mut self, plan: &Plan, done: &mut Done) -> Result<bool> {
-        for op in &plan.ops {
-            let op = self.dress(op)?;
-            self.perform(&op, done)?;
+        let assets = assets_of(plan);
+        let announced = !assets.is_empty() && matches!(self.target, Target::Real(..));
+        if announced {
+            self.link.expect(assets);
         }
-        Ok(plan.once || done.unknown.is_some() || done.unpredicted)
+        let performed = self.perform_in_order(plan, done);
+        if announced && performed.is_err() {
+            self.link.expect(Vec::new());
+        }
+        performed.map(|()| plan.once || done.unknown.is_some() || done.unpredicted)
+    }
+
+    fn perform_in_order(&mut self, plan: &Plan, done: &mut Done) -> Result<()> {
+        let mut left = &plan.ops[..];
+        while let Some(first) = left.first() {
+            let count = match batch::length(left) {
+                0 => self.dress(first).and_then(|op| self.perform(&op, done)).map(|()| 1)?,
+                many => self.change_files(&left[..many], plan, done).map(|()| many)?,
+            };
+            left = &left[count..];
+            if count >= MANY && !left.is_empty() {
+                let (all, made) = (thousands(plan.ops.len()), thousands(plan.ops.len() - left.len()));
+                self.link
+                    .tell(Event::Progress { step: self.index, text: format!("{made} of {all} changes") });
+            }
+        }
+        Ok(())
     }
 
     fn perform(&mut self, op: &Op, done: &mut Done) -> Result<()> {
-        if self.diff {
-            done.diff.push_str(&diff::of(self.dressed.host, op).unwrap_or_default());
-        }
         match op {
             Op::Await { condition, within, every } => self.wait(condition, *within, *every, done),
             _ => {
-                self.make_change(op, done)?;
-                done.changes.push(perform::describe(op));
+                if self.make_change(op, done)? {
+                    done.changes.push(op);
+                }
                 Ok(())
             }
         }
     }
 
-    fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<()> {
+    /// Changes of files that do not depend on each other, with one flush of the journal and few syncs.
+    fn change_files(&mut self, ops: &[Op], plan: &Plan, done: &mut Done) -> Result<()> {
+        if self.deadline <= Instant::now() {
+            return Err(times_up(&ops[0]));
+        }
+        let told: Vec<&Op> = ops.iter().filter(|op| !self.is_memory(op)).collect();
+        if self.diff {
+            told.iter().for_each(|op| done.diffs.add(|| diff::of(self.dressed.host, op)));
+        }
         match self.target {
-            Target::Pretended(pretend) => pretend_op(pretend, op, done),
-            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op),
+            Target::Pretended(pretend) => ops.iter().try_for_each(|op| pretend_op(pretend, op, done))?,
             Target::Real(host, journal) => {
                 journal.owe(self.owes.clone())?;
-                journal.intend(self.index, op)?;
-                let answer = perform::change(*host, op, self.link)?;
-                done.output = answer.clone().map(output_of).or(done.output.take());
-                confirm::accept(self.dressed, op, answer.as_ref())
+                journal.intend(self.index, ops, plan.within.as_ref())?;
+                host.together(plan.within.as_deref(), &mut || {
+                    ops.iter().try_for_each(|op| perform::change(*host, op, self.link).map(drop))
+                })?;
             }
         }
+        told.into_iter().for_each(|op| done.changes.push(op));
+        Ok(())
+    }
+
+    /// What windlass only remembers is no change that people ask for.
+    fn is_memory(&self, op: &Op) -> bool {
+        op.path().is_some_and(|path| path.starts_with(&self.dressed.brought.memory))
+    }
+
+    /// Whether it changed something: a command may find that there was nothing left to do.
+    fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<bool> {
+        match self.target {
+            Target::Pretended(pretend) => pretend_op(pretend, op, done)?,
+            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op)?,
+            Target::Real(host, journal) => {
+                journal.owe(self.owes.clone())?;
+                journal.intend(self.index, std::slice::from_ref(op), None)?;
+                let answer = perform::change(*host, op, self.link)?;
+                done.output = answer.clone().map(output_of).or(done.output.take());
+                return self.accept(op, answer.as_ref());
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is refused is told in the step's own words, where it has some.
+    fn accept(&self, op: &Op, answer: Option<&Answer>) -> Result<bool> {
+        let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(true) };
+        confirm::accept(self.dressed, op, Some(answer))
+            .map_err(|failure| self.step.explain(run, answer).unwrap_or(failure))?;
+        Ok(!confirm::was_idle(run, answer))
     }
 
     fn wait(
@@ -213,12 +285,11 @@ impl Attempt<'_, '_, '_> {
         let Op::Run(run) = op else { return Ok(op.clone()) };
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(
-                Failure::new(perform::describe(op), "the step's time is up").hint("give it a longer timeout")
-            );
+            return Err(times_up(op));
         }
         let mut run = (**run).clone();
         run.command = self.dressed.dress(&run.command);
+        run.command.environment.insert(RUN_VARIABLE.to_string(), self.run.to_string());
         if self.judged_elsewhere {
             run.accept = Accept::Any;
         }
@@ -230,9 +301,22 @@ impl Attempt<'_, '_, '_> {
     }
 }
 
+fn times_up(op: &Op) -> Failure {
+    Failure::new(perform::describe(op), "the step's time is up").hint("give it a longer timeout")
+}
+
+/// What a plan's writes need from the controller, in the order in which they are made.
+fn assets_of(plan: &Plan) -> Vec<Asset> {
+    let asset = |op: &Op| match op {
+        Op::Write { content: Content::Asset(asset), .. } => Some(asset.clone()),
+        _ => None,
+    };
+    plan.ops.iter().filter_map(asset).collect()
+}
+
 /// What was done and is wanted again had no effect; doing it once more would only do harm.
 fn without_effect(plan: &Plan) -> Failure {
-    let what: Vec<String> = plan.ops.iter().map(perform::describe).collect();
+    let what: Vec<String> = first_lines(plan.ops.iter().map(perform::describe).collect());
     Failure::new(what.join(", "), "it was done, and the host is still not as the step wants it")
         .hint("something on the host undoes it, or it cannot have this effect there")
 }
@@ -277,7 +361,7 @@ fn output_of(answer: Answer) -> Output {
 struct Nowhere;
 
 impl Assets for Nowhere {
-    fn open<'a>(&'a self, asset: &crate::model::op::Asset) -> Result<Box<dyn Read + 'a>> {
+    fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
         Err(Failure::new(format!("open asset {}", asset.digest), "check mode opens none"))
     }
 }

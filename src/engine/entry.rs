@@ -14,8 +14,15 @@ use serde::{Deserialize, Serialize};
 pub enum Entry {
     /// First: which run this is.
     Begin { run: RunId, host: String, who: String, epoch: u64, playbook: String, boot_id: String },
-    /// About to change something: how it is taken back.
-    Intent { change: u32, step: u32, what: String, back: Back },
+    /// About to change something: how it is taken back, and below which folder no link may be followed meanwhile.
+    Intent {
+        change: u32,
+        step: u32,
+        what: String,
+        back: Back,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<HostPath>,
+    },
     /// A change was taken back.
     TakenBack { change: u32 },
     /// A step ended.

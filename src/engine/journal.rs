@@ -13,12 +13,15 @@ use crate::model::op::{Meta, Op, Undo};
 use crate::model::outcome::HostOutcome;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
-use crate::system::{FileKind, Lock, Probe, System};
-use std::collections::BTreeMap;
+use crate::system::{FileKind, Lock, Probe, READ_LIMIT, Stat, System};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Runs whose undo is kept on a host; older ones are dropped when a new one begins.
 const RUNS_KEPT: usize = 50;
+
+/// The longest journal that is read, in bytes: a million changes have less.
+const JOURNAL_LIMIT: u64 = 512 << 20;
 
 /// The journal of the run in hand.
 pub struct Journal<'a> {
@@ -29,6 +32,8 @@ pub struct Journal<'a> {
     unwritten: Vec<u8>,
     began: bool,
     changes: u32,
+    /// Bytes that are in the run's `undo` folder already, or will be with the batch in hand.
+    saved: BTreeSet<Digest>,
 }
 
 /// Where a host keeps what windlass must remember there.
@@ -43,7 +48,16 @@ type Owed = BTreeMap<String, Vec<String>>;
 impl<'a> Journal<'a> {
     /// A journal for `job`. Nothing is written before [`Journal::begin`].
     pub fn new(host: &'a dyn System, store: Store, job: &'a Job) -> Self {
-        Journal { host, store, job, entries: Vec::new(), unwritten: Vec::new(), began: false, changes: 0 }
+        Journal {
+            host,
+            store,
+            job,
+            entries: Vec::new(),
+            unwritten: Vec::new(),
+            began: false,
+            changes: 0,
+            saved: BTreeSet::new(),
+        }
     }
 
     /// Whether the host's lock is ours and the journal is open.
@@ -71,12 +85,23 @@ impl<'a> Journal<'a> {
         })
     }
 
-    /// Writes down, durably, that `op` is about to be performed and how it is taken back.
-    pub fn intend(&mut self, step: u32, op: &Op) -> Result<()> {
-        let back = self.back_of(op)?;
-        self.changes += 1;
-        let what = perform::describe(op);
-        self.push(&Entry::Intent { change: self.changes, step, what, back })?;
+    /// Writes down, durably, that `ops` are about to be performed and how they are taken back, which for none of them
+    /// depends on another.
+    pub fn intend(&mut self, step: u32, ops: &[Op], within: Option<&HostPath>) -> Result<()> {
+        let host = self.host;
+        let mut backs = Vec::new();
+        let saved = host.together(within.map(HostPath::as_path), &mut || {
+            ops.iter().try_for_each(|op| self.back_of(op).map(|back| backs.push(back)))
+        });
+        if saved.is_err() {
+            self.saved.clear();
+        }
+        saved?;
+        for (op, back) in ops.iter().zip(backs) {
+            self.changes += 1;
+            let (change, what) = (self.changes, perform::describe(op));
+            self.push(&Entry::Intent { change, step, what, back, within: within.cloned() })?;
+        }
         self.flush()
     }
 
@@ -183,6 +208,7 @@ impl<'a> Journal<'a> {
             Op::Dir { path, .. } => self.restore(path, Left::Dir),
             Op::Link { path, target } => self.restore(path, Left::Link(target.clone())),
             Op::Remove { path } => self.restore(path, Left::Absent),
+            Op::RemoveEmpty { path } => self.restore_empty(path),
             Op::Meta { path, .. } => self.back_of_meta(path),
             Op::Run(run) => Ok(match &run.undo {
                 Undo::Nothing => Back::Nothing,
@@ -195,6 +221,11 @@ impl<'a> Journal<'a> {
 
     fn back_of_meta(&self, path: &HostPath) -> Result<Back> {
         Ok(match self.host.stat(path)? {
+            // A link has no mode of its own.
+            Some(Stat { kind: FileKind::Link, owner, group, .. }) => {
+                let meta = Meta { mode: None, owner: Some(owner), group: Some(group) };
+                Back::Meta { path: path.clone(), meta }
+            }
             Some(stat) => Back::Meta { path: path.clone(), meta: stat.meta() },
             None => Back::Nothing,
         })
@@ -206,6 +237,13 @@ impl<'a> Journal<'a> {
         let deep = left == Left::Absent;
         self.save(path, deep, &mut before)?;
         Ok(Back::Restore { path: path.clone(), before, left })
+    }
+
+    /// A directory that may stay, when it is not empty by then.
+    fn restore_empty(&mut self, path: &HostPath) -> Result<Back> {
+        let mut before = Vec::new();
+        self.save(path, false, &mut before)?;
+        Ok(Back::Restore { path: path.clone(), before, left: Left::Absent })
     }
 
     fn save(&mut self, path: &HostPath, deep: bool, saved: &mut Vec<Saved>) -> Result<()> {
@@ -234,7 +272,7 @@ impl<'a> Journal<'a> {
         // Named by its bytes, so that saving the same file twice keeps one copy.
         let blob = digest.to_string();
         let to = self.store.run(&self.job.run).join("undo").join(&blob);
-        if self.host.stat(&to)?.is_none() {
+        if self.saved.insert(digest.clone()) && self.host.stat(&to)?.is_none() {
             self.host.copy(path, &to)?;
         }
         Ok(SavedKind::File { blob, digest })
@@ -249,7 +287,7 @@ impl Store {
 
     /// Everything a run wrote down here; `None` when it changed nothing here.
     pub fn read(&self, host: &dyn Probe, run: &RunId) -> Result<Option<Vec<Entry>>> {
-        let Some(bytes) = host.read(&self.journal(run))? else { return Ok(None) };
+        let Some(bytes) = read_whole(host, &self.journal(run))? else { return Ok(None) };
         let lines = String::from_utf8_lossy(&bytes).into_owned();
         // A line that a power cut tore was not durable, so its change was not made.
         Ok(Some(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()))
@@ -274,6 +312,11 @@ impl Store {
     fn owed(&self, host: &dyn Probe) -> Result<Owed> {
         let bytes = host.read(&self.owed_path())?.unwrap_or_default();
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &HostPath {
+        &self.folder
     }
 
     fn owed_path(&self) -> HostPath {
@@ -308,6 +351,23 @@ impl Store {
             perform::remove(host, &self.runs().join(Path::new(name)))?;
         }
         Ok(())
+    }
+}
+
+/// A journal of many changes is longer than what is read at once.
+fn read_whole(host: &dyn Probe, path: &HostPath) -> Result<Option<Vec<u8>>> {
+    let Some(stat) = host.stat(path)? else { return Ok(None) };
+    if stat.size > JOURNAL_LIMIT {
+        let why = format!("it has {} bytes, and {JOURNAL_LIMIT} is the limit", stat.size);
+        return Err(Failure::new(format!("read {path}"), why));
+    }
+    let mut bytes = Vec::new();
+    loop {
+        let piece = host.read_at(path, bytes.len() as u64, READ_LIMIT as usize)?;
+        if piece.is_empty() {
+            return Ok(Some(bytes));
+        }
+        bytes.extend(piece);
     }
 }
 

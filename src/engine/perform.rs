@@ -10,6 +10,12 @@ use std::path::Path;
 pub trait Assets {
     /// The bytes of `asset`, checked against its digest by whoever reads them to the end.
     fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>>;
+
+    /// Tells which assets will be opened, in which order, so that they are on their way by then. It ends what was told
+    /// before.
+    fn expect(&self, assets: Vec<Asset>) {
+        drop(assets);
+    }
 }
 
 /// Makes a change that is not a wait and not a transfer. The answer is that of a command; [`accept`] judges it.
@@ -25,6 +31,7 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Link { path, target } => host.link(path, target)?,
         Op::Meta { path, meta } => host.set_meta(path, meta)?,
         Op::Remove { path } => remove(host, path)?,
+        Op::RemoveEmpty { path } => remove_empty(host, path)?,
         Op::Run(run) => return host.run(&run.command).map(Some),
         Op::Await { .. } | Op::Fetch { .. } => {}
     }
@@ -41,6 +48,13 @@ pub fn remove(host: &dyn System, path: &Path) -> Result<()> {
     host.remove(path)
 }
 
+/// What is inside may be somebody else's by now: then the directory stays.
+fn remove_empty(host: &dyn System, path: &Path) -> Result<()> {
+    let is_empty_dir =
+        host.stat(path)?.is_some_and(|stat| stat.kind == FileKind::Dir) && host.list(path)?.is_empty();
+    if is_empty_dir { host.remove(path) } else { Ok(()) }
+}
+
 /// What an op is called in changes, messages and the journal: `write /etc/motd`.
 pub fn describe(op: &Op) -> String {
     match op {
@@ -49,6 +63,7 @@ pub fn describe(op: &Op) -> String {
         Op::Link { path, target } => format!("link {path} to {target}"),
         Op::Meta { path, meta } => format!("set {}of {path}", describe_meta(meta)),
         Op::Remove { path } => format!("remove {path}"),
+        Op::RemoveEmpty { path } => format!("remove directory {path}"),
         Op::Run(run) => format!("run {}", run.command.shown()),
         Op::Await { condition, .. } => format!("wait until {}", describe_condition(condition)),
         Op::Fetch { path, .. } => format!("fetch {path}"),

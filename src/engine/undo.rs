@@ -1,7 +1,8 @@
 //! Takes changes back, newest first, from what the journal kept.
 
+use super::batch::Touched;
 use super::entry::{Back, Entry, Left, Saved, SavedKind};
-use crate::model::op::Command;
+use crate::model::op::{Command, Meta};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
@@ -9,6 +10,9 @@ use crate::system::{FileKind, Probe, System};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::Path;
+
+/// So many changes are taken back together at most.
+const BATCH: usize = 1000;
 
 /// What came of taking changes back.
 pub struct Taken {
@@ -24,20 +28,24 @@ pub struct Taken {
 pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: u32) -> Taken {
     let mut taken = Taken { changes: Vec::new(), told: Vec::new(), result: Ok(()) };
     let mut again: Vec<(u32, &Command)> = Vec::new();
-    for (change, what, back) in open_changes(entries, after) {
-        if let Back::Again(command) = back {
-            again.push((change, command));
+    let open = open_changes(entries, after);
+    let mut left = &open[..];
+    while let Some(first) = left.first() {
+        if let Back::Again(command) = first.back {
+            again.push((first.change, command));
+            left = &left[1..];
             continue;
         }
-        match take_one_back(host, blobs, back) {
-            Ok(true) => taken.told.push(format!("took back: {what}")),
-            Ok(false) => {}
+        let (now, later) = left.split_at(batch_length(left).max(1));
+        match take_batch_back(host, blobs, now) {
+            Ok(told) => taken.told.extend(told),
             Err(failure) => {
                 taken.result = Err(failure);
                 return taken;
             }
         }
-        taken.changes.push(change);
+        taken.changes.extend(now.iter().map(|one| one.change));
+        left = later;
     }
     // A daemon is only told to read its files again when some were restored. Until then its restart is not taken back:
     // a restart that failed is alone in its step, and the files that broke it are taken back later, with the run.
@@ -52,17 +60,56 @@ pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: 
     taken
 }
 
+/// A change that is still in force.
+struct Open<'a> {
+    change: u32,
+    what: &'a str,
+    back: &'a Back,
+    within: Option<&'a HostPath>,
+}
+
+/// How many changes from the beginning can be taken back together: of files, none of which depends on another.
+fn batch_length(open: &[Open]) -> usize {
+    let mut touched = Touched::default();
+    let within = open.first().and_then(|first| first.within);
+    let fits = |one: &&Open| match one.back {
+        // What is put back becomes visible last of all; what is removed is gone at once.
+        Back::Restore { path, before, .. } => one.within == within && touched.add(path, before.is_empty()),
+        Back::Meta { path, .. } => one.within == within && touched.add(path, true),
+        Back::Nothing | Back::Command(_) | Back::Again(_) => false,
+    };
+    open.iter().take(BATCH).take_while(fits).count()
+}
+
+/// Takes back changes that do not depend on each other; a single one may be anything. Once more is no harm when some of
+/// them were taken back before.
+fn take_batch_back(host: &dyn System, blobs: &HostPath, open: &[Open]) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    let within = open.first().and_then(|first| first.within);
+    host.together(within.map(HostPath::as_path), &mut || {
+        for one in open {
+            if take_one_back(host, blobs, one.back)? {
+                told.push(format!("took back: {}", one.what));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(told)
+}
+
 /// The changes that are still in force, newest first.
-fn open_changes(entries: &[Entry], after: u32) -> Vec<(u32, &str, &Back)> {
+fn open_changes(entries: &[Entry], after: u32) -> Vec<Open<'_>> {
     let taken: BTreeSet<u32> = entries
         .iter()
         .filter_map(|entry| if let Entry::TakenBack { change } = entry { Some(*change) } else { None })
         .collect();
     let intents = entries.iter().rev().filter_map(|entry| match entry {
-        Entry::Intent { change, what, back, .. } if *change > after => Some((*change, what.as_str(), back)),
+        Entry::Intent { change, what, back, within, .. } if *change > after => {
+            Some(Open { change: *change, what, back, within: within.as_ref() })
+        }
         _ => None,
     });
-    intents.filter(|(change, ..)| !taken.contains(change)).collect()
+    intents.filter(|one| !taken.contains(&one.change)).collect()
 }
 
 /// Daemons that were restarted read their restored files, each once, in the order in which they were restarted first.
@@ -87,7 +134,7 @@ fn take_one_back(host: &dyn System, blobs: &HostPath, back: &Back) -> Result<boo
         Back::Nothing | Back::Again(_) => Ok(false),
         Back::Command(command) => run(host, command).map(|_| true),
         Back::Meta { path, meta } => match host.stat(path)? {
-            Some(stat) if stat.meta() != *meta => host.set_meta(path, meta).map(|()| true),
+            Some(stat) if differs(meta, &stat.meta()) => host.set_meta(path, meta).map(|()| true),
             _ => Ok(false),
         },
         Back::Restore { path, before, left } => restore(host, blobs, path, before, left),
@@ -117,10 +164,19 @@ fn restore(
     Ok(true)
 }
 
+/// Whether something that is known of it is otherwise.
+fn differs(meta: &Meta, now: &Meta) -> bool {
+    let known = |before: Option<u32>, now: Option<u32>| before.is_some() && before != now;
+    known(meta.mode, now.mode) || known(meta.owner, now.owner) || known(meta.group, now.group)
+}
+
 fn put_back(host: &dyn System, blobs: &HostPath, saved: &Saved) -> Result<()> {
     match &saved.what {
         SavedKind::Dir => host.make_dir(&saved.path, &saved.meta),
-        SavedKind::Link { target } => host.link(&saved.path, target),
+        SavedKind::Link { target } => {
+            host.link(&saved.path, target)?;
+            host.set_meta(&saved.path, &Meta { mode: None, ..saved.meta.clone() })
+        }
         SavedKind::File { blob, .. } => {
             // A link stands where the file was: writing would follow it.
             if kind_at(host, &saved.path)? == Some(FileKind::Link) {

@@ -7,13 +7,15 @@ use super::context::{Context, Registered};
 use super::converge::{Link, Target};
 use super::entry::Entry;
 use super::journal::{Journal, Store};
+use super::told::first_lines;
 use super::undo;
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::{Job, JobStep, Mode, OnFailure, RunId};
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
 use crate::system::pretend::Pretend;
-use crate::system::{Probe, System};
+use crate::system::{Brought, Probe, System};
+use std::rc::Rc;
 use std::time::Instant;
 
 /// How a job ended on its host.
@@ -36,17 +38,22 @@ pub fn work(job: &Job, host: &dyn System, store: &Store, link: &dyn Link) -> Ver
     match job.mode {
         Mode::Apply => {
             let journal = Journal::new(host, store.clone(), job);
-            Worker::new(job, host, link, Target::Real(host, journal)).work()
+            Worker::new(job, host, store, link, Target::Real(host, journal)).work()
         }
         Mode::Check => {
             let pretend = Pretend::over(host);
             let journal = Journal::new(host, store.clone(), job);
             let owed = journal.owed().unwrap_or_default();
-            let mut worker = Worker::new(job, &pretend, link, Target::Pretended(&pretend));
+            pretend.furnish(store.folder());
+            let mut worker = Worker::new(job, &pretend, store, link, Target::Pretended(&pretend));
             worker.notified = owed;
             worker.work()
         }
     }
+}
+
+fn brought(job: &Job, store: &Store) -> Brought {
+    Brought { run: job.run.clone(), memory: store.folder().clone(), trees: job.trees.clone() }
 }
 
 /// What the host's journal says of a run whose verdict did not arrive.
@@ -83,7 +90,7 @@ fn try_take_back(job: &Job, host: &dyn System, store: &Store, link: &dyn Link, r
     let taken = undo::take_back(host, &store.blobs(run), &entries, 0);
     let marks: Vec<_> = taken.changes.iter().map(|change| Entry::TakenBack { change: *change }).collect();
     store.append(host, run, &marks)?;
-    for line in taken.told {
+    for line in first_lines(taken.told) {
         link.tell(Event::Note(line));
     }
     taken.result?;
@@ -97,6 +104,7 @@ struct Worker<'a, 'b, 'j> {
     link: &'a dyn Link,
     target: Target<'b, 'j>,
     context: Context,
+    brought: Rc<Brought>,
     notified: Vec<String>,
     maybe: Vec<String>,
     changed: bool,
@@ -110,9 +118,24 @@ struct Ended {
 }
 
 impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
-    fn new(job: &'a Job, host: &'a dyn Probe, link: &'a dyn Link, target: Target<'b, 'j>) -> Self {
-        let context = Context::new(job);
-        Worker { job, host, link, target, context, notified: Vec::new(), maybe: Vec::new(), changed: false }
+    fn new(
+        job: &'a Job,
+        host: &'a dyn Probe,
+        store: &Store,
+        link: &'a dyn Link,
+        target: Target<'b, 'j>,
+    ) -> Self {
+        Worker {
+            job,
+            host,
+            link,
+            target,
+            context: Context::new(job),
+            brought: Rc::new(brought(job, store)),
+            notified: Vec::new(),
+            maybe: Vec::new(),
+            changed: false,
+        }
     }
 
     fn work(mut self) -> Verdict {
@@ -205,7 +228,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         self.notified.clear();
         match journal.take_back(0).and_then(|lines| journal.owe(Vec::new()).map(|()| lines)) {
             Ok(lines) => {
-                lines.into_iter().for_each(|line| self.link.tell(Event::Note(line)));
+                first_lines(lines).into_iter().for_each(|line| self.link.tell(Event::Note(line)));
                 Verdict { outcome: HostOutcome::Undone, failure }
             }
             Err(undo) => {

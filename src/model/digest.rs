@@ -37,7 +37,8 @@ impl Digest {
         &self.0
     }
 
-    fn from_hash(hash: &[u8]) -> Self {
+    /// The digest whose 32 bytes these are.
+    pub fn from_hash(hash: &[u8]) -> Self {
         Digest(hash.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }

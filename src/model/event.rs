@@ -22,8 +22,9 @@ pub enum Event {
     Progress { step: u32, text: String },
     /// A step has ended. A loop tells each item, then the step as a whole with `item: None`.
     StepEnded(StepEnded),
-    /// The agent needs an asset.
-    Need(Digest),
+    /// The agent needs these assets, in this order, one right behind the other. It takes no more of what it asked for
+    /// before: `request` grows each time, and an empty list only ends that.
+    Need { request: u32, digests: Vec<Digest> },
     /// A piece of a host's file for the controller; `last` ends it.
     Fetched {
         to: String,
@@ -103,13 +104,16 @@ pub struct Output {
 pub enum Order {
     /// First: what to do.
     Job(Box<Job>),
-    /// A piece of the asset that was asked for; `last` ends it.
+    /// A piece of an asset of that request; `last` ends it.
     Asset {
+        request: u32,
         digest: Digest,
         #[serde(with = "serde_bytes")]
         chunk: Vec<u8>,
         last: bool,
     },
+    /// An asset of that request cannot be had, and why.
+    NoAsset { request: u32, digest: Digest, why: String },
     /// Finish the step in hand, then stop.
     Stop,
     /// Stop now: the running process group is killed.

@@ -1,11 +1,14 @@
 //! A job: all that one host is to do in one run, complete in itself.
 
 use super::arg::Arg;
+use super::digest::Digest;
 use super::op::Asset;
+use super::tree::Tree;
 use super::{Value, Values};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything one host needs for one run. It travels in one frame.
@@ -39,6 +42,8 @@ pub struct Job {
     pub templates: BTreeMap<String, String>,
     /// Small assets, sent with the job: digest and bytes.
     pub assets: Vec<InlineAsset>,
+    /// What the folders and archives hold that steps name, without the bytes; the jobs of all hosts share them.
+    pub trees: BTreeMap<Digest, Arc<Tree>>,
     /// In order.
     pub steps: Vec<JobStep>,
     /// Run at the end when notified.
@@ -144,6 +149,13 @@ pub struct InlineAsset {
     /// Its bytes.
     #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
+}
+
+impl Job {
+    /// The bytes of an asset that travels in the job.
+    pub fn inline(&self, asset: &Asset) -> Option<&[u8]> {
+        self.assets.iter().find(|inline| inline.asset == *asset).map(|inline| &inline.bytes[..])
+    }
 }
 
 impl JobStep {

@@ -21,6 +21,10 @@ pub struct Plan {
     pub result: Values,
     /// Told to the reader with the step's outcome, for example what `debug` prints.
     pub notes: Vec<String>,
+    /// A folder that may belong to somebody else: below it, no link is followed while the ops are performed. Whoever
+    /// puts one there in the meantime makes the op fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<HostPath>,
     /// What it looked at and how that is. A step whose last plan has one that fails, or that could not be seen, fails;
     /// `failed_when` overrules.
     pub findings: Vec<Finding>,
@@ -41,6 +45,8 @@ pub enum Op {
     Meta { path: HostPath, meta: Meta },
     /// Removes a file, a link or a whole directory.
     Remove { path: HostPath },
+    /// Removes a directory if nothing is in it by then.
+    RemoveEmpty { path: HostPath },
     /// Runs a command.
     Run(Box<Run>),
     /// Waits until something holds.
@@ -88,6 +94,8 @@ pub struct Run {
     pub command: Command,
     /// Exit statuses that are fine.
     pub accept: Accept,
+    /// An exit status that says that there was nothing left to do: fine, and no change.
+    pub idle: Option<i32>,
     /// What takes it back, when something does.
     pub undo: Undo,
     /// What later questions will be answered once it has run: how check mode knows.
@@ -153,6 +161,9 @@ pub struct Command {
     /// Its process group is killed after this time.
     #[serde(default)]
     pub timeout: Option<Duration>,
+    /// What people are told that it is, where its words would not tell them: `migration 003_users.sql on app`.
+    #[serde(default)]
+    pub title: Option<String>,
 }
 
 /// How a process ended, with as much of its output as is kept.
@@ -247,6 +258,21 @@ impl Plan {
     }
 }
 
+impl Op {
+    /// The path that it makes, changes or removes; `None` when it is no change of a file.
+    pub fn path(&self) -> Option<&HostPath> {
+        match self {
+            Op::Write { path, .. }
+            | Op::Dir { path, .. }
+            | Op::Link { path, .. }
+            | Op::Meta { path, .. }
+            | Op::Remove { path }
+            | Op::RemoveEmpty { path } => Some(path),
+            Op::Run(_) | Op::Await { .. } | Op::Fetch { .. } => None,
+        }
+    }
+}
+
 impl Accept {
     /// Whether a command that ended with `status` succeeded.
     pub fn accepts(&self, status: i32) -> bool {
@@ -281,8 +307,12 @@ impl Command {
         Command { argv: argv.into_iter().map(Into::into).collect(), ..Command::default() }
     }
 
-    /// The command as a person would type it, for messages only: it is never given to a shell.
+    /// Its title, else the command as a person would type it.
     pub fn shown(&self) -> String {
+        self.title.clone().unwrap_or_else(|| self.typed())
+    }
+
+    fn typed(&self) -> String {
         self.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 }

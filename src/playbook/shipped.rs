@@ -8,7 +8,8 @@ macro_rules! shipped {
 }
 
 /// Name and text of every shipped playbook, by name.
-pub static SHIPPED: &[(&str, &str)] = shipped!["fix-dns"];
+pub static SHIPPED: &[(&str, &str)] =
+    shipped!["env-audit", "fix-dns", "imports-audit", "overlay", "tree-audit"];
 
 /// The text of a shipped playbook.
 pub fn find(name: &str) -> Option<&'static str> {

@@ -5,6 +5,7 @@ use crate::model::digest::Digest;
 use crate::model::op::Asset;
 use crate::model::{Doing, Failure, Result};
 use crate::project::Project;
+use crate::step::NamedText;
 use crate::system::reason;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 /// A file of at most this many bytes travels in the job.
 const INLINE_BYTES: u64 = 64 << 10;
+
+/// The texts of a folder travel in the job, whose frame holds 32 MiB.
+const FOLDER_BYTES: usize = 16 << 20;
 
 /// The files that were asked for; each is read once for all hosts.
 pub struct Files<'a> {
@@ -44,6 +48,32 @@ impl<'a> Files<'a> {
         self.project.read(&self.find(name)?).map(|source| source.text.clone())
     }
 
+    /// The text files of the folder that `name` names, sorted by name.
+    pub fn texts(&self, name: &str) -> Result<Vec<NamedText>> {
+        let folder = self.found(name)?;
+        let shown = self.project.name_of(&folder);
+        if !folder.is_dir() {
+            return Err(Failure::new(format!("read {shown}"), "it is a file, and a folder is needed"));
+        }
+        let mut texts = Vec::new();
+        for path in self.project.files(&folder.display().to_string(), false)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            texts.push(NamedText { name, text: self.project.read(&path)?.text.clone() });
+        }
+        let bytes: usize = texts.iter().map(|file| file.text.len()).sum();
+        match bytes > FOLDER_BYTES {
+            true => {
+                let why = format!(
+                    "its files have {} MiB, more than the {} that fit into a job",
+                    bytes >> 20,
+                    FOLDER_BYTES >> 20
+                );
+                Err(Failure::new(format!("read {shown}"), why))
+            }
+            false => Ok(texts),
+        }
+    }
+
     /// The asset at a path and its bytes, when they are few.
     pub fn small(&self, path: &Path) -> Option<(Asset, Vec<u8>)> {
         let asset = self.assets.borrow().get(path)?.clone().ok()?;
@@ -52,12 +82,16 @@ impl<'a> Files<'a> {
 
     /// A name is looked for below `files/`, then in the project itself.
     fn find(&self, name: &str) -> Result<PathBuf> {
-        let paths = [self.project.root.join("files").join(name), self.project.root.join(name)];
-        let found = paths.into_iter().find(|path| path.exists()).ok_or_else(|| self.missing(name))?;
+        let found = self.found(name)?;
         match found.is_dir() {
             true => Err(Failure::new(format!("read {}", self.project.name_of(&found)), "it is a folder")),
             false => Ok(found),
         }
+    }
+
+    fn found(&self, name: &str) -> Result<PathBuf> {
+        let paths = [self.project.root.join("files").join(name), self.project.root.join(name)];
+        paths.into_iter().find(|path| path.exists()).ok_or_else(|| self.missing(name))
     }
 
     fn missing(&self, name: &str) -> Failure {

@@ -1,10 +1,11 @@
 //! Keys that name a file of the project: what of it the step gets.
 
 use super::arg::map_of;
+use super::audits::Subject;
 use super::scope::{Needs, Scope};
 use super::step::{Maker, must_be_known};
-use super::audits::Subject;
-use crate::audit::skip::Skip;
+use super::trees::Choice;
+use crate::audit::usual;
 use crate::model::arg::Arg;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value};
@@ -40,13 +41,12 @@ impl Maker<'_> {
             KeyUse::Template => self.template(scope, name),
             KeyUse::Asset => self.renderer.files.asset(name).map(|(asset, path)| {
                 let arg = Arg::Value(json!({ "digest": asset.digest, "size": asset.size }));
-                self.rendered.assets.insert(asset.digest, path);
+                self.rendered.contents.files.insert(asset.digest, path);
                 arg
             }),
-            KeyUse::Imports | KeyUse::Variables => {
-                let subject = self.subject(scope, key_use, name)?;
-                self.renderer.audits.of(&subject).map(Arg::Value)
-            }
+            KeyUse::Tree => return self.tree(scope, name, entry),
+            KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
+            KeyUse::Imports | KeyUse::Variables => return self.audited(scope, key_use, name, entry),
             KeyUse::Text | KeyUse::Expression => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
@@ -54,22 +54,50 @@ impl Maker<'_> {
         self.keep(content, &entry.node.place)
     }
 
-    /// A folder that is looked through, and what the keys beside its own say of how.
-    fn subject(&mut self, scope: &Scope, key_use: KeyUse, name: &str) -> Option<Subject> {
-        let mut beside = |key: &str| {
-            let entry = self.step.keys.entries()?.iter().find(|entry| entry.key == key)?;
-            let arg = scope.node(&entry.node, None, &mut self.needs);
-            let known = self.problems.keep(arg)?.known();
-            if known.is_none() {
-                self.problems.push(must_be_known(&entry.node.place));
-            }
-            known
+    /// What an audit finds in a folder here, chosen by the step's other keys.
+    fn audited(&mut self, scope: &Scope, key_use: KeyUse, name: &str, entry: &Entry) -> Option<Arg> {
+        let exclude = self.choosing(scope, "exclude")?;
+        let example = self.choosing(scope, "example")?;
+        // A value of the wrong type is told when the keys are read.
+        let subject = Subject {
+            key_use,
+            source: name.to_string(),
+            exclude: exclude.map_or_else(usual, |value| serde_json::from_value(value).unwrap_or_default()),
+            example: example.and_then(|value| value.as_str().map(str::to_string)),
         };
-        let (exclude, example) = (beside("exclude"), beside("example"));
-        let exclude = exclude.filter(|value| !value.is_null()).map_or_else(|| Ok(Skip::usual()), serde_json::from_value);
-        // What does not fit is told where the step's keys are checked.
-        let example = example.and_then(|value| value.as_str().map(str::to_string));
-        Some(Subject { key_use, source: name.to_string(), exclude: exclude.unwrap_or_default(), example })
+        let folder = self.renderer.trees.find(name);
+        let audited = folder.and_then(|folder| self.renderer.audits.of(&folder, subject));
+        self.keep(audited, &entry.node.place).map(Arg::Value)
+    }
+
+    /// A folder or archive here, read with what the step's other keys choose of it.
+    fn tree(&mut self, scope: &Scope, name: &str, entry: &Entry) -> Option<Arg> {
+        let exclude = self.choosing(scope, "exclude")?;
+        let strip = self.choosing(scope, "strip")?;
+        // A value of the wrong type is told when the keys are read.
+        let choice = Choice {
+            exclude: exclude.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
+            strip: strip.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
+        };
+        let tree = self.renderer.trees.tree(name, &choice);
+        let tree = self.keep(tree, &entry.node.place)?;
+        let job = &mut self.rendered.job;
+        if job.trees.insert(tree.name.clone(), tree.tree.clone()).is_none() {
+            self.rendered.contents.trees.push(tree.contents.clone());
+        }
+        Some(Arg::Value(json!({ "source": name, "tree": tree.name })))
+    }
+
+    /// The value of a key that chooses what is read here, so that it must be known here.
+    fn choosing(&mut self, scope: &Scope, key: &str) -> Option<Option<Value>> {
+        let entries = self.step.keys.entries().unwrap_or_default();
+        let Some(entry) = entries.iter().find(|entry| entry.key == key) else { return Some(None) };
+        let arg = scope.node(&entry.node, None, &mut self.needs);
+        let known = self.problems.keep(arg)?.known();
+        if known.is_none() {
+            self.problems.push(must_be_known(&entry.node.place).label("it chooses what is read here"));
+        }
+        known.map(Some)
     }
 
     /// The rendered text of a file below `templates/`; what it includes goes along when it waits.

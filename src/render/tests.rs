@@ -212,7 +212,7 @@ template = { path = "/etc/waits", source = "waits.conf" }
         vars {"domain":"web1.example.com","port":3002}
     "#]]);
     let rendered = case.jobs().unwrap().remove(0);
-    assert_eq!((rendered.job.assets.len(), rendered.assets.len()), (2, 1));
+    assert_eq!((rendered.job.assets.len(), rendered.contents.files.len()), (2, 1));
     assert_eq!(rendered.job.templates.keys().collect::<Vec<_>>(), ["head"]);
 }
 

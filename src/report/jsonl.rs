@@ -6,7 +6,7 @@
 //! - `hello`: `system pid boot_id`
 //! - `step_started`: `step item name` · `progress`: `step text`
 //! - `step_ended`: the fields of [`json::Step`]
-//! - `settled`: `settled_run outcome` (null: nothing had been started) · `need`: `digest` · `fetched`: `to bytes last`
+//! - `settled`: `settled_run outcome` (null: nothing had been started) · `need`: `files` · `fetched`: `to bytes last`
 //! - `note`: `text`
 //! - `verdict`: `outcome failure`, as the host's agent says it
 //! - `host_ended`: `outcome failure`, which is what counts
@@ -74,7 +74,7 @@ fn said(event: &Event) -> (&'static str, Value) {
         }
         Event::Progress { step, text } => ("progress", json!({ "step": step, "text": text })),
         Event::StepEnded(step) => ("step_ended", json!(Step::of(step))),
-        Event::Need(digest) => ("need", json!({ "digest": digest })),
+        Event::Need { digests, .. } => ("need", json!({ "files": digests.len() })),
         Event::Fetched { to, chunk, last } => {
             ("fetched", json!({ "to": to, "bytes": chunk.len(), "last": last }))
         }

@@ -6,45 +6,100 @@ use crate::model::event::Order;
 use crate::model::job::Job;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result, Value, Values};
+use crate::render::contents::Contents;
 use crate::ssh::Writer;
 use crate::step::fetch;
 use crate::wire;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::NamedTempFile;
-use tokio::io::AsyncReadExt;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 /// A file travels in pieces of this size, in bytes.
 const PIECE: usize = 256 * 1024;
 
+/// Pieces that are read ahead of the channel: enough to keep it busy, few enough for a thousand hosts.
+const FRAMES_WAITING: usize = 4;
+
 /// The most that one file fetched from a host may hold, in bytes: a host must not fill the controller's disk.
 const FETCH_LIMIT: u64 = 8 * 1024 * 1024 * 1024;
 
-/// Sends a file to the host that asked for it. A host that does not get all of it fails that step by the digest.
-pub async fn send(writer: Arc<Mutex<Writer>>, digest: Digest, path: PathBuf) {
-    if let Err(failure) = try_send(&writer, &digest, &path).await {
-        let end = Order::Asset { digest, chunk: failure.to_string().into_bytes(), last: true };
-        if let Ok(frame) = wire::frame(&end) {
-            // The bytes are wrong on purpose, so that the host refuses the file instead of waiting for the rest.
-            let _gone = writer.lock().await.write(Bytes::from(frame)).await;
+/// Sends files to the host that asked for them, one right behind the other, until it asks for others: `wanted` is its
+/// newest request. A file that cannot be had fails the step that needs it.
+pub async fn send(
+    writer: Arc<Mutex<Writer>>,
+    contents: Contents,
+    request: u32,
+    digests: Vec<Digest>,
+    wanted: Arc<AtomicU32>,
+) {
+    let (frames, mut outgoing) = mpsc::channel(FRAMES_WAITING);
+    let is_wanted = move || wanted.load(Ordering::SeqCst) == request;
+    let reading =
+        tokio::task::spawn_blocking(move || read(&contents, request, &digests, &is_wanted, &frames));
+    while let Some(bytes) = outgoing.recv().await {
+        if writer.lock().await.write(bytes).await.is_err() {
+            // A channel that takes nothing any more ends by itself.
+            break;
         }
     }
+    drop(outgoing);
+    // It ends by itself once nobody takes what it reads.
+    let _ended = reading.await;
 }
 
-async fn try_send(writer: &Mutex<Writer>, digest: &Digest, path: &Path) -> Result<()> {
-    let doing = || format!("send {}", path.display());
-    let mut file = tokio::fs::File::open(path).await.doing(doing())?;
+/// Makes frames of files. Small ones go together, since each write costs more than their bytes.
+fn read(
+    contents: &Contents,
+    request: u32,
+    digests: &[Digest],
+    is_wanted: &dyn Fn() -> bool,
+    frames: &mpsc::Sender<Bytes>,
+) {
+    let mut waiting = Vec::new();
+    for digest in digests {
+        let mut add = |order: Order| -> Result<()> {
+            waiting.extend(wire::frame(&order)?);
+            if waiting.len() < PIECE {
+                return Ok(());
+            }
+            let sent = frames.blocking_send(Bytes::from(std::mem::take(&mut waiting)));
+            if sent.is_ok() && is_wanted() {
+                Ok(())
+            } else {
+                Err(Failure::new("send files", "nobody waits for them"))
+            }
+        };
+        let read = read_one(contents, request, digest, &mut add);
+        let told = read.or_else(|failure| {
+            let why = failure.to_string();
+            add(Order::NoAsset { request, digest: digest.clone(), why })
+        });
+        if told.is_err() || !is_wanted() {
+            return;
+        }
+    }
+    // Nobody is left to be told when the host has gone.
+    let _gone = frames.blocking_send(Bytes::from(waiting));
+}
+
+fn read_one(
+    contents: &Contents,
+    request: u32,
+    digest: &Digest,
+    add: &mut dyn FnMut(Order) -> Result<()>,
+) -> Result<()> {
+    let mut file = contents.open(digest)?;
     loop {
-        let mut chunk = Vec::with_capacity(PIECE);
-        (&mut file).take(PIECE as u64).read_to_end(&mut chunk).await.doing(doing())?;
+        let mut chunk = Vec::new();
+        (&mut file).take(PIECE as u64).read_to_end(&mut chunk).doing("read a file that a host needs")?;
         let last = chunk.len() < PIECE;
-        let frame = wire::frame(&Order::Asset { digest: digest.clone(), chunk, last })?;
-        writer.lock().await.write(Bytes::from(frame)).await?;
+        add(Order::Asset { request, digest: digest.clone(), chunk, last })?;
         if last {
             return Ok(());
         }

@@ -38,11 +38,11 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> Ended {
     let name = work.host.clone();
     let ended = async {
         match work.task {
-            Task::Job(job, files) => {
+            Task::Job(job, contents) => {
                 let task = JobTask {
                     name: name.clone(),
                     job: *job,
-                    files,
+                    contents,
                     becoming: work.becoming,
                     password: work.password,
                 };

@@ -14,6 +14,7 @@ use crate::ssh::{Chunk, Connection, Exit, Reader, Writer};
 use crate::wire::{self, Frames};
 use bytes::Bytes;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{Mutex, watch};
 
 /// What a login says on standard error is kept for messages up to so many bytes.
@@ -84,8 +85,8 @@ async fn by_agent(
     let (reader, writer) = channel.split();
     let writer = Arc::new(Mutex::new(writer));
     let urging = tokio::spawn(urge(writer.clone(), hurry));
-    let attempt =
-        Listening { task, tools, writer, frames: Frames::default(), words: Vec::new() }.listen(reader).await;
+    let (frames, words, wanted) = (Frames::default(), Vec::new(), Arc::default());
+    let attempt = Listening { task, tools, writer, frames, words, wanted }.listen(reader).await;
     urging.abort();
     Ok(attempt)
 }
@@ -115,6 +116,8 @@ struct Listening<'a> {
     writer: Arc<Mutex<Writer>>,
     frames: Frames,
     words: Vec<u8>,
+    /// The agent's newest request for assets.
+    wanted: Arc<AtomicU32>,
 }
 
 impl Listening<'_> {
@@ -165,7 +168,7 @@ impl Listening<'_> {
                     )
                     .hint("something on the host pretends to be windlass's agent"));
                 }
-                Event::Need(digest) => self.send_asset(digest)?,
+                Event::Need { request, digests } => self.send_assets(request, digests),
                 Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
                 event => self.tools.teller.tell(&self.task.name, HostEvent::Said(event)).await,
             }
@@ -174,15 +177,12 @@ impl Listening<'_> {
     }
 
     /// Sent by a task of its own, since the agent may have more to say before it has read it all.
-    fn send_asset(&self, digest: Digest) -> Result<()> {
-        let Some(path) = self.task.files.get(&digest).cloned() else {
-            return Err(Failure::new(
-                "send a file",
-                format!("the host asks for {digest}, which is not in its job"),
-            ));
-        };
-        tokio::spawn(assets::send(self.writer.clone(), digest, path));
-        Ok(())
+    fn send_assets(&self, request: u32, digests: Vec<Digest>) {
+        self.wanted.store(request, Ordering::SeqCst);
+        if !digests.is_empty() {
+            let (contents, wanted) = (self.task.contents.clone(), self.wanted.clone());
+            tokio::spawn(assets::send(self.writer.clone(), contents, request, digests, wanted));
+        }
     }
 
     /// No verdict: either nothing was started there, or what was started is to be settled later.

@@ -6,12 +6,13 @@ use crate::engine::converge::Link;
 use crate::engine::journal::{self, Store};
 use crate::engine::perform::Assets;
 use crate::engine::work::{self, Verdict};
+use crate::model::digest::Checked;
 use crate::model::event::{Event, Hello};
 use crate::model::op::Asset;
 use crate::model::outcome::HostOutcome;
 use crate::model::path::HostPath;
 use crate::model::run::HostEvent;
-use crate::model::{Doing, Failure, Result};
+use crate::model::{Failure, Result};
 use crate::run::assets;
 use crate::ssh::ship;
 use crate::ssh::{Chunk, Connection, Reader, Writer};
@@ -125,7 +126,7 @@ fn copy_of(task: &JobTask) -> JobTask {
     JobTask {
         name: task.name.clone(),
         job: task.job.clone(),
-        files: task.files.clone(),
+        contents: task.contents.clone(),
         becoming: task.becoming.clone(),
         password: None,
     }
@@ -176,14 +177,10 @@ impl Link for Engine {
 
 impl Assets for Engine {
     fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
-        if let Some(inline) = self.task.job.assets.iter().find(|inline| inline.asset == *asset) {
-            return Ok(Box::new(Cursor::new(&inline.bytes)));
+        if let Some(bytes) = self.task.job.inline(asset) {
+            return Ok(Box::new(Cursor::new(bytes)));
         }
-        let path = self.task.files.get(&asset.digest);
-        let path =
-            path.ok_or_else(|| Failure::new("open a file", format!("{} is not in the job", asset.digest)))?;
-        let file = std::fs::File::open(path).doing(format!("open {}", path.display()))?;
-        Ok(Box::new(crate::model::digest::Checked::new(file, &asset.digest)))
+        Ok(Box::new(Checked::new(self.task.contents.open(&asset.digest)?, &asset.digest)))
     }
 }
 

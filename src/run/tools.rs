@@ -1,11 +1,10 @@
 //! What every part of a host's work is given.
 
 use super::{Interrupt, Teller};
-use crate::model::digest::Digest;
 use crate::model::job::Job;
+use crate::render::contents::Contents;
 use crate::ssh::Shared;
 use crate::ssh::ship::Become;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +23,7 @@ pub struct Tools {
 pub struct JobTask {
     pub name: String,
     pub job: Job,
-    pub files: BTreeMap<Digest, PathBuf>,
+    pub contents: Contents,
     pub becoming: Option<Become>,
     pub password: Option<String>,
 }

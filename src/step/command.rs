@@ -251,7 +251,8 @@ mod tests {
                       ],
                       "directory": "/srv",
                       "user": null,
-                      "timeout": null
+                      "timeout": null,
+                      "title": null
                     },
                     "accept": {
                       "of": [
@@ -259,6 +260,7 @@ mod tests {
                         3
                       ]
                     },
+                    "idle": null,
                     "undo": {
                       "command": {
                         "argv": [
@@ -270,7 +272,8 @@ mod tests {
                         "stdin": [],
                         "directory": "/srv",
                         "user": null,
-                        "timeout": null
+                        "timeout": null,
+                        "title": null
                       }
                     },
                     "predicts": [],

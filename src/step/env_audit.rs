@@ -1,19 +1,19 @@
 //! Environment variables that a tree needs, against those that a host sets.
 
-use super::imports_audit::usual;
+use crate::audit::usual;
 use super::{KeyUse, Kind, Step, WrongKey};
 use crate::audit::dotenv;
 use crate::audit::needs::Needs;
 use crate::audit::settings::{self, EnvFile};
-use crate::audit::skip::Skip;
 use crate::model::Result;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::op::Plan;
 use crate::model::path::HostPath;
+use crate::model::tree::Inside;
+use crate::model::tree::pattern::Pattern;
 use crate::system::Probe;
 use crate::wanted;
 use serde::Deserialize;
-use std::path::Path;
 
 /// Compares the variables that a tree here reads with those that a file on the host sets: missing, empty, placeholders
 /// that nobody filled in, set twice, unused. JavaScript and TypeScript are parsed; Python, Ruby, PHP, Go and shell are
@@ -31,10 +31,10 @@ pub struct EnvAudit {
     example: Option<String>,
     /// Variables that nothing is said of; `*` stands for anything.
     #[serde(default)]
-    ignore: Skip,
+    ignore: Vec<Pattern>,
     /// Files and folders of `source` that are not looked into, as for `imports_audit`.
     #[serde(default = "usual")]
-    exclude: Skip,
+    exclude: Vec<Pattern>,
 }
 
 /// What the controller found in the folder that a playbook names.
@@ -92,7 +92,7 @@ impl Step for EnvAudit {
                 None => findings.push(self.no_file(&path)),
             }
         }
-        let mut all = settings::compare(&self.source.needs, &files, &|name| self.ignore.skips(Path::new(name)));
+        let mut all = settings::compare(&self.source.needs, &files, &|name| self.ignores(name));
         all.splice(0..0, findings);
         Ok(Plan::found(all))
     }
@@ -104,6 +104,10 @@ impl EnvAudit {
             Files::One(path) => std::slice::from_ref(path),
             Files::Several(paths) => paths,
         }
+    }
+
+    fn ignores(&self, name: &str) -> bool {
+        Inside::new(name).is_ok_and(|name| self.ignore.iter().any(|pattern| pattern.matches(&name)))
     }
 
     fn no_file(&self, path: &HostPath) -> Finding {

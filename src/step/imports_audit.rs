@@ -1,12 +1,12 @@
 //! Imports of a JavaScript or TypeScript tree that lead nowhere.
 
 use super::{KeyUse, Kind, Step, WrongKey};
-use crate::audit::imports;
-use crate::audit::skip::Skip;
+use crate::audit::{imports, usual};
 use crate::model::Result;
 use crate::model::finding::Finding;
 use crate::model::op::Plan;
 use crate::model::path::HostPath;
+use crate::model::tree::pattern::Pattern;
 use crate::system::Probe;
 use crate::wanted;
 use serde::Deserialize;
@@ -23,10 +23,10 @@ pub struct ImportsAudit {
     source: Option<Audited>,
     /// A folder on the host. Give this or `source`.
     dest: Option<HostPath>,
-    /// Files and folders that are not looked into; they can be imported all the same. A name is meant at any depth, with
-    /// `/` it is a path from the top; `*` stands for anything. `[".git", "node_modules"]` when not given.
+    /// Files and folders that are not looked into; they can be imported all the same. As in `.gitignore`: a
+    /// name at any depth, or a path from the top. `[".git", "node_modules"]` when not given.
     #[serde(default = "usual")]
-    exclude: Skip,
+    exclude: Vec<Pattern>,
 }
 
 /// What the controller found in the folder that a playbook names.
@@ -57,11 +57,6 @@ exclude = [".git", "node_modules", "*.test.js", "dist/old"]
 "#;
 }
 
-/// What is left out when nothing is said.
-pub(super) fn usual() -> Skip {
-    Skip::usual()
-}
-
 impl Step for ImportsAudit {
     fn check(&self) -> Result<(), WrongKey> {
         match (&self.source, &self.dest) {
@@ -76,7 +71,7 @@ impl Step for ImportsAudit {
             (Some(audited), _) => audited.findings.clone(),
             (None, Some(dest)) => {
                 let dest = wanted::absolute(dest)?;
-                imports::of(host, &dest, &|path| self.exclude.skips(path))?
+                imports::of(host, &dest, &self.exclude)?
             }
             (None, None) => Vec::new(),
         };
@@ -112,7 +107,7 @@ mod tests {
     fn one_folder_is_named() {
         let refused = |keys| parse("imports_audit", keys).err().unwrap().to_string();
         assert_eq!(refused(""), "read the keys of imports_audit: name a folder here as source, or one on the host as dest");
-        assert_eq!(refused("dest = '/a'\nexclude = ['..']"), "read imports_audit.exclude: \"..\" is no name of a file or folder below the top");
+        assert_eq!(refused("dest = '/a'\nexclude = ['..']"), "read imports_audit.exclude: \"..\" is no pattern: write a name, or a path from the top of the tree");
         let failure = parse("imports_audit", "dest = 'a'").unwrap().plan(&host(&[])).unwrap_err();
         assert_eq!(failure.to_string(), "look at a: a path on a host must begin with /");
     }

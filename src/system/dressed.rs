@@ -1,7 +1,7 @@
 //! A host whose questions are asked as another user and with more environment: what a step's `become_user` and
 //! `environment` ask for. The commands of its plan are dressed the same way.
 
-use super::{Probe, Stat};
+use super::{Brought, Probe, Stat};
 use crate::model::Result;
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, Observed};
@@ -17,6 +17,8 @@ pub struct Dressed<'a> {
     pub user: Option<String>,
     /// Added, unless the command says otherwise.
     pub environment: BTreeMap<String, String>,
+    /// What the step's job has brought.
+    pub brought: &'a Brought,
 }
 
 impl Dressed<'_> {
@@ -58,6 +60,10 @@ impl Probe for Dressed<'_> {
 
     fn pretends(&self) -> bool {
         self.host.pretends()
+    }
+
+    fn brought(&self) -> Option<&Brought> {
+        Some(self.brought)
     }
 
     fn observe(&self, condition: &Condition) -> Result<Observed> {

@@ -25,6 +25,7 @@ mod program;
 mod root;
 #[cfg(all(test, feature = "controller"))]
 mod tests;
+mod together;
 mod write;
 
 pub use process::Stopper;
@@ -41,6 +42,7 @@ pub struct Local {
     root: Root,
     running: Running,
     locks: Mutex<Vec<OwnedFd>>,
+    gathering: Mutex<Option<together::Gathering>>,
 }
 
 impl Local {
@@ -61,18 +63,21 @@ impl Local {
     }
 
     fn at(root: Root) -> Self {
-        Local { root, running: Running::default(), locks: Mutex::default() }
+        Local { root, running: Running::default(), locks: Mutex::default(), gathering: Mutex::default() }
     }
 
     fn place(&self, path: &Path, doing: &str) -> Result<Place> {
         if !path.is_absolute() {
             return Err(Failure::new(doing, "a path on a host must begin with /"));
         }
-        self.root.place(path).map_err(|errno| refused(doing, errno))
+        self.find(path).map_err(|errno| refused(doing, errno))
     }
 
-    /// Where `path` ends when its last part is a link.
+    /// Where `path` ends when its last part is a link; where no link may be followed now, that is `path` itself.
     fn place_followed(&self, path: &Path, doing: &str) -> Result<Place> {
+        if self.is_within(path) {
+            return self.place(path, doing);
+        }
         let (path, _) = super::followed(self, path)?;
         self.place(&path, doing)
     }
@@ -80,7 +85,7 @@ impl Local {
     /// A regular file opened for reading; `None` when there is nothing.
     fn file(&self, path: &Path, doing: &str) -> Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let opened = self.root.open(path, flags);
+        let opened = self.open(path, flags);
         let Some(open) = absent_is_none(opened).map_err(|errno| refused(doing, errno))? else {
             return Ok(None);
         };
@@ -99,12 +104,13 @@ impl Local {
         let place = self.place_followed(path, doing)?;
         let old = place.stat().map_err(|errno| refused(doing, errno))?;
         expect_kind(doing, old.as_ref(), FileKind::File)?;
-        write::file(&place, old.as_ref(), content, meta).map_err(|trouble| match trouble {
+        let new = write::file(place, old.as_ref(), content, meta).map_err(|trouble| match trouble {
             write::Trouble::System(errno) => refused(doing, errno),
             write::Trouble::Content(error) => {
                 Failure::new(doing, format!("its new content cannot be read: {error}"))
             }
-        })
+        })?;
+        self.settle(path, new, doing)
     }
 }
 
@@ -118,7 +124,7 @@ impl Probe for Local {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let doing = format!("look at {}", path.display());
         let stat = || -> rustix::io::Result<_> {
-            let Some(place) = absent_is_none(self.root.place(path))? else { return Ok(None) };
+            let Some(place) = absent_is_none(self.find(path))? else { return Ok(None) };
             let Some(stat) = place.stat()? else { return Ok(None) };
             let target = (kind_of(&stat) == FileKind::Link).then(|| place.target()).transpose()?;
             Ok(Some(told(&stat, target)))
@@ -147,7 +153,7 @@ impl Probe for Local {
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         let doing = format!("list {}", path.display());
         let names = || -> rustix::io::Result<Vec<OsString>> {
-            let open = self.root.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+            let open = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
             let entries = fs::Dir::new(open)?.map(|entry| Ok(entry?.file_name().to_bytes().to_vec()));
             let names = entries.collect::<rustix::io::Result<Vec<_>>>()?;
             Ok(names
@@ -187,13 +193,16 @@ impl System for Local {
         let place = self.place_followed(path, &doing)?;
         let old = place.stat().map_err(|errno| refused(&doing, errno))?;
         expect_kind(&doing, old.as_ref(), FileKind::Dir)?;
-        make_dir(&place, old.is_none(), meta).map_err(|errno| refused(&doing, errno))
+        let made = make_dir(&place, old.is_none(), meta);
+        let settled = made.and_then(|()| if old.is_none() { self.settle_folder(&place) } else { Ok(()) });
+        settled.map_err(|errno| refused(&doing, errno))
     }
 
     fn link(&self, path: &Path, target: &Path) -> Result<()> {
         let doing = format!("link {} to {}", path.display(), target.display());
         let place = self.place(path, &doing)?;
-        write::link(&place, target.as_os_str()).map_err(|errno| refused(&doing, errno))
+        let linked = write::link(place, target.as_os_str()).and_then(|place| self.settle_folder(&place));
+        linked.map_err(|errno| refused(&doing, errno))
     }
 
     fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()> {
@@ -205,10 +214,13 @@ impl System for Local {
 
     fn remove(&self, path: &Path) -> Result<()> {
         let doing = format!("remove {}", path.display());
-        let removed = absent_is_none(self.root.place(path)).and_then(|place| match place {
-            Some(place) => remove(&place),
-            None => Ok(()),
+        let removed = absent_is_none(self.find(path)).and_then(|place| match place {
+            Some(place) if remove(&place)? => self.settle_folder(&place),
+            _ => Ok(()),
         });
+        if let Some(gathering) = self.gathering().as_mut() {
+            gathering.forget(path);
+        }
         removed.map_err(|errno| refused(doing, errno))
     }
 
@@ -227,6 +239,10 @@ impl System for Local {
         let doing = format!("append to {}", path.display());
         let place = self.place_followed(path, &doing)?;
         append(&place, bytes).map_err(|error| failed(&doing, &error))
+    }
+
+    fn together(&self, within: Option<&Path>, changes: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        self.gather(within, changes)
     }
 
     fn lock(&self, path: &Path, holder: &str) -> Result<Lock> {
@@ -308,17 +324,17 @@ fn make_dir(place: &Place, new: bool, meta: &Meta) -> rustix::io::Result<()> {
         meta.mode = meta.mode.or(Some(NEW_DIR_MODE));
     }
     let open = place.open(OFlags::PATH | OFlags::DIRECTORY)?;
-    write::set_meta(&open, &meta)?;
-    if new { place.sync_folder() } else { Ok(()) }
+    write::set_meta(&open, &meta)
 }
 
-fn remove(place: &Place) -> rustix::io::Result<()> {
-    let Some(stat) = place.stat()? else { return Ok(()) };
+/// Whether there was anything to remove.
+fn remove(place: &Place) -> rustix::io::Result<bool> {
+    let Some(stat) = place.stat()? else { return Ok(false) };
     let flags = if kind_of(&stat) == FileKind::Dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
     match fs::unlinkat(&place.folder, &place.name, flags) {
-        Ok(()) => place.sync_folder(),
+        Ok(()) => Ok(true),
         // Somebody else was quicker.
-        Err(Errno::NOENT) => Ok(()),
+        Err(Errno::NOENT) => Ok(false),
         Err(errno) => Err(errno),
     }
 }

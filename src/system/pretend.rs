@@ -60,6 +60,14 @@ impl<'a> Pretend<'a> {
         self.touched.set(false);
     }
 
+    /// Lets a folder be there, private, as a run would make it before its first change. That is no pretended change.
+    pub fn furnish(&self, folder: &Path) {
+        let missing = folder.ancestors().take_while(|path| matches!(self.under.stat(path), Ok(None)));
+        let entry =
+            |path: &Path| (path.to_path_buf(), Entry::There(fresh(FileKind::Dir, 0o700), Bytes::Under));
+        self.paths.borrow_mut().extend(missing.map(entry));
+    }
+
     /// Supposes that a command has run: what it predicts is answered from now on.
     pub fn suppose(&self, run: &Run) {
         self.touched.set(true);

@@ -16,7 +16,9 @@ pub fn add(needs: &mut Needs, name: &str, text: &str) {
     for (index, line) in text.lines().enumerate() {
         let place = || format!("{name}:{}", index + 1);
         let line = without_comment(line);
-        interpolated(line).into_iter().for_each(|(variable, optional)| needs.read(&variable, place(), optional));
+        interpolated(line)
+            .into_iter()
+            .for_each(|(variable, optional)| needs.read(&variable, place(), optional));
         let bare = line.trim_start();
         let indentation = line.len() - bare.len();
         if bare.is_empty() {
@@ -37,7 +39,8 @@ pub fn add(needs: &mut Needs, name: &str, text: &str) {
 /// `A: b`, `- A=b`: given to the container. `A:`, `- A`: passed on from the environment.
 fn entry(needs: &mut Needs, bare: &str, place: &str) {
     let bare = bare.strip_prefix("- ").unwrap_or(bare).trim().trim_matches(['"', '\'']);
-    let end = bare.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).unwrap_or(bare.len());
+    let end =
+        bare.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).unwrap_or(bare.len());
     let (variable, rest) = bare.split_at(end);
     let value = rest.trim_start().trim_start_matches([':', '=']).trim();
     match (variable.is_empty(), rest.trim_start().chars().next()) {
@@ -64,7 +67,9 @@ fn interpolated(line: &str) -> Vec<(String, bool)> {
             Some(bare) => (true, bare),
             None => (false, rest),
         };
-        let end = bare.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).unwrap_or(bare.len());
+        let end = bare
+            .find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
+            .unwrap_or(bare.len());
         if end > 0 && !bare.starts_with(|letter: char| letter.is_ascii_digit()) {
             let after = &bare[end..];
             let optional = braced && [":-", "-", ":+", "+"].iter().any(|mark| after.starts_with(mark));
@@ -111,9 +116,15 @@ mod tests {
     #[test]
     fn what_is_taken_and_what_is_given() {
         let cases = [
-            ("image: a:${TAG:-1}\nports: [\"${PORT}:80\", \"$HOST\"]\n# ${NO}\ncommand: echo $$NOT ${X:?set it} # ${NO}", "HOST PORT TAG? X"),
+            (
+                "image: a:${TAG:-1}\nports: [\"${PORT}:80\", \"$HOST\"]\n# ${NO}\ncommand: echo $$NOT ${X:?set it} # ${NO}",
+                "HOST PORT TAG? X",
+            ),
             ("environment:\n  A: b\n  B: ${C}\n  D:\nports:\n  E: f", "A-= B-= C D"),
-            ("  environment:\n    - A=b\n    - B=\n    - C\n    - \"D=${E:-x}\"\n  image: x", "A-= B-= C D-= E?"),
+            (
+                "  environment:\n    - A=b\n    - B=\n    - C\n    - \"D=${E:-x}\"\n  image: x",
+                "A-= B-= C D-= E?",
+            ),
             ("environment:\n- A=1\n- B\nother: 1", "A-= B"),
         ];
         for (text, expected) in cases {

@@ -28,7 +28,10 @@ const PYTHON: Language = Language {
 
 const RUBY: Language = Language {
     comment: &["#"],
-    reads: &[quoted!(r"\bENV\s*\[", r"\]\s*(\|\|)?"), quoted!(r"\bENV\s*\.\s*fetch\s*\(", r"(,|\)\s*\{|\)\s*do\b)?")],
+    reads: &[
+        quoted!(r"\bENV\s*\[", r"\]\s*(\|\|)?"),
+        quoted!(r"\bENV\s*\.\s*fetch\s*\(", r"(,|\)\s*\{|\)\s*do\b)?"),
+    ],
 };
 
 const PHP: Language = Language {
@@ -40,14 +43,14 @@ const PHP: Language = Language {
     ],
 };
 
-const GO: Language =
-    Language { comment: &["//"], reads: &[quoted!(r"\bos\.Getenv\s*\(", ""), quoted!(r"\bos\.(?:LookupEnv)\s*\(", "()")] };
+const GO: Language = Language {
+    comment: &["//"],
+    reads: &[quoted!(r"\bos\.Getenv\s*\(", ""), quoted!(r"\bos\.(?:LookupEnv)\s*\(", "()")],
+};
 
 /// Only what cannot be a variable of the script itself: `${A:?}` demands it, `${A:-b}` takes it when it is there.
-const SHELL: Language = Language {
-    comment: &["#"],
-    reads: &[r"\$\{([A-Z_][A-Z0-9_]*):?\?", r"\$\{([A-Z_][A-Z0-9_]*)(:?-)"],
-};
+const SHELL: Language =
+    Language { comment: &["#"], reads: &[r"\$\{([A-Z_][A-Z0-9_]*):?\?", r"\$\{([A-Z_][A-Z0-9_]*)(:?-)"] };
 
 /// The language of a file.
 pub fn language(path: &Path) -> Option<Language> {
@@ -67,7 +70,11 @@ impl Language {
         let mut reads = Vec::new();
         for pattern in self.reads.iter().filter_map(|pattern| Regex::new(pattern).ok()) {
             for (index, line) in text.lines().enumerate().filter(|(_, line)| !self.is_comment(line)) {
-                reads.extend(pattern.captures_iter(line).map(|found| (found[1].to_string(), index + 1, has_default(&found))));
+                reads.extend(
+                    pattern
+                        .captures_iter(line)
+                        .map(|found| (found[1].to_string(), index + 1, has_default(&found))),
+                );
             }
         }
         reads.sort_by_key(|(_, line, _)| *line);
@@ -85,7 +92,10 @@ fn has_default(found: &Captures<'_>) -> bool {
 
 /// What a Dockerfile gives by `ENV`: variable and line.
 pub fn gives(text: &str) -> Vec<(String, usize)> {
-    let lines = text.lines().enumerate().filter_map(|(index, line)| Some((index + 1, line.trim().strip_prefix("ENV ")?)));
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter_map(|(index, line)| Some((index + 1, line.trim().strip_prefix("ENV ")?)));
     let Ok(pair) = Regex::new(r"(?:^|\s)([A-Za-z_][A-Za-z0-9_]*)=") else { return Vec::new() };
     lines
         .flat_map(|(line, rest)| {
@@ -104,16 +114,30 @@ mod tests {
 
     fn told(name: &str, text: &str) -> String {
         let reads = language(Path::new(name)).unwrap().reads(text);
-        let told = reads.iter().map(|(name, line, optional)| format!("{line}:{name}{}", if *optional { "?" } else { "" }));
+        let told = reads
+            .iter()
+            .map(|(name, line, optional)| format!("{line}:{name}{}", if *optional { "?" } else { "" }));
         told.collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn other_languages_are_read_by_their_text() {
         let cases = [
-            ("a.py", "os.environ['A']\nos.environ.get(\"B\")\nos.getenv('C', 'x')\n# os.environ['D']\nenviron.get('E') or 1", "1:A 2:B 3:C? 5:E?"),
-            ("a.rb", "ENV['A']\nENV['B'] || 'x'\nENV.fetch('C')\nENV.fetch('D', 1)\nENV.fetch('E') { 1 }", "1:A 2:B? 3:C 4:D? 5:E?"),
-            ("a.php", "getenv('A'); $_ENV['B'] ?? 1;\nenv('C', true); env('D');\n// getenv('E')", "1:A 1:B? 2:C? 2:D"),
+            (
+                "a.py",
+                "os.environ['A']\nos.environ.get(\"B\")\nos.getenv('C', 'x')\n# os.environ['D']\nenviron.get('E') or 1",
+                "1:A 2:B 3:C? 5:E?",
+            ),
+            (
+                "a.rb",
+                "ENV['A']\nENV['B'] || 'x'\nENV.fetch('C')\nENV.fetch('D', 1)\nENV.fetch('E') { 1 }",
+                "1:A 2:B? 3:C 4:D? 5:E?",
+            ),
+            (
+                "a.php",
+                "getenv('A'); $_ENV['B'] ?? 1;\nenv('C', true); env('D');\n// getenv('E')",
+                "1:A 1:B? 2:C? 2:D",
+            ),
             ("a.go", "os.Getenv(\"A\")\nv, ok := os.LookupEnv(\"B\")", "1:A 2:B?"),
             ("a.sh", ": \"${A:?set A}\" ${B:-x} $C ${D}\n# ${E:?}", "1:A 1:B?"),
         ];

@@ -1,6 +1,7 @@
 //! Small trees, and what is told of them.
 
 use super::of;
+use crate::audit::usual;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::op::Meta;
 use crate::system::pretend::{Empty, Pretend};
@@ -29,8 +30,7 @@ fn tree(files: &[(&str, &str)]) -> Pretend<'static> {
 }
 
 fn audit(files: &[(&str, &str)]) -> Vec<Finding> {
-    let skip = |path: &Path| path.ends_with("node_modules") || path.ends_with(".git");
-    of(&tree(files), Path::new("/t"), &skip).unwrap()
+    of(&tree(files), Path::new("/t"), &usual()).unwrap()
 }
 
 /// What fails and what is only told, without the summary: a line for each, with its hint.
@@ -340,6 +340,6 @@ fn a_summary_counts() {
     let summary = last(&[("a.js", "import './b.js'; import './c'; import 'fs'"), ("b.js", "")]);
     assert_eq!(summary.to_string(), "info    imports /t: 2 of 3 imports in 2 files lead somewhere");
     assert_eq!(last(&[("a.txt", "")]).verdict, Verdict::Unknown);
-    let failure = of(&tree(&[]), Path::new("/gone"), &|_| false).unwrap_err();
+    let failure = of(&tree(&[]), Path::new("/gone"), &[]).unwrap_err();
     assert_eq!(failure.to_string(), "look at /gone: there is no such folder");
 }

@@ -27,11 +27,11 @@ impl Worker<'_, '_, '_> {
         report.outcome = outcome_of(&tried, &done, check);
         report.failure = tried.err();
         report.notes = done.notes.iter().chain(&done.unknown).cloned().collect();
-        report.diff = Some(done.diff).filter(|diff| !diff.is_empty());
+        report.diff = done.diffs.told();
         let mut known = fields(report.outcome, done.output.as_ref(), &done.result);
         known.insert("findings".to_string(), json!(done.findings));
         let partial = done.unknown.is_some() || (check && done.unpredicted);
-        report.changes = done.changes;
+        report.changes = done.changes.told();
         report.findings = done.findings;
         report.output = done.output;
         let mut result = Registered { known, partial };

@@ -4,6 +4,7 @@ use super::judge::fields;
 use super::{Ended, Worker, with};
 use crate::engine::context::{Known, Registered};
 use crate::engine::converge::{Attempt, Done, Target};
+use crate::engine::told::first_lines;
 use crate::engine::wait;
 use crate::model::arg::Arg;
 use crate::model::event::{Event, StepEnded};
@@ -249,9 +250,16 @@ impl<'a> Worker<'a, '_, '_> {
             }
         };
         let parsed = step::parse(&step.kind, &keys)?;
-        let dressed = self.dressed(step, locals)?;
+        let brought = self.brought.clone();
+        let dressed = Dressed {
+            host: self.host,
+            user: step.become_user.clone(),
+            environment: self.environment(step, locals)?,
+            brought: &brought,
+        };
         let before = self.changes_so_far();
         let tried = Attempt {
+            run: &self.job.run,
             index: step.index,
             step: &*parsed,
             dressed: &dressed,
@@ -269,7 +277,7 @@ impl<'a> Worker<'a, '_, '_> {
         tried.map_err(|failure| self.take_back_after(before, failure, done))
     }
 
-    fn dressed(&self, step: &JobStep, locals: &Values) -> Result<Dressed<'a>> {
+    fn environment(&self, step: &JobStep, locals: &Values) -> Result<BTreeMap<String, String>> {
         let mut environment = BTreeMap::new();
         for (name, arg) in &step.environment {
             if let Known::Yes(value) = self.context.resolve(self.host, locals, arg)? {
@@ -277,7 +285,7 @@ impl<'a> Worker<'a, '_, '_> {
                     .insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_string));
             }
         }
-        Ok(Dressed { host: self.host, user: step.become_user.clone(), environment })
+        Ok(environment)
     }
 
     fn changes_so_far(&self) -> u32 {
@@ -292,7 +300,7 @@ impl<'a> Worker<'a, '_, '_> {
         match journal.take_back(change) {
             Ok(lines) => {
                 done.changes.clear();
-                done.notes.extend(lines);
+                done.notes.extend(first_lines(lines));
                 failure
             }
             Err(undo) => {

@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// openat2 gives up with EAGAIN when somebody renames folders meanwhile; tried this often.
 const RACES: usize = 32;
@@ -24,7 +25,7 @@ pub enum Root {
 #[derive(Debug)]
 pub struct Place {
     /// The folder; only good for `*at` calls.
-    pub folder: OwnedFd,
+    pub folder: Arc<OwnedFd>,
     /// The entry's name; `.` for the folder itself.
     pub name: OsString,
 }
@@ -51,7 +52,7 @@ impl Root {
 
     /// The entry that `path` names, in its folder.
     pub fn place(&self, path: &Path) -> Result<Place> {
-        let folder = |path: &Path| self.open(path, OFlags::PATH | OFlags::DIRECTORY);
+        let folder = |path: &Path| self.open(path, OFlags::PATH | OFlags::DIRECTORY).map(Arc::new);
         match (path.parent(), path.file_name()) {
             (Some(parent), Some(name)) => Ok(Place { folder: folder(parent)?, name: name.to_owned() }),
             _ => Ok(Place { folder: folder(path)?, name: OsString::from(".") }),
@@ -78,21 +79,26 @@ impl Place {
 
     /// Makes the folder's entries durable.
     pub fn sync_folder(&self) -> Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match fs::openat(&self.folder, ".", flags, Mode::empty()) {
-            Ok(folder) => settled(fs::fsync(folder)),
-            // A folder may be writable and not readable. Its file system can still be synced as one of all.
-            Err(Errno::ACCESS) => {
-                fs::sync();
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+        sync_folder(&self.folder)
     }
 
     /// Renames an entry of the same folder to this one, replacing it.
     pub fn replace_with(&self, name: &OsStr) -> Result<()> {
         fs::renameat(&self.folder, name, &self.folder, &self.name)
+    }
+}
+
+/// Makes the entries of a folder durable.
+pub fn sync_folder(folder: &OwnedFd) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match fs::openat(folder, ".", flags, Mode::empty()) {
+        Ok(folder) => settled(fs::fsync(folder)),
+        // A folder may be writable and not readable. Its file system can still be synced as one of all.
+        Err(Errno::ACCESS) => {
+            fs::sync();
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -24,10 +24,18 @@ const NAME_KEPT: usize = 200;
 const BOUND_TO_BYTES: [&[u8]; 2] = [b"security.ima", b"security.evm"];
 
 /// A new entry beside the one it will replace. Dropped before that, it is removed.
-pub struct Temporary<'a> {
-    place: &'a Place,
+#[derive(Debug)]
+struct Temporary {
+    place: Option<Place>,
     name: OsString,
-    placed: bool,
+}
+
+/// A new file, whole but not durable yet, beside the one it will replace. Dropped before that, it is removed.
+#[derive(Debug)]
+pub struct New {
+    temporary: Temporary,
+    /// Its bytes.
+    pub file: File,
 }
 
 /// Why a file was not written.
@@ -44,27 +52,43 @@ impl From<Errno> for Trouble {
     }
 }
 
-/// Replaces the file at `place`, or makes it. One fsync comes after bytes and metadata, so that it covers both; the
-/// rename follows, then the folder is synced.
+/// Makes a file that is to replace the one at `place`, or to be the first there. One fsync comes after bytes and
+/// metadata, so that it covers both; the rename follows, then the folder is synced: that is the caller's.
 pub fn file(
-    place: &Place,
+    place: Place,
     old: Option<&Stat>,
     content: &mut dyn Read,
     meta: &Meta,
-) -> std::result::Result<(), Trouble> {
-    let (temporary, open) = Temporary::file(place)?;
-    let mut open = File::from(open);
-    pour(content, &mut open)?;
-    dress(&open, place, old, meta)?;
-    fs::fsync(&open)?;
-    temporary.put()?;
-    Ok(())
+) -> std::result::Result<New, Trouble> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let make = |place: &Place, name: &OsStr| {
+        fs::openat(&place.folder, name, flags, Mode::RUSR | Mode::WUSR).map(File::from)
+    };
+    let (temporary, file) = Temporary::make(place, make)?;
+    let mut new = New { temporary, file };
+    pour(content, &mut new.file)?;
+    if let Some(place) = &new.temporary.place {
+        dress(&new.file, place, old, meta)?;
+    }
+    Ok(new)
 }
 
-/// Makes or replaces a symbolic link.
-pub fn link(place: &Place, target: &OsStr) -> Result<()> {
-    let (temporary, ()) = Temporary::make(place, |name| fs::symlinkat(target, &place.folder, name))?;
-    temporary.put()
+/// Makes or replaces a symbolic link. Its folder is the caller's to sync.
+pub fn link(place: Place, target: &OsStr) -> Result<Place> {
+    let make = |place: &Place, name: &OsStr| fs::symlinkat(target, &place.folder, name);
+    Temporary::make(place, make)?.0.put()
+}
+
+impl New {
+    /// Makes bytes and metadata durable.
+    pub fn sync(&self) -> Result<()> {
+        fs::fsync(&self.file)
+    }
+
+    /// Takes the place that it was made for. The folder is the caller's to sync.
+    pub fn put(self) -> Result<Place> {
+        self.temporary.put()
+    }
 }
 
 /// Sets what `meta` asks for on something opened with O_PATH. The owner comes first, because changing it clears the
@@ -88,36 +112,30 @@ fn set_owner(open: &impl AsFd, meta: &Meta, stat: &Stat) -> Result<()> {
     fs::chownat(open, "", owner, group, AtFlags::EMPTY_PATH)
 }
 
-impl<'a> Temporary<'a> {
-    fn file(place: &'a Place) -> Result<(Self, OwnedFd)> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Temporary::make(place, |name| fs::openat(&place.folder, name, flags, Mode::RUSR | Mode::WUSR))
-    }
-
-    fn make<T>(place: &'a Place, mut make: impl FnMut(&OsStr) -> Result<T>) -> Result<(Self, T)> {
-        let mut result = Err(Errno::EXIST);
+impl Temporary {
+    fn make<T>(place: Place, make: impl Fn(&Place, &OsStr) -> Result<T>) -> Result<(Self, T)> {
         for _ in 0..NAME_TRIES {
             let name = temporary_name(&place.name);
-            result = make(&name).map(|made| (Temporary { place, name, placed: false }, made));
-            if !matches!(result, Err(Errno::EXIST)) {
-                break;
+            match make(&place, &name) {
+                Err(Errno::EXIST) => {}
+                made => return made.map(|made| (Temporary { place: Some(place), name }, made)),
             }
         }
-        result
+        Err(Errno::EXIST)
     }
 
-    fn put(mut self) -> Result<()> {
-        self.place.replace_with(&self.name)?;
-        self.placed = true;
-        self.place.sync_folder()
+    fn put(mut self) -> Result<Place> {
+        let Some(place) = &self.place else { return Err(Errno::NOENT) };
+        place.replace_with(&self.name)?;
+        self.place.take().ok_or(Errno::NOENT)
     }
 }
 
-impl Drop for Temporary<'_> {
+impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.placed {
+        if let Some(place) = &self.place {
             // The error that brought us here is the one worth telling.
-            let _removed = fs::unlinkat(&self.place.folder, &self.name, AtFlags::empty());
+            let _removed = fs::unlinkat(&place.folder, &self.name, AtFlags::empty());
         }
     }
 }

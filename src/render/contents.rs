@@ -1,0 +1,82 @@
+//! Where the bytes are that travel beside a job: in files of the project, or in archives that were unpacked for it.
+
+use crate::model::digest::Digest;
+use crate::model::{Doing, Failure, Result};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The bytes that a job's host may ask for. Those of trees are shared by the jobs of all hosts.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Files of the project.
+    pub files: BTreeMap<Digest, PathBuf>,
+    /// What the job's trees hold.
+    pub trees: Vec<Arc<TreeContents>>,
+}
+
+/// The bytes of a tree's files.
+pub type TreeContents = BTreeMap<Digest, Held>;
+
+/// Where some bytes are.
+#[derive(Clone, Debug)]
+pub enum Held {
+    /// They are a file.
+    File(PathBuf),
+    /// They are this part of a file that has no name and goes with this process.
+    Spooled {
+        /// The file.
+        spool: Arc<File>,
+        /// Where in it.
+        offset: u64,
+        /// In bytes.
+        size: u64,
+    },
+}
+
+impl Contents {
+    /// The bytes that `digest` names.
+    pub fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send>> {
+        if let Some(path) = self.files.get(digest) {
+            return Held::File(path.clone()).open();
+        }
+        let held = self.trees.iter().find_map(|tree| tree.get(digest));
+        let missing =
+            || Failure::new("send a file", format!("the host asks for {digest}, which is not in its job"));
+        held.ok_or_else(missing)?.open()
+    }
+}
+
+impl Held {
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        match self {
+            Held::File(path) => {
+                let file = File::open(path).doing(format!("open {}", path.display()))?;
+                Ok(Box::new(file))
+            }
+            Held::Spooled { spool, offset, size } => {
+                Ok(Box::new(Part { spool: spool.clone(), offset: *offset, left: *size }))
+            }
+        }
+    }
+}
+
+/// Reads a part of a file.
+struct Part {
+    spool: Arc<File>,
+    offset: u64,
+    left: u64,
+}
+
+impl Read for Part {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let n = self.spool.read_at(&mut buffer[..most], self.offset)?;
+        self.offset += n as u64;
+        self.left -= n as u64;
+        Ok(n)
+    }
+}

@@ -1,0 +1,3 @@
+# $1 says which question it is   the rest: the client's arguments   standard input: SQL
+shift
+client "$@"

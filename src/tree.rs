@@ -1,0 +1,5 @@
+//! Trees on a host: laying one over a folder, and the manifest of what was put there.
+
+pub mod manifest;
+pub mod overlay;
+pub mod there;
