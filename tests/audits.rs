@@ -10,10 +10,21 @@ const FULL: &str = "--hosts full1";
 
 /// What a step found on the host: `fail only there old/7.js`.
 fn found(told: &Told) -> Vec<String> {
-    let steps = told.events.iter().filter(|event| event["event"] == "step_ended" || event["type"] == "step_ended");
+    let steps =
+        told.events.iter().filter(|event| event["event"] == "step_ended" || event["type"] == "step_ended");
     let findings = steps.flat_map(|event| event["findings"].as_array().cloned().unwrap_or_default());
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_string();
-    findings.map(|one| format!("{} {} {}: {}", text(&one, "verdict"), text(&one, "group"), text(&one, "what"), text(&one, "seen"))).collect()
+    findings
+        .map(|one| {
+            format!(
+                "{} {} {}: {}",
+                text(&one, "verdict"),
+                text(&one, "group"),
+                text(&one, "what"),
+                text(&one, "seen")
+            )
+        })
+        .collect()
 }
 
 fn starting<'f>(found: &'f [String], start: &str) -> Vec<&'f String> {
@@ -87,13 +98,25 @@ fn production(host: &Host, folder: &str) {
     host.must(&format!("cd {folder} && echo 'module.exports = 1' >node_modules/left-pad/index.js"));
     host.must(&format!("cd {folder} && for i in $(seq 80); do echo \"require('./lib/Db'); require('fs'); require('left-pad')\" >src/part$i.js; done"));
     host.must(&format!("cd {folder} && echo 'module.exports = 1' >src/lib/Db.js"));
-    host.write(&format!("{folder}/package.json"), r#"{ "dependencies": { "left-pad": "1", "express": "4" } }"#);
+    host.write(
+        &format!("{folder}/package.json"),
+        r#"{ "dependencies": { "left-pad": "1", "express": "4" } }"#,
+    );
     for number in 1..=8 {
-        host.write(&format!("{folder}/src/lost{number}.js"), format!("// {number}\nrequire('./gone{number}')\n"));
+        host.write(
+            &format!("{folder}/src/lost{number}.js"),
+            format!("// {number}\nrequire('./gone{number}')\n"),
+        );
     }
     host.write(&format!("{folder}/src/case.js"), "import db from './lib/db.js'\n");
-    host.write(&format!("{folder}/src/types.ts"), "import type { Row } from './lib/rows'\nimport { a } from '@/lib/x'\n");
-    host.write(&format!("{folder}/src/modules.js"), "require('express')\nrequire('axios')\ntry { require('fsevents') } catch {}\n");
+    host.write(
+        &format!("{folder}/src/types.ts"),
+        "import type { Row } from './lib/rows'\nimport { a } from '@/lib/x'\n",
+    );
+    host.write(
+        &format!("{folder}/src/modules.js"),
+        "require('express')\nrequire('axios')\ntry { require('fsevents') } catch {}\n",
+    );
 }
 
 #[test]
@@ -110,15 +133,31 @@ fn imports_that_point_nowhere_are_told_with_their_lines() {
         let lines = found(&told);
         let failing = starting(&lines, "fail imports ");
         assert_eq!(failing.len(), 11, "{lines:#?}");
-        assert!(lines.contains(&"fail imports src/lost8.js:2: ./gone8 leads nowhere".to_string()), "{lines:#?}");
-        assert!(lines.contains(&"fail imports src/case.js:1: ./lib/db.js leads nowhere".to_string()), "{lines:#?}");
-        assert_eq!(starting(&lines, "fail modules express: package.json declares it, and it is not installed").len(), 1);
+        assert!(
+            lines.contains(&"fail imports src/lost8.js:2: ./gone8 leads nowhere".to_string()),
+            "{lines:#?}"
+        );
+        assert!(
+            lines.contains(&"fail imports src/case.js:1: ./lib/db.js leads nowhere".to_string()),
+            "{lines:#?}"
+        );
+        assert_eq!(
+            starting(&lines, "fail modules express: package.json declares it, and it is not installed").len(),
+            1
+        );
         assert_eq!(starting(&lines, "fail modules axios: no package.json declares it").len(), 1);
-        assert_eq!(starting(&lines, "info imports 1 imports: lead nowhere, and the failure is caught").len(), 1);
+        assert_eq!(
+            starting(&lines, "info imports 1 imports: lead nowhere, and the failure is caught").len(),
+            1
+        );
         assert!(lines.last().unwrap().contains("imports in 92 files lead somewhere"), "{lines:#?}");
         let hints = serde_json::to_string(&told.events).unwrap();
         assert!(hints.contains("src/lib/Db.js differs in capital letters only"), "{hints}");
-        assert_eq!(found(&project.told(&format!("{audit} --check")).exits(2)), lines, "--check tells the same");
+        assert_eq!(
+            found(&project.told(&format!("{audit} --check")).exits(2)),
+            lines,
+            "--check tells the same"
+        );
         assert_eq!(digest(host, "/srv/audit-imports"), before, "nothing was touched");
 
         // Repaired, the same playbook is content, and again.
@@ -143,7 +182,13 @@ fn imports_of_a_folder_here_are_looked_through_once() {
     assert_eq!(told.outcome(&hosts[1].name), "ok", "it is told on one host");
     project.write("files/app/b.js", "");
     project.told("run playbook imports-audit --hosts full -e source=app").exits(0);
-    assert!(project.told("run playbook imports-audit --hosts full").exits(2).failure("full1").contains("give source"));
+    assert!(
+        project
+            .told("run playbook imports-audit --hosts full")
+            .exits(2)
+            .failure("full1")
+            .contains("give source")
+    );
 }
 
 /// Values that must never leave the host; their forms are looked for everywhere.
@@ -161,30 +206,63 @@ fn variables_are_compared_and_values_never_shown() {
             code.push_str(&format!("use(process.env.SETTING_{number})\n"));
         }
         project.write("files/app/src/index.js", &code);
-        project.write("files/app/compose.yaml", "services:\n  app:\n    image: app:${TAG:-1}\n    environment:\n      REDIS_URL: redis://redis\n");
+        project.write(
+            "files/app/compose.yaml",
+            "services:\n  app:\n    image: app:${TAG:-1}\n    environment:\n      REDIS_URL: redis://redis\n",
+        );
         project.write("files/app/.env.example", "DATABASE_URL=postgres://user:password@host/db\n");
         let mut env = String::from("# production\n");
         for number in 1..37 {
             env.push_str(&format!("SETTING_{number}={}-{number}\n", CANARIES[0]));
         }
-        env.push_str(&format!("export SETTING_37=\"{}\n{}\"\nSETTING_38=your-{}-here\nUNUSED='{}'\n", CANARIES[1], CANARIES[1], CANARIES[2], CANARIES[2]));
+        env.push_str(&format!(
+            "export SETTING_37=\"{}\n{}\"\nSETTING_38=your-{}-here\nUNUSED='{}'\n",
+            CANARIES[1], CANARIES[1], CANARIES[2], CANARIES[2]
+        ));
         env.push_str(&format!("{} is no assignment\n", CANARIES[3]));
         host.write("/srv/audit.env", &env);
         host.must("chmod 600 /srv/audit.env");
 
-        let audit = format!("run playbook env-audit --hosts {} -e source=app -e env_file=/srv/audit.env", host.name);
+        let audit =
+            format!("run playbook env-audit --hosts {} -e source=app -e env_file=/srv/audit.env", host.name);
         let told = project.told(&audit).exits(2);
         let lines = found(&told);
-        assert!(lines.contains(&"fail environment DATABASE_URL: not set, and read by src/index.js:1".to_string()), "{lines:#?}");
-        assert!(lines.contains(&"fail environment SETTING_38: a placeholder in /srv/audit.env:40: it begins with your-".to_string()), "{lines:#?}");
+        assert!(
+            lines.contains(&"fail environment DATABASE_URL: not set, and read by src/index.js:1".to_string()),
+            "{lines:#?}"
+        );
+        assert!(
+            lines.contains(
+                &"fail environment SETTING_38: a placeholder in /srv/audit.env:40: it begins with your-"
+                    .to_string()
+            ),
+            "{lines:#?}"
+        );
         assert_eq!(starting(&lines, "pass environment SETTING_").len(), 37);
         assert_eq!(starting(&lines, "fail environment SETTING_").len(), 41);
-        assert_eq!(starting(&lines, "info environment 2 variables: not set, and there is a default: PORT, TAG").len(), 1, "{lines:#?}");
-        assert_eq!(starting(&lines, "info environment 1 variable: set, and read by nothing that was found: UNUSED").len(), 1);
-        assert_eq!(starting(&lines, "fail files /srv/audit.env:42: it has no = behind its name").len(), 1, "{lines:#?}");
+        assert_eq!(
+            starting(&lines, "info environment 2 variables: not set, and there is a default: PORT, TAG")
+                .len(),
+            1,
+            "{lines:#?}"
+        );
+        assert_eq!(
+            starting(&lines, "info environment 1 variable: set, and read by nothing that was found: UNUSED")
+                .len(),
+            1
+        );
+        assert_eq!(
+            starting(&lines, "fail files /srv/audit.env:42: it has no = behind its name").len(),
+            1,
+            "{lines:#?}"
+        );
 
         project.told(&format!("{audit} --check --diff -v")).exits(2);
-        let screens = [project.windlass(audit.split(' ')), project.windlass(["runs", "show", "last"]), project.windlass(["runs", "export", "last"])];
+        let screens = [
+            project.windlass(audit.split(' ')),
+            project.windlass(["runs", "show", "last"]),
+            project.windlass(["runs", "export", "last"]),
+        ];
         let seen = format!("{told:?}{screens:?}");
         nothing_shown(&seen, "on the screen");
         for file in fs::read_dir(project.path().join(".windlass")).unwrap() {
@@ -192,7 +270,8 @@ fn variables_are_compared_and_values_never_shown() {
             let bytes = fs::read(&path).unwrap_or_default();
             nothing_shown(&String::from_utf8_lossy(&bytes), &path.display().to_string());
         }
-        let on_host = host.sh("grep -rl canary /var/lib/windlass /root/.local/state/windlass /tmp/windlass* 2>/dev/null");
+        let on_host = host
+            .sh("grep -rl canary /var/lib/windlass /root/.local/state/windlass /tmp/windlass* 2>/dev/null");
         assert_eq!(on_host.stdout, "", "nor kept there");
 
         let whole: String = (1..79).map(|number| format!("SETTING_{number}=x-{number}\n")).collect();

@@ -57,7 +57,8 @@ fn tree(package: &str, version: &str) -> PathBuf {
         fs::create_dir_all(&folder).unwrap();
         run(&folder, &["npm", "pack", "--silent", &format!("{package}@{version}")]);
         run(&folder, &["sh", "-c", "tar xzf *.tgz"]);
-        let install = ["npm", "install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--silent"];
+        let install =
+            ["npm", "install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--silent"];
         run(&folder.join("package"), &install);
         fs::write(folder.join("ready"), "").unwrap();
     }
@@ -106,7 +107,8 @@ fn known(root: &Path, exclude: &[Pattern]) -> Vec<Known> {
         let imports = programs.into_iter().flat_map(|program| program.all);
         imports.map(|import| (path.clone(), import)).collect::<Vec<_>>()
     };
-    let all: Vec<(PathBuf, Import)> = files.iter().filter(|path| parse::is_source(path)).flat_map(read).collect();
+    let all: Vec<(PathBuf, Import)> =
+        files.iter().filter(|path| parse::is_source(path)).flat_map(read).collect();
     let asked: Vec<Asked> = all.iter().map(|(file, import)| Asked { file, import }).collect();
     let (led, _) = resolve::all(&view, &asked).unwrap();
     all.into_iter().zip(led).map(|((file, import), led)| Known { file, import, led }).collect()
@@ -142,7 +144,9 @@ fn what_is_taken_away_is_missed_exactly_where_it_is_imported() {
 /// Every seventh file that something imports, unless another file could be found in its place.
 fn taken_away(root: &Path, known: &[Known]) -> BTreeSet<PathBuf> {
     let targets = known.iter().filter_map(|known| match &known.led {
-        Led::To(path) if path.starts_with(root) && !path.iter().any(|part| part == "node_modules") => Some(path.clone()),
+        Led::To(path) if path.starts_with(root) && !path.iter().any(|part| part == "node_modules") => {
+            Some(path.clone())
+        }
         _ => None,
     });
     let targets: BTreeSet<PathBuf> = targets.filter(|path| stands_alone(path)).collect();
@@ -155,7 +159,8 @@ fn stands_alone(path: &Path) -> bool {
         name.split('.').next().unwrap_or_default().to_string()
     };
     let folder = path.parent().unwrap();
-    let beside = folder.read_dir().unwrap().filter(|entry| stem(&entry.as_ref().unwrap().path()) == stem(path));
+    let beside =
+        folder.read_dir().unwrap().filter(|entry| stem(&entry.as_ref().unwrap().path()) == stem(path));
     beside.count() == 1 && stem(path) != "index" && path.extension().is_some_and(|ending| ending != "json")
 }
 
@@ -163,19 +168,30 @@ fn stands_alone(path: &Path) -> bool {
 #[test]
 #[ignore = "needs npm: ./tests/run"]
 fn node_finds_what_is_found_and_nothing_else() {
-    for (package, version, exclude, _) in TREES.iter().filter(|tree| ["express", "fastify", "svelte"].contains(&tree.0)) {
+    for (package, version, exclude, _) in
+        TREES.iter().filter(|tree| ["express", "fastify", "svelte"].contains(&tree.0))
+    {
         let root = tree(package, version).canonicalize().unwrap();
         let known = known(&root, &patterns(exclude));
         let plain = |known: &&Known| {
             let ending = known.file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            ["js", "mjs", "cjs"].contains(&ending) && known.import.form != Form::Url && !known.import.types_only
+            ["js", "mjs", "cjs"].contains(&ending)
+                && known.import.form != Form::Url
+                && !known.import.types_only
         };
         let asked: Vec<&Known> = known.iter().filter(plain).collect();
         let answers = node(&asked);
         let found = |known: &Known| matches!(known.led, Led::To(_) | Led::Elsewhere(Elsewhere::Node));
         let disagreed = asked.iter().zip(&answers).filter(|(known, node)| found(known) != **node);
         let disagreed: Vec<String> = disagreed
-            .map(|(known, node)| format!("{}:{} {}: Node {node}", known.file.display(), known.import.line, known.import.specifier))
+            .map(|(known, node)| {
+                format!(
+                    "{}:{} {}: Node {node}",
+                    known.file.display(),
+                    known.import.line,
+                    known.import.specifier
+                )
+            })
             .collect();
         assert_eq!(disagreed, Vec::<String>::new(), "{package}");
         println!("{package}: {} imports, Node agrees on all", asked.len());
@@ -184,7 +200,8 @@ fn node_finds_what_is_found_and_nothing_else() {
 
 fn node(asked: &[&Known]) -> Vec<bool> {
     let form = |known: &Known| if known.import.form == Form::Require { "require" } else { "import" };
-    let questions: Vec<_> = asked.iter().map(|known| (&known.file, &known.import.specifier, form(known))).collect();
+    let questions: Vec<_> =
+        asked.iter().map(|known| (&known.file, &known.import.specifier, form(known))).collect();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imports/node.mjs");
     let mut child = Command::new("node")
         .args(["--no-warnings", "--experimental-import-meta-resolve"])

@@ -34,6 +34,7 @@ pub struct EnvAudit {
     ignore: Vec<Pattern>,
     /// Files and folders of `source` that are not looked into, as for `imports_audit`.
     #[serde(default = "usual")]
+    #[expect(dead_code, reason = "the controller reads with it what the step gets as source")]
     exclude: Vec<Pattern>,
 }
 

@@ -6,6 +6,7 @@ use crate::model::finding::{Finding, Verdict};
 use crate::model::op::Meta;
 use crate::system::pretend::{Empty, Pretend};
 use crate::system::{Probe, System};
+use proptest::prelude::*;
 use std::path::Path;
 
 /// A host with these files below `/t`; a content that begins with `->` is a link.
@@ -342,4 +343,25 @@ fn a_summary_counts() {
     assert_eq!(last(&[("a.txt", "")]).verdict, Verdict::Unknown);
     let failure = of(&tree(&[]), Path::new("/gone"), &[]).unwrap_err();
     assert_eq!(failure.to_string(), "look at /gone: there is no such folder");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_specifier_and_no_configuration_makes_it_panic(
+        specifier in r"[ab@#./:?!%*~\\ -]{0,12}|\PC{0,8}",
+        exports in r#"(\{|\}|"\./\*"|"\."|"\./b"|:|,|null|"import"|\[|\]|"\*")*"#,
+    ) {
+        let package = format!(r##"{{"name": "b", "imports": {{"#b": {exports}}}, "exports": {exports}}}"##);
+        let config = format!(r#"{{"compilerOptions": {{"baseUrl": {specifier:?}, "paths": {{{specifier:?}: ["*", {exports}]}}}}}}"#);
+        let text = format!("import {specifier:?}; require({specifier:?}); new URL({specifier:?}, import.meta.url)");
+        audit(&[
+            ("x/a.ts", &text),
+            ("x/a.js", &text),
+            ("package.json", &package),
+            ("tsconfig.json", &config),
+            ("node_modules/b/package.json", &package),
+            ("node_modules/b/index.js", ""),
+        ]);
+    }
 }
