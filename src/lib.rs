@@ -2,8 +2,10 @@
 
 // On hosts and on the controller.
 pub mod agent;
+pub mod audit;
 pub mod docker;
 pub mod engine;
+pub mod javascript;
 pub mod model;
 pub mod nginx;
 pub mod sql;

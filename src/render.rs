@@ -2,6 +2,7 @@
 //! What needs facts, results or a loop's item waits for the host's agent, with the variables it refers to beside it.
 
 mod arg;
+mod audits;
 pub mod contents;
 mod files;
 mod image;
@@ -23,6 +24,7 @@ use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::template::Templates;
 use crate::variables::{self, Setting};
+use audits::Audits;
 use contents::Contents;
 use files::Files;
 use names::Names;
@@ -41,6 +43,7 @@ pub struct Renderer<'a> {
     options: &'a Options,
     templates: Templates,
     files: Files<'a>,
+    audits: Audits,
     trees: Trees<'a>,
     /// Of every step kind that the playbook uses.
     schemas: BTreeMap<&'static str, Value>,
@@ -122,6 +125,7 @@ impl<'a> Renderer<'a> {
             options,
             templates: Templates::new(&files::templates(project)?),
             files: Files::new(project),
+            audits: Audits::default(),
             trees: Trees::new(project),
             names: Names::default(),
             schemas: playbook

@@ -66,6 +66,10 @@ pub enum KeyUse {
     Tree,
     /// An expression or a list of them; the step gets each with its value.
     Expression,
+    /// A folder here; the step gets what its imports lead to.
+    Imports,
+    /// A folder here; the step gets the environment variables that it reads.
+    Variables,
 }
 
 /// A text file of a folder on the controller.
@@ -208,6 +212,10 @@ kinds![
     // data
     sql::Sql,
     migrate::Migrate,
+    // deploy and audit
+    tree_audit::TreeAudit,
+    env_audit::EnvAudit,
+    imports_audit::ImportsAudit,
 ];
 
 #[cfg(all(test, feature = "controller"))]

@@ -12,8 +12,8 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["wire", "template", "source"],
     &["system", "diagnostic"],
-    &["wanted", "keys", "nginx", "sql", "docker"],
-    &["tree"],
+    &["wanted", "keys", "nginx", "sql", "docker", "javascript"],
+    &["tree", "audit"],
     &["step"],
     &["engine"],
     &["agent", "agent_binary"],
@@ -44,7 +44,19 @@ const KNOTS: &[(&str, &str, &str)] = &[
 
 /// What hosts run: synchronous, and without the controller's libraries.
 const ON_HOSTS: &[&str] = &[
-    "model", "wire", "template", "system", "wanted", "nginx", "sql", "docker", "tree", "step", "engine",
+    "model",
+    "wire",
+    "template",
+    "system",
+    "wanted",
+    "nginx",
+    "sql",
+    "docker",
+    "javascript",
+    "tree",
+    "audit",
+    "step",
+    "engine",
     "agent",
 ];
 

@@ -11,13 +11,16 @@ macro_rules! shipped {
 pub static SHIPPED: &[(&str, &str)] = shipped![
     "blue-green",
     "cleanup",
+    "env-audit",
     "fix-dns",
+    "imports-audit",
     "migrate",
     "nginx-port",
     "overlay",
     "port-audit",
     "readiness",
-    "resources"
+    "resources",
+    "tree-audit",
 ];
 
 /// The text of a shipped playbook.

@@ -1,9 +1,11 @@
 //! Keys that name a file of the project: what of it the step gets.
 
 use super::arg::map_of;
+use super::audits::Subject;
 use super::scope::{Needs, Scope};
 use super::step::{Maker, must_be_known};
 use super::trees::Choice;
+use crate::audit::usual;
 use crate::model::arg::Arg;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value};
@@ -42,6 +44,7 @@ impl Maker<'_> {
             KeyUse::Image => self.image(name).map(Arg::Value),
             KeyUse::Tree => return self.tree(scope, name, entry),
             KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
+            KeyUse::Imports | KeyUse::Variables => return self.audited(scope, key_use, name, entry),
             KeyUse::Text | KeyUse::Expression => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
@@ -62,6 +65,22 @@ impl Maker<'_> {
         let (mut value, path) = self.asset(name)?;
         value["images"] = self.renderer.files.images(&path, name)?.into();
         Ok(value)
+    }
+
+    /// What an audit finds in a folder here, chosen by the step's other keys.
+    fn audited(&mut self, scope: &Scope, key_use: KeyUse, name: &str, entry: &Entry) -> Option<Arg> {
+        let exclude = self.choosing(scope, "exclude")?;
+        let example = self.choosing(scope, "example")?;
+        // A value of the wrong type is told when the keys are read.
+        let subject = Subject {
+            key_use,
+            source: name.to_string(),
+            exclude: exclude.map_or_else(usual, |value| serde_json::from_value(value).unwrap_or_default()),
+            example: example.and_then(|value| value.as_str().map(str::to_string)),
+        };
+        let folder = self.renderer.trees.find(name);
+        let audited = folder.and_then(|folder| self.renderer.audits.of(&folder, subject));
+        self.keep(audited, &entry.node.place).map(Arg::Value)
     }
 
     /// A folder or archive here, read with what the step's other keys choose of it.

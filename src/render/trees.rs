@@ -80,7 +80,7 @@ impl<'a> Trees<'a> {
     }
 
     /// A name is looked for below `files/`, then in the project itself; `/…` and `~/…` are anywhere.
-    fn find(&self, name: &str) -> Result<PathBuf> {
+    pub fn find(&self, name: &str) -> Result<PathBuf> {
         let home = || std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
         let places = match name.strip_prefix("~/") {
             Some(rest) => vec![home().join(rest)],

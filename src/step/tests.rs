@@ -1,6 +1,7 @@
 //! What holds for every row of the table: its example is complete and read, its keys are described.
 
 use super::{KINDS, KeyUse, Row};
+use crate::audit::needs::Needs;
 use crate::model::digest::Digest;
 use crate::model::{Value, Values};
 use serde_json::json;
@@ -97,6 +98,8 @@ fn substituted(row: &Row, keys: &Values) -> Value {
             }
             Some(KeyUse::Tree) => *value = json!({ "source": value, "tree": Digest::of(b"") }),
             Some(KeyUse::Text | KeyUse::Template) => *value = json!("text\n"),
+            Some(KeyUse::Imports) => *value = json!({ "findings": [] }),
+            Some(KeyUse::Variables) => *value = json!({ "needs": Needs::default() }),
             Some(KeyUse::Texts) => *value = json!([{ "name": "001_first.sql", "text": "select 1;\n" }]),
             Some(KeyUse::Expression) => *value = evaluated(value),
         }
