@@ -177,6 +177,8 @@ kinds![
     block::Block,
     json::Json,
     overlay::Overlay,
+    sync::Sync,
+    archive::Archive,
     fetch::Fetch,
     // system
     package::Package,
