@@ -40,7 +40,7 @@ fn unconfirmed(host: &dyn Probe, run: &Run, answer: &Answer) -> Result<Option<Fa
 }
 
 /// The failure with the first hint that fits the output, and with what the advice's question answers.
-fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
+pub fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
     let output = [&answer.stderr[..], &answer.stdout[..]].concat();
     let output = String::from_utf8_lossy(&output);
     let fits = advice.hints.iter().find(|(text, _)| output.contains(text.as_str()));

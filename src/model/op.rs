@@ -28,6 +28,8 @@ pub struct Plan {
     /// What it looked at and how that is. A step whose last plan has one that fails, or that could not be seen, fails;
     /// `failed_when` overrules.
     pub findings: Vec<Finding>,
+    /// What helps a reader when one of its waits was in vain.
+    pub advice: Advice,
 }
 
 /// One change to a host, or one wait.
@@ -106,7 +108,7 @@ pub struct Run {
     pub advice: Advice,
 }
 
-/// What helps a reader when a command has failed.
+/// What helps a reader when a command has failed, or a wait was in vain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Advice {
     /// What to try when its output holds a text: pairs of that text and the hint.

@@ -8,7 +8,16 @@ macro_rules! shipped {
 }
 
 /// Name and text of every shipped playbook, by name.
-pub static SHIPPED: &[(&str, &str)] = shipped!["fix-dns", "overlay"];
+pub static SHIPPED: &[(&str, &str)] = shipped![
+    "blue-green",
+    "cleanup",
+    "fix-dns",
+    "migrate",
+    "overlay",
+    "port-audit",
+    "readiness",
+    "resources"
+];
 
 /// The text of a shipped playbook.
 pub fn find(name: &str) -> Option<&'static str> {
