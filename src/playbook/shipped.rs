@@ -13,6 +13,7 @@ pub static SHIPPED: &[(&str, &str)] = shipped![
     "cleanup",
     "fix-dns",
     "migrate",
+    "nginx-port",
     "overlay",
     "port-audit",
     "readiness",
