@@ -182,6 +182,8 @@ kinds![
     block::Block,
     json::Json,
     overlay::Overlay,
+    sync::Sync,
+    archive::Archive,
     fetch::Fetch,
     stray_files::StrayFiles,
     // system
