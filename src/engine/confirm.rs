@@ -48,6 +48,11 @@ fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer)
         Some((_, hint)) if failure.hint.is_none() => failure.hint(hint),
         _ => failure,
     };
+    with_answer(host, advice, failure)
+}
+
+/// The failure with the end of what the advice's question answers.
+pub fn with_answer(host: &dyn Probe, advice: &Advice, failure: Failure) -> Failure {
     match advice.question.as_ref().and_then(|question| told(host, question)) {
         Some(lines) => Failure { why: format!("{}\n{lines}", failure.why), ..failure },
         None => failure,

@@ -11,7 +11,7 @@ use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
 use crate::model::job::RunId;
-use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Undo};
+use crate::model::op::{Accept, Advice, Answer, Asset, Condition, Content, Op, Plan, Undo};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
 use crate::system::dressed::Dressed;
@@ -155,6 +155,51 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
+    /// Takes back what this try changed after change number `change`.
+    pub fn take_back_after(&mut self, change: u32, failure: Failure, done: &mut Done) -> Failure {
+        let Target::Real(_, journal) = &mut self.target else { return failure };
+        match journal.take_back(change) {
+            Ok(lines) => {
+                done.changes.clear();
+                done.notes.extend(first_lines(lines));
+                failure
+            }
+            Err(undo) => {
+                let why =
+                    format!("{}; what the step had changed could not be taken back: {undo}", failure.why);
+                Failure { why, ..failure }
+            }
+        }
+    }
+
+    /// Does what the step wants done about a failure, once what it had changed is taken back. It stays, whatever becomes
+    /// of the run.
+    pub fn mend(&mut self, failure: Failure, done: &mut Done) -> Failure {
+        if !self.journals_for_good(true) {
+            return failure;
+        }
+        let mended = self.step.after_failure(self.dressed, &failure).and_then(|plan| {
+            done.notes.extend(plan.notes.clone());
+            self.perform_all(&plan, done)
+        });
+        self.journals_for_good(false);
+        match mended {
+            Ok(_) => failure,
+            Err(more) => Failure { why: format!("{}; then: {more}", failure.why), ..failure },
+        }
+    }
+
+    /// Whether anything can be done at all: a step that failed before its run changed something leaves no trace.
+    fn journals_for_good(&mut self, for_good: bool) -> bool {
+        match self.target {
+            Target::Real(_, journal) if journal.began() => {
+                journal.for_good = for_good;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Performs a plan; true when there is no point in planning again.
     fn perform_all(&mut self, plan: &Plan, done: &mut Done) -> Result<bool> {
         let assets = assets_of(plan);
@@ -173,7 +218,7 @@ impl Attempt<'_, '_, '_> {
         let mut left = &plan.ops[..];
         while let Some(first) = left.first() {
             let count = match batch::length(left) {
-                0 => self.dress(first).and_then(|op| self.perform(&op, done)).map(|()| 1)?,
+                0 => self.perform_one(first, &plan.advice, done).map(|()| 1)?,
                 many => self.change_files(&left[..many], plan, done).map(|()| many)?,
             };
             left = &left[count..];
@@ -184,6 +229,15 @@ impl Attempt<'_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A wait that was in vain is told with what the plan advises; a command has its own advice.
+    fn perform_one(&mut self, op: &Op, advice: &Advice, done: &mut Done) -> Result<()> {
+        let op = self.dress(op)?;
+        self.perform(&op, done).map_err(|failure| match op {
+            Op::Await { .. } => confirm::with_answer(self.dressed, advice, failure),
+            _ => failure,
+        })
     }
 
     fn perform(&mut self, op: &Op, done: &mut Done) -> Result<()> {
@@ -325,7 +379,8 @@ fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {
     match op {
         Op::Run(run) => {
             pretend.suppose(run);
-            done.unpredicted |= run.predicts.is_empty();
+            run.effects.iter().try_for_each(|effect| pretend.take_effect(effect))?;
+            done.unpredicted |= run.predicts.is_empty() && run.effects.is_empty();
         }
         Op::Write { path, content: Content::Asset(asset), meta } => pretend.write_asset(path, asset, meta)?,
         Op::Fetch { .. } => done.unpredicted = true,

@@ -281,13 +281,19 @@ mod tests {
                     "advice": {
                       "hints": [],
                       "question": null
-                    }
+                    },
+                    "effects": [],
+                    "covers": []
                   }
                 }
               ],
               "once": true,
               "result": {},
               "notes": [],
+              "advice": {
+                "hints": [],
+                "question": null
+              },
               "findings": []
             }"#]]
         .assert_eq(&serde_json::to_string_pretty(&plan).unwrap());

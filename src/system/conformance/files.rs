@@ -238,3 +238,16 @@ pub fn paths_and_matches_are_observed(on: &Fixture) {
     assert!(!holds(matches("file", "server")));
     assert!(!holds(matches("nothing", "x")));
 }
+
+pub fn two_paths_change_places(on: &Fixture) {
+    on.dir("app");
+    on.write("app/in it", "old");
+    on.dir("release");
+    on.write("release/in it", "new");
+    on.link("link", on.path("release"));
+    on.system.exchange(&on.path("app"), &on.path("link")).unwrap();
+    assert_eq!(on.stat("app").unwrap().target, Some(on.path("release")));
+    assert_eq!((on.read("app/in it"), on.read("link/in it")), (b"new".to_vec(), b"old".to_vec()));
+    assert!(on.system.exchange(&on.path("app"), &on.path("none")).is_err());
+    assert_eq!(on.list(), ["app", "link", "release"]);
+}
