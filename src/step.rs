@@ -195,6 +195,8 @@ kinds![
     debug::Debug,
     // data
     sql::Sql,
+    // deploy and audit
+    release::Release,
 ];
 
 #[cfg(all(test, feature = "controller"))]

@@ -8,7 +8,7 @@ macro_rules! shipped {
 }
 
 /// Name and text of every shipped playbook, by name.
-pub static SHIPPED: &[(&str, &str)] = shipped!["fix-dns", "overlay"];
+pub static SHIPPED: &[(&str, &str)] = shipped!["deploy-overlay", "fix-dns", "overlay", "rollback"];
 
 /// The text of a shipped playbook.
 pub fn find(name: &str) -> Option<&'static str> {
