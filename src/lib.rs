@@ -2,6 +2,7 @@
 
 // On hosts and on the controller.
 pub mod agent;
+pub mod docker;
 pub mod engine;
 pub mod model;
 pub mod nginx;

@@ -4,6 +4,7 @@
 mod arg;
 pub mod contents;
 mod files;
+mod image;
 mod lint;
 mod named;
 mod names;

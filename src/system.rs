@@ -63,6 +63,11 @@ pub trait Probe {
         false
     }
 
+    /// Whether the answer to a question was predicted by a pretended change, so that it is not about the past.
+    fn foretells(&self, _question: &Command) -> bool {
+        false
+    }
+
     /// What the job in hand has brought to the host; `None` outside of a job.
     fn brought(&self) -> Option<&Brought> {
         None

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["wire", "template", "source"],
     &["system", "diagnostic"],
-    &["wanted", "keys", "nginx", "sql"],
+    &["wanted", "keys", "nginx", "sql", "docker"],
     &["tree"],
     &["step"],
     &["engine"],
@@ -43,8 +43,10 @@ const KNOTS: &[(&str, &str, &str)] = &[
 ];
 
 /// What hosts run: synchronous, and without the controller's libraries.
-const ON_HOSTS: &[&str] =
-    &["model", "wire", "template", "system", "wanted", "nginx", "sql", "tree", "step", "engine", "agent"];
+const ON_HOSTS: &[&str] = &[
+    "model", "wire", "template", "system", "wanted", "nginx", "sql", "docker", "tree", "step", "engine",
+    "agent",
+];
 
 /// The most lines a file may have, tests included.
 const LINES: usize = 500;

@@ -40,7 +40,7 @@ fn unconfirmed(host: &dyn Probe, run: &Run, answer: &Answer) -> Result<Option<Fa
 }
 
 /// The failure with the first hint that fits the output, and with what the advice's question answers.
-fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
+pub fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
     let output = [&answer.stderr[..], &answer.stdout[..]].concat();
     let output = String::from_utf8_lossy(&output);
     let fits = advice.hints.iter().find(|(text, _)| output.contains(text.as_str()));
@@ -48,11 +48,6 @@ fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer)
         Some((_, hint)) if failure.hint.is_none() => failure.hint(hint),
         _ => failure,
     };
-    with_answer(host, advice, failure)
-}
-
-/// The failure with the end of what the advice's question answers.
-pub fn with_answer(host: &dyn Probe, advice: &Advice, failure: Failure) -> Failure {
     match advice.question.as_ref().and_then(|question| told(host, question)) {
         Some(lines) => Failure { why: format!("{}\n{lines}", failure.why), ..failure },
         None => failure,

@@ -11,7 +11,7 @@ use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
 use crate::model::job::RunId;
-use crate::model::op::{Accept, Advice, Answer, Asset, Condition, Content, Op, Plan, Undo};
+use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Undo};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
 use crate::system::dressed::Dressed;
@@ -107,7 +107,7 @@ impl Attempt<'_, '_, '_> {
             );
             done.findings = finding::bounded(plan.findings.clone());
             if plan.is_empty() {
-                return self.judge(done);
+                return self.judge_findings(done);
             }
             if plan.ops.iter().any(changes_host) && self.take_lock_first()? {
                 continue;
@@ -116,7 +116,7 @@ impl Attempt<'_, '_, '_> {
                 return Err(without_effect(&plan));
             }
             if self.perform_all(&plan, done)? {
-                return self.judge(done);
+                return self.judge_findings(done);
             }
             done_before = Some(plan.ops);
         }
@@ -129,7 +129,7 @@ impl Attempt<'_, '_, '_> {
 
     /// Fails when a finding does, unless the playbook judges. What was seen before a change that is only pretended says
     /// nothing of what will be.
-    fn judge(&self, done: &mut Done) -> Result<()> {
+    fn judge_findings(&self, done: &mut Done) -> Result<()> {
         let Some(failure) = finding::failure(&done.findings).filter(|_| !self.judged_elsewhere) else {
             return Ok(());
         };
@@ -218,7 +218,7 @@ impl Attempt<'_, '_, '_> {
         let mut left = &plan.ops[..];
         while let Some(first) = left.first() {
             let count = match batch::length(left) {
-                0 => self.perform_one(first, &plan.advice, done).map(|()| 1)?,
+                0 => self.perform_one(first, plan, done).map(|()| 1)?,
                 many => self.change_files(&left[..many], plan, done).map(|()| many)?,
             };
             left = &left[count..];
@@ -231,11 +231,11 @@ impl Attempt<'_, '_, '_> {
         Ok(())
     }
 
-    /// A wait that was in vain is told with what the plan advises; a command has its own advice.
-    fn perform_one(&mut self, op: &Op, advice: &Advice, done: &mut Done) -> Result<()> {
+    /// A wait that was in vain is told with what the plan asks then, for example the last lines of a log.
+    fn perform_one(&mut self, op: &Op, plan: &Plan, done: &mut Done) -> Result<()> {
         let op = self.dress(op)?;
         self.perform(&op, done).map_err(|failure| match op {
-            Op::Await { .. } => confirm::with_answer(self.dressed, advice, failure),
+            Op::Await { .. } => confirm::advised(self.dressed, &plan.advice, failure, &Answer::default()),
             _ => failure,
         })
     }

@@ -21,8 +21,6 @@ pub struct Plan {
     pub result: Values,
     /// Told to the reader with the step's outcome, for example what `debug` prints.
     pub notes: Vec<String>,
-    /// What helps a reader when one of its waits is in vain; commands have their own.
-    pub advice: Advice,
     /// A folder that may belong to somebody else: below it, no link is followed while the ops are performed. Whoever
     /// puts one there in the meantime makes the op fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +28,8 @@ pub struct Plan {
     /// What it looked at and how that is. A step whose last plan has one that fails, or that could not be seen, fails;
     /// `failed_when` overrules.
     pub findings: Vec<Finding>,
+    /// What helps a reader when one of its waits was in vain.
+    pub advice: Advice,
 }
 
 /// One change to a host, or one wait.
@@ -127,7 +127,7 @@ pub enum Effect {
     Removes { path: HostPath },
 }
 
-/// What helps a reader when a command has failed.
+/// What helps a reader when a command has failed, or a wait was in vain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Advice {
     /// What to try when its output holds a text: pairs of that text and the hint.

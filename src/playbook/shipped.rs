@@ -8,7 +8,18 @@ macro_rules! shipped {
 }
 
 /// Name and text of every shipped playbook, by name.
-pub static SHIPPED: &[(&str, &str)] = shipped!["deploy-overlay", "fix-dns", "overlay", "rollback"];
+pub static SHIPPED: &[(&str, &str)] = shipped![
+    "blue-green",
+    "cleanup",
+    "deploy-overlay",
+    "fix-dns",
+    "migrate",
+    "overlay",
+    "port-audit",
+    "readiness",
+    "resources",
+    "rollback"
+];
 
 /// The text of a shipped playbook.
 pub fn find(name: &str) -> Option<&'static str> {

@@ -290,11 +290,11 @@ mod tests {
               "once": true,
               "result": {},
               "notes": [],
+              "findings": [],
               "advice": {
                 "hints": [],
                 "question": null
-              },
-              "findings": []
+              }
             }"#]]
         .assert_eq(&serde_json::to_string_pretty(&plan).unwrap());
     }

@@ -121,7 +121,7 @@ impl Step for Release {
         }
         match self.to.as_deref() {
             Some(to) if to != "previous" && number(&format!("{to:0>4}")).is_none() => {
-                return Err(WrongKey::new("to", format!("{to:?} is neither `previous` nor a release's number")));
+                Err(WrongKey::new("to", format!("{to:?} is neither `previous` nor a release's number")))
             }
             _ => shared::check(&self.shared),
         }

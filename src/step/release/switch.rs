@@ -119,7 +119,8 @@ impl Release {
             Some(tree) if shelf.live_number() == Some(number) => {
                 plan.ops.push(Op::Link { path: shelf.dest.clone(), target: tree.clone() });
                 let back = self.serve(host, shelf, super::number_of(shelf, tree).unwrap_or(number), Vec::new())?;
-                (plan.ops.extend(back.ops), plan.advice = back.advice);
+                plan.ops.extend(back.ops);
+                plan.advice = back.advice;
             }
             Some(_) => plan.ops.extend(self.answers()),
             None => {}
