@@ -199,6 +199,11 @@ kinds![
     http::Http,
     assert::Assert,
     debug::Debug,
+    // web
+    nginx_site::NginxSite,
+    nginx_port::NginxPort,
+    // containers
+    compose_port::ComposePort,
     // containers
     image::Image,
     container::Container,

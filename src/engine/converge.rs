@@ -11,7 +11,7 @@ use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
 use crate::model::job::RunId;
-use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Undo};
+use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
 use crate::system::dressed::Dressed;
@@ -301,7 +301,17 @@ impl Attempt<'_, '_, '_> {
         let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(true) };
         confirm::accept(self.dressed, op, Some(answer))
             .map_err(|failure| self.step.explain(run, answer).unwrap_or(failure))?;
+        self.await_effects(run, answer)?;
         Ok(!confirm::was_idle(run, answer))
+    }
+
+    /// What a command is to bring about soon. Where it does not, its advice tells why.
+    fn await_effects(&self, run: &Run, answer: &Answer) -> Result<()> {
+        for Wait { condition, within, every } in &run.waits {
+            let held = self.wait_until(condition, *within, *every);
+            held.map_err(|failure| confirm::advised(self.dressed, &run.advice, failure, answer))?;
+        }
+        Ok(())
     }
 
     fn wait(
@@ -311,17 +321,21 @@ impl Attempt<'_, '_, '_> {
         every: Duration,
         done: &mut Done,
     ) -> Result<()> {
-        let what = perform::describe(&Op::Await { condition: condition.clone(), within, every });
-        if let Target::Pretended(pretend) = self.target {
-            let now = pretend.observe(condition)?;
-            if !now.holds {
-                done.unknown = Some(match pretend.touched() {
-                    true => "it looks at what the changes above would make of the host".to_string(),
-                    false => format!("{what}: now, {}", now.seen),
-                });
-            }
-            return Ok(());
+        let Target::Pretended(pretend) = self.target else {
+            return self.wait_until(condition, within, every);
+        };
+        let now = pretend.observe(condition)?;
+        if !now.holds {
+            done.unknown = Some(match pretend.touched() {
+                true => "it looks at what the changes above would make of the host".to_string(),
+                false => format!("{}: now, {}", described(condition, within, every), now.seen),
+            });
         }
+        Ok(())
+    }
+
+    fn wait_until(&self, condition: &Condition, within: Duration, every: Duration) -> Result<()> {
+        let what = described(condition, within, every);
         self.link.tell(Event::Progress { step: self.index, text: what.clone() });
         let until = self.deadline.min(Instant::now() + within);
         match wait::until(self.dressed, condition, until, every, &|| self.link.stopping())? {
@@ -353,6 +367,10 @@ impl Attempt<'_, '_, '_> {
         }
         Ok(run.into())
     }
+}
+
+fn described(condition: &Condition, within: Duration, every: Duration) -> String {
+    perform::describe(&Op::Await { condition: condition.clone(), within, every })
 }
 
 fn times_up(op: &Op) -> Failure {

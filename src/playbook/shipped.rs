@@ -14,6 +14,7 @@ pub static SHIPPED: &[(&str, &str)] = shipped![
     "deploy-overlay",
     "fix-dns",
     "migrate",
+    "nginx-port",
     "overlay",
     "port-audit",
     "readiness",

@@ -8,7 +8,7 @@ use crate::docker::{self, Docker};
 use crate::model::Result;
 use crate::model::duration::TimeSpan;
 use crate::model::finding::{Finding, Verdict};
-use crate::model::op::{Command, Plan, Run};
+use crate::model::op::{Command, Plan, Prediction, Run};
 use crate::system::Probe;
 use listing::Listing;
 pub(super) use listing::bytes;
@@ -68,7 +68,7 @@ impl Step for DockerPrune {
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         docker::plan(host, |docker| {
-            let mut going = Going { docker, apply: self.apply, plan: Plan::nothing(), bytes: 0 };
+            let mut going = Going::nothing(docker, self.apply);
             let staying = self.containers(&mut going)?;
             self.images(&mut going, &staying)?;
             self.build_cache(&mut going)?;
@@ -148,9 +148,15 @@ struct Going<'a> {
     apply: bool,
     plan: Plan,
     bytes: u64,
+    runs: Vec<Run>,
+    after: Vec<Prediction>,
 }
 
-impl Going<'_> {
+impl<'a> Going<'a> {
+    fn nothing(docker: &'a Docker<'a>, apply: bool) -> Self {
+        Going { docker, apply, plan: Plan::nothing(), bytes: 0, runs: Vec::new(), after: Vec::new() }
+    }
+
     fn add(
         &mut self,
         group: &str,
@@ -158,17 +164,20 @@ impl Going<'_> {
         seen: String,
         size: u64,
         run: Run,
-        after: Vec<crate::model::op::Prediction>,
+        after: Vec<Prediction>,
     ) {
         self.bytes += size;
         let finding = Finding::new(group, what, Verdict::Info, seen).cell(bytes(size)).detail("bytes", size);
         self.plan.findings.push(finding);
         if self.apply {
-            self.plan.ops.extend(self.docker.ops(vec![run], &after));
+            self.runs.push(run);
+            self.after.extend(after);
         }
     }
 
+    /// Commands are made last, when everything was asked: each predicts all answers.
     fn plan(mut self) -> Plan {
+        self.plan.ops = self.docker.ops(std::mem::take(&mut self.runs), &self.after);
         let count = self.plan.findings.len();
         self.plan.result.insert("count".to_string(), count.into());
         self.plan.result.insert("bytes".to_string(), self.bytes.into());

@@ -151,14 +151,23 @@ fn judge_response(check: &HttpCheck, pattern: Option<regex_lite::Regex>, respons
     let answered = format!("{} answered {}", check.url, response.status);
     let body = String::from_utf8_lossy(&response.body);
     let (holds, seen) = if !check.status.contains(&response.status) {
-        let wanted: Vec<_> = check.status.iter().map(u16::to_string).collect();
-        (false, format!("{answered}, not {}", wanted.join(" or ")))
+        (false, format!("{answered}, not {}", folded(&check.status).join(" or ")))
     } else if let Some(pattern) = pattern.filter(|pattern| !pattern.is_match(&body)) {
         (false, format!("{answered}, but its body has no match of {:?}", pattern.as_str()))
     } else {
         (true, answered)
     };
     Observed { holds, seen, details: details(response) }
+}
+
+/// Statuses as a reader wants them: three or more in a row as `200 to 499`.
+fn folded(statuses: &[u16]) -> Vec<String> {
+    let in_a_row = |one: &u16, next: &u16| one.checked_add(1) == Some(*next);
+    let runs = statuses.chunk_by(in_a_row).map(|run| match run {
+        [first, _, .., last] => vec![format!("{first} to {last}")],
+        few => few.iter().map(u16::to_string).collect(),
+    });
+    runs.flatten().collect()
 }
 
 /// Always the same keys, so that an expression over them works before the server does: status 0 is no answer.

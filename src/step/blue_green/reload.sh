@@ -6,7 +6,7 @@ set -u
 within=$1 drain=$2
 if ! refused=$(nginx -t 2>&1); then
     [ "${3:-}" != --if-valid ] || exit 0
-    printf '%s\n' "$refused" >&2
+    printf '%s\n' "$refused" | grep -v 'test failed$' >&2
     exit 1
 fi
 pid_file=$(nginx -T 2>/dev/null | sed -n 's/^[[:space:]]*pid[[:space:]]\{1,\}\([^;]*\);.*/\1/p' | head -n 1)

@@ -255,7 +255,7 @@ impl<'a> Stages<'a> {
     fn lead_to(&self, port: u16, from: Option<u16>) -> Result<Vec<Op>> {
         let mut writes = self.site.lead_to(port, from, self.keys.replaces.as_deref())?;
         let back = Undo::Command(self.reload(&["--if-valid"]));
-        let before = Run { undo: back, ..Run::from(Command::new(["nginx", "-t", "-q"])) };
+        let before = Run { undo: back, ..Run::from(commands::script(include_bytes!("valid.sh"), [])) };
         let mut ops = self.docker.ops(vec![before], &[]);
         ops.append(&mut writes);
         ops.extend(self.docker.ops(vec![Run::from(self.reload(&[]))], &[]));

@@ -92,7 +92,7 @@ fn then_nginx_is_led_to_it_and_the_names_change() {
     // As check mode goes on, which cannot wait.
     pretend_a_change(&host);
     expect![[r#"
-        run nginx -t -q
+        run /bin/sh -s --
         write /etc/nginx/site
         run /bin/sh -s -- 20 30
         run docker container rename 01d app-until-20261123T053234Z
@@ -150,7 +150,7 @@ fn what_was_interrupted_goes_on() {
 fn a_site_that_says_too_little_is_refused() {
     let next = container("fe0", "sha256:2", 20_001).prediction("app-next");
     let refused = |site: &str| {
-        let host = docker(site, &[next.clone()]);
+        let host = docker(site, std::slice::from_ref(&next));
         pretend_a_change(&host);
         planned(&host, "blue_green", KEYS).map_or_else(|failure| failure.to_string(), |_| "fine".to_string())
     };

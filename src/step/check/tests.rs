@@ -1,3 +1,5 @@
+//! Items of every sort, as they are wanted and as they are not.
+
 use crate::system::pretend::Pretend;
 use crate::testing::{answer, answer_to, found, host, parse, pretend_a_change};
 

@@ -107,7 +107,8 @@ impl<'a> Proxy<'a> {
     fn proof(&self, process: &Process, look: &Look) -> Result<String, (String, &'static str)> {
         if process.parent_name == "dockerd" {
             let why = "the dockerd that started it runs, and knows no container that runs there";
-            let hint = "a container may just be starting: look again; if it stays so, restart docker, whose own books hold the port too";
+            let hint = "a container may just be starting: look again; if it stays so, restart docker, whose own books \
+                        hold the port too";
             return Err((why.to_string(), hint));
         }
         if process.parent != 1 && process.parent_name != "systemd" {

@@ -1,3 +1,5 @@
+//! What is told of a look, and what is done about it.
+
 use super::look::{question, without};
 use crate::testing::{answer_to, apply, found, host, parse, planned, pretend_a_change};
 
