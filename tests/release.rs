@@ -59,7 +59,7 @@ impl Shop {
     /// The source here, at this version.
     fn version(&self, what: &str) {
         self.project.write("files/shop/src/index.js", INDEX);
-        self.project.write("files/shop/src/version.js", &format!("module.exports = {{ {what} }};\n"));
+        self.project.write("files/shop/src/version.js", format!("module.exports = {{ {what} }};\n"));
     }
 
     fn play(&self, playbook: &str, vars: &[(&str, &str)], more: &[&str]) -> Told {
@@ -325,7 +325,7 @@ fn files_behind_nginx_from_an_archive_are_never_missing() {
 /// `files/site.tar` with an index that says `text`.
 #[expect(clippy::disallowed_methods, reason = "a person packs it with tar")]
 fn archive(project: &Project, text: &str) {
-    project.write("build/index.html", &format!("{text}\n"));
+    project.write("build/index.html", format!("{text}\n"));
     let mut tar = std::process::Command::new("tar");
     tar.current_dir(project.path()).args(["-C", "build", "-cf", "files/site.tar", "."]);
     assert_eq!(common::finish(&mut tar).code, 0);
@@ -397,7 +397,7 @@ fn a_compose_service_gets_the_new_release_and_the_old_one_back() {
     // Without its page the server ends at once.
     shop.project.write(
         "files/shop/docker-compose.yml",
-        &host.read("/srv/web/docker-compose.yml").unwrap().replace("/page:ro", "/elsewhere:ro"),
+        host.read("/srv/web/docker-compose.yml").unwrap().replace("/page:ro", "/elsewhere:ro"),
     );
     let told = shop.deploy().exits(2);
     assert_eq!(told.outcome("full1"), "undone", "{told:#?}");
