@@ -107,6 +107,10 @@ pub trait System: Probe {
     /// Removes a file, a link or an empty directory. Nothing there is fine.
     fn remove(&self, path: &Path) -> Result<()>;
 
+    /// Lets two paths of one file system change places. Links are not followed. Neither path is ever missing, except as
+    /// [`Shell`](shell::Shell) says.
+    fn exchange(&self, one: &Path, other: &Path) -> Result<()>;
+
     /// Runs a command that may change something, and waits for its end or its timeout.
     fn run(&self, command: &Command) -> Result<Answer>;
 

@@ -35,6 +35,10 @@ pub struct Journal<'a> {
     unwritten: Vec<u8>,
     began: bool,
     changes: u32,
+    /// Paths of which an earlier command of this run takes back what happens there.
+    covered: Vec<HostPath>,
+    /// Whether nothing takes back what is done now: it is about a failure.
+    pub for_good: bool,
     /// Bytes that are in the run's `undo` folder already, or will be with the batch in hand.
     saved: BTreeSet<Digest>,
 }
@@ -59,6 +63,8 @@ impl<'a> Journal<'a> {
             unwritten: Vec::new(),
             began: false,
             changes: 0,
+            covered: Vec::new(),
+            for_good: false,
             saved: BTreeSet::new(),
         }
     }
@@ -98,7 +104,7 @@ impl<'a> Journal<'a> {
         let host = self.host;
         let mut backs = Vec::new();
         let saved = host.together(within.map(HostPath::as_path), &mut || {
-            ops.iter().try_for_each(|op| self.back_of(op).map(|back| backs.push(back)))
+            ops.iter().try_for_each(|op| self.back_unless_covered(op).map(|back| backs.push(back)))
         });
         if saved.is_err() {
             self.saved.clear();
@@ -110,6 +116,19 @@ impl<'a> Journal<'a> {
             self.push(&Entry::Intent { change, step, what, back, within: within.cloned() })?;
         }
         self.flush()
+    }
+
+    fn back_unless_covered(&mut self, op: &Op) -> Result<Back> {
+        if let Op::Run(run) = op {
+            self.covered.extend(run.covers.iter().cloned());
+        }
+        if self.for_good || self.is_covered(op) { Ok(Back::Nothing) } else { self.back_of(op) }
+    }
+
+    /// Whether an earlier command of this run takes back what happens there.
+    fn is_covered(&self, op: &Op) -> bool {
+        let Some(path) = op.path() else { return false };
+        self.covered.iter().any(|covered| path.starts_with(covered))
     }
 
     /// Writes down how a step ended. Durable with the next intent or the end.
@@ -222,6 +241,7 @@ impl<'a> Journal<'a> {
             Op::Dir { path, .. } => self.restore(path, Left::Dir),
             Op::Link { path, target } => self.restore(path, Left::Link(target.clone())),
             Op::Remove { path } => self.restore(path, Left::Absent),
+            Op::Exchange { one, other } => self.back_of_exchange(one, other),
             Op::RemoveEmpty { path } => self.restore_empty(path),
             Op::Meta { path, .. } => self.back_of_meta(path),
             Op::Run(run) => Ok(match &run.undo {
@@ -243,6 +263,36 @@ impl<'a> Journal<'a> {
             Some(stat) => Back::Meta { path: path.clone(), meta: stat.meta() },
             None => Back::Nothing,
         })
+    }
+
+    fn back_of_exchange(&self, one: &HostPath, other: &HostPath) -> Result<Back> {
+        let (one, other) = (self.expect_there(one)?, self.expect_there(other)?);
+        match one.what == other.what {
+            true => {
+                let why =
+                    format!("{} is of the same kind, so nobody could tell whether it was done", other.path);
+                Err(Failure::new(format!("exchange {}", one.path), why))
+            }
+            false => Ok(Back::Exchange { one, other }),
+        }
+    }
+
+    /// What stands at a path; a directory's content stays where it is.
+    fn expect_there(&self, path: &HostPath) -> Result<Saved> {
+        let stat = self.host.stat(path)?;
+        let stat = stat.ok_or_else(|| Failure::new(format!("exchange {path}"), "there is nothing"))?;
+        let what = match stat.kind {
+            FileKind::Dir => SavedKind::Dir,
+            FileKind::Link => SavedKind::Link { target: stat.target.clone().unwrap_or_default().into() },
+            FileKind::File => {
+                let digest = self.host.digest(path)?.unwrap_or_else(|| Digest::of(b""));
+                SavedKind::File { blob: String::new(), digest }
+            }
+            FileKind::Other => {
+                return Err(Failure::new(format!("exchange {path}"), "a device, socket or pipe is there"));
+            }
+        };
+        Ok(Saved { path: path.clone(), what, meta: stat.meta() })
     }
 
     fn restore(&mut self, path: &HostPath, left: Left) -> Result<Back> {

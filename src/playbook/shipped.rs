@@ -11,6 +11,7 @@ macro_rules! shipped {
 pub static SHIPPED: &[(&str, &str)] = shipped![
     "blue-green",
     "cleanup",
+    "deploy-overlay",
     "env-audit",
     "fix-dns",
     "imports-audit",
@@ -20,6 +21,7 @@ pub static SHIPPED: &[(&str, &str)] = shipped![
     "port-audit",
     "readiness",
     "resources",
+    "rollback",
     "tree-audit",
 ];
 
