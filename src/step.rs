@@ -183,6 +183,8 @@ kinds![
     block::Block,
     json::Json,
     overlay::Overlay,
+    sync::Sync,
+    archive::Archive,
     fetch::Fetch,
     stray_files::StrayFiles,
     // system
