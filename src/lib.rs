@@ -3,6 +3,7 @@
 // On hosts and on the controller.
 pub mod agent;
 pub mod audit;
+pub mod docker;
 pub mod engine;
 pub mod javascript;
 pub mod model;

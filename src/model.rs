@@ -18,6 +18,7 @@ pub mod pattern;
 pub mod refusal;
 #[cfg(feature = "controller")]
 pub mod run;
+pub mod size;
 pub mod tree;
 pub mod words;
 

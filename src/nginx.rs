@@ -2,12 +2,14 @@
 //! while everything else stays as it is.
 //!
 //! [`Document`] is one file, [`Configuration`] all that nginx reads through `include`, [`Backend`] a place in it that
-//! says to which address requests go.
+//! says to which address requests go, [`Entrance`] where they come in, [`Nginx`] the program as questions and commands.
 
 mod address;
 mod backend;
 mod configuration;
+mod entrance;
 mod glob;
+mod program;
 mod raw;
 mod read;
 mod statement;
@@ -15,6 +17,8 @@ mod statement;
 pub use address::{Address, Port};
 pub use backend::Backend;
 pub use configuration::{Configuration, Edit, Reached};
+pub use entrance::Entrance;
+pub use program::{Layout, Nginx, Serving};
 pub use read::SyntaxError;
 pub use statement::Statement;
 
@@ -149,6 +153,12 @@ impl Word {
 /// The number of the line that holds a byte, from 1.
 fn line(bytes: &[u8], at: usize) -> usize {
     bytes[..at.min(bytes.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Whether a name fits the last part of an include's pattern.
+pub fn is_included(pattern: &str, name: &str) -> bool {
+    let last = pattern.rsplit('/').next().unwrap_or(pattern);
+    glob::matches(last.as_bytes(), name.as_bytes())
 }
 
 #[cfg(all(test, feature = "controller"))]

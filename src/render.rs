@@ -5,6 +5,7 @@ mod arg;
 mod audits;
 pub mod contents;
 mod files;
+mod image;
 mod lint;
 mod named;
 mod names;

@@ -53,10 +53,11 @@ pub trait Kind: Step + DeserializeOwned + 'static {
 pub enum KeyUse {
     /// The path of a file below `files/`; the step gets an [`Asset`](crate::model::op::Asset).
     Asset,
+    /// The path of an archive of `docker save` below `files/`; the step gets digest, size, and the images in it.
+    Image,
     /// The path of a file below `files/`; the step gets its text.
     Text,
-    /// The path of a folder below `files/`; the step gets the [`NamedText`]s in it, sorted by name, without those of
-    /// folders in it.
+    /// The path of a folder below `files/`; the step gets the [`NamedText`]s in it and in its folders, sorted by name.
     Texts,
     /// The path of a template below `templates/`; the step gets the rendered text.
     Template,
@@ -75,7 +76,7 @@ pub enum KeyUse {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "controller", derive(serde::Serialize))]
 pub struct NamedText {
-    /// The file's name.
+    /// The file's path in the folder.
     pub name: String,
     /// What is in it.
     pub text: String,
@@ -181,19 +182,37 @@ kinds![
     block::Block,
     json::Json,
     overlay::Overlay,
+    sync::Sync,
+    archive::Archive,
     fetch::Fetch,
+    stray_files::StrayFiles,
     // system
     package::Package,
     service::Service,
     // run and check
     command::Command,
     script::Script,
+    port::Port,
+    disk::Disk,
+    resources::Resources,
+    check::Check,
     wait_for::WaitFor,
     http::Http,
     assert::Assert,
     debug::Debug,
+    // web
+    nginx_site::NginxSite,
+    nginx_port::NginxPort,
+    // containers
+    compose_port::ComposePort,
+    image::Image,
+    container::Container,
+    compose::Compose,
+    blue_green::BlueGreen,
+    docker_prune::DockerPrune,
     // data
     sql::Sql,
+    migrate::Migrate,
     // deploy and audit
     tree_audit::TreeAudit,
     env_audit::EnvAudit,

@@ -39,18 +39,19 @@ fn unconfirmed(host: &dyn Probe, run: &Run, answer: &Answer) -> Result<Option<Fa
     Ok((!seen.ok()).then(|| Failure::new(format!("run {}", run.command.shown()), why)))
 }
 
-/// The failure with the first hint that fits the output, and with what the advice's question answers.
-fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
-    let output = [&answer.stderr[..], &answer.stdout[..]].concat();
+/// The failure with what the advice's question answers, and with the first hint that fits that or the output.
+pub fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Answer) -> Failure {
+    let lines = advice.question.as_ref().and_then(|question| told(host, question)).unwrap_or_default();
+    let output = [&answer.stderr[..], &answer.stdout[..], lines.as_bytes()].concat();
     let output = String::from_utf8_lossy(&output);
     let fits = advice.hints.iter().find(|(text, _)| output.contains(text.as_str()));
     let failure = match fits {
         Some((_, hint)) if failure.hint.is_none() => failure.hint(hint),
         _ => failure,
     };
-    match advice.question.as_ref().and_then(|question| told(host, question)) {
-        Some(lines) => Failure { why: format!("{}\n{lines}", failure.why), ..failure },
-        None => failure,
+    match lines.is_empty() {
+        true => failure,
+        false => Failure { why: format!("{}\n{lines}", failure.why), ..failure },
     }
 }
 
@@ -94,6 +95,16 @@ mod tests {
         );
         answer(&host, "systemctl is-active app", 0, "active\n");
         assert!(accept(&host, &restart(), Some(&Answer::default())).is_ok());
+    }
+
+    #[test]
+    fn the_log_chooses_the_hint_too() {
+        let host = host(&[]);
+        answer(&host, "journalctl -u app", 0, "authentication required by polkit\n");
+        assert_eq!(
+            refused(&host, &Answer::said(1, "no")),
+            "run systemctl restart app: exit status 1: no\n    authentication required by polkit\n  hint: set become = true"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
 use crate::model::job::RunId;
-use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Undo};
+use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
 use crate::system::dressed::Dressed;
@@ -107,7 +107,7 @@ impl Attempt<'_, '_, '_> {
             );
             done.findings = finding::bounded(plan.findings.clone());
             if plan.is_empty() {
-                return self.judge(done);
+                return self.judge_findings(done);
             }
             if plan.ops.iter().any(changes_host) && self.take_lock_first()? {
                 continue;
@@ -116,7 +116,7 @@ impl Attempt<'_, '_, '_> {
                 return Err(without_effect(&plan));
             }
             if self.perform_all(&plan, done)? {
-                return self.judge(done);
+                return self.judge_findings(done);
             }
             done_before = Some(plan.ops);
         }
@@ -129,7 +129,7 @@ impl Attempt<'_, '_, '_> {
 
     /// Fails when a finding does, unless the playbook judges. What was seen before a change that is only pretended says
     /// nothing of what will be.
-    fn judge(&self, done: &mut Done) -> Result<()> {
+    fn judge_findings(&self, done: &mut Done) -> Result<()> {
         let Some(failure) = finding::failure(&done.findings).filter(|_| !self.judged_elsewhere) else {
             return Ok(());
         };
@@ -173,7 +173,7 @@ impl Attempt<'_, '_, '_> {
         let mut left = &plan.ops[..];
         while let Some(first) = left.first() {
             let count = match batch::length(left) {
-                0 => self.dress(first).and_then(|op| self.perform(&op, done)).map(|()| 1)?,
+                0 => self.perform_one(first, plan, done).map(|()| 1)?,
                 many => self.change_files(&left[..many], plan, done).map(|()| many)?,
             };
             left = &left[count..];
@@ -184,6 +184,15 @@ impl Attempt<'_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A wait that was in vain is told with what the plan asks then, for example the last lines of a log.
+    fn perform_one(&mut self, op: &Op, plan: &Plan, done: &mut Done) -> Result<()> {
+        let op = self.dress(op)?;
+        self.perform(&op, done).map_err(|failure| match op {
+            Op::Await { .. } => confirm::advised(self.dressed, &plan.advice, failure, &Answer::default()),
+            _ => failure,
+        })
     }
 
     fn perform(&mut self, op: &Op, done: &mut Done) -> Result<()> {
@@ -247,7 +256,17 @@ impl Attempt<'_, '_, '_> {
         let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(true) };
         confirm::accept(self.dressed, op, Some(answer))
             .map_err(|failure| self.step.explain(run, answer).unwrap_or(failure))?;
+        self.await_effects(run, answer)?;
         Ok(!confirm::was_idle(run, answer))
+    }
+
+    /// What a command is to bring about soon. Where it does not, its advice tells why.
+    fn await_effects(&self, run: &Run, answer: &Answer) -> Result<()> {
+        for Wait { condition, within, every } in &run.waits {
+            let held = self.wait_until(condition, *within, *every);
+            held.map_err(|failure| confirm::advised(self.dressed, &run.advice, failure, answer))?;
+        }
+        Ok(())
     }
 
     fn wait(
@@ -257,17 +276,21 @@ impl Attempt<'_, '_, '_> {
         every: Duration,
         done: &mut Done,
     ) -> Result<()> {
-        let what = perform::describe(&Op::Await { condition: condition.clone(), within, every });
-        if let Target::Pretended(pretend) = self.target {
-            let now = pretend.observe(condition)?;
-            if !now.holds {
-                done.unknown = Some(match pretend.touched() {
-                    true => "it looks at what the changes above would make of the host".to_string(),
-                    false => format!("{what}: now, {}", now.seen),
-                });
-            }
-            return Ok(());
+        let Target::Pretended(pretend) = self.target else {
+            return self.wait_until(condition, within, every);
+        };
+        let now = pretend.observe(condition)?;
+        if !now.holds {
+            done.unknown = Some(match pretend.touched() {
+                true => "it looks at what the changes above would make of the host".to_string(),
+                false => format!("{}: now, {}", described(condition, within, every), now.seen),
+            });
         }
+        Ok(())
+    }
+
+    fn wait_until(&self, condition: &Condition, within: Duration, every: Duration) -> Result<()> {
+        let what = described(condition, within, every);
         self.link.tell(Event::Progress { step: self.index, text: what.clone() });
         let until = self.deadline.min(Instant::now() + within);
         match wait::until(self.dressed, condition, until, every, &|| self.link.stopping())? {
@@ -299,6 +322,10 @@ impl Attempt<'_, '_, '_> {
         }
         Ok(run.into())
     }
+}
+
+fn described(condition: &Condition, within: Duration, every: Duration) -> String {
+    perform::describe(&Op::Await { condition: condition.clone(), within, every })
 }
 
 fn times_up(op: &Op) -> Failure {

@@ -20,6 +20,9 @@ use std::path::Path;
 /// Runs whose undo is kept on a host; older ones are dropped when a new one begins.
 const RUNS_KEPT: usize = 50;
 
+/// Between who holds the lock and the run it is for.
+const HOLDS: &str = ", run ";
+
 /// The longest journal that is read, in bytes: a million changes have less.
 const JOURNAL_LIMIT: u64 = 512 << 20;
 
@@ -71,8 +74,12 @@ impl<'a> Journal<'a> {
         for folder in [&self.store.folder, &self.store.runs(), &run_folder, &run_folder.join("undo")] {
             self.store.make_folder(self.host, folder)?;
         }
+        let last = self.last_holder()?;
         self.take_lock()?;
         self.check_epoch()?;
+        if let Some(last) = last.filter(|last| *last != self.job.run) {
+            super::sweep::sweep(self.host, &self.store, &last)?;
+        }
         self.store.drop_old_runs(self.host, &self.job.run)?;
         self.began = true;
         self.push(&Entry::Begin {
@@ -174,8 +181,15 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
+    /// The run that had the lock last: who was killed left its name there.
+    fn last_holder(&self) -> Result<Option<RunId>> {
+        let holder = self.host.read(&self.store.folder.join("lock"))?.unwrap_or_default();
+        let holder = String::from_utf8_lossy(&holder).into_owned();
+        Ok(holder.rsplit_once(HOLDS).and_then(|(_, run)| RunId::try_from(run.trim().to_string()).ok()))
+    }
+
     fn take_lock(&self) -> Result<()> {
-        let holder = format!("{}, run {}", self.job.who, self.job.run);
+        let holder = format!("{}{HOLDS}{}", self.job.who, self.job.run);
         match self.host.lock(&self.store.folder.join("lock"), &holder)? {
             Lock::Ours => Ok(()),
             Lock::Theirs(other) => {
@@ -331,7 +345,8 @@ impl Store {
         self.runs().join(run.as_str())
     }
 
-    fn journal(&self, run: &RunId) -> HostPath {
+    /// A run's journal.
+    pub fn journal(&self, run: &RunId) -> HostPath {
         self.run(run).join("journal")
     }
 

@@ -28,6 +28,8 @@ pub struct Plan {
     /// What it looked at and how that is. A step whose last plan has one that fails, or that could not be seen, fails;
     /// `failed_when` overrules.
     pub findings: Vec<Finding>,
+    /// What helps a reader when one of its waits was in vain.
+    pub advice: Advice,
 }
 
 /// One change to a host, or one wait.
@@ -102,14 +104,27 @@ pub struct Run {
     pub predicts: Vec<Prediction>,
     /// A question that must be answered with status 0 after it has run, where its own exit status proves too little.
     pub confirm: Option<Command>,
+    /// What must hold soon afterwards. A run that is only supposed is supposed to bring it about.
+    pub waits: Vec<Wait>,
     /// What helps a reader when it fails.
     pub advice: Advice,
 }
 
-/// What helps a reader when a command has failed.
+/// Something that must hold before a time is up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wait {
+    /// What must hold.
+    pub condition: Condition,
+    /// How long it may take.
+    pub within: Duration,
+    /// How long to wait between two looks.
+    pub every: Duration,
+}
+
+/// What helps a reader when a command has failed, or a wait was in vain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Advice {
-    /// What to try when its output holds a text: pairs of that text and the hint.
+    /// What to try when its output, or what the question answers, holds a text: pairs of that text and the hint.
     pub hints: Vec<(String, String)>,
     /// Asked then; its answer, for example the last lines of a log, is told with the failure.
     pub question: Option<Command>,
@@ -338,6 +353,12 @@ impl Answer {
     /// The last non-empty line of standard error, else of standard output: usually why it failed.
     pub fn last_words(&self) -> Option<String> {
         [&self.stderr, &self.stdout].into_iter().find_map(|stream| last_line(stream))
+    }
+}
+
+impl From<Wait> for Op {
+    fn from(wait: Wait) -> Self {
+        Op::Await { condition: wait.condition, within: wait.within, every: wait.every }
     }
 }
 

@@ -53,15 +53,25 @@ pub struct Edit {
 impl Configuration {
     /// Reads `main` and all that it includes. Relative includes begin in the main file's folder, as nginx has it.
     pub fn read(host: &dyn Probe, main: &HostPath) -> Result<Self> {
-        let mut reading = Reading {
-            host,
-            folder: HostPath::from(main.parent().unwrap_or(Path::new("/"))),
-            known: BTreeMap::new(),
-            chain: Vec::new(),
-            visits: 0,
-            configuration: Configuration::default(),
-        };
+        let mut reading = Reading::new(host, main, true);
         reading.file(main, None)?;
+        Ok(reading.configuration)
+    }
+
+    /// Reads `main` alone: enough for where nginx keeps its files, also when a site is broken.
+    pub fn read_alone(host: &dyn Probe, main: &HostPath) -> Result<Self> {
+        let mut reading = Reading::new(host, main, false);
+        reading.file(main, None)?;
+        Ok(reading.configuration)
+    }
+
+    /// What a file at `path` would say if it held these bytes, without what it includes.
+    pub fn of(host: &dyn Probe, path: &HostPath, bytes: &[u8]) -> Result<Self> {
+        let document = Document::read(bytes).map_err(|error| error.in_file(path))?;
+        let mut reading = Reading::new(host, path, false);
+        let directives = document.directives.clone();
+        reading.configuration.files.push(Reached { path: path.clone(), document, includes: BTreeSet::new() });
+        reading.directives(0, directives, None)?;
         Ok(reading.configuration)
     }
 
@@ -119,6 +129,8 @@ impl Configuration {
 
 struct Reading<'a> {
     host: &'a dyn Probe,
+    /// Whether includes are followed.
+    follows: bool,
     folder: HostPath,
     known: BTreeMap<HostPath, usize>,
     /// The files that are being read, each included by the one before.
@@ -127,7 +139,19 @@ struct Reading<'a> {
     configuration: Configuration,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(host: &'a dyn Probe, main: &HostPath, follows: bool) -> Self {
+        Reading {
+            host,
+            follows,
+            folder: HostPath::from(main.parent().unwrap_or(Path::new("/"))),
+            known: BTreeMap::new(),
+            chain: Vec::new(),
+            visits: 0,
+            configuration: Configuration::default(),
+        }
+    }
+
     fn file(&mut self, path: &HostPath, parent: Option<usize>) -> Result<()> {
         let file = self.load(path)?;
         self.expect_bounds(file, path)?;
@@ -189,7 +213,8 @@ impl Reading<'_> {
             let raw = if let Body::Raw(span) = &directive.body { Some(span.clone()) } else { None };
             let statement =
                 Statement { file, line, words: directive.words, span: directive.span, parent, raw };
-            let included = statement.is("include").then(|| statement.argument(0)).flatten();
+            let includes = self.follows && statement.is("include");
+            let included = includes.then(|| statement.argument(0)).flatten();
             self.configuration.statements.push(statement);
             match directive.body {
                 Body::Block(inside) => self.directives(file, inside, Some(index))?,

@@ -8,8 +8,20 @@ macro_rules! shipped {
 }
 
 /// Name and text of every shipped playbook, by name.
-pub static SHIPPED: &[(&str, &str)] =
-    shipped!["env-audit", "fix-dns", "imports-audit", "overlay", "tree-audit"];
+pub static SHIPPED: &[(&str, &str)] = shipped![
+    "blue-green",
+    "cleanup",
+    "env-audit",
+    "fix-dns",
+    "imports-audit",
+    "migrate",
+    "nginx-port",
+    "overlay",
+    "port-audit",
+    "readiness",
+    "resources",
+    "tree-audit",
+];
 
 /// The text of a shipped playbook.
 pub fn find(name: &str) -> Option<&'static str> {

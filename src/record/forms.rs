@@ -1,5 +1,7 @@
 //! The forms in which a secret turns up in other texts: as it is, line by line, in base64, URLs, JSON and shell words.
 
+use crate::sql::url::plain;
+
 /// A line of a secret shorter than this, in bytes, is too common a text to be hidden on its own.
 const SHORTEST_LINE: usize = 8;
 
@@ -13,8 +15,20 @@ const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub fn all(secret: &str) -> Vec<Vec<u8>> {
     let whole = [secret, secret.trim()];
     let lines = secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
-    let texts = whole.into_iter().chain(lines).filter(|text| !text.is_empty());
-    texts.flat_map(|text| forms_of(text.as_bytes(), text)).filter(|form| !form.is_empty()).collect()
+    let texts = whole.into_iter().chain(lines).map(str::to_string).chain(password_of_url(secret));
+    let texts = texts.filter(|text| !text.is_empty());
+    texts.flat_map(|text| forms_of(text.as_bytes(), &text)).filter(|form| !form.is_empty()).collect()
+}
+
+/// The password in a URL such as a database's, as it is written there and as it is meant: programs that are given the URL
+/// tell it on its own. A short one is too common a text to be hidden.
+fn password_of_url(secret: &str) -> Vec<String> {
+    let authority = secret.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
+    let login = authority.and_then(|authority| authority.rsplit_once('@'));
+    let password = login.and_then(|(login, _)| login.split_once(':')).map(|(_, password)| password);
+    let written = password.filter(|password| password.len() >= SHORTEST_LINE);
+    let meant = written.and_then(|password| plain(password).ok());
+    written.map(str::to_string).into_iter().chain(meant).collect()
 }
 
 fn forms_of(bytes: &[u8], text: &str) -> Vec<Vec<u8>> {
@@ -96,6 +110,15 @@ mod tests {
                 core("correct horse", shift)
             );
         }
+    }
+
+    #[test]
+    fn the_password_in_a_url_is_a_secret_of_its_own() {
+        let holds = |secret, form: &str| all(secret).contains(&form.as_bytes().to_vec());
+        let url = "postgres://al:hunter%402two@db/app";
+        assert!(holds(url, "hunter%402two") && holds(url, "hunter@2two"));
+        assert!(!holds("postgres://al:pw@db/app", "pw"));
+        assert!(!holds("https://db/al:hunter2two@x", "hunter2two"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Files of the project that go into jobs: assets, texts, templates.
 
+use super::image;
 use crate::diagnostic::Diagnostics;
 use crate::model::digest::Digest;
 use crate::model::op::Asset;
-use crate::model::{Doing, Failure, Result};
+use crate::model::{Doing, Failure, Result, Value};
 use crate::project::Project;
 use crate::step::NamedText;
 use crate::system::reason;
@@ -23,12 +24,13 @@ pub struct Files<'a> {
     project: &'a Project,
     assets: RefCell<BTreeMap<PathBuf, Result<Asset>>>,
     small: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
+    images: RefCell<BTreeMap<PathBuf, Result<Vec<Value>>>>,
 }
 
 impl<'a> Files<'a> {
     /// None yet.
     pub fn new(project: &'a Project) -> Files<'a> {
-        Files { project, assets: RefCell::default(), small: RefCell::default() }
+        Files { project, assets: RefCell::default(), small: RefCell::default(), images: RefCell::default() }
     }
 
     /// The asset that `name` names, and where it is.
@@ -48,7 +50,17 @@ impl<'a> Files<'a> {
         self.project.read(&self.find(name)?).map(|source| source.text.clone())
     }
 
-    /// The text files of the folder that `name` names, sorted by name.
+    /// The images in the archive at a path, which is called `name`.
+    pub fn images(&self, path: &Path, name: &str) -> Result<Vec<Value>> {
+        let known = self.images.borrow().get(path).cloned();
+        known.unwrap_or_else(|| {
+            let images = image::images(path, name);
+            self.images.borrow_mut().insert(path.to_path_buf(), images.clone());
+            images
+        })
+    }
+
+    /// The text files of the folder that `name` names and of folders in it, sorted by their paths there.
     pub fn texts(&self, name: &str) -> Result<Vec<NamedText>> {
         let folder = self.found(name)?;
         let shown = self.project.name_of(&folder);
@@ -56,8 +68,8 @@ impl<'a> Files<'a> {
             return Err(Failure::new(format!("read {shown}"), "it is a file, and a folder is needed"));
         }
         let mut texts = Vec::new();
-        for path in self.project.files(&folder.display().to_string(), false)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for path in self.project.files(&folder.display().to_string(), true)? {
+            let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
             texts.push(NamedText { name, text: self.project.read(&path)?.text.clone() });
         }
         let bytes: usize = texts.iter().map(|file| file.text.len()).sum();

@@ -12,6 +12,7 @@ use crate::model::{Failure, Result, Value};
 use crate::source::Entry;
 use crate::step::KeyUse;
 use serde_json::json;
+use std::path::PathBuf;
 
 impl Maker<'_> {
     /// A key that names a file here. Inside a loop the name may be the item's.
@@ -39,11 +40,8 @@ impl Maker<'_> {
     fn content(&mut self, scope: &Scope, key_use: KeyUse, name: &str, entry: &Entry) -> Option<Arg> {
         let content = match key_use {
             KeyUse::Template => self.template(scope, name),
-            KeyUse::Asset => self.renderer.files.asset(name).map(|(asset, path)| {
-                let arg = Arg::Value(json!({ "digest": asset.digest, "size": asset.size }));
-                self.rendered.contents.files.insert(asset.digest, path);
-                arg
-            }),
+            KeyUse::Asset => self.asset(name).map(|(asset, _)| Arg::Value(asset)),
+            KeyUse::Image => self.image(name).map(Arg::Value),
             KeyUse::Tree => return self.tree(scope, name, entry),
             KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
             KeyUse::Imports | KeyUse::Variables => return self.audited(scope, key_use, name, entry),
@@ -52,6 +50,21 @@ impl Maker<'_> {
             }
         };
         self.keep(content, &entry.node.place)
+    }
+
+    /// A file that travels when the host asks for it: digest and size, and where it is.
+    fn asset(&mut self, name: &str) -> Result<(Value, PathBuf)> {
+        let (asset, path) = self.renderer.files.asset(name)?;
+        let value = json!({ "digest": asset.digest, "size": asset.size });
+        self.rendered.contents.files.insert(asset.digest, path.clone());
+        Ok((value, path))
+    }
+
+    /// The same of an archive, and the images in it.
+    fn image(&mut self, name: &str) -> Result<Value> {
+        let (mut value, path) = self.asset(name)?;
+        value["images"] = self.renderer.files.images(&path, name)?.into();
+        Ok(value)
     }
 
     /// What an audit finds in a folder here, chosen by the step's other keys.

@@ -221,8 +221,12 @@ fn line(finding: &Finding, title: &str, width: usize, view: &View) -> String {
     if let (Some(hint), true) = (&finding.hint, finding.is_bad() || view.verbosity == Verbosity::Verbose) {
         lines.extend(folded(&format!("hint: {}", escape::line(hint)), room));
     }
-    let first = format!("  {verdict}  {}  ", padded(title, width));
     let later = " ".repeat(margin);
+    let first = match widest([title]) > width {
+        // What is too wide for its column has a line of its own.
+        true => format!("  {verdict}  {title}\n{later}"),
+        false => format!("  {verdict}  {}  ", padded(title, width)),
+    };
     let lines = lines.iter().enumerate();
     lines.map(|(number, text)| format!("{}{text}\n", if number == 0 { &first } else { &later })).collect()
 }

@@ -28,6 +28,15 @@ pub struct Client<'a> {
     pub user: Option<String>,
 }
 
+/// What the script is called to itself; the word that says what it is for is the third behind it.
+const NAME: &str = "windlass";
+
+/// The first of the words with which a command of [`Client`] was made.
+pub fn about(command: &Command) -> Option<&str> {
+    let name = command.argv.iter().position(|word| word == NAME)?;
+    command.argv.get(name + 3).map(String::as_str)
+}
+
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -53,23 +62,33 @@ impl<'a> Client<'a> {
 
     /// A command that does `task` (what follows `client.sh`), whose own words come first, with `sql` on standard input.
     pub fn command(&self, task: &str, words: &[&str], shape: Shape, sql: &str) -> Command {
+        let format: &[&str] = match (self.database.dialect, shape) {
+            (Dialect::Postgres, Shape::Headed) => HEADED,
+            (Dialect::Postgres, Shape::Bare) => BARE,
+            (Dialect::MySql, Shape::Headed) => &[],
+            (Dialect::MySql, Shape::Bare) => &["--skip-column-names"],
+        };
+        let format = format.iter().map(|word| word.to_string());
+        self.command_with(task, words, &format.chain(self.database.arguments()).collect::<Vec<_>>(), sql)
+    }
+
+    /// The same, with the client's own arguments.
+    pub fn command_with(&self, task: &str, words: &[&str], arguments: &[String], sql: &str) -> Command {
         let mut argv: Vec<String> = Vec::new();
         if let Some(container) = self.container {
             let exec = ["docker", "exec", "--interactive", "--env", "WINDLASS_RUN", container];
             argv.extend(exec.map(str::to_string));
         }
-        let (kind, format): (&str, &[&str]) = match (self.database.dialect, shape) {
-            (Dialect::Postgres, Shape::Headed) => ("postgres", HEADED),
-            (Dialect::Postgres, Shape::Bare) => ("postgres", BARE),
-            (Dialect::MySql, Shape::Headed) => ("mysql", &[]),
-            (Dialect::MySql, Shape::Bare) => ("mysql", &["--skip-column-names"]),
+        let kind = match self.database.dialect {
+            Dialect::Postgres => "postgres",
+            Dialect::MySql => "mysql",
         };
         let password = self.database.password_line();
         let has_password = if password.is_some() { "password" } else { "none" };
         let text = format!("{CLIENT}\n{task}");
-        argv.extend(["sh", "-c", &text, "windlass", kind, has_password].map(str::to_string));
-        argv.extend(words.iter().chain(format).map(|word| word.to_string()));
-        argv.extend(self.database.arguments());
+        argv.extend(["sh", "-c", &text, NAME, kind, has_password].map(str::to_string));
+        argv.extend(words.iter().map(|word| word.to_string()));
+        argv.extend(arguments.iter().cloned());
         let first = password.map(|line| line + "\n").unwrap_or_default();
         let stdin = [first, sql.to_string()].concat().into_bytes();
         Command { argv, stdin, user: self.user.clone(), ..Command::default() }
@@ -103,11 +122,12 @@ pub struct Script {
     places: Vec<Place>,
 }
 
-/// The lines of a script that hold a statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The lines of a script that hold a statement of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     first: usize,
     last: usize,
+    file: String,
     statement: usize,
 }
 
@@ -137,17 +157,17 @@ impl Script {
         });
     }
 
-    /// A statement of somebody's, known as number `statement`.
-    pub fn statement(&mut self, statement: usize, piece: &Piece) {
+    /// A statement of somebody's: number `statement` of `file`.
+    pub fn statement(&mut self, file: &str, statement: usize, piece: &Piece) {
         let first = self.lines;
         self.own(piece.statement);
-        self.places.push(Place { first, last: self.lines - 1, statement });
+        self.places.push(Place { first, last: self.lines - 1, file: file.to_string(), statement });
     }
 
-    /// Which statement stands on a line.
-    pub fn statement_at(&self, line: usize) -> Option<usize> {
+    /// Of which file, and which of its statements, a line is.
+    pub fn place_at(&self, line: usize) -> Option<(&str, usize)> {
         let place = self.places.iter().find(|place| place.first <= line && line <= place.last)?;
-        Some(place.statement)
+        Some((&place.file, place.statement))
     }
 }
 
@@ -182,7 +202,10 @@ mod tests {
         assert_eq!(command.stdin, b"*:*:*:*:hunter2\nselect 1;");
         assert!(!command.argv.join(" ").contains("hunter2"));
         assert_eq!(command.argv[3..7], ["windlass", "postgres", "password", "the tables"]);
-        assert_eq!(command.shown(), "the tables on app on db");
+        assert_eq!(
+            (command.shown().as_str(), about(&command)),
+            ("the tables on app on db", Some("the tables"))
+        );
     }
 
     #[test]
@@ -219,11 +242,11 @@ mod tests {
             let mut script = Script::new(dialect);
             script.own("begin");
             for (number, piece) in statements(dialect, "select 1;select\n2").unwrap().iter().enumerate() {
-                script.statement(number + 1, piece);
+                script.statement("f", number + 1, piece);
             }
-            let found = lines.map(|line| script.statement_at(line));
-            assert_eq!(found, [Some(1), Some(2), Some(2)], "{}", script.text);
-            assert_eq!(script.statement_at(1), None);
+            let found = lines.map(|line| script.place_at(line));
+            assert_eq!(found, [Some(("f", 1)), Some(("f", 2)), Some(("f", 2))], "{}", script.text);
+            assert_eq!(script.place_at(1), None);
         }
     }
 }

@@ -30,7 +30,7 @@ named() {
 
 client() {
     case $kind in
-        postgres) psql --no-psqlrc --quiet --no-password --set=ON_ERROR_STOP=1 --set=VERBOSITY=verbose "$@" ;;
+        postgres) psql --no-psqlrc --quiet --no-password --set=ON_ERROR_STOP=1 --set=VERBOSITY=verbose --file=- "$@" ;;
         mysql) with_options "$(named mariadb mysql)" --batch --unbuffered --binary-mode --connect-timeout=10 --default-character-set=utf8mb4 "$@" ;;
     esac
 }

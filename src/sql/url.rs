@@ -47,10 +47,25 @@ impl Database {
     }
 
     /// What follows the client's name on its command line: everything but the password.
-    pub(super) fn arguments(&self) -> Vec<String> {
+    pub fn arguments(&self) -> Vec<String> {
+        let mut words = self.connection();
+        words.push(self.target(&self.name));
+        words
+    }
+
+    /// The part of it that does not name the database.
+    pub fn connection(&self) -> Vec<String> {
         match self.dialect {
-            Dialect::Postgres => vec![format!("--dbname={}", self.for_libpq())],
+            Dialect::Postgres => Vec::new(),
             Dialect::MySql => self.for_mysql(),
+        }
+    }
+
+    /// The part of it that names a database of that server.
+    pub fn target(&self, name: &str) -> String {
+        match self.dialect {
+            Dialect::Postgres => format!("--dbname={}", self.for_libpq(name)),
+            Dialect::MySql => format!("--database={name}"),
         }
     }
 
@@ -63,7 +78,7 @@ impl Database {
         })
     }
 
-    fn for_libpq(&self) -> String {
+    fn for_libpq(&self, name: &str) -> String {
         let user = self.user.as_ref().map(|user| format!("{}@", escaped(user))).unwrap_or_default();
         let host = self.host.as_deref().unwrap_or_default();
         let host = if host.contains(':') { format!("[{host}]") } else { escaped(host) };
@@ -74,7 +89,7 @@ impl Database {
         };
         let options: Vec<String> = self.options.iter().map(pair).collect();
         let question = if options.is_empty() { "" } else { "?" };
-        format!("postgresql://{user}{host}{port}/{}{question}{}", escaped(&self.name), options.join("&"))
+        format!("postgresql://{user}{host}{port}/{}{question}{}", escaped(name), options.join("&"))
     }
 
     fn for_mysql(&self) -> Vec<String> {
@@ -85,7 +100,6 @@ impl Database {
         words.extend(self.host.as_ref().map(|_| "--protocol=TCP".to_string()));
         words.extend(self.port.map(|port| format!("--port={port}")));
         words.extend(self.options.iter().map(|(key, value)| format!("--{key}={value}")));
-        words.push(format!("--database={}", self.name));
         words
     }
 
@@ -187,7 +201,7 @@ fn options_of(dialect: Dialect, text: &str) -> Result<Vec<(String, String)>, Str
 }
 
 /// A part of a URL with its `%41`s read.
-fn plain(text: &str) -> Result<String, String> {
+pub fn plain(text: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

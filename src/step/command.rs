@@ -278,6 +278,7 @@ mod tests {
                     },
                     "predicts": [],
                     "confirm": null,
+                    "waits": [],
                     "advice": {
                       "hints": [],
                       "question": null

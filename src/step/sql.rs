@@ -160,7 +160,7 @@ impl Sql {
             script.own("START TRANSACTION");
         }
         for (index, piece) in pieces.iter().enumerate() {
-            script.statement(index + 1, piece);
+            script.statement("", index + 1, piece);
         }
         if whole {
             script.own("COMMIT");
@@ -178,7 +178,7 @@ impl Sql {
         let mut script = Script::new(self.dialect());
         script.own("START TRANSACTION READ ONLY");
         for piece in split::statements(self.dialect(), query).unwrap_or_default() {
-            script.statement(1, &piece);
+            script.statement("", 1, &piece);
         }
         script
     }
@@ -212,7 +212,7 @@ impl Sql {
         };
         let failure = Failure::new(format!("run {}", command.shown()), error.told());
         let pieces = self.pieces();
-        let number = error.line.and_then(|line| script.statement_at(line));
+        let number = error.line.and_then(|line| script.place_at(line)).map(|(_, number)| number);
         match number.and_then(|number| Some((number, pieces.get(number - 1)?))) {
             Some((number, piece)) if pieces.len() > 1 => {
                 failure.hint(format!("it is statement {number}, in line {}: {}", piece.line, piece.shown()))

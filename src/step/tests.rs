@@ -93,6 +93,9 @@ fn substituted(row: &Row, keys: &Values) -> Value {
         match row.keys.iter().find(|(name, _)| name == key).map(|(_, key_use)| key_use) {
             None => {}
             Some(KeyUse::Asset) => *value = json!({ "digest": Digest::of(b""), "size": 0 }),
+            Some(KeyUse::Image) => {
+                *value = json!({ "digest": Digest::of(b""), "size": 0, "images": [{ "id": "sha256:0", "tags": [] }] });
+            }
             Some(KeyUse::Tree) => *value = json!({ "source": value, "tree": Digest::of(b"") }),
             Some(KeyUse::Text | KeyUse::Template) => *value = json!("text\n"),
             Some(KeyUse::Imports) => *value = json!({ "findings": [] }),

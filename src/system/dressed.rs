@@ -62,6 +62,10 @@ impl Probe for Dressed<'_> {
         self.host.pretends()
     }
 
+    fn foretells(&self, question: &Command) -> bool {
+        self.host.foretells(question)
+    }
+
     fn brought(&self) -> Option<&Brought> {
         Some(self.brought)
     }

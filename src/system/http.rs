@@ -105,11 +105,11 @@ pub fn request(check: &HttpCheck, url: &Url) -> Result<Vec<u8>> {
 
 /// Reads what a server sent up to now; `None` when it is not whole. `ended`: nothing more will come.
 pub fn response(bytes: &[u8], ended: bool, head_only: bool) -> Result<Option<Response>, String> {
-    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+    let Some((end, length)) = end_of_head(bytes) else {
         return if ended || bytes.len() > HEAD_LIMIT { Err(not_http(bytes)) } else { Ok(None) };
     };
     let mut response = head(&bytes[..end]).ok_or_else(|| not_http(bytes))?;
-    let rest = &bytes[end + 4..];
+    let rest = &bytes[end + length..];
     if response.status / 100 == 1 {
         return self::response(rest, ended, head_only);
     }
@@ -121,6 +121,17 @@ pub fn response(bytes: &[u8], ended: bool, head_only: bool) -> Result<Option<Res
         }
         None => Ok(None),
     }
+}
+
+/// Where the head ends, and how long its end is. A line may end without a carriage return (RFC 9112, 2.2), as the answers
+/// of CGI programs do.
+fn end_of_head(bytes: &[u8]) -> Option<(usize, usize)> {
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    ends.into_iter().find_map(|(at, _)| match &bytes[at + 1..] {
+        [b'\n', ..] => Some((at, 2)),
+        [b'\r', b'\n', ..] => Some((at, 3)),
+        _ => None,
+    })
 }
 
 /// What an answer, or its absence, means to a check.
@@ -140,14 +151,23 @@ fn judge_response(check: &HttpCheck, pattern: Option<regex_lite::Regex>, respons
     let answered = format!("{} answered {}", check.url, response.status);
     let body = String::from_utf8_lossy(&response.body);
     let (holds, seen) = if !check.status.contains(&response.status) {
-        let wanted: Vec<_> = check.status.iter().map(u16::to_string).collect();
-        (false, format!("{answered}, not {}", wanted.join(" or ")))
+        (false, format!("{answered}, not {}", folded(&check.status).join(" or ")))
     } else if let Some(pattern) = pattern.filter(|pattern| !pattern.is_match(&body)) {
         (false, format!("{answered}, but its body has no match of {:?}", pattern.as_str()))
     } else {
         (true, answered)
     };
     Observed { holds, seen, details: details(response) }
+}
+
+/// Statuses as a reader wants them: three or more in a row as `200 to 499`.
+fn folded(statuses: &[u16]) -> Vec<String> {
+    let in_a_row = |one: &u16, next: &u16| one.checked_add(1) == Some(*next);
+    let runs = statuses.chunk_by(in_a_row).map(|run| match run {
+        [first, _, .., last] => vec![format!("{first} to {last}")],
+        few => few.iter().map(u16::to_string).collect(),
+    });
+    runs.flatten().collect()
 }
 
 /// Always the same keys, so that an expression over them works before the server does: status 0 is no answer.
@@ -190,7 +210,7 @@ fn host_and_port(authority: &str, default: u16) -> Option<(String, u16)> {
 
 fn head(bytes: &[u8]) -> Option<Response> {
     let text = String::from_utf8_lossy(bytes);
-    let mut lines = text.split("\r\n");
+    let mut lines = text.lines();
     let mut words = lines.next()?.split(' ');
     words.next().filter(|version| version.starts_with("HTTP/1."))?;
     let status = words.next()?.parse().ok()?;
@@ -323,6 +343,12 @@ mod tests {
         let early = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok";
         assert_eq!(response(early, false, false).unwrap(), None);
         assert_eq!(response(early, true, false).unwrap().unwrap().body, b"ok");
+    }
+
+    #[test]
+    fn lines_may_end_without_a_carriage_return() {
+        let mixed = response(b"HTTP/1.1 200 OK\r\nA: b\n\nok\n", true, false).unwrap().unwrap();
+        assert_eq!((mixed.status, &mixed.body[..], mixed.headers[0].1.as_str()), (200, &b"ok\n"[..], "b"));
     }
 
     proptest! {

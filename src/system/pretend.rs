@@ -251,6 +251,10 @@ impl Probe for Pretend<'_> {
         self.touched()
     }
 
+    fn foretells(&self, question: &Command) -> bool {
+        self.answers.borrow().contains_key(&question.argv)
+    }
+
     fn observe(&self, condition: &Condition) -> Result<Observed> {
         match condition {
             Condition::Path { path, exists } => {

@@ -9,7 +9,7 @@
 // An inner allow and no expect: every test crate compiles this file and uses another part of it.
 #![allow(dead_code, reason = "no single test crate uses all of the harness")]
 
-mod told;
+pub mod told;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -135,6 +135,14 @@ impl Host {
         finished.stdout.trim_end_matches('\n').to_owned()
     }
 
+    /// The bytes that a command prints. It must succeed.
+    pub fn bytes(&self, command: &str) -> Vec<u8> {
+        let output = self.docker().args(["exec", &self.container, "sh", "-c", command]).output();
+        let output = output.expect("docker starts");
+        assert!(output.status.success(), "{}: `{command}`: {output:?}", self.name);
+        output.stdout
+    }
+
     /// The content of a file, or None where there is none.
     pub fn read(&self, path: &str) -> Option<String> {
         let finished = finish(self.docker().args(["exec", &self.container, "cat", path]));
@@ -234,7 +242,7 @@ impl Project {
     }
 
     /// Writes a file of the project, its folder included.
-    pub fn write(&self, path: &str, content: &str) {
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.path().join(path);
         let folder = path.parent().expect("the path lies in the project");
         fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));

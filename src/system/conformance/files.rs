@@ -238,3 +238,22 @@ pub fn paths_and_matches_are_observed(on: &Fixture) {
     assert!(!holds(matches("file", "server")));
     assert!(!holds(matches("nothing", "x")));
 }
+
+pub fn many_changes_are_made_together(on: &Fixture) {
+    on.write("old", "old");
+    on.write("gone", "");
+    let files: Vec<String> = (0..12).map(|number| format!("dir/{number}")).collect();
+    on.system
+        .together(None, &mut || {
+            on.dir("dir");
+            on.write("old", "new");
+            files.iter().for_each(|file| on.write(file, file));
+            on.link("link", "dir/1");
+            on.system.remove(&on.path("gone"))
+        })
+        .unwrap();
+    assert_eq!(on.list(), ["dir", "link", "old"]);
+    assert_eq!(on.read("old"), b"new");
+    assert_eq!(on.system.list(&on.path("dir")).unwrap().len(), 12);
+    assert!(files.iter().all(|file| on.read(file) == file.as_bytes()));
+}

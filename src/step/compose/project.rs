@@ -1,0 +1,176 @@
+//! A compose project on a host: which program works it, what its files ask for, and which containers it has.
+
+use crate::docker::{Docker, commands};
+use crate::model::op::{Answer, Command, Prediction};
+use crate::model::path::HostPath;
+use crate::model::{Failure, Result};
+use crate::wanted;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Beyond its own limit a script that waits is given this long to say so.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// Lines of each failing service's log that are told.
+const LOG_LINES: &str = "5";
+
+/// Lines of what compose says of a wrong file that are told.
+const LINES_TOLD: usize = 10;
+
+/// What is asked of a project's containers.
+const FORMAT: &str = concat!(
+    r#"{{.ID}} {{.Label "com.docker.compose.service"}} {{.Label "com.docker.compose.config-hash"}} "#,
+    r#"{{.State}} {{.Label "com.docker.compose.oneoff"}} {{.Image}} {{.Status}}"#,
+);
+
+/// A project.
+pub struct Project {
+    /// `docker compose` or `docker-compose`.
+    program: Vec<String>,
+    folder: HostPath,
+    files: Vec<String>,
+    /// Its name, which its containers have as a label.
+    pub name: String,
+}
+
+/// One of its containers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Member {
+    /// In full.
+    pub id: String,
+    /// Which service it is of.
+    pub service: String,
+    /// Of the configuration it was made from.
+    pub hash: String,
+    /// `running`, `exited` …
+    pub state: String,
+    /// The image's name, or its id when the name means another one by now.
+    pub image: String,
+    /// For people: `Up 3 minutes (healthy)`, `Exited (0) 2 days ago`.
+    pub status: String,
+}
+
+impl Project {
+    /// Finds the program and the project's name.
+    pub fn find(docker: &Docker, folder: &HostPath, files: &[String], name: Option<&str>) -> Result<Project> {
+        let host = docker.host();
+        if host.stat(folder)?.is_none() {
+            return Err(Failure::new(format!("look at {folder}"), "there is no such folder"));
+        }
+        let plugin = host.ask(&Command::new(["docker", "compose", "version", "--short"]))?;
+        let program: &[&str] = if plugin.ok() { &["docker", "compose"] } else { &["docker-compose"] };
+        let program = program.iter().map(|word| word.to_string()).collect();
+        let name = match name {
+            Some(name) => name.to_string(),
+            None => name_of(docker, folder)?,
+        };
+        Ok(Project { program, folder: folder.clone(), files: files.to_vec(), name })
+    }
+
+    /// A command of compose's for this project.
+    pub fn command(&self, words: &[&str], services: &[String]) -> Command {
+        let mut argv = self.program.clone();
+        argv.extend(["--project-name".to_string(), self.name.clone()]);
+        argv.extend(self.files.iter().flat_map(|file| ["--file".to_string(), file.clone()]));
+        argv.extend(words.iter().map(|word| word.to_string()));
+        argv.extend(services.iter().cloned());
+        Command { directory: Some(self.folder.clone()), ..Command::new(argv) }
+    }
+
+    /// The services that the files ask for, with the hash of each one's configuration.
+    pub fn services(&self, docker: &Docker) -> Result<BTreeMap<String, String>> {
+        let question = self.command(&["config", "--hash", "*"], &[]);
+        let answer = docker.ask(&question)?;
+        if !answer.ok() {
+            return Err(self.refused(&answer));
+        }
+        let pair = |line: &str| line.split_once(' ').map(|(name, hash)| (name.to_string(), hash.trim().to_string()));
+        Ok(answer.text().lines().filter_map(pair).collect())
+    }
+
+    /// What compose says of its files: all of it, since the line that matters is seldom the last.
+    fn refused(&self, answer: &Answer) -> Failure {
+        let said = [&answer.stderr[..], &answer.stdout[..]].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).take(LINES_TOLD).collect();
+        Failure::new(format!("read the compose project in {}", self.folder), lines.join("\n    "))
+    }
+
+    /// Its containers, without those of `compose run`.
+    pub fn members(&self, docker: &Docker) -> Result<Vec<Member>> {
+        Ok(docker.text(&self.question())?.lines().filter_map(Member::read).collect())
+    }
+
+    fn question(&self) -> Command {
+        let filter = format!("label=com.docker.compose.project={}", self.name);
+        Command::new(["docker", "container", "ls", "--all", "--no-trunc", "--filter", &filter, "--format", FORMAT])
+    }
+
+    /// What Docker will answer once these are its containers.
+    pub fn prediction(&self, members: &[Member]) -> Prediction {
+        let lines: String = members.iter().map(Member::line).collect();
+        Prediction { argv: self.question().argv, answer: Answer::said(0, lines) }
+    }
+
+    /// Succeeds once these services are ready, all of them when there are none.
+    pub fn proof(&self, within: Duration, stays: Duration, services: &[String], jobs: &[String]) -> Command {
+        let [limit, stays] = [within, stays].map(|time| time.as_secs().to_string());
+        let [services, jobs] = [services, jobs].map(|names| format!(" {} ", names.join(" ")));
+        let words = [self.name.as_str(), &limit, &stays, &services, &jobs];
+        Command { timeout: Some(within + SLACK), ..commands::script(include_bytes!("ready.sh"), words) }
+    }
+
+    /// The last log lines of the services that fail.
+    pub fn failing_log(&self) -> Command {
+        commands::script(include_bytes!("log.sh"), [self.name.as_str(), LOG_LINES])
+    }
+}
+
+impl Member {
+    fn read(line: &str) -> Option<Member> {
+        let words: Vec<&str> = line.splitn(7, ' ').collect();
+        let [id, service, hash, state, oneoff, image, status] = words[..] else { return None };
+        let [id, service, hash, state, image, status] = [id, service, hash, state, image, status].map(String::from);
+        (oneoff != "True").then_some(Member { id, service, hash, state, image, status })
+    }
+
+    fn line(&self) -> String {
+        let Member { id, service, hash, state, image, status } = self;
+        format!("{id} {service} {hash} {state} False {image} {status}\n")
+    }
+
+    /// Whether it runs, or will again by itself in a moment.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state.as_str(), "running" | "restarting" | "paused")
+    }
+
+    /// Whether it has done its work and ended well.
+    pub fn is_done(&self) -> bool {
+        self.status.starts_with("Exited (0)")
+    }
+
+    /// Whether its image's name means another image by now.
+    pub fn is_outdated(&self) -> bool {
+        self.image.starts_with("sha256:")
+    }
+}
+
+/// As compose finds it: from the folder's `.env`, from the file, else the folder's own name.
+fn name_of(docker: &Docker, folder: &HostPath) -> Result<String> {
+    let set = |file: &str, key: &str| -> Result<Option<String>> {
+        let text = wanted::text(docker.host(), &folder.join(file))?.unwrap_or_default();
+        let value = text.lines().find_map(|line| line.strip_prefix(key).map(|rest| rest.trim().to_string()));
+        Ok(value.map(|value| value.trim_matches(['"', '\'']).to_string()).filter(|value| !value.is_empty()))
+    };
+    if let Some(name) = set(".env", "COMPOSE_PROJECT_NAME=")? {
+        return Ok(name);
+    }
+    for file in ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"] {
+        if let Some(name) = set(file, "name:")? {
+            return Ok(name);
+        }
+    }
+    let last = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let fits = |letter: &char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-".contains(*letter);
+    Ok(last.chars().filter(fits).collect())
+}

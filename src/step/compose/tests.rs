@@ -1,0 +1,111 @@
+//! What `compose` plans, from what compose and Docker say.
+
+use super::project::Project;
+use crate::docker;
+use crate::model::op::Plan;
+use crate::system::pretend::Pretend;
+use crate::testing::{answer, answer_to, apply, host, parse, planned};
+use expect_test::expect;
+
+/// The questions of the project `shop` in /srv/shop, its services `app` and `job`, and these containers.
+fn compose(members: &str) -> Pretend<'static> {
+    let host = host(&[("/srv/shop/docker-compose.yml", "services: {}\n")]);
+    answer(&host, "docker compose version --short", 1, "");
+    answer(&host, "docker-compose --project-name shop config --hash *", 0, "app aaa\njob bbb\n");
+    answer_to(&host, question(&host), 0, members);
+    host
+}
+
+fn question(host: &Pretend<'_>) -> Vec<String> {
+    let mut words = Vec::new();
+    docker::plan(host, |docker| {
+        let project = Project::find(docker, &"/srv/shop".into(), &[], None)?;
+        words = project.prediction(&[]).argv;
+        Ok(Plan::nothing())
+    })
+    .unwrap();
+    words
+}
+
+const KEYS: &str = "dir = '/srv/shop'\njobs = ['job']\n";
+const UP: &str = "1 app aaa running False shop_app Up 2 hours\n2 job bbb exited False shop_job Exited (0) 2 hours ago\n";
+
+#[test]
+fn what_runs_as_its_files_ask_is_left_alone() {
+    assert_eq!(apply(&compose(UP), "compose", KEYS).unwrap(), "");
+    let with_a_run = format!("{UP}3 app zzz exited True shop_app Exited (1) 2 hours ago\n");
+    assert_eq!(apply(&compose(&with_a_run), "compose", KEYS).unwrap(), "");
+}
+
+#[test]
+fn what_differs_is_brought_up() {
+    let up = "run /bin/sh -s -- docker-compose --project-name shop up --detach\n";
+    for members in [
+        "",
+        "1 app aaa running False shop_app Up 2 hours\n",
+        &UP.replace("aaa", "old"),
+        &UP.replace("running", "exited"),
+        &UP.replace("(0)", "(1)"),
+        &UP.replace("shop_app", "sha256:0123"),
+    ] {
+        assert_eq!(apply(&compose(members), "compose", KEYS).unwrap(), up, "{members}");
+    }
+    let one = format!("{KEYS}services = ['job']");
+    assert_eq!(apply(&compose(&UP.replace("aaa", "old")), "compose", &one).unwrap(), "");
+}
+
+#[test]
+fn orphans_go_when_asked() {
+    let with_orphan = format!("{UP}3 gone ccc running False shop_gone Up 2 hours\n");
+    assert_eq!(apply(&compose(&with_orphan), "compose", KEYS).unwrap(), "");
+    let told = apply(&compose(&with_orphan), "compose", &format!("{KEYS}remove_orphans = true")).unwrap();
+    assert_eq!(told, "run /bin/sh -s -- docker-compose --project-name shop up --detach --remove-orphans\n");
+}
+
+#[test]
+fn comes_down_stops_and_restarts() {
+    let told = |state: &str| apply(&compose(UP), "compose", &format!("{KEYS}state = '{state}'")).unwrap();
+    expect![[r#"
+        run docker-compose --project-name shop down
+        run docker-compose --project-name shop stop
+        run /bin/sh -s -- docker-compose --project-name shop restart
+    "#]]
+    .assert_eq(&["down", "stopped", "restarted"].map(told).concat());
+    assert_eq!(apply(&compose(""), "compose", &format!("{KEYS}state = 'down'")).unwrap(), "");
+}
+
+#[test]
+fn a_service_that_is_not_healthy_is_told() {
+    let unhealthy = UP.replace("Up 2 hours", "Up 2 hours (unhealthy)");
+    let failure = planned(&compose(&unhealthy), "compose", KEYS).unwrap_err().to_string();
+    assert_eq!(failure, "look at service app of shop: its health check fails");
+    let starting = UP.replace("Up 2 hours", "Up 1 second (health: starting)");
+    assert!(planned(&compose(&starting), "compose", KEYS).unwrap().starts_with("wait until /bin/sh"));
+}
+
+#[test]
+fn a_wrong_name_is_told() {
+    let failure = planned(&compose(UP), "compose", "dir = '/srv/shop'\nservices = ['web']").unwrap_err();
+    assert_eq!(failure.why, "its files have no service web, but app, job");
+    let failure = planned(&host(&[]), "compose", "dir = '/srv/none'").unwrap_err().to_string();
+    assert_eq!(failure, "look at /srv/none: there is no such folder");
+    assert!(parse("compose", "dir = '/a'\nstate = 'down'\nservices = ['a']").is_err());
+}
+
+#[test]
+fn the_project_s_name_is_compose_s() {
+    for (files, name) in [
+        (vec![("/srv/My Shop.2/docker-compose.yml", "")], "myshop2"),
+        (vec![("/srv/My Shop.2/compose.yaml", "name: 'shop'\n")], "shop"),
+        (vec![("/srv/My Shop.2/.env", "A=1\nCOMPOSE_PROJECT_NAME=other\n")], "other"),
+    ] {
+        let host = host(&files);
+        let mut found = String::new();
+        docker::plan(&host, |docker| {
+            found = Project::find(docker, &"/srv/My Shop.2".into(), &[], None)?.name;
+            Ok(Plan::nothing())
+        })
+        .unwrap();
+        assert_eq!(found, name);
+    }
+}

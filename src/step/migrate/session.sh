@@ -1,0 +1,3 @@
+# $1 what it is   the rest: the client's arguments   standard input: SQL
+shift
+recorded "$@"
