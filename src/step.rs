@@ -210,7 +210,6 @@ kinds![
     nginx_port::NginxPort,
     // containers
     compose_port::ComposePort,
-    // containers
     image::Image,
     container::Container,
     compose::Compose,
@@ -218,6 +217,7 @@ kinds![
     docker_prune::DockerPrune,
     // data
     sql::Sql,
+    migrate::Migrate,
     // deploy and audit
     release::Release,
     migrate::Migrate,

@@ -49,8 +49,8 @@ pub fn compare(host: &dyn Probe, sides: &Sides<'_>) -> Result<Vec<Finding>> {
     let mut there = There::new(host, sides.dest);
     let excluded = |path: &Inside| sides.exclude.iter().any(|pattern| pattern.matches(path));
     let found = there.all(&|path| !excluded(path))?;
-    let stats: BTreeMap<Inside, Stat> =
-        found.into_iter().filter(|(_, stat)| stat.kind != FileKind::Dir).collect();
+    let compared = |(path, stat): &(Inside, Stat)| stat.kind != FileKind::Dir && !excluded(path);
+    let stats: BTreeMap<Inside, Stat> = found.into_iter().filter(compared).collect();
     let mut counts: BTreeMap<State, usize> = BTreeMap::new();
     let mut findings = Vec::new();
     for path in paths(sides, &stats).into_iter().filter(|path| !excluded(path)) {

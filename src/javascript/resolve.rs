@@ -86,8 +86,11 @@ pub struct Asked<'a> {
     pub import: &'a Import,
 }
 
+/// Configurations that cannot be read, and why.
+pub type Broken = Vec<(PathBuf, String)>;
+
 /// Where each of these leads, in the same order, and what is wrong with configurations that were read on the way.
-pub fn all(view: &View<'_>, asked: &[Asked<'_>]) -> Result<(Vec<Led>, Vec<(PathBuf, String)>)> {
+pub fn all(view: &View<'_>, asked: &[Asked<'_>]) -> Result<(Vec<Led>, Broken)> {
     let (asking, questions) = across::pair();
     let root = view.root().to_path_buf();
     thread::scope(|scope| {
@@ -219,7 +222,7 @@ impl Resolver {
                     .filter(|_| typed || is_config(&error))
             })
             .or_else(|| self.by_other_configs(asked.file, specifier))
-            .or_else(|| self.from_top(asked.file, specifier));
+            .or_else(|| self.looked_for_from_top(asked.file, specifier));
         found.ok_or(if is_config(&error) { ResolveError::NotFound(specifier.to_string()) } else { error })
     }
 
@@ -239,7 +242,7 @@ impl Resolver {
     }
 
     /// `/src/a.js`, `@/a` and `~/a` without a configuration that says so: what bundlers are usually told.
-    fn from_top(&self, file: &Path, specifier: &str) -> Option<Led> {
+    fn looked_for_from_top(&self, file: &Path, specifier: &str) -> Option<Led> {
         let rest = ["@/", "~/", "/"].iter().find_map(|start| specifier.strip_prefix(start))?;
         let folders = file.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
         folders.take(CONFIGS_LIMIT).find_map(|folder| {

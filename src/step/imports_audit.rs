@@ -107,7 +107,7 @@ mod tests {
     fn one_folder_is_named() {
         let refused = |keys| parse("imports_audit", keys).err().unwrap().to_string();
         assert_eq!(refused(""), "read the keys of imports_audit: name a folder here as source, or one on the host as dest");
-        assert_eq!(refused("dest = '/a'\nexclude = ['..']"), "read imports_audit.exclude: \"..\" is no pattern: write a name, or a path from the top of the tree");
+        assert_eq!(refused("dest = '/a'\nexclude = ['..']"), "read imports_audit.exclude[0]: \"..\" is no pattern: write a name, or a path from the top of the tree");
         let failure = parse("imports_audit", "dest = 'a'").unwrap().plan(&host(&[])).unwrap_err();
         assert_eq!(failure.to_string(), "look at a: a path on a host must begin with /");
     }

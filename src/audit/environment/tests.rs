@@ -17,7 +17,8 @@ fn told(files: &[(&str, &str)], example: Option<&str>) -> String {
         };
         let given = need.given.iter().map(|place| format!(" given {place}")).collect::<String>();
         let example = need.example.iter().map(|place| format!(" in {place}")).collect::<String>();
-        format!("{name}{mark} {}{given}{example}", need.places.join(" ")).trim_end().to_string()
+        let places = need.places.iter().map(|place| format!(" {place}")).collect::<String>();
+        format!("{name}{mark}{places}{given}{example}")
     });
     let unread = needs.unread.iter().map(|(place, why)| format!("unread {place} {why}"));
     let whole = needs.whole.iter().map(|place| format!("whole {place}"));
