@@ -10,6 +10,7 @@ pub mod entry;
 pub mod facts;
 pub mod journal;
 pub mod perform;
+pub mod sweep;
 pub mod told;
 pub mod undo;
 pub mod wait;

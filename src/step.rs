@@ -11,6 +11,11 @@ pub trait Step: Send + Sync {
     /// What would make the host as this step wants it. Called again after its ops were performed, until it is empty.
     fn plan(&self, host: &dyn Probe) -> Result<Plan>;
 
+    /// What is to be done once this step has failed and what it had changed is taken back: to note why, to clear away.
+    fn after_failure(&self, _host: &dyn Probe, _failure: &Failure) -> Result<Plan> {
+        Ok(Plan::nothing())
+    }
+
     /// What a refused command of this step's plan means, where its last line of output tells too little.
     fn explain(&self, _run: &Run, _answer: &Answer) -> Option<Failure> {
         None
@@ -178,6 +183,8 @@ kinds![
     block::Block,
     json::Json,
     overlay::Overlay,
+    sync::Sync,
+    archive::Archive,
     fetch::Fetch,
     stray_files::StrayFiles,
     // system
@@ -207,6 +214,8 @@ kinds![
     docker_prune::DockerPrune,
     // data
     sql::Sql,
+    // deploy and audit
+    release::Release,
     migrate::Migrate,
 ];
 

@@ -9,8 +9,9 @@ use crate::model::path::HostPath;
 use crate::model::tree::Tree;
 use crate::model::{Failure, Result};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +33,9 @@ pub const READ_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Head and tail of a process's output that are kept, in bytes, for each of both ends of each stream.
 pub const OUTPUT_KEPT: usize = 32 * 1024;
+
+/// So much of a file's name is kept in its temporary's, in bytes.
+const NAME_KEPT: usize = 200;
 
 /// Looks at a host and changes nothing. A failure names the path or command and what the system said.
 pub trait Probe {
@@ -102,6 +106,10 @@ pub trait System: Probe {
 
     /// Removes a file, a link or an empty directory. Nothing there is fine.
     fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Lets two paths of one file system change places. Links are not followed. Neither path is ever missing, except as
+    /// [`Shell`](shell::Shell) says.
+    fn exchange(&self, one: &Path, other: &Path) -> Result<()>;
 
     /// Runs a command that may change something, and waits for its end or its timeout.
     fn run(&self, command: &Command) -> Result<Answer>;
@@ -181,6 +189,19 @@ impl Stat {
     pub fn meta(&self) -> Meta {
         Meta { mode: Some(self.mode), owner: Some(self.owner), group: Some(self.group) }
     }
+}
+
+/// Whether `candidate` names what a write of `name` leaves beside it when it is cut off: `.NAME.windlass-XXXXXXXX`.
+pub fn is_temporary_of(candidate: &OsStr, name: &OsStr) -> bool {
+    let random = |end: &[u8]| end.len() == 8 && end.iter().all(u8::is_ascii_hexdigit);
+    let stem = temporary_stem(name);
+    candidate.as_bytes().strip_prefix(&stem[..]).is_some_and(random)
+}
+
+/// How the name of a temporary begins that will become `name`; eight random digits follow. Names end at 255 bytes.
+pub fn temporary_stem(name: &OsStr) -> Vec<u8> {
+    let kept = &name.as_bytes()[..name.len().min(NAME_KEPT)];
+    [b".", kept, b".windlass-"].concat()
 }
 
 /// A path with more links than this, one behind another, is a loop; the kernel's own bound.

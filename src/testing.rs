@@ -18,6 +18,9 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+/// No kind that is tested here has more stages.
+const ROUNDS: usize = 10;
+
 /// An empty host with these files, whose directories are made.
 pub fn host(files: &[(&str, &str)]) -> Pretend<'static> {
     let host = Pretend::over(&Empty);
@@ -77,6 +80,35 @@ pub fn apply(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
         assert_eq!(step.plan(&dressed)?.ops, [], "the second plan must be empty");
     }
     Ok(told)
+}
+
+/// Plans and performs until nothing is left to do, as the engine does, and tells what was done, a line an op and an empty
+/// one after each round: for kinds with stages. Waits hold, and commands do to files what they say.
+pub fn converge(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
+    let step = parse(kind, keys)?;
+    let brought = brought();
+    host.furnish(&brought.memory);
+    let dressed = Dressed { host, user: None, environment: BTreeMap::new(), brought: &brought };
+    let mut told = String::new();
+    for _ in 0..ROUNDS {
+        let plan = step.plan(&dressed)?;
+        for op in &plan.ops {
+            perform::change(host, op, &TestAssets)?;
+            if let Op::Run(run) = op {
+                host.suppose(run);
+                run.effects.iter().try_for_each(|effect| host.take_effect(effect))?;
+            }
+            if !is_memory(op) {
+                writeln!(told, "{}", perform::describe(op)).expect("writing to a string");
+            }
+        }
+        host.settle();
+        if plan.is_empty() || plan.once {
+            return Ok(told);
+        }
+        told.push('\n');
+    }
+    panic!("it does not settle: {told}");
 }
 
 /// Tells what a step would do, a line an op, and does nothing.

@@ -90,11 +90,10 @@ fn knowing(lab: &Lab, of: Option<&Host>, full1: &Host) -> Project {
         let (_, key) = line.split_once(' ').expect("names come before the key");
         format!("{} {key}\n", full1.address)
     });
-    project.write("known_hosts", &key.unwrap_or_default());
+    project.write("known_hosts", key.unwrap_or_default());
     let path = project.path().join("known_hosts").display().to_string();
     let inventory = project.read("inventories/lab.toml");
-    project
-        .write("inventories/lab.toml", &inventory.replace(&lab.known_hosts().display().to_string(), &path));
+    project.write("inventories/lab.toml", inventory.replace(&lab.known_hosts().display().to_string(), &path));
     project
 }
 
@@ -220,7 +219,7 @@ fn a_host_without_exec_is_worked_through_sh_with_the_same_results() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "small1", "noexec1"]);
     let project = Project::new(&lab);
-    project.write("files/bytes", &"\u{0}\u{1}\u{7f}\r\n\t".repeat(1000));
+    project.write("files/bytes", "\u{0}\u{1}\u{7f}\r\n\t".repeat(1000));
     project.write("templates/page", "{% for n in range(3) %}{{ n }};{% endfor %}\n");
     for host in &hosts {
         host.must("rm -rf /srv/e2e; mkdir -p /srv/e2e/gone/below");

@@ -211,7 +211,7 @@ fn a_copy_fails_in_place_of_the_database() {
     for database in [Database::postgres(&host, "migrate_copy"), Database::mariadb(&host, "migrate_copy")] {
         let project = project(&lab, ACCOUNTS);
         migrate(&project, &database.url(), "").exits(0);
-        project.write("files/migrations/003_states.sql", &format!("\n{CONSTRAINT}"));
+        project.write("files/migrations/003_states.sql", format!("\n{CONSTRAINT}"));
         let before = database.says("SELECT * FROM windlass_migrations");
 
         let told = migrate(&project, &database.url(), "-e try_on_clone=true").exits(2);
@@ -230,7 +230,7 @@ fn a_copy_fails_in_place_of_the_database() {
         );
         assert_eq!(database.copies(), "");
 
-        project.write("files/migrations/003_states.sql", &format!("{MAPPED}{CONSTRAINT}"));
+        project.write("files/migrations/003_states.sql", format!("{MAPPED}{CONSTRAINT}"));
         let check = migrate(&project, &database.url(), "-e try_on_clone=true --check").exits(0);
         assert_eq!(database.says("SELECT * FROM windlass_migrations"), before);
         let apply = migrate(&project, &database.url(), "-e try_on_clone=true").exits(0);
@@ -295,7 +295,7 @@ fn a_dirty_file_is_settled_with_the_command_that_is_told() {
 
     // The wrong file is mended, and its half taken back; then what was told is typed, word for word.
     database.says("DROP TABLE half");
-    project.write("files/migrations/003_half.sql", &half.replace("nothing ADD", "accounts ADD"));
+    project.write("files/migrations/003_half.sql", half.replace("nothing ADD", "accounts ADD"));
     let retried = typed(&project, &database, &second, "retry:3");
     assert_eq!(retried.code, 0, "{retried:?}");
     assert_eq!(database.record(), "1 applied\n2 applied\n3 applied\n4 applied");

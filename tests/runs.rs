@@ -87,7 +87,7 @@ fn no_secret_is_kept_or_told() {
     let project = Project::new(&lab);
     let (secret, base64) = ("cannary-7Qx9+veRy/secret", "Y2FubmFyeS03UXg5K3ZlUnkvc2VjcmV0");
     project.write("templates/env", "TOKEN={{ token }}\n");
-    project.write("token.toml", &format!("token = \"{secret}\"\n"));
+    project.write("token.toml", format!("token = \"{secret}\"\n"));
     let playbook = r#"
 [params.token]
 type = "secret"

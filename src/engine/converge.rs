@@ -155,6 +155,51 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
+    /// Takes back what this try changed after change number `change`.
+    pub fn take_back_after(&mut self, change: u32, failure: Failure, done: &mut Done) -> Failure {
+        let Target::Real(_, journal) = &mut self.target else { return failure };
+        match journal.take_back(change) {
+            Ok(lines) => {
+                done.changes.clear();
+                done.notes.extend(first_lines(lines));
+                failure
+            }
+            Err(undo) => {
+                let why =
+                    format!("{}; what the step had changed could not be taken back: {undo}", failure.why);
+                Failure { why, ..failure }
+            }
+        }
+    }
+
+    /// Does what the step wants done about a failure, once what it had changed is taken back. It stays, whatever becomes
+    /// of the run.
+    pub fn mend(&mut self, failure: Failure, done: &mut Done) -> Failure {
+        if !self.journals_for_good(true) {
+            return failure;
+        }
+        let mended = self.step.after_failure(self.dressed, &failure).and_then(|plan| {
+            done.notes.extend(plan.notes.clone());
+            self.perform_all(&plan, done)
+        });
+        self.journals_for_good(false);
+        match mended {
+            Ok(_) => failure,
+            Err(more) => Failure { why: format!("{}; then: {more}", failure.why), ..failure },
+        }
+    }
+
+    /// Whether anything can be done at all: a step that failed before its run changed something leaves no trace.
+    fn journals_for_good(&mut self, for_good: bool) -> bool {
+        match self.target {
+            Target::Real(_, journal) if journal.began() => {
+                journal.for_good = for_good;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Performs a plan; true when there is no point in planning again.
     fn perform_all(&mut self, plan: &Plan, done: &mut Done) -> Result<bool> {
         let assets = assets_of(plan);
@@ -352,7 +397,8 @@ fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {
     match op {
         Op::Run(run) => {
             pretend.suppose(run);
-            done.unpredicted |= run.predicts.is_empty();
+            run.effects.iter().try_for_each(|effect| pretend.take_effect(effect))?;
+            done.unpredicted |= run.predicts.is_empty() && run.effects.is_empty();
         }
         Op::Write { path, content: Content::Asset(asset), meta } => pretend.write_asset(path, asset, meta)?,
         Op::Fetch { .. } => done.unpredicted = true,

@@ -39,6 +39,8 @@ pub enum Back {
     Nothing,
     /// What stood there is put back.
     Restore { path: HostPath, before: Vec<Saved>, left: Left },
+    /// Two paths change places again; before it, these stood there.
+    Exchange { one: Saved, other: Saved },
     /// Mode and owner are put back.
     Meta { path: HostPath, meta: Meta },
     /// A command does.

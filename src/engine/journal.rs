@@ -20,6 +20,9 @@ use std::path::Path;
 /// Runs whose undo is kept on a host; older ones are dropped when a new one begins.
 const RUNS_KEPT: usize = 50;
 
+/// Between who holds the lock and the run it is for.
+const HOLDS: &str = ", run ";
+
 /// The longest journal that is read, in bytes: a million changes have less.
 const JOURNAL_LIMIT: u64 = 512 << 20;
 
@@ -32,6 +35,10 @@ pub struct Journal<'a> {
     unwritten: Vec<u8>,
     began: bool,
     changes: u32,
+    /// Paths of which an earlier command of this run takes back what happens there.
+    covered: Vec<HostPath>,
+    /// Whether nothing takes back what is done now: it is about a failure.
+    pub for_good: bool,
     /// Bytes that are in the run's `undo` folder already, or will be with the batch in hand.
     saved: BTreeSet<Digest>,
 }
@@ -56,6 +63,8 @@ impl<'a> Journal<'a> {
             unwritten: Vec::new(),
             began: false,
             changes: 0,
+            covered: Vec::new(),
+            for_good: false,
             saved: BTreeSet::new(),
         }
     }
@@ -71,8 +80,12 @@ impl<'a> Journal<'a> {
         for folder in [&self.store.folder, &self.store.runs(), &run_folder, &run_folder.join("undo")] {
             self.store.make_folder(self.host, folder)?;
         }
+        let last = self.last_holder()?;
         self.take_lock()?;
         self.check_epoch()?;
+        if let Some(last) = last.filter(|last| *last != self.job.run) {
+            super::sweep::sweep(self.host, &self.store, &last)?;
+        }
         self.store.drop_old_runs(self.host, &self.job.run)?;
         self.began = true;
         self.push(&Entry::Begin {
@@ -91,7 +104,7 @@ impl<'a> Journal<'a> {
         let host = self.host;
         let mut backs = Vec::new();
         let saved = host.together(within.map(HostPath::as_path), &mut || {
-            ops.iter().try_for_each(|op| self.back_of(op).map(|back| backs.push(back)))
+            ops.iter().try_for_each(|op| self.back_unless_covered(op).map(|back| backs.push(back)))
         });
         if saved.is_err() {
             self.saved.clear();
@@ -103,6 +116,19 @@ impl<'a> Journal<'a> {
             self.push(&Entry::Intent { change, step, what, back, within: within.cloned() })?;
         }
         self.flush()
+    }
+
+    fn back_unless_covered(&mut self, op: &Op) -> Result<Back> {
+        if let Op::Run(run) = op {
+            self.covered.extend(run.covers.iter().cloned());
+        }
+        if self.for_good || self.is_covered(op) { Ok(Back::Nothing) } else { self.back_of(op) }
+    }
+
+    /// Whether an earlier command of this run takes back what happens there.
+    fn is_covered(&self, op: &Op) -> bool {
+        let Some(path) = op.path() else { return false };
+        self.covered.iter().any(|covered| path.starts_with(covered))
     }
 
     /// Writes down how a step ended. Durable with the next intent or the end.
@@ -174,8 +200,15 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
+    /// The run that had the lock last: who was killed left its name there.
+    fn last_holder(&self) -> Result<Option<RunId>> {
+        let holder = self.host.read(&self.store.folder.join("lock"))?.unwrap_or_default();
+        let holder = String::from_utf8_lossy(&holder).into_owned();
+        Ok(holder.rsplit_once(HOLDS).and_then(|(_, run)| RunId::try_from(run.trim().to_string()).ok()))
+    }
+
     fn take_lock(&self) -> Result<()> {
-        let holder = format!("{}, run {}", self.job.who, self.job.run);
+        let holder = format!("{}{HOLDS}{}", self.job.who, self.job.run);
         match self.host.lock(&self.store.folder.join("lock"), &holder)? {
             Lock::Ours => Ok(()),
             Lock::Theirs(other) => {
@@ -208,6 +241,7 @@ impl<'a> Journal<'a> {
             Op::Dir { path, .. } => self.restore(path, Left::Dir),
             Op::Link { path, target } => self.restore(path, Left::Link(target.clone())),
             Op::Remove { path } => self.restore(path, Left::Absent),
+            Op::Exchange { one, other } => self.back_of_exchange(one, other),
             Op::RemoveEmpty { path } => self.restore_empty(path),
             Op::Meta { path, .. } => self.back_of_meta(path),
             Op::Run(run) => Ok(match &run.undo {
@@ -229,6 +263,36 @@ impl<'a> Journal<'a> {
             Some(stat) => Back::Meta { path: path.clone(), meta: stat.meta() },
             None => Back::Nothing,
         })
+    }
+
+    fn back_of_exchange(&self, one: &HostPath, other: &HostPath) -> Result<Back> {
+        let (one, other) = (self.expect_there(one)?, self.expect_there(other)?);
+        match one.what == other.what {
+            true => {
+                let why =
+                    format!("{} is of the same kind, so nobody could tell whether it was done", other.path);
+                Err(Failure::new(format!("exchange {}", one.path), why))
+            }
+            false => Ok(Back::Exchange { one, other }),
+        }
+    }
+
+    /// What stands at a path; a directory's content stays where it is.
+    fn expect_there(&self, path: &HostPath) -> Result<Saved> {
+        let stat = self.host.stat(path)?;
+        let stat = stat.ok_or_else(|| Failure::new(format!("exchange {path}"), "there is nothing"))?;
+        let what = match stat.kind {
+            FileKind::Dir => SavedKind::Dir,
+            FileKind::Link => SavedKind::Link { target: stat.target.clone().unwrap_or_default().into() },
+            FileKind::File => {
+                let digest = self.host.digest(path)?.unwrap_or_else(|| Digest::of(b""));
+                SavedKind::File { blob: String::new(), digest }
+            }
+            FileKind::Other => {
+                return Err(Failure::new(format!("exchange {path}"), "a device, socket or pipe is there"));
+            }
+        };
+        Ok(Saved { path: path.clone(), what, meta: stat.meta() })
     }
 
     fn restore(&mut self, path: &HostPath, left: Left) -> Result<Back> {
@@ -331,7 +395,8 @@ impl Store {
         self.runs().join(run.as_str())
     }
 
-    fn journal(&self, run: &RunId) -> HostPath {
+    /// A run's journal.
+    pub fn journal(&self, run: &RunId) -> HostPath {
         self.run(run).join("journal")
     }
 

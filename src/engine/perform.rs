@@ -31,6 +31,7 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Link { path, target } => host.link(path, target)?,
         Op::Meta { path, meta } => host.set_meta(path, meta)?,
         Op::Remove { path } => remove(host, path)?,
+        Op::Exchange { one, other } => host.exchange(one, other)?,
         Op::RemoveEmpty { path } => remove_empty(host, path)?,
         Op::Run(run) => return host.run(&run.command).map(Some),
         Op::Await { .. } | Op::Fetch { .. } => {}
@@ -63,6 +64,7 @@ pub fn describe(op: &Op) -> String {
         Op::Link { path, target } => format!("link {path} to {target}"),
         Op::Meta { path, meta } => format!("set {}of {path}", describe_meta(meta)),
         Op::Remove { path } => format!("remove {path}"),
+        Op::Exchange { one, other } => format!("exchange {one} and {other}"),
         Op::RemoveEmpty { path } => format!("remove directory {path}"),
         Op::Run(run) => format!("run {}", run.command.shown()),
         Op::Await { condition, .. } => format!("wait until {}", describe_condition(condition)),

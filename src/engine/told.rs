@@ -98,6 +98,7 @@ fn kind(op: &Op) -> &'static str {
         Op::Link { .. } => "links made:",
         Op::Meta { .. } => "modes or owners set:",
         Op::Remove { .. } | Op::RemoveEmpty { .. } => "removed:",
+        Op::Exchange { .. } => "paths exchanged:",
         Op::Run(_) => "commands run:",
         Op::Await { .. } => "waits:",
         Op::Fetch { .. } => "files fetched:",

@@ -76,7 +76,7 @@ fn batch_length(open: &[Open]) -> usize {
         // What is put back becomes visible last of all; what is removed is gone at once.
         Back::Restore { path, before, .. } => one.within == within && touched.add(path, before.is_empty()),
         Back::Meta { path, .. } => one.within == within && touched.add(path, true),
-        Back::Nothing | Back::Command(_) | Back::Again(_) => false,
+        Back::Nothing | Back::Command(_) | Back::Exchange { .. } | Back::Again(_) => false,
     };
     open.iter().take(BATCH).take_while(fits).count()
 }
@@ -133,12 +133,39 @@ fn take_one_back(host: &dyn System, blobs: &HostPath, back: &Back) -> Result<boo
     match back {
         Back::Nothing | Back::Again(_) => Ok(false),
         Back::Command(command) => run(host, command).map(|_| true),
+        Back::Exchange { one, other } => exchange_back(host, one, other),
         Back::Meta { path, meta } => match host.stat(path)? {
             Some(stat) if differs(meta, &stat.meta()) => host.set_meta(path, meta).map(|()| true),
             _ => Ok(false),
         },
         Back::Restore { path, before, left } => restore(host, blobs, path, before, left),
     }
+}
+
+/// Files may have changed in a directory since; it is the same one.
+fn exchange_back(host: &dyn System, one: &Saved, other: &Saved) -> Result<bool> {
+    let (first, second) = (&one.path, &other.path);
+    if is_still(host, first, &one.what)? && is_still(host, second, &other.what)? {
+        return Ok(false);
+    }
+    if !is_still(host, first, &other.what)? || !is_still(host, second, &one.what)? {
+        return Err(changed_since(&format!("exchange {first} and {second} again")));
+    }
+    host.exchange(first, second).map(|()| true)
+}
+
+fn is_still(host: &dyn Probe, path: &Path, what: &SavedKind) -> Result<bool> {
+    let Some(stat) = host.stat(path)? else { return Ok(false) };
+    Ok(match what {
+        SavedKind::Dir => stat.kind == FileKind::Dir,
+        SavedKind::Link { target } => stat.target.as_deref() == Some(target.as_path()),
+        SavedKind::File { .. } => stat.kind == FileKind::File,
+    })
+}
+
+fn changed_since(doing: &str) -> Failure {
+    Failure::new(doing, "it was changed by somebody else since")
+        .hint("look at what it holds now; what it held before is kept with the run on the host")
 }
 
 fn restore(
@@ -152,8 +179,7 @@ fn restore(
         return Ok(false);
     }
     if !stands_as_left(host, path, before, left)? {
-        return Err(Failure::new(format!("take back {path}"), "it was changed by somebody else since")
-            .hint("look at what it holds now; what it held before is kept with the run on the host"));
+        return Err(changed_since(&format!("take back {path}")));
     }
     match (before, left) {
         // Somebody else's files are in it by now.

@@ -47,6 +47,9 @@ pub enum Op {
     Meta { path: HostPath, meta: Meta },
     /// Removes a file, a link or a whole directory.
     Remove { path: HostPath },
+    /// Lets two paths of one file system change places at one moment, so that neither is ever missing: a directory that is
+    /// in use becomes a link. They must be of different kinds, which tells afterwards whether it was done.
+    Exchange { one: HostPath, other: HostPath },
     /// Removes a directory if nothing is in it by then.
     RemoveEmpty { path: HostPath },
     /// Runs a command.
@@ -108,6 +111,22 @@ pub struct Run {
     pub waits: Vec<Wait>,
     /// What helps a reader when it fails.
     pub advice: Advice,
+    /// What it does to files, in this order: how check mode knows.
+    pub effects: Vec<Effect>,
+    /// Everything at and below these paths is its own work: its `undo` takes back what later changes of the run do there.
+    pub covers: Vec<HostPath>,
+}
+
+/// What a command does to files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// `to` becomes a copy of `from`, with all that is in it.
+    Copies { from: HostPath, to: HostPath },
+    /// A file holds this.
+    Writes { path: HostPath, bytes: Vec<u8> },
+    /// Nothing is there any more.
+    Removes { path: HostPath },
 }
 
 /// Something that must hold before a time is up.
@@ -283,7 +302,7 @@ impl Op {
             | Op::Meta { path, .. }
             | Op::Remove { path }
             | Op::RemoveEmpty { path } => Some(path),
-            Op::Run(_) | Op::Await { .. } | Op::Fetch { .. } => None,
+            Op::Exchange { .. } | Op::Run(_) | Op::Await { .. } | Op::Fetch { .. } => None,
         }
     }
 }

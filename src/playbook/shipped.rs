@@ -11,13 +11,15 @@ macro_rules! shipped {
 pub static SHIPPED: &[(&str, &str)] = shipped![
     "blue-green",
     "cleanup",
+    "deploy-overlay",
     "fix-dns",
     "migrate",
     "nginx-port",
     "overlay",
     "port-audit",
     "readiness",
-    "resources"
+    "resources",
+    "rollback"
 ];
 
 /// The text of a shipped playbook.

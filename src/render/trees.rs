@@ -4,6 +4,8 @@ mod archive;
 mod folder;
 mod links;
 mod spool;
+#[cfg(test)]
+mod tests;
 
 use super::contents::TreeContents;
 use crate::model::digest::Digest;
@@ -76,6 +78,12 @@ impl<'a> Trees<'a> {
             true => folder::read(path, choice)?,
             false => archive::read(path, &called, choice, &self.project.root.join(OWN_STATE))?,
         };
+        if tree.entries().is_empty() {
+            // Most likely something failed to fill it; laid over a folder it would take away all that was put there.
+            let failure =
+                Failure::new(format!("read {called}"), "it holds nothing, or all of it is left out");
+            return Err(failure.hint("to take away what was put there, undo the run that did it"));
+        }
         Ok(Read { name: tree.name()?, tree: Arc::new(tree), contents: Arc::new(contents) })
     }
 

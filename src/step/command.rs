@@ -282,14 +282,20 @@ mod tests {
                     "advice": {
                       "hints": [],
                       "question": null
-                    }
+                    },
+                    "effects": [],
+                    "covers": []
                   }
                 }
               ],
               "once": true,
               "result": {},
               "notes": [],
-              "findings": []
+              "findings": [],
+              "advice": {
+                "hints": [],
+                "question": null
+              }
             }"#]]
         .assert_eq(&serde_json::to_string_pretty(&plan).unwrap());
     }

@@ -1,6 +1,6 @@
 //! A service, or another unit of systemd.
 
-mod systemd;
+pub mod systemd;
 
 use super::{Kind, Step, WrongKey};
 use crate::model::op::{Condition, Op, Plan, Prediction, Run, Undo};

@@ -224,6 +224,12 @@ impl System for Local {
         removed.map_err(|errno| refused(doing, errno))
     }
 
+    fn exchange(&self, one: &Path, other: &Path) -> Result<()> {
+        let doing = format!("exchange {} and {}", one.display(), other.display());
+        let (one, other) = (self.place(one, &doing)?, self.place(other, &doing)?);
+        one.exchange_with(&other).map_err(|errno| refused(&doing, errno))
+    }
+
     fn run(&self, command: &Command) -> Result<Answer> {
         self.execute(command, super::OUTPUT_KEPT)
     }

@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
+use trees::Moved;
+
+mod trees;
 
 /// A path with more links than this is a loop.
 const LINK_LIMIT: usize = 40;
@@ -22,6 +25,7 @@ pub struct Pretend<'a> {
     under: &'a dyn Probe,
     paths: RefCell<BTreeMap<PathBuf, Entry>>,
     answers: RefCell<BTreeMap<Vec<String>, Answer>>,
+    moved: RefCell<Vec<Moved>>,
     touched: Cell<bool>,
 }
 
@@ -46,7 +50,13 @@ enum Bytes {
 impl<'a> Pretend<'a> {
     /// A pretended host that begins as the one underneath is.
     pub fn over(under: &'a dyn Probe) -> Self {
-        Pretend { under, paths: RefCell::default(), answers: RefCell::default(), touched: Cell::new(false) }
+        Pretend {
+            under,
+            paths: RefCell::default(),
+            answers: RefCell::default(),
+            moved: RefCell::default(),
+            touched: Cell::new(false),
+        }
     }
 
     /// Whether anything was pretended so far: what daemons answer can then no longer be known.
@@ -163,7 +173,7 @@ impl<'a> Pretend<'a> {
             Some(Entry::There(stat, _)) => Ok(Some(stat)),
             Some(Entry::Missing) => Ok(None),
             None if self.below_missing(path) => Ok(None),
-            None => self.under.stat(path),
+            None => self.under.stat(&self.beneath(path)),
         }
     }
 
@@ -191,7 +201,7 @@ impl Probe for Pretend<'_> {
         let path = self.followed(path)?;
         match self.held(&path)? {
             None => Ok(None),
-            Some(Bytes::Under) => self.under.read(&path),
+            Some(Bytes::Under) => self.under.read(&self.beneath(&path)),
             Some(Bytes::Held(bytes)) => Ok(Some(bytes)),
             Some(Bytes::Named(_)) => Err(Failure::new(
                 format!("read {}", path.display()),
@@ -203,7 +213,7 @@ impl Probe for Pretend<'_> {
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
         let path = self.followed(path)?;
         match self.held(&path)? {
-            Some(Bytes::Under) => self.under.read_at(&path, offset, length),
+            Some(Bytes::Under) => self.under.read_at(&self.beneath(&path), offset, length),
             _ => {
                 let bytes = self.read(&path)?.unwrap_or_default();
                 let rest = bytes.get(offset as usize..).unwrap_or_default();
@@ -215,9 +225,11 @@ impl Probe for Pretend<'_> {
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         let path = self.followed(path)?;
         let pretended = self.paths.borrow().get(&path).is_some_and(|entry| matches!(entry, Entry::There(..)));
-        let mut names: BTreeSet<OsString> = match self.under.stat(&path)? {
-            Some(_) if !self.below_missing(&path) => self.under.list(&path)?.into_iter().collect(),
-            None if !pretended => return self.under.list(&path),
+        let mut names: BTreeSet<OsString> = match self.under.stat(&self.beneath(&path))? {
+            Some(_) if !self.below_missing(&path) => {
+                self.under.list(&self.beneath(&path))?.into_iter().collect()
+            }
+            None if !pretended => return self.under.list(&self.beneath(&path)),
             _ => BTreeSet::new(),
         };
         for (child, entry) in self.paths.borrow().iter().filter(|(child, _)| child.parent() == Some(&path)) {
@@ -234,7 +246,7 @@ impl Probe for Pretend<'_> {
         let path = self.followed(path)?;
         match self.held(&path)? {
             None => Ok(None),
-            Some(Bytes::Under) => self.under.digest(&path),
+            Some(Bytes::Under) => self.under.digest(&self.beneath(&path)),
             Some(Bytes::Held(bytes)) => Ok(Some(Digest::of(&bytes))),
             Some(Bytes::Named(asset)) => Ok(Some(asset.digest)),
         }
@@ -330,6 +342,10 @@ impl System for Pretend<'_> {
         }
         self.put(path, Entry::Missing);
         Ok(())
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> Result<()> {
+        self.exchange_trees(self.canonical(one)?, self.canonical(other)?)
     }
 
     fn run(&self, command: &Command) -> Result<Answer> {

@@ -32,8 +32,10 @@ const NEW_DIR_MODE: u32 = 0o755;
 /// A host reached through `sh`. It does what the agent's `Local` does, with the host's own programs: ls, cat, cp, mv,
 /// chmod, chown, dd, head, tail, tee, mkfifo, and where they are there setsid, flock, sync with a path, sha256sum.
 ///
-/// It is weaker in three ways. Folders are named by path and not held open. Where `mv` has no `-T`, replacing a link
-/// to a directory is not atomic. Without setsid, a time limit ends the process but not what it started.
+/// It is weaker in four ways. Folders are named by path and not held open. Where `mv` has no `-T`, replacing a link
+/// to a directory is not atomic. Where neither `mv` has `--exchange` nor perl is there to make the system call, two
+/// paths change places with three renames, between which the first is missing. Without setsid, a time limit ends the
+/// process but not what it started.
 pub struct Shell {
     wire: Mutex<Wire>,
 }
@@ -187,6 +189,12 @@ impl System for Shell {
     fn remove(&self, path: &Path) -> Result<()> {
         let doing = format!("remove {}", path.display());
         self.look(Request::new("remove").word(whole(path, &doing)?), &doing).map(drop)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> Result<()> {
+        let doing = format!("exchange {} and {}", one.display(), other.display());
+        let request = Request::new("exchange").word(whole(one, &doing)?).word(whole(other, &doing)?);
+        self.change(request, b"", &doing)
     }
 
     fn run(&self, command: &Command) -> Result<Answer> {

@@ -14,6 +14,7 @@ use crate::wanted;
 use dress::Dress;
 use removal::Removals;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 mod dress;
@@ -63,7 +64,8 @@ pub fn lay(host: &dyn Probe, wish: &Wish) -> Result<Laid> {
     let tree = brought.trees.get(&wish.source.tree);
     let tree = tree
         .ok_or_else(|| Failure::new(format!("lay out {}", wish.source.source), "its job did not bring it"))?;
-    let dest = wanted::followed(host, wish.dest)?;
+    // However it is written, one folder has one manifest.
+    let dest = HostPath::from(wanted::followed(host, wish.dest)?.components().collect::<PathBuf>());
     let top = host.stat(&dest)?;
     wanted::expect_kind(&dest, top.as_ref(), FileKind::Dir)?;
     let (old, old_bytes) = Manifest::read(host, brought, &dest)?;

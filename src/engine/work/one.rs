@@ -4,7 +4,6 @@ use super::judge::fields;
 use super::{Ended, Worker, with};
 use crate::engine::context::{Known, Registered};
 use crate::engine::converge::{Attempt, Done, Target};
-use crate::engine::told::first_lines;
 use crate::engine::wait;
 use crate::model::arg::Arg;
 use crate::model::event::{Event, StepEnded};
@@ -258,7 +257,7 @@ impl<'a> Worker<'a, '_, '_> {
             brought: &brought,
         };
         let before = self.changes_so_far();
-        let tried = Attempt {
+        let mut attempt = Attempt {
             run: &self.job.run,
             index: step.index,
             step: &*parsed,
@@ -269,12 +268,16 @@ impl<'a> Worker<'a, '_, '_> {
             owes: with(&self.notified, &step.notify),
             link: self.link,
             target: &mut self.target,
-        }
-        .run(done);
-        if !done.changes.is_empty() {
+        };
+        let tried = attempt.run(done);
+        let tried = tried.map_err(|failure| {
+            let failure = attempt.take_back_after(before, failure, done);
+            attempt.mend(failure, done)
+        });
+        if !done.changes.is_empty() || tried.is_err() {
             self.context.forget_facts();
         }
-        tried.map_err(|failure| self.take_back_after(before, failure, done))
+        tried
     }
 
     fn environment(&self, step: &JobStep, locals: &Values) -> Result<BTreeMap<String, String>> {
@@ -292,22 +295,6 @@ impl<'a> Worker<'a, '_, '_> {
         match &self.target {
             Target::Real(_, journal) => journal.changes(),
             Target::Pretended(_) => 0,
-        }
-    }
-
-    fn take_back_after(&mut self, change: u32, failure: Failure, done: &mut Done) -> Failure {
-        let Target::Real(_, journal) = &mut self.target else { return failure };
-        match journal.take_back(change) {
-            Ok(lines) => {
-                done.changes.clear();
-                done.notes.extend(first_lines(lines));
-                failure
-            }
-            Err(undo) => {
-                let why =
-                    format!("{}; what the step had changed could not be taken back: {undo}", failure.why);
-                Failure { why, ..failure }
-            }
         }
     }
 }

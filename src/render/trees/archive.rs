@@ -18,8 +18,19 @@ mod headers;
 #[cfg(test)]
 mod tests;
 
-/// What an archive may come to once it is unpacked, in bytes: a small file can hold terabytes of zeros.
-const UNPACKED_LIMIT: u64 = 16 << 30;
+/// What an archive may come to.
+struct Limits {
+    /// Unpacked, in bytes: a small file can hold terabytes of zeros.
+    unpacked: u64,
+    /// Files, folders and links.
+    members: usize,
+}
+
+/// Of every archive.
+const LIMITS: Limits = Limits { unpacked: 16 << 30, members: ENTRIES_LIMIT };
+
+/// Linux refuses longer targets of links, in bytes.
+const TARGET_LIMIT: usize = 4095;
 
 /// Reads the archive at `path`, called `called`. Its files are kept in a file without name in `folder`.
 pub fn read(path: &Path, called: &str, choice: &Choice, folder: &Path) -> Result<(Tree, TreeContents)> {
@@ -27,7 +38,7 @@ pub fn read(path: &Path, called: &str, choice: &Choice, folder: &Path) -> Result
     let file = File::open(path).map_err(|error| reason::plain(&error)).doing(&doing)?;
     let spool = Spool::new(folder).doing(&doing)?;
     let unpacked = unpacked(BufReader::new(file)).map_err(|why| not_an_archive(&doing, why))?;
-    of_tar(unpacked, choice, spool, UNPACKED_LIMIT).map_err(|why| refused(&doing, why))
+    of_tar(unpacked, choice, spool, &LIMITS).map_err(|why| refused(&doing, why))
 }
 
 /// Why an archive is refused.
@@ -70,15 +81,15 @@ fn read_up_to(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(length)
 }
 
-/// The tree in a tar of at most `limit` bytes, and where its files are kept.
+/// The tree in a tar, and where its files are kept.
 fn of_tar(
     tar: impl Read,
     choice: &Choice,
     mut spool: Spool,
-    limit: u64,
+    limits: &Limits,
 ) -> Result<(Tree, TreeContents), Why> {
-    let mut tar = Bounded { reader: tar, left: limit };
-    let mut found = Found { choice, entries: BTreeMap::new(), members: 0 };
+    let mut tar = Bounded { reader: tar, left: limits.unpacked, is_over: false };
+    let mut found = Found { choice, entries: BTreeMap::new(), room: limits.members };
     let mut archive = tar::Archive::new(&mut tar);
     let mut headers = Headers::default();
     for entry in archive.entries().map_err(readable)?.raw(true) {
@@ -88,6 +99,9 @@ fn of_tar(
         }
     }
     headers.finish()?;
+    if tar.is_over {
+        return Err("it was cut off: the end that every archive has is missing".to_string());
+    }
     // What follows the end is not used; reading it checks the sum at the end of the compressed bytes.
     io::copy(&mut tar, &mut io::sink()).map_err(readable)?;
     let tree = found.tree()?;
@@ -103,15 +117,18 @@ fn readable(error: io::Error) -> Why {
 struct Bounded<R> {
     reader: R,
     left: u64,
+    /// Whether there is nothing more.
+    is_over: bool,
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(buffer)?;
+        self.is_over |= n == 0 && !buffer.is_empty();
         self.left = self.left.checked_sub(n as u64).ok_or_else(|| {
             io::Error::other(format!(
                 "it unpacks to more than {} GiB, which is the limit",
-                UNPACKED_LIMIT >> 30
+                LIMITS.unpacked >> 30
             ))
         })?;
         Ok(n)
@@ -122,16 +139,13 @@ impl<R: Read> Read for Bounded<R> {
 struct Found<'a> {
     choice: &'a Choice,
     entries: BTreeMap<Inside, Entry>,
-    members: usize,
+    room: usize,
 }
 
 impl Found<'_> {
     fn add(&mut self, member: Member, content: &mut dyn Read, spool: &mut Spool) -> Result<(), Why> {
         let told = String::from_utf8_lossy(&member.path).into_owned();
-        self.members += 1;
-        if self.members > ENTRIES_LIMIT {
-            return Err(format!("it holds more than {ENTRIES_LIMIT} files"));
-        }
+        self.room = self.room.checked_sub(1).ok_or("it holds too many files")?;
         let path = inside(&member.path, self.choice.strip).map_err(|why| format!("{told}: {why}"))?;
         let Some(path) = path.filter(|path| !self.choice.leaves_out(path)) else { return Ok(()) };
         let what = self.what(&member, content, spool).map_err(|why| format!("{told}: {why}"))?;
@@ -159,7 +173,9 @@ impl Found<'_> {
     ) -> Result<Option<(What, u32)>, Why> {
         Ok(match &member.kind {
             Kind::Dir => Some((What::Dir, member.mode)),
-            Kind::Link(target) if target.is_empty() => return Err("a link that leads nowhere".to_string()),
+            Kind::Link(target) if target.is_empty() || target.contains(&0) || target.len() > TARGET_LIMIT => {
+                return Err("a link that can lead nowhere".to_string());
+            }
             Kind::Link(target) => Some((What::Link(headers::host_path(target)), member.mode)),
             Kind::HardLink(target) => self.linked(target)?,
             Kind::File => {

@@ -238,3 +238,35 @@ pub fn paths_and_matches_are_observed(on: &Fixture) {
     assert!(!holds(matches("file", "server")));
     assert!(!holds(matches("nothing", "x")));
 }
+
+pub fn many_changes_are_made_together(on: &Fixture) {
+    on.write("old", "old");
+    on.write("gone", "");
+    let files: Vec<String> = (0..12).map(|number| format!("dir/{number}")).collect();
+    on.system
+        .together(None, &mut || {
+            on.dir("dir");
+            on.write("old", "new");
+            files.iter().for_each(|file| on.write(file, file));
+            on.link("link", "dir/1");
+            on.system.remove(&on.path("gone"))
+        })
+        .unwrap();
+    assert_eq!(on.list(), ["dir", "link", "old"]);
+    assert_eq!(on.read("old"), b"new");
+    assert_eq!(on.system.list(&on.path("dir")).unwrap().len(), 12);
+    assert!(files.iter().all(|file| on.read(file) == file.as_bytes()));
+}
+
+pub fn two_paths_change_places(on: &Fixture) {
+    on.dir("app");
+    on.write("app/in it", "old");
+    on.dir("release");
+    on.write("release/in it", "new");
+    on.link("link", on.path("release"));
+    on.system.exchange(&on.path("app"), &on.path("link")).unwrap();
+    assert_eq!(on.stat("app").unwrap().target, Some(on.path("release")));
+    assert_eq!((on.read("app/in it"), on.read("link/in it")), (b"new".to_vec(), b"old".to_vec()));
+    assert!(on.system.exchange(&on.path("app"), &on.path("none")).is_err());
+    assert_eq!(on.list(), ["app", "link", "release"]);
+}

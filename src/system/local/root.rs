@@ -86,6 +86,14 @@ impl Place {
     pub fn replace_with(&self, name: &OsStr) -> Result<()> {
         fs::renameat(&self.folder, name, &self.folder, &self.name)
     }
+
+    /// Lets two entries change places at one moment.
+    pub fn exchange_with(&self, other: &Place) -> Result<()> {
+        let flags = fs::RenameFlags::EXCHANGE;
+        fs::renameat_with(&self.folder, &self.name, &other.folder, &other.name, flags)?;
+        self.sync_folder()?;
+        other.sync_folder()
+    }
 }
 
 /// Makes the entries of a folder durable.

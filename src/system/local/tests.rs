@@ -125,3 +125,67 @@ impl Read for InPieces<'_> {
         Ok(n)
     }
 }
+
+/// The names in a folder, hidden ones too.
+fn names(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn more_changes_than_wait_at_a_time_are_made_together() {
+    let (outside, host) = rooted();
+    host.together(None, &mut || {
+        for number in 0..700 {
+            let dir = format!("/dir{}", number % 70);
+            host.make_dir(Path::new(&dir), &Meta::default())?;
+            write(&host, &format!("{dir}/{number}"), "x");
+        }
+        Ok(())
+    })
+    .unwrap();
+    let root = outside.path().join("root");
+    let files: Vec<String> = (0..70).flat_map(|dir| names(&root.join(format!("dir{dir}")))).collect();
+    assert_eq!(files.len(), 700);
+    assert!(files.iter().all(|name| !name.starts_with('.')), "nothing is left behind");
+}
+
+#[test]
+fn changes_that_fail_leave_the_old_bytes_and_nothing_beside_them() {
+    let (outside, host) = rooted();
+    write(&host, "/usr/old", "old");
+    let failed = host.together(None, &mut || {
+        write(&host, "/usr/old", "new");
+        write(&host, "/usr/other", "new");
+        Err(Failure::new("go on", "it is enough"))
+    });
+    assert!(failed.is_err());
+    assert_eq!(names(&outside.path().join("root/usr")), ["bin", "old"]);
+    assert_eq!(host.read(Path::new("/usr/old")).unwrap().unwrap(), b"old");
+}
+
+#[test]
+fn no_link_is_followed_within_a_folder() {
+    let outside = tempfile::tempdir().unwrap();
+    let (host, top) = (Local::new(), outside.path().join("top"));
+    std::fs::create_dir_all(top.join("dir")).unwrap();
+    std::fs::write(outside.path().join("secret"), "secret").unwrap();
+    std::os::unix::fs::symlink("..", top.join("up")).unwrap();
+    std::os::unix::fs::symlink("../secret", top.join("file")).unwrap();
+    std::os::unix::fs::symlink("../../secret", top.join("dir/file")).unwrap();
+    let within = |change: &dyn Fn() -> Result<()>| host.together(Some(&top), &mut || change());
+    for path in ["up/new", "file", "dir/file", "up/secret", "dir/../../new"] {
+        let path = top.join(path);
+        assert!(within(&|| host.write(&path, &mut &b"mine"[..], &Meta::default())).is_err(), "{path:?}");
+        assert!(within(&|| host.copy(&path, &outside.path().join("stolen"))).is_err(), "{path:?}");
+    }
+    assert!(within(&|| host.make_dir(&top.join("up/new"), &Meta::default())).is_err());
+    assert!(within(&|| host.link(&top.join("up/new"), Path::new("x"))).is_err());
+    within(&|| host.remove(&top.join("up/secret"))).unwrap();
+    within(&|| host.write(&top.join("dir/fine"), &mut &b"mine"[..], &Meta::default())).unwrap();
+    assert_eq!(names(outside.path()), ["secret", "top"]);
+    assert_eq!(std::fs::read(outside.path().join("secret")).unwrap(), b"secret");
+    assert_eq!(std::fs::read(top.join("dir/fine")).unwrap(), b"mine");
+}

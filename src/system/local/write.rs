@@ -2,6 +2,7 @@
 
 use super::root::{Place, proc_path};
 use crate::model::op::Meta;
+use crate::system::temporary_stem;
 use rustix::fs::{self, AtFlags, CWD, Gid, Mode, OFlags, Stat, Uid, XattrFlags};
 use rustix::io::{Errno, Result};
 use std::ffi::{OsStr, OsString};
@@ -16,9 +17,6 @@ const NEW_FILE_MODE: u32 = 0o644;
 
 /// Temporary names are random; another one is tried this often.
 const NAME_TRIES: usize = 16;
-
-/// So much of a file's name is kept in its temporary's, in bytes: names end at 255.
-const NAME_KEPT: usize = 200;
 
 /// These belong to the old bytes and would make the new ones fail their check.
 const BOUND_TO_BYTES: [&[u8]; 2] = [b"security.ima", b"security.evm"];
@@ -142,9 +140,8 @@ impl Drop for Temporary {
 
 /// `.NAME.windlass-XXXXXXXX`, hidden and next to the file it becomes.
 fn temporary_name(name: &OsStr) -> OsString {
-    let kept = &name.as_bytes()[..name.len().min(NAME_KEPT)];
     let random = RandomState::new().hash_one(std::process::id());
-    let mut bytes = [b".", kept, b".windlass-"].concat();
+    let mut bytes = temporary_stem(name);
     bytes.extend_from_slice(format!("{:08x}", random as u32).as_bytes());
     OsString::from_vec(bytes)
 }

@@ -97,6 +97,36 @@ do_link() {
     return 1
 }
 
+# Two paths change places: by mv since coreutils 9.5, else by the system call, which perl can make and Debian always
+# has; else by three renames.
+do_exchange() {
+    ls -d "$1" "$2" >/dev/null || return
+    if mv --exchange -T "$1" "$2" 2>/dev/null || call_exchange "$1" "$2" || rename_thrice "$1" "$2"; then
+        sync_path "${1%/*}/" && sync_path "${2%/*}/"
+    fi
+}
+
+# renameat2 with RENAME_EXCHANGE, both paths absolute; its number is the machine's.
+call_exchange() {
+    case $(uname -m) in
+        x86_64) call=316 ;;
+        aarch64 | riscv64) call=276 ;;
+        *) return 1 ;;
+    esac
+    perl -e 'exit(syscall($ARGV[0] + 0, -100, $ARGV[1], -100, $ARGV[2], 2) == 0 ? 0 : 1)' "$call" "$1" "$2" 2>/dev/null
+}
+
+rename_thrice() {
+    aside=${2%/*}/.${2##*/}.windlass-$nonce
+    mv $exact_move "$1" "$aside" || return
+    if mv $exact_move "$2" "$1"; then
+        mv $exact_move "$aside" "$2"
+        return
+    fi
+    mv $exact_move "$aside" "$1"
+    return 1
+}
+
 do_remove() {
     if [ -d "$1" ] && [ ! -L "$1" ]; then
         rmdir "$1" || return

@@ -2,7 +2,8 @@
 
 use super::Shell;
 use crate::model::{Failure, Result};
-use crate::system::{FileKind, Stat, followed};
+use crate::system::{FileKind, Stat, followed, temporary_stem};
+use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -24,10 +25,10 @@ impl Place {
         }
     }
 
-    /// `.NAME.windlass-XXXXXXXX`, hidden and next to the file it becomes. Names end at 255 bytes.
+    /// `.NAME.windlass-XXXXXXXX`, hidden and next to the file it becomes.
     pub fn temporary(&self) -> Vec<u8> {
-        let kept = &self.name[..self.name.len().min(200)];
-        [b".", kept, b".windlass-", format!("{:08x}", rand::random::<u32>()).as_bytes()].concat()
+        let random = format!("{:08x}", rand::random::<u32>());
+        [temporary_stem(OsStr::from_bytes(&self.name)), random.into_bytes()].concat()
     }
 }
 

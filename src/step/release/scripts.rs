@@ -1,0 +1,34 @@
+//! The scripts that work on whole trees, as commands.
+
+use super::shelf::{Shelf, called};
+use crate::model::op::{Command, Effect, Op, Run, Undo};
+use crate::model::path::HostPath;
+
+/// A script, given on standard input, with these words. People are told its title.
+pub fn sh<S: Into<String>>(title: impl Into<String>, script: &[u8], words: impl IntoIterator<Item = S>) -> Command {
+    let argv = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter();
+    let argv = argv.chain(words.into_iter().map(Into::into));
+    Command { stdin: script.to_vec(), title: Some(title.into()), ..Command::new(argv) }
+}
+
+/// Removes a release. Nothing brings it back; who would lead back to it is told so by [`way_back`].
+pub fn remove(shelf: &Shelf, number: u32) -> Op {
+    let title = format!("remove release {}", called(number));
+    let command = sh(title, include_bytes!("remove.sh"), [shelf.folder.to_string(), called(number)]);
+    let paths = [shelf.tree(number), shelf.since(number), shelf.record_path(number)];
+    let effects = paths.map(|path| Effect::Removes { path }).to_vec();
+    Run { effects, ..Run::from(command) }.into()
+}
+
+/// What copies and checks wrote is durable before anything leads there. Where sync knows no file systems, all are synced.
+pub fn settle(tree: &HostPath) -> Op {
+    sh(format!("sync {tree}"), include_bytes!("settle.sh"), [tree.to_string()]).into()
+}
+
+/// Nothing to do now. When the run is taken back, this comes before the link is: a release that `keep` has removed since
+/// must not be led to.
+pub fn way_back(before: &HostPath) -> Op {
+    let command = Command { title: Some(format!("keep the way back to {before}")), ..Command::new(["true"]) };
+    let back = sh(format!("look for {before}"), include_bytes!("way-back.sh"), [before.to_string()]);
+    Run { undo: Undo::Command(back), ..Run::from(command) }.into()
+}

@@ -1,0 +1,15 @@
+# Takes a release away again. Arguments: the folder of releases, the release's name, the path that everybody uses.
+# One that was tried stays, for people to look at. One that served stays too when something was written into it since:
+# that may be all that is left of it.
+set -u
+cd "$1" 2>/dev/null || exit 0
+[ "$(readlink "$3")" != "$1/$2" ] || { echo "release $2 still serves" >&2; exit 1; }
+state=$(sed -n 's/^{"state":"\([a-z]*\)".*/\1/p' "./$2.json" 2>/dev/null)
+case $state in
+    trying | bad) exit 0 ;;
+    good)
+        written=$(find "./$2" -newer "./$2.since" | head -n 1) || exit 0
+        [ -z "$written" ] || exit 0
+        ;;
+esac
+rm -rf "./$2" "./$2.part" "./$2.since" "./$2.json"
