@@ -220,8 +220,6 @@ kinds![
     migrate::Migrate,
     // deploy and audit
     release::Release,
-    migrate::Migrate,
-    // deploy and audit
     tree_audit::TreeAudit,
     env_audit::EnvAudit,
     imports_audit::ImportsAudit,
