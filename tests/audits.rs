@@ -2,7 +2,8 @@
 //! a variable that is read and not set, another that is still a placeholder; and that no value is ever shown.
 mod common;
 
-use common::{Host, Lab, Project, Told};
+use common::told::Told;
+use common::{Host, Lab, Project};
 use serde_json::Value;
 use std::fs;
 
@@ -39,7 +40,7 @@ fn digest(host: &Host, folder: &str) -> String {
 /// 46 files here, in a project that is about to be deployed.
 fn application(project: &Project) {
     for number in 0..46 {
-        project.write(&format!("files/app/src/part{number}.js"), &format!("module.exports = {number}\n"));
+        project.write(&format!("files/app/src/part{number}.js"), format!("module.exports = {number}\n"));
     }
 }
 

@@ -1,5 +1,9 @@
 //! Imports of real open-source trees, brought in through the npm registry in fixed versions: nothing that resolves is
 //! told to be missing, and what is taken away is missed exactly where it is imported. Node itself is asked too.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "trees are fetched with npm and asked of Node, as people do it"
+)]
 mod common;
 
 use common::finish;
