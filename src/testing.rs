@@ -10,6 +10,7 @@ use crate::step;
 use crate::system::dressed::Dressed;
 use crate::system::pretend::{Empty, Pretend};
 use crate::system::{Brought, Probe, Stat, System};
+use crate::tree::manifest;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -211,7 +212,7 @@ pub fn brought() -> Brought {
 }
 
 fn is_memory(op: &Op) -> bool {
-    op.path().is_some_and(|path| path.starts_with(brought().memory))
+    op.path().is_some_and(|path| path.starts_with(manifest::folder(&brought())))
 }
 
 struct TestAssets;

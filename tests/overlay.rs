@@ -39,7 +39,7 @@ fn production(host: &Host, folder: &str) {
         "rm -rf {folder} && mkdir -p {folder}/src {folder}/uploads && cd {folder} && \
          echo 'module.exports = 1' >src/routes.js && echo 'DATABASE_URL=x' >.env && chmod 600 .env && \
          echo patched >src/hotfix.js && echo cat >uploads/cat.jpg && chmod 2775 uploads && \
-         ln -s ../shared/logs logs && chown -R 1000:1000 . && chown -h 1000:1000 logs"
+         ln -s ../other/logs logs && chown -R 1000:1000 . && chown -h 1000:1000 logs"
     ));
 }
 

@@ -17,6 +17,7 @@ use crate::step::Step;
 use crate::system::dressed::Dressed;
 use crate::system::pretend::Pretend;
 use crate::system::{Probe, System};
+use crate::tree::manifest;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -275,9 +276,9 @@ impl Attempt<'_, '_, '_> {
         Ok(())
     }
 
-    /// What windlass only remembers is no change that people ask for.
+    /// What windlass only remembers of a tree is no change that people ask for.
     fn is_memory(&self, op: &Op) -> bool {
-        op.path().is_some_and(|path| path.starts_with(&self.dressed.brought.memory))
+        op.path().is_some_and(|path| path.starts_with(manifest::folder(self.dressed.brought)))
     }
 
     /// Whether it changed something: a command may find that there was nothing left to do.
