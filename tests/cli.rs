@@ -62,10 +62,11 @@ fn help_lists_the_subcommands() {
                   What to write to standard output
 
                   Possible values:
-                  - human: Text for people
-                  - json:  One JSON document at the end
-                  - jsonl: A line of JSON for each event, as it comes
-                  - junit: One JUnit XML document at the end
+                  - human:    Text for people
+                  - json:     One JSON document at the end
+                  - jsonl:    A line of JSON for each event, as it comes
+                  - junit:    One JUnit XML document at the end
+                  - markdown: One report in Markdown at the end
 
                   [default: human]
 
