@@ -125,11 +125,9 @@ impl<'v> Audit<'v> {
     fn judge(&mut self, asked: Asked<'_>, led: &Led) -> Result<()> {
         match led {
             Led::To(path) if self.is_short(asked, path)? => self.tell(SHORT, asked),
-            Led::Elsewhere(Elsewhere::Tool) if !self.is_declared(&asked.import.specifier) => {
-                self.tell(TOOLS, asked)
-            }
+            Led::Elsewhere(Elsewhere::Tool) if !self.is_declared(asked) => self.tell(TOOLS, asked),
             Led::To(_) | Led::Elsewhere(_) => {}
-            Led::Nowhere(..) if self.is_declared(&asked.import.specifier) => {}
+            Led::Nowhere(..) if self.is_declared(asked) => {}
             Led::Nowhere(why, aims) => self.nowhere(asked, why, aims)?,
         }
         Ok(())
@@ -195,14 +193,18 @@ impl<'v> Audit<'v> {
         Ok(!whole && !specifier.contains('?') && (ending == "mjs" || self.packages.is_module(asked.file)?))
     }
 
-    fn is_declared(&self, specifier: &str) -> bool {
+    /// `declare module` says to TypeScript that there is something. With `*` it is said of what bundlers take in; by its
+    /// whole name it is no help to JavaScript that is run.
+    fn is_declared(&self, asked: Asked<'_>) -> bool {
+        let specifier = &asked.import.specifier;
+        let typed = asked.import.types_only || parse::is_typescript(asked.file) || specifier.contains(':');
         self.declared.iter().any(|declared| match declared.split_once('*') {
             Some((before, after)) => {
                 specifier.len() >= before.len() + after.len()
                     && specifier.starts_with(before)
                     && specifier.ends_with(after)
             }
-            None => *declared == specifier,
+            None => typed && declared == specifier,
         })
     }
 

@@ -164,9 +164,7 @@ impl Resolver {
         match self.tries(asked, specifier) {
             Ok(led) => led,
             Err(ResolveError::Json(_)) => Led::Elsewhere(Elsewhere::Unread),
-            Err(_) if specifier.contains(':') || specifier.starts_with('\0') => {
-                Led::Elsewhere(Elsewhere::Tool)
-            }
+            Err(_) if is_made(specifier) => Led::Elsewhere(Elsewhere::Tool),
             Err(error) => Led::Nowhere(why(specifier, &error), self.aimed_at(asked.file, specifier)),
         }
     }
@@ -241,9 +239,9 @@ impl Resolver {
         })
     }
 
-    /// `/src/a.js`, `@/a` and `~/a` without a configuration that says so: what bundlers are usually told.
+    /// `/src/a.js`, `@/a`, `~/a` and `$lib/a` without a configuration that says so: what bundlers are usually told.
     fn looked_for_from_top(&self, file: &Path, specifier: &str) -> Option<Led> {
-        let rest = ["@/", "~/", "/"].iter().find_map(|start| specifier.strip_prefix(start))?;
+        let rest = ["@/", "~/", "/", "$"].iter().find_map(|start| specifier.strip_prefix(start))?;
         let folders = file.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
         folders.take(CONFIGS_LIMIT).find_map(|folder| {
             ["", "src", "public", "app"].iter().find_map(|below| {
@@ -368,6 +366,12 @@ fn scheme(specifier: &str) -> Option<Elsewhere> {
         return Some(Elsewhere::Node);
     }
     starts(&["bun:", "npm:", "jsr:", "deno:", "cloudflare:", "virtual:", "\0"]).then_some(Elsewhere::Tool)
+}
+
+/// Whether a bundler, a framework or another runtime makes it, when no file is it.
+fn is_made(specifier: &str) -> bool {
+    let of_svelte = ["$app/", "$env/", "$service-worker"].iter().any(|start| specifier.starts_with(start));
+    of_svelte || specifier.contains(':') || specifier.starts_with('\0')
 }
 
 /// A path below a folder, `.` and `..` taken away.

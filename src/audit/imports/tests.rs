@@ -244,6 +244,27 @@ fn typescript_is_resolved_as_typescript_does() {
 }
 
 #[test]
+fn a_declaration_is_no_help_to_javascript_that_is_run() {
+    let declared = ("env.d.ts", "declare module 'made' {}");
+    fine_in("a.ts", "import 'made'", &[declared]);
+    bad(
+        "import 'made'",
+        &[declared],
+        "fail    modules made: no package.json declares it, and it is not installed; imported once: a.js:1",
+    );
+}
+
+#[test]
+fn what_frameworks_make_is_only_told() {
+    fine_in("src/routes/a.svelte", "<script>import '$lib/b.js'</script>", &[("src/lib/b.js", "")]);
+    bad(
+        "import '$app/navigation'; import '$env/static/private'",
+        &[],
+        "info    imports 2 imports: name what a bundler or another runtime makes, and were not looked for: a.js:1 $app/navigation, a.js:1 $env/static/private",
+    );
+}
+
+#[test]
 fn path_aliases_are_followed() {
     let config = (
         "tsconfig.json",
