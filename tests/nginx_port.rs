@@ -190,7 +190,10 @@ fn a_configuration_that_nginx_refuses_is_put_back() {
         "{failure}"
     );
     as_before(&host, &text);
-    assert_eq!(workers(&host), before, "nginx was not even reloaded");
+    // Of the workers that were there, those of the reload above may have ended since.
+    let after = workers(&host);
+    let stayed = |worker: &str| before.split_whitespace().any(|old| old == worker);
+    assert!(after.split_whitespace().all(stayed), "nginx was not even reloaded: {before} then {after}");
     reset(&host);
 }
 
