@@ -148,7 +148,7 @@ fn what_is_taken_away_is_missed_exactly_where_it_is_imported() {
     }
 }
 
-/// Every seventh file that something imports, unless another file could be found in its place.
+/// Every seventh file that something imports by its path, unless another file could be found in its place.
 fn taken_away(root: &Path, known: &[Known]) -> BTreeSet<PathBuf> {
     let targets = known.iter().filter_map(|known| match &known.led {
         Led::To(path) if path.starts_with(root) && !path.iter().any(|part| part == "node_modules") => {
@@ -156,7 +156,13 @@ fn taken_away(root: &Path, known: &[Known]) -> BTreeSet<PathBuf> {
         }
         _ => None,
     });
-    let targets: BTreeSet<PathBuf> = targets.filter(|path| stands_alone(path)).collect();
+    // A package may lead bundlers to another file than Node, and either is enough.
+    let by_name =
+        known.iter().filter(|known| !known.import.specifier.starts_with('.')).map(|known| &known.led);
+    let by_name: Vec<&Led> = by_name.collect();
+    let only_by_path = |path: &PathBuf| !by_name.contains(&&Led::To(path.clone()));
+    let targets: BTreeSet<PathBuf> =
+        targets.filter(|path| stands_alone(path) && only_by_path(path)).collect();
     targets.into_iter().step_by(7).collect()
 }
 
