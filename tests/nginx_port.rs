@@ -277,7 +277,7 @@ fn a_site_is_put_in_place_or_the_old_one_stays() {
     );
     let told = project.play(&content("return 503;"), "full2", "").exits(2);
     assert!(told.failure("full2").contains("answered 503"), "{}", told.failure("full2"));
-    assert_eq!(page(&host, "/"), "old");
+    host.await_success("curl -sf http://127.0.0.1:8301/ | grep -q old", Duration::from_secs(10));
 
     for outcome in ["changed", "ok"] {
         let told = project.play(&step("state = \"absent\""), "full2", "").exits(0);

@@ -4,7 +4,8 @@
 set -u
 cd "$1" || exit
 rm -rf "./$2" "./$2.part" || exit
-: >"./$2.since" || exit
+# A second ago: where find compares whole seconds, what is written in this one must count as younger.
+: >"./$2.since" && touch -d "@$(($(date +%s) - 1))" "./$2.since" || exit
 printf '%s' "$3" >"./$2.json.new" && mv -f "./$2.json.new" "./$2.json" || exit
 [ -n "$4" ] || exit 0
 if ! cp -a --reflink=auto -- "$4/." "./$2.part" 2>/dev/null; then
