@@ -204,6 +204,37 @@ fn a_run_that_was_killed_is_gone_on_with() {
     clean(&host);
 }
 
+/// dockerd ends every container when it is restarted without live-restore; a restart policy brings them back.
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
+fn a_dockerd_that_is_restarted_in_the_middle_costs_no_version() {
+    let lab = Lab::get();
+    let host = lab.host("full2");
+    let project = Project::new(&lab);
+    start_by_hand(&host);
+    let mut command = project.command();
+    let line = format!(
+        "run playbook blue-green --hosts full2 -e name=e2eshop -e image=e2eshop:v2 -e port=80 -e site={SITE} -e health=/cgi-bin/version -e within=20s"
+    );
+    command.args(line.split_whitespace());
+    let run = std::thread::spawn(move || common::finish(&mut command));
+    host.await_success("docker inspect e2eshop-next", SOON);
+    host.must("systemctl reset-failed docker; systemctl restart docker");
+    let finished = run.join().expect("it ends");
+    host.await_app();
+
+    // Whatever became of that run, one of both versions serves, and the next run ends what was begun.
+    host.await_success(&format!("{VERSION} | grep v"), SOON);
+    if finished.code != 0 {
+        assert!(names(&host).contains(&"running e2eshop".to_owned()), "{:?} {finished:?}", names(&host));
+    }
+    swap(&project, "v2", "").exits(0);
+    assert_eq!(host.must(VERSION), "v2");
+    let running = names(&host).into_iter().filter(|name| name.starts_with("running")).collect::<Vec<_>>();
+    assert_eq!(running, ["running e2eshop"]);
+    clean(&host);
+}
+
 #[test]
 #[ignore = "needs the lab: ./tests/run"]
 fn a_first_deployment_and_an_archive() {
