@@ -72,7 +72,7 @@ shell = "/bin/bash"
 home = "/home/deploy"
 create_home = true
 system = false
-password = "{{ admin_password }}"   # a hash, in a param of type secret
+password = "$6$salt$hash"           # better: "{{ admin_password }}", a param of type secret
 lock = false
 comment = "Deployment"
 
