@@ -3,7 +3,7 @@
 mod schedule;
 
 use super::{Kind, Step, WrongKey};
-use crate::model::op::{Advice, Answer, Command, Content, Meta, Op, Plan, Prediction, Run, Undo};
+use crate::model::op::{Answer, Command, Content, Meta, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::words::Word;
@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 
 /// Where jobs have files of their own.
 const FOLDER: &str = "/etc/cron.d";
+
+/// Removes a crontab that is there.
+const BACK: &str = include_str!("cron/back.sh");
 
 /// What the first line of a job says in a user's crontab, with its name behind.
 const MARK: &str = "# windlass:";
@@ -154,11 +157,12 @@ impl Cron {
             return Ok(Plan::nothing());
         }
         let write = |text: &str| Command { stdin: text.into(), ..Command::new(["crontab", "-u", &self.user, "-"]) };
-        let remove = Command::new(["crontab", "-u", &self.user, "-r"]);
+        let title = Some(format!("crontab -u {} -r", self.user));
+        let words = ["/bin/sh", "-s", "--", &self.user];
+        let remove = Command { stdin: BACK.into(), title, ..Command::new(words) };
         let undo = if old.is_empty() { remove } else { write(&old) };
-        let advice = Advice { hints: Vec::new(), question: None };
         let predicts = vec![Prediction { argv: question.argv, answer: Answer::said(0, new.clone()) }];
-        let run = Run { undo: Undo::Command(undo), predicts, advice, ..Run::from(write(&new)) };
+        let run = Run { undo: Undo::Command(undo), predicts, ..Run::from(write(&new)) };
         Ok(Plan::of(vec![run.into()]))
     }
 

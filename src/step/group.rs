@@ -67,7 +67,7 @@ impl Group {
         let shadow = accounts::has(host, "groupadd")?;
         let (add, option, remove) = if shadow { ("groupadd", "--gid", "groupdel") } else { ("addgroup", "-g", "delgroup") };
         Ok(Run {
-            undo: Undo::Command(Command::new([remove, &self.name])),
+            undo: Undo::Command(accounts::remove(GROUP, &self.name, remove)),
             effects: vec![accounts::effect(host, GROUP, &self.name, Some(&line))?],
             ..Run::from(Command::new([add, option, &gid.to_string(), &self.name]))
         })

@@ -11,6 +11,9 @@ use crate::wanted;
 use fstab::{Entry, MOUNTS, entries};
 use serde::Deserialize;
 
+/// Takes back a mount or umount, also one that has failed.
+const BACK: &str = include_str!("mount/back.sh");
+
 /// What to try, by what mount says.
 const HINTS: &[(&str, &str)] = &[
     ("must be superuser", "set become = true"),
@@ -131,7 +134,7 @@ impl Mount {
         let mut ops = wanted::directory(host, &self.path, &Meta::default())?;
         ops.extend(line);
         let after = format!("{mounts}{}\n", self.entry().line());
-        ops.push(self.run(&["mount", &self.target()], Undo::Command(self.command("umount")), after));
+        ops.push(self.run(&["mount", &self.target()], self.back("umount"), after));
         Ok(ops)
     }
 
@@ -147,16 +150,18 @@ impl Mount {
         let without = without(mounts, &self.target());
         let after = format!("{without}{}\n", self.entry().line());
         ops.insert(0, self.umount(mounts));
-        ops.push(self.run(&["mount", &self.target()], Undo::Command(self.command("umount")), after));
+        ops.push(self.run(&["mount", &self.target()], self.back("umount"), after));
         ops
     }
 
     fn umount(&self, mounts: &str) -> Op {
-        self.run(&["umount", &self.target()], Undo::Command(self.command("mount")), without(mounts, &self.target()))
+        self.run(&["umount", &self.target()], self.back("mount"), without(mounts, &self.target()))
     }
 
-    fn command(&self, program: &str) -> Command {
-        Command::new([program, &self.target()])
+    fn back(&self, program: &str) -> Undo {
+        let title = Some(Command::new([program, &self.target()]).shown());
+        let words = ["/bin/sh", "-s", "--", program, &self.target()].map(str::to_string);
+        Undo::Command(Command { stdin: BACK.into(), title, ..Command::new(words) })
     }
 
     fn run(&self, words: &[&str], undo: Undo, mounts_after: String) -> Op {

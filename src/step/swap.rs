@@ -22,6 +22,9 @@ const SIGNATURE: &[u8] = b"SWAPSPACE2";
 /// Makes the file: size in bytes, path.
 const CREATE: &str = include_str!("swap/create.sh");
 
+/// Takes back a swapon or swapoff, also one that has failed.
+const BACK: &str = include_str!("swap/back.sh");
+
 /// What to try, by what swapon says.
 const HINTS: &[(&str, &str)] = &[
     ("Operation not permitted", CONTAINER),
@@ -161,7 +164,9 @@ impl Swap {
     }
 
     fn switch(&self, program: &str, back: &str, swaps_after: String) -> Op {
-        let undo = Undo::Command(Command::new([back, &self.path.to_string()]));
+        let words = ["/bin/sh", "-s", "--", back, &self.path.to_string()].map(str::to_string);
+        let title = Some(format!("{back} {}", self.path));
+        let undo = Undo::Command(Command { stdin: BACK.into(), title, ..Command::new(words) });
         let effects = vec![Effect::Writes { path: SWAPS.into(), bytes: swaps_after.into_bytes() }];
         let command = Command::new([program, &self.path.to_string()]);
         Run { undo, effects, advice: advice(), ..Run::from(command) }.into()

@@ -26,6 +26,9 @@ const NAME_LIMIT: usize = 32;
 /// Puts lines back into those files.
 const PUT_BACK: &str = include_str!("put-back.sh");
 
+/// Removes an account that is there.
+const REMOVE: &str = include_str!("remove.sh");
+
 /// A line of `/etc/passwd`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
@@ -230,6 +233,12 @@ pub fn put_back_in(host: &dyn Probe, what: &str, files: &[&str], names: &[&str])
     let title = Some(format!("put {what} back"));
     // The lines hold hashes, so they travel on standard input.
     Ok(Command { stdin: kept.into_bytes(), title, ..Command::new(["/bin/sh", "-c", PUT_BACK, "put-back"]) })
+}
+
+/// The command that takes back what made a user or a group, also when that has failed.
+pub fn remove(file: &str, name: &str, program: &str) -> Command {
+    let words = ["/bin/sh", "-s", "--", file, name, program];
+    Command { stdin: REMOVE.into(), title: Some(format!("{program} {name}")), ..Command::new(words) }
 }
 
 fn line_of<'a>(text: &'a str, name: &str) -> Option<(usize, &'a str)> {

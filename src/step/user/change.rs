@@ -19,7 +19,7 @@ pub fn creation(host: &dyn Probe, accounts: &Accounts, new: User, keys: &super::
     let own_group = keys.group.is_none();
     let effects = creation_effects(host, accounts, &new, own_group)?;
     if accounts::has(host, "useradd")? {
-        let undo = Undo::Command(Command::new(["userdel", new.name.as_str()]));
+        let undo = Undo::Command(accounts::remove(PASSWD, &new.name, "userdel"));
         let command = Command::new(useradd(&new, own_group, keys.system));
         return Ok(vec![Run { undo, effects, ..Run::from(command) }.into()]);
     }
@@ -28,7 +28,7 @@ pub fn creation(host: &dyn Probe, accounts: &Accounts, new: User, keys: &super::
             .hint("install the package passwd or shadow"));
     }
     let group = accounts.group(&new.gid.to_string()).filter(|_| !own_group);
-    let undo = Undo::Command(Command::new(["deluser", new.name.as_str()]));
+    let undo = Undo::Command(accounts::remove(PASSWD, &new.name, "deluser"));
     let made = Run { undo, effects, ..Run::from(Command::new(adduser(&new, group, keys.system))) };
     Ok(vec![made.into(), set_password(&new.name, "*").into()])
 }
