@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use serde_json::Value;
+use sha2::Digest as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -113,7 +114,9 @@ fn take(store: &Store, host: &str, hours_ago: i64, dump: &[u8], recipients: &[St
     let about = BackupAbout { recipients: recipients.to_vec(), ..about(host, started, &parts) };
     let contents: [(&str, PartKind, &[u8]); 2] =
         [("etc.tar", PartKind::Tar, &tar()), ("app.dump", PartKind::Pgdump, dump)];
-    Runtime::new().unwrap().block_on(fill(store, about, &contents)).unwrap()
+    // strace counts the calls of each thread by itself: one thread does all that waits.
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(fill(store, about, &contents)).unwrap()
 }
 
 /// Bytes that do not compress.
@@ -403,7 +406,7 @@ fn a_controller_killed_at_any_change_of_names_leaves_only_whole_backups() {
             (points, whole) = (points + 1, whole + is_whole);
         }
     }
-    assert!(points >= 25 && whole < points, "{points} points, {whole} whole");
+    assert!(points >= 20 && whole < points, "{points} points, {whole} whole");
     println!("killed at {points} points; in {whole} of them the backup was whole already");
 }
 
@@ -414,7 +417,7 @@ fn s3_keeps_lists_verifies_and_prunes() {
     let project = project(&with_keys(&server.table("offsite")));
     let store = store(project.path(), "offsite");
     // More than two pieces of 8 MiB.
-    let dump = noise(20 << 20);
+    let dump = noise(17 << 20);
     let large = take(&store, "web1", 30, &dump, &[]);
     let small = take(&store, "web1", 2, b"select 1", &[]);
     let list = json(project.path(), "backups list --store offsite");
@@ -505,6 +508,55 @@ fn s3_that_goes_away_leaves_no_entry_and_is_swept() {
     assert_eq!(left(), 0, "{:?}", server.files());
     let uploads = server.files().into_iter().filter(|path| path.to_string_lossy().contains("upload"));
     assert_eq!(uploads.collect::<Vec<_>>(), [""; 0].map(PathBuf::from));
+}
+
+/// How much of the plain bytes is taken in the test of memory.
+const MUCH: usize = 64 << 20;
+
+/// The most memory that this process has ever had, in bytes.
+fn peak() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+/// Takes a backup that does not compress, reads it again, and writes down what memory that took.
+async fn take_much(folder: &Path) {
+    let store = store(folder, "default");
+    let about = about("web1", Timestamp::now(), &[("app.dump", PartKind::Pgdump)]);
+    let mut intake = store.begin(about).await.unwrap();
+    intake.begin_part("app.dump", PartKind::Pgdump, Encoding::Plain).await.unwrap();
+    // What comes again after 8 MiB is outside the window in which zstd looks for it.
+    let (noise, mut hasher) = (Bytes::from(noise(8 << 20)), sha2::Sha256::new());
+    let before = peak();
+    for _ in 0..MUCH / noise.len() {
+        hasher.update(&noise);
+        intake.take(noise.clone()).await.unwrap();
+    }
+    let digest = Digest::from_hash(hasher.finalize().as_slice());
+    intake.end_part(MUCH as u64, &digest).await.unwrap();
+    let manifest = intake.commit().await.unwrap();
+    let read = move || {
+        let mut part = store.open_part(&manifest.id, "app.dump", &Identities::default()).unwrap();
+        std::io::copy(&mut part, &mut std::io::sink()).unwrap()
+    };
+    assert_eq!(tokio::task::spawn_blocking(read).await.unwrap(), MUCH as u64);
+    fs::write(folder.join("peak"), format!("{before} {}", peak())).unwrap();
+}
+
+#[test]
+fn memory_does_not_grow_with_the_backup() {
+    if let Some(folder) = std::env::var_os(CHILD) {
+        return Runtime::new().unwrap().block_on(take_much(Path::new(&folder)));
+    }
+    let project = project("");
+    let status = child("memory_does_not_grow_with_the_backup", project.path(), &[]).status().unwrap();
+    assert!(status.success());
+    let peaks = fs::read_to_string(project.path().join("peak")).unwrap();
+    let (before, after) = peaks.split_once(' ').unwrap();
+    let grown = after.parse::<usize>().unwrap() - before.parse::<usize>().unwrap();
+    println!("{MUCH} bytes took {grown} bytes of memory");
+    assert!(grown < MUCH / 2, "{grown} bytes of memory for a backup of {MUCH}");
 }
 
 #[test]
