@@ -8,6 +8,7 @@ pub mod converge;
 pub mod diff;
 pub mod entry;
 pub mod facts;
+pub mod guard;
 pub mod journal;
 pub mod perform;
 pub mod sweep;

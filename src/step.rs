@@ -194,6 +194,8 @@ kinds![
     // system
     package::Package,
     service::Service,
+    sshd::Sshd,
+    firewall::Firewall,
     // run and check
     command::Command,
     script::Script,

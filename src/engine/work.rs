@@ -6,6 +6,7 @@ mod one;
 use super::context::{Context, Registered};
 use super::converge::{Link, Target};
 use super::entry::Entry;
+use super::guard;
 use super::journal::{Journal, Store};
 use super::told::first_lines;
 use super::undo;
@@ -29,20 +30,20 @@ pub struct Verdict {
 
 /// Runs `job` on `host`, whose memory is in `store`, and tells `link` what happens. Tells everything but the verdict.
 pub fn work(job: &Job, host: &dyn System, store: &Store, link: &dyn Link) -> Verdict {
-    for run in &job.settle {
-        link.tell(settle(host, store, run));
+    let mut journal = Journal::new(host, store.clone(), job);
+    if job.mode == Mode::Apply
+        && let Err(failure) = take_back_armed(host, store, &mut journal, link)
+    {
+        return Verdict { outcome: HostOutcome::Failed, failure: Some(failure) };
     }
+    job.settle.iter().filter_map(|run| settle(host, store, run)).for_each(|event| link.tell(event));
     if let Some(run) = &job.undo {
-        return take_back_run(job, host, store, link, run);
+        return take_back_run(host, store, journal, link, run);
     }
     match job.mode {
-        Mode::Apply => {
-            let journal = Journal::new(host, store.clone(), job);
-            Worker::new(job, host, store, link, Target::Real(host, journal)).work()
-        }
+        Mode::Apply => Worker::new(job, host, store, link, Target::Real(host, journal)).work(),
         Mode::Check => {
             let pretend = Pretend::over(host);
-            let journal = Journal::new(host, store.clone(), job);
             let owed = journal.owed().unwrap_or_default();
             pretend.furnish(store.folder());
             let mut worker = Worker::new(job, &pretend, store, link, Target::Pretended(&pretend));
@@ -56,8 +57,27 @@ fn brought(job: &Job, store: &Store) -> Brought {
     Brought { run: job.run.clone(), memory: store.folder().clone(), trees: job.trees.clone() }
 }
 
-/// What the host's journal says of a run whose verdict did not arrive.
-fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Event {
+/// What an earlier run armed and did not live to have confirmed is taken back before anything else is done, and before
+/// anybody is told how that run ended.
+fn take_back_armed(
+    host: &dyn System,
+    store: &Store,
+    journal: &mut Journal<'_>,
+    link: &dyn Link,
+) -> Result<()> {
+    if !guard::armed(host, store)?.is_empty() {
+        journal.begin()?;
+        journal.found.drain(..).for_each(|line| link.tell(Event::Note(line)));
+    }
+    Ok(())
+}
+
+/// What the host's journal says of a run whose verdict did not arrive; nothing while its changes are armed, since they
+/// may be taken back yet.
+fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Option<Event> {
+    if guard::armed(host, store).is_ok_and(|armed| armed.iter().any(|watch| watch.run == *run)) {
+        return None;
+    }
     let entries = store.read(host, run).ok().flatten();
     let mut steps = Vec::new();
     let mut outcome = None;
@@ -67,34 +87,50 @@ fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Event {
             Entry::End { outcome: ended } => outcome = Some(ended),
             // Something was begun; unless an end follows, the run was cut off there.
             Entry::Intent { .. } => outcome = Some(HostOutcome::Cancelled),
-            Entry::Begin { .. } | Entry::TakenBack { .. } => {}
+            Entry::Begin { .. } | Entry::TakenBack { .. } | Entry::Armed { .. } | Entry::Disarmed { .. } => {}
         }
     }
-    Event::Settled { run: run.clone(), outcome, steps }
+    Some(Event::Settled { run: run.clone(), outcome, steps })
 }
 
 /// Takes an earlier run back on this host.
-fn take_back_run(job: &Job, host: &dyn System, store: &Store, link: &dyn Link, run: &RunId) -> Verdict {
-    match try_take_back(job, host, store, link, run) {
+fn take_back_run(
+    host: &dyn System,
+    store: &Store,
+    journal: Journal<'_>,
+    link: &dyn Link,
+    run: &RunId,
+) -> Verdict {
+    match try_take_back(host, store, journal, link, run) {
         Ok(()) => Verdict { outcome: HostOutcome::Undone, failure: None },
         Err(failure) => Verdict { outcome: HostOutcome::Failed, failure: Some(failure) },
     }
 }
 
-fn try_take_back(job: &Job, host: &dyn System, store: &Store, link: &dyn Link, run: &RunId) -> Result<()> {
+fn try_take_back(
+    host: &dyn System,
+    store: &Store,
+    mut journal: Journal<'_>,
+    link: &dyn Link,
+    run: &RunId,
+) -> Result<()> {
     let Some(entries) = store.read(host, run)? else {
         link.tell(Event::Note(format!("run {run} changed nothing here")));
         return Ok(());
     };
-    Journal::new(host, store.clone(), job).begin()?;
+    if !journal.began() {
+        journal.begin()?;
+    }
     let taken = undo::take_back(host, &store.blobs(run), &entries, 0);
     let marks: Vec<_> = taken.changes.iter().map(|change| Entry::TakenBack { change: *change }).collect();
     store.append(host, run, &marks)?;
+    let changed = !taken.told.is_empty();
     for line in first_lines(taken.told) {
         link.tell(Event::Note(line));
     }
     taken.result?;
-    store.append(host, run, &[Entry::End { outcome: HostOutcome::Undone }])
+    store.append(host, run, &[Entry::End { outcome: HostOutcome::Undone }])?;
+    if changed { guard::try_login_after_undo(link, &entries) } else { Ok(()) }
 }
 
 /// A job in work.
@@ -228,7 +264,12 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         self.notified.clear();
         match journal.take_back(0).and_then(|lines| journal.owe(Vec::new()).map(|()| lines)) {
             Ok(lines) => {
+                let changed = !lines.is_empty();
                 first_lines(lines).into_iter().for_each(|line| self.link.tell(Event::Note(line)));
+                if changed && let Err(locked_out) = guard::try_login_after_undo(self.link, journal.entries())
+                {
+                    self.link.tell(Event::Note(locked_out.to_string()));
+                }
                 Verdict { outcome: HostOutcome::Undone, failure }
             }
             Err(undo) => {

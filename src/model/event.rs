@@ -32,6 +32,9 @@ pub enum Event {
         chunk: Vec<u8>,
         last: bool,
     },
+    /// The controller must log in anew, from scratch, within this time, and answer with [`Order::Confirmed`]. `ports`:
+    /// where sshd listens now, when that has changed.
+    Confirm { request: u32, ports: Vec<u16>, within: Duration },
     /// Something the reader should know that belongs to no step.
     Note(String),
     /// Last: the verdict.
@@ -114,6 +117,8 @@ pub enum Order {
     },
     /// An asset of that request cannot be had, and why.
     NoAsset { request: u32, digest: Digest, why: String },
+    /// What came of logging in anew: why it was refused, when it was.
+    Confirmed { request: u32, refusal: Option<String> },
     /// Finish the step in hand, then stop.
     Stop,
     /// Stop now: the running process group is killed.

@@ -41,6 +41,7 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> Ended {
             Task::Job(job, contents) => {
                 let task = JobTask {
                     name: name.clone(),
+                    target: work.target,
                     job: *job,
                     contents,
                     becoming: work.becoming,

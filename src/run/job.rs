@@ -1,6 +1,7 @@
 //! A job on one host: by the agent that is there, by the one that is placed there, or through the host's shell.
 
 use super::assets;
+use super::confirm::{self, Question, Way};
 use super::tools::{JobTask, Tools, asked_for};
 use super::{Ended, Interrupt, Tried, shell};
 use crate::agent_binary::{self, AgentBinary};
@@ -39,7 +40,9 @@ pub async fn run(
     // Whoever is that user already needs neither sudo nor its password.
     task.becoming = task.becoming.filter(|becoming| becoming.user != connection.worked().user);
     task.password = task.password.filter(|_| task.becoming.is_some());
-    match try_run(connection, &task, tools, hurry).await {
+    let way = Way::of(task.target.clone(), connection, task.becoming.clone(), task.password.clone());
+    let way = Arc::new(way);
+    match try_run(connection, &task, &way, tools, hurry).await {
         Ok(ended) => ended,
         // Whatever fails outside of an attempt fails before the job was started.
         Err(failure) => (HostOutcome::Unreachable, Some(failure)),
@@ -49,11 +52,12 @@ pub async fn run(
 async fn try_run(
     connection: &Connection,
     task: &JobTask,
+    way: &Arc<Way>,
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
 ) -> Tried<Ended> {
     let agents = agent_binary::all()?;
-    let bare = match by_agent(connection, task, agents, tools, hurry.clone()).await? {
+    let bare = match by_agent(connection, task, way, agents, tools, hurry.clone()).await? {
         Attempt::Ended(ended) => return Ok(ended),
         Attempt::Bare(bare) => bare,
     };
@@ -64,7 +68,7 @@ async fn try_run(
     };
     tools.teller.tell(&task.name, HostEvent::Uploading { bytes: agent.gzipped.len() as u64 }).await;
     place(connection, task, agent, &bare).await?;
-    match by_agent(connection, task, agents, tools, hurry.clone()).await? {
+    match by_agent(connection, task, way, agents, tools, hurry.clone()).await? {
         Attempt::Ended(ended) => Ok(ended),
         Attempt::Bare(bare) => shell::run(connection, task, bare.state, tools, hurry).await,
     }
@@ -74,6 +78,7 @@ async fn try_run(
 async fn by_agent(
     connection: &Connection,
     task: &JobTask,
+    way: &Arc<Way>,
     agents: &[AgentBinary],
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
@@ -86,7 +91,7 @@ async fn by_agent(
     let writer = Arc::new(Mutex::new(writer));
     let urging = tokio::spawn(urge(writer.clone(), hurry));
     let (frames, words, wanted) = (Frames::default(), Vec::new(), Arc::default());
-    let attempt = Listening { task, tools, writer, frames, words, wanted }.listen(reader).await;
+    let attempt = Listening { task, way, tools, writer, frames, words, wanted }.listen(reader).await;
     urging.abort();
     Ok(attempt)
 }
@@ -112,6 +117,7 @@ async fn urge(writer: Arc<Mutex<Writer>>, mut hurry: watch::Receiver<Interrupt>)
 /// Reads what the agent tells, to its end.
 struct Listening<'a> {
     task: &'a JobTask,
+    way: &'a Arc<Way>,
     tools: &'a Tools,
     writer: Arc<Mutex<Writer>>,
     frames: Frames,
@@ -169,11 +175,20 @@ impl Listening<'_> {
                     .hint("something on the host pretends to be windlass's agent"));
                 }
                 Event::Need { request, digests } => self.send_assets(request, digests),
+                Event::Confirm { request, ports, within } => {
+                    self.log_in_anew(Question { request, ports, within });
+                }
                 Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
                 event => self.tools.teller.tell(&self.task.name, HostEvent::Said(event)).await,
             }
         }
         Ok(None)
+    }
+
+    /// By a task of its own: the host goes on telling meanwhile.
+    fn log_in_anew(&self, question: Question) {
+        let (writer, way, shared) = (self.writer.clone(), self.way.clone(), self.tools.shared.clone());
+        tokio::spawn(confirm::answer(writer, way, shared, question));
     }
 
     /// Sent by a task of its own, since the agent may have more to say before it has read it all.
@@ -235,7 +250,7 @@ async fn place(connection: &Connection, task: &JobTask, agent: &AgentBinary, bar
     ))
 }
 
-fn keep_words(words: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn keep_words(words: &mut Vec<u8>, bytes: &[u8]) {
     let room = WORDS_KEPT.saturating_sub(words.len());
     words.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }

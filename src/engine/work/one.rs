@@ -257,6 +257,7 @@ impl<'a> Worker<'a, '_, '_> {
             brought: &brought,
         };
         let before = self.changes_so_far();
+        let name = self.name(step, locals);
         let mut attempt = Attempt {
             run: &self.job.run,
             index: step.index,
@@ -268,10 +269,13 @@ impl<'a> Worker<'a, '_, '_> {
             owes: with(&self.notified, &step.notify),
             link: self.link,
             target: &mut self.target,
+            before,
+            step_name: &name,
+            armed: None,
         };
         let tried = attempt.run(done);
         let tried = tried.map_err(|failure| {
-            let failure = attempt.take_back_after(before, failure, done);
+            let failure = attempt.take_back_changes(failure, done);
             attempt.mend(failure, done)
         });
         if !done.changes.is_empty() || tried.is_err() {
