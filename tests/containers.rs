@@ -182,6 +182,14 @@ fn a_compose_project_comes_up_once() {
         assert_eq!(project.play(step, "full1", "").exits(0).outcomes("full1"), ["ok"]);
     };
     twice(UP);
+    // The last of the three changed nothing; the one before made it all.
+    let made = project.windlass(["runs", "list", "--output", "json"]);
+    let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let made = made.as_array().expect("a list")[1]["run"].as_str().expect("a name").to_owned();
+    assert_eq!(host.must(PAGE), "one");
+    project.told(&format!("runs undo {made}")).exits(0);
+    assert_eq!(host.must("docker ps -aq --filter name=shop_; docker network ls -q --filter name=shop_"), "");
+    twice(UP);
     assert_eq!(host.must(PAGE), "one");
     let untouched = host.must("docker inspect --format '{{.Id}}' shop_web_1");
 
