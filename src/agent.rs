@@ -10,7 +10,7 @@ use crate::engine::perform::Assets;
 use crate::engine::work::{self, Verdict};
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
-use crate::model::job::Job;
+use crate::model::job::{Job, Resume};
 use crate::model::op::Asset;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
@@ -191,6 +191,11 @@ impl Link for Channel<'_> {
             None => guard::program(),
             Some(root) => Err(Failure::new("arm the change", format!("the host is only the folder {root}"))),
         }
+    }
+
+    fn reboot(&self, resume: Resume) -> Result<()> {
+        self.tell(Event::Booting(Box::new(resume)));
+        Ok(())
     }
 
     fn confirm(&self, ports: &[u16], until: Instant) -> Result<(), String> {

@@ -2,6 +2,7 @@
 //! It is the same over every [`System`](crate::system::System); check mode is this engine over a pretended one.
 
 pub mod batch;
+mod boot;
 pub mod confirm;
 pub mod context;
 pub mod converge;

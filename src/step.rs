@@ -196,6 +196,7 @@ kinds![
     service::Service,
     sshd::Sshd,
     firewall::Firewall,
+    reboot::Reboot,
     // run and check
     command::Command,
     script::Script,

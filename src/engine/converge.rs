@@ -11,7 +11,7 @@ use super::undo::HostReader;
 use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
-use crate::model::job::RunId;
+use crate::model::job::{Resume, RunId};
 use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
@@ -46,6 +46,13 @@ pub trait Link: Assets {
     fn guard(&self) -> Result<String> {
         Err(Failure::new("arm the change", "nothing on this host could take it back without windlass")
             .hint("the step's key armed = false makes the change all the same"))
+    }
+
+    /// Tells the controller that the host is about to boot.
+    fn reboot(&self, resume: Resume) -> Result<()> {
+        let _nobody_goes_on = resume;
+        Err(Failure::new("reboot", "the run could not go on afterwards: no agent works this host")
+            .hint("boot it by hand, or let an agent run there (one folder that is not noexec)"))
     }
 
     /// Has the controller log in anew, where sshd listens on `ports` by now unless that is empty; says why that failed.
@@ -91,6 +98,8 @@ pub struct Attempt<'a, 'b, 'j> {
     pub step_name: &'a str,
     /// What watches over its changes, once they are armed.
     pub armed: Option<Armed>,
+    /// What the run goes on with after a boot by this step; `None` where it could not.
+    pub resume: Option<Resume>,
 }
 
 /// What a try did.
@@ -228,6 +237,9 @@ impl Attempt<'_, '_, '_> {
     /// Performs a plan; true when there is no point in planning again.
     fn perform_all(&mut self, plan: &Plan, done: &mut Done) -> Result<bool> {
         self.arm(plan, done)?;
+        if let (Some(within), Target::Real(..)) = (plan.boot, &self.target) {
+            return self.boot(plan, within, done);
+        }
         let assets = assets_of(plan);
         let announced = !assets.is_empty() && matches!(self.target, Target::Real(..));
         if announced {

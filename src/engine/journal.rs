@@ -86,6 +86,9 @@ impl<'a> Journal<'a> {
         let last = self.last_holder()?;
         self.take_lock()?;
         self.check_epoch()?;
+        if self.job.resume.is_some() {
+            self.go_on()?;
+        }
         self.found = super::guard::take_back_pending(self.host, &self.store)?;
         if let Some(last) = last.filter(|last| *last != self.job.run) {
             super::sweep::sweep(self.host, &self.store, &last)?;
@@ -100,6 +103,17 @@ impl<'a> Journal<'a> {
             playbook: self.job.playbook.clone(),
             boot_id: boot_id(self.host),
         })
+    }
+
+    /// After a boot in the midst of a run its journal goes on.
+    fn go_on(&mut self) -> Result<()> {
+        self.entries = self.store.read(self.host, &self.job.run)?.unwrap_or_default();
+        let change = |entry: &Entry| match entry {
+            Entry::Intent { change, .. } => *change,
+            _ => 0,
+        };
+        self.changes = self.entries.iter().map(change).max().unwrap_or(0);
+        Ok(())
     }
 
     /// Writes down, durably, that `ops` are about to be performed and how they are taken back, which for none of them

@@ -11,7 +11,7 @@ use super::journal::{Journal, Store};
 use super::told::first_lines;
 use super::undo;
 use crate::model::event::{Event, StepEnded};
-use crate::model::job::{Job, JobStep, Mode, OnFailure, RunId};
+use crate::model::job::{Job, JobStep, Mode, OnFailure, Resume, RunId};
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
 use crate::system::pretend::Pretend;
@@ -144,6 +144,10 @@ struct Worker<'a, 'b, 'j> {
     notified: Vec<String>,
     maybe: Vec<String>,
     changed: bool,
+    /// What failed before the handlers are run.
+    failed: Option<Failure>,
+    /// Where the job goes on after a boot, until that step is reached.
+    resume: Option<Resume>,
 }
 
 /// What one step comes to, for the steps after it.
@@ -171,20 +175,24 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             notified: Vec::new(),
             maybe: Vec::new(),
             changed: false,
+            failed: None,
+            resume: None,
         }
     }
 
     fn work(mut self) -> Verdict {
-        if let Err(failure) = self.load_owed() {
+        if let Err(failure) = self.load_owed().and_then(|()| self.take_up()) {
             return Verdict { outcome: HostOutcome::Failed, failure: Some(failure) };
         }
         let job = self.job;
-        let mut failure = self.run_steps(&job.steps);
+        let mut failure = self.failed.take();
+        failure = failure.or(self.run_steps(&job.steps));
         if failure.is_some() && !job.rescue.is_empty() {
             failure = self.run_steps(&job.rescue);
         }
         let in_always = self.run_steps(&job.always);
         let failure = failure.or(in_always);
+        self.failed.clone_from(&failure);
         // What is about to be taken back needs no handlers.
         let in_handlers = if failure.is_some() && self.undoes() { None } else { self.run_handlers() };
         let verdict = self.verdict(failure.or(in_handlers));
@@ -198,7 +206,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             if self.link.stopping() {
                 return failure;
             }
-            let ended = self.run_step(step);
+            let Some(ended) = self.run_unless_done(step) else { continue };
             if ended.outcome == StepOutcome::Failed && !step.ignore_errors {
                 failure = failure.or(ended.failure);
                 if !self.goes_on() {
@@ -222,7 +230,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             if self.link.stopping() || !self.notified.contains(&name) {
                 continue;
             }
-            let ended = self.run_step(handler);
+            let Some(ended) = self.run_unless_done(handler) else { continue };
             if ended.outcome == StepOutcome::Failed && !handler.ignore_errors {
                 return ended.failure;
             }
@@ -243,6 +251,36 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             (None, false, false) => HostOutcome::Ok,
         };
         Verdict { outcome, failure }
+    }
+
+    /// After a boot: what the steps before it have brought, from the controller that kept it meanwhile.
+    fn take_up(&mut self) -> Result<()> {
+        let Some(resume) = self.job.resume.as_deref() else { return Ok(()) };
+        if let Target::Real(_, journal) = &mut self.target
+            && !journal.began()
+        {
+            journal.begin()?;
+        }
+        for (name, known) in &resume.registered {
+            self.context.register(name, Registered { known: known.clone(), partial: false });
+        }
+        self.notified.clone_from(&resume.notified);
+        self.changed = resume.changed;
+        self.failed.clone_from(&resume.failure);
+        self.resume = Some(resume.clone());
+        Ok(())
+    }
+
+    /// Runs a step, unless it was run before the boot. The one that booted the host ends now.
+    fn run_unless_done(&mut self, step: &'a JobStep) -> Option<Ended> {
+        match &self.resume {
+            None => Some(self.run_step(step)),
+            Some(resume) if resume.step != step.index => None,
+            Some(_) => {
+                let resume = self.resume.take()?;
+                Some(self.end_boot(step, &resume))
+            }
+        }
     }
 
     fn undoes(&self) -> bool {
@@ -293,6 +331,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     /// What is owed counts only once the lock is ours: until then, somebody may be at work on it.
     fn load_owed(&mut self) -> Result<()> {
         if let Target::Real(_, journal) = &mut self.target
+            && self.job.resume.is_none()
             && !journal.owed()?.is_empty()
         {
             journal.begin()?;

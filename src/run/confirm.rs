@@ -7,7 +7,7 @@ use crate::ssh::ship::{self, Become};
 use crate::ssh::{self, Chunk, Class, Connection, Shared, Target, Writer};
 use crate::wire;
 use bytes::Bytes;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -29,8 +29,7 @@ const TO_ANSWER: Duration = Duration::from_secs(1);
 
 /// How a host is reached and who one becomes there. A change may move its port.
 pub struct Way {
-    target: std::sync::Mutex<Target>,
-    user: String,
+    target: Target,
     becoming: Option<Become>,
     password: Option<String>,
 }
@@ -43,51 +42,39 @@ pub struct Question {
 }
 
 impl Way {
-    /// The way that `connection` went to `target`.
-    pub fn of(
-        target: Target,
-        connection: &Connection,
-        becoming: Option<Become>,
-        password: Option<String>,
-    ) -> Self {
-        Way {
-            target: std::sync::Mutex::new(target),
-            user: connection.worked().user.clone(),
-            becoming,
-            password,
-        }
+    /// The way to `target`.
+    pub fn to(target: Target, becoming: Option<Become>, password: Option<String>) -> Self {
+        Way { target, becoming, password }
     }
 
-    /// Where the host is reached now.
-    pub fn target(&self) -> Target {
-        self.target.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Whom the work becomes over a connection, and the password for it. Whoever is that user already needs neither.
+    pub fn becoming(&self, connection: &Connection) -> (Option<Become>, Option<String>) {
+        let already = |becoming: &&Become| becoming.user != connection.worked().user;
+        let becoming = self.becoming.as_ref().filter(already).cloned();
+        let password = self.password.clone().filter(|_| becoming.is_some());
+        (becoming, password)
     }
 
-    /// The host where sshd listens on these ports, as the same user.
-    fn target_at(&self, ports: &[u16]) -> Target {
-        let target = self.target();
+    /// The host where sshd listens on these ports; where it was reached last when there are none. As whichever of its users
+    /// gets in: a change may have locked the one out whom the work began with, and that is fine as long as another one
+    /// can go on with it.
+    pub fn target_at(&self, shared: &Shared, ports: &[u16]) -> Target {
+        let target = shared.latest(&self.target);
         let port = ports.iter().find(|port| **port == target.port).or(ports.first()).copied();
         let port = port.unwrap_or(target.port);
         // It is the same host, so that its key must be the one that is known.
-        let known_as = match target.port {
-            _ if port == target.port => target.host_key_alias.clone(),
-            22 => Some(target.host_key_alias.clone().unwrap_or_else(|| target.address.clone())),
-            old => {
-                let bracketed = format!("[{}]:{old}", target.address);
-                Some(target.host_key_alias.clone().unwrap_or(bracketed))
-            }
-        };
-        Target { users: vec![self.user.clone()], port, host_key_alias: known_as, ..target }
+        let known_port = Some(target.known_port.unwrap_or(target.port));
+        Target { port, known_port, ..target }
     }
 }
 
 /// Finds the answer to a question and gives it.
 pub async fn answer(writer: Arc<Mutex<Writer>>, way: Arc<Way>, shared: Arc<Shared>, question: Question) {
-    let target = way.target_at(&question.ports);
+    let target = way.target_at(&shared, &question.ports);
     let until = Instant::now() + question.within.saturating_sub(TO_ANSWER).min(TRY_FOR);
     let refusal = match try_until(&way, &target, &shared, until).await {
         Ok(()) => {
-            *way.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+            shared.moved(target);
             None
         }
         Err(failure) => Some(format!("{}: {}", failure.doing, failure.why)),
@@ -126,9 +113,24 @@ async fn once(way: &Way, target: &Target, shared: &Shared) -> Result<(), (Failur
 }
 
 async fn run(connection: &Connection, way: &Way) -> Result<()> {
-    let password = way.password.as_ref().map(|password| format!("{password}\n")).unwrap_or_default();
-    let command = ship::line(&format!("echo {WORDS}"), way.becoming.as_ref());
-    let mut channel = connection.exec_with_input(&command, Bytes::from(password)).await?;
+    let (becoming, password) = way.becoming(connection);
+    let password = password.map(|password| format!("{password}\n")).unwrap_or_default();
+    let command = ship::line(&format!("echo {WORDS}"), becoming.as_ref());
+    let said = said_to(connection, &command, Bytes::from(password)).await?;
+    if said.lines().any(|line| line.trim() == WORDS) {
+        return Ok(());
+    }
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    Err(Failure::new("run a command over the new connection", last.trim()))
+}
+
+/// What a command says, cut to a bounded size.
+pub async fn said(connection: &Connection, command: &str) -> Result<String> {
+    said_to(connection, command, Bytes::new()).await
+}
+
+async fn said_to(connection: &Connection, command: &str, input: Bytes) -> Result<String> {
+    let mut channel = connection.exec_with_input(command, input).await?;
     let _closed_already = channel.eof().await;
     let mut said = Vec::new();
     while let Some(chunk) = channel.next().await {
@@ -138,10 +140,5 @@ async fn run(connection: &Connection, way: &Way) -> Result<()> {
             Chunk::Lost(failure) => return Err(failure),
         }
     }
-    let said = String::from_utf8_lossy(&said);
-    if said.lines().any(|line| line.trim() == WORDS) {
-        return Ok(());
-    }
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    Err(Failure::new("run a command over the new connection", last.trim()))
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }
