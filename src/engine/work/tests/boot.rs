@@ -27,7 +27,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// What the first half tells: the boot it is about to begin. The pretended host does not go down, so that the step is
 /// one that failed; its agent would have ended with the host.
 fn first_half(host: &Pretend<'_>) -> Resume {
-    let heard = Heard { boots: true, ..Heard::default() };
+    let heard = Heard::default();
     run_with(host, &job("1-a", Mode::Apply, STEPS), &heard);
     let events = heard.events.borrow();
     let booting = events.iter().find_map(|event| match event {
