@@ -69,6 +69,10 @@ fn kill_agent(host: &Host) {
     host.must("grep -ho '\"agent\":[0-9]*' $(ls -t /var/lib/windlass/runs/*/journal | head -1) | tail -1 | cut -d: -f2 | xargs kill -KILL");
 }
 
+fn newest(project: &Project) -> String {
+    project.export()["run"].as_str().expect("a run has a name").to_owned()
+}
+
 /// How the run before the newest one ended, once the newest has asked the host.
 fn settled(project: &Project, run: &str) -> Value {
     let export = project.windlass(["runs", "export", run]).stdout;
@@ -107,7 +111,7 @@ fn a_port_that_nobody_reaches_is_taken_back() {
     host.must("printf 'table inet e2e {\\n chain input {\\n type filter hook input priority 0; tcp dport 2222 drop\\n }\\n}\\n' | nft -f -");
     let before = state(&host);
 
-    let told = project.play(&sshd("Port = 2222", "within = '20s'"), "full1", "").exits(2);
+    let told = project.play(&sshd("Port = 2222", "within = '10s'"), "full1", "").exits(2);
 
     assert!(told.failure("full1").contains("port 2222"), "{}", told.failure("full1"));
     assert_eq!(state(&host), before);
@@ -125,6 +129,7 @@ fn a_port_that_is_reached_stays_and_goes_back_with_undo() {
     let moves = format!("{}{}", sshd("Port = 2222", ""), firewall("allow = [80]"));
     let told = project.play(&moves, "full1", "").exits(0);
     assert_eq!(told.outcomes("full1"), ["changed", "changed"]);
+    let run = newest(&project);
     assert!(host.must("nft list table inet windlass").contains("tcp dport 2222 accept"));
 
     let inventory = project.read("inventories/lab.toml");
@@ -132,8 +137,6 @@ fn a_port_that_is_reached_stays_and_goes_back_with_undo() {
     let again = project.play(&moves, "full1", "").exits(0);
     assert_eq!(again.outcomes("full1"), ["ok", "ok"], "{again:#?}");
 
-    let run = project.windlass(["runs", "list"]).stdout;
-    let run = run.lines().rev().find_map(|line| line.split_whitespace().next()).expect("a run").to_owned();
     project.told(&format!("runs undo {run}")).exits(0);
     assert_eq!(state(&host), before);
     project.write("inventories/lab.toml", inventory);
@@ -176,6 +179,7 @@ fn what_was_confirmed_stays_after_its_time() {
     let told = project.play(&both, "full1", "").exits(0);
 
     assert_eq!(told.outcomes("full1"), ["changed", "changed"]);
+    let run = newest(&project);
     assert!(told.step("full1", "sshd")["notes"].to_string().contains("a new connection confirmed it"));
     await_disarmed(&host);
     assert!(host.must("sshd -T").contains("maxauthtries 5"));
@@ -183,8 +187,6 @@ fn what_was_confirmed_stays_after_its_time() {
     assert!(host.must("nft list ruleset").contains("DOCKER"), "Docker's tables are its own");
     assert_eq!(project.play(&both, "full1", "").exits(0).outcomes("full1"), ["ok", "ok"]);
     assert_eq!(project.play(&both, "full1", "--check").exits(0).outcomes("full1"), ["ok", "ok"]);
-    let run = project.windlass(["runs", "list"]).stdout;
-    let run = run.lines().rev().find_map(|line| line.split_whitespace().next()).expect("a run").to_owned();
     project.told(&format!("runs undo {run}")).exits(0);
     assert_eq!(state(&host), before);
 }
@@ -202,7 +204,7 @@ fn the_host_takes_it_back_when_the_agent_is_killed() {
     kill_agent(&host);
     let told = run.end();
     assert_eq!(told.outcome("full1"), "unknown", "{told:#?}");
-    let died = project.export()["run"].as_str().expect("a run has a name").to_owned();
+    let died = newest(&project);
 
     await_disarmed(&host);
 
@@ -225,7 +227,7 @@ fn the_next_run_takes_back_at_once_what_a_killed_one_left_armed() {
     await_armed(&host);
     kill_agent(&host);
     run.end();
-    let died = project.export()["run"].as_str().expect("a run has a name").to_owned();
+    let died = newest(&project);
     host.await_success("systemctl -q is-active ssh", SOON);
 
     project.play("[[steps]]\n[steps.debug]\nmessage = \"x\"\n", "full1", "").exits(0);
@@ -246,7 +248,7 @@ fn the_agent_takes_it_back_when_the_controller_is_killed() {
     let run = project.start(&sshd("MaxAuthTries = 3", "within = '600s'"), "full1");
     await_armed(&host);
     run.kill();
-    let died = project.export()["run"].as_str().expect("a run has a name").to_owned();
+    let died = newest(&project);
 
     await_disarmed(&host);
 
@@ -290,4 +292,69 @@ fn a_host_without_an_agent_refuses_what_nothing_would_take_back() {
         "{told:#?}"
     );
     assert!(told.failure("noexec1").contains("armed = false"), "{told:#?}");
+}
+
+/// A step that looks whether what came before the boot is still known, and a handler that was notified before it.
+const BOOTS: &str = r#"
+[[steps]]
+name = "before"
+register = "first"
+notify = "owed"
+[steps.file]
+path = "/srv/e2e-boot"
+content = "x"
+[[steps]]
+name = "boot"
+[steps.reboot]
+within = "90s"
+[[steps]]
+name = "after"
+when = "first.changed"
+[steps.line]
+path = "/srv/e2e-boot"
+line = "after"
+[[handlers]]
+name = "owed"
+[handlers.command]
+argv = ["touch", "/srv/e2e-owed"]
+"#;
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
+fn a_run_goes_on_after_a_boot() {
+    let lab = Lab::get();
+    let host = host(&lab, "full2");
+    let project = Project::new(&lab);
+    host.must("rm -f /srv/e2e-boot /srv/e2e-owed; echo restart required >/run/reboot-required");
+    let boot = host.must("cat /proc/sys/kernel/random/boot_id");
+    let check = project.play(BOOTS, "full2", "--check").exits(0);
+    assert_eq!(check.step("full2", "boot")["outcome"], "would_change");
+
+    let told = project.play(BOOTS, "full2", "").exits(0);
+
+    assert_ne!(host.must("cat /proc/sys/kernel/random/boot_id"), boot);
+    assert_eq!(told.outcome("full2"), "changed");
+    assert_eq!(told.outcomes("full2"), ["changed"; 4], "{told:#?}");
+    assert_eq!(host.read("/srv/e2e-boot").as_deref(), Some("x\nafter\n"));
+    host.must("test -e /srv/e2e-owed");
+    let again =
+        project.play(&BOOTS.replace("content = \"x\"", "content = \"x\\nafter\\n\""), "full2", "").exits(0);
+    assert_eq!(again.outcomes("full2"), ["ok", "ok", "skipped"], "no boot is needed any more: {again:#?}");
+
+    host.must("rm -f /srv/e2e-boot /srv/e2e-owed");
+}
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
+fn both_halves_of_a_run_are_undone() {
+    let lab = Lab::get();
+    let host = host(&lab, "full2");
+    let project = Project::new(&lab);
+    host.must("printf old >/srv/e2e-boot; rm -f /srv/e2e-owed; echo restart required >/run/reboot-required");
+    project.play(BOOTS, "full2", "").exits(0);
+
+    project.told("runs undo last").exits(0);
+
+    assert_eq!(host.read("/srv/e2e-boot").as_deref(), Some("old"));
+    host.must("rm -f /srv/e2e-boot /srv/e2e-owed");
 }

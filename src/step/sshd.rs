@@ -118,14 +118,17 @@ impl Sshd {
         guard: &mut Guard,
     ) -> Result<()> {
         let Some(after) = effective::of(host, candidate)? else { return Ok(()) };
-        let alone = files::text_of(lines);
+        let before = effective::of(host, &files.main)?.unwrap_or_default();
+        // sshd reads no configuration without a host key.
+        let keys = before.get("hostkey").iter().map(|key| format!("HostKey {key}\n"));
+        let alone = files::text_of(lines) + &keys.collect::<String>();
         let wanted = effective::of(host, &alone)?.unwrap_or_default();
-        for (keyword, _) in lines {
+        let free = lines.iter().filter(|(keyword, _)| !keyword.eq_ignore_ascii_case("hostkey"));
+        for (keyword, _) in free {
             if after.get(keyword) != wanted.get(keyword) {
                 return Err(overruled(host, files, keyword, &after, &wanted)?);
             }
         }
-        let before = effective::of(host, &files.main)?.unwrap_or_default();
         logins::expect_one(host, &before, &after)?;
         if before.ports() != after.ports() {
             guard.ports = after.ports();

@@ -32,7 +32,7 @@ pub fn of(host: &dyn Probe, text: &str) -> Result<Option<Effective>> {
     let said = String::from_utf8_lossy(&answer.stderr).into_owned();
     let why = said.lines().rfind(|line| line.contains("/dev/stdin")).map(str::to_string);
     let why = why.or(answer.last_words()).unwrap_or_else(|| format!("exit status {}", answer.status));
-    let failure = Failure::new("test the new configuration of sshd", why.replace("/dev/stdin", "it"));
+    let failure = Failure::new("test the configuration of sshd", why.replace("/dev/stdin", "it"));
     Err(match answer.status {
         127 => failure.hint("install openssh-server first"),
         _ if said.contains("ermission denied") => failure.hint("set become = true"),

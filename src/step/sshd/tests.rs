@@ -73,7 +73,7 @@ fn what_sshd_refuses_changes_nothing() {
     let host = host(&[("/etc/ssh/sshd_config", MAIN)]);
     answer(&host, "sshd -T -f /dev/stdin", 255, "/dev/stdin line 3: Bad configuration option: Prot\n");
     expect![[r#"
-        test the new configuration of sshd: it line 3: Bad configuration option: Prot
+        test the configuration of sshd: it line 3: Bad configuration option: Prot
           hint: nothing was changed; `man sshd_config` on the host knows its keywords and values"#]]
     .assert_eq(&planned(&host, "sshd", "options = { Prot = 2 }").unwrap_err().to_string());
 }
