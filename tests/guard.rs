@@ -260,6 +260,25 @@ fn the_agent_takes_it_back_when_the_controller_is_killed() {
 
 #[test]
 #[ignore = "needs the lab: ./tests/run"]
+fn an_interrupt_lets_the_armed_step_come_to_its_end() {
+    let lab = Lab::get();
+    let host = host(&lab, "full1");
+    let project = Project::new(&lab);
+    slow(&host);
+    let more = "[[steps]]\n[steps.file]\npath = \"/etc/ssh/e2e-never\"\n";
+    let mut run = project.start(&format!("{}{more}", sshd("MaxAuthTries = 3", "")), "full1");
+    await_armed(&host);
+    run.interrupt();
+    let told = run.end().exits(130);
+
+    assert_eq!(told.outcome("full1"), "cancelled");
+    assert_eq!(told.outcomes("full1"), ["changed"], "it was confirmed: {told:#?}");
+    await_disarmed(&host);
+    assert!(host.must("sshd -T").contains("maxauthtries 3"));
+}
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
 fn a_boot_while_armed_takes_it_back() {
     let lab = Lab::get();
     let host = host(&lab, "full2");
