@@ -111,7 +111,7 @@ fn a_port_that_nobody_reaches_is_taken_back() {
     host.must("printf 'table inet e2e {\\n chain input {\\n type filter hook input priority 0; tcp dport 2222 drop\\n }\\n}\\n' | nft -f -");
     let before = state(&host);
 
-    let told = project.play(&sshd("Port = 2222", "within = '10s'"), "full1", "").exits(2);
+    let told = project.play(&sshd("Port = '2222'", "within = '10s'"), "full1", "").exits(2);
 
     assert!(told.failure("full1").contains("port 2222"), "{}", told.failure("full1"));
     assert_eq!(state(&host), before);
@@ -126,7 +126,7 @@ fn a_port_that_is_reached_stays_and_goes_back_with_undo() {
     let host = host(&lab, "full1");
     let project = Project::new(&lab);
     let before = state(&host);
-    let moves = format!("{}{}", sshd("Port = 2222", ""), firewall("allow = [80]"));
+    let moves = format!("{}{}", sshd("Port = '2222'", ""), firewall("allow = [80]"));
     let told = project.play(&moves, "full1", "").exits(0);
     assert_eq!(told.outcomes("full1"), ["changed", "changed"]);
     let run = newest(&project);
@@ -172,7 +172,7 @@ fn what_was_confirmed_stays_after_its_time() {
     let before = state(&host);
     let both = format!(
         "{}{}",
-        sshd("MaxAuthTries = 5", "within = '6s'"),
+        sshd("MaxAuthTries = '5'", "within = '6s'"),
         firewall("allow = [80, 443]\nwithin = '6s'")
     );
 
@@ -209,7 +209,7 @@ fn the_host_takes_it_back_when_the_agent_is_killed() {
     await_disarmed(&host);
 
     assert_eq!(state(&host), before);
-    project.play(&sshd("MaxAuthTries = 5", ""), "full1", "").exits(0);
+    project.play(&sshd("MaxAuthTries = '5'", ""), "full1", "").exits(0);
     let settled = settled(&project, &died);
     assert_eq!(settled["hosts"][0]["outcome"], "failed", "{settled:#}");
     assert!(settled.to_string().contains("the host took the change back by itself"), "{settled:#}");
@@ -223,7 +223,7 @@ fn the_next_run_takes_back_at_once_what_a_killed_one_left_armed() {
     let project = Project::new(&lab);
     slow(&host);
     let before = state(&host);
-    let run = project.start(&sshd("MaxAuthTries = 3", "within = '600s'"), "full1");
+    let run = project.start(&sshd("MaxAuthTries = '3'", "within = '600s'"), "full1");
     await_armed(&host);
     kill_agent(&host);
     run.end();
@@ -245,7 +245,7 @@ fn the_agent_takes_it_back_when_the_controller_is_killed() {
     let project = Project::new(&lab);
     slow(&host);
     let before = state(&host);
-    let run = project.start(&sshd("MaxAuthTries = 3", "within = '600s'"), "full1");
+    let run = project.start(&sshd("MaxAuthTries = '3'", "within = '600s'"), "full1");
     await_armed(&host);
     run.kill();
     let died = newest(&project);
@@ -266,7 +266,7 @@ fn an_interrupt_lets_the_armed_step_come_to_its_end() {
     let project = Project::new(&lab);
     slow(&host);
     let more = "[[steps]]\n[steps.file]\npath = \"/etc/ssh/e2e-never\"\n";
-    let mut run = project.start(&format!("{}{more}", sshd("MaxAuthTries = 3", "")), "full1");
+    let mut run = project.start(&format!("{}{more}", sshd("MaxAuthTries = '3'", "")), "full1");
     await_armed(&host);
     run.interrupt();
     let told = run.end().exits(130);
@@ -305,7 +305,7 @@ fn a_host_without_an_agent_refuses_what_nothing_would_take_back() {
     let lab = Lab::get();
     let _host = lab.host("noexec1");
     let project = Project::new(&lab);
-    let told = project.play(&sshd("MaxAuthTries = 3", ""), "noexec1", "").exits(2);
+    let told = project.play(&sshd("MaxAuthTries = '3'", ""), "noexec1", "").exits(2);
     assert!(
         told.failure("noexec1").contains("arm the change: the host is worked through its sh"),
         "{told:#?}"
