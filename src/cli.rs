@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 mod again;
+mod backups;
 mod completions;
 mod demo;
 mod explain;
@@ -71,6 +72,7 @@ enum Command {
     Explain(explain::Args),
     Lint(lint::Args),
     Runs(runs::Args),
+    Backups(backups::Args),
     Steps(steps::Args),
     Demo(demo::Args),
     Init(init::Args),
@@ -121,6 +123,7 @@ fn dispatch(Cli { global, command }: Cli) -> Done {
         Command::Lint(args) => lint::run(args, &global),
         Command::Demo(args) => demo::run(args),
         Command::Runs(args) => runs::run(args, &global),
+        Command::Backups(args) => backups::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),
         Command::Init(args) => init::run(args),
         Command::Completions(args) => completions::run(args),

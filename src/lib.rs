@@ -48,6 +48,8 @@ pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
 #[cfg(feature = "controller")]
+pub mod store;
+#[cfg(feature = "controller")]
 pub mod variables;
 
 #[cfg(all(test, feature = "controller"))]

@@ -10,6 +10,7 @@ pub mod finding;
 pub mod guard;
 pub mod host;
 pub mod job;
+pub mod keep;
 pub mod mode;
 pub mod nearest;
 pub mod op;

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["tree", "audit"],
     &["step"],
     &["engine"],
-    &["agent", "agent_binary"],
+    &["agent", "agent_binary", "store"],
     &["ssh", "project", "schema", "variables", "inventory", "playbook", "render", "record", "report"],
     &["run"],
     &["cli", "demo"],

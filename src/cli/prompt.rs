@@ -1,7 +1,20 @@
 //! Asks the person at the keyboard.
 
+use std::io::IsTerminal;
+
 /// Asks for something that is not shown while it is typed; `None` without a terminal to ask on.
 pub fn secret(what: &str) -> Option<String> {
     let typed = rpassword::prompt_password(format!("{what}: ")).ok()?;
     Some(typed).filter(|typed| !typed.is_empty())
+}
+
+/// Asks a question that is answered with yes or no; `None` without a terminal to ask on.
+pub fn confirm(question: &str) -> Option<bool> {
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    eprint!("{question} [y/N] ");
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed).ok()?;
+    Some(matches!(typed.trim().to_lowercase().as_str(), "y" | "yes"))
 }
