@@ -223,7 +223,7 @@ fn the_next_run_takes_back_at_once_what_a_killed_one_left_armed() {
     let project = Project::new(&lab);
     slow(&host);
     let before = state(&host);
-    let run = project.start(&sshd("MaxAuthTries = '3'", "within = '600s'"), "full1");
+    let run = project.start(&sshd("MaxAuthTries = 3", "within = '600s'"), "full1");
     await_armed(&host);
     kill_agent(&host);
     run.end();
@@ -245,7 +245,7 @@ fn the_agent_takes_it_back_when_the_controller_is_killed() {
     let project = Project::new(&lab);
     slow(&host);
     let before = state(&host);
-    let run = project.start(&sshd("MaxAuthTries = '3'", "within = '600s'"), "full1");
+    let run = project.start(&sshd("MaxAuthTries = 3", "within = '600s'"), "full1");
     await_armed(&host);
     run.kill();
     let died = newest(&project);
@@ -266,7 +266,7 @@ fn an_interrupt_lets_the_armed_step_come_to_its_end() {
     let project = Project::new(&lab);
     slow(&host);
     let more = "[[steps]]\n[steps.file]\npath = \"/etc/ssh/e2e-never\"\n";
-    let mut run = project.start(&format!("{}{more}", sshd("MaxAuthTries = '3'", "")), "full1");
+    let mut run = project.start(&format!("{}{more}", sshd("MaxAuthTries = 3", "")), "full1");
     await_armed(&host);
     run.interrupt();
     let told = run.end().exits(130);
@@ -305,7 +305,7 @@ fn a_host_without_an_agent_refuses_what_nothing_would_take_back() {
     let lab = Lab::get();
     let _host = lab.host("noexec1");
     let project = Project::new(&lab);
-    let told = project.play(&sshd("MaxAuthTries = '3'", ""), "noexec1", "").exits(2);
+    let told = project.play(&sshd("MaxAuthTries = 3", ""), "noexec1", "").exits(2);
     assert!(
         told.failure("noexec1").contains("arm the change: the host is worked through its sh"),
         "{told:#?}"

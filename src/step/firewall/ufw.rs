@@ -19,9 +19,12 @@ pub fn is_active(host: &dyn Probe) -> Result<bool> {
 pub fn present(host: &dyn Probe, rules: &[Rule], trust: &[String]) -> Result<Vec<Op>> {
     let trusted = trust.iter().map(|name| format!("allow in on {} {OURS}", name.replace('*', "+")));
     let wanted: Vec<String> = rules.iter().map(rule).chain(trusted).collect();
-    let there = ours(host)?;
+    let all = added(host)?;
+    let there = ours(&all);
+    // ufw has a rule once, whatever its comment: one of somebody else's is good enough, and stays theirs.
+    let has = |rule: &str| all.iter().any(|other| bare(other) == bare(rule));
     let mut runs: Vec<Run> = Vec::new();
-    let new = wanted.iter().filter(|rule| !there.contains(rule));
+    let new = wanted.iter().filter(|rule| !has(rule));
     runs.extend(new.map(|rule| Run { undo: Undo::Command(delete(rule)), ..Run::from(add(rule)) }));
     let old = there.iter().filter(|rule| !wanted.contains(rule));
     runs.extend(old.map(|rule| Run { undo: Undo::Command(add(rule)), ..Run::from(delete(rule)) }));
@@ -34,14 +37,17 @@ pub fn present(host: &dyn Probe, rules: &[Rule], trust: &[String]) -> Result<Vec
         let undo = Undo::Command(Command::new(["ufw", "disable"]));
         runs.push(Run { undo, ..Run::from(Command::new(["ufw", "--force", "enable"])) });
     }
-    Ok(foretold(runs, &wanted, "Status: active\nDefault: deny (incoming)\n"))
+    let kept = all.iter().filter(|rule| !there.contains(rule));
+    let new = wanted.iter().filter(|rule| !kept.clone().any(|other| bare(other) == bare(rule)));
+    let after: Vec<String> = kept.clone().chain(new).cloned().collect();
+    Ok(foretold(runs, &after, "Status: active\nDefault: deny (incoming)\n"))
 }
 
 /// The ops that take windlass's rules away.
 pub fn absent(host: &dyn Probe) -> Result<Vec<Op>> {
     let state = host.ask(&status())?.text();
-    let runs = ours(host)?;
-    let runs = runs.iter().map(|rule| Run { undo: Undo::Command(add(rule)), ..Run::from(delete(rule)) });
+    let rules = ours(&added(host)?);
+    let runs = rules.iter().map(|rule| Run { undo: Undo::Command(add(rule)), ..Run::from(delete(rule)) });
     Ok(foretold(runs.collect(), &[], &state))
 }
 
@@ -64,15 +70,25 @@ fn rule(rule: &Rule) -> String {
     }
 }
 
-/// The rules that windlass added, without the word `ufw` before them.
-fn ours(host: &dyn Probe) -> Result<Vec<String>> {
+/// The rules that windlass added.
+fn ours(all: &[String]) -> Vec<String> {
+    all.iter().filter(|rule| rule.ends_with(OURS)).cloned().collect()
+}
+
+/// A rule without its comment.
+fn bare(rule: &str) -> &str {
+    rule.split(" comment ").next().unwrap_or(rule)
+}
+
+/// All rules that people added, without the word `ufw` before them.
+fn added(host: &dyn Probe) -> Result<Vec<String>> {
     let question = added_question();
     let answer = host.ask(&question)?;
     match answer.status {
         0 => {
             let text = answer.text();
             let rules = text.lines().filter_map(|line| line.trim().strip_prefix("ufw "));
-            Ok(rules.filter(|rule| rule.ends_with(OURS)).map(str::to_string).collect())
+            Ok(rules.map(str::to_string).collect())
         }
         127 if host.pretends() => Ok(Vec::new()),
         127 => Err(Failure::new("look for ufw", "the host has no such program")
@@ -94,8 +110,7 @@ fn add(rule: &str) -> Command {
 }
 
 fn delete(rule: &str) -> Command {
-    let rule = rule.strip_suffix(OURS).unwrap_or(rule).trim_end();
-    Command::new(["ufw", "--force", "delete"].map(str::to_string).into_iter().chain(words(rule)))
+    Command::new(["ufw", "--force", "delete"].map(str::to_string).into_iter().chain(words(bare(rule))))
 }
 
 fn default(policy: &str) -> Command {

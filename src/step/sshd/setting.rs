@@ -21,8 +21,6 @@ const SPACED: &[&str] = &["authenticationmethods", "ipqos", "authorizedkeysfile"
 
 /// A value of a keyword, or several.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "controller", schemars(untagged))]
 pub enum Setting {
     /// One.
     One(String),
@@ -82,5 +80,23 @@ fn word(value: &Value) -> Result<String, String> {
         Value::Number(number) => Ok(number.to_string()),
         Value::String(text) => Ok(text.trim().to_string()),
         other => Err(format!("{other} is no value of a setting; give a string, a number, a boolean or a list")),
+    }
+}
+
+#[cfg(feature = "controller")]
+impl schemars::JsonSchema for Setting {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "setting".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "a string, a number, a boolean (yes or no), or a list of them",
+            "type": ["string", "integer", "boolean", "array"],
+        })
+    }
+
+    fn inline_schema() -> bool {
+        true
     }
 }
