@@ -290,7 +290,7 @@ fn a_boot_while_armed_takes_it_back() {
     kill_agent(&host);
     run.end();
     let boot = host.must("cat /proc/sys/kernel/random/boot_id");
-    host.sh("systemctl --force --force reboot");
+    host.sh("systemctl reboot");
     host.await_success(&format!("test \"$(cat /proc/sys/kernel/random/boot_id)\" != {boot}"), SOON);
 
     await_disarmed(&host);

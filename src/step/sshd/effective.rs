@@ -6,6 +6,9 @@ use crate::system::Probe;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// sshd opens its input anew, which a pipe with a name would not survive.
+pub const ASK: &str = "cat | sshd -T -f /dev/stdin";
+
 /// sshd only reads files for that.
 const TIME: Duration = Duration::from_secs(20);
 
@@ -20,7 +23,7 @@ pub fn of(host: &dyn Probe, text: &str) -> Result<Option<Effective>> {
         stdin: text.as_bytes().to_vec(),
         timeout: Some(TIME),
         title: Some("sshd -T".to_string()),
-        ..Command::new(["sshd", "-T", "-f", "/dev/stdin"])
+        ..Command::new(["/bin/sh", "-c", ASK])
     };
     let answer = host.ask(&question)?;
     if answer.ok() {

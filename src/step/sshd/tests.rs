@@ -2,15 +2,19 @@ use super::effective::Effective;
 use super::files::Files;
 use super::logins;
 use crate::model::path::HostPath;
-use crate::testing::{answer, apply, host, parse, planned, text};
+use crate::testing::{answer_to, apply, host, parse, planned, text};
 use expect_test::expect;
 
 const MAIN: &str = "# Debian\nInclude /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nMatch User forced\n  X11Forwarding no\n";
 const OFF: &str = "options = { PasswordAuthentication = false, Port = [22, 2222] }";
 
+fn question() -> Vec<String> {
+    ["/bin/sh", "-c", super::effective::ASK].map(str::to_string).to_vec()
+}
+
 /// What sshd says to everything it is asked.
 fn sshd(host: &crate::system::pretend::Pretend<'_>, said: &str) {
-    answer(host, "sshd -T -f /dev/stdin", 0, said);
+    answer_to(host, question(), 0, said);
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn where_nothing_is_included_a_block_comes_first() {
 #[test]
 fn what_sshd_refuses_changes_nothing() {
     let host = host(&[("/etc/ssh/sshd_config", MAIN)]);
-    answer(&host, "sshd -T -f /dev/stdin", 255, "/dev/stdin line 3: Bad configuration option: Prot\n");
+    answer_to(&host, question(), 255, "/dev/stdin line 3: Bad configuration option: Prot\n");
     expect![[r#"
         test the configuration of sshd: it line 3: Bad configuration option: Prot
           hint: nothing was changed; `man sshd_config` on the host knows its keywords and values"#]]

@@ -24,7 +24,8 @@ fn with_sshd() -> Pretend<'static> {
         ("/run/systemd/system/unit", ""),
         ("/etc/systemd/system/unit", ""),
     ]);
-    answer(&host, "sshd -T -f /dev/stdin", 0, "port 22\n");
+    let question = ["/bin/sh", "-c", "cat | sshd -T -f /dev/stdin"].map(str::to_string);
+    answer_to(&host, question.to_vec(), 0, "port 22\n");
     host
 }
 
