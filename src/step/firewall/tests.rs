@@ -1,3 +1,5 @@
+//! Rules as text for nftables and ufw, and what is no rule.
+
 use crate::system::pretend::Pretend;
 use crate::testing::{answer, apply, host, parse, planned, text};
 use expect_test::expect;

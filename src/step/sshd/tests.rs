@@ -1,3 +1,5 @@
+//! Settings into files, what sshd makes of them, and who is kept from locking everybody out.
+
 use super::effective::Effective;
 use super::files::Files;
 use super::logins;
