@@ -205,6 +205,9 @@ kinds![
     timezone::Timezone,
     swap::Swap,
     mount::Mount,
+    sshd::Sshd,
+    firewall::Firewall,
+    reboot::Reboot,
     // run and check
     command::Command,
     script::Script,

@@ -19,6 +19,7 @@ pub static SHIPPED: &[(&str, &str)] = shipped![
     "nginx-port",
     "overlay",
     "port-audit",
+    "provision",
     "readiness",
     "resources",
     "rollback",
