@@ -97,10 +97,14 @@ fn is_provisioned(lab: &Lab, fresh: &Fresh, host: &Host) {
     assert_eq!(host.must("readlink /etc/localtime"), "/usr/share/zoneinfo/Europe/Berlin");
     let apt = host.must("apt-config dump");
     assert!(apt.contains("APT::Periodic::Unattended-Upgrade \"1\";"), "{apt}");
-    assert_eq!(host.must("systemctl is-enabled unattended-upgrades nginx docker"), "enabled\nenabled\nenabled");
+    assert_eq!(
+        host.must("systemctl is-enabled unattended-upgrades nginx docker"),
+        "enabled\nenabled\nenabled"
+    );
     let docker = "docker info --format '{{.LoggingDriver}} {{.LiveRestoreEnabled}}'";
     assert_eq!(host.must(docker), "json-file true");
-    let config: serde_json::Value = serde_json::from_str(&host.read("/etc/docker/daemon.json").unwrap()).unwrap();
+    let config: serde_json::Value =
+        serde_json::from_str(&host.read("/etc/docker/daemon.json").unwrap()).unwrap();
     assert_eq!(config["dns"], serde_json::json!(["8.8.8.8", "8.8.4.4"]));
     assert_eq!(config["log-opts"], serde_json::json!({ "max-size": "10m", "max-file": "3" }));
 
@@ -124,7 +128,8 @@ fn as_predicted(check: &Told, apply: &Told, host: &str) {
     let sure = predicted.iter().filter(|(_, outcome)| *outcome != "unknown").count();
     assert!(sure * 4 >= predicted.len() * 3, "too little is known: {predicted:?}");
     for (name, outcome) in predicted {
-        let then = applied.iter().find(|(other, _)| *other == name).unwrap_or_else(|| panic!("no step {name}")).1;
+        let then =
+            applied.iter().find(|(other, _)| *other == name).unwrap_or_else(|| panic!("no step {name}")).1;
         let expected = if outcome == "would_change" { "changed" } else { outcome };
         assert!(outcome == "unknown" || expected == then, "{host}: {name}: {outcome}, then {then}");
     }
@@ -135,7 +140,17 @@ fn ssh(lab: &Lab, fresh: &Fresh, host: &Host, user: &str, command: &str) -> Fini
     let mut client = std::process::Command::new("ssh");
     let option = |name: &str, path: &Path| format!("{name}={}", path.display());
     client
-        .args(["-F", "none", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o"])
+        .args([
+            "-F",
+            "none",
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ConnectTimeout=10",
+            "-o",
+        ])
         .arg(option("UserKnownHostsFile", &fresh.lab.known_hosts()))
         .arg("-i")
         .arg(lab.identity())
