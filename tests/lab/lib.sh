@@ -41,6 +41,9 @@ install_packages() {
   command -v ip >/dev/null || missing+=(iproute2)
   command -v npm >/dev/null || missing+=(npm)
   command -v flock >/dev/null || missing+=(util-linux)
+  command -v age >/dev/null || missing+=(age)
+  command -v zstd >/dev/null || missing+=(zstd)
+  command -v strace >/dev/null || missing+=(strace)
   [ ${#missing[@]} = 0 ] && return
   say "installing ${missing[*]}"
   # policy-rc.d is not needed here: without systemd as PID 1 nothing is started, and with it dockerd should be.
