@@ -8,6 +8,7 @@ pub mod event;
 pub mod failure;
 pub mod finding;
 pub mod host;
+pub mod item;
 pub mod job;
 pub mod keep;
 pub mod mode;
