@@ -7,6 +7,7 @@ use crate::engine::converge::Link;
 use crate::engine::journal::{self, Store};
 use crate::engine::perform::Assets;
 use crate::engine::work::{self, Verdict};
+use crate::model::backup::Answered;
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
 use crate::model::job::Job;
@@ -20,13 +21,17 @@ use std::io::{self, Cursor, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 mod incoming;
 
 /// Pieces of an asset that may wait to be written. More are left in the channel.
 const PIECES_WAITING: usize = 8;
+
+/// What the controller says about backups that may wait to be read. It says one thing of each, and there is one at a time.
+const ANSWERS_WAITING: usize = 8;
 
 /// The folder below which this host lives, for hosts that are a folder (`windlass demo`).
 const ROOT: &str = "WINDLASS_ROOT";
@@ -51,17 +56,19 @@ fn serve() -> Result<()> {
     };
     let host = root().map_or_else(|| Ok(Local::new()), |root| Local::below(&root))?;
     let (sender, pieces) = sync_channel(PIECES_WAITING);
+    let (answer, answers) = sync_channel(ANSWERS_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
     let wanted = Wanted::default();
     let orders = Orders {
         frames,
         pieces: sender,
+        answers: answer,
         wanted: wanted.clone(),
         stopping: stopping.clone(),
         stopper: host.stopper(),
     };
     std::thread::spawn(move || orders.follow());
-    let channel = Channel::new(&job, Incoming::new(pieces, wanted), stopping);
+    let channel = Channel::new(&job, Incoming::new(pieces, wanted), answers, stopping);
     channel.tell(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -98,6 +105,7 @@ fn state_folder() -> HostPath {
 struct Orders {
     frames: Frames,
     pieces: SyncSender<Piece>,
+    answers: SyncSender<(u32, Answered)>,
     wanted: Wanted,
     stopping: Arc<AtomicBool>,
     stopper: Stopper,
@@ -113,6 +121,10 @@ impl Orders {
                 }
                 Order::NoAsset { request, digest, why } => {
                     self.pass_on(Piece { request, digest, bytes: Err(why), last: true });
+                }
+                Order::Kept { request, answer } => {
+                    // More than fit are not answers to anything that was asked.
+                    let _unasked = self.answers.try_send((request, answer));
                 }
                 Order::Stop => self.stopping.store(true, Ordering::SeqCst),
                 Order::Kill => {
@@ -139,12 +151,18 @@ struct Channel<'a> {
     job: &'a Job,
     out: Mutex<io::Stdout>,
     incoming: Incoming,
+    answers: Receiver<(u32, Answered)>,
     stopping: Arc<AtomicBool>,
 }
 
 impl<'a> Channel<'a> {
-    fn new(job: &'a Job, incoming: Incoming, stopping: Arc<AtomicBool>) -> Self {
-        let channel = Channel { job, out: Mutex::new(io::stdout()), incoming, stopping };
+    fn new(
+        job: &'a Job,
+        incoming: Incoming,
+        answers: Receiver<(u32, Answered)>,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
+        let channel = Channel { job, out: Mutex::new(io::stdout()), incoming, answers, stopping };
         channel.write(wire::MARKER);
         channel
     }
@@ -163,6 +181,21 @@ impl Link for Channel<'_> {
         match wire::frame(&event) {
             Ok(bytes) => self.write(&bytes),
             Err(failure) => eprintln!("windlass-agent: {failure}"),
+        }
+    }
+
+    fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
+        let until = Instant::now() + within;
+        loop {
+            match self.answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok((of, answer)) if of == request => return Ok(Some(answer)),
+                // It is about one that was given up.
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::new("send a backup", "the controller has gone"));
+                }
+            }
         }
     }
 

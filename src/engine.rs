@@ -1,6 +1,7 @@
 //! The engine: plans each step just before applying it, journals, performs, and plans again until nothing is left.
 //! It is the same over every [`System`](crate::system::System); check mode is this engine over a pretended one.
 
+pub mod backup;
 pub mod batch;
 pub mod confirm;
 pub mod context;

@@ -1,5 +1,6 @@
 //! Brings one step to its end on one host: plan, journal, perform, and plan again until nothing is left to do.
 
+use super::backup::Sender;
 use super::batch;
 use super::confirm;
 use super::diff;
@@ -8,6 +9,7 @@ use super::perform::{self, Assets};
 use super::told::{Changes, Diffs, first_lines, thousands};
 use super::undo::HostReader;
 use super::wait::{self, Waited};
+use crate::model::backup::{Answered, Backup};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
 use crate::model::job::RunId;
@@ -37,6 +39,13 @@ pub const RUN_VARIABLE: &str = "WINDLASS_RUN";
 pub trait Link: Assets {
     /// Tells the controller something.
     fn tell(&self, event: Event);
+
+    /// What the controller says about the backup of that request; `None` when it has not said anything yet after waiting so
+    /// long. Fails when it has gone.
+    fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
+        let _never_asked = (request, within);
+        Err(Failure::new("send a backup", "nobody is there to take it"))
+    }
 
     /// Whether the job should stop after the step in hand.
     fn stopping(&self) -> bool;
@@ -286,6 +295,11 @@ impl Attempt<'_, '_, '_> {
         match self.target {
             Target::Pretended(pretend) => pretend_op(pretend, op, done)?,
             Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op)?,
+            Target::Real(host, _) if let Op::Backup(backup) = op => {
+                let sender =
+                    Sender { host: *host, link: self.link, step: self.index, deadline: self.deadline };
+                sender.send(backup, done)?;
+            }
             Target::Real(host, journal) => {
                 journal.owe(self.owes.clone())?;
                 journal.intend(self.index, std::slice::from_ref(op), None)?;
@@ -349,9 +363,21 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
+    fn dress_backup(&self, backup: &Backup) -> Op {
+        let mut backup = backup.clone();
+        for part in &mut backup.parts {
+            part.command = self.dressed.dress(&part.command);
+        }
+        Op::Backup(Box::new(backup))
+    }
+
     /// Commands get the step's user, environment and what is left of its time.
     fn dress(&self, op: &Op) -> Result<Op> {
-        let Op::Run(run) = op else { return Ok(op.clone()) };
+        let run = match op {
+            Op::Run(run) => run,
+            Op::Backup(backup) => return Ok(self.dress_backup(backup)),
+            _ => return Ok(op.clone()),
+        };
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(times_up(op));
@@ -378,10 +404,11 @@ fn times_up(op: &Op) -> Failure {
     Failure::new(perform::describe(op), "the step's time is up").hint("give it a longer timeout")
 }
 
-/// What a plan's writes need from the controller, in the order in which they are made.
+/// What a plan's writes and commands need from the controller, in the order in which they are made.
 fn assets_of(plan: &Plan) -> Vec<Asset> {
     let asset = |op: &Op| match op {
         Op::Write { content: Content::Asset(asset), .. } => Some(asset.clone()),
+        Op::Run(run) => run.input.clone(),
         _ => None,
     };
     plan.ops.iter().filter_map(asset).collect()
@@ -402,7 +429,7 @@ fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {
             done.unpredicted |= run.predicts.is_empty() && run.effects.is_empty();
         }
         Op::Write { path, content: Content::Asset(asset), meta } => pretend.write_asset(path, asset, meta)?,
-        Op::Fetch { .. } => done.unpredicted = true,
+        Op::Fetch { .. } | Op::Backup(_) => done.unpredicted = true,
         other => drop(perform::change(pretend, other, &Nowhere)?),
     }
     Ok(())
@@ -410,7 +437,7 @@ fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {
 
 /// Waits and transfers to the controller change nothing on the host, so they need neither lock nor journal.
 fn changes_host(op: &Op) -> bool {
-    !matches!(op, Op::Await { .. } | Op::Fetch { .. })
+    !matches!(op, Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_))
 }
 
 fn fetch(host: &dyn System, link: &dyn Link, op: &Op) -> Result<()> {

@@ -9,6 +9,7 @@ macro_rules! shipped {
 
 /// Name and text of every shipped playbook, by name.
 pub static SHIPPED: &[(&str, &str)] = shipped![
+    "backup",
     "blue-green",
     "cleanup",
     "deploy-overlay",
@@ -21,6 +22,7 @@ pub static SHIPPED: &[(&str, &str)] = shipped![
     "port-audit",
     "readiness",
     "resources",
+    "restore",
     "rollback",
     "tree-audit",
 ];

@@ -78,6 +78,7 @@ fn said(event: &Event) -> (&'static str, Value) {
         Event::Fetched { to, chunk, last } => {
             ("fetched", json!({ "to": to, "bytes": chunk.len(), "last": last }))
         }
+        Event::Backup { step, .. } => ("backup", json!({ "step": step })),
         Event::Note(text) => ("note", json!({ "text": text })),
         // The nonce is left out: it is what tells the agent's verdict from a forged one.
         Event::Finished { outcome, failure, .. } => {
