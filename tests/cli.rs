@@ -38,6 +38,7 @@ fn help_lists_the_subcommands() {
           explain      Explain where a value comes from
           lint         Check inventories, playbooks and templates without connecting
           runs         Look at earlier runs
+          backups      Look at backups: list, check, thin out
           steps        Show the step kinds, or the keys and an example of one
           demo         Start three throw-away hosts on loopback, run a real playbook on them, clean up
           init         Make a starter project: an inventory, a playbook and a template, with comments
