@@ -272,3 +272,31 @@ fn redis_a_volume_and_a_container_go_and_come_back() {
     assert!(host.must("cat /tmp/box.json").contains("SECRET=x"));
     host.must("redis-cli del backup:key >/dev/null; rm /tmp/box.json");
 }
+
+const KILL_AGENT: &str = "for p in /proc/[0-9]*; do case $(readlink $p/exe) in */windlass-*) kill -KILL ${p#/proc/} && exit 0 ;; esac; done; exit 1";
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
+fn a_restore_test_that_was_killed_leaves_nothing() {
+    let lab = Lab::get();
+    let host = lab.host(HOST);
+    let project = Project::new(&lab);
+    let name = "backup_killed";
+    make_postgres(&host, name);
+    let assertion = "SELECT pg_sleep(3)::text = ''";
+    let keys = format!("postgres = [{{ database = \"{name}\", assertion = \"{assertion}\" }}]");
+    project.play(&backup(&keys), HOST, "").exits(0);
+    let line = format!("backups verify --restore {}", id(&project));
+    let asks = "[ \"$(su postgres -c \"psql -qAtX -c \\\"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND pid <> pg_backend_pid()\\\"\")\" != 0 ]";
+    let killed = std::thread::scope(|scope| {
+        let testing = scope.spawn(|| windlass(&project, &line));
+        host.await_success(asks, Duration::from_secs(60));
+        host.must(KILL_AGENT);
+        testing.join().expect("it ends")
+    });
+    assert_eq!(killed.code, 2, "{killed:?}");
+    let like = format!("SELECT datname FROM pg_database WHERE datname LIKE '{name}%'");
+    fine(windlass(&project, &line));
+    assert_eq!(postgres(&host, "postgres", &like), name);
+    drop_postgres(&host, name);
+}
