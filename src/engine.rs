@@ -3,12 +3,14 @@
 
 pub mod backup;
 pub mod batch;
+mod boot;
 pub mod confirm;
 pub mod context;
 pub mod converge;
 pub mod diff;
 pub mod entry;
 pub mod facts;
+pub mod guard;
 pub mod journal;
 pub mod perform;
 pub mod sweep;

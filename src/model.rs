@@ -8,6 +8,7 @@ pub mod evaluated;
 pub mod event;
 pub mod failure;
 pub mod finding;
+pub mod guard;
 pub mod host;
 pub mod item;
 pub mod job;

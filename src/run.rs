@@ -17,6 +17,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub mod assets;
 pub mod backups;
+mod boot;
+mod confirm;
 mod host;
 mod job;
 mod plain;

@@ -4,7 +4,7 @@ use super::backup::{Answered, Said};
 use super::digest::Digest;
 use super::failure::Failure;
 use super::finding::Finding;
-use super::job::{Job, RunId};
+use super::job::{Job, Resume, RunId};
 use super::outcome::{HostOutcome, StepOutcome};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -35,6 +35,11 @@ pub enum Event {
     },
     /// Something about a backup of this step. `request` grows with each that is begun.
     Backup { request: u32, step: u32, said: Said },
+    /// The controller must log in anew, from scratch, within this time, and answer with [`Order::Confirmed`]. `ports`:
+    /// where sshd listens now, when that has changed.
+    Confirm { request: u32, ports: Vec<u16>, within: Duration },
+    /// The host is about to boot, and this process ends without a verdict: the job goes on from there afterwards.
+    Booting(Box<Resume>),
     /// Something the reader should know that belongs to no step.
     Note(String),
     /// Last: the verdict.
@@ -119,6 +124,8 @@ pub enum Order {
     NoAsset { request: u32, digest: Digest, why: String },
     /// The backup of that request is in the store; or why it will not be, which may come at any time.
     Kept { request: u32, answer: Answered },
+    /// What came of logging in anew: why it was refused, when it was.
+    Confirmed { request: u32, refusal: Option<String> },
     /// Finish the step in hand, then stop.
     Stop,
     /// Stop now: the running process group is killed.

@@ -117,7 +117,9 @@ impl Redactor {
             Event::Fetched { to, chunk, last } => Event::Fetched { to, chunk: self.bytes(&chunk), last },
             // What is in a backup is nobody's to read, and never comes here.
             Event::Backup { request, step, .. } => Event::Backup { request, step, said: Said::GivenUp },
-            event @ (Event::Hello(_) | Event::Need { .. }) => event,
+            event @ (Event::Hello(_) | Event::Need { .. } | Event::Confirm { .. } | Event::Booting(_)) => {
+                event
+            }
         }
     }
 

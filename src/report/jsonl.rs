@@ -79,6 +79,8 @@ fn said(event: &Event) -> (&'static str, Value) {
             ("fetched", json!({ "to": to, "bytes": chunk.len(), "last": last }))
         }
         Event::Backup { step, .. } => ("backup", json!({ "step": step })),
+        Event::Booting(resume) => ("booting", json!({ "within": resume.within.as_secs() })),
+        Event::Confirm { ports, .. } => ("confirm", json!({ "ports": ports })),
         Event::Note(text) => ("note", json!({ "text": text })),
         // The nonce is left out: it is what tells the agent's verdict from a forged one.
         Event::Finished { outcome, failure, .. } => {
