@@ -10,6 +10,7 @@ pub mod converge;
 pub mod diff;
 pub mod entry;
 pub mod facts;
+pub mod fetch;
 pub mod guard;
 pub mod journal;
 pub mod perform;

@@ -4,18 +4,18 @@ use super::backup::Sender;
 use super::batch;
 use super::confirm;
 use super::diff;
+use super::fetch;
 use super::guard::Armed;
 use super::journal::Journal;
 use super::perform::{self, Assets};
 use super::told::{Changes, Diffs, first_lines, thousands};
-use super::undo::HostReader;
 use super::wait::{self, Waited};
 use crate::model::backup::{Answered, Backup};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
 use crate::model::job::{Resume, RunId};
 use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
-use crate::model::{Doing, Failure, Result, Values};
+use crate::model::{Failure, Result, Values};
 use crate::step::Step;
 use crate::system::dressed::Dressed;
 use crate::system::pretend::Pretend;
@@ -26,9 +26,6 @@ use std::time::{Duration, Instant};
 
 /// A step with stages plans the next one from what it sees. One that has not settled after so many never will.
 const ROUNDS: usize = 40;
-
-/// A host's file travels to the controller in pieces of this size, in bytes.
-const PIECE: usize = 256 * 1024;
 
 /// After a batch of so many changes the reader is told how far it is.
 const MANY: usize = 500;
@@ -331,7 +328,7 @@ impl Attempt<'_, '_, '_> {
     fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<bool> {
         match self.target {
             Target::Pretended(pretend) => pretend_op(pretend, op, done)?,
-            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op)?,
+            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch::fetch(*host, self.link, op)?,
             Target::Real(host, _) if let Op::Backup(backup) = op => {
                 let sender =
                     Sender { host: *host, link: self.link, step: self.index, deadline: self.deadline };
@@ -475,20 +472,6 @@ fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {
 /// Waits and transfers to the controller change nothing on the host, so they need neither lock nor journal.
 fn changes_host(op: &Op) -> bool {
     !matches!(op, Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_))
-}
-
-fn fetch(host: &dyn System, link: &dyn Link, op: &Op) -> Result<()> {
-    let Op::Fetch { path, to } = op else { return Ok(()) };
-    let mut reader = HostReader::new(host, path);
-    loop {
-        let mut chunk = Vec::new();
-        (&mut reader).take(PIECE as u64).read_to_end(&mut chunk).doing(format!("fetch {path}"))?;
-        let last = chunk.len() < PIECE;
-        link.tell(Event::Fetched { to: to.clone(), chunk, last });
-        if last {
-            return Ok(());
-        }
-    }
 }
 
 fn output_of(answer: Answer) -> Output {
