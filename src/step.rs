@@ -199,9 +199,6 @@ kinds![
     // system
     package::Package,
     service::Service,
-    sshd::Sshd,
-    firewall::Firewall,
-    reboot::Reboot,
     user::User,
     group::Group,
     authorized_key::AuthorizedKey,
@@ -213,6 +210,9 @@ kinds![
     timezone::Timezone,
     swap::Swap,
     mount::Mount,
+    sshd::Sshd,
+    firewall::Firewall,
+    reboot::Reboot,
     // run and check
     command::Command,
     script::Script,

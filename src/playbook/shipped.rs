@@ -20,6 +20,7 @@ pub static SHIPPED: &[(&str, &str)] = shipped![
     "nginx-port",
     "overlay",
     "port-audit",
+    "provision",
     "readiness",
     "resources",
     "restore",

@@ -12,7 +12,7 @@ apt-get -q update
 SUDO_FORCE_REMOVE=yes apt-get -q -y purge sudo busybox-static
 apt-get -q -y autoremove --purge
 apt-get -q -y install --download-only --no-install-recommends \
-  sudo docker.io nginx unattended-upgrades systemd-timesyncd nftables cron curl
+  sudo docker.io apparmor nginx unattended-upgrades systemd-timesyncd nftables cron curl
 rm /usr/sbin/policy-rc.d
 
 # The index as apt reads it: each package's own fields, and where and what its file is.
