@@ -8,6 +8,7 @@ use crate::engine::converge::Link;
 use crate::engine::journal::{self, Store};
 use crate::engine::perform::Assets;
 use crate::engine::work::{self, Verdict};
+use crate::model::backup::Answered;
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
 use crate::model::job::{Job, Resume};
@@ -22,9 +23,9 @@ use std::io::{self, Cursor, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 mod confirmation;
 mod guard;
@@ -32,6 +33,9 @@ mod incoming;
 
 /// Pieces of an asset that may wait to be written. More are left in the channel.
 const PIECES_WAITING: usize = 8;
+
+/// What the controller says about backups that may wait to be read. It says one thing of each, and there is one at a time.
+const ANSWERS_WAITING: usize = 8;
 
 /// The folder below which this host lives, for hosts that are a folder (`windlass demo`).
 const ROOT: &str = "WINDLASS_ROOT";
@@ -60,6 +64,7 @@ fn serve() -> Result<()> {
     };
     let host = root().map_or_else(|| Ok(Local::new()), |root| Local::below(&root))?;
     let (sender, pieces) = sync_channel(PIECES_WAITING);
+    let (keep, kept) = sync_channel(ANSWERS_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
     let wanted = Wanted::default();
     let (answers, confirmation) = confirmation::channel();
@@ -67,12 +72,13 @@ fn serve() -> Result<()> {
         frames,
         answers,
         pieces: sender,
+        kept: keep,
         wanted: wanted.clone(),
         stopping: stopping.clone(),
         stopper: host.stopper(),
     };
     std::thread::spawn(move || orders.follow());
-    let channel = Channel::new(&job, Incoming::new(pieces, wanted), confirmation, stopping);
+    let channel = Channel::new(&job, Incoming::new(pieces, wanted), confirmation, kept, stopping);
     channel.tell(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -110,6 +116,7 @@ struct Orders {
     frames: Frames,
     answers: Answers,
     pieces: SyncSender<Piece>,
+    kept: SyncSender<(u32, Answered)>,
     wanted: Wanted,
     stopping: Arc<AtomicBool>,
     stopper: Stopper,
@@ -125,6 +132,10 @@ impl Orders {
                 }
                 Order::NoAsset { request, digest, why } => {
                     self.pass_on(Piece { request, digest, bytes: Err(why), last: true });
+                }
+                Order::Kept { request, answer } => {
+                    // More than fit are not answers to anything that was asked.
+                    let _unasked = self.kept.try_send((request, answer));
                 }
                 Order::Confirmed { request, refusal } => self.answers.give(request, refusal),
                 Order::Stop => self.stopping.store(true, Ordering::SeqCst),
@@ -155,12 +166,19 @@ struct Channel<'a> {
     out: Mutex<io::Stdout>,
     incoming: Incoming,
     confirmation: Confirmation,
+    kept: Receiver<(u32, Answered)>,
     stopping: Arc<AtomicBool>,
 }
 
 impl<'a> Channel<'a> {
-    fn new(job: &'a Job, incoming: Incoming, confirmation: Confirmation, stopping: Arc<AtomicBool>) -> Self {
-        let channel = Channel { job, out: Mutex::new(io::stdout()), incoming, confirmation, stopping };
+    fn new(
+        job: &'a Job,
+        incoming: Incoming,
+        confirmation: Confirmation,
+        kept: Receiver<(u32, Answered)>,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
+        let channel = Channel { job, out: Mutex::new(io::stdout()), incoming, confirmation, kept, stopping };
         channel.write(wire::MARKER);
         channel
     }
@@ -179,6 +197,21 @@ impl Link for Channel<'_> {
         match wire::frame(&event) {
             Ok(bytes) => self.write(&bytes),
             Err(failure) => eprintln!("windlass-agent: {failure}"),
+        }
+    }
+
+    fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
+        let until = Instant::now() + within;
+        loop {
+            match self.kept.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok((of, answer)) if of == request => return Ok(Some(answer)),
+                // It is about one that was given up.
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::new("send a backup", "the controller has gone"));
+                }
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The engine: plans each step just before applying it, journals, performs, and plans again until nothing is left.
 //! It is the same over every [`System`](crate::system::System); check mode is this engine over a pretended one.
 
+pub mod backup;
 pub mod batch;
 mod boot;
 pub mod confirm;
@@ -9,6 +10,7 @@ pub mod converge;
 pub mod diff;
 pub mod entry;
 pub mod facts;
+pub mod fetch;
 pub mod guard;
 pub mod journal;
 pub mod perform;

@@ -1,6 +1,7 @@
 //! Pure data that every part of windlass speaks of. Nothing here reads, writes or connects.
 
 pub mod arg;
+pub mod backup;
 pub mod digest;
 pub mod duration;
 pub mod evaluated;
@@ -9,6 +10,7 @@ pub mod failure;
 pub mod finding;
 pub mod guard;
 pub mod host;
+pub mod item;
 pub mod job;
 pub mod keep;
 pub mod mode;

@@ -3,6 +3,7 @@
 
 mod arg;
 mod audits;
+mod backups;
 pub mod contents;
 mod files;
 mod image;

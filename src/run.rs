@@ -8,6 +8,7 @@ use crate::model::{Failure, Result};
 use crate::render::contents::Contents;
 use crate::ssh::ship::Become;
 use crate::ssh::{Shared, Target};
+use backups::Stores;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub mod assets;
+pub mod backups;
 mod boot;
 mod confirm;
 mod host;
@@ -70,6 +72,8 @@ pub struct Options {
     pub on_failure: OnFailure,
     /// Where files that are fetched from hosts go.
     pub fetched: PathBuf,
+    /// Where backups go.
+    pub stores: Arc<Stores>,
 }
 
 /// How urgently the person at the keyboard wants an end.
@@ -154,6 +158,7 @@ impl Fleet<'_> {
                 work,
                 timeout: self.options.timeout,
                 fetched: self.options.fetched.clone(),
+                stores: self.options.stores.clone(),
                 shared: self.shared.clone(),
                 teller: self.teller.clone(),
                 interrupt: self.interrupt.clone(),
@@ -213,6 +218,7 @@ struct OneHost {
     work: Work,
     timeout: Option<Duration>,
     fetched: PathBuf,
+    stores: Arc<Stores>,
     shared: Arc<Shared>,
     teller: Teller,
     interrupt: watch::Receiver<Interrupt>,
@@ -238,6 +244,7 @@ async fn one_host(one: OneHost) -> (String, HostOutcome) {
                 teller: one.teller.clone(),
                 interrupt: one.interrupt,
                 fetched: one.fetched,
+                stores: one.stores,
                 timeout: one.timeout,
             };
             host::work(one.work, tools).await

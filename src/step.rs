@@ -69,8 +69,13 @@ pub enum KeyUse {
     /// A folder or archive of the controller: below `files/`, else in the project, else `/…` or `~/…`. The step gets a
     /// [`Named`](crate::model::tree::Named) tree; its keys `exclude` and `strip` choose what is read.
     Tree,
+    /// A backup in a store of the controller's: an id, or `HOST/NAME` for the newest. The step gets what is in it; its keys
+    /// `store`, `identity`, `parts` and `test` choose what is read.
+    Backup,
     /// An expression or a list of them; the step gets each with its value.
     Expression,
+    /// Any value that must be known before the host is contacted: the controller acts on it too.
+    Known,
     /// A folder here; the step gets what its imports lead to.
     Imports,
     /// A folder here; the step gets the environment variables that it reads.
@@ -230,6 +235,8 @@ kinds![
     blue_green::BlueGreen,
     docker_prune::DockerPrune,
     // data
+    backup::Backup,
+    restore::Restore,
     sql::Sql,
     migrate::Migrate,
     // deploy and audit

@@ -10,7 +10,7 @@ use crate::model::tree::Tree;
 use crate::model::{Failure, Result};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,6 +114,14 @@ pub trait System: Probe {
     /// Runs a command that may change something, and waits for its end or its timeout.
     fn run(&self, command: &Command) -> Result<Answer>;
 
+    /// The same with more input and with output that goes elsewhere, both of them streams of any length.
+    fn stream(&self, command: &Command, flow: Flow) -> Result<Answer> {
+        let Flow { .. } = flow;
+        let why = "this host is worked through its own sh, which cannot carry a stream of any length";
+        Err(Failure::new(format!("run {}", command.shown()), why)
+            .hint("windlass's agent can: it needs Linux and a folder there in which programs may be run"))
+    }
+
     /// Copies a regular file's bytes to a new file, 0600 and durable.
     fn copy(&self, from: &Path, to: &Path) -> Result<()>;
 
@@ -131,6 +139,16 @@ pub trait System: Probe {
 
     /// Takes the lock at `path` for as long as this system lives. `holder` is kept in it for the others to read.
     fn lock(&self, path: &Path, holder: &str) -> Result<Lock>;
+}
+
+/// Where a command's streams come from and go to.
+#[derive(Default)]
+pub struct Flow<'a> {
+    /// Follows the command's own standard input, read as the command takes it. When reading fails the command is killed
+    /// before its input ends.
+    pub input: Option<&'a mut dyn Read>,
+    /// Gets its standard output as it comes; the answer then has none of it. When writing fails the command is killed.
+    pub output: Option<&'a mut dyn Write>,
 }
 
 /// What came of trying to take a lock.

@@ -9,10 +9,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 /// What is needed more than once is kept in memory up to so many bytes together; beyond, it is sent again.
 const KEPT: u64 = 16 * 1024 * 1024;
+
+/// The controller may be so long silent while it reads a file: a store elsewhere has bad moments.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 /// A piece of an asset, or why there will be none.
 pub struct Piece {
@@ -160,9 +164,14 @@ impl Pieces<'_> {
     /// The next piece of this asset. What is left of others, whose readers gave up, is skipped.
     fn next(&self) -> io::Result<Piece> {
         loop {
-            let piece = self.incoming.pieces.recv();
-            let piece =
-                piece.map_err(|_| io::Error::other("the controller went away while it sent the file"))?;
+            let piece = self.incoming.pieces.recv_timeout(PATIENCE).map_err(|error| match error {
+                RecvTimeoutError::Disconnected => {
+                    io::Error::other("the controller went away while it sent the file")
+                }
+                RecvTimeoutError::Timeout => {
+                    io::Error::other(format!("the controller sent nothing for {} s", PATIENCE.as_secs()))
+                }
+            })?;
             if self.incoming.wanted.is(piece.request) && piece.digest == self.digest {
                 return Ok(piece);
             }

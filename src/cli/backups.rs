@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 mod list;
 mod prune;
+mod restore;
 mod verify;
 
 /// Look at backups: list, check, thin out
@@ -23,6 +24,7 @@ enum Command {
     List(list::Args),
     Verify(verify::Args),
     Prune(prune::Args),
+    Restore(restore::Args),
 }
 
 /// Which backups.
@@ -55,6 +57,7 @@ pub fn run(args: Args, global: &Global) -> Done {
         Command::List(args) => list::run(&args, global),
         Command::Verify(args) => verify::run(&args, global),
         Command::Prune(args) => prune::run(&args, global),
+        Command::Restore(args) => restore::run(args, global),
     }
 }
 

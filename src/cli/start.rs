@@ -15,12 +15,14 @@ use crate::record;
 use crate::render::contents::Contents;
 use crate::render::{self, Rendered, Renderer};
 use crate::report;
+use crate::run::backups::Stores;
 use crate::run::session::{self, Session};
 use crate::run::{self, FORKS, Task, Work, assets};
 use crate::ssh::ship::{Become, Method};
 use crate::ssh::{Config, Paths, Shared, Target};
 use crate::variables::{self, Setting};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where files of hosts are kept, below the project.
 const FETCHED: &str = "fetched";
@@ -102,6 +104,7 @@ pub fn run(what: What, chosen: &Chosen, options: &Options, batches: Batches, glo
         timeout,
         on_failure: OnFailure::Stop,
         fetched: chosen.project.root.join(FETCHED),
+        stores: Arc::new(stores(&prepared.work, chosen)?),
     };
     if let What::Playbook { playbook, .. } = &what {
         if run_options.serial.is_empty() {
@@ -123,6 +126,17 @@ pub fn run(what: What, chosen: &Chosen, options: &Options, batches: Batches, glo
         shared: shared(),
     };
     Ok(session::execute(session, store(global)?)?)
+}
+
+/// The stores that backups of this run go to.
+fn stores(work: &[Work], chosen: &Chosen) -> Result<Stores, Stop> {
+    let mut stores = Stores::default();
+    for work in work {
+        if let Task::Job(job, _) = &work.task {
+            stores.add(job, &|name| chosen.project.store(name)).map_err(Stop::misused)?;
+        }
+    }
+    Ok(stores)
 }
 
 /// What connections share, with questions to the person at the keyboard where a key or host wants a password.

@@ -1,19 +1,21 @@
 //! Brings one step to its end on one host: plan, journal, perform, and plan again until nothing is left to do.
 
+use super::backup::Sender;
 use super::batch;
 use super::confirm;
 use super::diff;
+use super::fetch;
 use super::guard::Armed;
 use super::journal::Journal;
 use super::perform::{self, Assets};
 use super::told::{Changes, Diffs, first_lines, thousands};
-use super::undo::HostReader;
 use super::wait::{self, Waited};
+use crate::model::backup::{Answered, Backup};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
 use crate::model::job::{Resume, RunId};
 use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
-use crate::model::{Doing, Failure, Result, Values};
+use crate::model::{Failure, Result, Values};
 use crate::step::Step;
 use crate::system::dressed::Dressed;
 use crate::system::pretend::Pretend;
@@ -25,9 +27,6 @@ use std::time::{Duration, Instant};
 /// A step with stages plans the next one from what it sees. One that has not settled after so many never will.
 const ROUNDS: usize = 40;
 
-/// A host's file travels to the controller in pieces of this size, in bytes.
-const PIECE: usize = 256 * 1024;
-
 /// After a batch of so many changes the reader is told how far it is.
 const MANY: usize = 500;
 
@@ -38,6 +37,13 @@ pub const RUN_VARIABLE: &str = "WINDLASS_RUN";
 pub trait Link: Assets {
     /// Tells the controller something.
     fn tell(&self, event: Event);
+
+    /// What the controller says about the backup of that request; `None` when it has not said anything yet after waiting so
+    /// long. Fails when it has gone.
+    fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
+        let _never_asked = (request, within);
+        Err(Failure::new("send a backup", "nobody is there to take it"))
+    }
 
     /// Whether the job should stop after the step in hand.
     fn stopping(&self) -> bool;
@@ -322,7 +328,12 @@ impl Attempt<'_, '_, '_> {
     fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<bool> {
         match self.target {
             Target::Pretended(pretend) => pretend_op(pretend, op, done)?,
-            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch(*host, self.link, op)?,
+            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch::fetch(*host, self.link, op)?,
+            Target::Real(host, _) if let Op::Backup(backup) = op => {
+                let sender =
+                    Sender { host: *host, link: self.link, step: self.index, deadline: self.deadline };
+                sender.send(backup, done)?;
+            }
             Target::Real(host, journal) => {
                 journal.owe(self.owes.clone())?;
                 journal.intend(self.index, std::slice::from_ref(op), None)?;
@@ -386,9 +397,21 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
+    fn dress_backup(&self, backup: &Backup) -> Op {
+        let mut backup = backup.clone();
+        for part in &mut backup.parts {
+            part.command = self.dressed.dress(&part.command);
+        }
+        Op::Backup(Box::new(backup))
+    }
+
     /// Commands get the step's user, environment and what is left of its time.
     fn dress(&self, op: &Op) -> Result<Op> {
-        let Op::Run(run) = op else { return Ok(op.clone()) };
+        let run = match op {
+            Op::Run(run) => run,
+            Op::Backup(backup) => return Ok(self.dress_backup(backup)),
+            _ => return Ok(op.clone()),
+        };
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(times_up(op));
@@ -415,10 +438,11 @@ fn times_up(op: &Op) -> Failure {
     Failure::new(perform::describe(op), "the step's time is up").hint("give it a longer timeout")
 }
 
-/// What a plan's writes need from the controller, in the order in which they are made.
+/// What a plan's writes and commands need from the controller, in the order in which they are made.
 fn assets_of(plan: &Plan) -> Vec<Asset> {
     let asset = |op: &Op| match op {
         Op::Write { content: Content::Asset(asset), .. } => Some(asset.clone()),
+        Op::Run(run) => run.input.clone(),
         _ => None,
     };
     plan.ops.iter().filter_map(asset).collect()
@@ -439,7 +463,7 @@ fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {
             done.unpredicted |= run.predicts.is_empty() && run.effects.is_empty();
         }
         Op::Write { path, content: Content::Asset(asset), meta } => pretend.write_asset(path, asset, meta)?,
-        Op::Fetch { .. } => done.unpredicted = true,
+        Op::Fetch { .. } | Op::Backup(_) => done.unpredicted = true,
         other => drop(perform::change(pretend, other, &Nowhere)?),
     }
     Ok(())
@@ -447,21 +471,7 @@ fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {
 
 /// Waits and transfers to the controller change nothing on the host, so they need neither lock nor journal.
 fn changes_host(op: &Op) -> bool {
-    !matches!(op, Op::Await { .. } | Op::Fetch { .. })
-}
-
-fn fetch(host: &dyn System, link: &dyn Link, op: &Op) -> Result<()> {
-    let Op::Fetch { path, to } = op else { return Ok(()) };
-    let mut reader = HostReader::new(host, path);
-    loop {
-        let mut chunk = Vec::new();
-        (&mut reader).take(PIECE as u64).read_to_end(&mut chunk).doing(format!("fetch {path}"))?;
-        let last = chunk.len() < PIECE;
-        link.tell(Event::Fetched { to: to.clone(), chunk, last });
-        if last {
-            return Ok(());
-        }
-    }
+    !matches!(op, Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_))
 }
 
 fn output_of(answer: Answer) -> Output {

@@ -283,7 +283,7 @@ impl<'a> Journal<'a> {
                 Undo::Command(command) => Back::Command(command.clone()),
                 Undo::Again => Back::Again(run.command.clone()),
             }),
-            Op::Await { .. } | Op::Fetch { .. } => Ok(Back::Nothing),
+            Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => Ok(Back::Nothing),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Performs one op on a host. This is the only place where a plan becomes a change.
 
 use crate::model::Result;
-use crate::model::op::{Answer, Asset, Content, Op};
-use crate::system::{FileKind, System};
+use crate::model::backup::Backup;
+use crate::model::op::{Answer, Asset, Content, Op, Run};
+use crate::system::{FileKind, Flow, System};
 use std::io::Read;
 use std::path::Path;
 
@@ -33,10 +34,16 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Remove { path } => remove(host, path)?,
         Op::Exchange { one, other } => host.exchange(one, other)?,
         Op::RemoveEmpty { path } => remove_empty(host, path)?,
-        Op::Run(run) => return host.run(&run.command).map(Some),
-        Op::Await { .. } | Op::Fetch { .. } => {}
+        Op::Run(run) => return run_it(host, run, assets).map(Some),
+        Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => {}
     }
     Ok(None)
+}
+
+fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets) -> Result<Answer> {
+    let Some(asset) = &run.input else { return host.run(&run.command) };
+    let mut input = assets.open(asset)?;
+    host.stream(&run.command, Flow { input: Some(&mut input), output: None })
 }
 
 /// Removes whatever stands at `path`, a directory with all that is in it.
@@ -69,7 +76,13 @@ pub fn describe(op: &Op) -> String {
         Op::Run(run) => format!("run {}", run.command.shown()),
         Op::Await { condition, .. } => format!("wait until {}", describe_condition(condition)),
         Op::Fetch { path, .. } => format!("fetch {path}"),
+        Op::Backup(backup) => describe_backup(backup),
     }
+}
+
+fn describe_backup(backup: &Backup) -> String {
+    let parts: Vec<&str> = backup.parts.iter().map(|part| part.label.name.as_str()).collect();
+    format!("back up {}: {}", backup.name, parts.join(", "))
 }
 
 fn describe_meta(meta: &crate::model::op::Meta) -> String {

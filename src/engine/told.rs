@@ -102,6 +102,7 @@ fn kind(op: &Op) -> &'static str {
         Op::Run(_) => "commands run:",
         Op::Await { .. } => "waits:",
         Op::Fetch { .. } => "files fetched:",
+        Op::Backup(_) => "backups taken:",
     }
 }
 

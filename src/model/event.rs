@@ -1,5 +1,6 @@
 //! What a host's agent tells while it works, and what the controller tells it. One stream, many readers.
 
+use super::backup::{Answered, Said};
 use super::digest::Digest;
 use super::failure::Failure;
 use super::finding::Finding;
@@ -32,6 +33,8 @@ pub enum Event {
         chunk: Vec<u8>,
         last: bool,
     },
+    /// Something about a backup of this step. `request` grows with each that is begun.
+    Backup { request: u32, step: u32, said: Said },
     /// The controller must log in anew, from scratch, within this time, and answer with [`Order::Confirmed`]. `ports`:
     /// where sshd listens now, when that has changed.
     Confirm { request: u32, ports: Vec<u16>, within: Duration },
@@ -119,6 +122,8 @@ pub enum Order {
     },
     /// An asset of that request cannot be had, and why.
     NoAsset { request: u32, digest: Digest, why: String },
+    /// The backup of that request is in the store; or why it will not be, which may come at any time.
+    Kept { request: u32, answer: Answered },
     /// What came of logging in anew: why it was refused, when it was.
     Confirmed { request: u32, refusal: Option<String> },
     /// Finish the step in hand, then stop.

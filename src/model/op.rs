@@ -3,6 +3,7 @@
 //! A step returns a [`Plan`]; the engine alone performs it. So check mode, diff, journal and undo exist once.
 
 use super::Values;
+use super::backup::Backup;
 use super::digest::Digest;
 use super::finding::Finding;
 use super::guard::Guard;
@@ -65,6 +66,8 @@ pub enum Op {
     Await { condition: Condition, within: Duration, every: Duration },
     /// Brings a host's file to the controller, which keeps it below the run's project as `to`.
     Fetch { path: HostPath, to: String },
+    /// Streams what commands write to the controller's store, which keeps all of it or nothing.
+    Backup(Box<Backup>),
 }
 
 /// The bytes of a file to write.
@@ -104,6 +107,9 @@ pub struct Meta {
 pub struct Run {
     /// What is run.
     pub command: Command,
+    /// Follows what the command itself has for its standard input, as it arrives and never whole in memory. When it breaks
+    /// off, the command is killed before its input ends, so that it never takes a part for the whole.
+    pub input: Option<Asset>,
     /// Exit statuses that are fine.
     pub accept: Accept,
     /// An exit status that says that there was nothing left to do: fine, and no change.
@@ -309,7 +315,7 @@ impl Op {
             | Op::Meta { path, .. }
             | Op::Remove { path }
             | Op::RemoveEmpty { path } => Some(path),
-            Op::Exchange { .. } | Op::Run(_) | Op::Await { .. } | Op::Fetch { .. } => None,
+            Op::Exchange { .. } | Op::Run(_) | Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => None,
         }
     }
 }

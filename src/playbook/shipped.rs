@@ -9,6 +9,7 @@ macro_rules! shipped {
 
 /// Name and text of every shipped playbook, by name.
 pub static SHIPPED: &[(&str, &str)] = shipped![
+    "backup",
     "blue-green",
     "cleanup",
     "deploy-overlay",
@@ -22,6 +23,7 @@ pub static SHIPPED: &[(&str, &str)] = shipped![
     "provision",
     "readiness",
     "resources",
+    "restore",
     "rollback",
     "tree-audit",
 ];

@@ -2,6 +2,7 @@
 //! passwords of URLs whoever wrote them.
 
 use super::forms;
+use crate::model::backup::Said;
 use crate::model::event::{Event, Output, StepEnded};
 use crate::model::finding::Finding;
 use crate::model::run::{HostEvent, RunEvent, RunIntent, Source, What};
@@ -114,6 +115,8 @@ impl Redactor {
                 Event::Finished { nonce, outcome, failure: failure.map(|failure| self.failure(failure)) }
             }
             Event::Fetched { to, chunk, last } => Event::Fetched { to, chunk: self.bytes(&chunk), last },
+            // What is in a backup is nobody's to read, and never comes here.
+            Event::Backup { request, step, .. } => Event::Backup { request, step, said: Said::GivenUp },
             event @ (Event::Hello(_) | Event::Need { .. } | Event::Confirm { .. } | Event::Booting(_)) => {
                 event
             }

@@ -2,7 +2,9 @@
 
 use crate::model::digest::Digest;
 use crate::model::{Doing, Failure, Result};
+use crate::store::{Id, Identities, Store};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -16,6 +18,27 @@ pub struct Contents {
     pub files: BTreeMap<Digest, PathBuf>,
     /// What the job's trees hold.
     pub trees: Vec<Arc<TreeContents>>,
+    /// Parts of backups, by the digest of their plain bytes.
+    pub backups: BTreeMap<Digest, Stored>,
+}
+
+/// A part of a backup in its store.
+#[derive(Clone)]
+pub struct Stored {
+    /// The store.
+    pub store: Store,
+    /// The backup.
+    pub id: Id,
+    /// The part's name.
+    pub part: String,
+    /// What opens it where it is encrypted.
+    pub identities: Identities,
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} of {}", self.part, self.id)
+    }
 }
 
 /// The bytes of a tree's files.
@@ -42,6 +65,9 @@ impl Contents {
     pub fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send>> {
         if let Some(path) = self.files.get(digest) {
             return Held::File(path.clone()).open();
+        }
+        if let Some(Stored { store, id, part, identities }) = self.backups.get(digest) {
+            return Ok(Box::new(store.open_part(id, part, identities)?));
         }
         let held = self.trees.iter().find_map(|tree| tree.get(digest));
         let missing =

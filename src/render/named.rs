@@ -43,9 +43,10 @@ impl Maker<'_> {
             KeyUse::Asset => self.asset(name).map(|(asset, _)| Arg::Value(asset)),
             KeyUse::Image => self.image(name).map(Arg::Value),
             KeyUse::Tree => return self.tree(scope, name, entry),
+            KeyUse::Backup => return self.backup(scope, name, entry),
             KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
             KeyUse::Imports | KeyUse::Variables => return self.audited(scope, key_use, name, entry),
-            KeyUse::Text | KeyUse::Expression => {
+            KeyUse::Text | KeyUse::Expression | KeyUse::Known => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
         };
@@ -102,7 +103,7 @@ impl Maker<'_> {
     }
 
     /// The value of a key that chooses what is read here, so that it must be known here.
-    fn choosing(&mut self, scope: &Scope, key: &str) -> Option<Option<Value>> {
+    pub(super) fn choosing(&mut self, scope: &Scope, key: &str) -> Option<Option<Value>> {
         let entries = self.step.keys.entries().unwrap_or_default();
         let Some(entry) = entries.iter().find(|entry| entry.key == key) else { return Some(None) };
         let arg = scope.node(&entry.node, None, &mut self.needs);

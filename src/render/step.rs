@@ -222,8 +222,21 @@ impl Maker<'_> {
                 self.problems.keep(arg)
             }
             Some(KeyUse::Expression) => self.expressions(scope, &entry.node),
+            Some(KeyUse::Known) => self.known_here(scope, entry),
             Some(key_use) => self.file_key(scope, key_use, entry, items),
         }
+    }
+
+    /// A value that the controller needs itself.
+    fn known_here(&mut self, scope: &Scope, entry: &Entry) -> Option<Arg> {
+        let schema = self.renderer.schemas.get(self.step.kind.name).map(Schema::new);
+        let schema = schema.and_then(|schema| schema.inside(Some(&entry.key)));
+        let arg = scope.node(&entry.node, schema, &mut self.needs);
+        let known = self.problems.keep(arg)?.known();
+        if known.is_none() {
+            self.problems.push(must_be_known(&entry.node.place));
+        }
+        known.map(Arg::Value)
     }
 
     fn expressions(&mut self, scope: &Scope, node: &Node) -> Option<Arg> {

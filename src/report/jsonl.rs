@@ -78,6 +78,7 @@ fn said(event: &Event) -> (&'static str, Value) {
         Event::Fetched { to, chunk, last } => {
             ("fetched", json!({ "to": to, "bytes": chunk.len(), "last": last }))
         }
+        Event::Backup { step, .. } => ("backup", json!({ "step": step })),
         Event::Booting(resume) => ("booting", json!({ "within": resume.within.as_secs() })),
         Event::Confirm { ports, .. } => ("confirm", json!({ "ports": ports })),
         Event::Note(text) => ("note", json!({ "text": text })),

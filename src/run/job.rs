@@ -1,6 +1,7 @@
 //! A job on one host: by the agent that is there, by the one that is placed there, or through the host's shell.
 
 use super::assets;
+use super::backups::Backups;
 use super::boot;
 use super::confirm::{self, Question, Way};
 use super::tools::{JobTask, Tools, asked_for};
@@ -169,17 +170,26 @@ struct Listening<'a> {
     resume: Option<Box<Resume>>,
 }
 
+/// What a host brings to the controller.
+struct Brought<'a> {
+    files: assets::Fetched,
+    backups: Backups<'a>,
+}
+
 impl Listening<'_> {
     async fn listen(mut self, mut reader: Reader) -> Attempt {
         let mut verdict = None;
         let mut status = None;
         let mut lost = None;
-        let mut files = assets::Fetched::new(&self.tools.fetched, &self.task.name);
+        let mut brought = Brought {
+            files: assets::Fetched::new(&self.tools.fetched, &self.task.name),
+            backups: Backups::new(&self.task.job, &self.tools.stores, self.writer.clone()),
+        };
         while let Some(chunk) = reader.next().await {
             match chunk {
                 Chunk::Stdout(bytes) => {
                     self.frames.push(&bytes);
-                    match self.take_frames(&mut files).await {
+                    match self.take_frames(&mut brought).await {
                         Ok(Some(ended)) => verdict = Some(ended),
                         Ok(None) => {}
                         Err(failure) => {
@@ -201,7 +211,7 @@ impl Listening<'_> {
         }
     }
 
-    async fn take_frames(&mut self, files: &mut assets::Fetched) -> Result<Option<Ended>> {
+    async fn take_frames(&mut self, brought: &mut Brought<'_>) -> Result<Option<Ended>> {
         while let Some(event) = self.frames.take::<Event>()? {
             match event {
                 Event::Hello(hello) if hello.version != wire::VERSION => {
@@ -219,11 +229,12 @@ impl Listening<'_> {
                     .hint("something on the host pretends to be windlass's agent"));
                 }
                 Event::Need { request, digests } => self.send_assets(request, digests),
+                Event::Fetched { to, chunk, last } => brought.files.take(&to, &chunk, last)?,
+                Event::Backup { request, step, said } => brought.backups.take(request, step, said).await,
                 Event::Booting(resume) => self.resume = Some(resume),
                 Event::Confirm { request, ports, within } => {
                     self.log_in_anew(Question { request, ports, within });
                 }
-                Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
                 event => self.tools.teller.tell(&self.task.name, HostEvent::Said(event)).await,
             }
         }

@@ -64,6 +64,8 @@ pub async fn run(
             biased;
             Some(event) = told.recv() => match event {
                 Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
+                // It is given up at once: see `System::stream`.
+                Event::Backup { .. } => {}
                 event => tools.teller.tell(&task.name, HostEvent::Said(event)).await,
             },
             () = asked_for(&mut hurry, Interrupt::Stop), if hurried == Interrupt::None => {

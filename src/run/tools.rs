@@ -1,5 +1,6 @@
 //! What every part of a host's work is given.
 
+use super::backups::Stores;
 use super::{Interrupt, Teller};
 use crate::model::job::Job;
 use crate::render::contents::Contents;
@@ -16,6 +17,7 @@ pub struct Tools {
     pub teller: Teller,
     pub interrupt: watch::Receiver<Interrupt>,
     pub fetched: PathBuf,
+    pub stores: Arc<Stores>,
     pub timeout: Option<Duration>,
 }
 

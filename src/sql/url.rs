@@ -36,6 +36,54 @@ pub struct Database {
 }
 
 impl Database {
+    /// The database of this name on the machine that asks.
+    pub fn on_this_machine(dialect: Dialect, name: &str) -> Result<Self, String> {
+        let scheme = match dialect {
+            Dialect::Postgres => "postgres",
+            Dialect::MySql => "mysql",
+        };
+        Database::try_from(format!("{scheme}:///{}", escaped(name)))
+    }
+
+    /// The same, asked by `user` where it does not say by whom.
+    pub fn asked_by(self, user: Option<&str>) -> Result<Self, String> {
+        let user = self.user.clone().or(user.map(str::to_string));
+        Database { user, ..self }.checked()
+    }
+
+    /// The same with this password where it is reached over the network and has none.
+    pub fn with_password_over_network(self, password: Option<&str>) -> Self {
+        let given = password.filter(|_| self.host.is_some()).map(str::to_string);
+        Database { password: self.password.or(given), ..self }
+    }
+
+    /// The same server's database of another name.
+    pub fn named(&self, name: &str) -> Self {
+        Database { name: name.to_string(), ..self.clone() }
+    }
+
+    /// Whether whoever asks must show a password.
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// Its URL, from which [`Database`] can be made again but for the password.
+    pub fn without_password(&self) -> String {
+        match self.dialect {
+            Dialect::Postgres => self.for_libpq(&self.name),
+            Dialect::MySql => {
+                let user = self.user.as_ref().map(|user| format!("{}@", escaped(user))).unwrap_or_default();
+                let host = self.host.as_deref().unwrap_or_default();
+                let host = if host.contains(':') { format!("[{host}]") } else { escaped(host) };
+                let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+                let pair = |(key, value): &(String, String)| format!("{}={}", escaped(key), escaped(value));
+                let options: Vec<String> = self.options.iter().map(pair).collect();
+                let question = if options.is_empty() { "" } else { "?" };
+                format!("mysql://{user}{host}{port}/{}{question}{}", escaped(&self.name), options.join("&"))
+            }
+        }
+    }
+
     /// Whether it is reached through a socket and without password: then the system's user is who counts.
     pub fn by_peer(&self) -> bool {
         self.host.is_none() && self.password.is_none()
@@ -136,7 +184,13 @@ impl TryFrom<String> for Database {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let database = Database::read(&text)?;
+        Database::read(&text)?.checked()
+    }
+}
+
+impl Database {
+    fn checked(self) -> Result<Self, String> {
+        let database = self;
         let controlled = |text: &str| text.chars().any(char::is_control);
         // A password may begin with a dash; what becomes a word of a command line may not.
         let named = [&database.user, &database.host, &Some(database.name.clone())];

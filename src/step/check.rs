@@ -3,6 +3,7 @@
 use super::{Kind, Step, WrongKey};
 use crate::model::Result;
 use crate::model::finding::{Finding, Verdict};
+use crate::model::item::Item;
 use crate::model::op::Plan;
 use crate::system::Probe;
 use serde::Deserialize;
@@ -12,7 +13,6 @@ mod containers;
 mod environment;
 mod files;
 mod http;
-mod item;
 mod services;
 mod tables;
 
@@ -20,7 +20,6 @@ use containers::{Container, Image};
 use environment::Environment;
 use files::File;
 use http::Page;
-use item::Item;
 use services::Service;
 use tables::Tables;
 

@@ -91,13 +91,16 @@ fn substituted(row: &Row, keys: &Values) -> Value {
     let mut keys = keys.clone();
     for (key, value) in &mut keys {
         match row.keys.iter().find(|(name, _)| name == key).map(|(_, key_use)| key_use) {
-            None => {}
+            None | Some(KeyUse::Known) => {}
             Some(KeyUse::Asset) => *value = json!({ "digest": Digest::of(b""), "size": 0 }),
             Some(KeyUse::Image) => {
                 *value = json!({ "digest": Digest::of(b""), "size": 0, "images": [{ "id": "sha256:0", "tags": [] }] });
             }
             Some(KeyUse::Tree) => *value = json!({ "source": value, "tree": Digest::of(b"") }),
             Some(KeyUse::Text | KeyUse::Template) => *value = json!("text\n"),
+            Some(KeyUse::Backup) => {
+                *value = json!({ "id": "20261121T084500Z-web-nightly-kxqz", "host": "web", "name": "nightly", "parts": [] });
+            }
             Some(KeyUse::Imports) => *value = json!({ "findings": [] }),
             Some(KeyUse::Variables) => *value = json!({ "needs": Needs::default() }),
             Some(KeyUse::Texts) => *value = json!([{ "name": "001_first.sql", "text": "select 1;\n" }]),

@@ -2,7 +2,7 @@
 //! is only a folder, for `windlass demo` and tests.
 
 use super::reason::{self, refused};
-use super::{FileKind, Lock, Probe, READ_LIMIT, Stat, System, http, observe};
+use super::{FileKind, Flow, Lock, Probe, READ_LIMIT, Stat, System, http, observe};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
 use crate::model::path::HostPath;
@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 mod connect;
+mod flow;
 mod process;
 mod program;
 mod root;
@@ -231,7 +232,11 @@ impl System for Local {
     }
 
     fn run(&self, command: &Command) -> Result<Answer> {
-        self.execute(command, super::OUTPUT_KEPT)
+        self.execute(command, super::OUTPUT_KEPT, Flow::default())
+    }
+
+    fn stream(&self, command: &Command, flow: Flow) -> Result<Answer> {
+        self.execute(command, super::OUTPUT_KEPT, flow)
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
@@ -281,7 +286,7 @@ impl observe::Network for Local {
 
     fn http(&self, check: &HttpCheck, url: &http::Url) -> Result<Result<http::Response, String>> {
         if url.tls {
-            http::through_programs(&|command, kept| self.execute(command, kept), check)
+            http::through_programs(&|command, kept| self.execute(command, kept, Flow::default()), check)
         } else {
             connect::http(self, check, url)
         }

@@ -9,6 +9,7 @@
 // An inner allow and no expect: every test crate compiles this file and uses another part of it.
 #![allow(dead_code, reason = "no single test crate uses all of the harness")]
 
+pub mod backups;
 pub mod told;
 
 use std::collections::BTreeMap;

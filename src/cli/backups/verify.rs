@@ -1,5 +1,6 @@
 //! `windlass backups verify`: reads every byte of backups.
 
+use super::restore::{self, Server};
 use super::{Found, Which};
 use crate::cli::{Done, Global, Stop, answer};
 use crate::model::size::Size;
@@ -30,6 +31,15 @@ pub struct Args {
     /// A file with an age identity, to look into encrypted backups too; can be given more than once
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
+    /// Then restore each into a database or folder that is thrown away, ask it the backup's assertion, and compare its files
+    #[arg(long)]
+    restore: bool,
+    /// On this host, instead of the one it came from
+    #[arg(long, value_name = "HOST", requires = "restore")]
+    on: Option<String>,
+    /// How the host reaches a database.
+    #[command(flatten)]
+    server: Server,
     #[command(flatten)]
     which: Which,
 }
@@ -54,7 +64,20 @@ pub fn run(args: &Args, global: &Global) -> Done {
     if global.format() != Format::Human {
         answer(&format!("{:#}\n", Value::Array(all.iter().map(described).collect())))?;
     }
-    Ok(if all.iter().all(Verified::is_whole) { 0 } else { DAMAGED })
+    if !all.iter().all(Verified::is_whole) {
+        return Ok(DAMAGED);
+    }
+    if args.restore { test_all(args, &found, global) } else { Ok(0) }
+}
+
+/// Each is restored and thrown away; the worst exit code tells.
+fn test_all(args: &Args, found: &[Found], global: &Global) -> Done {
+    let identity = args.identity.first().map(PathBuf::as_path);
+    let mut worst = 0;
+    for found in found {
+        worst = worst.max(restore::test(found, args.on.as_deref(), identity, &args.server, global)?);
+    }
+    Ok(worst)
 }
 
 fn chosen(args: &Args, mut found: Vec<Found>) -> Result<Vec<Found>, Stop> {

@@ -1,22 +1,22 @@
 //! Runs one process in a group of its own: feeds it, listens to it without ever waiting for what a daemon it left
 //! behind may still say, and ends it in time.
 
+use super::flow::{Feed, Stream};
 use super::program;
 use super::root::{Root, real_path};
 use super::{Local, refused};
 use crate::model::op::{Answer, Command};
 use crate::model::{Failure, Result};
-use crate::system::output::Kept;
+use crate::system::Flow;
 use crate::system::user::Identity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use std::io::{ErrorKind, Write};
-use std::os::fd::OwnedFd;
+use std::io::ErrorKind;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,7 +67,7 @@ impl Running {
 
 impl Local {
     /// Runs a command and keeps `kept` bytes of each end of its output.
-    pub(super) fn execute(&self, command: &Command, kept: usize) -> Result<Answer> {
+    pub(super) fn execute(&self, command: &Command, kept: usize, flow: Flow) -> Result<Answer> {
         let doing = format!("run {}", command.shown());
         let Some(name) = command.argv.first() else {
             return Err(Failure::new("run a command", "it is empty"));
@@ -82,7 +82,9 @@ impl Local {
         process.arg0(name).args(&command.argv[1..]).env_clear().envs(environment).current_dir(directory);
         process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         match start(process, user.filter(|user| !user.is_ours())) {
-            Ok(child) => self.attend(child, command, kept).map_err(|error| super::failed(&doing, &error)),
+            Ok(child) => {
+                self.attend(child, command, kept, flow).map_err(|error| super::failed(&doing, &error))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(no_program(name)),
             Err(error) => Err(super::failed(&doing, &error)),
         }
@@ -97,10 +99,11 @@ impl Local {
         }
     }
 
-    fn attend(&self, child: Child, command: &Command, kept: usize) -> std::io::Result<Answer> {
-        let mut attended = Attended::new(child, command, kept, &self.running);
+    fn attend(&self, child: Child, command: &Command, kept: usize, flow: Flow) -> std::io::Result<Answer> {
+        let mut attended = Attended::new(child, command, kept, &self.running, flow);
         let looked_after = attended.look_after();
         if looked_after.is_err() {
+            // Before its input is closed: it must not take for an end what is none.
             attended.signal(Signal::KILL);
         }
         let answer = attended.answer()?;
@@ -126,23 +129,16 @@ fn start(mut process: std::process::Command, user: Option<Identity>) -> std::io:
 }
 
 /// A process while it is looked after.
-struct Attended<'a> {
+struct Attended<'a, 'f> {
     child: Child,
     group: Pid,
     running: &'a Running,
-    stdin: Option<ChildStdin>,
-    unsent: &'a [u8],
-    stdout: Stream,
-    stderr: Stream,
+    feed: Feed<'f>,
+    stdout: Stream<'f>,
+    stderr: Stream<'f>,
     end: End,
     ended_at: Option<Instant>,
     tick: Duration,
-}
-
-/// One of its outputs.
-struct Stream {
-    pipe: Option<OwnedFd>,
-    kept: Kept,
 }
 
 /// What its time limit has come to.
@@ -153,30 +149,29 @@ enum End {
     Killed,
 }
 
-impl<'a> Attended<'a> {
-    fn new(mut child: Child, command: &'a Command, kept: usize, running: &'a Running) -> Self {
+impl<'a, 'f> Attended<'a, 'f> {
+    fn new(mut child: Child, command: &Command, kept: usize, running: &'a Running, flow: Flow<'f>) -> Self {
         let group = Pid::from_child(&child);
         running.groups().push(group);
         let end = command
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout))
             .map_or(End::Unlimited, End::At);
-        let stdin = child.stdin.take();
-        let stdout = Stream { pipe: child.stdout.take().map(Into::into), kept: Kept::at_most(kept) };
-        let stderr = Stream { pipe: child.stderr.take().map(Into::into), kept: Kept::at_most(kept) };
-        let unsent = &command.stdin[..];
-        Attended { child, group, running, stdin, unsent, stdout, stderr, end, ended_at: None, tick: TICKS[0] }
+        let feed = Feed::new(child.stdin.take(), &command.stdin, flow.input);
+        let stdout = Stream::new(child.stdout.take().map(Into::into), kept, flow.output);
+        let stderr = Stream::new(child.stderr.take().map(Into::into), kept, None);
+        Attended { child, group, running, feed, stdout, stderr, end, ended_at: None, tick: TICKS[0] }
     }
 
     fn look_after(&mut self) -> std::io::Result<()> {
-        self.stdin.iter().try_for_each(|pipe| ioctl_fionbio(pipe, true))?;
+        self.feed.pipe().into_iter().try_for_each(|pipe| ioctl_fionbio(pipe, true))?;
         [&self.stdout, &self.stderr]
             .into_iter()
             .flat_map(|stream| &stream.pipe)
             .try_for_each(|pipe| ioctl_fionbio(pipe, true))?;
         while !self.is_over() {
             let woken = self.wait()?;
-            self.feed();
+            self.feed.write()?;
             let heard = self.stdout.listen()? | self.stderr.listen()?;
             self.tick = if heard { TICKS[0] } else { (self.tick * 2).min(TICKS[1]) };
             self.look_for_end(woken)?;
@@ -189,16 +184,21 @@ impl<'a> Attended<'a> {
         let silent = self.stdout.pipe.is_none() && self.stderr.pipe.is_none();
         match self.ended_at {
             None => false,
-            Some(at) => silent || at.elapsed() > LAST_WORDS,
+            // What flows onward has its own end; who holds it open against that is ended by the time limit.
+            Some(at) => silent || (at.elapsed() > LAST_WORDS && (!self.stdout.flows() || self.is_killed())),
         }
+    }
+
+    fn is_killed(&self) -> bool {
+        matches!(self.end, End::Killed)
     }
 
     /// Waits until something can be written or read; false when nothing could for a while.
     fn wait(&self) -> rustix::io::Result<bool> {
-        let pause = if self.ended_at.is_some() { QUIET } else { self.tick };
+        let pause = if self.ended_at.is_some() && !self.stdout.flows() { QUIET } else { self.tick };
         let pause = Timespec { tv_sec: 0, tv_nsec: i64::from(pause.subsec_nanos()) };
         let mut pipes = Vec::with_capacity(3);
-        pipes.extend(self.stdin.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
+        pipes.extend(self.feed.pipe().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
         pipes.extend(self.stdout.pipe.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         pipes.extend(self.stderr.pipe.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         match poll(&mut pipes, Some(&pause)) {
@@ -207,22 +207,9 @@ impl<'a> Attended<'a> {
         }
     }
 
-    /// Writes what fits. A process that does not want its input has closed it, which is its right.
-    fn feed(&mut self) {
-        let Some(pipe) = &mut self.stdin else { return };
-        match pipe.write(self.unsent) {
-            Ok(n) => self.unsent = &self.unsent[n..],
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(_) => self.unsent = &[],
-        }
-        if self.unsent.is_empty() {
-            self.stdin = None;
-        }
-    }
-
-    fn look_for_end(&mut self, woken: bool) -> rustix::io::Result<()> {
+    fn look_for_end(&mut self, woken: bool) -> std::io::Result<()> {
         if self.ended_at.is_some() {
-            if !woken {
+            if !woken && !self.stdout.flows() {
                 self.stdout.pipe = None;
                 self.stderr.pipe = None;
             }
@@ -230,21 +217,22 @@ impl<'a> Attended<'a> {
         }
         // The process stays a zombie until `answer`, so its number cannot be another's when its group is killed.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        if waitid(WaitId::Pid(self.group), options)?.is_some() {
+        if let Some(end) = waitid(WaitId::Pid(self.group), options)? {
             self.ended_at = Some(Instant::now());
-            self.stdin = None;
+            self.feed.close(end.exit_status() == Some(0))?;
         }
         Ok(())
     }
 
     fn watch_time(&mut self) {
         let now = Instant::now();
+        let goes_on = self.ended_at.is_none() || self.stdout.flows();
         match self.end {
-            End::At(at) if now >= at && self.ended_at.is_none() => {
+            End::At(at) if now >= at && goes_on => {
                 self.signal(Signal::TERM);
                 self.end = End::Asked(now);
             }
-            End::Asked(at) if now >= at + TERM_GRACE || self.ended_at.is_some() => {
+            End::Asked(at) if now >= at + TERM_GRACE || !goes_on => {
                 self.signal(Signal::KILL);
                 self.end = End::Killed;
             }
@@ -273,20 +261,5 @@ impl<'a> Attended<'a> {
             stdout: self.stdout.kept.into_bytes(),
             stderr: self.stderr.kept.into_bytes(),
         })
-    }
-}
-
-impl Stream {
-    /// Takes what is there, a bounded piece of it at once so that time limits are watched meanwhile; whether any was.
-    fn listen(&mut self) -> std::io::Result<bool> {
-        let Some(pipe) = &self.pipe else { return Ok(false) };
-        let mut chunk = [0; 64 * 1024];
-        match rustix::io::read(pipe, &mut chunk) {
-            Ok(0) => self.pipe = None,
-            Ok(n) => self.kept.push(&chunk[..n]),
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
-            Err(errno) => return Err(errno.into()),
-        }
-        Ok(true)
     }
 }

@@ -1,6 +1,6 @@
 //! An item that may be written as a text alone: `"nginx"` for `{ unit = "nginx" }`.
 
-use crate::model::Value;
+use super::Value;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 

@@ -1,0 +1,202 @@
+//! Backups that a host sends: what its job says is taken into the store that its job names, and nothing else.
+
+use crate::model::backup::{Answered, Kept, Label, PartKind, Said};
+use crate::model::event::Order;
+use crate::model::job::{Job, JobStep};
+use crate::model::run::now;
+use crate::model::{Failure, Result};
+use crate::ssh::Writer;
+use crate::step::backup::Backup;
+use crate::store::{self, BackupAbout, Encoding, Intake, PartAbout, Store};
+use crate::wire;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// The stores that the jobs of a run name, opened before any host is contacted.
+#[derive(Clone, Default)]
+pub struct Stores(BTreeMap<Option<String>, Store>);
+
+impl Stores {
+    /// Adds those that `job` names; `open` opens one by what its step says.
+    pub fn add(&mut self, job: &Job, open: &dyn Fn(Option<&str>) -> Result<Store>) -> Result<()> {
+        for backup in steps(job).filter_map(backup_of) {
+            let name = backup?.to().map(str::to_string);
+            if !self.0.contains_key(&name) {
+                let store = open(name.as_deref())?;
+                self.0.insert(name, store);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+fn steps(job: &Job) -> impl Iterator<Item = &JobStep> {
+    [&job.steps, &job.handlers, &job.rescue, &job.always].into_iter().flatten()
+}
+
+/// What a step keeps, when it is one that keeps something and is done on this host.
+fn backup_of(step: &JobStep) -> Option<Result<Backup>> {
+    let keys = step.args.as_ref().filter(|_| step.kind == "backup")?.known()?;
+    Some(serde_json::from_value(keys).map_err(|error| Failure::new("read the keys of backup", error)))
+}
+
+/// The backups that one host sends, one after the other.
+pub struct Backups<'a> {
+    job: &'a Job,
+    stores: &'a Stores,
+    writer: Arc<Mutex<Writer>>,
+    taking: Option<Taking>,
+    /// The rest of one that was refused is on its way still.
+    refused: Option<u32>,
+}
+
+/// A backup that is coming in.
+struct Taking {
+    request: u32,
+    intake: Intake,
+    labels: Vec<Label>,
+    store: Store,
+    backup: Backup,
+    notes: Vec<String>,
+}
+
+impl<'a> Backups<'a> {
+    /// Those of the host whose job this is.
+    pub fn new(job: &'a Job, stores: &'a Stores, writer: Arc<Mutex<Writer>>) -> Self {
+        Backups { job, stores, writer, taking: None, refused: None }
+    }
+
+    /// Takes what a host says of a backup. What cannot be taken is told to the host, whose step then fails.
+    pub async fn take(&mut self, request: u32, step: u32, said: Said) {
+        if self.refused == Some(request) {
+            return;
+        }
+        match self.try_take(request, step, said).await {
+            Ok(None) => {}
+            Ok(Some(kept)) => self.answer(request, Ok(kept)).await,
+            Err(failure) => {
+                self.taking = None;
+                self.refused = Some(request);
+                self.answer(request, Err(failure)).await;
+            }
+        }
+    }
+
+    async fn try_take(&mut self, request: u32, step: u32, said: Said) -> Result<Option<Kept>> {
+        match said {
+            Said::Begin => self.taking = Some(self.begin(request, step).await?),
+            Said::Part { name } => {
+                let taking = self.taking(request)?;
+                let kind = taking.labels.iter().find(|label| label.name == name).map(|label| label.kind);
+                let unknown = || Failure::new(format!("take {name:?}"), "no such part was asked for");
+                let kind = of_store(kind.ok_or_else(unknown)?);
+                taking.intake.begin_part(&name, kind, Encoding::Zstd).await?;
+            }
+            Said::Piece { chunk } => self.taking(request)?.intake.take(Bytes::from(chunk)).await?,
+            Said::PartEnd { bytes, digest } => {
+                self.taking(request)?.intake.end_part(bytes, &digest).await?;
+            }
+            Said::Commit => return self.commit(request).await.map(Some),
+            Said::GivenUp => self.taking = None,
+        }
+        Ok(None)
+    }
+
+    fn taking(&mut self, request: u32) -> Result<&mut Taking> {
+        let taking = self.taking.as_mut().filter(|taking| taking.request == request);
+        taking.ok_or_else(|| {
+            Failure::new("take a backup", "the host sends a part of one that it has not begun")
+        })
+    }
+
+    async fn begin(&self, request: u32, step: u32) -> Result<Taking> {
+        let job_step = steps(self.job).find(|job_step| job_step.index == step);
+        let unknown = || Failure::new("take a backup", "the step that sends it takes none");
+        let backup = job_step.and_then(backup_of).ok_or_else(unknown)??;
+        let store = self.stores.0.get(&backup.to().map(str::to_string)).ok_or_else(unknown)?.clone();
+        let planned = backup.planned();
+        let parts = planned.iter().map(|planned| PartAbout {
+            name: planned.label.name.clone(),
+            kind: of_store(planned.label.kind),
+            from: planned.from.clone(),
+        });
+        let about = BackupAbout {
+            host: self.job.host.clone(),
+            name: backup.name().to_string(),
+            playbook: self.job.playbook.clone(),
+            run: self.job.run.clone(),
+            started: now(),
+            recipients: backup.recipients().to_vec(),
+            assertion: backup.assertion().map(str::to_string),
+            parts: parts.collect(),
+        };
+        let notes = swept(store.clone()).await;
+        let intake = store.begin(about).await?;
+        let labels = planned.into_iter().map(|planned| planned.label).collect();
+        Ok(Taking { request, intake, labels, store, backup, notes })
+    }
+
+    async fn commit(&mut self, request: u32) -> Result<Kept> {
+        self.taking(request)?;
+        let Some(Taking { intake, store, backup, mut notes, .. }) = self.taking.take() else {
+            return Err(Failure::new("take a backup", "it ends before it has begun"));
+        };
+        let manifest = intake.commit().await?;
+        if let Some(keep) = backup.keep() {
+            notes.extend(pruned(store, &manifest, keep.clone()).await);
+        }
+        Ok(Kept { id: manifest.id.to_string(), stored: manifest.stored_bytes(), notes })
+    }
+
+    /// Nobody is left to be told when the channel is closed.
+    async fn answer(&self, request: u32, answer: Answered) {
+        if let Ok(frame) = wire::frame(&Order::Kept { request, answer }) {
+            let _gone = self.writer.lock().await.write(Bytes::from(frame)).await;
+        }
+    }
+}
+
+/// What crashed takings left behind goes before a new one begins. That it cannot be removed is no reason not to begin.
+async fn swept(store: Store) -> Vec<String> {
+    let swept = tokio::task::spawn_blocking(move || store.sweep()).await;
+    match swept {
+        Ok(Ok(swept)) if swept.is_empty() => Vec::new(),
+        Ok(Ok(swept)) => {
+            vec![format!("removed what was left of backups that never became whole: {}", swept.join(", "))]
+        }
+        Ok(Err(failure)) => vec![failure.to_string()],
+        Err(error) => vec![format!("sweep the store: {error}")],
+    }
+}
+
+/// Older backups that the rules do not keep are dropped. Not being able to is told and undoes nothing.
+async fn pruned(store: Store, manifest: &store::Manifest, keep: crate::model::keep::Keep) -> Vec<String> {
+    let (host, name) = (manifest.host.clone(), manifest.name.clone());
+    let pruned = tokio::task::spawn_blocking(move || store.apply_keep(&host, &name, &keep)).await;
+    match pruned {
+        Ok(Ok(dropped)) => {
+            dropped.into_iter().map(|id| format!("dropped {id}, which the rules do not keep")).collect()
+        }
+        Ok(Err(failure)) => vec![format!("older backups could not be dropped: {failure}")],
+        Err(error) => vec![format!("older backups could not be dropped: {error}")],
+    }
+}
+
+fn of_store(kind: PartKind) -> store::PartKind {
+    match kind {
+        PartKind::Tar => store::PartKind::Tar,
+        PartKind::PgDump => store::PartKind::Pgdump,
+        PartKind::Sql => store::PartKind::Sql,
+        PartKind::Rdb => store::PartKind::Rdb,
+        PartKind::Json => store::PartKind::Json,
+    }
+}
