@@ -24,6 +24,8 @@ mod options;
 mod prompt;
 pub mod run;
 mod runs;
+mod schedule;
+mod serve;
 mod start;
 mod steps;
 
@@ -71,6 +73,8 @@ enum Command {
     Explain(explain::Args),
     Lint(lint::Args),
     Runs(runs::Args),
+    Schedule(schedule::Args),
+    Serve(serve::Args),
     Steps(steps::Args),
     Demo(demo::Args),
     Init(init::Args),
@@ -121,6 +125,8 @@ fn dispatch(Cli { global, command }: Cli) -> Done {
         Command::Lint(args) => lint::run(args, &global),
         Command::Demo(args) => demo::run(args),
         Command::Runs(args) => runs::run(args, &global),
+        Command::Schedule(args) => schedule::run(args, &global),
+        Command::Serve(args) => serve::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),
         Command::Init(args) => init::run(args),
         Command::Completions(args) => completions::run(args),

@@ -4,6 +4,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::Keys;
 use crate::model::host::SshSettings;
 use crate::model::{Doing, Failure, Result};
+use crate::schedule::{self, Channel, Schedule};
 use crate::source::{Node, Source};
 use crate::system::reason;
 use std::fs;
@@ -39,6 +40,10 @@ pub struct Config {
     pub timeout: Option<Duration>,
     /// How hosts are reached where the inventory does not say it.
     pub ssh: SshSettings,
+    /// What runs at times of the day.
+    pub schedules: Vec<Schedule>,
+    /// Who can be told of it.
+    pub channels: Vec<Channel>,
 }
 
 impl Project {
@@ -141,9 +146,12 @@ impl Config {
         }
         let (inventory, timeout) = (keys.strings("inventory"), keys.duration("timeout"));
         let ssh = keys.node("ssh");
+        let (_schedules, _channels) = (keys.entries("schedule"), keys.entries("notify"));
         keys.finish();
         let ssh = ssh.map(|node| crate::inventory::file::ssh(node, &mut problems)).unwrap_or_default();
-        problems.unless_errors(Config { forks, inventory, timeout, ssh })
+        let channels = schedule::config::channels(&node, &mut problems);
+        let schedules = schedule::config::schedules(&node, &channels, &mut problems);
+        problems.unless_errors(Config { forks, inventory, timeout, ssh, schedules, channels })
     }
 }
 
