@@ -108,6 +108,16 @@ impl Docker<'_> {
         after.extend(changes.iter().cloned());
         runs.into_iter().map(|run| Op::from(Run { predicts: after.clone(), ..run })).collect()
     }
+
+    /// Ops that change nothing in Docker: what was learned of it stays true after each of their commands.
+    pub fn beside(&self, mut ops: Vec<Op>) -> Vec<Op> {
+        for op in &mut ops {
+            if let Op::Run(run) = op {
+                run.predicts.extend(self.answers.borrow().iter().cloned());
+            }
+        }
+        ops
+    }
 }
 
 /// Refuses an answer that only says that Docker cannot be asked.

@@ -254,6 +254,34 @@ fn lint_tells_every_problem_and_the_starter_project_has_none() {
     assert_eq!(answered(starter.path(), "lint"), "nothing to complain about\n");
 }
 
+/// Nothing listens there, which a refused connection tells at once.
+#[test]
+fn the_password_of_a_url_is_on_no_record_and_a_retry_asks_for_it() {
+    let host = "[hosts.gone]\naddress = '127.0.0.1'\n[ssh]\nport = 1\nuser = 'nobody'\n";
+    let folder = project(&[("inventories/prod.toml", host)]);
+    let run = |line: &str| {
+        let output = windlass(folder.path(), line);
+        let text = [output.stdout, output.stderr].concat();
+        format!("{:?} {}", output.status.code(), String::from_utf8_lossy(&text))
+    };
+    for line in [
+        "run playbook readiness --hosts gone -e tables=[{database='postgres://app:canary@db/app',count=1}]",
+        "run step sql database=postgres://app:canary@db/app query=SELECT --hosts gone",
+    ] {
+        let ran = run(line);
+        assert!(ran.starts_with("Some(4)"), "{ran}");
+        let record = run("runs export last") + &run("runs show last");
+        assert!(record.contains("postgres://app:***@db/app"), "{record}");
+        assert!(!(ran + &record).contains("canary"), "{record}");
+        let again = run("runs retry last");
+        assert!(again.starts_with("Some(5)") && !again.contains("canary"), "{again}");
+        assert!(
+            again.contains("hint: give it again: -e tables=") || again.contains("type the step again"),
+            "{again}"
+        );
+    }
+}
+
 #[test]
 fn without_a_run_there_is_nothing_to_show() {
     let folder = project(&[INVENTORY]);

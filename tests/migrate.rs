@@ -426,38 +426,129 @@ fn two_projects_on_one_host_apply_each_file_once() {
     assert_eq!(database.says("SELECT group_concat(file ORDER BY file) FROM applied"), "1,2");
 }
 
-/// PostgreSQL in a container of the nested dockerd, from the host's own files.
-const CONTAINER: &str = r#"
-docker rm -f migrate-db >/dev/null 2>&1
-docker run -d --name migrate-db --network none --user "$(id -u postgres):$(id -g postgres)" -v /usr:/usr:ro \
+/// A database in a container of the nested dockerd, from the host's own files, as USER.
+const CONTAINER: &str = "docker rm -f migrate-db >/dev/null 2>&1; \
+    docker run -d --name migrate-db --network none --user \"$(id -u USER):$(id -g USER)\" -v /usr:/usr:ro \
     -v /usr/bin:/bin:ro -v /usr/lib:/lib:ro -v /usr/lib64:/lib64:ro -v /etc/passwd:/etc/passwd:ro -v /etc/group:/etc/group:ro \
-    lab/busybox sh -c 'bin=/usr/lib/postgresql/15/bin; $bin/initdb -A trust -D /tmp/pg >/dev/null && exec $bin/postgres -D /tmp/pg -k /tmp -c listen_addresses= -c fsync=off'
-"#;
+    lab/busybox sh -c";
+
+const POSTGRES_THERE: &str = "'bin=/usr/lib/postgresql/15/bin; $bin/initdb -A trust -D /tmp/pg >/dev/null && \
+    exec $bin/postgres -D /tmp/pg -k /tmp -c listen_addresses= -c fsync=off'";
+
+const MARIADB_THERE: &str = "'mariadb-install-db --no-defaults --datadir=/tmp/db --auth-root-authentication-method=normal --skip-test-db >/dev/null && \
+    exec mariadbd --no-defaults --datadir=/tmp/db --socket=/tmp/db.sock --skip-networking --lc-messages-dir=/usr/share/mysql'";
 
 #[test]
 #[ignore = "needs the lab: ./tests/run"]
 fn a_database_in_a_container_is_migrated_there() {
     let lab = Lab::get();
     let host = lab.host("full1");
-    host.must(CONTAINER);
-    host.await_success(
-        "docker exec migrate-db psql -h /tmp -U postgres -c 'CREATE DATABASE app'",
-        Duration::from_secs(60),
-    );
-    let project = project(&lab, ACCOUNTS);
-    let url = "postgres://postgres@/app?host=/tmp";
+    for (user, there, client, make, url) in [
+        (
+            "postgres",
+            POSTGRES_THERE,
+            "psql -h /tmp -U postgres -At",
+            "-c 'CREATE DATABASE app'",
+            "postgres://postgres@/app?host=/tmp",
+        ),
+        (
+            "mysql",
+            MARIADB_THERE,
+            "mariadb -S /tmp/db.sock -u root -N",
+            "-e 'CREATE DATABASE app'",
+            "mysql://root@/app?socket=/tmp/db.sock",
+        ),
+    ] {
+        host.must(&format!("{} {there}", CONTAINER.replace("USER", user)));
+        host.await_success(&format!("docker exec migrate-db {client} {make}"), Duration::from_secs(60));
+        let project = project(&lab, ACCOUNTS);
 
-    let missing = migrate(&project, url, "-e container=nobody").exits(2).failure("full1");
-    assert!(missing.contains("the container nobody must run"), "{missing}");
-    let check = migrate(&project, url, "-e container=migrate-db -e try_on_clone=true --check").exits(0);
-    let apply = migrate(&project, url, "-e container=migrate-db -e try_on_clone=true").exits(0);
-    assert_eq!((check.outcomes("full1"), apply.outcomes("full1")), (vec!["would_change"], vec!["changed"]));
-    let count =
-        host.must("docker exec migrate-db psql -h /tmp -U postgres -Atc 'SELECT count(*) FROM accounts' app");
-    let runs = host.must("docker exec migrate-db psql -h /tmp -U postgres -Atc \"SELECT count(*) FROM windlass_migrations WHERE run <> ''\" app");
-    assert_eq!((count.as_str(), runs.as_str()), ("2", "2"));
-    assert_eq!(migrate(&project, url, "-e container=migrate-db").exits(0).outcomes("full1"), ["ok"]);
-    host.must("docker rm -f migrate-db");
+        let missing = migrate(&project, url, "-e container=nobody").exits(2).failure("full1");
+        assert!(missing.contains("the container nobody must run"), "{missing}");
+        let check = migrate(&project, url, "-e container=migrate-db -e try_on_clone=true --check").exits(0);
+        let apply = migrate(&project, url, "-e container=migrate-db -e try_on_clone=true").exits(0);
+        assert_eq!(
+            (check.outcomes("full1"), apply.outcomes("full1")),
+            (vec!["would_change"], vec!["changed"])
+        );
+        let ask = |query: &str| {
+            host.must(&format!("printf '%s' \"{query}\" | docker exec -i migrate-db {client} app"))
+        };
+        assert_eq!(ask("SELECT count(*) FROM accounts;"), "2");
+        assert_eq!(ask("SELECT count(*) FROM windlass_migrations WHERE run <> '';"), "2");
+        assert_eq!(migrate(&project, url, "-e container=migrate-db").exits(0).outcomes("full1"), ["ok"]);
+        host.must("docker rm -f migrate-db");
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
+fn a_lock_that_somebody_holds_is_waited_for_and_then_told() {
+    let lab = Lab::get();
+    let host = lab.host("full1");
+    for database in [Database::postgres(&host, "migrate_held"), Database::mariadb(&host, "migrate_held")] {
+        let (client, held) = match database.kind {
+            Kind::Postgres => (
+                "psql -qX migrate_held",
+                "SELECT pg_advisory_lock(1464421956, hashtext('public.windlass_migrations')); CREATE TABLE held (x int);",
+            ),
+            Kind::MariaDb => (
+                "mariadb migrate_held",
+                "SELECT GET_LOCK(CONCAT('windlass:', SHA1(CONCAT(DATABASE(), 'windlass_migrations'))), 0); CREATE TABLE held (x int);",
+            ),
+        };
+        // In short sleeps: a server notices only between two statements that its client is gone.
+        let sleep =
+            if database.kind == Kind::Postgres { "SELECT pg_sleep(1);\n" } else { "SELECT sleep(1);\n" };
+        host.write("/tmp/migrate-held", format!("{held}\n{}", sleep.repeat(120)));
+        let user = if database.kind == Kind::Postgres { "postgres" } else { "root" };
+        host.must(&format!(
+            "systemctl stop migrate-held 2>/dev/null; systemd-run -q --unit migrate-held --uid {user} sh -c '{client} </tmp/migrate-held'"
+        ));
+        let tables = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'held'";
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while database.says(tables) != "1" {
+            assert!(std::time::Instant::now() < deadline, "nobody holds the lock");
+        }
+        let project = project(&lab, ACCOUNTS);
+        let failure = migrate(&project, &database.url(), "-e lock_timeout=1s").exits(2).failure("full1");
+        assert!(
+            failure.contains("another run holds the lock: wait, or give a longer lock_timeout"),
+            "{failure}"
+        );
+        host.must("systemctl stop migrate-held");
+        assert_eq!(migrate(&project, &database.url(), "").exits(0).outcomes("full1"), ["changed"]);
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
+fn a_copy_that_an_interrupted_try_left_is_made_anew() {
+    let lab = Lab::get();
+    let host = lab.host("full1");
+    for database in [Database::postgres(&host, "migrate_left"), Database::mariadb(&host, "migrate_left")] {
+        let slow =
+            if database.kind == Kind::Postgres { "SELECT pg_sleep(3);\n" } else { "SELECT sleep(3);\n" };
+        let project = project(&lab, &[("001_slow.sql", slow)]);
+        let mut command = command(&project, "full1", &database.url(), "-e try_on_clone=true");
+        let run = std::thread::spawn(move || common::finish(&mut command));
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        let copy = loop {
+            match database.copies() {
+                none if none.is_empty() => assert!(std::time::Instant::now() < deadline, "no copy was made"),
+                copy => break copy,
+            }
+        };
+        assert_eq!(run.join().expect("it ends").code, 0);
+        assert_eq!(database.copies(), "");
+
+        // What a host that lost power in the middle has: the copy, half done.
+        let owner = if database.kind == Kind::Postgres { " OWNER migrate_left" } else { "" };
+        database.admin(&format!("CREATE DATABASE {copy}{owner}"));
+        project.write("files/migrations/002_more.sql", ACCOUNTS[0].1);
+        migrate(&project, &database.url(), "-e try_on_clone=true").exits(0);
+        assert_eq!((database.copies().as_str(), database.record().as_str()), ("", "1 applied\n2 applied"));
+    }
 }
 
 #[test]

@@ -128,7 +128,8 @@ fn a_port_that_somebody_holds_is_noticed_although_nginx_says_nothing() {
     serve(&host, 3102, "somebody else");
 
     host.must(&format!("sed -i 's/listen 127.0.0.1:3101/listen 127.0.0.1:3102/' {AVAILABLE}"));
-    host.must("nginx -t && nginx -s reload && sleep 4");
+    host.must("nginx -t && : >/var/log/nginx/error.log && nginx -s reload");
+    host.await_success("grep -q 'still could not bind' /var/log/nginx/error.log", Duration::from_secs(30));
     assert_eq!(
         host.sh("curl -sf http://127.0.0.1:3101/").stdout,
         "old",
@@ -226,6 +227,12 @@ fn a_site_that_does_not_answer_gets_its_old_port_back() {
     reset(&host);
 }
 
+/// A file counts as newer than nginx's workers from two seconds on.
+fn workers_grow_old(host: &Host) {
+    let youngest = "ps -o etimes= --ppid $(cat /run/nginx.pid) | sort -n | head -n 1";
+    host.await_success(&format!("[ $({youngest}) -gt 2 ]"), Duration::from_secs(30));
+}
+
 #[test]
 #[ignore = "needs the lab: ./tests/run"]
 fn a_run_that_was_cut_off_before_the_reload_is_finished() {
@@ -233,14 +240,14 @@ fn a_run_that_was_cut_off_before_the_reload_is_finished() {
     let host = lab.host("full2");
     site(&host, SITE);
     serve(&host, 3002, "new");
-    host.must("sleep 3");
+    workers_grow_old(&host);
     host.write(AVAILABLE, SITE.replace("127.0.0.1:3001 max", "127.0.0.1:3002 max"));
     let project = Project::new(&lab);
     let step = moving("addresses = [\"127.0.0.1\"]\nprobe = \"/\"");
     let told = project.play(&step, "full2", "").exits(0);
     assert_eq!((told.outcomes("full2"), page(&host, "/")), (vec!["changed"], "new".to_owned()));
 
-    host.must("sleep 3");
+    workers_grow_old(&host);
     host.must(&format!("touch {AVAILABLE}"));
     let told = project.play(&step, "full2", "").exits(0);
     assert_eq!(

@@ -250,6 +250,43 @@ fn a_host_without_an_agent_gets_the_same() {
 
 #[test]
 #[ignore = "needs the lab: ./tests/run"]
+fn what_sync_tells_beforehand_is_what_it_does() {
+    let lab = Lab::get();
+    let host = lab.host("full1");
+    let project = Project::new(&lab);
+    application(&project);
+    for kind in ["sync", "archive"] {
+        production(&host, "/srv/e2e-sync");
+        let before = digest(&host, "/srv/e2e-sync");
+        let mut command = std::process::Command::new("tar");
+        common::finish(
+            command.current_dir(project.path().join("files")).args(["-czf", "app.tgz", "-C", "app", "."]),
+        );
+        let source = if kind == "sync" { "app" } else { "app.tgz" };
+        let step = format!(
+            "[[steps]]\nname = \"laid\"\n[steps.{kind}]\nsource = \"{source}\"\ndest = \"/srv/e2e-sync\"\nowner = \"deploy\"\n"
+        );
+        let check = project.play(&step, "full1", "--check --diff").exits(0);
+        assert_eq!(digest(&host, "/srv/e2e-sync"), before);
+        let apply = project.play(&step, "full1", "--diff").exits(0);
+        for part in ["changes", "diff"] {
+            assert_eq!(check.step("full1", "laid")[part], apply.step("full1", "laid")[part], "{kind}");
+        }
+        assert_eq!(host.read("/srv/e2e-sync/src/hotfix.js").as_deref(), Some("patched\n"));
+        let again = project.play(&step, "full1", "").exits(0);
+        assert_eq!(again.outcome("full1"), "ok", "{again:#?}");
+        if kind == "sync" {
+            let strict = project.play(&format!("{step}extra = \"fail\"\n"), "full1", "").exits(2);
+            assert!(strict.failure("full1").contains("hotfix.js"), "{}", strict.failure("full1"));
+        }
+        project.told(&format!("runs undo {}", run_of(&apply.events))).exits(0);
+        assert_eq!(digest(&host, "/srv/e2e-sync"), before, "{kind}: undo is byte for byte");
+    }
+    host.must("rm -rf /srv/e2e-sync");
+}
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
 fn archives_are_laid_out_and_hostile_ones_refused_here() {
     let lab = Lab::get();
     let host = lab.host("small1");

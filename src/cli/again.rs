@@ -90,6 +90,11 @@ fn playbook_of(record: &RunRecord, project: &Project) -> Result<Playbook, Stop> 
         let name = if path.is_file() { first.path.as_str() } else { intent.name.as_str() };
         return Ok(Playbook::find(project, name)?);
     }
+    if first.text.contains(&format!(":{MASK}@")) {
+        let doing = format!("retry run {}", intent.run);
+        let failure = Failure::new(doing, "a URL in it had a password, which is not on record");
+        return Err(Stop::misused(failure.hint("type the step again, with the password in it")));
+    }
     let mut playbook = Playbook::read(project, &Source::new(first.path.clone(), first.text.clone()))?;
     playbook.name.clone_from(&intent.name);
     Ok(playbook)

@@ -4,20 +4,34 @@
 #   complaints LOG SIZE …                 the errors that each LOG holds behind its first SIZE bytes
 #   current PIDFILE FILE …                `current` when the workers are newer than every FILE, else `stale`
 #   test COMMAND …                        runs it with its errors on standard output
+#   lead PIDFILE DRAIN PROGRAM CONFIG LOG SIZE …
+#                                         reloads, waits as `reloaded` does, then at most DRAIN seconds until the old workers
+#                                         have answered what they had begun
+#   back PIDFILE DRAIN PROGRAM CONFIG WORKERS
+#                                         as `lead`, after files were put back; a configuration that is refused was never
+#                                         taken up, and workers that are all among WORKERS have never left the old one
 set -u
 
 # A worker that is told to shut down says so in its title and finishes what it has.
 workers() {
+    children "$1" serving
+}
+
+# The workers of a master that are `serving`, or `leaving`.
+children() {
     master=$(cat "$1" 2>/dev/null) && [ -n "$master" ] && [ -d "/proc/$master" ] || return 3
     children=$(cat "/proc/$master/task/$master/children" 2>/dev/null) ||
         children=$(ps -o pid= --ppid "$master") || return 3
     for child in $children; do
-        case $({ tr '\0' ' ' <"/proc/$child/cmdline"; } 2>/dev/null) in
-            *'worker process is shutting down'*) ;;
-            *'worker process'*) echo "$child" ;;
+        case $2.$({ tr '\0' ' ' <"/proc/$child/cmdline"; } 2>/dev/null) in
+            leaving.*'worker process is shutting down'*) echo "$child" ;;
+            serving.*'worker process is shutting down'* | leaving.*) ;;
+            serving.*'worker process'*) echo "$child" ;;
         esac
     done
 }
+
+short() { sleep 0.1 2>/dev/null || sleep 1; }
 
 complaints() {
     while [ $# -ge 2 ]; do
@@ -28,11 +42,11 @@ complaints() {
     return 0
 }
 
-# nginx tries a port that is taken five times within 3 s before it gives up; 10 s leave room for a busy host.
+# nginx tries a port that is taken five times within 3 s before it gives up; 20 s leave room for a busy host.
 reloaded() {
     pidfile=$1 before=$2
     shift 2
-    end=$(($(date +%s) + 10))
+    end=$(($(date +%s) + 20))
     while :; do
         fresh='' old=''
         for worker in $(workers "$pidfile"); do
@@ -44,10 +58,37 @@ reloaded() {
         [ -n "$fresh" ] && [ -z "$old" ] && return 0
         complaints "$@" | grep -e '\[emerg\]' | grep -v 'bind() to' >/dev/null && break
         [ "$(date +%s)" -lt "$end" ] || break
-        sleep 0.1 2>/dev/null || sleep 1
+        short
     done
     echo "nginx goes on with its old configuration: no new workers took over from $before" >&2
     return 1
+}
+
+called() {
+    if [ -n "$config" ]; then "$program" -c "$config" "$@"; else "$program" "$@"; fi
+}
+
+lead() {
+    pids=$1 drain=$2 program=$3 config=$4
+    shift 4
+    now=$(workers "$pids") || { echo "nginx does not run" >&2; return 1; }
+    # shellcheck disable=SC2086  # One line of words is wanted.
+    now=$(echo $now)
+    called -s reload || return 1
+    reloaded "$pids" "$now" "$@" || return 1
+    end=$(($(date +%s) + drain))
+    while [ -n "$(children "$pids" leaving)" ] && [ "$(date +%s)" -lt "$end" ]; do short; done
+    return 0
+}
+
+back() {
+    pids=$1 drain=$2 program=$3 config=$4 known=$5
+    called -t -q 2>/dev/null || return 0
+    lead "$pids" "$drain" "$program" "$config" && return 0
+    for worker in $(workers "$pids"); do
+        case " $known " in *" $worker "*) ;; *) return 1 ;; esac
+    done
+    return 0
 }
 
 # When a process was started, in seconds since 1970: the 22nd field of its stat, the 20th behind its name.

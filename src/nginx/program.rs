@@ -19,6 +19,9 @@ const LOGS: usize = 8;
 /// A test loads certificates and looks names up, but does not take longer than this unless it hangs.
 const TEST_TIME: Duration = Duration::from_secs(30);
 
+/// Beyond its own limits a script that waits is given this long to say so.
+const SLACK: Duration = Duration::from_secs(60);
+
 /// What to try, by what nginx says.
 const HINTS: &[(&str, &str)] = &[
     ("Permission denied", "set become = true"),
@@ -132,15 +135,9 @@ impl Nginx {
         waits: Vec<Wait>,
     ) -> Result<Vec<Op>> {
         let workers = self.workers(host, layout)?;
-        let mut log_sizes = Vec::new();
-        for log in &layout.logs {
-            let size = host.stat(&crate::wanted::followed(host, log)?)?.map_or(0, |stat| stat.size);
-            log_sizes.extend([log.to_string(), size.to_string()]);
-        }
-        let hints: Vec<_> = HINTS.iter().map(|(text, hint)| (text.to_string(), hint.to_string())).collect();
+        let log_sizes = log_sizes(host, layout)?;
         let proof = ["reloaded".to_string(), layout.pid.to_string(), workers.join(" ")];
         let confirm = proof.into_iter().chain(log_sizes.clone());
-        let complaints = ["complaints".to_string()].into_iter().chain(log_sizes);
         let reload = Run {
             undo: Undo::Again,
             predicts: vec![Prediction {
@@ -149,16 +146,45 @@ impl Nginx {
             }],
             confirm: Some(script(confirm)),
             waits,
-            advice: Advice { hints: hints.clone(), question: Some(script(complaints)) },
+            advice: advice(script(["complaints".to_string()].into_iter().chain(log_sizes))),
             ..Run::from(self.command(&["-s", "reload"]))
         };
-        let again = ["test".to_string()].into_iter().chain(self.test().argv);
-        let test = Run {
-            predicts: vec![Prediction { argv: self.test().argv, answer: Answer::default() }],
-            advice: Advice { hints, question: Some(script(again)) },
-            ..Run::from(self.test())
+        Ok(vec![self.tested().into(), reload.into()])
+    }
+
+    /// As [`reload`](Self::reload), and nothing is left behind: `writes` are made between the test and the reload, and the
+    /// old workers have `drain` to end what they had begun. Taken back, the files are put back first and nginx reloads
+    /// then, unless nginx has never taken up the new ones.
+    pub fn lead(
+        &self,
+        host: &dyn Probe,
+        layout: &Layout,
+        writes: Vec<Op>,
+        drain: Duration,
+    ) -> Result<Vec<Op>> {
+        let log_sizes = log_sizes(host, layout)?;
+        let config = self.config.as_ref().map(HostPath::to_string).unwrap_or_default();
+        let how = [layout.pid.to_string(), drain.as_secs().to_string(), self.program.clone(), config];
+        let waiting = |question: &str, more: &[String]| Command {
+            timeout: Some(drain + SLACK),
+            title: Some(format!("{} -s reload", self.program)),
+            ..script([&[question.to_string()], &how[..], more].concat())
         };
-        Ok(vec![test.into(), reload.into()])
+        let back = waiting("back", &[self.workers(host, layout)?.join(" ")]);
+        let complaints = script(["complaints".to_string()].into_iter().chain(log_sizes.clone()));
+        let reload = Run { advice: advice(complaints), ..Run::from(waiting("lead", &log_sizes)) };
+        let first = Op::from(Run { undo: Undo::Command(back), ..self.tested() });
+        Ok([first].into_iter().chain(writes).chain([reload.into()]).collect())
+    }
+
+    /// nginx's own test; what it refuses is told in its words.
+    fn tested(&self) -> Run {
+        let again = ["test".to_string()].into_iter().chain(self.test().argv);
+        Run {
+            predicts: vec![Prediction { argv: self.test().argv, answer: Answer::default() }],
+            advice: advice(script(again)),
+            ..Run::from(self.test())
+        }
     }
 
     /// Whether nginx runs with what these files say.
@@ -215,6 +241,21 @@ fn logs(configuration: &Configuration, compiled_in: Option<&str>) -> BTreeSet<St
     let named = named.filter_map(|one| one.argument(0));
     let all = named.chain([compiled_in.unwrap_or("/var/log/nginx/error.log").to_string()]);
     all.filter(|log| log != "stderr" && !log.contains(['$', ':'])).collect()
+}
+
+/// Each error log with its size in bytes, so that only what comes behind that is told.
+fn log_sizes(host: &dyn Probe, layout: &Layout) -> Result<Vec<String>> {
+    let mut sizes = Vec::new();
+    for log in &layout.logs {
+        let size = host.stat(&crate::wanted::followed(host, log)?)?.map_or(0, |stat| stat.size);
+        sizes.extend([log.to_string(), size.to_string()]);
+    }
+    Ok(sizes)
+}
+
+fn advice(question: Command) -> Advice {
+    let hints = HINTS.iter().map(|(text, hint)| (text.to_string(), hint.to_string()));
+    Advice { hints: hints.collect(), question: Some(question) }
 }
 
 /// Whether nginx's workers are newer than these files.

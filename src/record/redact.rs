@@ -1,4 +1,5 @@
-//! Takes secrets out of texts before anything is stored or shown, in the forms in which they usually turn up.
+//! Takes secrets out of texts before anything is stored or shown, in the forms in which they usually turn up, and the
+//! passwords of URLs whoever wrote them.
 
 use super::forms;
 use crate::model::event::{Event, Output, StepEnded};
@@ -9,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Stands where a secret was.
 pub const MASK: &str = "***";
+
+/// Ends the part of a URL that may hold a login.
+const ENDS_AUTHORITY: &[u8] = b"/?#\"'`<>|\\";
 
 /// Knows a run's secrets, and replaces them by [`MASK`].
 #[derive(Clone, Default)]
@@ -179,8 +183,23 @@ impl Redactor {
             let matching = needles.filter(|needle| bytes[start..].starts_with(needle));
             found.extend(matching.map(|needle| (start, start + needle.len())));
         }
+        found.extend(passwords_of_urls(bytes));
         found
     }
+}
+
+/// Where the passwords of URLs stand: `scheme://user:PASSWORD@host`. No variable needs to be a secret for that.
+fn passwords_of_urls(bytes: &[u8]) -> Vec<(usize, usize)> {
+    let starts = bytes.windows(3).enumerate().filter(|(_, window)| window == b"://").map(|(at, _)| at + 3);
+    starts.filter_map(|start| password_at(bytes, start)).collect()
+}
+
+fn password_at(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || ENDS_AUTHORITY.contains(byte);
+    let authority = bytes[start..].split(ends).next()?;
+    let end = authority.iter().rposition(|byte| *byte == b'@')?;
+    let colon = authority[..end].iter().position(|byte| *byte == b':')?;
+    (colon + 1 < end).then_some((start + colon + 1, start + end))
 }
 
 impl<T> std::ops::Deref for Clean<T> {
@@ -236,6 +255,24 @@ mod tests {
     fn hides_the_lines_of_a_key_one_by_one() {
         let key = "-----BEGIN-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END-----\n";
         assert_eq!(redacted(key, "+MIIEvQIBADANBg\n+kqhkiG9w0BAQEF\n"), "+***\n+***\n");
+    }
+
+    #[test]
+    fn passwords_of_urls_are_hidden_whoever_wrote_them() {
+        let shown = |text: &str| Redactor::default().text(text);
+        for (text, clean) in [
+            ("x postgres://app:pw@db/app y", "x postgres://app:***@db/app y"),
+            (
+                "{\"a\":\"mysql://r:p%40@h\",\"b\":\"redis://:pw@h\"}",
+                "{\"a\":\"mysql://r:***@h\",\"b\":\"redis://:***@h\"}",
+            ),
+            ("https://u:a:b@c@host/?x=y:z@w", "https://u:***@host/?x=y:z@w"),
+            ("https://host:80/a:b@c", "https://host:80/a:b@c"),
+            ("https://user@host https://u:@h", "https://user@host https://u:@h"),
+            ("see http://a:1 and b@c", "see http://a:1 and b@c"),
+        ] {
+            assert_eq!(shown(text), clean);
+        }
     }
 
     #[test]

@@ -36,9 +36,8 @@ pub struct BlueGreen {
     port: u16,
     /// The nginx file whose `proxy_pass` or `upstream` leads to the container.
     site: HostPath,
-    /// nginx's main file.
-    #[serde(default = "main_file")]
-    nginx: HostPath,
+    /// nginx's main file, when it is not the one that was compiled in.
+    nginx: Option<HostPath>,
     /// The address in the site that the container takes the place of, `"127.0.0.1:3001"`. Only needed the first time, when
     /// the old container's port is not in the site and the site has several addresses.
     replaces: Option<String>,
@@ -151,10 +150,6 @@ impl BlueGreen {
     fn readiness(&self) -> Readiness {
         Readiness { within: self.within.get(), stays: self.stays.get() }
     }
-}
-
-fn main_file() -> HostPath {
-    HostPath::from("/etc/nginx/nginx.conf")
 }
 
 fn root() -> String {

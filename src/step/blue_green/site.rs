@@ -16,13 +16,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// Reads everything that nginx reads, and finds the site in it.
-    pub fn read(host: &dyn Probe, main: &HostPath, path: &HostPath) -> Result<Site> {
+    /// Finds the site in all that nginx reads, beginning with `main`.
+    pub fn of(host: &dyn Probe, configuration: Configuration, main: &HostPath, path: &HostPath) -> Result<Site> {
         if host.stat(path)?.is_none() {
             return Err(Failure::new(format!("read {path}"), "there is no such file")
                 .hint("site is the nginx file on the host whose proxy_pass or upstream leads to the container"));
         }
-        let configuration = Configuration::read(host, main)?;
         let file = configuration.file(host, path)?.ok_or_else(|| {
             Failure::new(format!("look for {path} in nginx's configuration"), format!("{main} does not include it"))
                 .hint("link it into sites-enabled, or name what nginx reads")

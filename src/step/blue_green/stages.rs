@@ -11,14 +11,9 @@ use crate::docker::{Docker, commands};
 use crate::model::digest::Digest;
 use crate::model::op::{Advice, Command, Condition, HttpCheck, Op, Plan, Prediction, Run, Undo};
 use crate::model::{Failure, Result, Value};
+use crate::nginx::{Layout, Nginx};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// nginx has so long to start new workers.
-const RELOAD_WITHIN: &str = "20";
-
-/// Beyond its own limit a script that waits is given this long to say so.
-const SLACK: Duration = Duration::from_secs(60);
 
 /// For one request that proves that a container serves.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,6 +34,8 @@ const FINE: std::ops::Range<u16> = 200..400;
 pub struct Stages<'a> {
     keys: &'a BlueGreen,
     docker: &'a Docker<'a>,
+    nginx: Nginx,
+    layout: Layout,
     site: Site,
     digest: Digest,
     image: String,
@@ -55,8 +52,10 @@ impl<'a> Stages<'a> {
         let kept = docker.kept(&keys.name)?;
         let image = docker.expect_image(&keys.image)?.id;
         let digest = keys.spec().digest(docker.host())?;
-        let site = Site::read(docker.host(), &keys.nginx, &keys.site)?;
-        Ok(Stages { keys, docker, site, digest, image, serving, next, kept })
+        let nginx = Nginx { program: "nginx".to_string(), config: keys.nginx.clone() };
+        let (layout, configuration) = nginx.look(docker.host())?;
+        let site = Site::of(docker.host(), configuration, &layout.config, &keys.site)?;
+        Ok(Stages { keys, docker, nginx, layout, site, digest, image, serving, next, kept })
     }
 
     /// The next stage; an empty plan when the swap is over.
@@ -250,25 +249,11 @@ impl<'a> Stages<'a> {
         Ok(self.planned(runs, &[kept::prediction(&self.keys.name, &left)]))
     }
 
-    /// The site's address replaced, and nginx with new workers that know it. Taken back, the file is restored first and
-    /// nginx reloads then, which is why the first look at its configuration carries that. It drains both times.
+    /// The site's address replaced, and nginx with new workers that know it. Through nginx the site is asked at once then.
     fn lead_to(&self, port: u16, from: Option<u16>) -> Result<Vec<Op>> {
-        let mut writes = self.site.lead_to(port, from, self.keys.replaces.as_deref())?;
-        let back = Undo::Command(self.reload(&["--if-valid"]));
-        let before = Run { undo: back, ..Run::from(commands::script(include_bytes!("valid.sh"), [])) };
-        let mut ops = self.docker.ops(vec![before], &[]);
-        ops.append(&mut writes);
-        ops.extend(self.docker.ops(vec![Run::from(self.reload(&[]))], &[]));
-        Ok(ops)
-    }
-
-    /// The script that reloads nginx and waits for its old workers; through nginx the site is asked at once then.
-    fn reload(&self, more: &[&str]) -> Command {
-        let drain = self.keys.drain.get();
-        let seconds = drain.as_secs().to_string();
-        let mut command = commands::script(include_bytes!("reload.sh"), [RELOAD_WITHIN, &seconds]);
-        command.argv.extend(more.iter().map(|word| word.to_string()));
-        Command { timeout: Some(drain + SLACK), ..command }
+        let writes = self.site.lead_to(port, from, self.keys.replaces.as_deref())?;
+        let ops = self.nginx.lead(self.docker.host(), &self.layout, writes, self.keys.drain.get())?;
+        Ok(self.docker.beside(ops))
     }
 
     fn planned(&self, runs: Vec<Run>, changes: &[Prediction]) -> Plan {

@@ -18,6 +18,7 @@ fn docker(site: &str, answers: &[Prediction]) -> Pretend<'static> {
     let main = "http { include site; }\n";
     let host = host(&[("/etc/nginx/nginx.conf", main), ("/etc/nginx/site", site)]);
     answer(&host, "date -u +%s", 0, &format!("{NOW}\n"));
+    answer(&host, "nginx -V", 0, "");
     answer(&host, "docker container ls --all --quiet", 0, "");
     let nothing = [
         Image { id: "sha256:2".into(), ..Image::default() }.prediction("app:2"),
@@ -92,9 +93,9 @@ fn then_nginx_is_led_to_it_and_the_names_change() {
     // As check mode goes on, which cannot wait.
     pretend_a_change(&host);
     expect![[r#"
-        run /bin/sh -s --
+        run nginx -t
         write /etc/nginx/site
-        run /bin/sh -s -- 20 30
+        run nginx -s reload
         run docker container rename 01d app-until-20261123T053234Z
         run docker container rename fe0 app
     "#]]
@@ -102,7 +103,8 @@ fn then_nginx_is_led_to_it_and_the_names_change() {
     let plan = parse("blue_green", KEYS).unwrap().plan(&host).unwrap();
     let Op::Run(first) = &plan.ops[0] else { panic!("{plan:?}") };
     let Undo::Command(back) = &first.undo else { panic!("{first:?}") };
-    assert_eq!(back.shown(), "/bin/sh -s -- 20 30 --if-valid", "the file is restored before nginx reads it again");
+    let words = &back.argv[3..];
+    assert_eq!(words, ["back", "/run/nginx.pid", "30", "nginx", "", ""], "files are put back before nginx reads them");
     assert_eq!(text(&host, "/etc/nginx/site"), SITE);
     let Op::Write { content: crate::model::op::Content::Bytes(bytes), .. } = &plan.ops[1] else { panic!("{plan:?}") };
     assert_eq!(String::from_utf8_lossy(bytes), SITE.replace("server 127.0.0.1:3001;", "server 127.0.0.1:20001;"));
