@@ -51,8 +51,8 @@ pub struct Options {
 
 /// Serves until it is asked to end. Returns the exit code.
 pub async fn run(options: Options) -> Result<u8> {
-    let state = options.project.state();
-    let folder = Folder::open(&state)?;
+    let signals = service::Signals::new()?;
+    let folder = Folder::open(&options.project.state())?;
     let Some(_alone) = folder.hold("serve.lock")? else {
         let why = format!("another `windlass serve` is at work on {}", options.project.root.display());
         return Err(Failure::new("start the scheduler", why).hint("one is enough for a project"));
@@ -73,7 +73,7 @@ pub async fn run(options: Options) -> Result<u8> {
         complained: HashMap::new(),
         started: Timestamp::now(),
     };
-    server.serve(options.grace).await
+    server.serve(options.grace, signals).await
 }
 
 struct Server {
@@ -91,8 +91,7 @@ struct Server {
 }
 
 impl Server {
-    async fn serve(&mut self, grace: Duration) -> Result<u8> {
-        let mut signals = service::Signals::new()?;
+    async fn serve(&mut self, grace: Duration, mut signals: service::Signals) -> Result<u8> {
         let names: Vec<&str> =
             self.project.schedules().iter().map(|schedule| schedule.name.as_str()).collect();
         say(&format!("serving {} schedules: {}", names.len(), names.join(", ")));

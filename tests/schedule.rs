@@ -202,10 +202,12 @@ fn a_run_that_is_killed_itself_is_brought_to_its_end() {
             let _gone_already = Pid::from_raw(pid as i32).map(|pid| kill_process(pid, Signal::KILL));
         }
     }
+    let before = lines(&stage, "over");
     let serving = Serving::start(&stage, &[]);
-    until("the last one has ended well", || {
+    until("the last one and another have ended well", || {
         let state = state(&stage);
-        (state["last"]["outcome"] == "succeeded" && state["running"].is_null()).then_some(())
+        let well = state["last"]["outcome"] == "succeeded" && state["running"].is_null();
+        (well && lines(&stage, "over") >= before + 2).then_some(())
     });
     assert_eq!(serving.end(), Some(0), "{}", log(&stage));
     let runs = runs(&stage);
@@ -250,11 +252,25 @@ fn downtime_is_caught_up_once() {
 }
 
 #[test]
-fn a_run_that_takes_too_long_is_ended_and_one_that_is_interrupted_goes_on_later() {
-    let stage = stage("cron = \"* * * * * *\"\ntimeout = \"1s\"", "600");
+fn a_run_that_takes_too_long_is_ended_after_its_step() {
+    let stage = stage("cron = \"* * * * * *\"\ntimeout = \"1s\"", "3");
     let finished = stage.project.windlass(["schedule", "run", "often"]);
-    assert_ne!(finished.code, 0, "{finished:?}");
+    assert_eq!((finished.code, lines(&stage, "over")), (130, 1), "{finished:?}");
     assert_eq!(state(&stage)["last"]["outcome"], "timed_out", "{finished:?}");
+}
+
+#[test]
+fn a_run_that_the_scheduler_interrupts_is_gone_on_with() {
+    let stage = stage("cron = \"* * * * * *\"", "2");
+    let serving = Serving::start(&stage, &["--grace", "0s"]);
+    until("a run", || (lines(&stage, "begun") == 1).then_some(()));
+    assert_eq!(serving.end(), Some(0), "{}", log(&stage));
+    let slot = state(&stage)["running"]["slot"].clone();
+    assert!(slot.is_string(), "{}", log(&stage));
+    let serving = Serving::start(&stage, &[]);
+    let last = until("its end", || Some(state(&stage)["last"].clone()).filter(|last| !last.is_null()));
+    assert_eq!((&last["slot"], &last["outcome"]), (&slot, &"succeeded".into()), "{}", log(&stage));
+    assert_eq!(serving.end(), Some(0));
 }
 
 #[test]

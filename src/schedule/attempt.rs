@@ -67,6 +67,10 @@ impl Attempt<'_> {
             Some(lock) => self.locked(&folder, &lock).await,
             None => Ok(0),
         };
+        // The scheduler tells people while the next run may begin already.
+        if self.ask == Ask::Due && folder.is_held("serve.lock") {
+            return made;
+        }
         for line in notify::deliver(self.schedule, self.channels, &folder, &self.root).await? {
             self.say(&line);
         }

@@ -65,6 +65,11 @@ impl Cron {
         &self.pattern.pattern
     }
 
+    /// Whether a time on the wall clock is one of its times.
+    pub fn is_at(&self, time: DateTime) -> bool {
+        self.pattern.is_time_matching(&time).unwrap_or(false)
+    }
+
     /// The first time on the wall clock at or after `time`; `None` when there is none any more.
     pub fn at_or_after(&self, time: DateTime) -> Option<DateTime> {
         self.pattern.find_next_occurrence(&time, true).ok()
@@ -134,6 +139,18 @@ mod tests {
             .iter()
             .map(|text| Cron::parse(text).unwrap_err().to_string())
             .collect();
-        expect![[r#""#]].assert_eq(&told.join("\n"));
+        expect![[r#"
+            read the cron expression "0 2 * *": invalid pattern: pattern must have 5 or 6 fields when years are disallowed
+              hint: five fields: minute hour day-of-month month day-of-week; six with seconds in front; or @daily
+            read the cron expression "61 * * * *": component error: number out of bounds
+              hint: five fields: minute hour day-of-month month day-of-week; six with seconds in front; or @daily
+            read the cron expression "0 0 30 2 *": there is no such day
+              hint: look at the day and the month
+            read the cron expression "@reboot": @reboot is not known
+              hint: there are: @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly
+            read the cron expression "0 0 0 1 1 * 2030": invalid pattern: pattern must have 5 or 6 fields when years are disallowed
+              hint: five fields: minute hour day-of-month month day-of-week; six with seconds in front; or @daily
+            read the cron expression "": cronpattern cannot be an empty string
+              hint: five fields: minute hour day-of-month month day-of-week; six with seconds in front; or @daily"#]].assert_eq(&told.join("\n"));
     }
 }

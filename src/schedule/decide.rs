@@ -77,7 +77,8 @@ pub fn overlapped(
     let delay = SignedDuration::try_from(delay).ok()?;
     let from = began.checked_sub(delay).ok()?.max(state.settled);
     let slot = schedule.slots.at_or_before(ended.checked_sub(delay).ok()?).filter(|slot| *slot > from)?;
-    let many = schedule.slots.between(from, slot, COUNTED) + 1;
+    // With those that passed before it began, when it was begun late.
+    let many = schedule.slots.between(state.settled, slot, COUNTED) + 1;
     (schedule.overlap == Overlap::Skip).then_some((slot, many))
 }
 

@@ -147,7 +147,12 @@ impl Folder {
 
     /// Whether a run of it is going on.
     pub fn is_running(&self, schedule: &str) -> bool {
-        match File::open(self.path(&format!("{schedule}.running"))) {
+        self.is_held(&format!("{schedule}.running"))
+    }
+
+    /// Whether somebody holds a lock.
+    pub fn is_held(&self, name: &str) -> bool {
+        match File::open(self.path(name)) {
             Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
             Err(_) => false,
         }

@@ -165,24 +165,31 @@ pub async fn deliver(
     let Some(_alone) = folder.hold(&format!("{}.letters", schedule.name))? else { return Ok(Vec::new()) };
     let state = folder.read(&schedule.name)?;
     let due = |letter: &Letter| letter.is_due(Timestamp::now());
+    let letters: Vec<Letter> =
+        state.map(|state| state.letters).unwrap_or_default().into_iter().filter(due).collect();
+    // All at once, so that a channel that does not answer holds up no other.
+    let told = futures::future::join_all(letters.iter().map(|letter| tell(letter, channels, root))).await;
     let mut lines = Vec::new();
-    for letter in state.map(|state| state.letters).unwrap_or_default().into_iter().filter(due) {
-        let told = match channels.iter().find(|channel| channel.name == letter.to) {
-            Some(channel) => channel.tell(&letter.notice, root).await,
-            // Trying again cannot help: the table was taken out of the file.
-            None => Ok(()),
-        };
-        lines.push(line(&letter, &told));
+    for (letter, told) in letters.iter().zip(told) {
+        lines.push(line(letter, &told));
         let now = Timestamp::now();
         let left = told.err().and_then(|_| letter.clone().put_off(now));
         folder.change(schedule, now, |state| {
-            let place = state.letters.iter().position(|other| is_same(other, &letter));
+            let place = state.letters.iter().position(|other| is_same(other, letter));
             if let Some(place) = place {
                 state.letters.splice(place..=place, left);
             }
         })?;
     }
     Ok(lines)
+}
+
+async fn tell(letter: &Letter, channels: &[Channel], root: &Path) -> Result<()> {
+    match channels.iter().find(|channel| channel.name == letter.to) {
+        Some(channel) => channel.tell(&letter.notice, root).await,
+        // Trying again cannot help: the table was taken out of the file.
+        None => Ok(()),
+    }
 }
 
 fn is_same(one: &Letter, other: &Letter) -> bool {

@@ -24,9 +24,6 @@ const STRETCHES: usize = 64;
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
-/// No offset is larger than this, so that a wall clock read as UTC is at most so far off.
-const FARTHEST: SignedDuration = SignedDuration::from_hours(26);
-
 /// A time during which the zone's offset stays the same.
 struct Stretch {
     /// Its first moment; none when it has always been.
@@ -51,8 +48,7 @@ impl Slots {
             let found = self.cron.at_or_after(wall)?;
             let moment = stretch.offset.to_timestamp(found).ok()?;
             let Some(end) = stretch.end.filter(|end| moment >= *end) else { return Some(moment) };
-            // What is far away is not looked for in every stretch until then.
-            from = end.max(as_utc(found)?.checked_sub(FARTHEST).ok()?);
+            from = end;
         }
         None
     }
@@ -70,7 +66,7 @@ impl Slots {
             if self.something_left_out(&stretch) {
                 return Some(start);
             }
-            until = start.checked_sub(SECOND).ok()?.min(as_utc(found)?.checked_add(FARTHEST).ok()?);
+            until = start.checked_sub(SECOND).ok()?;
         }
         None
     }
@@ -120,10 +116,6 @@ impl Slots {
 fn whole_second(time: Timestamp) -> Timestamp {
     let second = time.as_nanosecond().div_euclid(1_000_000_000) as i64;
     Timestamp::from_second(second).unwrap_or(time)
-}
-
-fn as_utc(wall: DateTime) -> Option<Timestamp> {
-    Offset::UTC.to_timestamp(wall).ok()
 }
 
 #[cfg(test)]

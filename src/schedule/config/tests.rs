@@ -75,5 +75,85 @@ on = ["faild"]
 smtp = { host = "mail.example.com", tls = "none", user = "w", password = "hunter2", from = "w@example.com" }
 "#,
     );
-    expect![[r#""#]].assert_eq(&wrong.unwrap_err());
+    expect![[r#"
+        error: expected a list of "failed", "late", "recovered" and "succeeded"
+          --> windlass.toml:15:6
+           |
+        15 | on = ["faild"]
+           |      ^^^^^^^^^
+
+        error: one of `webhook`, `command` and `smtp` is needed
+          --> windlass.toml:12:9
+           |
+        12 | [notify.chat]
+           |         ^^^^
+
+        error: expected "env:NAME" or "file:PATH", found "hunter2"
+          --> windlass.toml:17:74
+           |
+        17 | smtp = { host = "mail.example.com", tls = "none", user = "w", password = "hunter2", from = "w@example.com" }
+           |                                                                          ^^^^^^^^^
+
+        error: `to` is missing
+          --> windlass.toml:17:8
+           |
+        17 | smtp = { host = "mail.example.com", tls = "none", user = "w", password = "hunter2", from = "w@example.com" }
+           |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ `smtp` needs it
+
+        error: `ni ghtly` is no name
+         --> windlass.toml:2:11
+          |
+        2 | [schedule."ni ghtly"]
+          |           ^^^^^^^^^^
+          |
+          = hint: letters, digits, `-` and `_`, at most 64, the first a letter or digit
+
+        error: read the cron expression "0 2 * *": invalid pattern: pattern must have 5 or 6 fields when years are disallowed
+         --> windlass.toml:4:8
+          |
+        4 | cron = "0 2 * *"
+          |        ^^^^^^^^^
+          |
+          = hint: five fields: minute hour day-of-month month day-of-week; six with seconds in front; or @daily
+
+        error: there is no time zone `Europe/Berln`
+         --> windlass.toml:8:12
+          |
+        8 | timezone = "Europe/Berln"
+          |            ^^^^^^^^^^^^^^
+          |
+          = hint: did you mean `Europe/Berlin`?
+
+        error: must be at most a day
+          --> windlass.toml:10:10
+           |
+        10 | jitter = "2d"
+           |          ^^^^
+
+        error: expected "skip" or "wait", found "never"
+         --> windlass.toml:9:11
+          |
+        9 | overlap = "never"
+          |           ^^^^^^^
+
+        error: there is no `[notify.chta]`
+          --> windlass.toml:11:10
+           |
+        11 | notify = "chta"
+           |          ^^^^^^
+
+        error: `playbook` is missing
+         --> windlass.toml:5:1
+          |
+        5 | [schedule.weekly]
+          | ^^^^^^^^^^^^^^^^^ `schedule.weekly` needs it
+
+        error: unknown key `plabook`
+         --> windlass.toml:6:1
+          |
+        6 | plabook = "backup"
+          | ^^^^^^^ not a key of `schedule.weekly`
+          |
+          = hint: did you mean `playbook`?
+    "#]].assert_eq(&wrong.unwrap_err());
 }

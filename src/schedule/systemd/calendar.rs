@@ -88,7 +88,7 @@ fn list(values: &[u16]) -> String {
 }
 
 fn days(pattern: &CronPattern) -> Result<Vec<Days>, &'static str> {
-    if pattern.days.is_feature_enabled(NEAREST) {
+    if pattern.days.is_feature_enabled(NEAREST) || !pattern.days.get_set_values(NEAREST).is_empty() {
         return Err("`W`, the nearest weekday, has no counterpart");
     }
     let (of_month, of_week) = (of_month(pattern), of_week(pattern));
@@ -155,7 +155,7 @@ fn made_up(slots: &Slots, now: Timestamp) -> Vec<String> {
             // What was left out comes right after it, which no calendar of the wall clock says.
             Follows::Day if forward.is_positive() => {
                 let wall = slots.zone.to_datetime(change);
-                let is_new = slots.cron.at_or_after(wall) != Some(wall);
+                let is_new = !slots.cron.is_at(wall);
                 missing.extend(slots.at_or_before(change).filter(|slot| *slot == change && is_new));
             }
             Follows::Clock if forward.is_negative() => missing.extend(within(slots, change, forward.abs())),

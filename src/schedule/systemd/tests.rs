@@ -28,8 +28,61 @@ fn a_schedule_is_a_timer_and_a_service() {
             "windlass-shop-check.timer"
         ]
     );
-    expect![[r#""#]].assert_eq(&units[0].text);
-    expect![[r#""#]].assert_eq(&units[1].text);
+    expect![[r##"
+        # Written by `windlass schedule install` for /srv/shop
+        [Unit]
+        Description=windlass: schedule nightly of /srv/shop
+        Wants=network-online.target
+        After=network-online.target
+
+        [Service]
+        Type=oneshot
+        ExecStart="/usr/local/bin/windlass" --project "/srv/shop" schedule run nightly --due
+        TimeoutStartSec=21720
+        TimeoutStopSec=120
+        KillMode=mixed
+        User=1000
+        NoNewPrivileges=yes
+        CapabilityBoundingSet=
+        ProtectSystem=strict
+        ProtectHome=read-only
+        PrivateTmp=yes
+        PrivateDevices=yes
+        ProtectClock=yes
+        ProtectControlGroups=yes
+        ProtectHostname=yes
+        ProtectKernelLogs=yes
+        ProtectKernelModules=yes
+        ProtectKernelTunables=yes
+        LockPersonality=yes
+        MemoryDenyWriteExecute=yes
+        RestrictNamespaces=yes
+        RestrictRealtime=yes
+        RestrictSUIDSGID=yes
+        RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+        SystemCallArchitectures=native
+        UMask=0077
+        ReadWritePaths=-/srv/shop/.windlass
+        ReadWritePaths=-/srv/shop/fetched
+        ReadWritePaths=-/srv/backups
+    "##]]
+    .assert_eq(&units[0].text);
+    expect![[r#"
+        # Written by `windlass schedule install` for /srv/shop
+        [Unit]
+        Description=windlass: schedule nightly of /srv/shop, 0 2 * * *
+
+        [Timer]
+        OnCalendar=*-*-* 02:00:00 UTC
+        AccuracySec=1s
+        RandomizedDelaySec=600
+        FixedRandomDelay=yes
+        Persistent=yes
+
+        [Install]
+        WantedBy=timers.target
+    "#]]
+    .assert_eq(&units[1].text);
     assert!(is_ours(&units[0].text, Path::new("/srv/shop")));
     assert!(!is_ours(&units[0].text, Path::new("/srv/shop2")));
 }

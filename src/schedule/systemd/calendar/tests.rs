@@ -28,7 +28,19 @@ fn expressions_become_calendars() {
     .iter()
     .map(|cron| shown(cron, "UTC"))
     .collect();
-    expect![[r#""#]].assert_eq(&all.join("\n"));
+    expect![[r#"
+        *-*-* 02:00:00 UTC
+        Mon,Tue,Wed,Thu,Fri *-*-* 09,10,11,12,13,14,15,16,17:00,15,30,45:00 UTC
+        *-*-01,15 00:00:00 UTC
+        Fri *-*-* 00:00:00 UTC
+        Fri *-*-13 00:00:00 UTC
+        *-*~01 03:00:00 UTC
+        Fri *-*-08,09,10,11,12,13,14 03:00:00 UTC
+        Fri *-01,07~07/1 03:00:00 UTC
+        *-01-01 00:00:30 UTC
+        write "0 3 15W * *" as a systemd calendar: `W`, the nearest weekday, has no counterpart
+          hint: use `windlass schedule install --serve`, which knows it"#]]
+    .assert_eq(&all.join("\n"));
 }
 
 #[test]
