@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 mod again;
+mod backups;
 mod completions;
 mod demo;
 mod explain;
@@ -73,6 +74,7 @@ enum Command {
     Explain(explain::Args),
     Lint(lint::Args),
     Runs(runs::Args),
+    Backups(backups::Args),
     Schedule(schedule::Args),
     Serve(serve::Args),
     Steps(steps::Args),
@@ -125,6 +127,7 @@ fn dispatch(Cli { global, command }: Cli) -> Done {
         Command::Lint(args) => lint::run(args, &global),
         Command::Demo(args) => demo::run(args),
         Command::Runs(args) => runs::run(args, &global),
+        Command::Backups(args) => backups::run(args, &global),
         Command::Schedule(args) => schedule::run(args, &global),
         Command::Serve(args) => serve::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),

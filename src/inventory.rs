@@ -5,7 +5,7 @@ pub mod file;
 pub mod fold;
 mod ini;
 pub mod name;
-mod pattern;
+pub mod pattern;
 mod resolve;
 mod script;
 

@@ -52,6 +52,8 @@ pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;
 #[cfg(feature = "controller")]
+pub mod store;
+#[cfg(feature = "controller")]
 pub mod variables;
 
 #[cfg(all(test, feature = "controller"))]

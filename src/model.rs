@@ -9,6 +9,7 @@ pub mod failure;
 pub mod finding;
 pub mod host;
 pub mod job;
+pub mod keep;
 pub mod mode;
 pub mod nearest;
 pub mod op;

@@ -13,6 +13,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use stores::Stores;
+
+pub mod stores;
 
 /// What makes a folder a project.
 const MARKS: &[&str] = &["windlass.toml", "playbooks", "inventories"];
@@ -44,6 +47,8 @@ pub struct Config {
     pub schedules: Vec<Schedule>,
     /// Who can be told of it.
     pub channels: Vec<Channel>,
+    /// Where backups are kept, by name.
+    pub stores: Stores,
 }
 
 impl Project {
@@ -78,7 +83,7 @@ impl Project {
         }
         let mut project = Project { root, config: Config::default() };
         if project.root.join("windlass.toml").exists() {
-            project.config = Config::read(&project.read(Path::new("windlass.toml"))?)?;
+            project.config = Config::read(&project.read(Path::new("windlass.toml"))?, &project.root)?;
         }
         Ok(project)
     }
@@ -136,7 +141,7 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 impl Config {
-    fn read(source: &Arc<Source>) -> Result<Config, Diagnostics> {
+    fn read(source: &Arc<Source>, root: &Path) -> Result<Config, Diagnostics> {
         let node = Node::parse(source)?;
         let mut problems = Diagnostics::default();
         let mut keys = Keys::of(&node, "windlass.toml", &mut problems);
@@ -145,13 +150,14 @@ impl Config {
             keys.problem(Diagnostic::error("must be at least 1", node.place_of("forks")));
         }
         let (inventory, timeout) = (keys.strings("inventory"), keys.duration("timeout"));
-        let ssh = keys.node("ssh");
+        let (ssh, store) = (keys.node("ssh"), keys.node("store"));
         let (_schedules, _channels) = (keys.entries("schedule"), keys.entries("notify"));
         keys.finish();
         let ssh = ssh.map(|node| crate::inventory::file::ssh(node, &mut problems)).unwrap_or_default();
+        let stores = store.map(|node| stores::read(node, root, &mut problems)).unwrap_or_default();
         let channels = schedule::config::channels(&node, &mut problems);
         let schedules = schedule::config::schedules(&node, &channels, &mut problems);
-        problems.unless_errors(Config { forks, inventory, timeout, ssh, schedules, channels })
+        problems.unless_errors(Config { forks, inventory, timeout, ssh, schedules, channels, stores })
     }
 }
 

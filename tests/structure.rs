@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["tree", "audit"],
     &["step"],
     &["engine"],
-    &["agent", "agent_binary"],
+    &["agent", "agent_binary", "store"],
     &[
         "ssh",
         "project",

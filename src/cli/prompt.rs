@@ -1,5 +1,7 @@
 //! Asks the person at the keyboard.
 
+use std::io::IsTerminal;
+
 /// Asks for something that is not shown while it is typed; `None` without a terminal to ask on.
 pub fn secret(what: &str) -> Option<String> {
     if in_the_background() {
@@ -14,4 +16,15 @@ pub fn secret(what: &str) -> Option<String> {
 fn in_the_background() -> bool {
     let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };
     rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group != rustix::process::getpgrp())
+}
+
+/// Asks a question that is answered with yes or no; `None` without a terminal to ask on.
+pub fn confirm(question: &str) -> Option<bool> {
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    eprint!("{question} [y/N] ");
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed).ok()?;
+    Some(matches!(typed.trim().to_lowercase().as_str(), "y" | "yes"))
 }

@@ -26,6 +26,37 @@ pub fn select<'a>(
     problems.unless_errors(hosts)
 }
 
+/// Those of `names` that a pattern chooses by themselves, without an inventory: what is kept of hosts outlives them.
+pub fn among<'a>(pattern: &str, names: &[&'a str]) -> Result<BTreeSet<&'a str>, String> {
+    let (mut chosen, mut has_plain) = (BTreeSet::new(), false);
+    let matching = |term: &str| -> Result<BTreeSet<&'a str>, String> {
+        let matcher = Matcher::of(term)?;
+        Ok(names.iter().copied().filter(|name| matcher.matches(name)).collect())
+    };
+    let terms = terms(pattern);
+    for term in terms.iter().filter(|term| !term.starts_with(['&', '!', '@'])) {
+        chosen.extend(matching(term)?);
+        has_plain = true;
+    }
+    if !has_plain && !terms.iter().any(|term| term.starts_with('@')) {
+        chosen.extend(names);
+    }
+    for term in &terms {
+        match (term.strip_prefix('&'), term.strip_prefix('!')) {
+            (Some(term), _) => {
+                let other = matching(term)?;
+                chosen.retain(|name| other.contains(name));
+            }
+            (_, Some(term)) => {
+                let other = matching(term)?;
+                chosen.retain(|name| !other.contains(name));
+            }
+            _ => {}
+        }
+    }
+    Ok(chosen)
+}
+
 struct Chooser<'a> {
     inventory: &'a Inventory,
     project: &'a Project,

@@ -1,6 +1,6 @@
 //! `windlass schedule install` and `uninstall`: units for systemd, shown before they are written.
 
-use crate::cli::{Done, Stop, answer};
+use crate::cli::{Done, Stop, answer, prompt};
 use crate::model::{Doing, Failure, Result};
 use crate::project::Project;
 use crate::record;
@@ -8,7 +8,7 @@ use crate::schedule::files::Folder;
 use crate::schedule::systemd::{self, Site, Unit};
 use jiff::Timestamp;
 use std::fs;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub struct Args {
     /// With --serve: where metrics are served
     #[arg(long, value_name = "ADDRESS:PORT", requires = "serve")]
     listen: Option<SocketAddr>,
-    /// A folder that runs write to besides .windlass and fetched/, such as a store of backups; may be said again
+    /// A folder that runs write to besides .windlass, fetched/ and the stores of windlass.toml; may be said again
     #[arg(long, value_name = "DIR")]
     writable: Vec<PathBuf>,
     /// Print the units and stop
@@ -92,7 +92,9 @@ fn site(project: &Project, args: &Args) -> Result<Site, Stop> {
     }
     let program = std::env::current_exe().doing("find windlass's own program")?;
     let owner = fs::metadata(&root).doing(format!("look at {}", root.display()))?.uid();
-    let writable = args.writable.iter().map(|path| root.join(path)).collect();
+    let stores = project.config.stores.values().map(|store| store.url.as_str());
+    let folders = stores.filter(|url| !url.contains("://")).map(|folder| root.join(folder));
+    let writable = folders.chain(args.writable.iter().map(|path| root.join(path))).collect();
     Ok(Site { root, program, user: owner.to_string(), writable })
 }
 
@@ -184,14 +186,10 @@ fn make(changes: &Changes, whether: &Whether) -> Done {
 }
 
 fn agreed() -> Result<bool, Stop> {
-    if !std::io::stdin().is_terminal() {
+    prompt::confirm("go on?").ok_or_else(|| {
         let failure = Failure::new("ask whether to go on", "there is no terminal to ask on");
-        return Err(Stop::misused(failure.hint("say --yes, or --print to see the units")));
-    }
-    eprint!("go on? [y/N] ");
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).doing("read the answer")?;
-    Ok(line.trim().eq_ignore_ascii_case("y") || line.trim().eq_ignore_ascii_case("yes"))
+        Stop::misused(failure.hint("say --yes, or --print to see the units"))
+    })
 }
 
 /// Writes a unit whole or not at all.

@@ -1,0 +1,166 @@
+//! `windlass backups prune`: removes what no rule keeps, and what crashed takings left behind.
+
+use super::{Found, Which};
+use crate::cli::{Done, Global, Stop, answer, prompt};
+use crate::model::keep::Keep;
+use crate::model::{Failure, Result};
+use crate::project::Project;
+use crate::report::Format;
+use crate::report::style::{self, Style};
+use crate::store::{Entry, Store, Verdict};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Remove the backups that no rule keeps; never the newest whole one of a host and name
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    rule: Rule,
+    /// Only show what would go, and why the others stay
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Damaged ones go too
+    #[arg(long)]
+    damaged: bool,
+}
+
+/// What is kept, instead of what `keep` of the store says.
+#[derive(Clone, Debug, clap::Args)]
+struct Rule {
+    /// The newest N
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_last: u32,
+    /// The newest of each of N hours
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_hourly: u32,
+    /// The newest of each of N days
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_daily: u32,
+    /// The newest of each of N weeks
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_weekly: u32,
+    /// The newest of each of N months
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_monthly: u32,
+    /// The newest of each of N years
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_yearly: u32,
+    /// Where days begin, for example Europe/Lisbon [default: here]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+}
+
+/// A backup and what becomes of it.
+struct Judged {
+    store_name: String,
+    store: Store,
+    verdict: Verdict,
+}
+
+/// Shows, asks, removes.
+pub fn run(args: &Args, global: &Global) -> Done {
+    let project = global.open_project()?;
+    let judged = judge(args, &project)?;
+    let going: Vec<&Judged> = judged.iter().filter(|judged| !judged.verdict.is_kept()).collect();
+    match global.format() {
+        Format::Human => answer(&table(&judged, global.view(false).style))?,
+        _ => answer(&format!("{:#}\n", Value::Array(judged.iter().map(described).collect())))?,
+    };
+    if args.dry_run {
+        return Ok(0);
+    }
+    if !going.is_empty() && !args.yes && !asked(going.len())? {
+        return Ok(0);
+    }
+    for Judged { store, verdict, .. } in &going {
+        store.remove(&verdict.place.id)?;
+    }
+    let mut swept = 0;
+    for (_, store) in args.which.stores(&project)? {
+        swept += store.sweep()?.len();
+    }
+    eprintln!(
+        "removed {} of {} backups, and what {swept} unfinished ones had left",
+        going.len(),
+        judged.len()
+    );
+    Ok(0)
+}
+
+fn asked(count: usize) -> Result<bool, Stop> {
+    let question = format!("remove {count} backups for good?");
+    prompt::confirm(&question).ok_or_else(|| {
+        let failure = Failure::new("prune backups", "there is no terminal to ask on");
+        Stop::misused(failure.hint("--dry-run shows what would go; --yes does it without asking"))
+    })
+}
+
+fn judge(args: &Args, project: &Project) -> Result<Vec<Judged>, Stop> {
+    let mut groups: BTreeMap<(String, String, String), Vec<Found>> = BTreeMap::new();
+    for found in args.which.backups(project)? {
+        let place = &found.entry.place;
+        let group = (found.store_name.clone(), place.host.clone(), place.name.clone());
+        groups.entry(group).or_default().push(found);
+    }
+    let mut judged = Vec::new();
+    for ((store_name, ..), group) in groups {
+        let Some(store) = group.first().map(|found| found.store.clone()) else { continue };
+        let keep = args.rule.keep().unwrap_or_else(|| store.settings().keep.clone());
+        let damaged: Vec<_> = group.iter().filter(|found| found.entry.manifest.is_err()).collect();
+        let damaged: Vec<_> = damaged.into_iter().map(|found| found.entry.place.clone()).collect();
+        let entries: Vec<Entry> = group.into_iter().map(|found| found.entry).collect();
+        for mut verdict in Store::judge(&entries, &keep).map_err(Stop::misused)? {
+            if args.damaged && damaged.contains(&verdict.place) {
+                verdict.kept.clear();
+            }
+            judged.push(Judged { store_name: store_name.clone(), store: store.clone(), verdict });
+        }
+    }
+    Ok(judged)
+}
+
+impl Rule {
+    /// `None` when none of the counts was given.
+    fn keep(&self) -> Option<Keep> {
+        let keep = Keep {
+            last: self.keep_last,
+            hourly: self.keep_hourly,
+            daily: self.keep_daily,
+            weekly: self.keep_weekly,
+            monthly: self.keep_monthly,
+            yearly: self.keep_yearly,
+            timezone: self.timezone.clone(),
+        };
+        (!keep.is_empty()).then_some(keep)
+    }
+}
+
+fn table(judged: &[Judged], style: Style) -> String {
+    if judged.is_empty() {
+        return "there is no backup\n".to_string();
+    }
+    let rows = judged.iter().map(|judged| {
+        let (fate, why) = match judged.verdict.is_kept() {
+            true => ("keep", judged.verdict.kept.join(", ")),
+            false => ("remove", String::new()),
+        };
+        [judged.verdict.place.id.to_string(), judged.store_name.clone(), fate.to_string(), why]
+    });
+    let title = ["id", "store", "", "why"].map(str::to_string);
+    let rows: Vec<[String; 4]> = std::iter::once(title).chain(rows).collect();
+    style::table(&rows, style)
+}
+
+/// A backup in `backups prune --output json`: `id host name store keep why`.
+fn described(judged: &Judged) -> Value {
+    let place = &judged.verdict.place;
+    json!({
+        "id": place.id, "host": place.host, "name": place.name, "store": judged.store_name,
+        "keep": judged.verdict.is_kept(), "why": judged.verdict.kept,
+    })
+}

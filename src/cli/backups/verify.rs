@@ -1,0 +1,122 @@
+//! `windlass backups verify`: reads every byte of backups.
+
+use super::{Found, Which};
+use crate::cli::{Done, Global, Stop, answer};
+use crate::model::size::Size;
+use crate::model::{Failure, Result};
+use crate::report::style::Tone;
+use crate::report::{Format, Progress, escape};
+use crate::store::{Id, Identities, Verified};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// The exit code when a backup is damaged.
+const DAMAGED: u8 = 2;
+
+/// Read every byte of backups and compare it with what was written
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Ids, as `backups list` shows them
+    #[arg(value_name = "ID", required_unless_present_any = ["all", "latest"])]
+    ids: Vec<Id>,
+    /// All of them
+    #[arg(long, conflicts_with_all = ["ids", "latest"])]
+    all: bool,
+    /// The newest of each host and name
+    #[arg(long, conflicts_with = "ids")]
+    latest: bool,
+    /// A file with an age identity, to look into encrypted backups too; can be given more than once
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Reads them, and says which are damaged.
+pub fn run(args: &Args, global: &Global) -> Done {
+    let project = global.open_project()?;
+    let found = chosen(args, args.which.backups(&project)?)?;
+    let given = Identities::read(&args.identity).map_err(Stop::misused)?;
+    let mut all = Vec::new();
+    for found in &found {
+        let identities = if given.is_empty() { found.store.identities()? } else { given.clone() };
+        let bar = bar(found, global);
+        let progress = &mut |bytes| bar.inc(bytes);
+        let verified = found.store.verify(&found.entry.place, &identities, progress);
+        bar.finish_and_clear();
+        if global.format() == Format::Human {
+            answer(&told(&verified, global))?;
+        }
+        all.push(verified);
+    }
+    if global.format() != Format::Human {
+        answer(&format!("{:#}\n", Value::Array(all.iter().map(described).collect())))?;
+    }
+    Ok(if all.iter().all(Verified::is_whole) { 0 } else { DAMAGED })
+}
+
+fn chosen(args: &Args, mut found: Vec<Found>) -> Result<Vec<Found>, Stop> {
+    let missing = args.ids.iter().find(|id| !found.iter().any(|found| found.entry.place.id == **id));
+    if let Some(id) = missing {
+        let failure = Failure::new(format!("find backup {id}"), "it is in none of the stores");
+        return Err(Stop::misused(failure.hint("`windlass backups list` tells what there is")));
+    }
+    let mut seen = BTreeSet::new();
+    found.retain(|found| {
+        let place = &found.entry.place;
+        args.all
+            || args.ids.contains(&place.id)
+            || args.latest && seen.insert((found.store_name.clone(), place.host.clone(), place.name.clone()))
+    });
+    match found.is_empty() {
+        true => Err(Stop::misused(Failure::new("verify backups", "there is none"))),
+        false => Ok(found),
+    }
+}
+
+/// A line on a terminal that counts bytes; nothing elsewhere.
+fn bar(found: &Found, global: &Global) -> ProgressBar {
+    let (manifest, id) = (found.entry.manifest.as_ref().ok(), &found.entry.place.id);
+    let bytes = manifest.map_or(0, |manifest| manifest.plain_bytes());
+    let target = match global.progress() {
+        Progress::Bars(_) => ProgressDrawTarget::stderr(),
+        Progress::None | Progress::Lines(_) => ProgressDrawTarget::hidden(),
+    };
+    let style = ProgressStyle::with_template("{msg} {bar:20} {bytes} of {total_bytes}, {bytes_per_sec}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(bytes), target).with_style(style).with_message(id.to_string())
+}
+
+fn told(verified: &Verified, global: &Global) -> String {
+    let style = global.view(false).style;
+    let id = &verified.place.id;
+    let mut text = match (&verified.manifest, verified.is_whole()) {
+        (Some(manifest), true) => {
+            let size = Size(manifest.stored_bytes());
+            format!("{} {id}: {} parts, {size}\n", style.paint(Tone::Good, "whole  "), manifest.parts.len())
+        }
+        _ => format!("{} {id}\n", style.paint(Tone::Bad, "damaged")),
+    };
+    for problem in &verified.problems {
+        text += &format!("        {}: {}\n", escape::line(&problem.doing), escape::line(&problem.why));
+    }
+    if !verified.locked.is_empty() {
+        let parts = verified.locked.join(", ");
+        text += &format!(
+            "        encrypted, only the stored bytes were checked: {parts} (--identity FILE opens them)\n"
+        );
+    }
+    text
+}
+
+/// A backup in `backups verify --output json`: `id host name whole problems locked`; `locked` are the parts whose contents
+/// no identity opened.
+fn described(verified: &Verified) -> Value {
+    let problems = verified.problems.iter().map(|problem| format!("{}: {}", problem.doing, problem.why));
+    json!({
+        "id": verified.place.id, "host": verified.place.host, "name": verified.place.name,
+        "whole": verified.is_whole(), "problems": problems.collect::<Vec<_>>(), "locked": verified.locked,
+    })
+}

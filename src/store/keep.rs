@@ -1,0 +1,221 @@
+//! Which backups a rule keeps, and why: as restic's `forget` decides. Pure; only whole backups count, and the newest whole
+//! one of a host and name always stays.
+
+use super::Entry;
+use super::id::Place;
+use crate::model::keep::Keep;
+use crate::model::{Doing, Failure, Result};
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+
+/// What becomes of a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Which one.
+    pub place: Place,
+    /// Why it is kept; empty when it is not.
+    pub kept: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether it stays.
+    pub fn is_kept(&self) -> bool {
+        !self.kept.is_empty()
+    }
+}
+
+/// Counts down one of the rule's numbers over periods.
+struct Counter {
+    what: &'static str,
+    left: u32,
+    period: fn(&Zoned) -> String,
+    last: Option<String>,
+}
+
+/// The verdict on each of the backups of one host and name, newest first.
+pub fn judge(entries: &[Entry], keep: &Keep) -> Result<Vec<Verdict>> {
+    let zone = zone(keep)?;
+    let mut entries: Vec<&Entry> = entries.iter().collect();
+    entries.sort_by(|a, b| b.place.id.cmp(&a.place.id));
+    let oldest = entries.iter().rposition(|entry| entry.manifest.is_ok());
+    let mut counters = counters(keep);
+    let mut verdicts = Vec::new();
+    let mut seen_whole = false;
+    for (at, entry) in entries.into_iter().enumerate() {
+        let mut kept = Vec::new();
+        if entry.manifest.is_err() {
+            kept.push("damaged: it counts for no rule".to_string());
+        } else if keep.is_empty() {
+            kept.push("no rule says how many".to_string());
+        } else {
+            let taken = entry.place.id.taken().to_zoned(zone.clone());
+            let reasons = counters.iter_mut().filter_map(|counter| counter.keeps(&taken, Some(at) == oldest));
+            kept.extend(reasons);
+            if kept.is_empty() && !seen_whole {
+                kept.push("the newest that is whole".to_string());
+            }
+            seen_whole = true;
+        }
+        verdicts.push(Verdict { place: entry.place.clone(), kept });
+    }
+    Ok(verdicts)
+}
+
+fn zone(keep: &Keep) -> Result<TimeZone> {
+    match &keep.timezone {
+        None => Ok(TimeZone::system()),
+        Some(name) => {
+            let zone = TimeZone::get(name).doing("read the rule of what is kept");
+            zone.map_err(|failure: Failure| failure.hint("a time zone is called, for example, Europe/Lisbon"))
+        }
+    }
+}
+
+fn counters(keep: &Keep) -> Vec<Counter> {
+    let counter = |what, left, period: fn(&Zoned) -> String| Counter { what, left, period, last: None };
+    vec![
+        counter("last", keep.last, |taken| taken.timestamp().to_string()),
+        // The offset is in it, so that the hour that comes twice in autumn is two hours.
+        counter("hourly", keep.hourly, |taken| taken.strftime("%Y-%m-%d %H:00 %:z").to_string()),
+        counter("daily", keep.daily, |taken| taken.strftime("%Y-%m-%d").to_string()),
+        counter("weekly", keep.weekly, |taken| taken.strftime("%G-W%V").to_string()),
+        counter("monthly", keep.monthly, |taken| taken.strftime("%Y-%m").to_string()),
+        counter("yearly", keep.yearly, |taken| taken.strftime("%Y").to_string()),
+    ]
+}
+
+impl Counter {
+    /// Why this one is kept: it is the newest of its period, or the oldest of all while there is room, so that the history
+    /// is as long as it can be.
+    fn keeps(&mut self, taken: &Zoned, is_oldest: bool) -> Option<String> {
+        if self.left == 0 {
+            return None;
+        }
+        let period = (self.period)(taken);
+        // Two backups may be of one second, and are two all the same.
+        let is_new = self.what == "last" || self.last.as_ref() != Some(&period);
+        if !is_new && !is_oldest {
+            return None;
+        }
+        self.left -= 1;
+        self.last = Some(period.clone());
+        Some(match (self.what, is_new) {
+            ("last", _) => "last".to_string(),
+            (what, true) => format!("{what} {period}"),
+            (what, false) => format!("{what}, the oldest there is"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(taken: &str) -> Entry {
+        let place = Place::new("web", "n", taken.parse().unwrap()).unwrap();
+        // A manifest is only asked whether it is there.
+        Entry { manifest: Ok(super::super::tests::manifest(&place)), place }
+    }
+
+    /// The times that are kept, and why.
+    fn kept(taken: &[&str], keep: Keep) -> String {
+        let entries: Vec<Entry> = taken.iter().map(|taken| entry(taken)).collect();
+        let verdicts = judge(&entries, &keep).unwrap();
+        let line = |verdict: &Verdict| {
+            format!("{} {}\n", verdict.place.id.taken(), verdict.kept.join(", ")).replace(" \n", " -\n")
+        };
+        verdicts.iter().map(line).collect()
+    }
+
+    fn in_zone(zone: &str) -> Keep {
+        Keep { timezone: Some(zone.to_string()), ..Keep::default() }
+    }
+
+    #[test]
+    fn counts_the_newest_of_each_period() {
+        let taken = [
+            "2026-11-18T02:00:00Z",
+            "2026-11-19T02:00:00Z",
+            "2026-11-19T14:00:00Z",
+            "2026-11-20T02:00:00Z",
+            "2026-11-21T02:00:00Z",
+        ];
+        expect_test::expect![[r#"
+            2026-11-21T02:00:00Z last, daily 2026-11-21
+            2026-11-20T02:00:00Z daily 2026-11-20
+            2026-11-19T14:00:00Z daily 2026-11-19
+            2026-11-19T02:00:00Z -
+            2026-11-18T02:00:00Z -
+        "#]]
+        .assert_eq(&kept(&taken, Keep { last: 1, daily: 3, ..in_zone("UTC") }));
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_years_of_weeks_differ() {
+        let taken =
+            ["2026-12-27T12:00:00Z", "2026-12-28T12:00:00Z", "2027-01-03T12:00:00Z", "2027-01-04T12:00:00Z"];
+        expect_test::expect![[r#"
+            2027-01-04T12:00:00Z weekly 2027-W01, monthly 2027-01, yearly 2027
+            2027-01-03T12:00:00Z weekly 2026-W53
+            2026-12-28T12:00:00Z monthly 2026-12, yearly 2026
+            2026-12-27T12:00:00Z weekly 2026-W52
+        "#]]
+        .assert_eq(&kept(&taken, Keep { weekly: 9, monthly: 2, yearly: 2, ..in_zone("UTC") }));
+    }
+
+    #[test]
+    fn days_are_those_of_the_zone() {
+        let taken = ["2026-11-20T22:30:00Z", "2026-11-20T23:30:00Z", "2026-11-21T22:30:00Z"];
+        expect_test::expect![[r#"
+            2026-11-21T22:30:00Z daily 2026-11-21
+            2026-11-20T23:30:00Z -
+            2026-11-20T22:30:00Z daily 2026-11-20
+        "#]]
+        .assert_eq(&kept(&taken, Keep { daily: 2, ..in_zone("Europe/Berlin") }));
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_is_two_and_the_one_that_is_missing_is_none() {
+        let autumn = ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"];
+        expect_test::expect![[r#"
+            2026-10-25T02:30:00Z hourly 2026-10-25 03:00 +01:00
+            2026-10-25T01:30:00Z hourly 2026-10-25 02:00 +01:00
+            2026-10-25T00:30:00Z hourly 2026-10-25 02:00 +02:00
+        "#]]
+        .assert_eq(&kept(&autumn, Keep { hourly: 3, ..in_zone("Europe/Berlin") }));
+        let spring = ["2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"];
+        expect_test::expect![[r#"
+            2026-03-29T01:30:00Z hourly 2026-03-29 03:00 +02:00, daily 2026-03-29
+            2026-03-29T00:30:00Z hourly 2026-03-29 01:00 +01:00
+        "#]]
+        .assert_eq(&kept(&spring, Keep { hourly: 3, daily: 1, ..in_zone("Europe/Berlin") }));
+    }
+
+    #[test]
+    fn the_oldest_stays_while_there_is_room() {
+        let taken = ["2026-11-21T01:00:00Z", "2026-11-21T02:00:00Z", "2026-11-21T03:00:00Z"];
+        expect_test::expect![[r#"
+            2026-11-21T03:00:00Z daily 2026-11-21
+            2026-11-21T02:00:00Z -
+            2026-11-21T01:00:00Z daily, the oldest there is
+        "#]]
+        .assert_eq(&kept(&taken, Keep { daily: 7, ..in_zone("UTC") }));
+    }
+
+    #[test]
+    fn nothing_goes_without_a_rule_and_what_is_damaged_counts_for_none() {
+        let taken = ["2026-11-20T01:00:00Z", "2026-11-21T01:00:00Z"];
+        assert_eq!(kept(&taken, in_zone("UTC")).matches("no rule says how many").count(), 2);
+        let mut entries: Vec<Entry> = taken.iter().map(|taken| entry(taken)).collect();
+        entries[1].manifest = Err(Failure::new("read", "damaged"));
+        let verdicts = judge(&entries, &Keep { last: 1, ..in_zone("UTC") }).unwrap();
+        assert_eq!(verdicts[0].kept, ["damaged: it counts for no rule"]);
+        assert_eq!(verdicts[1].kept, ["last"]);
+    }
+
+    #[test]
+    fn a_zone_that_does_not_exist_is_told() {
+        let failure = judge(&[], &Keep { last: 1, ..in_zone("Europe/Atlantis") }).unwrap_err();
+        assert!(failure.hint.unwrap().contains("Europe/Lisbon"));
+    }
+}

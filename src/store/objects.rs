@@ -1,0 +1,278 @@
+//! A store in S3 or something like it. An object there appears whole or not at all, so `SHA256SUMS`, written last, is the
+//! entry. A marker shows that a backup is still being taken; a sweep believes it for a day.
+
+mod client;
+mod marker;
+mod ranges;
+mod runtime;
+mod upload;
+
+use super::backend::{Backend, Object, Sink, Taking};
+use super::id::Place;
+use super::sums::SUMS;
+use crate::model::{Failure, Result};
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use marker::Marker;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
+use runtime::wait;
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+pub use client::{SCHEME, open};
+
+/// Markers are below this name.
+const TAKING: &str = ".taking";
+
+/// What nobody has written to for so long is left over. A taking renews its marker far more often, and a server's clock
+/// and ours are at most minutes apart, since signatures would not be accepted otherwise.
+const LEFT_OVER: SignedDuration = SignedDuration::from_hours(24);
+
+/// The name of the text beside the backups.
+const README: &str = "README.md";
+
+/// What the server can do.
+pub trait Remote: ObjectStore + MultipartStore {}
+
+impl<T: ObjectStore + MultipartStore> Remote for T {}
+
+/// Objects below a prefix of a bucket.
+#[derive(Clone)]
+pub struct Objects {
+    remote: Arc<dyn Remote>,
+    prefix: Path,
+    url: String,
+}
+
+impl Objects {
+    /// Those of `remote` below `prefix`; `url` is what people call it.
+    pub fn new(remote: Arc<dyn Remote>, prefix: Path, url: String) -> Objects {
+        Objects { remote, prefix, url }
+    }
+
+    fn folder(&self, place: &Place) -> Path {
+        self.prefix.clone().join(place.host.as_str()).join(place.name.as_str()).join(place.id.as_str())
+    }
+
+    fn path(&self, place: &Place, name: &str) -> Path {
+        self.folder(place).join(name)
+    }
+
+    fn marker(&self, place: &Place) -> Path {
+        let taking = self.prefix.clone().join(TAKING).join(place.host.as_str());
+        taking.join(place.name.as_str()).join(place.id.as_str())
+    }
+
+    /// Every object below `folder`, with its path there.
+    fn below(&self, folder: &Path) -> Result<Vec<(String, ObjectMeta)>> {
+        let (remote, folder) = (self.remote.clone(), folder.clone());
+        let listed = wait(async move {
+            let mut found = Vec::new();
+            let mut listing = remote.list(Some(&folder));
+            while let Some(meta) = listing.next().await {
+                let meta = meta?;
+                let parts = meta.location.prefix_match(&folder);
+                let parts: Vec<String> = parts
+                    .map(|parts| parts.map(|part| part.as_ref().to_string()).collect())
+                    .unwrap_or_default();
+                found.push((parts.join("/"), meta));
+            }
+            Ok(found)
+        });
+        listed.map_err(|error| client::refused(&format!("list {}", self.url), &error))
+    }
+
+    fn delete(&self, path: Path) -> Result<()> {
+        let doing = format!("remove {path} from {}", self.url);
+        let remote = self.remote.clone();
+        match wait(async move { remote.delete(&path).await }) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(client::refused(&doing, &error)),
+        }
+    }
+
+    fn put(&self, path: Path, bytes: Vec<u8>) -> Result<(), object_store::Error> {
+        let remote = self.remote.clone();
+        wait(async move { remote.put(&path, PutPayload::from(bytes)).await.map(|_| ()) })
+    }
+
+    /// Removes what lies in a backup's folder: the entry first.
+    fn clear(&self, place: &Place) -> Result<()> {
+        self.delete(self.path(place, SUMS))?;
+        for (name, meta) in self.below(&self.folder(place))? {
+            if name != SUMS {
+                self.delete(meta.location)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Backend for Objects {
+    fn describe(&self) -> String {
+        self.url.clone()
+    }
+
+    fn places(&self) -> Result<Vec<Place>> {
+        let sums = |path: String| Place::of_path(path.strip_suffix(SUMS)?.strip_suffix('/')?);
+        Ok(self.below(&self.prefix)?.into_iter().filter_map(|(path, _)| sums(path)).collect())
+    }
+
+    fn holds(&self, place: &Place) -> Result<bool> {
+        let (remote, path) = (self.remote.clone(), self.path(place, SUMS));
+        match wait(async move { remote.head(&path).await }) {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(client::refused(&format!("find backup {} in {}", place.id, self.url), &error)),
+        }
+    }
+
+    fn objects(&self, place: &Place) -> Result<Vec<Object>> {
+        let below = self.below(&self.folder(place))?;
+        Ok(below.into_iter().map(|(name, meta)| Object { name, size: meta.size }).collect())
+    }
+
+    fn read(&self, place: &Place, name: &str) -> Result<Box<dyn Read + Send>> {
+        Ok(Box::new(ranges::Ranges::new(self.remote.clone(), self.path(place, name))))
+    }
+
+    fn begin(&self, place: &Place) -> Result<Arc<dyn Taking>> {
+        let doing = format!("begin a backup in {}", self.url);
+        let marker = Marker::begin(self.remote.clone(), self.marker(place));
+        let marker = marker.map_err(|error| client::refused(&doing, &error))?;
+        let taking = TakingObjects {
+            objects: self.clone(),
+            place: place.clone(),
+            marker: Arc::new(marker),
+            written: Arc::default(),
+            is_committed: AtomicBool::new(false),
+        };
+        Ok(Arc::new(taking))
+    }
+
+    fn remove(&self, place: &Place) -> Result<()> {
+        self.clear(place)
+    }
+
+    fn sweep(&self) -> Result<Vec<String>> {
+        let before = Timestamp::now() - LEFT_OVER;
+        self.sweep_before(before)
+    }
+
+    fn prepare(&self, readme: &str) -> Result<()> {
+        let path = self.prefix.clone().join(README);
+        let (remote, there) = (self.remote.clone(), path.clone());
+        let found = wait(async move { remote.get(&there).await?.bytes().await });
+        match found {
+            Ok(bytes) if bytes == readme.as_bytes() => Ok(()),
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => self
+                .put(path, readme.as_bytes().to_vec())
+                .map_err(|error| client::refused(&format!("write to {}", self.url), &error)),
+            Err(error) => Err(client::refused(&format!("open the store {}", self.url), &error)),
+        }
+    }
+}
+
+impl Objects {
+    /// Removes what is in no catalogue and was last written to before `before`.
+    pub(super) fn sweep_before(&self, before: Timestamp) -> Result<Vec<String>> {
+        let mut folders: BTreeMap<Place, Folder> = BTreeMap::new();
+        for (path, meta) in self.below(&self.prefix)? {
+            let marker = path.strip_prefix(TAKING).and_then(|path| path.strip_prefix('/'));
+            let place = match marker {
+                Some(place) => Place::of_path(place),
+                None => path.rsplit_once('/').and_then(|(folder, _)| Place::of_path(folder)),
+            };
+            let Some(place) = place else { continue };
+            let folder = folders.entry(place).or_default();
+            folder.newest = folder.newest.max(Some(meta.last_modified.timestamp()));
+            folder.is_whole |= marker.is_none() && path.ends_with(&format!("/{SUMS}"));
+            folder.marker = folder.marker.take().or(marker.is_some().then_some(meta.location));
+        }
+        let mut swept = Vec::new();
+        for (place, folder) in folders {
+            if folder.newest >= Some(before.as_second()) || (folder.is_whole && folder.marker.is_none()) {
+                continue;
+            }
+            if !folder.is_whole {
+                self.clear(&place)?;
+                swept.push(place.id.to_string());
+            }
+            if let Some(marker) = folder.marker {
+                marker::abort(&self.remote, &marker);
+                self.delete(marker)?;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+/// What a sweep finds of one backup.
+#[derive(Default)]
+struct Folder {
+    /// Seconds since 1970.
+    newest: Option<i64>,
+    is_whole: bool,
+    marker: Option<Path>,
+}
+
+/// A backup that is being written to objects.
+struct TakingObjects {
+    objects: Objects,
+    place: Place,
+    marker: Arc<Marker>,
+    /// What has been written so far, with its size.
+    written: Arc<Mutex<BTreeMap<String, u64>>>,
+    is_committed: AtomicBool,
+}
+
+impl Taking for TakingObjects {
+    fn create(&self, name: &str) -> io::Result<Box<dyn Sink>> {
+        let path = self.objects.path(&self.place, name);
+        let (marker, written) = (self.marker.clone(), self.written.clone());
+        Ok(Box::new(upload::Upload::new(self.objects.remote.clone(), path, name, marker, written)))
+    }
+
+    fn commit(&self, sums: &str) -> io::Result<()> {
+        self.check().map_err(|failure| io::Error::other(failure.why))?;
+        let path = self.objects.path(&self.place, SUMS);
+        self.objects.put(path, sums.as_bytes().to_vec()).map_err(client::io)?;
+        self.is_committed.store(true, Ordering::SeqCst);
+        self.marker.end();
+        Ok(())
+    }
+}
+
+impl TakingObjects {
+    /// Whether everything that was written is still there: nobody has swept it.
+    fn check(&self) -> Result<()> {
+        let found = self.objects.objects(&self.place)?;
+        let found: BTreeMap<String, u64> =
+            found.into_iter().map(|object| (object.name, object.size)).collect();
+        let written = self.written.lock().map_err(|_| Failure::new("commit", "a thread of it died"))?;
+        match found == *written {
+            true => Ok(()),
+            false => Err(Failure::new("commit", "the store no longer holds what was written to it")),
+        }
+    }
+}
+
+impl Drop for TakingObjects {
+    fn drop(&mut self) {
+        if self.is_committed.load(Ordering::SeqCst) {
+            return;
+        }
+        let (objects, place, marker) = (self.objects.clone(), self.place.clone(), self.marker.clone());
+        // On a thread of its own: whoever drops this may not wait. What it cannot remove, a sweep does.
+        std::thread::spawn(move || {
+            marker.abort();
+            if objects.clear(&place).is_ok() {
+                marker.end();
+            }
+        });
+    }
+}
