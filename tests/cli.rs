@@ -38,6 +38,7 @@ fn help_lists_the_subcommands() {
           explain      Explain where a value comes from
           lint         Check inventories, playbooks and templates without connecting
           runs         Look at earlier runs
+          backups      Look at backups: list, check, thin out
           schedule     Run playbooks at times of the day: the [schedule.NAME] tables of windlass.toml
           serve        Run schedules when they come due, until it is asked to end
           steps        Show the step kinds, or the keys and an example of one

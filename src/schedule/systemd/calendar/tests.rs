@@ -46,7 +46,16 @@ fn expressions_become_calendars() {
 #[test]
 fn what_systemd_would_leave_out_is_written_out() {
     let nightly = shown("30 2 * * *", "Europe/Berlin");
-    expect![[r#""#]].assert_eq(&nightly.lines().take(4).collect::<Vec<_>>().join("\n"));
+    expect![[r#"
+        *-*-* 02:30:00 Europe/Berlin
+        2026-03-29 01:00:00 UTC
+        2027-03-28 01:00:00 UTC
+        2028-03-26 01:00:00 UTC"#]]
+    .assert_eq(&nightly.lines().take(4).collect::<Vec<_>>().join("\n"));
     let often = shown("*/20 * * * *", "Europe/Berlin");
-    expect![[r#""#]].assert_eq(&often.lines().take(3).collect::<Vec<_>>().join("\n"));
+    expect![[r#"
+        *-*-* *:00,20,40:00 Europe/Berlin
+        2026-10-25 01:00,20,40:00 UTC
+        2027-10-31 01:00,20,40:00 UTC"#]]
+    .assert_eq(&often.lines().take(3).collect::<Vec<_>>().join("\n"));
 }
