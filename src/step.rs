@@ -194,6 +194,17 @@ kinds![
     // system
     package::Package,
     service::Service,
+    user::User,
+    group::Group,
+    authorized_key::AuthorizedKey,
+    sudoers::Sudoers,
+    cron::Cron,
+    timer::Timer,
+    sysctl::Sysctl,
+    hostname::Hostname,
+    timezone::Timezone,
+    swap::Swap,
+    mount::Mount,
     // run and check
     command::Command,
     script::Script,

@@ -36,10 +36,14 @@ use crate::model::{Failure, Result};
 use backend::Backend;
 use folder::Folder;
 use sealed::Recipients;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 /// For the people who find a store without windlass.
 const README: &str = include_str!("store/README.md");
+
+/// How many manifests are read at once: each is a few short waits for a server.
+const READERS: usize = 8;
 
 /// A place that backups are kept in. Cheap to clone. Its functions wait; from async code call those that are not async
 /// on a thread of their own.
@@ -103,10 +107,27 @@ impl Store {
 
     /// Every backup in the catalogue, oldest first; damaged ones with what is wrong.
     pub fn list(&self) -> Result<Vec<Entry>> {
+        self.list_those(|_| true)
+    }
+
+    /// Those of the backups in the catalogue whose place is wanted; of the others nothing is read.
+    pub fn list_those(&self, wanted: impl Fn(&Place) -> bool) -> Result<Vec<Entry>> {
         let mut places = self.backend.places()?;
+        places.retain(wanted);
         places.sort_by(|a, b| a.id.cmp(&b.id));
-        let entry = |place: Place| Entry { manifest: read::manifest(&*self.backend, &place), place };
-        Ok(places.into_iter().map(entry).collect())
+        let share = places.len().div_ceil(READERS).max(1);
+        let read =
+            |place: &Place| Entry { manifest: read::manifest(&*self.backend, place), place: place.clone() };
+        Ok(std::thread::scope(|scope| {
+            let shares = places.chunks(share);
+            let threads = shares.map(|share| scope.spawn(|| share.iter().map(read).collect::<Vec<_>>()));
+            let threads: Vec<_> = threads.collect();
+            // A thread that panicked panics here too.
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap_or_else(|why| resume_unwind(why)))
+                .collect()
+        }))
     }
 
     /// Reads every byte of a backup, and opens it where the identities can. `progress` is told how many bytes were read
@@ -120,15 +141,16 @@ impl Store {
         keep::judge(entries, keep)
     }
 
-    /// Removes what the rule does not keep of a host's backups of one name. Returns what that was. For after a commit.
+    /// Removes what the rule does not keep of a host's backups of one name, and sweeps. Returns the backups that went. For
+    /// after a commit.
     pub fn apply_keep(&self, host: &str, name: &str, keep: &Keep) -> Result<Vec<Id>> {
-        let mut entries = self.list()?;
-        entries.retain(|entry| entry.place.host == host && entry.place.name == name);
+        let entries = self.list_those(|place| place.host == host && place.name == name)?;
         let mut removed = Vec::new();
         for verdict in keep::judge(&entries, keep)?.into_iter().filter(|verdict| !verdict.is_kept()) {
             self.backend.remove(&verdict.place)?;
             removed.push(verdict.place.id);
         }
+        self.sweep()?;
         Ok(removed)
     }
 

@@ -71,6 +71,7 @@ pub fn apply(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
         perform::change(host, op, &TestAssets)?;
         if let Op::Run(run) = op {
             host.suppose(run);
+            run.effects.iter().try_for_each(|effect| host.take_effect(effect))?;
         }
         host.settle();
         if !is_memory(op) {

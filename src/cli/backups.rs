@@ -4,7 +4,7 @@ use super::{Done, Global, Stop};
 use crate::inventory::{Inventory, pattern};
 use crate::model::{Failure, Result};
 use crate::project::Project;
-use crate::store::{Entry, Store};
+use crate::store::{Entry, Place, Store};
 use clap::Subcommand;
 
 mod list;
@@ -69,34 +69,33 @@ impl Which {
     /// The backups that are meant, newest first.
     pub fn backups(&self, project: &Project) -> Result<Vec<Found>, Stop> {
         let mut found = Vec::new();
+        let groups = self.groups(project)?;
         for (store_name, store) in self.stores(project)? {
-            let entries = store.list()?;
+            let entries = store.list_those(|place| self.wants(place, &groups))?;
             found.extend(entries.into_iter().map(|entry| Found {
                 store_name: store_name.clone(),
                 store: store.clone(),
                 entry,
             }));
         }
-        let hosts: Vec<&str> = found.iter().map(|found| found.entry.place.host.as_str()).collect();
-        let chosen = self.hosts_among(&hosts, project)?;
-        found.retain(|found| chosen.contains(&found.entry.place.host));
-        found.retain(|found| self.name.as_ref().is_none_or(|name| *name == found.entry.place.name));
         found.sort_by(|a, b| b.entry.place.id.cmp(&a.entry.place.id));
         Ok(found)
     }
 
-    /// Those of the hosts that are meant: by their own names, or by the inventory's groups.
-    fn hosts_among(&self, hosts: &[&str], project: &Project) -> Result<Vec<String>, Stop> {
-        let Some(wanted) = &self.hosts else { return Ok(hosts.iter().map(ToString::to_string).collect()) };
-        let doing = || format!("choose the hosts `{wanted}`");
+    fn wants(&self, place: &Place, groups: &[String]) -> bool {
         let by_name =
-            pattern::among(wanted, hosts).map_err(|why| Stop::misused(Failure::new(doing(), why)))?;
-        let mut chosen: Vec<String> = by_name.into_iter().map(str::to_string).collect();
-        if let Ok(inventory) = Inventory::load(project, &[])
-            && let Ok(of_groups) = inventory.select(wanted, project)
-        {
-            chosen.extend(of_groups.iter().map(|host| host.name.to_string()));
-        }
-        Ok(chosen)
+            |wanted: &String| pattern::among(wanted, &[&place.host]).is_ok_and(|found| !found.is_empty());
+        let host = self.hosts.as_ref().is_none_or(|wanted| by_name(wanted) || groups.contains(&place.host));
+        host && self.name.as_ref().is_none_or(|name| *name == place.name)
+    }
+
+    /// The hosts that the pattern chooses by the inventory's groups, where there is one that it fits.
+    fn groups(&self, project: &Project) -> Result<Vec<String>, Stop> {
+        let Some(wanted) = &self.hosts else { return Ok(Vec::new()) };
+        let wrong = |why| Stop::misused(Failure::new(format!("choose the hosts `{wanted}`"), why));
+        pattern::among(wanted, &[]).map_err(wrong)?;
+        let inventory = Inventory::load(project, &[]);
+        let chosen = inventory.as_ref().ok().and_then(|inventory| inventory.select(wanted, project).ok());
+        Ok(chosen.unwrap_or_default().iter().map(|host| host.name.to_string()).collect())
     }
 }

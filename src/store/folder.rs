@@ -86,6 +86,8 @@ impl Backend for Folder {
 
     fn begin(&self, place: &Place) -> Result<Arc<dyn Taking>> {
         let doing = format!("begin a backup in {}", self.root.display());
+        // What earlier ones left is only in the way; `prune` tells when it cannot be removed.
+        let _swept_or_not = self.sweep();
         let begun = || -> io::Result<TakingFolder> {
             make_folder(&self.taking())?;
             let folder = self.taking().join(place.id.as_str());
@@ -141,10 +143,15 @@ impl Backend for Folder {
                 return Ok(());
             }
             make_folder(&self.taking())?;
-            let temporary = tempfile::NamedTempFile::new_in(self.taking())?;
-            temporary.as_file().write_all(readme.as_bytes())?;
-            temporary.as_file().sync_all()?;
-            temporary.persist(&path).map_err(|error| error.error)?;
+            let folder = self.taking().join(format!("readme-{:08x}", rand::random::<u32>()));
+            let _lock = Lock::take(&folder)?;
+            DirBuilder::new().mode(0o700).create(&folder)?;
+            let temporary = folder.join(README);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            file.write_all(readme.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            fs::remove_dir(&folder)?;
             sync(Some(&self.root))
         };
         write().map_err(|error| {

@@ -4,6 +4,7 @@
 mod client;
 mod marker;
 mod ranges;
+pub mod remote;
 mod runtime;
 mod upload;
 
@@ -11,12 +12,10 @@ use super::backend::{Backend, Object, Sink, Taking};
 use super::id::Place;
 use super::sums::SUMS;
 use crate::model::{Failure, Result};
-use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use marker::Marker;
-use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{GetOptions, ObjectMeta};
 use runtime::wait;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -24,6 +23,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use client::{SCHEME, open};
+use remote::Remote;
+use upload::{PIECES, Pieces};
 
 /// Markers are below this name.
 const TAKING: &str = ".taking";
@@ -35,23 +36,20 @@ const LEFT_OVER: SignedDuration = SignedDuration::from_hours(24);
 /// The name of the text beside the backups.
 const README: &str = "README.md";
 
-/// What the server can do.
-pub trait Remote: ObjectStore + MultipartStore {}
-
-impl<T: ObjectStore + MultipartStore> Remote for T {}
-
 /// Objects below a prefix of a bucket.
 #[derive(Clone)]
 pub struct Objects {
     remote: Arc<dyn Remote>,
     prefix: Path,
     url: String,
+    /// Large objects are written so.
+    pub(super) pieces: Pieces,
 }
 
 impl Objects {
     /// Those of `remote` below `prefix`; `url` is what people call it.
     pub fn new(remote: Arc<dyn Remote>, prefix: Path, url: String) -> Objects {
-        Objects { remote, prefix, url }
+        Objects { remote, prefix, url, pieces: PIECES }
     }
 
     fn folder(&self, place: &Place) -> Path {
@@ -69,35 +67,25 @@ impl Objects {
 
     /// Every object below `folder`, with its path there.
     fn below(&self, folder: &Path) -> Result<Vec<(String, ObjectMeta)>> {
-        let (remote, folder) = (self.remote.clone(), folder.clone());
-        let listed = wait(async move {
-            let mut found = Vec::new();
-            let mut listing = remote.list(Some(&folder));
-            while let Some(meta) = listing.next().await {
-                let meta = meta?;
-                let parts = meta.location.prefix_match(&folder);
-                let parts: Vec<String> = parts
-                    .map(|parts| parts.map(|part| part.as_ref().to_string()).collect())
-                    .unwrap_or_default();
-                found.push((parts.join("/"), meta));
-            }
-            Ok(found)
-        });
-        listed.map_err(|error| client::refused(&format!("list {}", self.url), &error))
+        let listed = wait(self.remote.clone().list(folder.clone()));
+        let listed = listed.map_err(|error| client::refused(&format!("list {}", self.url), &error))?;
+        let inside = |meta: &ObjectMeta| {
+            let parts = meta.location.prefix_match(folder)?;
+            Some(parts.map(|part| part.as_ref().to_string()).collect::<Vec<_>>().join("/"))
+        };
+        Ok(listed.into_iter().filter_map(|meta| Some((inside(&meta)?, meta))).collect())
     }
 
     fn delete(&self, path: Path) -> Result<()> {
         let doing = format!("remove {path} from {}", self.url);
-        let remote = self.remote.clone();
-        match wait(async move { remote.delete(&path).await }) {
+        match wait(self.remote.clone().delete(path)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(client::refused(&doing, &error)),
         }
     }
 
     fn put(&self, path: Path, bytes: Vec<u8>) -> Result<(), object_store::Error> {
-        let remote = self.remote.clone();
-        wait(async move { remote.put(&path, PutPayload::from(bytes)).await.map(|_| ()) })
+        wait(self.remote.clone().put(path, bytes.into()))
     }
 
     /// Removes what lies in a backup's folder: the entry first.
@@ -123,8 +111,8 @@ impl Backend for Objects {
     }
 
     fn holds(&self, place: &Place) -> Result<bool> {
-        let (remote, path) = (self.remote.clone(), self.path(place, SUMS));
-        match wait(async move { remote.head(&path).await }) {
+        let only_whether = GetOptions { head: true, ..GetOptions::default() };
+        match wait(self.remote.clone().get(self.path(place, SUMS), only_whether)) {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(client::refused(&format!("find backup {} in {}", place.id, self.url), &error)),
@@ -165,10 +153,8 @@ impl Backend for Objects {
 
     fn prepare(&self, readme: &str) -> Result<()> {
         let path = self.prefix.clone().join(README);
-        let (remote, there) = (self.remote.clone(), path.clone());
-        let found = wait(async move { remote.get(&there).await?.bytes().await });
-        match found {
-            Ok(bytes) if bytes == readme.as_bytes() => Ok(()),
+        match wait(self.remote.clone().get(path.clone(), GetOptions::default())) {
+            Ok((_, bytes)) if bytes == readme.as_bytes() => Ok(()),
             Ok(_) | Err(object_store::Error::NotFound { .. }) => self
                 .put(path, readme.as_bytes().to_vec())
                 .map_err(|error| client::refused(&format!("write to {}", self.url), &error)),
@@ -234,7 +220,8 @@ impl Taking for TakingObjects {
     fn create(&self, name: &str) -> io::Result<Box<dyn Sink>> {
         let path = self.objects.path(&self.place, name);
         let (marker, written) = (self.marker.clone(), self.written.clone());
-        Ok(Box::new(upload::Upload::new(self.objects.remote.clone(), path, name, marker, written)))
+        let (remote, pieces) = (self.objects.remote.clone(), self.objects.pieces);
+        Ok(Box::new(upload::Upload::new(remote, path, name, marker, written, pieces)))
     }
 
     fn commit(&self, sums: &str) -> io::Result<()> {

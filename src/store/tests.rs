@@ -1,5 +1,10 @@
 //! Stores in a temporary directory: what goes in comes out, and nothing that is not whole is ever there.
 
+mod conformance;
+mod crash;
+mod damage;
+mod hostile;
+
 use super::*;
 use crate::model::digest::Digest;
 use bytes::Bytes;

@@ -78,6 +78,26 @@ impl<'a> Lines<'a> {
         self.lines.splice(index..index, new);
     }
 
+    /// Puts a line behind the last one.
+    pub fn push(&mut self, new: &str) {
+        self.insert(self.lines.len(), [new]);
+    }
+
+    /// The index of the first line of which `is_it` is true.
+    pub fn position(&self, is_it: impl Fn(&str) -> bool) -> Option<usize> {
+        self.lines.iter().position(|line| is_it(body(line)))
+    }
+
+    /// The index of the last line of which `is_it` is true.
+    pub fn last_position(&self, is_it: impl Fn(&str) -> bool) -> Option<usize> {
+        self.lines.iter().rposition(|line| is_it(body(line)))
+    }
+
+    /// The line at `index`, without its ending.
+    pub fn get(&self, index: usize) -> Option<&str> {
+        self.lines.get(index).map(|line| body(line))
+    }
+
     /// Gives the line at `index` another text; it keeps its ending, or that it has none.
     pub fn replace(&mut self, index: usize, new: &str) {
         let line = &self.lines[index];

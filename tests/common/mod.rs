@@ -47,6 +47,10 @@ impl Lab {
         let folder = std::env::var_os("WINDLASS_LAB")
             .map(PathBuf::from)
             .expect("this test needs the lab: use ./tests/run, or tests/lab/up and WINDLASS_LAB=target/lab");
+        Lab::at(folder)
+    }
+
+    fn at(folder: PathBuf) -> Lab {
         let path = folder.join("lab.json");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| {
             panic!("no lab is up: {}: {error} (use ./tests/run, or tests/lab/up)", path.display())
@@ -83,6 +87,14 @@ impl Lab {
         })
     }
 
+    /// So many hosts as a provider hands them out, `fresh1` and so on, for this test alone until dropped.
+    pub fn fresh(&self, count: usize) -> Fresh {
+        let lock = self.lock("fresh");
+        start_fresh(&self.folder, count);
+        let lab = Lab::at(self.folder.join("fresh"));
+        Fresh { lab, beside: self.folder.clone(), _lock: lock }
+    }
+
     pub fn known_hosts(&self) -> PathBuf {
         self.folder.join("known_hosts")
     }
@@ -103,11 +115,42 @@ impl Lab {
 
     /// A file lock: it holds between processes (nextest gives each test its own) and goes when its holder dies.
     fn lock(&self, name: &str) -> File {
-        let path = self.folder.join("locks").join(name);
+        let folder = self.folder.join("locks");
+        fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let path = folder.join(name);
         let file = File::create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         file.lock().unwrap_or_else(|error| panic!("lock {}: {error}", path.display()));
         file
     }
+}
+
+/// Hosts as a provider hands them out. They go when this is dropped.
+#[derive(Debug)]
+pub struct Fresh {
+    pub lab: Lab,
+    beside: PathBuf,
+    _lock: File,
+}
+
+impl Fresh {
+    /// All of them, by number.
+    pub fn hosts(&self) -> Vec<Host> {
+        let mut names: Vec<&String> = self.lab.record.hosts.keys().collect();
+        names.sort_by_key(|name| (name.len(), name.to_string()));
+        names.into_iter().map(|name| self.lab.host(name)).collect()
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        start_fresh(&self.beside, 0);
+    }
+}
+
+fn start_fresh(lab: &Path, count: usize) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/fresh");
+    let finished = finish(Command::new(script).arg(count.to_string()).env("WINDLASS_LAB", lab));
+    assert!(finished.code == 0 || std::thread::panicking(), "tests/lab/fresh {count}: {finished:?}");
 }
 
 /// A lab host, held by this test until dropped.

@@ -43,6 +43,12 @@ impl Told {
         Told { code: finished.code, events, stderr: finished.stderr }
     }
 
+    /// The run's name.
+    pub fn run(&self) -> String {
+        let first = self.events.first().unwrap_or_else(|| panic!("nothing was told: {self:?}"));
+        text(first, "run").to_owned()
+    }
+
     /// How the run ended there: `changed`.
     pub fn outcome(&self, host: &str) -> &str {
         self.one("host_ended", host)["outcome"].as_str().expect("an outcome is a word")

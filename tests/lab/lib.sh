@@ -41,6 +41,9 @@ install_packages() {
   command -v ip >/dev/null || missing+=(iproute2)
   command -v npm >/dev/null || missing+=(npm)
   command -v flock >/dev/null || missing+=(util-linux)
+  command -v age >/dev/null || missing+=(age)
+  command -v zstd >/dev/null || missing+=(zstd)
+  command -v strace >/dev/null || missing+=(strace)
   [ ${#missing[@]} = 0 ] && return
   say "installing ${missing[*]}"
   # policy-rc.d is not needed here: without systemd as PID 1 nothing is started, and with it dockerd should be.
@@ -92,4 +95,43 @@ remove_hosts() {
   # shellcheck disable=SC2086  # One word per container identifier.
   [ -z "$left" ] || docker_ rm -f -v $left >/dev/null
   docker_ network ls -q --filter "label=$label" | while read -r id; do docker_ network rm "$id" >/dev/null; done
+}
+
+container() { printf '%s-%s' "$network" "$1"; }
+
+# A host may be given a fixed address only in a network whose subnet is named, and an address must survive a reboot. So
+# docker is asked for a free subnet first, and the network is made again with it. The next `up` tries the same subnet.
+make_network() {
+  local subnet
+  subnet=$(cat "$state/subnet" 2>/dev/null || true)
+  if [ -z "$subnet" ] || ! create_network "$subnet" 2>/dev/null; then
+    docker_ network create --label "$label" "$network" >/dev/null
+    subnet=$(docker_ network inspect --format '{{(index .IPAM.Config 0).Subnet}}' "$network")
+    docker_ network rm "$network" >/dev/null
+    create_network "$subnet"
+  fi
+  printf '%s\n' "$subnet" >"$state/subnet"
+  prefix=${subnet%.*}
+}
+
+create_network() { docker_ network create --label "$label" --subnet "$1" "$network" >/dev/null; }
+
+# What follows needs a function `address` of the one who sources this.
+run_host() {
+  local host=$1
+  shift
+  docker_ run -d --name "$(container "$host")" --hostname "$host" --label "$label" --label "windlass.host=$host" --label "windlass.${host%%[0-9]*}" \
+    --network "$network" --ip "$(address "$host")" -v "$state/seeds/$host:/usr/lib/lab/seed:ro" "$@" >/dev/null
+}
+
+# A host and its image, with systemd as PID 1 and a place for a nested dockerd, without --privileged: some machines lack a
+# capability that it asks for. The restart policy makes `reboot` in the host come back, as a machine does.
+start_machine() {
+  local options=() capability
+  for capability in SYS_ADMIN NET_ADMIN SYS_PTRACE DAC_READ_SEARCH SYS_NICE SYS_TIME IPC_LOCK SYSLOG LINUX_IMMUTABLE \
+    SYS_CHROOT MKNOD AUDIT_CONTROL; do options+=(--cap-add "$capability"); done
+  if [ -e /sys/fs/cgroup/cgroup.controllers ]; then options+=(--cgroupns private); else options+=(-v /sys/fs/cgroup:/sys/fs/cgroup:rw); fi
+  run_host "$1" "${options[@]}" --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+    --security-opt systempaths=unconfined --tmpfs /run:exec --tmpfs /run/lock -v /var/lib/docker -e container=docker \
+    --restart unless-stopped --stop-signal SIGRTMIN+3 "$2" /usr/lib/lab/boot /sbin/init
 }

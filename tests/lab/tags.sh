@@ -17,3 +17,5 @@ debootstrap_tag=$image:debootstrap-$debootstrap_digest
 base_tag=$image:base-$recipe_digest
 full_tag=$image:full-$recipe_digest
 small_tag=$image:small-$recipe_digest
+fresh_digest=$({ printf '%s ' "$debootstrap_digest"; cat "$lab_dir"/vps/* "$lab_dir/image/boot"; } | digest)
+fresh_tag=$image:fresh-$fresh_digest

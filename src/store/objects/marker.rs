@@ -3,8 +3,8 @@
 
 use super::Remote;
 use super::runtime::{spawn, wait};
+use object_store::GetOptions;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Marker {
                 tokio::time::sleep(RENEWED).await;
                 let text = text(&locked(&begun));
                 // The next time may be luckier; a day without any is what it takes to be swept.
-                let _tried_again = beating.put(&there, PutPayload::from(text)).await;
+                let _tried_again = beating.clone().put(there.clone(), text.into()).await;
             }
         });
         Ok(Marker { remote, path, uploads, heart })
@@ -70,9 +70,8 @@ impl Marker {
     /// Removes it.
     pub fn end(&self) {
         self.heart.abort();
-        let (remote, path) = (self.remote.clone(), self.path.clone());
         // One that stays behind beside a whole backup is swept and does no harm.
-        let _swept_later = wait(async move { remote.delete(&path).await });
+        let _swept_later = wait(self.remote.clone().delete(self.path.clone()));
     }
 }
 
@@ -84,24 +83,21 @@ impl Drop for Marker {
 
 /// Ends the uploads that a marker names which was left behind.
 pub fn abort(remote: &Arc<dyn Remote>, marker: &Path) {
-    let (there, path) = (remote.clone(), marker.clone());
-    let text = wait(async move { there.get(&path).await?.bytes().await });
+    let text = wait(remote.clone().get(marker.clone(), GetOptions::default()));
     // A marker that cannot be read names none that we could end.
-    let uploads = text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let uploads = text.ok().and_then(|(_, text)| serde_json::from_slice(&text).ok()).unwrap_or_default();
     end_uploads(remote, uploads);
 }
 
 fn end_uploads(remote: &Arc<dyn Remote>, uploads: Vec<Begun>) {
     for Begun { path, upload } in uploads {
-        let remote = remote.clone();
         // It may have ended well before.
-        let _ended_before = wait(async move { remote.abort_multipart(&Path::from(path), &upload).await });
+        let _ended_before = wait(remote.clone().abort_upload(Path::from(path), upload));
     }
 }
 
 fn put(remote: &Arc<dyn Remote>, path: &Path, uploads: &[Begun]) -> object_store::Result<()> {
-    let (remote, path, text) = (remote.clone(), path.clone(), text(uploads));
-    wait(async move { remote.put(&path, PutPayload::from(text)).await.map(|_| ()) })
+    wait(remote.clone().put(path.clone(), text(uploads).into()))
 }
 
 fn text(uploads: &[Begun]) -> Vec<u8> {

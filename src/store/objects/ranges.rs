@@ -29,18 +29,13 @@ impl Ranges {
     }
 
     fn next_piece(&mut self) -> Result<(), object_store::Error> {
-        let (remote, path) = (self.remote.clone(), self.path.clone());
         let options = GetOptions {
             range: Some(GetRange::Bounded(self.at..self.at + PIECE)),
             // Pieces of two versions must not be put together.
             if_match: self.whole.as_ref().and_then(|(_, tag)| tag.clone()),
             ..GetOptions::default()
         };
-        let (meta, piece) = wait(async move {
-            let result = remote.get_opts(&path, options).await?;
-            let meta = result.meta.clone();
-            result.bytes().await.map(|bytes| (meta, bytes))
-        })?;
+        let (meta, piece) = wait(self.remote.clone().get(self.path.clone(), options))?;
         self.at += piece.len() as u64;
         self.whole = Some((meta.size, meta.e_tag));
         self.piece = piece;

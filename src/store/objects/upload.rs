@@ -5,17 +5,20 @@ use super::marker::Marker;
 use super::runtime::{spawn, wait};
 use super::{Remote, client};
 use crate::store::backend::Sink;
+use bytes::Bytes;
 use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutPayload};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
-/// The sizes of pieces, in bytes, each up to a number of them. S3 takes 10,000 pieces of an object: all of them together
-/// are 872 GiB, and a small object needs little memory.
-const PIECES: &[(usize, usize)] = &[(1_000, 8 << 20), (4_000, 32 << 20), (10_000, 128 << 20)];
+/// The sizes of pieces, in bytes, each up to a number of them.
+pub type Pieces = &'static [(usize, usize)];
+
+/// S3 takes 10,000 pieces of an object, of at least 5 MiB: all of them together are 872 GiB here, and a small object needs
+/// little memory.
+pub const PIECES: Pieces = &[(1_000, 8 << 20), (4_000, 32 << 20), (10_000, 128 << 20)];
 
 /// How many pieces are on their way at once.
 const AT_ONCE: usize = 2;
@@ -29,6 +32,7 @@ pub struct Upload {
     written: Arc<Mutex<BTreeMap<String, u64>>>,
     buffer: Vec<u8>,
     bytes: u64,
+    sizes: Pieces,
     /// The server's name of the upload, once there is more than one piece.
     upload: Option<String>,
     on_the_way: Vec<JoinHandle<object_store::Result<PartId>>>,
@@ -43,6 +47,7 @@ impl Upload {
         name: &str,
         marker: Arc<Marker>,
         written: Arc<Mutex<BTreeMap<String, u64>>>,
+        sizes: Pieces,
     ) -> Upload {
         Upload {
             remote,
@@ -52,6 +57,7 @@ impl Upload {
             written,
             buffer: Vec::new(),
             bytes: 0,
+            sizes,
             upload: None,
             on_the_way: Vec::new(),
             done: Vec::new(),
@@ -63,7 +69,7 @@ impl Upload {
     }
 
     fn piece_size(&self) -> io::Result<usize> {
-        let fits = PIECES.iter().find(|(up_to, _)| self.pieces() < *up_to);
+        let fits = self.sizes.iter().find(|(up_to, _)| self.pieces() < *up_to);
         fits.map(|(_, size)| *size).ok_or_else(|| io::Error::other("it is larger than S3 can hold: 872 GiB"))
     }
 
@@ -72,9 +78,8 @@ impl Upload {
         if self.on_the_way.len() >= AT_ONCE {
             self.wait_for_one()?;
         }
-        let (remote, path, number) = (self.remote.clone(), self.path.clone(), self.pieces());
-        let payload = PutPayload::from(std::mem::take(&mut self.buffer));
-        self.on_the_way.push(spawn(async move { remote.put_part(&path, &id, number, payload).await }));
+        let (number, bytes) = (self.pieces(), Bytes::from(std::mem::take(&mut self.buffer)));
+        self.on_the_way.push(spawn(self.remote.clone().put_piece(self.path.clone(), id, number, bytes)));
         Ok(())
     }
 
@@ -82,8 +87,7 @@ impl Upload {
         if let Some(id) = &self.upload {
             return Ok(id.clone());
         }
-        let (remote, path) = (self.remote.clone(), self.path.clone());
-        let id = wait(async move { remote.create_multipart(&path).await }).map_err(client::io)?;
+        let id = wait(self.remote.clone().begin_upload(self.path.clone())).map_err(client::io)?;
         self.upload = Some(id.clone());
         self.marker.add(&self.path, &id).map_err(client::io)?;
         Ok(id)
@@ -97,9 +101,8 @@ impl Upload {
     }
 
     fn put_whole(&mut self) -> io::Result<()> {
-        let (remote, path) = (self.remote.clone(), self.path.clone());
-        let payload = PutPayload::from(std::mem::take(&mut self.buffer));
-        wait(async move { remote.put(&path, payload).await }).map(|_| ()).map_err(client::io)
+        let bytes = Bytes::from(std::mem::take(&mut self.buffer));
+        wait(self.remote.clone().put(self.path.clone(), bytes)).map_err(client::io)
     }
 
     fn complete(&mut self, id: String) -> io::Result<()> {
@@ -109,11 +112,11 @@ impl Upload {
         while !self.on_the_way.is_empty() {
             self.wait_for_one()?;
         }
-        let (remote, path, parts) = (self.remote.clone(), self.path.clone(), std::mem::take(&mut self.done));
-        let ended = id.clone();
-        wait(async move { remote.complete_multipart(&path, &id, parts).await }).map_err(client::io)?;
+        let pieces = std::mem::take(&mut self.done);
+        let complete = self.remote.clone().complete_upload(self.path.clone(), id.clone(), pieces);
+        wait(complete).map_err(client::io)?;
         self.upload = None;
-        self.marker.remove(&ended);
+        self.marker.remove(&id);
         Ok(())
     }
 }
@@ -151,8 +154,7 @@ impl Drop for Upload {
     fn drop(&mut self) {
         let Some(id) = self.upload.take() else { return };
         self.on_the_way.iter().for_each(JoinHandle::abort);
-        let (remote, path) = (self.remote.clone(), self.path.clone());
         // In the background: the marker names it too.
-        spawn(async move { remote.abort_multipart(&path, &id).await });
+        spawn(self.remote.clone().abort_upload(self.path.clone(), id));
     }
 }
