@@ -1,7 +1,8 @@
 //! The agent's side of the channel: frames in, the engine in the middle, frames out.
 //!
-//! With the argument `--digest` it tells the digest of its own file and does nothing else. When its channel closes it finishes the step in hand and stops; what it did is
-//! in the host's journal.
+//! With the argument `--digest` it tells the digest of its own file and does nothing else; with `--guard` it watches over
+//! changes that must be confirmed. When its channel closes it finishes the step in hand and stops; what it did is in the
+//! host's journal.
 
 use crate::engine::converge::Link;
 use crate::engine::journal::{self, Store};
@@ -9,12 +10,13 @@ use crate::engine::perform::Assets;
 use crate::engine::work::{self, Verdict};
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
-use crate::model::job::Job;
+use crate::model::job::{Job, Resume};
 use crate::model::op::Asset;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
 use crate::system::local::{Local, Stopper};
 use crate::wire::{self, Frames};
+use confirmation::{Answers, Confirmation};
 use incoming::{Incoming, Piece, Wanted};
 use std::io::{self, Cursor, Read, Write};
 use std::path::PathBuf;
@@ -22,7 +24,10 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+mod confirmation;
+mod guard;
 mod incoming;
 
 /// Pieces of an asset that may wait to be written. More are left in the channel.
@@ -33,8 +38,12 @@ const ROOT: &str = "WINDLASS_ROOT";
 
 /// Works one job and returns. The exit status says only whether a verdict was told: the verdict itself is a frame.
 pub fn main() -> ExitCode {
-    let asked_for_digest = std::env::args_os().nth(1).is_some_and(|argument| argument == "--digest");
-    let done = if asked_for_digest { tell_own_digest() } else { serve() };
+    let mut arguments = std::env::args().skip(1);
+    let done = match arguments.next().as_deref() {
+        Some("--digest") => tell_own_digest(),
+        Some("--guard") => guard::watch(arguments),
+        _ => serve(),
+    };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -53,15 +62,17 @@ fn serve() -> Result<()> {
     let (sender, pieces) = sync_channel(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
     let wanted = Wanted::default();
+    let (answers, confirmation) = confirmation::channel();
     let orders = Orders {
         frames,
+        answers,
         pieces: sender,
         wanted: wanted.clone(),
         stopping: stopping.clone(),
         stopper: host.stopper(),
     };
     std::thread::spawn(move || orders.follow());
-    let channel = Channel::new(&job, Incoming::new(pieces, wanted), stopping);
+    let channel = Channel::new(&job, Incoming::new(pieces, wanted), confirmation, stopping);
     channel.tell(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -97,6 +108,7 @@ fn state_folder() -> HostPath {
 /// What the controller says after the job, read by a thread of its own.
 struct Orders {
     frames: Frames,
+    answers: Answers,
     pieces: SyncSender<Piece>,
     wanted: Wanted,
     stopping: Arc<AtomicBool>,
@@ -114,15 +126,18 @@ impl Orders {
                 Order::NoAsset { request, digest, why } => {
                     self.pass_on(Piece { request, digest, bytes: Err(why), last: true });
                 }
+                Order::Confirmed { request, refusal } => self.answers.give(request, refusal),
                 Order::Stop => self.stopping.store(true, Ordering::SeqCst),
                 Order::Kill => {
                     self.stopping.store(true, Ordering::SeqCst);
+                    self.answers.end("it was killed while it waited");
                     self.stopper.kill();
                 }
                 Order::Job(_) => break,
             }
         }
         self.stopping.store(true, Ordering::SeqCst);
+        self.answers.end("the connection to the controller was lost");
     }
 
     /// What nobody waits for any more is dropped, so that orders behind it are heard.
@@ -139,12 +154,13 @@ struct Channel<'a> {
     job: &'a Job,
     out: Mutex<io::Stdout>,
     incoming: Incoming,
+    confirmation: Confirmation,
     stopping: Arc<AtomicBool>,
 }
 
 impl<'a> Channel<'a> {
-    fn new(job: &'a Job, incoming: Incoming, stopping: Arc<AtomicBool>) -> Self {
-        let channel = Channel { job, out: Mutex::new(io::stdout()), incoming, stopping };
+    fn new(job: &'a Job, incoming: Incoming, confirmation: Confirmation, stopping: Arc<AtomicBool>) -> Self {
+        let channel = Channel { job, out: Mutex::new(io::stdout()), incoming, confirmation, stopping };
         channel.write(wire::MARKER);
         channel
     }
@@ -168,6 +184,24 @@ impl Link for Channel<'_> {
 
     fn stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn guard(&self) -> Result<String> {
+        match root() {
+            None => guard::program(),
+            Some(root) => Err(Failure::new("arm the change", format!("the host is only the folder {root}"))),
+        }
+    }
+
+    fn reboot(&self, resume: Resume) -> Result<()> {
+        self.tell(Event::Booting(Box::new(resume)));
+        Ok(())
+    }
+
+    fn confirm(&self, ports: &[u16], until: Instant) -> Result<(), String> {
+        let within = until.saturating_duration_since(Instant::now());
+        let ask = |request| self.tell(Event::Confirm { request, ports: ports.to_vec(), within });
+        self.confirmation.of(ask, until)
     }
 }
 

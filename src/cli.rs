@@ -66,7 +66,6 @@ pub struct Global {
     project: Option<PathBuf>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one of it, for a moment")]
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),

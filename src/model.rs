@@ -7,6 +7,7 @@ pub mod evaluated;
 pub mod event;
 pub mod failure;
 pub mod finding;
+pub mod guard;
 pub mod host;
 pub mod job;
 pub mod keep;

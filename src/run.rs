@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub mod assets;
+mod boot;
+mod confirm;
 mod host;
 mod job;
 mod plain;

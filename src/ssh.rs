@@ -49,6 +49,7 @@ pub struct Shared {
     on_worked: Option<Box<OnWorked>>,
     worked: Mutex<HashMap<String, Worked>>,
     logins: Mutex<HashMap<(String, u16), Arc<Semaphore>>>,
+    moved: Mutex<HashMap<String, Target>>,
 }
 
 /// A login that worked.
@@ -92,6 +93,17 @@ impl Shared {
         self.worked = Mutex::new(worked);
         self.on_worked = Some(Box::new(on_worked));
         self
+    }
+
+    /// From now on a host is reached like this: its sshd has moved.
+    pub fn moved(&self, target: Target) {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(target.name.clone(), target);
+    }
+
+    /// How a host is reached by now.
+    pub fn latest(&self, target: &Target) -> Target {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.get(&target.name).unwrap_or(target).clone()
     }
 
     fn remembered(&self, target: &Target) -> Option<Worked> {

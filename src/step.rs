@@ -194,6 +194,9 @@ kinds![
     // system
     package::Package,
     service::Service,
+    sshd::Sshd,
+    firewall::Firewall,
+    reboot::Reboot,
     user::User,
     group::Group,
     authorized_key::AuthorizedKey,

@@ -511,7 +511,7 @@ fn s3_that_goes_away_leaves_no_entry_and_is_swept() {
 }
 
 /// How much of the plain bytes is taken in the test of memory.
-const MUCH: usize = 64 << 20;
+const MUCH: usize = 24 << 20;
 
 /// The most memory that this process has ever had, in bytes.
 fn peak() -> usize {

@@ -61,6 +61,11 @@ impl Context {
         self.registered.insert(name.to_string(), result);
     }
 
+    /// What is kept under names.
+    pub fn registered(&self) -> BTreeMap<String, Values> {
+        self.registered.iter().map(|(name, result)| (name.clone(), result.known.clone())).collect()
+    }
+
     /// Drops a registered result.
     pub fn forget(&mut self, name: &str) {
         self.registered.remove(name);

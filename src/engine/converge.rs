@@ -3,6 +3,7 @@
 use super::batch;
 use super::confirm;
 use super::diff;
+use super::guard::Armed;
 use super::journal::Journal;
 use super::perform::{self, Assets};
 use super::told::{Changes, Diffs, first_lines, thousands};
@@ -10,7 +11,7 @@ use super::undo::HostReader;
 use super::wait::{self, Waited};
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Finding, Verdict};
-use crate::model::job::RunId;
+use crate::model::job::{Resume, RunId};
 use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
 use crate::model::{Doing, Failure, Result, Values};
 use crate::step::Step;
@@ -40,6 +41,25 @@ pub trait Link: Assets {
 
     /// Whether the job should stop after the step in hand.
     fn stopping(&self) -> bool;
+
+    /// The program that can take changes back when neither this process nor its connection is there any more.
+    fn guard(&self) -> Result<String> {
+        Err(Failure::new("arm the change", "nothing on this host could take it back without windlass")
+            .hint("the step's key armed = false makes the change all the same"))
+    }
+
+    /// Tells the controller that the host is about to boot.
+    fn reboot(&self, resume: Resume) -> Result<()> {
+        let _nobody_goes_on = resume;
+        Err(Failure::new("reboot", "the run could not go on afterwards: no agent works this host")
+            .hint("boot it by hand, or let an agent run there (one folder that is not noexec)"))
+    }
+
+    /// Has the controller log in anew, where sshd listens on `ports` by now unless that is empty; says why that failed.
+    fn confirm(&self, ports: &[u16], until: Instant) -> Result<(), String> {
+        let _nobody_is_asked = (ports, until);
+        Err("there is nobody who could log in".to_string())
+    }
 }
 
 /// Where changes go.
@@ -72,6 +92,14 @@ pub struct Attempt<'a, 'b, 'j> {
     pub link: &'a dyn Link,
     /// Where its changes go.
     pub target: &'a mut Target<'b, 'j>,
+    /// The number of the last change before this try.
+    pub before: u32,
+    /// The step's name, for those who read the journal.
+    pub step_name: &'a str,
+    /// What watches over its changes, once they are armed.
+    pub armed: Option<Armed>,
+    /// What the run goes on with after a boot by this step; `None` where it could not.
+    pub resume: Option<Resume>,
 }
 
 /// What a try did.
@@ -96,8 +124,13 @@ pub struct Done {
 }
 
 impl Attempt<'_, '_, '_> {
-    /// Runs the try. What was done is in `done` even when it fails.
+    /// Runs the try. What was done is in `done` even when it fails. What is armed stays only when it is confirmed.
     pub fn run(&mut self, done: &mut Done) -> Result<()> {
+        self.settle(done)?;
+        self.confirm(done)
+    }
+
+    fn settle(&mut self, done: &mut Done) -> Result<()> {
         let mut done_before: Option<Vec<Op>> = None;
         for _ in 0..ROUNDS {
             let plan = self.step.plan(self.dressed)?;
@@ -156,10 +189,10 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
-    /// Takes back what this try changed after change number `change`.
-    pub fn take_back_after(&mut self, change: u32, failure: Failure, done: &mut Done) -> Failure {
+    /// Takes back what this try changed. When that fails, whatever is armed stays so.
+    pub fn take_back_changes(&mut self, failure: Failure, done: &mut Done) -> Failure {
         let Target::Real(_, journal) = &mut self.target else { return failure };
-        match journal.take_back(change) {
+        match journal.take_back(self.before).and_then(|lines| self.disarm(false).map(|()| lines)) {
             Ok(lines) => {
                 done.changes.clear();
                 done.notes.extend(first_lines(lines));
@@ -203,6 +236,10 @@ impl Attempt<'_, '_, '_> {
 
     /// Performs a plan; true when there is no point in planning again.
     fn perform_all(&mut self, plan: &Plan, done: &mut Done) -> Result<bool> {
+        self.arm(plan, done)?;
+        if let (Some(within), Target::Real(..)) = (plan.boot, &self.target) {
+            return self.boot(plan, within, done);
+        }
         let assets = assets_of(plan);
         let announced = !assets.is_empty() && matches!(self.target, Target::Real(..));
         if announced {

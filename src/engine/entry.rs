@@ -23,6 +23,11 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within: Option<HostPath>,
     },
+    /// The changes after number `change` are taken back by whoever watches, unless they are disarmed in time. `agent` is
+    /// the process that makes them, `ports_before` where sshd listened when they are about that.
+    Armed { change: u32, step: u32, name: String, agent: u32, ports_before: Vec<u16> },
+    /// Nobody watches over the changes after number `change` any more: they were confirmed, or are taken back.
+    Disarmed { change: u32, confirmed: bool },
     /// A change was taken back.
     TakenBack { change: u32 },
     /// A step ended.

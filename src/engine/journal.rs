@@ -21,7 +21,7 @@ use std::path::Path;
 const RUNS_KEPT: usize = 50;
 
 /// Between who holds the lock and the run it is for.
-const HOLDS: &str = ", run ";
+pub(super) const HOLDS: &str = ", run ";
 
 /// The longest journal that is read, in bytes: a million changes have less.
 const JOURNAL_LIMIT: u64 = 512 << 20;
@@ -41,6 +41,8 @@ pub struct Journal<'a> {
     pub for_good: bool,
     /// Bytes that are in the run's `undo` folder already, or will be with the batch in hand.
     saved: BTreeSet<Digest>,
+    /// What was found to be taken back when the host's lock became ours, a line each.
+    pub found: Vec<String>,
 }
 
 /// Where a host keeps what windlass must remember there.
@@ -66,6 +68,7 @@ impl<'a> Journal<'a> {
             covered: Vec::new(),
             for_good: false,
             saved: BTreeSet::new(),
+            found: Vec::new(),
         }
     }
 
@@ -83,6 +86,10 @@ impl<'a> Journal<'a> {
         let last = self.last_holder()?;
         self.take_lock()?;
         self.check_epoch()?;
+        if self.job.resume.is_some() {
+            self.go_on()?;
+        }
+        self.found = super::guard::take_back_pending(self.host, &self.store)?;
         if let Some(last) = last.filter(|last| *last != self.job.run) {
             super::sweep::sweep(self.host, &self.store, &last)?;
         }
@@ -96,6 +103,17 @@ impl<'a> Journal<'a> {
             playbook: self.job.playbook.clone(),
             boot_id: boot_id(self.host),
         })
+    }
+
+    /// After a boot in the midst of a run its journal goes on.
+    fn go_on(&mut self) -> Result<()> {
+        self.entries = self.store.read(self.host, &self.job.run)?.unwrap_or_default();
+        let change = |entry: &Entry| match entry {
+            Entry::Intent { change, .. } => *change,
+            _ => 0,
+        };
+        self.changes = self.entries.iter().map(change).max().unwrap_or(0);
+        Ok(())
     }
 
     /// Writes down, durably, that `ops` are about to be performed and how they are taken back, which for none of them
@@ -146,6 +164,22 @@ impl<'a> Journal<'a> {
         }
         self.push(&Entry::End { outcome })?;
         self.flush()
+    }
+
+    /// Writes something down, durably.
+    pub fn note(&mut self, entry: Entry) -> Result<()> {
+        self.push(&entry)?;
+        self.flush()
+    }
+
+    /// All that was written down so far.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Where this host's memory is.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// How many changes were intended so far.
@@ -202,14 +236,14 @@ impl<'a> Journal<'a> {
 
     /// The run that had the lock last: who was killed left its name there.
     fn last_holder(&self) -> Result<Option<RunId>> {
-        let holder = self.host.read(&self.store.folder.join("lock"))?.unwrap_or_default();
+        let holder = self.host.read(&self.store.lock())?.unwrap_or_default();
         let holder = String::from_utf8_lossy(&holder).into_owned();
         Ok(holder.rsplit_once(HOLDS).and_then(|(_, run)| RunId::try_from(run.trim().to_string()).ok()))
     }
 
     fn take_lock(&self) -> Result<()> {
         let holder = format!("{}{HOLDS}{}", self.job.who, self.job.run);
-        match self.host.lock(&self.store.folder.join("lock"), &holder)? {
+        match self.host.lock(&self.store.lock(), &holder)? {
             Lock::Ours => Ok(()),
             Lock::Theirs(other) => {
                 Err(Failure::new("lock the host", format!("it is being changed by {other}"))
@@ -381,6 +415,11 @@ impl Store {
     /// The folder itself.
     pub fn folder(&self) -> &HostPath {
         &self.folder
+    }
+
+    /// Whoever has it may change the host.
+    pub fn lock(&self) -> HostPath {
+        self.folder.join("lock")
     }
 
     fn owed_path(&self) -> HostPath {

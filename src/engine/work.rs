@@ -6,11 +6,12 @@ mod one;
 use super::context::{Context, Registered};
 use super::converge::{Link, Target};
 use super::entry::Entry;
+use super::guard;
 use super::journal::{Journal, Store};
 use super::told::first_lines;
 use super::undo;
 use crate::model::event::{Event, StepEnded};
-use crate::model::job::{Job, JobStep, Mode, OnFailure, RunId};
+use crate::model::job::{Job, JobStep, Mode, OnFailure, Resume, RunId};
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
 use crate::system::pretend::Pretend;
@@ -29,20 +30,20 @@ pub struct Verdict {
 
 /// Runs `job` on `host`, whose memory is in `store`, and tells `link` what happens. Tells everything but the verdict.
 pub fn work(job: &Job, host: &dyn System, store: &Store, link: &dyn Link) -> Verdict {
-    for run in &job.settle {
-        link.tell(settle(host, store, run));
+    let mut journal = Journal::new(host, store.clone(), job);
+    if job.mode == Mode::Apply
+        && let Err(failure) = take_back_armed(host, store, &mut journal, link)
+    {
+        return Verdict { outcome: HostOutcome::Failed, failure: Some(failure) };
     }
+    job.settle.iter().filter_map(|run| settle(host, store, run)).for_each(|event| link.tell(event));
     if let Some(run) = &job.undo {
-        return take_back_run(job, host, store, link, run);
+        return take_back_run(host, store, journal, link, run);
     }
     match job.mode {
-        Mode::Apply => {
-            let journal = Journal::new(host, store.clone(), job);
-            Worker::new(job, host, store, link, Target::Real(host, journal)).work()
-        }
+        Mode::Apply => Worker::new(job, host, store, link, Target::Real(host, journal)).work(),
         Mode::Check => {
             let pretend = Pretend::over(host);
-            let journal = Journal::new(host, store.clone(), job);
             let owed = journal.owed().unwrap_or_default();
             pretend.furnish(store.folder());
             let mut worker = Worker::new(job, &pretend, store, link, Target::Pretended(&pretend));
@@ -56,8 +57,27 @@ fn brought(job: &Job, store: &Store) -> Brought {
     Brought { run: job.run.clone(), memory: store.folder().clone(), trees: job.trees.clone() }
 }
 
-/// What the host's journal says of a run whose verdict did not arrive.
-fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Event {
+/// What an earlier run armed and did not live to have confirmed is taken back before anything else is done, and before
+/// anybody is told how that run ended.
+fn take_back_armed(
+    host: &dyn System,
+    store: &Store,
+    journal: &mut Journal<'_>,
+    link: &dyn Link,
+) -> Result<()> {
+    if !guard::armed(host, store)?.is_empty() {
+        journal.begin()?;
+        journal.found.drain(..).for_each(|line| link.tell(Event::Note(line)));
+    }
+    Ok(())
+}
+
+/// What the host's journal says of a run whose verdict did not arrive; nothing while its changes are armed, since they
+/// may be taken back yet.
+fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Option<Event> {
+    if guard::armed(host, store).is_ok_and(|armed| armed.iter().any(|watch| watch.run == *run)) {
+        return None;
+    }
     let entries = store.read(host, run).ok().flatten();
     let mut steps = Vec::new();
     let mut outcome = None;
@@ -67,34 +87,50 @@ fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Event {
             Entry::End { outcome: ended } => outcome = Some(ended),
             // Something was begun; unless an end follows, the run was cut off there.
             Entry::Intent { .. } => outcome = Some(HostOutcome::Cancelled),
-            Entry::Begin { .. } | Entry::TakenBack { .. } => {}
+            Entry::Begin { .. } | Entry::TakenBack { .. } | Entry::Armed { .. } | Entry::Disarmed { .. } => {}
         }
     }
-    Event::Settled { run: run.clone(), outcome, steps }
+    Some(Event::Settled { run: run.clone(), outcome, steps })
 }
 
 /// Takes an earlier run back on this host.
-fn take_back_run(job: &Job, host: &dyn System, store: &Store, link: &dyn Link, run: &RunId) -> Verdict {
-    match try_take_back(job, host, store, link, run) {
+fn take_back_run(
+    host: &dyn System,
+    store: &Store,
+    journal: Journal<'_>,
+    link: &dyn Link,
+    run: &RunId,
+) -> Verdict {
+    match try_take_back(host, store, journal, link, run) {
         Ok(()) => Verdict { outcome: HostOutcome::Undone, failure: None },
         Err(failure) => Verdict { outcome: HostOutcome::Failed, failure: Some(failure) },
     }
 }
 
-fn try_take_back(job: &Job, host: &dyn System, store: &Store, link: &dyn Link, run: &RunId) -> Result<()> {
+fn try_take_back(
+    host: &dyn System,
+    store: &Store,
+    mut journal: Journal<'_>,
+    link: &dyn Link,
+    run: &RunId,
+) -> Result<()> {
     let Some(entries) = store.read(host, run)? else {
         link.tell(Event::Note(format!("run {run} changed nothing here")));
         return Ok(());
     };
-    Journal::new(host, store.clone(), job).begin()?;
+    if !journal.began() {
+        journal.begin()?;
+    }
     let taken = undo::take_back(host, &store.blobs(run), &entries, 0);
     let marks: Vec<_> = taken.changes.iter().map(|change| Entry::TakenBack { change: *change }).collect();
     store.append(host, run, &marks)?;
+    let changed = !taken.told.is_empty();
     for line in first_lines(taken.told) {
         link.tell(Event::Note(line));
     }
     taken.result?;
-    store.append(host, run, &[Entry::End { outcome: HostOutcome::Undone }])
+    store.append(host, run, &[Entry::End { outcome: HostOutcome::Undone }])?;
+    if changed { guard::try_login_after_undo(link, &entries) } else { Ok(()) }
 }
 
 /// A job in work.
@@ -108,6 +144,10 @@ struct Worker<'a, 'b, 'j> {
     notified: Vec<String>,
     maybe: Vec<String>,
     changed: bool,
+    /// What failed before the handlers are run.
+    failed: Option<Failure>,
+    /// Where the job goes on after a boot, until that step is reached.
+    resume: Option<Resume>,
 }
 
 /// What one step comes to, for the steps after it.
@@ -135,20 +175,24 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             notified: Vec::new(),
             maybe: Vec::new(),
             changed: false,
+            failed: None,
+            resume: None,
         }
     }
 
     fn work(mut self) -> Verdict {
-        if let Err(failure) = self.load_owed() {
+        if let Err(failure) = self.load_owed().and_then(|()| self.take_up()) {
             return Verdict { outcome: HostOutcome::Failed, failure: Some(failure) };
         }
         let job = self.job;
-        let mut failure = self.run_steps(&job.steps);
+        let mut failure = self.failed.take();
+        failure = failure.or(self.run_steps(&job.steps));
         if failure.is_some() && !job.rescue.is_empty() {
             failure = self.run_steps(&job.rescue);
         }
         let in_always = self.run_steps(&job.always);
         let failure = failure.or(in_always);
+        self.failed.clone_from(&failure);
         // What is about to be taken back needs no handlers.
         let in_handlers = if failure.is_some() && self.undoes() { None } else { self.run_handlers() };
         let verdict = self.verdict(failure.or(in_handlers));
@@ -162,7 +206,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             if self.link.stopping() {
                 return failure;
             }
-            let ended = self.run_step(step);
+            let Some(ended) = self.run_unless_done(step) else { continue };
             if ended.outcome == StepOutcome::Failed && !step.ignore_errors {
                 failure = failure.or(ended.failure);
                 if !self.goes_on() {
@@ -186,7 +230,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             if self.link.stopping() || !self.notified.contains(&name) {
                 continue;
             }
-            let ended = self.run_step(handler);
+            let Some(ended) = self.run_unless_done(handler) else { continue };
             if ended.outcome == StepOutcome::Failed && !handler.ignore_errors {
                 return ended.failure;
             }
@@ -209,6 +253,36 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         Verdict { outcome, failure }
     }
 
+    /// After a boot: what the steps before it have brought, from the controller that kept it meanwhile.
+    fn take_up(&mut self) -> Result<()> {
+        let Some(resume) = self.job.resume.as_deref() else { return Ok(()) };
+        if let Target::Real(_, journal) = &mut self.target
+            && !journal.began()
+        {
+            journal.begin()?;
+        }
+        for (name, known) in &resume.registered {
+            self.context.register(name, Registered { known: known.clone(), partial: false });
+        }
+        self.notified.clone_from(&resume.notified);
+        self.changed = resume.changed;
+        self.failed.clone_from(&resume.failure);
+        self.resume = Some(resume.clone());
+        Ok(())
+    }
+
+    /// Runs a step, unless it was run before the boot. The one that booted the host ends now.
+    fn run_unless_done(&mut self, step: &'a JobStep) -> Option<Ended> {
+        match &self.resume {
+            None => Some(self.run_step(step)),
+            Some(resume) if resume.step != step.index => None,
+            Some(_) => {
+                let resume = self.resume.take()?;
+                Some(self.end_boot(step, &resume))
+            }
+        }
+    }
+
     fn undoes(&self) -> bool {
         matches!(self.job.on_failure, OnFailure::Undo | OnFailure::UndoHost)
     }
@@ -228,7 +302,12 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         self.notified.clear();
         match journal.take_back(0).and_then(|lines| journal.owe(Vec::new()).map(|()| lines)) {
             Ok(lines) => {
+                let changed = !lines.is_empty();
                 first_lines(lines).into_iter().for_each(|line| self.link.tell(Event::Note(line)));
+                if changed && let Err(locked_out) = guard::try_login_after_undo(self.link, journal.entries())
+                {
+                    self.link.tell(Event::Note(locked_out.to_string()));
+                }
                 Verdict { outcome: HostOutcome::Undone, failure }
             }
             Err(undo) => {
@@ -252,6 +331,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     /// What is owed counts only once the lock is ours: until then, somebody may be at work on it.
     fn load_owed(&mut self) -> Result<()> {
         if let Target::Real(_, journal) = &mut self.target
+            && self.job.resume.is_none()
             && !journal.owed()?.is_empty()
         {
             journal.begin()?;

@@ -3,7 +3,7 @@
 use super::digest::Digest;
 use super::failure::Failure;
 use super::finding::Finding;
-use super::job::{Job, RunId};
+use super::job::{Job, Resume, RunId};
 use super::outcome::{HostOutcome, StepOutcome};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -32,6 +32,11 @@ pub enum Event {
         chunk: Vec<u8>,
         last: bool,
     },
+    /// The controller must log in anew, from scratch, within this time, and answer with [`Order::Confirmed`]. `ports`:
+    /// where sshd listens now, when that has changed.
+    Confirm { request: u32, ports: Vec<u16>, within: Duration },
+    /// The host is about to boot, and this process ends without a verdict: the job goes on from there afterwards.
+    Booting(Box<Resume>),
     /// Something the reader should know that belongs to no step.
     Note(String),
     /// Last: the verdict.
@@ -114,6 +119,8 @@ pub enum Order {
     },
     /// An asset of that request cannot be had, and why.
     NoAsset { request: u32, digest: Digest, why: String },
+    /// What came of logging in anew: why it was refused, when it was.
+    Confirmed { request: u32, refusal: Option<String> },
     /// Finish the step in hand, then stop.
     Stop,
     /// Stop now: the running process group is killed.

@@ -2,6 +2,7 @@
 
 use super::arg::Arg;
 use super::digest::Digest;
+use super::failure::Failure;
 use super::op::Asset;
 use super::tree::Tree;
 use super::{Value, Values};
@@ -56,6 +57,27 @@ pub struct Job {
     pub settle: Vec<RunId>,
     /// A run to be taken back; there are no steps then.
     pub undo: Option<RunId>,
+    /// Set when the job goes on after a boot in the midst of it.
+    pub resume: Option<Box<Resume>>,
+}
+
+/// Where a job goes on once its host has booted, and what its steps have brought so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resume {
+    /// The index of the step that boots the host.
+    pub step: u32,
+    /// The boot that ends with it.
+    pub boot_id: String,
+    /// How long the host may take.
+    pub within: Duration,
+    /// Results that are kept under names.
+    pub registered: BTreeMap<String, Values>,
+    /// Handlers that are to be run at the end.
+    pub notified: Vec<String>,
+    /// Whether something was changed.
+    pub changed: bool,
+    /// What failed before, where the boot is a handler's.
+    pub failure: Option<Failure>,
 }
 
 /// Names a run: its time and a few random letters, so that names sort by age.

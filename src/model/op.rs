@@ -5,6 +5,7 @@
 use super::Values;
 use super::digest::Digest;
 use super::finding::Finding;
+use super::guard::Guard;
 use super::path::HostPath;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +31,12 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// What helps a reader when one of its waits was in vain.
     pub advice: Advice,
+    /// Set when its ops boot the host: how long it may take until it is up again, and the run goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<Duration>,
+    /// Set when its changes can cut windlass off from the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Guard>,
 }
 
 /// One change to a host, or one wait.

@@ -114,7 +114,9 @@ impl Redactor {
                 Event::Finished { nonce, outcome, failure: failure.map(|failure| self.failure(failure)) }
             }
             Event::Fetched { to, chunk, last } => Event::Fetched { to, chunk: self.bytes(&chunk), last },
-            event @ (Event::Hello(_) | Event::Need { .. }) => event,
+            event @ (Event::Hello(_) | Event::Need { .. } | Event::Confirm { .. } | Event::Booting(_)) => {
+                event
+            }
         }
     }
 

@@ -78,6 +78,8 @@ fn said(event: &Event) -> (&'static str, Value) {
         Event::Fetched { to, chunk, last } => {
             ("fetched", json!({ "to": to, "bytes": chunk.len(), "last": last }))
         }
+        Event::Booting(resume) => ("booting", json!({ "within": resume.within.as_secs() })),
+        Event::Confirm { ports, .. } => ("confirm", json!({ "ports": ports })),
         Event::Note(text) => ("note", json!({ "text": text })),
         // The nonce is left out: it is what tells the agent's verdict from a forged one.
         Event::Finished { outcome, failure, .. } => {

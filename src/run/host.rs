@@ -17,8 +17,9 @@ pub async fn work(work: Work, tools: Tools) -> Ended {
     let name = work.host.clone();
     tools.teller.tell(&name, HostEvent::Connecting { attempt: 1 }).await;
     let mut interrupt = tools.interrupt.clone();
+    let target = tools.shared.latest(&work.target);
     let connected = tokio::select! {
-        connected = ssh::connect(&work.target, &tools.shared) => connected,
+        connected = ssh::connect(&target, &tools.shared) => connected,
         () = asked_for(&mut interrupt, Interrupt::Stop) => return (HostOutcome::Cancelled, None),
     };
     let connection = match connected {
@@ -41,6 +42,7 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> Ended {
             Task::Job(job, contents) => {
                 let task = JobTask {
                     name: name.clone(),
+                    target: work.target,
                     job: *job,
                     contents,
                     becoming: work.becoming,

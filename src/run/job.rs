@@ -1,11 +1,14 @@
 //! A job on one host: by the agent that is there, by the one that is placed there, or through the host's shell.
 
 use super::assets;
+use super::boot;
+use super::confirm::{self, Question, Way};
 use super::tools::{JobTask, Tools, asked_for};
 use super::{Ended, Interrupt, Tried, shell};
 use crate::agent_binary::{self, AgentBinary};
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Order};
+use crate::model::job::Resume;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
@@ -24,9 +27,22 @@ const WORDS_KEPT: usize = 16 * 1024;
 enum Attempt {
     /// With the agent's verdict, or with the loss of it.
     Ended(Ended),
+    /// The host boots in the midst of it.
+    Booting(Box<Resume>),
     /// The host has no agent of ours. Nothing was started.
     Bare(Bare),
 }
+
+/// How far a job came over one connection.
+enum Worked {
+    /// To its end.
+    Ended(Ended),
+    /// To a boot of the host.
+    Booting(Box<Resume>),
+}
+
+/// What becomes of what nobody knows.
+const SETTLES: &str = "windlass settles it from the host's own journal at the next contact";
 
 /// Has the job done.
 pub async fn run(
@@ -36,37 +52,65 @@ pub async fn run(
     hurry: watch::Receiver<Interrupt>,
 ) -> Ended {
     let mut task = task;
-    // Whoever is that user already needs neither sudo nor its password.
-    task.becoming = task.becoming.filter(|becoming| becoming.user != connection.worked().user);
-    task.password = task.password.filter(|_| task.becoming.is_some());
-    match try_run(connection, &task, tools, hurry).await {
-        Ok(ended) => ended,
-        // Whatever fails outside of an attempt fails before the job was started.
-        Err(failure) => (HostOutcome::Unreachable, Some(failure)),
+    let way = Arc::new(Way::to(task.target.clone(), task.becoming.take(), task.password.take()));
+    let mut booted: Option<Connection> = None;
+    loop {
+        let over = booted.as_ref().unwrap_or(connection);
+        (task.becoming, task.password) = way.becoming(over);
+        let resume = match try_run(over, &task, &way, tools, hurry.clone()).await {
+            Ok(Worked::Ended(ended)) => return after(booted.is_some(), ended),
+            Ok(Worked::Booting(resume)) => resume,
+            // Whatever fails outside of an attempt fails before the job was started.
+            Err(failure) => return after(booted.is_some(), (HostOutcome::Unreachable, Some(failure))),
+        };
+        let text = "boots; the run goes on when it is up again".to_string();
+        let waits = Event::Progress { step: resume.step, text };
+        tools.teller.tell(&task.name, HostEvent::Said(waits)).await;
+        match boot::come_back(&way, &tools.shared, &resume).await {
+            Ok(connection) => booted = Some(connection),
+            Err(failure) => return (HostOutcome::Unknown, Some(failure.hint(SETTLES))),
+        }
+        task.job.settle.clear();
+        task.job.resume = Some(resume);
+    }
+}
+
+/// What was begun before a boot is not unreachable, whatever happens afterwards.
+fn after(booted: bool, ended: Ended) -> Ended {
+    match ended {
+        (HostOutcome::Unreachable, failure) if booted => {
+            (HostOutcome::Unknown, failure.map(|failure| failure.hint(SETTLES)))
+        }
+        ended => ended,
     }
 }
 
 async fn try_run(
     connection: &Connection,
     task: &JobTask,
+    way: &Arc<Way>,
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
-) -> Tried<Ended> {
+) -> Tried<Worked> {
     let agents = agent_binary::all()?;
-    let bare = match by_agent(connection, task, agents, tools, hurry.clone()).await? {
-        Attempt::Ended(ended) => return Ok(ended),
+    let bare = match by_agent(connection, task, way, agents, tools, hurry.clone()).await? {
+        Attempt::Ended(ended) => return Ok(Worked::Ended(ended)),
+        Attempt::Booting(resume) => return Ok(Worked::Booting(resume)),
         Attempt::Bare(bare) => bare,
     };
     let agent = agent_binary::for_platform(&bare.machine)?
         .filter(|_| bare.system == "Linux" && bare.folder.is_some());
     let Some(agent) = agent else {
-        return shell::run(connection, task, bare.state, tools, hurry).await;
+        return shell::run(connection, task, bare.state, tools, hurry).await.map(Worked::Ended);
     };
     tools.teller.tell(&task.name, HostEvent::Uploading { bytes: agent.gzipped.len() as u64 }).await;
     place(connection, task, agent, &bare).await?;
-    match by_agent(connection, task, agents, tools, hurry.clone()).await? {
-        Attempt::Ended(ended) => Ok(ended),
-        Attempt::Bare(bare) => shell::run(connection, task, bare.state, tools, hurry).await,
+    match by_agent(connection, task, way, agents, tools, hurry.clone()).await? {
+        Attempt::Ended(ended) => Ok(Worked::Ended(ended)),
+        Attempt::Booting(resume) => Ok(Worked::Booting(resume)),
+        Attempt::Bare(bare) => {
+            shell::run(connection, task, bare.state, tools, hurry).await.map(Worked::Ended)
+        }
     }
 }
 
@@ -74,6 +118,7 @@ async fn try_run(
 async fn by_agent(
     connection: &Connection,
     task: &JobTask,
+    way: &Arc<Way>,
     agents: &[AgentBinary],
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
@@ -86,7 +131,8 @@ async fn by_agent(
     let writer = Arc::new(Mutex::new(writer));
     let urging = tokio::spawn(urge(writer.clone(), hurry));
     let (frames, words, wanted) = (Frames::default(), Vec::new(), Arc::default());
-    let attempt = Listening { task, tools, writer, frames, words, wanted }.listen(reader).await;
+    let attempt =
+        Listening { task, way, tools, writer, frames, words, wanted, resume: None }.listen(reader).await;
     urging.abort();
     Ok(attempt)
 }
@@ -112,12 +158,15 @@ async fn urge(writer: Arc<Mutex<Writer>>, mut hurry: watch::Receiver<Interrupt>)
 /// Reads what the agent tells, to its end.
 struct Listening<'a> {
     task: &'a JobTask,
+    way: &'a Arc<Way>,
     tools: &'a Tools,
     writer: Arc<Mutex<Writer>>,
     frames: Frames,
     words: Vec<u8>,
     /// The agent's newest request for assets.
     wanted: Arc<AtomicU32>,
+    /// What the job goes on with, once the agent has told that the host boots.
+    resume: Option<Box<Resume>>,
 }
 
 impl Listening<'_> {
@@ -145,9 +194,10 @@ impl Listening<'_> {
                 Chunk::Lost(failure) => lost = Some(failure),
             }
         }
-        match verdict {
-            Some(ended) => Attempt::Ended(ended),
-            None => self.without_verdict(status, lost),
+        match (verdict, self.resume.take()) {
+            (Some(ended), _) => Attempt::Ended(ended),
+            (None, Some(resume)) => Attempt::Booting(resume),
+            (None, None) => self.without_verdict(status, lost),
         }
     }
 
@@ -169,11 +219,21 @@ impl Listening<'_> {
                     .hint("something on the host pretends to be windlass's agent"));
                 }
                 Event::Need { request, digests } => self.send_assets(request, digests),
+                Event::Booting(resume) => self.resume = Some(resume),
+                Event::Confirm { request, ports, within } => {
+                    self.log_in_anew(Question { request, ports, within });
+                }
                 Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
                 event => self.tools.teller.tell(&self.task.name, HostEvent::Said(event)).await,
             }
         }
         Ok(None)
+    }
+
+    /// By a task of its own: the host goes on telling meanwhile.
+    fn log_in_anew(&self, question: Question) {
+        let (writer, way, shared) = (self.writer.clone(), self.way.clone(), self.tools.shared.clone());
+        tokio::spawn(confirm::answer(writer, way, shared, question));
     }
 
     /// Sent by a task of its own, since the agent may have more to say before it has read it all.
@@ -201,8 +261,7 @@ impl Listening<'_> {
             let why = if words.is_empty() { "it ended without one".to_string() } else { words };
             Failure::new("wait for the agent's verdict", why)
         });
-        let hint = "windlass settles it from the host's own journal at the next contact";
-        Attempt::Ended((HostOutcome::Unknown, Some(failure.hint(hint))))
+        Attempt::Ended((HostOutcome::Unknown, Some(failure.hint(SETTLES))))
     }
 }
 
@@ -235,7 +294,7 @@ async fn place(connection: &Connection, task: &JobTask, agent: &AgentBinary, bar
     ))
 }
 
-fn keep_words(words: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn keep_words(words: &mut Vec<u8>, bytes: &[u8]) {
     let room = WORDS_KEPT.saturating_sub(words.len());
     words.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }

@@ -125,6 +125,7 @@ async fn kill(connection: &Connection, task: &JobTask, pid: u32, first: Bytes) {
 fn copy_of(task: &JobTask) -> JobTask {
     JobTask {
         name: task.name.clone(),
+        target: task.target.clone(),
         job: task.job.clone(),
         contents: task.contents.clone(),
         becoming: task.becoming.clone(),
@@ -172,6 +173,13 @@ impl Link for Engine {
 
     fn stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn guard(&self) -> Result<String> {
+        let why =
+            "the host is worked through its sh, and what ends with the connection cannot take anything back";
+        Err(Failure::new("arm the change", why)
+            .hint("let an agent run there (one folder that is not noexec), or set the step's armed = false"))
     }
 }
 

@@ -3,8 +3,8 @@
 use super::{Interrupt, Teller};
 use crate::model::job::Job;
 use crate::render::contents::Contents;
-use crate::ssh::Shared;
 use crate::ssh::ship::Become;
+use crate::ssh::{Shared, Target};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub struct Tools {
 /// A job with what it needs on the controller.
 pub struct JobTask {
     pub name: String,
+    pub target: Target,
     pub job: Job,
     pub contents: Contents,
     pub becoming: Option<Become>,

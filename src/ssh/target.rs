@@ -25,6 +25,8 @@ pub struct Target {
     pub name: String,
     pub address: String,
     pub port: u16,
+    /// The port under which its key is known, when sshd has moved since.
+    pub known_port: Option<u16>,
     /// Login names, tried in order. Never empty.
     pub users: Vec<String>,
     /// Private key files, tried in order.
@@ -77,7 +79,8 @@ impl Target {
     /// The host as `known_hosts` sees it.
     pub fn who(&self) -> Who {
         let address = self.host_key_alias.as_ref().unwrap_or(&self.address).clone();
-        Who { name: self.name.clone(), address, port: self.port, alias: self.host_key_alias.is_some() }
+        let port = self.known_port.unwrap_or(self.port);
+        Who { name: self.name.clone(), address, port, alias: self.host_key_alias.is_some() }
     }
 }
 
@@ -103,6 +106,7 @@ fn resolve(
         name: name.to_string(),
         address: found.hostname.clone(),
         port: found.port.unwrap_or(22),
+        known_port: None,
         users: if users.is_empty() {
             vec![found.user.clone().unwrap_or(config.paths.user.clone())]
         } else {

@@ -15,6 +15,7 @@ fn target(port: u16) -> Target {
         name: "lab".to_string(),
         address: "127.0.0.1".to_string(),
         port,
+        known_port: None,
         users: vec!["deploy".to_string()],
         identities: Vec::new(),
         identities_named: true,

@@ -1,6 +1,7 @@
 //! A rule of sudo's.
 
 use super::{Kind, Step, WrongKey};
+use crate::model::guard::Guard;
 use crate::model::op::{Command, Content, Meta, Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
@@ -43,6 +44,10 @@ pub struct Sudoers {
     /// Whether sudo asks for no password.
     #[serde(default)]
     nopasswd: bool,
+    /// Whether the change is taken back unless windlass can still become who it works as, over a new connection; true when
+    /// not given.
+    #[serde(default = "yes")]
+    armed: bool,
 }
 
 impl Kind for Sudoers {
@@ -56,6 +61,7 @@ name = "deploy"
 state = "present"           # or "absent"
 user = "deploy"             # or group = "admins"
 nopasswd = true
+armed = true                # taken back unless a new connection confirms it
 
 [[steps]]
 name = "those who deploy may restart the shop, as root, and nothing else"
@@ -99,7 +105,7 @@ impl Step for Sudoers {
             self.expect_read(host)?;
             self.expect_valid(host, Some(&text))?;
         }
-        Ok(Plan::of(ops))
+        Ok(self.guarded(ops))
     }
 }
 
@@ -146,7 +152,13 @@ impl Sudoers {
         }
         // Other files may use an alias that this one defines.
         self.expect_valid(host, None)?;
-        Ok(Plan::of(vec![Op::Remove { path }]))
+        Ok(self.guarded(vec![Op::Remove { path }]))
+    }
+
+    /// A rule less, or one that denies, may be the one that windlass works by.
+    fn guarded(&self, ops: Vec<Op>) -> Plan {
+        let guard = (self.armed && !ops.is_empty()).then(Guard::default);
+        Plan { guard, ..Plan::of(ops) }
     }
 
     /// A rule that nothing reads would be a rule that nobody has.
@@ -215,6 +227,10 @@ fn reads_folder(line: &str) -> bool {
 fn complaint(said: &str, name: &str) -> String {
     let line = said.lines().find(|line| line.contains("stdin:")).or(said.lines().find(|line| !line.is_empty()));
     line.unwrap_or("visudo refuses it and says nothing").trim().replace("stdin:", &format!("{name}:"))
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[cfg(all(test, feature = "controller"))]

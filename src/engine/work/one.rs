@@ -4,13 +4,14 @@ use super::judge::fields;
 use super::{Ended, Worker, with};
 use crate::engine::context::{Known, Registered};
 use crate::engine::converge::{Attempt, Done, Target};
-use crate::engine::wait;
+use crate::engine::{journal, wait};
 use crate::model::arg::Arg;
 use crate::model::event::{Event, StepEnded};
-use crate::model::job::JobStep;
+use crate::model::job::{JobStep, Resume};
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
-use crate::step;
+use crate::step::reboot::Reboot;
+use crate::step::{self, Kind};
 use crate::system::dressed::Dressed;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -166,6 +167,41 @@ impl<'a> Worker<'a, '_, '_> {
         self.finish(step, report, Registered { known, partial: outcome == StepOutcome::Unknown })
     }
 
+    /// What the run goes on with once this step has booted the host. Loops, rescue and always are not gone on with.
+    fn resume_after(&self, step: &JobStep) -> Option<Resume> {
+        let mut places = self.job.steps.iter().chain(&self.job.handlers);
+        let goes_on = step.items.is_none() && places.any(|place| place.index == step.index);
+        goes_on.then(|| Resume {
+            step: step.index,
+            boot_id: journal::boot_id(self.host),
+            within: Duration::ZERO,
+            registered: self.context.registered(),
+            notified: self.notified.clone(),
+            changed: self.changed,
+            failure: self.failed.clone(),
+        })
+    }
+
+    /// How a step ended that has booted the host, as it is seen afterwards.
+    pub(super) fn end_boot(&mut self, step: &JobStep, resume: &Resume) -> Ended {
+        let mut report = blank(step, None, StepOutcome::Changed, Instant::now());
+        report.name = self.name(step, &Values::new());
+        report.tries = 1;
+        match journal::boot_id(self.host) == resume.boot_id {
+            false => report.changes.push("boot the host".to_string()),
+            true => {
+                report.outcome = StepOutcome::Failed;
+                report.failure = Some(Failure::new("reboot", "the host is up, and has not booted"));
+            }
+        }
+        let known = fields(report.outcome, None, &Values::new());
+        let result = Registered { known, partial: false };
+        if let Some(name) = &step.register {
+            self.context.register(name, result.clone());
+        }
+        self.finish(step, report, result)
+    }
+
     fn gate(&self, step: &JobStep, locals: &Values) -> Result<Gate> {
         let Some(when) = &step.when else { return Ok(Gate::Run) };
         Ok(match self.context.truth(self.host, locals, when)? {
@@ -257,6 +293,8 @@ impl<'a> Worker<'a, '_, '_> {
             brought: &brought,
         };
         let before = self.changes_so_far();
+        let name = self.name(step, locals);
+        let resume = (step.kind == Reboot::NAME).then(|| self.resume_after(step)).flatten();
         let mut attempt = Attempt {
             run: &self.job.run,
             index: step.index,
@@ -268,10 +306,14 @@ impl<'a> Worker<'a, '_, '_> {
             owes: with(&self.notified, &step.notify),
             link: self.link,
             target: &mut self.target,
+            before,
+            step_name: &name,
+            armed: None,
+            resume,
         };
         let tried = attempt.run(done);
         let tried = tried.map_err(|failure| {
-            let failure = attempt.take_back_after(before, failure, done);
+            let failure = attempt.take_back_changes(failure, done);
             attempt.mend(failure, done)
         });
         if !done.changes.is_empty() || tried.is_err() {

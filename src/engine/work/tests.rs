@@ -14,6 +14,8 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
 
+mod armed;
+mod boot;
 mod findings;
 
 /// A step as a test writes it.
@@ -118,6 +120,8 @@ fn arg(value: Value) -> Arg {
 struct Heard {
     events: RefCell<Vec<Event>>,
     stop_after: Option<u32>,
+    /// What the controller says to a change that is armed; nothing can be armed when `None`.
+    confirms: Option<Result<(), String>>,
 }
 
 impl Link for Heard {
@@ -129,6 +133,20 @@ impl Link for Heard {
         let ended =
             |event: &Event| matches!(event, Event::StepEnded(step) if Some(step.step) == self.stop_after);
         self.events.borrow().iter().any(ended)
+    }
+
+    fn guard(&self) -> Result<String> {
+        let refused = || Failure::new("arm the change", "nothing on this host could take it back");
+        self.confirms.as_ref().map(|_| "/root/agent".to_string()).ok_or_else(refused)
+    }
+
+    fn confirm(&self, _: &[u16], _: Instant) -> Result<(), String> {
+        self.confirms.clone().unwrap_or(Ok(()))
+    }
+
+    fn reboot(&self, resume: Resume) -> Result<()> {
+        self.tell(Event::Booting(Box::new(resume)));
+        Err(Failure::new("reboot", "the pretended host does not go down"))
     }
 }
 

@@ -1,0 +1,375 @@
+//! Armed changes. Before a step changes what could lock everybody out (sshd, firewall), something outside of this process
+//! and of its connection is started, which takes the step back unless it is disarmed in time. It is disarmed when the
+//! controller has logged in anew, or when this process has taken the step back itself.
+//!
+//! What is armed has a file in `armed/` of the host's state folder, an entry in the journal, a process that waits
+//! (`windlass-agent --guard`), and where systemd runs a unit for the next boot.
+
+use super::converge::{Attempt, Done, Link, Target};
+use super::entry::Entry;
+use super::journal::{Journal, Store};
+use super::{undo, wait};
+use crate::model::event::{Event, StepEnded};
+use crate::model::guard::Guard;
+use crate::model::job::RunId;
+use crate::model::op::{Command, Meta, Plan};
+use crate::model::outcome::{HostOutcome, StepOutcome};
+use crate::model::path::HostPath;
+use crate::model::{Failure, Result};
+use crate::system::{Lock, Probe, System};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A live agent takes back by itself what was not confirmed. It gets so long beyond the time before it is ended.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// The lock is free soon after the process that held it was killed.
+const FREE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Between two looks whether the lock is free.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Where systemd reads units that people put there.
+const UNITS: &str = "/etc/systemd/system";
+
+/// What is told when a confirmation did not come.
+pub const CONFIRM: &str = "confirm the change over a new connection";
+
+/// Starts a program that nobody waits for: it leaves this session by itself.
+const DETACH: &str = r#""$@" </dev/null >/dev/null 2>&1 &"#;
+
+/// What a step in hand is armed with.
+pub struct Armed {
+    watch: Watch,
+    guard: Guard,
+    since: Instant,
+}
+
+/// Names what is watched over: the changes of a run after a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Whose changes.
+    pub run: RunId,
+    /// Those after this one.
+    pub change: u32,
+}
+
+impl Watch {
+    fn name(&self) -> String {
+        format!("{}.{}", self.run, self.change)
+    }
+
+    fn read(name: &str) -> Option<Self> {
+        let (run, change) = name.rsplit_once('.')?;
+        Some(Watch { run: RunId::try_from(run.to_string()).ok()?, change: change.parse().ok()? })
+    }
+
+    /// Exists as long as the changes are armed.
+    fn mark(&self, store: &Store) -> HostPath {
+        folder(store).join(self.name())
+    }
+
+    fn unit(&self) -> String {
+        format!("windlass-guard-{}-{}", self.run, self.change)
+    }
+
+    fn unit_file(&self) -> HostPath {
+        HostPath::from(UNITS).join(format!("{}.service", self.unit()))
+    }
+
+    /// What makes systemd start the unit at the next boot. It is not told of it before: nobody needs it until then.
+    fn wanted(&self) -> HostPath {
+        HostPath::from(UNITS).join("multi-user.target.wants").join(format!("{}.service", self.unit()))
+    }
+
+    fn arguments(&self, store: &Store, wait: Duration) -> Vec<String> {
+        let words = [
+            "--guard".to_string(),
+            store.folder().to_string(),
+            self.run.to_string(),
+            self.change.to_string(),
+            wait.as_millis().to_string(),
+        ];
+        words.to_vec()
+    }
+
+    fn is_armed(&self, entries: &[Entry]) -> bool {
+        let of_this = |entry: &&Entry| match entry {
+            Entry::Armed { change, .. } | Entry::Disarmed { change, .. } => *change == self.change,
+            _ => false,
+        };
+        matches!(entries.iter().rfind(of_this), Some(Entry::Armed { .. }))
+    }
+}
+
+impl Attempt<'_, '_, '_> {
+    /// Arms the host before the first change of a plan that is guarded. Nothing is changed when that fails.
+    pub(super) fn arm(&mut self, plan: &Plan, done: &mut Done) -> Result<()> {
+        let Some(guard) = &plan.guard else { return Ok(()) };
+        if let Some(armed) = &mut self.armed {
+            armed.guard.ports.clone_from(&guard.ports);
+            return Ok(());
+        }
+        match self.target {
+            Target::Pretended(_) => {
+                let note = format!(
+                    "would be armed: taken back after {} s unless a new connection confirms it",
+                    guard.within.as_secs()
+                );
+                if !done.notes.contains(&note) {
+                    done.notes.push(note);
+                }
+            }
+            Target::Real(host, journal) => {
+                let program = self.link.guard()?;
+                let watch = Watch { run: self.run.clone(), change: self.before };
+                arm(*host, journal, &watch, self.index, self.step_name, &program, guard)?;
+                self.armed = Some(Armed { watch, guard: guard.clone(), since: Instant::now() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the controller log in anew, when the step was armed. Its changes may stay only then.
+    pub(super) fn confirm(&mut self, done: &mut Done) -> Result<()> {
+        let Some(armed) = &self.armed else { return Ok(()) };
+        let text = "waits for a new connection to confirm the change".to_string();
+        self.link.tell(Event::Progress { step: self.index, text });
+        let until = armed.since + armed.guard.patience();
+        self.link.confirm(&armed.guard.ports, until).map_err(|why| {
+            Failure::new(CONFIRM, why).hint("the change would have locked windlass out, so it was not kept")
+        })?;
+        self.disarm(true)?;
+        done.notes.push("a new connection confirmed it".to_string());
+        Ok(())
+    }
+
+    /// Ends the watch over the step's changes, if there is one.
+    pub(super) fn disarm(&mut self, confirmed: bool) -> Result<()> {
+        let (Some(armed), Target::Real(host, journal)) = (self.armed.take(), &mut self.target) else {
+            return Ok(());
+        };
+        journal.note(Entry::Disarmed { change: armed.watch.change, confirmed })?;
+        forget(*host, journal.store(), &armed.watch)
+    }
+}
+
+fn folder(store: &Store) -> HostPath {
+    store.folder().join("armed")
+}
+
+fn arm(
+    host: &dyn System,
+    journal: &mut Journal<'_>,
+    watch: &Watch,
+    step: u32,
+    name: &str,
+    program: &str,
+    guard: &Guard,
+) -> Result<()> {
+    let store = journal.store().clone();
+    host.make_dir(&folder(&store), &Meta { mode: Some(0o700), ..Meta::default() })?;
+    let private = Meta { mode: Some(0o600), ..Meta::default() };
+    host.write(&watch.mark(&store), &mut format!("{name}\n").as_bytes(), &private)?;
+    let (name, ports_before) = (name.to_string(), guard.ports_before.clone());
+    let agent = std::process::id();
+    journal.note(Entry::Armed { change: watch.change, step, name, agent, ports_before })?;
+    let started = survive_boot(host, &store, watch, program)
+        .and_then(|()| start(host, &store, watch, program, guard.within));
+    if started.is_err() {
+        journal.note(Entry::Disarmed { change: watch.change, confirmed: false })?;
+        forget(host, &store, watch)?;
+    }
+    started
+}
+
+/// Starts what waits: as a unit of systemd, which no end of a session touches, else as a process of its own.
+fn start(host: &dyn System, store: &Store, watch: &Watch, program: &str, within: Duration) -> Result<()> {
+    let arguments = watch.arguments(store, within);
+    let unit = format!("--unit={}", watch.unit());
+    let systemd = ["systemd-run", "--quiet", "--collect", "--property=Type=exec", &unit, program];
+    let words = |first: &[&str]| -> Vec<String> {
+        first.iter().map(|word| word.to_string()).chain(arguments.clone()).collect()
+    };
+    if runs_systemd(host)? && host.run(&Command::new(words(&systemd)))?.ok() {
+        return Ok(());
+    }
+    let command = Command::new(words(&["/bin/sh", "-c", DETACH, "sh", program]));
+    let answer = host.run(&command)?;
+    match answer.ok() {
+        true => Ok(()),
+        false => {
+            let why = answer.last_words().unwrap_or_else(|| format!("exit status {}", answer.status));
+            Err(Failure::new("arm the change", format!("what would take it back cannot be started: {why}")))
+        }
+    }
+}
+
+/// A host that is booted while it is armed takes the changes back then. An agent in a folder that a boot empties cannot.
+fn survive_boot(host: &dyn System, store: &Store, watch: &Watch, program: &str) -> Result<()> {
+    let fleeting = ["/run/", "/dev/", "/tmp/"].iter().any(|folder| program.starts_with(folder));
+    let root_of_systemd = runs_systemd(host)? && store.folder().starts_with("/var/lib");
+    if fleeting || !root_of_systemd {
+        return Ok(());
+    }
+    let command = watch.arguments(store, Duration::ZERO).join(" ");
+    let text = format!(
+        "[Unit]\nDescription=windlass takes back a change that was not confirmed before the boot\n\
+         After=network.target ssh.service sshd.service nftables.service ufw.service\n\n\
+         [Service]\nType=oneshot\nExecStart={program} {command}\n"
+    );
+    let wanted = watch.wanted();
+    host.make_dir(wanted.parent().unwrap_or(Path::new(UNITS)), &Meta::default())?;
+    host.write(&watch.unit_file(), &mut text.as_bytes(), &Meta::default())?;
+    host.link(&wanted, &watch.unit_file())
+}
+
+fn runs_systemd(host: &dyn Probe) -> Result<bool> {
+    Ok(host.stat(Path::new("/run/systemd/system"))?.is_some())
+}
+
+/// Takes away what says that changes are armed.
+fn forget(host: &dyn System, store: &Store, watch: &Watch) -> Result<()> {
+    [watch.wanted(), watch.unit_file(), watch.mark(store)].iter().try_for_each(|path| host.remove(path))
+}
+
+/// Waits, and takes the changes back unless they are disarmed by then: what the armed process does. `end` kills an agent
+/// that neither ends nor takes its changes back.
+pub fn watch(
+    host: &dyn System,
+    store: &Store,
+    watch: &Watch,
+    time: Duration,
+    end: &dyn Fn(u32),
+) -> Result<()> {
+    let disarmed = || matches!(host.stat(&watch.mark(store)), Ok(None));
+    if !wait::pause(time, &disarmed) {
+        return Ok(());
+    }
+    if !lock_within(host, store, watch, GRACE)? {
+        if disarmed() {
+            return Ok(());
+        }
+        agent_of(host, store, watch)?.into_iter().for_each(end);
+        if !lock_within(host, store, watch, FREE_WITHIN)? {
+            return Err(Failure::new(
+                "take back what was not confirmed",
+                "the host's lock does not get free",
+            ));
+        }
+    }
+    take_back(host, store, watch).map(drop)
+}
+
+/// Tries until the lock is ours, or there is no reason any more.
+fn lock_within(host: &dyn System, store: &Store, watch: &Watch, time: Duration) -> Result<bool> {
+    let until = Instant::now() + time;
+    let holder =
+        format!("windlass, which takes back what was not confirmed{}{}", super::journal::HOLDS, watch.run);
+    loop {
+        if host.lock(&store.lock(), &holder)? == Lock::Ours {
+            return Ok(true);
+        }
+        let disarmed = || matches!(host.stat(&watch.mark(store)), Ok(None));
+        if Instant::now() >= until || !wait::pause(EVERY, &disarmed) {
+            return Ok(false);
+        }
+    }
+}
+
+fn agent_of(host: &dyn Probe, store: &Store, watch: &Watch) -> Result<Option<u32>> {
+    let entries = store.read(host, &watch.run)?.unwrap_or_default();
+    Ok(entries.iter().rev().find_map(|entry| match entry {
+        Entry::Armed { change, agent, .. } if *change == watch.change => Some(*agent),
+        _ => None,
+    }))
+}
+
+/// The changes that are armed on this host, by whichever run.
+pub fn armed(host: &dyn Probe, store: &Store) -> Result<Vec<Watch>> {
+    if host.stat(&folder(store))?.is_none() {
+        return Ok(Vec::new());
+    }
+    let names = host.list(&folder(store))?;
+    Ok(names.iter().filter_map(|name| Watch::read(name.to_str()?)).collect())
+}
+
+/// Takes back what earlier runs armed and did not live to have confirmed. The host's lock must be ours, so that their
+/// agents have ended. Tells it, a line each.
+pub fn take_back_pending(host: &dyn System, store: &Store) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    for watch in armed(host, store)? {
+        if let Some(failure) = take_back(host, store, &watch)? {
+            told.push(format!("run {}: {failure}", watch.run));
+        }
+    }
+    Ok(told)
+}
+
+/// Taking back what was armed once is as risky as it was. Nothing is armed against it, since what was before is what was
+/// asked for; but whether a new login works then is seen, and told loudly.
+pub fn try_login_after_undo(link: &dyn Link, entries: &[Entry]) -> Result<()> {
+    let armed = entries.iter().rev().filter_map(|entry| match entry {
+        Entry::Armed { ports_before, .. } => Some(ports_before),
+        _ => None,
+    });
+    let armed: Vec<&Vec<u16>> = armed.collect();
+    let Some(_) = armed.first() else { return Ok(()) };
+    // The oldest one that moved sshd says where it listens again.
+    let ports = armed.iter().rev().find(|ports| !ports.is_empty()).map_or(&[][..], |ports| &ports[..]);
+    let until = Instant::now() + crate::model::guard::WITHIN;
+    link.confirm(ports, until).map_err(|why| {
+        let why = format!("the run is taken back, and a new login does not work any more: {why}");
+        Failure::new("log in after the undo", why)
+            .hint("who is still logged in should not log out before sshd and firewall let somebody in again")
+    })
+}
+
+/// Takes the changes back and writes that down as the run's end; tells the failure. `None`: they are not armed any more.
+fn take_back(host: &dyn System, store: &Store, watch: &Watch) -> Result<Option<Failure>> {
+    let entries = store.read(host, &watch.run)?.unwrap_or_default();
+    if !watch.is_armed(&entries) {
+        forget(host, store, watch)?;
+        return Ok(None);
+    }
+    let taken = undo::take_back(host, &store.blobs(&watch.run), &entries, watch.change);
+    let failure = match &taken.result {
+        Ok(()) => Failure::new(CONFIRM, "no confirmation came, so the host took the change back by itself")
+            .hint("the change, or something at the same time, cut windlass off"),
+        Err(why) => Failure::new(
+            CONFIRM,
+            format!("no confirmation came, and the change could not be taken back: {why}"),
+        ),
+    };
+    let marks = taken.changes.iter().map(|change| Entry::TakenBack { change: *change });
+    let mut written: Vec<Entry> = marks.collect();
+    written.push(Entry::Disarmed { change: watch.change, confirmed: false });
+    written.extend(failed_step(&entries, watch, &failure, taken.told).map(Entry::Step));
+    written.push(Entry::End { outcome: HostOutcome::Failed });
+    store.append(host, &watch.run, &written)?;
+    forget(host, store, watch)?;
+    Ok(Some(failure))
+}
+
+fn failed_step(entries: &[Entry], watch: &Watch, failure: &Failure, notes: Vec<String>) -> Option<StepEnded> {
+    let armed = entries.iter().rev().find_map(|entry| match entry {
+        Entry::Armed { change, step, name, .. } if *change == watch.change => Some((*step, name.clone())),
+        _ => None,
+    });
+    let (step, name) = armed?;
+    Some(StepEnded {
+        step,
+        item: None,
+        name,
+        outcome: StepOutcome::Failed,
+        took: Duration::ZERO,
+        tries: 1,
+        changes: Vec::new(),
+        diff: None,
+        output: None,
+        notes,
+        findings: Vec::new(),
+        failure: Some(failure.clone()),
+        ignored: false,
+    })
+}

@@ -1,0 +1,122 @@
+//! ufw, where it is active: its own rules, those of windlass with a comment that says so. Other rules stay.
+
+use super::rule::Rule;
+use crate::model::op::{Answer, Command, Op, Prediction, Run, Undo};
+use crate::model::refusal::refused;
+use crate::model::{Failure, Result};
+use crate::system::Probe;
+
+/// How a rule ends that is windlass's, as `ufw show added` tells it.
+const OURS: &str = "comment 'windlass'";
+
+/// Whether ufw filters on this host.
+pub fn is_active(host: &dyn Probe) -> Result<bool> {
+    let answer = host.ask(&status())?;
+    Ok(answer.ok() && answer.text().lines().any(|line| line.trim() == "Status: active"))
+}
+
+/// The ops that let in these rules and what others allowed there.
+pub fn present(host: &dyn Probe, rules: &[Rule], trust: &[String]) -> Result<Vec<Op>> {
+    let trusted = trust.iter().map(|name| format!("allow in on {} {OURS}", name.replace('*', "+")));
+    let wanted: Vec<String> = rules.iter().map(rule).chain(trusted).collect();
+    let all = added(host)?;
+    let there = ours(&all);
+    // ufw has a rule once, whatever its comment: one of somebody else's is good enough, and stays theirs.
+    let has = |rule: &str| all.iter().any(|other| bare(other) == bare(rule));
+    let mut runs: Vec<Run> = Vec::new();
+    let new = wanted.iter().filter(|rule| !has(rule));
+    runs.extend(new.map(|rule| Run { undo: Undo::Command(delete(rule)), ..Run::from(add(rule)) }));
+    let old = there.iter().filter(|rule| !wanted.contains(rule));
+    runs.extend(old.map(|rule| Run { undo: Undo::Command(add(rule)), ..Run::from(delete(rule)) }));
+    let state = host.ask(&status())?.text();
+    if !state.contains("deny (incoming)") && !state.contains("reject (incoming)") {
+        let back = if state.contains("allow (incoming)") { "allow" } else { "deny" };
+        runs.push(Run { undo: Undo::Command(default(back)), ..Run::from(default("deny")) });
+    }
+    if !state.contains("Status: active") {
+        let undo = Undo::Command(Command::new(["ufw", "disable"]));
+        runs.push(Run { undo, ..Run::from(Command::new(["ufw", "--force", "enable"])) });
+    }
+    let kept = all.iter().filter(|rule| !there.contains(rule));
+    let new = wanted.iter().filter(|rule| !kept.clone().any(|other| bare(other) == bare(rule)));
+    let after: Vec<String> = kept.clone().chain(new).cloned().collect();
+    Ok(foretold(runs, &after, "Status: active\nDefault: deny (incoming)\n"))
+}
+
+/// The ops that take windlass's rules away.
+pub fn absent(host: &dyn Probe) -> Result<Vec<Op>> {
+    let state = host.ask(&status())?.text();
+    let rules = ours(&added(host)?);
+    let runs = rules.iter().map(|rule| Run { undo: Undo::Command(add(rule)), ..Run::from(delete(rule)) });
+    Ok(foretold(runs.collect(), &[], &state))
+}
+
+/// Each run foretells how ufw is after the last.
+fn foretold(runs: Vec<Run>, rules: &[String], state: &str) -> Vec<Op> {
+    let added: String = rules.iter().map(|rule| format!("ufw {rule}\n")).collect();
+    let predicts = vec![
+        Prediction { argv: added_question().argv, answer: Answer::said(0, added) },
+        Prediction { argv: status().argv, answer: Answer::said(0, state) },
+    ];
+    runs.into_iter().map(|run| Run { predicts: predicts.clone(), ..run }.into()).collect()
+}
+
+/// A rule in the words of `ufw show added`, which `ufw` takes too.
+fn rule(rule: &Rule) -> String {
+    let (ports, protocol) = (rule.ports.shown(":"), rule.protocol.as_str());
+    match rule.from {
+        None => format!("allow {ports}/{protocol} {OURS}"),
+        Some(from) => format!("allow from {} to any port {ports} proto {protocol} {OURS}", from.shown()),
+    }
+}
+
+/// The rules that windlass added.
+fn ours(all: &[String]) -> Vec<String> {
+    all.iter().filter(|rule| rule.ends_with(OURS)).cloned().collect()
+}
+
+/// A rule without its comment.
+fn bare(rule: &str) -> &str {
+    rule.split(" comment ").next().unwrap_or(rule)
+}
+
+/// All rules that people added, without the word `ufw` before them.
+fn added(host: &dyn Probe) -> Result<Vec<String>> {
+    let question = added_question();
+    let answer = host.ask(&question)?;
+    match answer.status {
+        0 => {
+            let text = answer.text();
+            let rules = text.lines().filter_map(|line| line.trim().strip_prefix("ufw "));
+            Ok(rules.map(str::to_string).collect())
+        }
+        127 if host.pretends() => Ok(Vec::new()),
+        127 => Err(Failure::new("look for ufw", "the host has no such program")
+            .hint("install ufw first, or set backend = \"nftables\"")),
+        _ => Err(refused(&question, &answer)),
+    }
+}
+
+fn added_question() -> Command {
+    Command::new(["ufw", "show", "added"])
+}
+
+fn status() -> Command {
+    Command::new(["ufw", "status", "verbose"])
+}
+
+fn add(rule: &str) -> Command {
+    Command::new(["ufw".to_string()].into_iter().chain(words(rule)))
+}
+
+fn delete(rule: &str) -> Command {
+    Command::new(["ufw", "--force", "delete"].map(str::to_string).into_iter().chain(words(bare(rule))))
+}
+
+fn default(policy: &str) -> Command {
+    Command::new(["ufw", "default", policy, "incoming"])
+}
+
+fn words(rule: &str) -> impl Iterator<Item = String> + '_ {
+    rule.split(' ').map(|word| word.trim_matches('\'').to_string())
+}
