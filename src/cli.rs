@@ -25,6 +25,8 @@ mod options;
 mod prompt;
 pub mod run;
 mod runs;
+mod schedule;
+mod serve;
 mod start;
 mod steps;
 
@@ -72,6 +74,8 @@ enum Command {
     Lint(lint::Args),
     Runs(runs::Args),
     Backups(backups::Args),
+    Schedule(schedule::Args),
+    Serve(serve::Args),
     Steps(steps::Args),
     Demo(demo::Args),
     Init(init::Args),
@@ -123,6 +127,8 @@ fn dispatch(Cli { global, command }: Cli) -> Done {
         Command::Demo(args) => demo::run(args),
         Command::Runs(args) => runs::run(args, &global),
         Command::Backups(args) => backups::run(args, &global),
+        Command::Schedule(args) => schedule::run(args, &global),
+        Command::Serve(args) => serve::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),
         Command::Init(args) => init::run(args),
         Command::Completions(args) => completions::run(args),

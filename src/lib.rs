@@ -42,7 +42,11 @@ pub mod report;
 #[cfg(feature = "controller")]
 pub mod run;
 #[cfg(feature = "controller")]
+pub mod schedule;
+#[cfg(feature = "controller")]
 pub mod schema;
+#[cfg(feature = "controller")]
+pub mod serve;
 #[cfg(feature = "controller")]
 pub mod source;
 #[cfg(feature = "controller")]

@@ -4,6 +4,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::Keys;
 use crate::model::host::SshSettings;
 use crate::model::{Doing, Failure, Result};
+use crate::schedule::{self, Channel, Schedule};
 use crate::source::{Node, Source};
 use crate::system::reason;
 use std::fs;
@@ -42,6 +43,10 @@ pub struct Config {
     pub timeout: Option<Duration>,
     /// How hosts are reached where the inventory does not say it.
     pub ssh: SshSettings,
+    /// What runs at times of the day.
+    pub schedules: Vec<Schedule>,
+    /// Who can be told of it.
+    pub channels: Vec<Channel>,
     /// Where backups are kept, by name.
     pub stores: Stores,
 }
@@ -146,10 +151,13 @@ impl Config {
         }
         let (inventory, timeout) = (keys.strings("inventory"), keys.duration("timeout"));
         let (ssh, store) = (keys.node("ssh"), keys.node("store"));
+        let (_schedules, _channels) = (keys.entries("schedule"), keys.entries("notify"));
         keys.finish();
         let ssh = ssh.map(|node| crate::inventory::file::ssh(node, &mut problems)).unwrap_or_default();
         let stores = store.map(|node| stores::read(node, root, &mut problems)).unwrap_or_default();
-        problems.unless_errors(Config { forks, inventory, timeout, ssh, stores })
+        let channels = schedule::config::channels(&node, &mut problems);
+        let schedules = schedule::config::schedules(&node, &channels, &mut problems);
+        problems.unless_errors(Config { forks, inventory, timeout, ssh, schedules, channels, stores })
     }
 }
 

@@ -23,6 +23,7 @@ mod sqlite;
 mod store;
 mod writer;
 
+pub use folder::make as make_folder;
 pub use redact::{Clean, MASK, Redactor};
 pub use sqlite::{Opened, Sqlite};
 pub use store::{RunLine, RunState, Store};

@@ -39,6 +39,8 @@ fn help_lists_the_subcommands() {
           lint         Check inventories, playbooks and templates without connecting
           runs         Look at earlier runs
           backups      Look at backups: list, check, thin out
+          schedule     Run playbooks at times of the day: the [schedule.NAME] tables of windlass.toml
+          serve        Run schedules when they come due, until it is asked to end
           steps        Show the step kinds, or the keys and an example of one
           demo         Start three throw-away hosts on loopback, run a real playbook on them, clean up
           init         Make a starter project: an inventory, a playbook and a template, with comments

@@ -1,5 +1,6 @@
 //! The options that every kind of run has: which hosts, as whom, how.
 
+use crate::model::run::Scheduled;
 use std::path::PathBuf;
 
 /// Which hosts.
@@ -37,6 +38,9 @@ pub struct Options {
     /// As whom, and how fast.
     #[command(flatten)]
     pub reach: Reach,
+    /// The schedule that starts it, said by the scheduler alone
+    #[arg(long, hide = true, value_name = "NAME@TIME")]
+    pub scheduled: Option<Scheduled>,
 }
 
 /// As whom hosts are worked, and how fast.

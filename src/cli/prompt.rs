@@ -4,8 +4,18 @@ use std::io::IsTerminal;
 
 /// Asks for something that is not shown while it is typed; `None` without a terminal to ask on.
 pub fn secret(what: &str) -> Option<String> {
+    if in_the_background() {
+        return None;
+    }
     let typed = rpassword::prompt_password(format!("{what}: ")).ok()?;
     Some(typed).filter(|typed| !typed.is_empty())
+}
+
+/// Whether the terminal is somebody else's for now: whoever asks from the background is stopped for it, which would leave a
+/// run of the scheduler hanging.
+fn in_the_background() -> bool {
+    let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };
+    rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group != rustix::process::getpgrp())
 }
 
 /// Asks a question that is answered with yes or no; `None` without a terminal to ask on.

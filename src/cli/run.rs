@@ -8,6 +8,7 @@ use crate::model::op::Command;
 use crate::model::run::RunKind;
 use crate::model::{Doing, Failure, Value};
 use crate::playbook::Playbook;
+use crate::project::Project;
 use crate::render::Selection;
 use crate::source::Source;
 use clap::Subcommand;
@@ -101,22 +102,24 @@ pub enum What {
 /// Does it.
 pub fn run(args: Args, global: &Global) -> Done {
     let project = global.open_project()?;
-    let playbook = match &args.what {
-        What::Playbook { playbook, .. } => Some(Box::new(Playbook::find(&project, playbook)?)),
-        _ => None,
-    };
-    let hosts = args.what.hosts();
-    let pattern =
-        hosts.pattern.clone().or_else(|| playbook.as_ref().and_then(|playbook| playbook.hosts.clone()));
-    let chosen = start::choose(project, hosts, pattern)?;
-    if hosts.list_hosts {
-        return start::list_hosts(&chosen, global);
-    }
     match args.what {
         What::Playbook {
-            options, tags, skip_tags, start_at_step, list_steps, serial, max_failures, ..
+            playbook,
+            hosts,
+            options,
+            tags,
+            skip_tags,
+            start_at_step,
+            list_steps,
+            serial,
+            max_failures,
         } => {
-            let Some(playbook) = playbook else { return Ok(0) };
+            let playbook = Box::new(Playbook::find(&project, &playbook)?);
+            let pattern = hosts.pattern.clone().or_else(|| playbook.hosts.clone());
+            let chosen = start::choose(project, &hosts, pattern)?;
+            if hosts.list_hosts {
+                return start::list_hosts(&chosen, global);
+            }
             let selection = Selection { tags, skip_tags, start_at_step };
             if list_steps {
                 return print_steps(&playbook, &selection);
@@ -126,43 +129,35 @@ pub fn run(args: Args, global: &Global) -> Done {
             let wanted = Wanted::Playbook { kind: RunKind::Playbook, of: None, playbook, selection };
             start::run(wanted, &chosen, &options, batches, global)
         }
-        What::Command { command, reach, .. } => {
+        What::Command { hosts, reach, command } => {
             let options = Options { reach, ..Options::default() };
-            start::run(Wanted::Command(line_of(command)), &chosen, &options, Batches::default(), global)
+            on_hosts(project, &hosts, &options, global, |_| Ok(Wanted::Command(line_of(command))))
         }
-        What::Script { script, options, arguments, .. } => {
-            let text = script_step(&script, &arguments)?;
-            let name = script.display().to_string();
-            start::run(
-                one_step(RunKind::Script, &name, text, &chosen)?,
-                &chosen,
-                &options,
-                Batches::default(),
-                global,
-            )
+        What::Script { script, hosts, options, arguments } => {
+            on_hosts(project, &hosts, &options, global, |chosen| {
+                let text = script_step(&script, &arguments)?;
+                one_step(RunKind::Script, &script.display().to_string(), text, chosen)
+            })
         }
-        What::Step { kind, keys, options, .. } => {
-            let text = ad_hoc_step(&kind, &keys);
-            start::run(
-                one_step(RunKind::Step, &kind, text, &chosen)?,
-                &chosen,
-                &options,
-                Batches::default(),
-                global,
-            )
-        }
+        What::Step { kind, keys, hosts, options } => on_hosts(project, &hosts, &options, global, |chosen| {
+            one_step(RunKind::Step, &kind, ad_hoc_step(&kind, &keys), chosen)
+        }),
     }
 }
 
-impl What {
-    fn hosts(&self) -> &Hosts {
-        match self {
-            What::Playbook { hosts, .. }
-            | What::Command { hosts, .. }
-            | What::Script { hosts, .. }
-            | What::Step { hosts, .. } => hosts,
-        }
+/// Runs what is made for the chosen hosts, or lists them.
+fn on_hosts(
+    project: Project,
+    hosts: &Hosts,
+    options: &Options,
+    global: &Global,
+    wanted: impl FnOnce(&Chosen) -> Result<Wanted, Stop>,
+) -> Done {
+    let chosen = start::choose(project, hosts, hosts.pattern.clone())?;
+    if hosts.list_hosts {
+        return start::list_hosts(&chosen, global);
     }
+    start::run(wanted(&chosen)?, &chosen, options, Batches::default(), global)
 }
 
 /// One word is shell text as it is, as with ssh; several are words, kept apart by quotes.

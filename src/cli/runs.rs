@@ -4,7 +4,7 @@ use super::again;
 use super::options::{Options, Reach};
 use super::{Done, Global, Stop, answer, existing_store};
 use crate::model::Failure;
-use crate::model::run::RunKind;
+use crate::model::run::{RunKind, Scheduled};
 use crate::record::{RunLine, RunRecord, RunState, Sqlite, Store};
 use crate::report::style::{self, Style};
 use crate::report::{Format, escape, json, junit, markdown, told};
@@ -106,6 +106,9 @@ fn head(record: &RunRecord) -> String {
     if let Some(of) = &intent.of {
         head += &format!("of run   {of}\n");
     }
+    if let Some(scheduled) = &intent.scheduled {
+        head += &format!("schedule {} for {}\n", escape::line(&scheduled.name), scheduled.slot);
+    }
     head += &format!("who      {}\n", escape::line(&intent.who));
     head += &format!("started  {}\n", intent.started.to_zoned(TimeZone::system()).strftime("%F %T %Z"));
     head += &format!("hosts    {}\n", escape::line(&intent.pattern));
@@ -127,7 +130,7 @@ fn list(store: Option<Sqlite>, limit: usize, global: &Global) -> Done {
 fn table(lines: &[RunLine], zone: &TimeZone, style: Style) -> String {
     let rows = lines.iter().map(|line| {
         let started = line.started.to_zoned(zone.clone()).strftime("%F %T").to_string();
-        let what = what(line.kind, &line.name, line.check);
+        let what = what(line.kind, &line.name, line.check) + &by_schedule(line.scheduled.as_ref());
         [
             line.run.to_string(),
             started,
@@ -149,6 +152,10 @@ fn what(kind: RunKind, name: &str, check: bool) -> String {
     }
 }
 
+fn by_schedule(scheduled: Option<&Scheduled>) -> String {
+    scheduled.map(|scheduled| format!(" (schedule {})", escape::line(&scheduled.name))).unwrap_or_default()
+}
+
 fn ended(line: &RunLine) -> String {
     let outcomes = line
         .outcomes
@@ -167,9 +174,10 @@ fn ended(line: &RunLine) -> String {
     }
 }
 
-/// A run in `runs list --output json`: `run kind name check who pattern started state exit outcomes undone`. `state` is
+/// A run in `runs list --output json`: `run kind name check who pattern started state exit outcomes undone schedule
+/// slot`. `state` is
 /// `running`, `ended` or `died`; `exit` is null unless it has ended; `undone` counts the hosts on which a later run has
-/// taken it back.
+/// taken it back; `schedule` and `slot` say which schedule started it and for which time, null when none did.
 fn described(line: &RunLine) -> Value {
     let (state, exit) = match line.state {
         RunState::Running => ("running", None),
@@ -181,6 +189,8 @@ fn described(line: &RunLine) -> Value {
         "run": line.run, "kind": line.kind, "name": line.name, "check": line.check, "who": line.who,
         "pattern": line.pattern, "started": line.started, "state": state, "exit": exit,
         "outcomes": Value::Object(outcomes.collect()), "undone": line.undone,
+        "schedule": line.scheduled.as_ref().map(|scheduled| &scheduled.name),
+        "slot": line.scheduled.as_ref().map(|scheduled| scheduled.slot),
     })
 }
 
@@ -201,6 +211,7 @@ mod tests {
             pattern: intent.pattern,
             check: false,
             started: intent.started,
+            scheduled: intent.scheduled,
             state,
             outcomes: vec![(HostOutcome::Changed, 12), (HostOutcome::Unknown, 1)],
             undone: 0,
@@ -228,6 +239,6 @@ mod tests {
 
     #[test]
     fn a_run_for_programs() {
-        expect![[r#"{"run":"20260314-150926-kxqz","kind":"playbook","name":"fix-dns","check":false,"who":"alice@laptop","pattern":"prod","started":"2026-03-14T15:09:26Z","state":"ended","exit":2,"outcomes":{"changed":12,"unknown":1},"undone":0}"#]].assert_eq(&described(&line(RunState::Ended(2))).to_string());
+        expect![[r#"{"run":"20260314-150926-kxqz","kind":"playbook","name":"fix-dns","check":false,"who":"alice@laptop","pattern":"prod","started":"2026-03-14T15:09:26Z","state":"ended","exit":2,"outcomes":{"changed":12,"unknown":1},"undone":0,"schedule":null,"slot":null}"#]].assert_eq(&described(&line(RunState::Ended(2))).to_string());
     }
 }

@@ -305,6 +305,7 @@ fn intent(what: &What, chosen: &Chosen, options: &Options, run: RunId, prepared:
         playbook,
         inventory: inventory_sources(chosen),
         hosts: prepared.work.iter().map(|work| work.host.clone()).collect(),
+        scheduled: options.scheduled.clone(),
     }
 }
 

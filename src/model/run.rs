@@ -8,6 +8,8 @@ use super::job::RunId;
 use super::outcome::HostOutcome;
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// One thing that happened in a run.
@@ -85,6 +87,17 @@ pub struct RunIntent {
     pub inventory: Vec<Source>,
     /// Every host of the run, in order.
     pub hosts: Vec<String>,
+    /// The schedule that started it.
+    pub scheduled: Option<Scheduled>,
+}
+
+/// A schedule's name and the time it had come to: `nightly@2026-11-21T02:00:00Z`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// The schedule.
+    pub name: String,
+    /// The time.
+    pub slot: Timestamp,
 }
 
 /// A file as it was when the run started.
@@ -110,6 +123,22 @@ pub enum RunKind {
     Step,
     /// `runs undo`.
     Undo,
+}
+
+impl fmt::Display for Scheduled {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        write!(out, "{}@{}", self.name, self.slot)
+    }
+}
+
+impl FromStr for Scheduled {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let split = text.rsplit_once('@').and_then(|(name, slot)| Some((name, slot.parse().ok()?)));
+        let (name, slot) = split.ok_or_else(|| "write it as NAME@TIME".to_string())?;
+        Ok(Scheduled { name: name.to_string(), slot })
+    }
 }
 
 impl RunEvent {

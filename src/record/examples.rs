@@ -28,6 +28,7 @@ pub fn intent(hosts: &[&str]) -> RunIntent {
         playbook: vec![],
         inventory: vec![],
         hosts: hosts.iter().map(|host| host.to_string()).collect(),
+        scheduled: None,
     }
 }
 

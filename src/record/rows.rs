@@ -4,7 +4,7 @@ use super::{HostRecord, RunRecord, bounded};
 use crate::model::event::{Output, StepEnded};
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
-use crate::model::run::RunIntent;
+use crate::model::run::{RunIntent, Scheduled};
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row, Transaction, params};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// The columns of `runs` that [`run`] reads, in its order.
 pub const RUN: &str = "run, kind, name, of_run, who, started, pattern, checked, params, playbook, inventory, epoch, \
-     ended, exit, interrupted";
+     ended, exit, interrupted, schedule, slot";
 
 /// The columns of `hosts` that [`host`] reads, in its order.
 pub const HOST: &str = "host, outcome, failure, attempt, started, ended, settled_by";
@@ -26,7 +26,7 @@ pub const STEP: &str = "step, item, name, outcome, took_ms, tries, changes, diff
 pub fn insert_run(change: &Transaction, intent: &RunIntent, epoch: u64) -> Result<()> {
     change.execute(
         "INSERT INTO runs (run, epoch, kind, name, of_run, who, pattern, checked, journaled, params, playbook, \
-         inventory, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         inventory, started, schedule, slot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         params![
             intent.run.as_str(),
             epoch as i64,
@@ -41,6 +41,8 @@ pub fn insert_run(change: &Transaction, intent: &RunIntent, epoch: u64) -> Resul
             text(&intent.playbook)?,
             text(&intent.inventory)?,
             intent.started.to_string(),
+            intent.scheduled.as_ref().map(|scheduled| &scheduled.name),
+            intent.scheduled.as_ref().map(|scheduled| scheduled.slot.to_string()),
         ],
     )?;
     let mut insert = change.prepare_cached("INSERT INTO hosts (run, host, place) VALUES (?1, ?2, ?3)")?;
@@ -96,6 +98,7 @@ pub fn run(row: &Row) -> Result<RunRecord> {
         playbook: json(row, 9)?,
         inventory: json(row, 10)?,
         hosts: Vec::new(),
+        scheduled: scheduled(row)?,
     };
     let epoch: i64 = row.get(11)?;
     Ok(RunRecord {
@@ -104,6 +107,11 @@ pub fn run(row: &Row) -> Result<RunRecord> {
         interrupted: row.get(14)?,
         ..RunRecord::new(intent, epoch as u64)
     })
+}
+
+fn scheduled(row: &Row) -> Result<Option<Scheduled>> {
+    let Some(slot) = optional(row, 16, word)? else { return Ok(None) };
+    Ok(row.get::<_, Option<String>>(15)?.map(|name| Scheduled { name, slot }))
 }
 
 /// A host, without its steps.

@@ -63,6 +63,11 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE steps ADD COLUMN findings TEXT NOT NULL DEFAULT '[]';
 ",
+    "
+    ALTER TABLE runs ADD COLUMN schedule TEXT;
+    ALTER TABLE runs ADD COLUMN slot TEXT;
+    CREATE INDEX runs_of_schedule ON runs (schedule, slot) WHERE schedule IS NOT NULL;
+",
 ];
 
 /// Brings the tables to the newest version. A database of a later windlass is refused, not touched.

@@ -9,6 +9,7 @@ use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::{RunEvent, RunIntent, What, now};
 use crate::model::{Failure, Result};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,16 @@ impl Sqlite {
     /// Opens the store to read it; `None` when nothing has ever been run there.
     pub fn open_existing(folder: &Path) -> Result<Option<Opened>> {
         if folder.join("state.db").exists() { Sqlite::open(folder).map(Some) } else { Ok(None) }
+    }
+
+    /// The newest run of a schedule for one of its times, and how far it is.
+    pub fn scheduled(&self, schedule: &str, slot: Timestamp) -> Result<Option<(RunId, RunState)>> {
+        let select =
+            "SELECT run, exit FROM runs WHERE schedule = ?1 AND slot = ?2 ORDER BY epoch DESC LIMIT 1";
+        let read = |row: &rusqlite::Row| Ok((rows::word::<RunId>(row, 0)?, row.get::<_, Option<u8>>(1)?));
+        let found = self.database.query_row(select, params![schedule, slot.to_string()], read).optional();
+        let found = told(found, &format!("look for a run of schedule {schedule}"))?;
+        Ok(found.map(|(run, exit)| (run.clone(), self.state(&run, exit))))
     }
 
     /// Lets the database have no more pages than it has and `more`: a full disk, for tests.
@@ -153,6 +164,7 @@ impl Sqlite {
             pattern: intent.pattern,
             check: intent.check,
             started: intent.started,
+            scheduled: intent.scheduled,
             state,
             outcomes,
             undone,

@@ -5,7 +5,7 @@ use crate::model::Result;
 use crate::model::event::StepEnded;
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
-use crate::model::run::{RunEvent, RunIntent, RunKind};
+use crate::model::run::{RunEvent, RunIntent, RunKind, Scheduled};
 use jiff::Timestamp;
 
 /// Keeps the record of runs.
@@ -57,6 +57,8 @@ pub struct RunLine {
     pub check: bool,
     /// When.
     pub started: Timestamp,
+    /// The schedule that started it.
+    pub scheduled: Option<Scheduled>,
     /// How far it is.
     pub state: RunState,
     /// How many hosts ended how, most first. Hosts without an outcome are not among them.

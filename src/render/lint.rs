@@ -13,7 +13,8 @@ use std::sync::Arc;
 pub fn lint(project: &Project, paths: &[PathBuf]) -> Diagnostics {
     let mut problems = Diagnostics::default();
     if paths.is_empty() {
-        problems.keep(Inventory::load(project, &[]));
+        let inventory = problems.keep(Inventory::load(project, &[]));
+        problems.append(schedules(project, inventory.as_ref()));
     }
     let files = match paths {
         [] => ["playbooks", "templates"]
@@ -24,6 +25,37 @@ pub fn lint(project: &Project, paths: &[PathBuf]) -> Diagnostics {
     };
     for file in problems.keep(files.map_err(Diagnostics::from)).into_iter().flatten().flatten() {
         problems.append(check(project, &file));
+    }
+    problems
+}
+
+/// What schedules name must be there: nobody sees it fail at night.
+fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    for schedule in &project.config.schedules {
+        let playbook = Playbook::find(project, &schedule.playbook);
+        let at = |place: &Place, found: Diagnostics, problems: &mut Diagnostics| {
+            for problem in found.iter() {
+                let place = problem.place.clone().unwrap_or_else(|| place.clone());
+                problems.push(Diagnostic { place: Some(place), ..problem.clone() });
+            }
+        };
+        let by_playbook = playbook.as_ref().ok().and_then(|playbook| playbook.hosts.clone());
+        if let Err(found) = playbook {
+            at(&schedule.playbook_place, found, &mut problems);
+        }
+        let selected = match (schedule.hosts.clone().or(by_playbook), inventory) {
+            (None, _) => Err(Diagnostic::error(
+                "`hosts` is missing, and the playbook names none",
+                &schedule.hosts_place,
+            )
+            .into()),
+            (Some(pattern), Some(inventory)) => inventory.select(&pattern, project).map(drop),
+            (Some(_), None) => Ok(()),
+        };
+        if let Err(found) = selected {
+            at(&schedule.hosts_place, found, &mut problems);
+        }
     }
     problems
 }

@@ -1,0 +1,57 @@
+//! Mail: the notice's sentence as subject, its JSON as text.
+
+use super::{Notice, PATIENCE, Smtp, Tls};
+use crate::model::{Doing, Result};
+use lettre::message::Mailbox;
+use lettre::transport::smtp::AsyncSmtpTransportBuilder;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use std::path::Path;
+
+type Transport = AsyncSmtpTransport<Tokio1Executor>;
+
+impl Smtp {
+    /// Hands it to the server; that it took it means that it arrived.
+    pub async fn tell(&self, notice: &Notice, root: &Path) -> Result<()> {
+        super::use_ring();
+        let mut server = self.server()?.timeout(Some(PATIENCE));
+        if let Some(port) = self.port {
+            server = server.port(port);
+        }
+        if let (Some(user), Some(password)) = (&self.user, &self.password) {
+            server = server.credentials(Credentials::new(user.clone(), password.revealed(root)?));
+        }
+        let transport: Transport = server.build();
+        transport.send(self.mail(notice)?).await.doing(format!("hand mail to {}", self.host))?;
+        Ok(())
+    }
+
+    fn server(&self) -> Result<AsyncSmtpTransportBuilder> {
+        let doing = format!("prepare a connection to {}", self.host);
+        match self.tls {
+            Tls::StartTls => Transport::starttls_relay(&self.host).doing(doing),
+            Tls::Tls => Transport::relay(&self.host).doing(doing),
+            Tls::None => Ok(Transport::builder_dangerous(&self.host)),
+        }
+    }
+
+    fn mail(&self, notice: &Notice) -> Result<Message> {
+        let mut mail = Message::builder().from(mailbox(&self.from)?).subject(subject(notice));
+        for to in &self.to {
+            mail = mail.to(mailbox(to)?);
+        }
+        let json = serde_json::to_string_pretty(notice).doing("write the notice")?;
+        let text = format!("{}\r\n\r\n{}\r\n", notice.text, json.replace('\n', "\r\n"));
+        mail.body(text).doing("write the mail")
+    }
+}
+
+fn mailbox(text: &str) -> Result<Mailbox> {
+    text.parse().doing(format!("read the address {text}"))
+}
+
+/// A header is one line.
+fn subject(notice: &Notice) -> String {
+    let line: String = notice.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("windlass: {line}")
+}
