@@ -114,7 +114,7 @@ async fn once(way: &Way, target: &Target, shared: &Shared) -> Result<(), (Failur
 
 async fn run(connection: &Connection, way: &Way) -> Result<()> {
     let (becoming, password) = way.becoming(connection);
-    let password = password.map(|password| format!("{password}\n")).unwrap_or_default();
+    let password = ship::password_line(password.as_deref());
     let command = ship::line(&format!("echo {WORDS}"), becoming.as_ref());
     let said = said_to(connection, &command, Bytes::from(password)).await?;
     if said.lines().any(|line| line.trim() == WORDS) {

@@ -140,9 +140,9 @@ async fn by_agent(
 
 /// A password line when one is needed, the marker that ends all noise, the job.
 fn first_bytes(task: &JobTask) -> Result<Bytes> {
-    let password = task.password.as_ref().map(|password| format!("{password}\n")).unwrap_or_default();
+    let password = ship::password_line(task.password.as_deref());
     let job = wire::frame(&Order::Job(Box::new(task.job.clone())))?;
-    Ok(Bytes::from([password.as_bytes(), wire::MARKER, &job].concat()))
+    Ok(Bytes::from([&password[..], wire::MARKER, &job].concat()))
 }
 
 /// Passes on that somebody is in a hurry.
@@ -278,9 +278,9 @@ impl Listening<'_> {
 
 async fn place(connection: &Connection, task: &JobTask, agent: &AgentBinary, bare: &Bare) -> Result<()> {
     let command = ship::place(agent, bare, task.becoming.as_ref())?;
-    let password = task.password.as_ref().map(|password| format!("{password}\n")).unwrap_or_default();
+    let password = ship::password_line(task.password.as_deref());
     let packed = if bare.gzip { agent.gzipped.to_vec() } else { agent.raw()? };
-    let input = Bytes::from([password.into_bytes(), packed].concat());
+    let input = Bytes::from([password, packed].concat());
     let (mut reader, mut writer) = connection.exec_with_input(&command, input).await?.split();
     let ending = tokio::spawn(async move { writer.eof().await });
     let (mut said, mut status) = (Vec::new(), None);

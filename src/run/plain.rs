@@ -26,7 +26,7 @@ impl Line {
     }
 
     fn input(&self) -> Bytes {
-        self.password.as_ref().map(|password| Bytes::from(format!("{password}\n"))).unwrap_or_default()
+        Bytes::from(ship::password_line(self.password.as_deref()))
     }
 }
 

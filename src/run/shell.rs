@@ -39,8 +39,7 @@ pub async fn run(
     tools: &Tools,
     mut hurry: watch::Receiver<Interrupt>,
 ) -> Tried<Ended> {
-    let first =
-        task.password.as_ref().map(|password| Bytes::from(format!("{password}\n"))).unwrap_or_default();
+    let first = Bytes::from(ship::password_line(task.password.as_deref()));
     let channel = connection.exec_with_input(&ship::shell(task.becoming.as_ref()), first.clone()).await?;
     let (reader, writer) = channel.split();
     let (to_host, outgoing) = mpsc::channel(PIECES_WAITING);

@@ -102,6 +102,11 @@ pub fn line(text: &str, becoming: Option<&Become>) -> String {
     }
 }
 
+/// What sudo or doas reads first on standard input, when it asks for a password; then comes what is meant for the program.
+pub fn password_line(password: Option<&str>) -> Vec<u8> {
+    password.map(|password| format!("{password}\n").into_bytes()).unwrap_or_default()
+}
+
 /// Reads what [`find`] says when it finds no agent, out of whatever else the login printed; `None` when it is not there.
 pub fn bare(said: &[u8]) -> Option<Bare> {
     let said = String::from_utf8_lossy(said);
