@@ -5,6 +5,7 @@ use common::told::Told;
 use common::{Finished, Fresh, Host, Lab, Project};
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ fn project(lab: &Lab, fresh: &Fresh, hosts: &[Host]) -> Project {
     let project = Project::without_inventory();
     project.write("root-password", format!("{ROOT_PASSWORD}\n"));
     let password = project.path().join("root-password");
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&password, private).expect("the file is ours");
     let mut inventory = format!(
         "[ssh]\nuser = [\"deploy\", \"root\"]\nbecome = true\nidentity = \"{}\"\nknown_hosts = \"{}\"\n",
         lab.identity().display(),
