@@ -11,6 +11,7 @@ use crate::store::{self, BackupAbout, Encoding, Intake, PartAbout, Store};
 use crate::wire;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -24,9 +25,9 @@ impl Stores {
     pub fn add(&mut self, job: &Job, open: &dyn Fn(Option<&str>) -> Result<Store>) -> Result<()> {
         for backup in steps(job).filter_map(backup_of) {
             let name = backup?.to().map(str::to_string);
-            if !self.0.contains_key(&name) {
-                let store = open(name.as_deref())?;
-                self.0.insert(name, store);
+            if let Entry::Vacant(vacant) = self.0.entry(name) {
+                let store = open(vacant.key().as_deref())?;
+                vacant.insert(store);
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Reads the tables `[schedule.NAME]` and `[notify.NAME]` of `windlass.toml`.
 
 use super::notice::Event;
-use super::notify::{Channel, Command, Route, Secret, Smtp, Tls, Webhook};
+use super::notify::{Channel, Command, Encryption, Route, Secret, Smtp, Webhook};
 use super::{Cron, Overlap, Schedule, Slots};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::Keys;
@@ -178,7 +178,7 @@ fn events(node: &Node, keys: &mut Keys) -> Vec<Event> {
 fn smtp(node: &Node, problems: &mut Diagnostics) -> Option<Smtp> {
     let mut keys = Keys::of(node, "`smtp`", problems);
     let (host, from, to) = (keys.string("host"), keys.string("from"), keys.strings("to"));
-    let tls = keys.read("tls", "\"starttls\", \"tls\" or \"none\"", |node| Tls::read(node.as_str()?));
+    let tls = keys.read("tls", "\"starttls\", \"tls\" or \"none\"", |node| Encryption::read(node.as_str()?));
     let port = keys.read("port", "a port, 1 to 65535", |node| {
         u16::try_from(node.value().as_u64()?).ok().filter(|port| *port > 0)
     });
@@ -196,7 +196,7 @@ fn smtp(node: &Node, problems: &mut Diagnostics) -> Option<Smtp> {
         keys.problem(Diagnostic::error("`user` and `password` go together", &node.place));
     }
     let tls = tls.unwrap_or_default();
-    if tls == Tls::None && password.is_some() && !is_loopback(host.as_deref().unwrap_or_default()) {
+    if tls == Encryption::None && password.is_some() && !is_loopback(host.as_deref().unwrap_or_default()) {
         let problem = Diagnostic::error("a password would travel in clear text", node.place_of("tls"));
         keys.problem(problem.hint("use \"starttls\" or \"tls\""));
     }

@@ -60,7 +60,7 @@ pub struct Smtp {
     /// Its port; the usual one of `tls` when nobody says otherwise.
     pub port: Option<u16>,
     /// Whether and how the connection is encrypted.
-    pub tls: Tls,
+    pub tls: Encryption,
     /// The login name.
     pub user: Option<String>,
     /// Where the password is.
@@ -73,12 +73,12 @@ pub struct Smtp {
 
 /// How a connection to a mail server is encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tls {
+pub enum Encryption {
     /// After a plain greeting; port 587.
     #[default]
-    StartTls,
+    Upgraded,
     /// From the first byte; port 465.
-    Tls,
+    Always,
     /// Not at all; port 25.
     None,
 }
@@ -113,13 +113,13 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Tls {
+impl Encryption {
     /// From its word.
-    pub fn read(word: &str) -> Option<Tls> {
+    pub fn read(word: &str) -> Option<Encryption> {
         match word {
-            "starttls" => Some(Tls::StartTls),
-            "tls" => Some(Tls::Tls),
-            "none" => Some(Tls::None),
+            "starttls" => Some(Encryption::Upgraded),
+            "tls" => Some(Encryption::Always),
+            "none" => Some(Encryption::None),
             _ => None,
         }
     }

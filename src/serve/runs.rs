@@ -46,7 +46,6 @@ impl Runs {
 
     /// Starts `what` is due of a schedule, in a process group of its own: Ctrl-C is for us. What is still due after it was
     /// started could not even be begun; it is tried again with growing pauses.
-    #[expect(clippy::disallowed_methods, reason = "windlass itself, on the controller")]
     pub fn start(&mut self, schedule: &str, what: &str) -> Result<()> {
         if self.has(schedule) || !self.may_try(schedule, what) {
             return Ok(());

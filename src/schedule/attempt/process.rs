@@ -35,7 +35,6 @@ pub struct Process {
 
 impl Process {
     /// Starts windlass with these words.
-    #[expect(clippy::disallowed_methods, reason = "windlass itself, on the controller")]
     pub fn start(program: &Path, words: &[String], lock: Stdio) -> Result<Process> {
         let doing = format!("start {}", program.display());
         let child = Command::new(program)

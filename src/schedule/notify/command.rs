@@ -11,7 +11,6 @@ const SAID_MOST: usize = 500;
 
 impl Command {
     /// Runs it in the project's folder; exit code 0 means that it arrived. It is killed when its time is up.
-    #[expect(clippy::disallowed_methods, reason = "a program that windlass.toml names, run here")]
     pub async fn tell(&self, notice: &Notice, root: &Path) -> Result<()> {
         let (program, arguments) =
             self.argv.split_first().ok_or_else(|| Failure::new("run it", "it is empty"))?;

@@ -1,6 +1,6 @@
 //! Mail: the notice's sentence as subject, its JSON as text.
 
-use super::{Notice, PATIENCE, Smtp, Tls};
+use super::{Encryption, Notice, PATIENCE, Smtp};
 use crate::model::{Doing, Result};
 use lettre::message::Mailbox;
 use lettre::transport::smtp::AsyncSmtpTransportBuilder;
@@ -29,9 +29,9 @@ impl Smtp {
     fn server(&self) -> Result<AsyncSmtpTransportBuilder> {
         let doing = format!("prepare a connection to {}", self.host);
         match self.tls {
-            Tls::StartTls => Transport::starttls_relay(&self.host).doing(doing),
-            Tls::Tls => Transport::relay(&self.host).doing(doing),
-            Tls::None => Ok(Transport::builder_dangerous(&self.host)),
+            Encryption::Upgraded => Transport::starttls_relay(&self.host).doing(doing),
+            Encryption::Always => Transport::relay(&self.host).doing(doing),
+            Encryption::None => Ok(Transport::builder_dangerous(&self.host)),
         }
     }
 

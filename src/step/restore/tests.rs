@@ -2,7 +2,7 @@
 
 use crate::model::Result;
 use crate::model::digest::Digest;
-use crate::model::op::{Op, Plan, Run, Undo};
+use crate::model::op::{Op, Plan, Undo};
 use crate::system::Probe;
 use crate::testing::{answer, brought, host, parse};
 use expect_test::expect;
@@ -56,7 +56,7 @@ fn files_are_unpacked_beside_their_place() {
     let plan = plan(&empty, &keys(&[TREE], "")).unwrap();
     let [Op::Run(unpack), Op::Run(switch)] = &plan.ops[..] else { panic!("{:?}", plan.ops) };
     assert_eq!(unpack.input.as_ref().map(|asset| asset.digest.clone()), Some(Digest::of(TREE.0.as_bytes())));
-    assert!([unpack, switch].iter().all(|run: &&Box<Run>| matches!(run.undo, Undo::Command(_))));
+    assert!([unpack, switch].iter().all(|run| matches!(run.undo, Undo::Command(_))));
 }
 
 #[test]

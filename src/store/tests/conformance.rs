@@ -43,7 +43,7 @@ fn conforms(backend: &dyn Backend) {
     taking.commit("sums\n").unwrap();
     drop(taking);
 
-    assert_eq!(backend.places().unwrap(), [place.clone()]);
+    assert_eq!(backend.places().unwrap(), std::slice::from_ref(&place));
     assert!(backend.holds(&place).unwrap());
     assert_eq!(read(backend, &place, "a.tar.zst").unwrap(), b"hello");
     assert!(read(backend, &place, "large.zst").unwrap() == large);

@@ -131,6 +131,7 @@ mod tests {
     struct Slow(u64);
 
     impl Write for Slow {
+        #[expect(clippy::disallowed_methods, reason = "slowness is what this is for")]
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             std::thread::sleep(Duration::from_millis(200));
             self.0 += bytes.len() as u64;
