@@ -1,5 +1,8 @@
 //! Incident 6 on real hosts: taken, destroyed, restored, compared; and what is left when something dies on the way.
 mod common;
+#[path = "common/s3.rs"]
+#[expect(dead_code, reason = "tests of the store use more of it")]
+mod s3;
 
 use common::backups::{backup, fine, id, ids, windlass};
 use common::told::Told;
@@ -83,6 +86,31 @@ fn files_go_and_come_back() {
     let tested = fine(windlass(&project, &format!("backups verify --restore {id}")));
     assert!(tested.stdout.contains("ok"), "{tested:?}");
     assert_eq!(host.must("ls -A /var/lib/windlass /srv"), listing);
+    host.must("rm -rf /srv/backup-test");
+}
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
+fn a_run_keeps_its_backups_in_s3_as_long_as_it_is_told() {
+    let lab = Lab::get();
+    let host = lab.host(HOST);
+    let project = Project::new(&lab);
+    let folder = tempfile::tempdir().unwrap();
+    let server = s3::S3::start(folder.path());
+    project.write("windlass.toml", s3::with_keys(&server.table("offsite")));
+    host.must(MAKE_TREE);
+    let before = host.must(LOOK_AT_TREE);
+    let line =
+        "run playbook backup --hosts full1 -e files=[\"/srv/backup-test\"] -e to=offsite -e keep={last=2}";
+    for _ in 0..3 {
+        assert_eq!(project.told(line).exits(0).outcomes(HOST), ["changed"]);
+    }
+    assert_eq!(common::backups::ids(&project).len(), 2, "the oldest is gone");
+    let id = id(&project);
+    fine(windlass(&project, "backups verify --all"));
+    host.must("rm -rf /srv/backup-test");
+    fine(windlass(&project, &format!("backups restore {id} --yes")));
+    assert_eq!(host.must(LOOK_AT_TREE), before);
     host.must("rm -rf /srv/backup-test");
 }
 

@@ -1,7 +1,9 @@
 //! Databases, Redis and volumes: taken, destroyed, restored, compared.
+#![expect(clippy::disallowed_methods, reason = "grep looks for what must not be there")]
 mod common;
 
 use common::backups::{backup, fine, id, windlass};
+use common::contained;
 use common::{Host, Lab, Project};
 use std::time::Duration;
 
@@ -229,6 +231,37 @@ fn mariadb_goes_and_comes_back() {
     fine(windlass(&project, &format!("{line} --to {name}_copy")));
     assert_eq!(look_at_mariadb(&host, &format!("{name}_copy")), before);
     drop_mariadb(&host, name);
+}
+
+#[test]
+#[ignore = "needs the lab: ./tests/run"]
+fn databases_in_containers_go_and_come_back() {
+    let lab = Lab::get();
+    let host = lab.host(HOST);
+    for (key, database) in [("postgres", &contained::POSTGRES), ("mysql", &contained::MARIADB)] {
+        let project = Project::new(&lab);
+        contained::start(&host, database);
+        let ask = |query: &str| contained::ask(&host, database, query);
+        ask("CREATE TABLE people (id int PRIMARY KEY, name varchar(20));");
+        ask("INSERT INTO people VALUES (1, 'one'), (2, 'two'), (3, 'three');");
+        let keys = format!(
+            "{key} = [{{ database = \"{}\", container = \"contained-db\", assertion = \"SELECT count(*) = 3 FROM people\" }}]",
+            database.url
+        );
+        assert_eq!(project.play(&backup(&keys), HOST, "--check").exits(0).outcomes(HOST), ["would_change"]);
+        project.play(&backup(&keys), HOST, "").exits(0);
+        let id = id(&project);
+        fine(windlass(&project, &format!("backups verify --restore {id}")));
+
+        ask("DELETE FROM people WHERE id > 1;");
+        let refused = windlass(&project, &format!("backups restore {id} --yes"));
+        assert!(refused.code == 2 && refused.stdout.contains("is there already"), "{refused:?}");
+        fine(windlass(&project, &format!("backups restore {id} --yes --replace")));
+        assert_eq!(ask("SELECT count(*) FROM people;"), "3");
+        fine(windlass(&project, "runs undo last"));
+        assert_eq!(ask("SELECT count(*) FROM people;"), "1");
+        host.must("docker rm -f contained-db");
+    }
 }
 
 #[test]

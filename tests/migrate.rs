@@ -1,6 +1,7 @@
 //! Incident 5 and what belongs to it, on hosts with PostgreSQL and MariaDB.
 mod common;
 
+use common::contained;
 use common::told::Told;
 use common::{Finished, Host, Lab, Project};
 use std::time::Duration;
@@ -426,58 +427,29 @@ fn two_projects_on_one_host_apply_each_file_once() {
     assert_eq!(database.says("SELECT group_concat(file ORDER BY file) FROM applied"), "1,2");
 }
 
-/// A database in a container of the nested dockerd, from the host's own files, as USER.
-const CONTAINER: &str = "docker rm -f migrate-db >/dev/null 2>&1; \
-    docker run -d --name migrate-db --network none --user \"$(id -u USER):$(id -g USER)\" -v /usr:/usr:ro \
-    -v /usr/bin:/bin:ro -v /usr/lib:/lib:ro -v /usr/lib64:/lib64:ro -v /etc/passwd:/etc/passwd:ro -v /etc/group:/etc/group:ro \
-    lab/busybox sh -c";
-
-const POSTGRES_THERE: &str = "'bin=/usr/lib/postgresql/15/bin; $bin/initdb -A trust -D /tmp/pg >/dev/null && \
-    exec $bin/postgres -D /tmp/pg -k /tmp -c listen_addresses= -c fsync=off'";
-
-const MARIADB_THERE: &str = "'mariadb-install-db --no-defaults --datadir=/tmp/db --auth-root-authentication-method=normal --skip-test-db >/dev/null && \
-    exec mariadbd --no-defaults --datadir=/tmp/db --socket=/tmp/db.sock --skip-networking --lc-messages-dir=/usr/share/mysql'";
-
 #[test]
 #[ignore = "needs the lab: ./tests/run"]
 fn a_database_in_a_container_is_migrated_there() {
     let lab = Lab::get();
     let host = lab.host("full1");
-    for (user, there, client, make, url) in [
-        (
-            "postgres",
-            POSTGRES_THERE,
-            "psql -h /tmp -U postgres -At",
-            "-c 'CREATE DATABASE app'",
-            "postgres://postgres@/app?host=/tmp",
-        ),
-        (
-            "mysql",
-            MARIADB_THERE,
-            "mariadb -S /tmp/db.sock -u root -N",
-            "-e 'CREATE DATABASE app'",
-            "mysql://root@/app?socket=/tmp/db.sock",
-        ),
-    ] {
-        host.must(&format!("{} {there}", CONTAINER.replace("USER", user)));
-        host.await_success(&format!("docker exec migrate-db {client} {make}"), Duration::from_secs(60));
+    for database in [&contained::POSTGRES, &contained::MARIADB] {
+        contained::start(&host, database);
+        let (client, url) = (database.client, database.url);
         let project = project(&lab, ACCOUNTS);
 
         let missing = migrate(&project, url, "-e container=nobody").exits(2).failure("full1");
         assert!(missing.contains("the container nobody must run"), "{missing}");
-        let check = migrate(&project, url, "-e container=migrate-db -e try_on_clone=true --check").exits(0);
-        let apply = migrate(&project, url, "-e container=migrate-db -e try_on_clone=true").exits(0);
+        let check = migrate(&project, url, "-e container=contained-db -e try_on_clone=true --check").exits(0);
+        let apply = migrate(&project, url, "-e container=contained-db -e try_on_clone=true").exits(0);
         assert_eq!(
             (check.outcomes("full1"), apply.outcomes("full1")),
             (vec!["would_change"], vec!["changed"])
         );
-        let ask = |query: &str| {
-            host.must(&format!("printf '%s' \"{query}\" | docker exec -i migrate-db {client} app"))
-        };
+        let ask = |query: &str| contained::ask(&host, database, query);
         assert_eq!(ask("SELECT count(*) FROM accounts;"), "2");
         assert_eq!(ask("SELECT count(*) FROM windlass_migrations WHERE run <> '';"), "2");
-        assert_eq!(migrate(&project, url, "-e container=migrate-db").exits(0).outcomes("full1"), ["ok"]);
-        host.must("docker rm -f migrate-db");
+        assert_eq!(migrate(&project, url, "-e container=contained-db").exits(0).outcomes("full1"), ["ok"]);
+        host.must("docker rm -f contained-db");
     }
 }
 

@@ -2,10 +2,12 @@
 //! loopback that checks signatures. The backups in them are taken through the library, which needs no host.
 #![expect(clippy::disallowed_methods, reason = "these tests run the built program and real tools")]
 
+#[path = "common/s3.rs"]
+mod s3;
+
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
+use s3::{S3, with_keys};
 use serde_json::Value;
 use sha2::Digest as _;
 use std::fs;
@@ -129,78 +131,6 @@ fn noise(bytes: usize) -> Vec<u8> {
         state
     };
     std::iter::repeat_with(next).flat_map(u64::to_le_bytes).take(bytes).collect()
-}
-
-/// A real S3 server on loopback, over a folder. Gone when dropped.
-struct S3 {
-    runtime: Option<Runtime>,
-    root: PathBuf,
-    port: u16,
-}
-
-impl S3 {
-    fn start(root: &Path) -> S3 {
-        fs::create_dir_all(root.join("bucket")).unwrap();
-        let runtime = Runtime::new().unwrap();
-        let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
-        service.set_auth(SimpleAuth::from_single("key", "secret"));
-        let service = service.build();
-        let answer = move |request: axum::extract::Request| {
-            let service = service.clone();
-            async move {
-                let response = service.call(request.map(s3s::Body::http_body_unsync)).await;
-                response
-                    .map(|response| response.map(axum::body::Body::new))
-                    .map_err(|_| axum::http::StatusCode::INTERNAL_SERVER_ERROR)
-            }
-        };
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let app = axum::Router::new().fallback(answer);
-        runtime.spawn(async move { axum::serve(listener, app).await });
-        S3 { runtime: Some(runtime), root: root.to_path_buf(), port }
-    }
-
-    /// Connections break off at once.
-    fn stop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-
-    fn table(&self, name: &str) -> String {
-        format!(
-            "[store.{name}]\nurl = \"s3://bucket/fleet\"\nendpoint = \"http://127.0.0.1:{}\"\nregion = \"us-east-1\"\n\
-             access_key = \"env:S3_KEY\"\nsecret_key = \"env:S3_SECRET\"\n",
-            self.port
-        )
-    }
-
-    /// Every file that the server keeps, by its path.
-    fn files(&self) -> Vec<PathBuf> {
-        let (mut files, mut waiting) = (Vec::new(), vec![self.root.clone()]);
-        while let Some(folder) = waiting.pop() {
-            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-                if path.is_dir() { waiting.push(path) } else { files.push(path) }
-            }
-        }
-        files
-    }
-}
-
-impl Drop for S3 {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// The tests' own process reads the keys from its environment as the program does.
-fn with_keys(table: &str) -> String {
-    let keys = tempfile::tempdir().unwrap().keep();
-    fs::write(keys.join("key"), "key\n").unwrap();
-    fs::write(keys.join("secret"), "secret\n").unwrap();
-    let file = |name: &str| format!("file:{}", keys.join(name).display());
-    table.replace("env:S3_KEY", &file("key")).replace("env:S3_SECRET", &file("secret"))
 }
 
 #[test]

@@ -10,6 +10,7 @@
 #![allow(dead_code, reason = "no single test crate uses all of the harness")]
 
 pub mod backups;
+pub mod contained;
 pub mod told;
 
 use std::collections::BTreeMap;
