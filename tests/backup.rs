@@ -1,4 +1,5 @@
 //! Incident 6 on real hosts: taken, destroyed, restored, compared; and what is left when something dies on the way.
+#![expect(clippy::disallowed_methods, reason = "tests poll what a host and a process do")]
 mod common;
 #[path = "common/s3.rs"]
 #[expect(dead_code, reason = "tests of the store use more of it")]
