@@ -434,7 +434,7 @@ fn a_database_in_a_container_is_migrated_there() {
     let host = lab.host("full1");
     for database in [&contained::POSTGRES, &contained::MARIADB] {
         contained::start(&host, database);
-        let (client, url) = (database.client, database.url);
+        let url = database.url;
         let project = project(&lab, ACCOUNTS);
 
         let missing = migrate(&project, url, "-e container=nobody").exits(2).failure("full1");

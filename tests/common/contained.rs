@@ -9,8 +9,8 @@ pub struct Contained {
     user: &'static str,
     /// What makes and starts it.
     program: &'static str,
-    /// Its client, inside.
-    pub client: &'static str,
+    /// Its client inside.
+    client: &'static str,
     /// What the client is told to make the database `app`.
     make: &'static str,
     /// The URL of that database, as seen from inside.
