@@ -254,6 +254,7 @@ mod tests {
                       "timeout": null,
                       "title": null
                     },
+                    "input": null,
                     "accept": {
                       "of": [
                         0,

@@ -38,9 +38,9 @@ impl Kind for Hostname {
     const GROUP: &'static str = "system";
     const EXAMPLE: &'static str = r#"
 [[steps]]
-name = "the host has the inventory's name"
+name = "the host knows its own name"
 [steps.hostname]
-name = "{{ inventory_hostname }}"
+name = "web1.example.com"
 hosts = true
 "#;
 }
