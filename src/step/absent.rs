@@ -10,11 +10,55 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Directories without which a host is no host. What is in them may go, they may not.
 const SYSTEM: &[&str] = &[
-    "bin", "boot", "dev", "dev/pts", "dev/shm", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt",
-    "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "usr/bin", "usr/lib", "usr/lib32", "usr/lib64",
-    "usr/libexec", "usr/local", "usr/local/bin", "usr/local/lib", "usr/local/sbin", "usr/sbin", "usr/share", "usr/src",
-    "var", "var/backups", "var/cache", "var/lib", "var/lib/dpkg", "var/lib/docker", "var/lock", "var/log", "var/mail",
-    "var/run", "var/spool", "var/tmp", "etc/ssh", "etc/systemd", "etc/pam.d",
+    "bin",
+    "boot",
+    "dev",
+    "dev/pts",
+    "dev/shm",
+    "etc",
+    "home",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "media",
+    "mnt",
+    "opt",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "srv",
+    "sys",
+    "tmp",
+    "usr",
+    "usr/bin",
+    "usr/lib",
+    "usr/lib32",
+    "usr/lib64",
+    "usr/libexec",
+    "usr/local",
+    "usr/local/bin",
+    "usr/local/lib",
+    "usr/local/sbin",
+    "usr/sbin",
+    "usr/share",
+    "usr/src",
+    "var",
+    "var/backups",
+    "var/cache",
+    "var/lib",
+    "var/lib/dpkg",
+    "var/lib/docker",
+    "var/lock",
+    "var/log",
+    "var/mail",
+    "var/run",
+    "var/spool",
+    "var/tmp",
+    "etc/ssh",
+    "etc/systemd",
+    "etc/pam.d",
 ];
 
 /// Below these are no files but views of the kernel, some of which lead back to `/`.
@@ -84,7 +128,9 @@ fn refuse_dangerous(path: &HostPath) -> Result<(), String> {
             "is part of every host; name what inside it is to go"
         }
         () if parts.contains(&&b""[..]) => "has an empty part; look for an empty variable, or a / too many",
-        () if parts.iter().any(|part| matches!(*part, b"." | b"..")) => "has . or .. in it; write where it really is",
+        () if parts.iter().any(|part| matches!(*part, b"." | b"..")) => {
+            "has . or .. in it; write where it really is"
+        }
         () if VIEWS.iter().any(|view| view.as_bytes() == parts[0]) => "is a view of the kernel, not a file",
         () => return Ok(()),
     };
@@ -101,7 +147,8 @@ mod tests {
     #[test]
     fn removes_files_and_whole_directories_once() {
         let host = host(&[("/srv/app/a/b", ""), ("/srv/ü x", ""), ("/srv/kept", "")]);
-        let keys = "path = '/srv/app'\npaths = ['/srv/app/a', '/srv/ü x', '/srv/app', '/srv/ü x', '/srv/never']";
+        let keys =
+            "path = '/srv/app'\npaths = ['/srv/app/a', '/srv/ü x', '/srv/app', '/srv/ü x', '/srv/never']";
         assert_eq!(apply(&host, "absent", keys).unwrap(), "remove /srv/app\nremove /srv/ü x\n");
         assert_eq!(host.list(Path::new("/srv")).unwrap(), ["kept"]);
     }
@@ -117,8 +164,19 @@ mod tests {
     #[test]
     fn refuses_what_nobody_means() {
         let host = host(&[("/etc/x", "")]);
-        let paths =
-            ["/", "", "/etc", "/home", "/usr/lib", "/srv/", "/opt//app", "/opt/app/", "/opt/../etc", "srv/x", "/proc/1/root/x"];
+        let paths = [
+            "/",
+            "",
+            "/etc",
+            "/home",
+            "/usr/lib",
+            "/srv/",
+            "/opt//app",
+            "/opt/app/",
+            "/opt/../etc",
+            "srv/x",
+            "/proc/1/root/x",
+        ];
         let told: String = paths
             .iter()
             .map(|path| apply(&host, "absent", &format!("path = '{path}'")).unwrap_err().to_string() + "\n")
@@ -144,6 +202,9 @@ mod tests {
         let host = host(&[("/srv/x", "")]);
         assert!(apply(&host, "absent", "paths = ['/srv/x', '/etc']").is_err());
         assert!(host.stat(Path::new("/srv/x")).unwrap().is_some());
-        assert_eq!(apply(&host, "absent", "").unwrap_err().to_string(), "read the keys of absent: neither path nor paths is given");
+        assert_eq!(
+            apply(&host, "absent", "").unwrap_err().to_string(),
+            "read the keys of absent: neither path nor paths is given"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! An archive of the controller, unpacked into a folder of the host.
 
-use super::{Kind, KeyUse, Step};
+use super::{KeyUse, Kind, Step};
 use crate::model::Result;
 use crate::model::mode::Mode;
 use crate::model::op::Plan;

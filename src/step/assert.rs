@@ -1,6 +1,6 @@
 //! Expressions that must be true.
 
-use super::{Kind, KeyUse, Step, WrongKey};
+use super::{KeyUse, Kind, Step, WrongKey};
 use crate::model::evaluated::{Evaluated, one_or_more};
 use crate::model::finding::{Finding, Verdict};
 use crate::model::op::Plan;

@@ -82,7 +82,8 @@ impl AuthorizedKey {
     fn wanted(&self) -> Result<Vec<Key>, (usize, String)> {
         let mut keys: Vec<Key> = Vec::new();
         for (index, text) in self.keys.iter().enumerate() {
-            for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+            {
                 let key = Key::parse(line).map_err(|why| (index, why))?;
                 if !keys.iter().any(|other| other.is_same(&key)) {
                     keys.push(key);
@@ -95,7 +96,8 @@ impl AuthorizedKey {
     fn edited(&self, old: &str) -> String {
         let wanted = self.wanted().unwrap_or_default();
         let mut lines = Lines::of(old);
-        let is_wanted = |line: &str| Key::parse(line).is_ok_and(|key| wanted.iter().any(|one| one.is_same(&key)));
+        let is_wanted =
+            |line: &str| Key::parse(line).is_ok_and(|key| wanted.iter().any(|one| one.is_same(&key)));
         match self.state {
             State::Absent => lines.remove_if(is_wanted),
             State::Present => {
@@ -115,7 +117,11 @@ impl AuthorizedKey {
         if host.pretends() {
             let command = Command::new(["getent", "passwd", &self.user]);
             let (within, every) = (Duration::ZERO, Duration::ZERO);
-            return Ok(Plan::of(vec![Op::Await { condition: Condition::Succeeds { command }, within, every }]));
+            return Ok(Plan::of(vec![Op::Await {
+                condition: Condition::Succeeds { command },
+                within,
+                every,
+            }]));
         }
         Err(Failure::new(format!("look up user {}", self.user), "the host has no such user")
             .hint("make it with a step of kind user first"))

@@ -1,6 +1,6 @@
 //! A host's files, databases, volumes and containers, streamed to the controller's store.
 
-use super::{Kind, KeyUse, Step, WrongKey};
+use super::{KeyUse, Kind, Step, WrongKey};
 use crate::model::backup::{self, Label, PartKind};
 use crate::model::item::Item;
 use crate::model::keep::Keep;
@@ -131,7 +131,10 @@ impl Step for Backup {
         check_all("containers", &self.containers, |item| containers::check_name(&item.0.name))?;
         check_all("encrypt_to", &self.encrypt_to, |recipient| is_recipient(recipient))?;
         match self.planned().is_empty() {
-            true => Err(WrongKey::new("", "give at least one of files, postgres, mysql, redis, volumes and containers")),
+            true => Err(WrongKey::new(
+                "",
+                "give at least one of files, postgres, mysql, redis, volumes and containers",
+            )),
             false => Ok(()),
         }
     }
@@ -154,7 +157,8 @@ impl Step for Backup {
         }
         commands.extend(self.sources().next().map(|_| about.command()));
         let labels = self.planned().into_iter().map(|planned| planned.label);
-        let parts = labels.zip(commands).map(|(label, (command, accept))| backup::Part { label, command, accept });
+        let parts =
+            labels.zip(commands).map(|(label, (command, accept))| backup::Part { label, command, accept });
         let backup = backup::Backup { name: self.name.clone(), parts: parts.collect() };
         Ok(Plan { once: true, ..Plan::of(vec![Op::Backup(Box::new(backup))]) })
     }
@@ -246,7 +250,9 @@ fn plain(name: &str) -> Result<(), String> {
     let first = name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
     match first && name.len() <= 60 && name.bytes().all(fits) {
         true => Ok(()),
-        false => Err(format!("{name:?} is not a name of at most 60 letters, digits and .-_, a letter or digit first")),
+        false => Err(format!(
+            "{name:?} is not a name of at most 60 letters, digits and .-_, a letter or digit first"
+        )),
     }
 }
 
@@ -259,8 +265,11 @@ fn is_recipient(text: &str) -> Result<(), String> {
 
 /// A path that is taken or made, below `/`.
 fn whole_path(path: &HostPath) -> Result<(HostPath, String), String> {
-    let text = path.to_str().filter(|text| text.starts_with('/') && !text.contains("//") && !text.contains('\0'));
-    let parts = text.map(|text| text.split('/').skip(1)).filter(|parts| !parts.clone().any(|part| [".", ".."].contains(&part)));
+    let text =
+        path.to_str().filter(|text| text.starts_with('/') && !text.contains("//") && !text.contains('\0'));
+    let parts = text
+        .map(|text| text.split('/').skip(1))
+        .filter(|parts| !parts.clone().any(|part| [".", ".."].contains(&part)));
     let name = path.file_name().and_then(|name| name.to_str());
     match (parts, name, path.parent()) {
         (Some(_), Some(name), Some(folder)) => Ok((HostPath::from(folder), name.to_string())),

@@ -78,7 +78,9 @@ impl Step for Block {
     fn check(&self) -> Result<(), WrongKey> {
         let (key, why) = match &self.content {
             _ if !self.marker.contains("{mark}") => ("marker", "it does not hold {mark}"),
-            _ if !self.name.is_empty() && !self.marker.contains("{name}") => ("name", "marker does not hold {name}"),
+            _ if !self.name.is_empty() && !self.marker.contains("{name}") => {
+                ("name", "marker does not hold {name}")
+            }
             _ if self.begin().contains(['\n', '\r']) => ("marker", "it is more than one line"),
             _ if self.after.is_some() && self.before.is_some() => ("before", "after is given too"),
             None if self.state == State::Present => ("content", "it is not given"),
@@ -134,18 +136,26 @@ impl Block {
         match marks[..] {
             [] => Ok(None),
             [(begin, Mark::Begin), (end, Mark::End)] => Ok(Some(begin..end + 1)),
-            [(line, Mark::Begin)] => Err(self.damaged(format!("line {} begins the block and no line ends it", line + 1))),
-            [(line, Mark::End)] => Err(self.damaged(format!("line {} ends the block and no line begins it", line + 1))),
+            [(line, Mark::Begin)] => {
+                Err(self.damaged(format!("line {} begins the block and no line ends it", line + 1)))
+            }
+            [(line, Mark::End)] => {
+                Err(self.damaged(format!("line {} ends the block and no line begins it", line + 1)))
+            }
             _ => {
                 let told: Vec<_> = marks.iter().map(|(line, _)| (line + 1).to_string()).collect();
-                let why = format!("lines {} hold its markers, not one begin and one end behind it", told.join(", "));
+                let why = format!(
+                    "lines {} hold its markers, not one begin and one end behind it",
+                    told.join(", ")
+                );
                 Err(self.damaged(why))
             }
         }
     }
 
     fn damaged(&self, why: String) -> Failure {
-        let hint = format!("put the markers right by hand: {:?} and {:?}, once each", self.begin(), self.end());
+        let hint =
+            format!("put the markers right by hand: {:?} and {:?}, once each", self.begin(), self.end());
         Failure::new(format!("edit {}", self.path), why).hint(hint)
     }
 

@@ -5,9 +5,9 @@ mod site;
 mod stages;
 
 use super::{Kind, Step, WrongKey};
+use crate::docker;
 use crate::docker::commands::Readiness;
 use crate::docker::spec::{self, Health, Spec};
-use crate::docker;
 use crate::model::Result;
 use crate::model::duration::TimeSpan;
 use crate::model::op::Plan;

@@ -1,11 +1,11 @@
 //! One command, run once.
 
-use crate::model::refusal::refused;
 use super::{Kind, Step, WrongKey};
+use crate::model::Result;
 use crate::model::op::{self, Accept, Answer, Condition, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
+use crate::model::refusal::refused;
 use crate::model::words::{Word, Words};
-use crate::model::Result;
 use crate::system::Probe;
 use crate::wanted;
 use serde::Deserialize;
@@ -131,7 +131,9 @@ impl Command {
             (_, Some(line), _) => {
                 Words::split(line).map(|words| words.to_vec()).map_err(|why| WrongKey::new("run", why))
             }
-            (.., shell) => Ok(["/bin/sh", "-c", shell.as_deref().unwrap_or_default()].map(str::to_string).to_vec()),
+            (.., shell) => {
+                Ok(["/bin/sh", "-c", shell.as_deref().unwrap_or_default()].map(str::to_string).to_vec())
+            }
         }
     }
 
@@ -191,7 +193,10 @@ fn look(host: &dyn Probe, command: op::Command, accept: &Accept) -> Result<Plan>
     }
     let answer = host.ask(&command)?;
     match accept.accepts(answer.status) {
-        true => Ok(Plan { result: op::registered(answer.status, &answer.stdout, &answer.stderr), ..Plan::nothing() }),
+        true => Ok(Plan {
+            result: op::registered(answer.status, &answer.stdout, &answer.stderr),
+            ..Plan::nothing()
+        }),
         false => Err(refused(&command, &answer)),
     }
 }
@@ -309,7 +314,10 @@ mod tests {
         let plan = step.plan(&host).unwrap();
         assert!(plan.is_empty());
         let told = serde_json::to_string(&plan.result).unwrap();
-        assert_eq!(told, r#"{"status":0,"stdout":"7\n8","stdout_lines":["7","8"],"stderr":"","stderr_lines":[]}"#);
+        assert_eq!(
+            told,
+            r#"{"status":0,"stdout":"7\n8","stdout_lines":["7","8"],"stderr":"","stderr_lines":[]}"#
+        );
     }
 
     #[test]
@@ -332,7 +340,10 @@ mod tests {
     #[test]
     fn refuses_keys_that_do_not_fit_together() {
         let refused = |keys| parse("command", keys).err().unwrap().to_string();
-        assert_eq!(refused("stdin = 'x'"), "read the keys of command: give exactly one of argv, run and shell");
+        assert_eq!(
+            refused("stdin = 'x'"),
+            "read the keys of command: give exactly one of argv, run and shell"
+        );
         assert_eq!(
             refused("run = 'a'\nargv = ['a']"),
             "read the keys of command: give exactly one of argv, run and shell"

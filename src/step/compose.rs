@@ -95,9 +95,13 @@ stays = "3s"
 impl Step for Compose {
     fn check(&self) -> Result<(), WrongKey> {
         if !self.services.is_empty() && self.state == State::Down {
-            return Err(WrongKey::new("services", "down takes the whole project away; use state = \"stopped\""));
+            return Err(WrongKey::new(
+                "services",
+                "down takes the whole project away; use state = \"stopped\"",
+            ));
         }
-        let odd = |name: &&String| name.is_empty() || name.starts_with('-') || name.contains(char::is_whitespace);
+        let odd =
+            |name: &&String| name.is_empty() || name.starts_with('-') || name.contains(char::is_whitespace);
         match self.services.iter().chain(&self.jobs).chain(&self.project).find(odd) {
             Some(name) => Err(WrongKey::new("", format!("{name:?} is no name"))),
             None => Ok(()),
@@ -246,7 +250,9 @@ impl Site<'_> {
 
     /// The services that are meant.
     fn chosen(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.wanted.iter().filter(|(name, _)| self.keys.services.is_empty() || self.keys.services.contains(name))
+        self.wanted
+            .iter()
+            .filter(|(name, _)| self.keys.services.is_empty() || self.keys.services.contains(name))
     }
 
     fn is_chosen(&self, member: &Member) -> bool {

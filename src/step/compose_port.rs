@@ -94,10 +94,9 @@ impl ComposePort {
 
     fn expect_service(&self, ports: &Ports) -> Result<()> {
         match &self.service {
-            Some(name) if !ports.services.contains(name) => {
-                Err(self.cannot(format!("it has no service {name}"))
-                    .hint(format!("it has {}", ports.services.join(", "))))
-            }
+            Some(name) if !ports.services.contains(name) => Err(self
+                .cannot(format!("it has no service {name}"))
+                .hint(format!("it has {}", ports.services.join(", ")))),
             _ => Ok(()),
         }
     }
@@ -108,9 +107,12 @@ impl ComposePort {
         if moving.iter().all(|one| same(&one)) {
             return Ok(());
         }
-        let places: Vec<String> =
-            moving.iter().map(|one| format!("line {} ({} to {})", one.line, one.service, one.target)).collect();
-        Err(self.cannot(format!("port {} is published more than once: {}", self.from, places.join(", ")))
+        let places: Vec<String> = moving
+            .iter()
+            .map(|one| format!("line {} ({} to {})", one.line, one.service, one.target))
+            .collect();
+        Err(self
+            .cannot(format!("port {} is published more than once: {}", self.from, places.join(", ")))
             .hint("name the service, or change the file by hand"))
     }
 
@@ -121,10 +123,12 @@ impl ComposePort {
         };
         match ports.published.iter().find(holds) {
             None => Ok(()),
-            Some(other) => {
-                Err(self.cannot(format!("port {} is published already: {}, line {}", self.to, other.service, other.line))
-                    .hint("choose a port that is free"))
-            }
+            Some(other) => Err(self
+                .cannot(format!(
+                    "port {} is published already: {}, line {}",
+                    self.to, other.service, other.line
+                ))
+                .hint("choose a port that is free")),
         }
     }
 
@@ -140,7 +144,11 @@ impl ComposePort {
                 line.split_once('=').is_some_and(|(name, _)| name.trim() == variable)
             };
             if let Some(index) = text.lines().position(sets) {
-                let why = format!("the default on line {} is not used: {variable} is set in {path}:{}", one.line, index + 1);
+                let why = format!(
+                    "the default on line {} is not used: {variable} is set in {path}:{}",
+                    one.line,
+                    index + 1
+                );
                 return Err(self.cannot(why).hint("change it there, for example with a step of kind line"));
             }
         }
@@ -154,7 +162,9 @@ impl ComposePort {
         });
         if let Some((line, first, last)) = range {
             return self
-                .cannot(format!("line {line} publishes the range {first}-{last}, of which no single port can be moved"))
+                .cannot(format!(
+                    "line {line} publishes the range {first}-{last}, of which no single port can be moved"
+                ))
                 .hint("write its ports one by one");
         }
         let others: Vec<String> = self.entries(ports).map(shown).collect();

@@ -127,7 +127,8 @@ impl Step for Container {
         docker::plan(host, |docker| {
             let there = docker.container(&self.name)?;
             let kept = docker.kept(&self.name)?;
-            let mut course = Course { docker, name: &self.name, now: there, kept, runs: Vec::new(), replaced: None };
+            let mut course =
+                Course { docker, name: &self.name, now: there, kept, runs: Vec::new(), replaced: None };
             match self.state {
                 State::Absent => course.put_aside(self.keep_old)?,
                 _ => self.make(&mut course)?,
@@ -184,13 +185,17 @@ impl Container {
     fn judge(&self, course: &Course<'_>) -> Result<Option<Op>> {
         match course.now.as_ref().map_or("", |there| there.health.as_str()) {
             "starting" => {
-                let command = commands::proof(&self.name, Readiness { within: Duration::ZERO, ..self.readiness() });
+                let command =
+                    commands::proof(&self.name, Readiness { within: Duration::ZERO, ..self.readiness() });
                 let condition = Condition::Succeeds { command };
                 Ok(Some(Op::Await { condition, within: self.within.get(), every: Duration::from_secs(1) }))
             }
             "unhealthy" => {
                 let log = course.docker.last_words(&self.name);
-                Err(Failure::new(format!("look at container {}", self.name), format!("its health check fails{log}")))
+                Err(Failure::new(
+                    format!("look at container {}", self.name),
+                    format!("its health check fails{log}"),
+                ))
             }
             _ => Ok(None),
         }
@@ -226,11 +231,14 @@ impl Course<'_> {
     fn create(&mut self, spec: &Spec, digest: &Digest, image: String) {
         self.runs.push(commands::create(spec, self.name, digest));
         let labels = BTreeMap::from([(SPEC_LABEL.to_string(), digest.to_string())]);
-        self.now = Some(There { image, status: "created".to_string(), labels: Some(labels), ..There::default() });
+        self.now =
+            Some(There { image, status: "created".to_string(), labels: Some(labels), ..There::default() });
     }
 
     fn start(&mut self, ready: Readiness) {
-        let Some(now) = self.now.as_mut().filter(|now| !now.is_up() || now.status == "paused") else { return };
+        let Some(now) = self.now.as_mut().filter(|now| !now.is_up() || now.status == "paused") else {
+            return;
+        };
         // What these commands make themselves is removed when they are taken back.
         let undo = match now.id.as_str() {
             "" => Undo::Nothing,

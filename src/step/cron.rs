@@ -3,11 +3,11 @@
 mod schedule;
 
 use super::{Kind, Step, WrongKey};
+use crate::model::Result;
 use crate::model::op::{Answer, Command, Content, Meta, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::words::Word;
-use crate::model::Result;
 use crate::system::Probe;
 use crate::wanted;
 use crate::wanted::lines::{Lines, State};
@@ -87,11 +87,14 @@ impl Step for Cron {
         if self.state == State::Absent {
             return Ok(());
         }
-        let schedule = self.schedule.as_deref().ok_or_else(|| WrongKey::new("schedule", "it is not given"))?;
+        let schedule =
+            self.schedule.as_deref().ok_or_else(|| WrongKey::new("schedule", "it is not given"))?;
         schedule::check(schedule).map_err(|why| WrongKey::new("schedule", why))?;
         match self.command.as_deref().map(str::trim) {
             None | Some("") => Err(WrongKey::new("command", "it is not given")),
-            Some(line) if line.contains(['\n', '\r']) => Err(WrongKey::new("command", "it is more than one line")),
+            Some(line) if line.contains(['\n', '\r']) => {
+                Err(WrongKey::new("command", "it is more than one line"))
+            }
             _ => self.check_environment(),
         }
     }
@@ -112,7 +115,9 @@ impl Cron {
             name.is_empty() || !name.bytes().all(fits) || value.as_str().contains(['\n', '\r', '"'])
         };
         match self.environment.iter().find(odd) {
-            Some((name, _)) => Err(WrongKey::new("environment", format!("{name:?} or its value cannot be written"))),
+            Some((name, _)) => {
+                Err(WrongKey::new("environment", format!("{name:?} or its value cannot be written")))
+            }
             None => Ok(()),
         }
     }
@@ -156,7 +161,8 @@ impl Cron {
         if new == old {
             return Ok(Plan::nothing());
         }
-        let write = |text: &str| Command { stdin: text.into(), ..Command::new(["crontab", "-u", &self.user, "-"]) };
+        let write =
+            |text: &str| Command { stdin: text.into(), ..Command::new(["crontab", "-u", &self.user, "-"]) };
         let title = Some(format!("crontab -u {} -r", self.user));
         let words = ["/bin/sh", "-s", "--", &self.user];
         let remove = Command { stdin: BACK.into(), title, ..Command::new(words) };
@@ -198,8 +204,14 @@ mod tests {
         let host = host(&[("/etc/cron.d/x", "")]);
         let keys = "name = 'sort'\nschedule = '15 3  * * 1-5'\ncommand = 'sort -u'\nuser = 'ann'\nenvironment = { A = 'b c', N = 1 }";
         assert_eq!(apply(&host, "cron", keys).unwrap(), "write /etc/cron.d/sort\n");
-        assert_eq!(text(&host, "/etc/cron.d/sort"), "# windlass: sort\nA=\"b c\"\nN=\"1\"\n15 3 * * 1-5 ann sort -u\n");
-        assert_eq!(apply(&host, "cron", "name = 'sort'\nstate = 'absent'").unwrap(), "remove /etc/cron.d/sort\n");
+        assert_eq!(
+            text(&host, "/etc/cron.d/sort"),
+            "# windlass: sort\nA=\"b c\"\nN=\"1\"\n15 3 * * 1-5 ann sort -u\n"
+        );
+        assert_eq!(
+            apply(&host, "cron", "name = 'sort'\nstate = 'absent'").unwrap(),
+            "remove /etc/cron.d/sort\n"
+        );
     }
 
     #[test]
@@ -207,13 +219,18 @@ mod tests {
         let ours = "# windlass: renew\n@daily old\n";
         for (before, keys, after) in [
             ("", "command = 'x'", "# windlass: renew\n@daily x\n"),
-            ("MAILTO=a\n* * * * * y", "command = 'x'", "MAILTO=a\n* * * * * y\n# windlass: renew\n@daily x\n"),
+            (
+                "MAILTO=a\n* * * * * y",
+                "command = 'x'",
+                "MAILTO=a\n* * * * * y\n# windlass: renew\n@daily x\n",
+            ),
             (ours, "command = 'x'", "# windlass: renew\n@daily x\n"),
             (ours, "state = 'absent'", ""),
             ("# windlass: renew\n@daily x\n@daily z\n", "state = 'absent'", "@daily z\n"),
         ] {
             let step: super::Cron =
-                toml::from_str(&format!("name = 'renew'\nschedule = '@daily'\ncrontab = true\n{keys}")).unwrap();
+                toml::from_str(&format!("name = 'renew'\nschedule = '@daily'\ncrontab = true\n{keys}"))
+                    .unwrap();
             assert_eq!(step.edited(before), after);
             assert_eq!(step.edited(after), after);
         }
@@ -229,7 +246,8 @@ mod tests {
 
     #[test]
     fn refuses_what_cron_would_ignore_or_misread() {
-        let refused = |keys: &str| parse("cron", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
+        let refused =
+            |keys: &str| parse("cron", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
         expect![[r#"read cron.name: "a.b" is not letters, digits, _ and -: cron would ignore the file"#]]
             .assert_eq(&refused("name = 'a.b'"));
         expect![[r#"read cron.schedule: the minute "61" is not from 0 to 59"#]]

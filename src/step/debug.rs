@@ -1,6 +1,6 @@
 //! Something to be told in the middle of a run.
 
-use super::{Kind, KeyUse, Step, WrongKey};
+use super::{KeyUse, Kind, Step, WrongKey};
 use crate::model::evaluated::{Evaluated, one_or_more};
 use crate::model::op::Plan;
 use crate::model::{Result, Value, Values};

@@ -78,7 +78,10 @@ impl Directory {
             return Ok(Vec::new());
         }
         let below = below(host, &top)?;
-        Ok(below.into_iter().filter_map(|(path, stat)| wanted::meta_op(path, &stat, &fitting(meta, &stat))).collect())
+        Ok(below
+            .into_iter()
+            .filter_map(|(path, stat)| wanted::meta_op(path, &stat, &fitting(meta, &stat)))
+            .collect())
     }
 }
 
@@ -133,7 +136,8 @@ mod tests {
         let host = host(&[("/srv/x", "")]);
         let told = apply(&host, "directory", "path = '/srv/app/up loads'\nmode = '0700'").unwrap();
         assert_eq!(told, "make directory /srv/app\nmake directory /srv/app/up loads\n");
-        let told = apply(&host, "directory", "path = '/srv/app/up loads'\nmode = '0750'\nowner = '33'").unwrap();
+        let told =
+            apply(&host, "directory", "path = '/srv/app/up loads'\nmode = '0750'\nowner = '33'").unwrap();
         assert_eq!(told, "set mode 0750 owner 33 of /srv/app/up loads\n");
     }
 
@@ -158,7 +162,10 @@ mod tests {
         let told = apply(&missing, "directory", "path = '/new'\nmode = '0700'\nrecurse = true").unwrap();
         assert_eq!(told, "make directory /new\n");
         let failure = apply(&missing, "directory", "path = '/new'\nrecurse = true").unwrap_err();
-        assert_eq!(failure.to_string(), "read directory.recurse: there is nothing to give: no mode, owner or group");
+        assert_eq!(
+            failure.to_string(),
+            "read directory.recurse: there is nothing to give: no mode, owner or group"
+        );
     }
 
     #[test]

@@ -51,7 +51,9 @@ inodes_min = "5%"
 impl Step for Disk {
     fn check(&self) -> Result<(), WrongKey> {
         match self.inodes_min {
-            Some(Part::Bytes(_)) => Err(WrongKey::new("inodes_min", "inodes have no size: give a share such as \"5%\"")),
+            Some(Part::Bytes(_)) => {
+                Err(WrongKey::new("inodes_min", "inodes have no size: give a share such as \"5%\""))
+            }
             _ => Ok(()),
         }
     }
@@ -195,7 +197,12 @@ tmpfs 65536 0 65536 0% /dev
     fn a_host() -> crate::system::pretend::Pretend<'static> {
         let host = host(&[("/proc/mounts", "/dev/loop1 /snap/core squashfs ro 0 0\n")]);
         answer(&host, "df -kP", 0, DF);
-        answer(&host, "df -iP", 0, "Filesystem Inodes IUsed IFree IUse% Mounted on\noverlay 1000 990 10 99% /\n");
+        answer(
+            &host,
+            "df -iP",
+            0,
+            "Filesystem Inodes IUsed IFree IUse% Mounted on\noverlay 1000 990 10 99% /\n",
+        );
         host
     }
 
@@ -204,18 +211,25 @@ tmpfs 65536 0 65536 0% /dev
         expect_test::expect![[r#"
             pass    disk /: 40% free (6.0 GiB of 15.0 GiB) (wanted: at least 10% free)
             fail    disk /var/lib/docker: 5% free (5.0 GiB of 100.0 GiB) (wanted: at least 10% free)
-        "#]].assert_eq(&found(&a_host(), "disk", "").unwrap());
+        "#]]
+        .assert_eq(&found(&a_host(), "disk", "").unwrap());
         expect_test::expect![[r#"
             pass    disk /: 40% free (6.0 GiB of 15.0 GiB) (wanted: at least 6.0 GiB free)
             fail    disk /var/lib/docker: 5% free (5.0 GiB of 100.0 GiB) (wanted: at least 6.0 GiB free)
             fail    disk / inodes: 1% of the inodes free (10 of 1000) (wanted: at least 5% free)
-        "#]].assert_eq(&found(&a_host(), "disk", "free_min = '6 GiB'\ninodes_min = '5%'").unwrap());
+        "#]]
+        .assert_eq(&found(&a_host(), "disk", "free_min = '6 GiB'\ninodes_min = '5%'").unwrap());
     }
 
     #[test]
     fn looks_at_the_disks_of_folders() {
         let host = host(&[]);
-        answer(&host, "df -kP -- /srv", 0, "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vdb 100 91 9 91% /srv\n");
+        answer(
+            &host,
+            "df -kP -- /srv",
+            0,
+            "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vdb 100 91 9 91% /srv\n",
+        );
         assert_eq!(
             found(&host, "disk", "paths = ['/srv']").unwrap(),
             "fail    disk /srv: 9% free (9.0 KiB of 100.0 KiB) (wanted: at least 10% free)\n"

@@ -59,10 +59,13 @@ apply = true            # false: only show what would go
 
 impl Step for DockerPrune {
     fn check(&self) -> Result<(), WrongKey> {
-        let asked = self.containers.is_some() || self.images.is_some() || self.build_cache.is_some() || self.volumes;
+        let asked =
+            self.containers.is_some() || self.images.is_some() || self.build_cache.is_some() || self.volumes;
         match asked {
             true => Ok(()),
-            false => Err(WrongKey::new("", "give at least one of containers, images, build_cache and volumes")),
+            false => {
+                Err(WrongKey::new("", "give at least one of containers, images, build_cache and volumes"))
+            }
         }
     }
 
@@ -86,12 +89,20 @@ impl DockerPrune {
         let containers: Vec<Container> = listing.read("read what docker container inspect says")?;
         let Some(age) = self.containers else { return Ok(containers) };
         let before = now - age.get().as_secs() as i64;
-        let (gone, staying): (Vec<_>, Vec<_>) = containers.into_iter().partition(|one| one.may_go(now, before));
+        let (gone, staying): (Vec<_>, Vec<_>) =
+            containers.into_iter().partition(|one| one.may_go(now, before));
         let left = listing.without(|id| gone.iter().any(|one| one.id == id));
         for one in &gone {
             let run = Run::from(Command::new(["docker", "container", "rm", &one.id]));
             let seen = format!("{}, {} on disk", one.ended(now), bytes(one.size()));
-            going.add("container", one.name.trim_start_matches('/'), seen, one.size(), run, left.predictions());
+            going.add(
+                "container",
+                one.name.trim_start_matches('/'),
+                seen,
+                one.size(),
+                run,
+                left.predictions(),
+            );
         }
         Ok(staying)
     }
@@ -106,8 +117,19 @@ impl DockerPrune {
         for one in &gone {
             let mut words = vec!["docker", "image", "rm"];
             words.extend(one.handles());
-            let seen = format!("no container uses it, named {}, up to {}", unused::ago(now - one.at()), bytes(one.size));
-            going.add("image", &one.shown(), seen, one.size, Run::from(Command::new(words)), left.predictions());
+            let seen = format!(
+                "no container uses it, named {}, up to {}",
+                unused::ago(now - one.at()),
+                bytes(one.size)
+            );
+            going.add(
+                "image",
+                &one.shown(),
+                seen,
+                one.size,
+                Run::from(Command::new(words)),
+                left.predictions(),
+            );
         }
         Ok(())
     }
@@ -121,7 +143,8 @@ impl DockerPrune {
             return Ok(());
         }
         let until = format!("until={}s", age.get().as_secs());
-        let run = Run::from(Command::new(["docker", "builder", "prune", "--all", "--force", "--filter", &until]));
+        let run =
+            Run::from(Command::new(["docker", "builder", "prune", "--all", "--force", "--filter", &until]));
         let size: u64 = gone.iter().map(|one| one.bytes()).sum();
         let seen = format!("{} entries not used for {age}, {}", gone.len(), bytes(size));
         let left: Vec<&listing::Cached> = cache.iter().filter(|one| !one.may_go(before)).collect();
@@ -157,15 +180,7 @@ impl<'a> Going<'a> {
         Going { docker, apply, plan: Plan::nothing(), bytes: 0, runs: Vec::new(), after: Vec::new() }
     }
 
-    fn add(
-        &mut self,
-        group: &str,
-        what: &str,
-        seen: String,
-        size: u64,
-        run: Run,
-        after: Vec<Prediction>,
-    ) {
+    fn add(&mut self, group: &str, what: &str, seen: String, size: u64, run: Run, after: Vec<Prediction>) {
         self.bytes += size;
         let finding = Finding::new(group, what, Verdict::Info, seen).cell(bytes(size)).detail("bytes", size);
         self.plan.findings.push(finding);

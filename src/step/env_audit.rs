@@ -1,10 +1,10 @@
 //! Environment variables that a tree needs, against those that a host sets.
 
-use crate::audit::usual;
 use super::{KeyUse, Kind, Step, WrongKey};
 use crate::audit::dotenv;
 use crate::audit::needs::Needs;
 use crate::audit::settings::{self, EnvFile};
+use crate::audit::usual;
 use crate::model::Result;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::op::Plan;
@@ -150,7 +150,10 @@ mod tests {
     fn told(files: &[(&str, &str)], env_file: Value) -> String {
         let plan = step::parse("env_audit", &keys(env_file)).unwrap().plan(&host(files)).unwrap();
         assert!(plan.is_empty());
-        plan.findings.iter().map(|finding| format!("{finding} {}\n", finding.hint.as_deref().unwrap_or_default())).collect()
+        plan.findings
+            .iter()
+            .map(|finding| format!("{finding} {}\n", finding.hint.as_deref().unwrap_or_default()))
+            .collect()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A regular file with a given content, mode and owner.
 
-use super::{Kind, KeyUse, Step};
+use super::{KeyUse, Kind, Step};
 use crate::model::mode::Mode;
 use crate::model::op::{Asset, Content, Op, Plan};
 use crate::model::path::HostPath;
@@ -59,9 +59,10 @@ impl Step for File {
 impl File {
     fn wanted_content(&self) -> Result<Option<Content>> {
         match (&self.content, &self.source) {
-            (Some(_), Some(_)) => {
-                Err(Failure::new(format!("plan {}", self.path), "both content and source are given; one is enough"))
-            }
+            (Some(_), Some(_)) => Err(Failure::new(
+                format!("plan {}", self.path),
+                "both content and source are given; one is enough",
+            )),
             (Some(text), None) => Ok(Some(Content::Bytes(text.clone().into_bytes()))),
             (None, Some(asset)) => Ok(Some(Content::Asset(asset.clone()))),
             (None, None) => Ok(None),
@@ -71,8 +72,10 @@ impl File {
     fn plan_meta(&self, host: &dyn Probe, meta: &crate::model::op::Meta) -> Result<Vec<Op>> {
         match host.stat(&wanted::followed(host, &self.path)?)? {
             Some(_) => wanted::meta_of_existing(host, &self.path, meta),
-            None => Err(Failure::new(format!("set mode and owner of {}", self.path), "there is no such file")
-                .hint("give content or source to make it")),
+            None => {
+                Err(Failure::new(format!("set mode and owner of {}", self.path), "there is no such file")
+                    .hint("give content or source to make it"))
+            }
         }
     }
 }

@@ -172,15 +172,18 @@ impl Firewall {
 /// The ports on which the host is reached over SSH.
 fn ssh_ports(host: &dyn Probe) -> Result<Vec<u16>> {
     let title = Some("look where SSH is reached".to_string());
-    let question = Command { stdin: SSH_PORTS.to_vec(), title, ..Command::new(["/bin/sh", "-s", "ssh-ports"]) };
+    let question =
+        Command { stdin: SSH_PORTS.to_vec(), title, ..Command::new(["/bin/sh", "-s", "ssh-ports"]) };
     let answer = host.ask(&question)?;
     let mut ports: Vec<u16> = answer.text().lines().filter_map(|line| line.trim().parse().ok()).collect();
     ports.sort();
     ports.dedup();
     match ports.is_empty() {
         false => Ok(ports),
-        true => Err(Failure::new("look where SSH is reached", "neither sshd nor this connection tells its port")
-            .hint("set become = true, or give a rule for the port and keep_ssh = false")),
+        true => {
+            Err(Failure::new("look where SSH is reached", "neither sshd nor this connection tells its port")
+                .hint("set become = true, or give a rule for the port and keep_ssh = false"))
+        }
     }
 }
 

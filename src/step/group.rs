@@ -65,7 +65,8 @@ impl Group {
         let gid = self.gid.map_or_else(|| accounts.new_id(&range, |id| accounts.is_free_gid(id)), Ok)?;
         let line = Account { name: self.name.clone(), gid, members: Vec::new() }.line();
         let shadow = accounts::has(host, "groupadd")?;
-        let (add, option, remove) = if shadow { ("groupadd", "--gid", "groupdel") } else { ("addgroup", "-g", "delgroup") };
+        let (add, option, remove) =
+            if shadow { ("groupadd", "--gid", "groupdel") } else { ("addgroup", "-g", "delgroup") };
         Ok(Run {
             undo: Undo::Command(accounts::remove(GROUP, &self.name, remove)),
             effects: vec![accounts::effect(host, GROUP, &self.name, Some(&line))?],

@@ -49,7 +49,10 @@ impl Step for Hostname {
     fn check(&self) -> Result<(), WrongKey> {
         let label = |label: &str| {
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-            (1..=63).contains(&label.len()) && label.bytes().all(fits) && !label.starts_with('-') && !label.ends_with('-')
+            (1..=63).contains(&label.len())
+                && label.bytes().all(fits)
+                && !label.starts_with('-')
+                && !label.ends_with('-')
         };
         match self.name.len() <= 64 && self.name.split('.').all(label) {
             true => Ok(()),
@@ -133,7 +136,8 @@ mod tests {
     #[test]
     fn names_the_host_everywhere() {
         let hosts = "# ours\n127.0.0.1\tlocalhost\n::1 localhost\n";
-        let files = [("/proc/sys/kernel/hostname", "vps-17\n"), ("/etc/hostname", "vps-17\n"), ("/etc/hosts", hosts)];
+        let files =
+            [("/proc/sys/kernel/hostname", "vps-17\n"), ("/etc/hostname", "vps-17\n"), ("/etc/hosts", hosts)];
         let host = host(&files);
         expect![[r#"
             write /etc/hosts
@@ -153,7 +157,11 @@ mod tests {
 
     #[test]
     fn a_name_that_hosts_has_already_is_left_alone() {
-        let files = [("/proc/sys/kernel/hostname", "web1\n"), ("/etc/hostname", "web1"), ("/etc/hosts", "10.0.0.5 web1 # x\n")];
+        let files = [
+            ("/proc/sys/kernel/hostname", "web1\n"),
+            ("/etc/hostname", "web1"),
+            ("/etc/hosts", "10.0.0.5 web1 # x\n"),
+        ];
         assert_eq!(apply(&host(&files), "hostname", "name = 'web1'").unwrap(), "");
         let files = [("/proc/sys/kernel/hostname", "web1\n"), ("/etc/hostname", "web1\n")];
         assert_eq!(apply(&host(&files), "hostname", "name = 'web1'\nhosts = false").unwrap(), "");

@@ -1,6 +1,6 @@
 //! An image of Docker's.
 
-use super::{Kind, KeyUse, Step, WrongKey};
+use super::{KeyUse, Kind, Step, WrongKey};
 use crate::docker::image::{self, Image as There, repository, version_name, with_tag};
 use crate::docker::{self, Docker};
 use crate::model::digest::Digest;
@@ -158,7 +158,13 @@ impl Image {
     }
 
     /// The host has the image, perhaps under other names.
-    fn plan_names(&self, docker: &Docker, image: &There, version: &str, before: Option<&There>) -> Result<Plan> {
+    fn plan_names(
+        &self,
+        docker: &Docker,
+        image: &There,
+        version: &str,
+        before: Option<&There>,
+    ) -> Result<Plan> {
         let mut tagging = Tagging::new(docker);
         tagging.keep(&self.name, before.filter(|before| before.id != image.id))?;
         for name in [version.to_string(), self.name.clone()].into_iter().chain(self.more_names()) {
@@ -167,7 +173,13 @@ impl Image {
         Ok(Plan { result: self.result(image), ..tagging.plan() })
     }
 
-    fn plan_load(&self, docker: &Docker, archive: &Archive, id: &str, before: Option<&There>) -> Result<Plan> {
+    fn plan_load(
+        &self,
+        docker: &Docker,
+        archive: &Archive,
+        id: &str,
+        before: Option<&There>,
+    ) -> Result<Plan> {
         let version = version_name(&self.name, id);
         let image = There { id: id.to_string(), ..There::default() };
         let (mut ops, path) = self.bring(docker.host(), archive)?;
@@ -205,7 +217,8 @@ impl Image {
         match (there, self.pull.unwrap_or(Pull::Missing)) {
             (Some(image), Pull::Missing | Pull::Never) => self.plan_tags(docker, &image),
             (None, Pull::Never) => {
-                let failure = Failure::new(format!("look at image {}", self.name), "the host does not have it");
+                let failure =
+                    Failure::new(format!("look at image {}", self.name), "the host does not have it");
                 Err(failure.hint("give archive, or another pull"))
             }
             (before, pull) => self.ask_registry(docker, before.as_ref(), pull),

@@ -60,7 +60,9 @@ exclude = [".git", "node_modules", "*.test.js", "dist/old"]
 impl Step for ImportsAudit {
     fn check(&self) -> Result<(), WrongKey> {
         match (&self.source, &self.dest) {
-            (None, None) => Err(WrongKey::new("", "name a folder here as source, or one on the host as dest")),
+            (None, None) => {
+                Err(WrongKey::new("", "name a folder here as source, or one on the host as dest"))
+            }
             (Some(_), Some(_)) => Err(WrongKey::new("dest", "source is given too: make two steps of it")),
             _ => Ok(()),
         }
@@ -87,12 +89,16 @@ mod tests {
     #[test]
     fn a_tree_on_the_host_is_looked_through() {
         let host = host(&[("/srv/app/a.js", "import './b.js'"), ("/srv/app/old/c.js", "import './d.js'")]);
-        let plan = parse("imports_audit", "dest = '/srv/app'\nexclude = ['old']").unwrap().plan(&host).unwrap();
+        let plan =
+            parse("imports_audit", "dest = '/srv/app'\nexclude = ['old']").unwrap().plan(&host).unwrap();
         assert!(plan.is_empty());
         let told: Vec<String> = plan.findings.iter().map(ToString::to_string).collect();
         assert_eq!(
             told,
-            ["fail    imports a.js:1: ./b.js leads nowhere", "info    imports /srv/app: 0 of 1 imports in 1 files lead somewhere"]
+            [
+                "fail    imports a.js:1: ./b.js leads nowhere",
+                "info    imports /srv/app: 0 of 1 imports in 1 files lead somewhere"
+            ]
         );
     }
 
@@ -106,8 +112,14 @@ mod tests {
     #[test]
     fn one_folder_is_named() {
         let refused = |keys| parse("imports_audit", keys).err().unwrap().to_string();
-        assert_eq!(refused(""), "read the keys of imports_audit: name a folder here as source, or one on the host as dest");
-        assert_eq!(refused("dest = '/a'\nexclude = ['..']"), "read imports_audit.exclude[0]: \"..\" is no pattern: write a name, or a path from the top of the tree");
+        assert_eq!(
+            refused(""),
+            "read the keys of imports_audit: name a folder here as source, or one on the host as dest"
+        );
+        assert_eq!(
+            refused("dest = '/a'\nexclude = ['..']"),
+            "read imports_audit.exclude[0]: \"..\" is no pattern: write a name, or a path from the top of the tree"
+        );
         let failure = parse("imports_audit", "dest = 'a'").unwrap().plan(&host(&[])).unwrap_err();
         assert_eq!(failure.to_string(), "look at a: a path on a host must begin with /");
     }

@@ -105,7 +105,8 @@ impl Line {
     }
 
     fn is_it(&self, there: &str) -> bool {
-        self.line.as_deref() == Some(there) || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(there))
+        self.line.as_deref() == Some(there)
+            || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(there))
     }
 }
 

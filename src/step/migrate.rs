@@ -8,7 +8,7 @@ mod script;
 mod tool;
 
 use super::command::environment;
-use super::{Kind, KeyUse, NamedText, Step, WrongKey};
+use super::{KeyUse, Kind, NamedText, Step, WrongKey};
 use crate::model::duration::TimeSpan;
 use crate::model::op::{Answer, Condition, Op, Plan, Run};
 use crate::model::path::HostPath;
@@ -217,7 +217,12 @@ impl Migrate {
     }
 
     fn baseline(&self) -> Result<Option<Version>, String> {
-        self.baseline.as_ref().map(Word::as_str).filter(|text| !text.is_empty()).map(Version::read).transpose()
+        self.baseline
+            .as_ref()
+            .map(Word::as_str)
+            .filter(|text| !text.is_empty())
+            .map(Version::read)
+            .transpose()
     }
 
     /// What `resolve` says: whether the file is applied, and which.
@@ -243,7 +248,8 @@ impl Migrate {
             return Err(Failure::new(doing(), format!("no file has the number {version}")));
         };
         let row = record.row(&version);
-        let open = row.is_some_and(|row| row.state == State::Dirty || (applied && row.checksum != file.short()));
+        let open =
+            row.is_some_and(|row| row.state == State::Dirty || (applied && row.checksum != file.short()));
         Ok(open.then_some(Settled { file, applied }))
     }
 
@@ -255,7 +261,9 @@ impl Migrate {
         }
         for file in files {
             match record.row(&file.version) {
-                Some(row) if row.state.is_done() && row.checksum != file.short() => return Err(changed(file, row)),
+                Some(row) if row.state.is_done() && row.checksum != file.short() => {
+                    return Err(changed(file, row));
+                }
                 _ => {}
             }
         }
@@ -296,7 +304,8 @@ fn too_late(file: &File, last: &Version) -> Failure {
 
 fn result_of(record: &Record, pending: &[&File]) -> Values {
     let done = record.rows.iter().filter(|row| row.state.is_done());
-    let version = done.map(|row| &row.version).max().map_or(Value::Null, |version| version.to_string().into());
+    let version =
+        done.map(|row| &row.version).max().map_or(Value::Null, |version| version.to_string().into());
     let pending: Vec<&str> = pending.iter().map(|file| file.name.as_str()).collect();
     Values::from_iter([("version".to_string(), version), ("pending".to_string(), pending.into())])
 }

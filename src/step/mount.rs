@@ -3,9 +3,9 @@
 pub mod fstab;
 
 use super::{Kind, Step, WrongKey};
+use crate::model::Result;
 use crate::model::op::{Advice, Command, Effect, Meta, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
-use crate::model::Result;
 use crate::system::Probe;
 use crate::wanted;
 use fstab::{Entry, MOUNTS, entries};
@@ -17,7 +17,10 @@ const BACK: &str = include_str!("mount/back.sh");
 /// What to try, by what mount says.
 const HINTS: &[(&str, &str)] = &[
     ("must be superuser", "set become = true"),
-    ("permission denied", "a container may not mount: its kernel is another machine's. Give state = \"present\""),
+    (
+        "permission denied",
+        "a container may not mount: its kernel is another machine's. Give state = \"present\"",
+    ),
     ("unknown filesystem type", "install what brings it, for example nfs-common or cifs-utils"),
     ("bad option", "the file system has no such option, or its helper program is missing"),
     ("target is busy", "`fuser -vm PATH` on the host names who uses it"),
@@ -173,7 +176,9 @@ impl Mount {
 }
 
 fn without(mounts: &str, target: &str) -> String {
-    let others = mounts.split_inclusive('\n').filter(|line| Entry::of(line).is_none_or(|entry| entry.target != target));
+    let others = mounts
+        .split_inclusive('\n')
+        .filter(|line| Entry::of(line).is_none_or(|entry| entry.target != target));
     others.collect()
 }
 
@@ -221,8 +226,15 @@ mod tests {
         converge(&host, "mount", KEYS).unwrap();
         let told = converge(&host, "mount", &format!("{KEYS}options = 'size=1m'")).unwrap();
         assert_eq!(told, "write /etc/fstab\nrun mount -o remount '/srv/my data'\n\n");
-        let told = converge(&host, "mount", "path = '/srv/my data'\nsource = '/srv/x'\nfstype = 'none'\noptions = 'bind'");
-        assert_eq!(told.unwrap(), "run umount '/srv/my data'\nwrite /etc/fstab\nrun mount '/srv/my data'\n\n");
+        let told = converge(
+            &host,
+            "mount",
+            "path = '/srv/my data'\nsource = '/srv/x'\nfstype = 'none'\noptions = 'bind'",
+        );
+        assert_eq!(
+            told.unwrap(),
+            "run umount '/srv/my data'\nwrite /etc/fstab\nrun mount '/srv/my data'\n\n"
+        );
     }
 
     #[test]
@@ -236,7 +248,10 @@ mod tests {
 
     #[test]
     fn a_line_that_says_the_same_is_left_as_it_is_written() {
-        let host = host(&[("/etc/fstab", "/dev/b  /srv\text4 noatime\n"), ("/proc/self/mounts", "/dev/b /srv ext4 rw 0 0\n")]);
+        let host = host(&[
+            ("/etc/fstab", "/dev/b  /srv\text4 noatime\n"),
+            ("/proc/self/mounts", "/dev/b /srv ext4 rw 0 0\n"),
+        ]);
         let keys = "path = '/srv'\nsource = '/dev/b'\nfstype = 'ext4'\noptions = 'noatime'";
         assert_eq!(apply(&host, "mount", keys).unwrap(), "");
     }

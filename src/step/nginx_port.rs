@@ -211,9 +211,12 @@ impl<'a> Site<'a> {
             .collect();
         let belongs = |one: &Backend| {
             scope.contains(&one.file)
-                || configuration.around(one.statement, "upstream").is_some_and(|upstream| upstreams.contains(&upstream))
+                || configuration
+                    .around(one.statement, "upstream")
+                    .is_some_and(|upstream| upstreams.contains(&upstream))
         };
-        let mut places: Vec<Backend> = all.into_iter().filter(belongs).filter(|one| step.may_move(one)).collect();
+        let mut places: Vec<Backend> =
+            all.into_iter().filter(belongs).filter(|one| step.may_move(one)).collect();
         if step.listen {
             places.extend(configuration.listens().into_iter().filter(|one| scope.contains(&one.file)));
         }
@@ -226,7 +229,8 @@ impl<'a> Site<'a> {
 
     /// The files whose bytes matter: the site's own and those of its upstreams.
     fn paths(&self) -> Vec<HostPath> {
-        let files: BTreeSet<usize> = self.scope.iter().copied().chain(self.places.iter().map(|one| one.file)).collect();
+        let files: BTreeSet<usize> =
+            self.scope.iter().copied().chain(self.places.iter().map(|one| one.file)).collect();
         files.into_iter().map(|file| self.configuration.files[file].path.clone()).collect()
     }
 
@@ -236,7 +240,10 @@ impl<'a> Site<'a> {
         let statement = &self.configuration.statements[place.statement];
         let unused = ["down", "backup"].iter().any(|word| statement.has(word));
         let known = !place.host.is_empty() && !place.host.contains('$');
-        known && !unused && place.directive != "listen" && !self.configuration.is_within(place.statement, "stream")
+        known
+            && !unused
+            && place.directive != "listen"
+            && !self.configuration.is_within(place.statement, "stream")
     }
 
     fn names_neither(&self) -> Failure {
@@ -264,10 +271,17 @@ impl<'a> Site<'a> {
         let inside = self.configuration.statements.iter().enumerate().filter(|(index, one)| {
             let block = one.parent.map(|parent| &self.configuration.statements[parent]);
             let values = block.is_some_and(|block| blocks.iter().any(|name| block.is(name)));
-            values && self.scope.contains(&one.file) && one.words.iter().any(|word| word.text().ends_with(&port)) && *index > 0
+            values
+                && self.scope.contains(&one.file)
+                && one.words.iter().any(|word| word.text().ends_with(&port))
+                && *index > 0
         });
         let told = inside.map(|(index, _)| {
-            format!("left alone: {} names port {} in a table of values", self.configuration.place(index), self.step.from)
+            format!(
+                "left alone: {} names port {} in a table of values",
+                self.configuration.place(index),
+                self.step.from
+            )
         });
         told.collect()
     }

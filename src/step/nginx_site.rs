@@ -1,7 +1,7 @@
 //! A site of nginx: its file, whether it is enabled, and that nginx serves it.
 
 use super::nginx_port::{below_500, nginx, ten_seconds};
-use super::{Kind, KeyUse, Step, WrongKey};
+use super::{KeyUse, Kind, Step, WrongKey};
 use crate::model::duration::TimeSpan;
 use crate::model::op::{Content, Meta, Op, Plan, Wait};
 use crate::model::path::HostPath;
@@ -100,7 +100,9 @@ impl Step for NginxSite {
                 Err(WrongKey::new("state", "what is absent has neither source nor content"))
             }
             (_, Some(_), Some(_)) => Err(WrongKey::new("content", "source is given too; one is enough")),
-            _ if self.status.is_empty() => Err(WrongKey::new("status", "name at least one status that is fine")),
+            _ if self.status.is_empty() => {
+                Err(WrongKey::new("status", "name at least one status that is fine"))
+            }
             _ => match &self.probe {
                 Some(path) if !path.starts_with('/') => {
                     Err(WrongKey::new("probe", format!("{path:?} is no path: it must begin with /")))
@@ -144,7 +146,8 @@ impl NginxSite {
     /// The folders that the main file includes say how this nginx keeps its sites.
     fn places(&self, layout: &Layout, main: &Configuration) -> Result<Places> {
         let folder = HostPath::from(layout.config.parent().unwrap_or(Path::new("/")));
-        let patterns = main.statements.iter().filter(|one| one.is("include")).filter_map(|one| one.argument(0));
+        let patterns =
+            main.statements.iter().filter(|one| one.is("include")).filter_map(|one| one.argument(0));
         let patterns: Vec<String> = patterns.map(|pattern| folder.join(pattern).to_string()).collect();
         let inside = |name: &str| patterns.iter().find(|pattern| parent_of(pattern).ends_with(name));
         let doing = || format!("look where {} keeps its sites", self.program);
@@ -170,7 +173,13 @@ impl NginxSite {
         Ok(Places { read: enabled.join(name).into(), kept: kept.into(), linked })
     }
 
-    fn plan_present(&self, host: &dyn Probe, nginx: &Nginx, layout: &Layout, places: &Places) -> Result<Plan> {
+    fn plan_present(
+        &self,
+        host: &dyn Probe,
+        nginx: &Nginx,
+        layout: &Layout,
+        places: &Places,
+    ) -> Result<Plan> {
         let bytes = self.text().unwrap_or_default().as_bytes();
         let site = Configuration::of(host, places.file(State::Present), bytes)?;
         let content = Content::Bytes(bytes.to_vec());
@@ -239,7 +248,8 @@ impl NginxSite {
     fn waits(&self, site: &Configuration) -> Vec<Wait> {
         let Some(path) = &self.probe else { return Vec::new() };
         let all = 0..site.statements.len();
-        let servers = all.filter(|index| site.statements[*index].is("server") && site.statements[*index].parent.is_none());
+        let servers = all
+            .filter(|index| site.statements[*index].is("server") && site.statements[*index].parent.is_none());
         let entrances: BTreeSet<_> = servers.filter_map(|server| site.entrance(server)).collect();
         entrances.iter().map(|one| one.answers(path, &self.status, self.within.get())).collect()
     }
@@ -255,7 +265,9 @@ fn link(host: &dyn Probe, places: &Places) -> Result<Vec<Op>> {
     let target = HostPath::from(Path::new("../sites-available").join(name));
     let there = host.stat(&places.read)?;
     match there.as_ref().map(|stat| (stat.kind, stat.target.as_deref())) {
-        Some((FileKind::Link, Some(to))) if to == target.as_path() || to == places.kept.as_path() => Ok(Vec::new()),
+        Some((FileKind::Link, Some(to))) if to == target.as_path() || to == places.kept.as_path() => {
+            Ok(Vec::new())
+        }
         None | Some((FileKind::Link, _)) => {
             let mut ops = wanted::parents(host, &places.read)?;
             ops.push(Op::Link { path: places.read.clone(), target });

@@ -1,6 +1,6 @@
 //! A folder or archive of the controller, laid over a folder of the host.
 
-use super::{Kind, KeyUse, Step};
+use super::{KeyUse, Kind, Step};
 use crate::model::Result;
 use crate::model::mode::Mode;
 use crate::model::op::Plan;

@@ -134,7 +134,8 @@ impl Package {
     /// apt's verb, names and options.
     fn what(&self, concerned: &[&str]) -> Vec<String> {
         let verb = if self.state == State::Absent { "remove" } else { "install" };
-        let mut what: Vec<String> = [&[verb][..], concerned].concat().iter().map(|word| word.to_string()).collect();
+        let mut what: Vec<String> =
+            [&[verb][..], concerned].concat().iter().map(|word| word.to_string()).collect();
         if self.state != State::Absent && !self.recommends {
             what.push("--no-install-recommends".to_string());
         }
@@ -153,7 +154,8 @@ impl Package {
         concerned: &[&str],
         installed: &Installed,
     ) -> Result<Simulated> {
-        match apt::simulate(host, what).and_then(|simulated| self.expect_all(simulated, concerned, installed)) {
+        match apt::simulate(host, what).and_then(|simulated| self.expect_all(simulated, concerned, installed))
+        {
             Err(_) if host.pretends() => Ok(self.assumed(concerned, installed)),
             other => other,
         }
@@ -161,8 +163,14 @@ impl Package {
 
     /// apt takes a name that is no package for a pattern or for something that others provide: such a step would never
     /// settle.
-    fn expect_all(&self, simulated: Simulated, concerned: &[&str], installed: &Installed) -> Result<Simulated> {
-        let after = simulated.after(&concerned.iter().map(|name| bare_name(name)).collect::<Vec<_>>(), installed);
+    fn expect_all(
+        &self,
+        simulated: Simulated,
+        concerned: &[&str],
+        installed: &Installed,
+    ) -> Result<Simulated> {
+        let after =
+            simulated.after(&concerned.iter().map(|name| bare_name(name)).collect::<Vec<_>>(), installed);
         let lacks = |wanted: &&&str| self.state != State::Absent && !after.contains_key(bare_name(wanted));
         match concerned.iter().find(lacks) {
             None => Ok(simulated),
@@ -193,7 +201,8 @@ impl Package {
 /// Letters, digits and `+ - . :`, as Debian's policy has them, and a version: nothing that apt takes for an option or,
 /// at a name's end, for an order to remove.
 fn check_name(wanted: &str) -> Result<(), String> {
-    let (name, version) = wanted.split_once('=').map_or((wanted, None), |(name, version)| (name, Some(version)));
+    let (name, version) =
+        wanted.split_once('=').map_or((wanted, None), |(name, version)| (name, Some(version)));
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let good_name = name.starts_with(|letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit())
         && name.bytes().all(|byte| plain(byte) || b"+-.:".contains(&byte))

@@ -1,10 +1,10 @@
 //! A boot of the host, after which the run goes on there.
 
 use super::{Kind, Step, WrongKey};
+use crate::model::Result;
 use crate::model::duration::TimeSpan;
 use crate::model::op::{Command, Effect, Plan, Run};
 use crate::model::path::HostPath;
-use crate::model::Result;
 use crate::system::Probe;
 use serde::Deserialize;
 use std::path::Path;
@@ -65,9 +65,11 @@ impl Step for Reboot {
         };
         let effects = vec![Effect::Removes { path: HostPath::from(REQUIRED) }];
         let run = Run { effects, ..Run::from(Command::new(program.iter().copied())) };
-        let mut plan = Plan { once: self.always, boot: Some(self.within.get()), ..Plan::of(vec![run.into()]) };
+        let mut plan =
+            Plan { once: self.always, boot: Some(self.within.get()), ..Plan::of(vec![run.into()]) };
         if let Some(packages) = host.read(Path::new(PACKAGES))?.filter(|_| required) {
-            let mut names: Vec<String> = String::from_utf8_lossy(&packages).lines().map(str::to_string).collect();
+            let mut names: Vec<String> =
+                String::from_utf8_lossy(&packages).lines().map(str::to_string).collect();
             names.sort();
             names.dedup();
             plan.notes.push(format!("wanted by {}", names.join(", ")));
@@ -88,7 +90,8 @@ mod tests {
     #[test]
     fn boots_only_where_it_is_needed() {
         assert_eq!(planned(&host(&[]), "reboot", "").unwrap(), "");
-        let needs = host(&[(super::REQUIRED, "*** System restart required ***\n"), (super::PACKAGES, "b\na\nb\n")]);
+        let needs =
+            host(&[(super::REQUIRED, "*** System restart required ***\n"), (super::PACKAGES, "b\na\nb\n")]);
         assert_eq!(planned(&needs, "reboot", "").unwrap(), "run reboot\n");
         let plan = parse("reboot", "within = '5m'").unwrap().plan(&needs).unwrap();
         assert_eq!((plan.boot, plan.once), (Some(Duration::from_secs(300)), false));

@@ -9,7 +9,7 @@ mod switch;
 #[cfg(all(test, feature = "controller"))]
 mod tests;
 
-use super::{Kind, KeyUse, Step, WrongKey};
+use super::{KeyUse, Kind, Step, WrongKey};
 use crate::model::duration::TimeSpan;
 use crate::model::op::{Answer, Op, Plan, Run};
 use crate::model::path::HostPath;
@@ -115,7 +115,10 @@ impl Step for Release {
         check_dest(&self.dest).map_err(|why| WrongKey::new("dest", why))?;
         match &self.health {
             Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
-                return Err(WrongKey::new("health", format!("{url:?} does not begin with http:// or https://")));
+                return Err(WrongKey::new(
+                    "health",
+                    format!("{url:?} does not begin with http:// or https://"),
+                ));
             }
             _ => {}
         }
@@ -141,7 +144,12 @@ impl Step for Release {
         run.command.directory.as_ref().filter(|directory| directory.starts_with(folder))?;
         let said = [&answer.stderr[..], &answer.stdout[..]].concat();
         let said = String::from_utf8_lossy(&said);
-        let lines: Vec<String> = said.lines().filter(|line| !line.trim().is_empty()).take(LINES_TOLD).map(|line| format!("\n    {line}")).collect();
+        let lines: Vec<String> = said
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .take(LINES_TOLD)
+            .map(|line| format!("\n    {line}"))
+            .collect();
         let why = format!("exit status {}{}", answer.status, lines.concat());
         Some(Failure::new(format!("check the new release with {}", run.command.shown()), why))
     }
@@ -164,13 +172,17 @@ impl Release {
         let before = shelf.live.as_ref().map(|live| &live.tree);
         let fits = |number: &u32| {
             let record = shelf.record(*number);
-            record.is_some_and(|record| record.source.as_ref() == Some(source) && record.before.as_ref() == before)
-                && shelf.releases[number].has_tree
+            record.is_some_and(|record| {
+                record.source.as_ref() == Some(source) && record.before.as_ref() == before
+            }) && shelf.releases[number].has_tree
         };
-        let stage = shelf.leftovers().into_iter().find(fits).and_then(|number| Some((number, shelf.record(number)?)));
+        let stage =
+            shelf.leftovers().into_iter().find(fits).and_then(|number| Some((number, shelf.record(number)?)));
         match stage {
             None => self.begin(host, shelf, source, shelf.next()),
-            Some((number, record)) if record.state == State::Staging => self.fill(host, shelf, number, record),
+            Some((number, record)) if record.state == State::Staging => {
+                self.fill(host, shelf, number, record)
+            }
             Some((number, record)) => match self.catch_up(host, shelf, number, record)? {
                 Some(plan) => Ok(plan),
                 None => self.switch(host, shelf, number, record),
@@ -201,12 +213,23 @@ impl Release {
         exclude.extend(shared::patterns(&self.shared)?);
         lay(
             host,
-            &Wish { source, layer: "release", dest, exclude: &exclude, file_mode: None, dir_mode: None, owner: None, group: None },
+            &Wish {
+                source,
+                layer: "release",
+                dest,
+                exclude: &exclude,
+                file_mode: None,
+                dir_mode: None,
+                owner: None,
+                group: None,
+            },
         )
     }
 
     fn named(&self) -> Result<&Named> {
-        self.source.as_ref().ok_or_else(|| Failure::new(format!("release {}", self.dest), "no source is given"))
+        self.source
+            .as_ref()
+            .ok_or_else(|| Failure::new(format!("release {}", self.dest), "no source is given"))
     }
 
     fn source_tree(&self, host: &dyn Probe) -> Result<Arc<Tree>> {
@@ -246,7 +269,10 @@ fn previous(shelf: &Shelf, live: Option<u32>) -> Option<u32> {
 /// The releases that one can go back to, as a hint.
 fn known(shelf: &Shelf) -> String {
     let live = shelf.live_number();
-    let good = shelf.releases.keys().filter(|number| shelf.state(**number) == Some(State::Good) && live != Some(**number));
+    let good = shelf
+        .releases
+        .keys()
+        .filter(|number| shelf.state(**number) == Some(State::Good) && live != Some(**number));
     match good.map(|number| called(*number)).collect::<Vec<_>>().join(", ") {
         none if none.is_empty() => "there is none to go back to".to_string(),
         good => format!("good ones are {good}"),

@@ -56,7 +56,8 @@ impl Step for Resources {
         let text = |path: &str| -> Result<String> {
             Ok(String::from_utf8_lossy(&host.read(Path::new(path))?.unwrap_or_default()).into_owned())
         };
-        let (memory, load, processors) = (text("/proc/meminfo")?, text("/proc/loadavg")?, text("/proc/cpuinfo")?);
+        let (memory, load, processors) =
+            (text("/proc/meminfo")?, text("/proc/loadavg")?, text("/proc/cpuinfo")?);
         let question = Command { timeout: Some(LOOK_TIME), ..Command::new(["sh", "-c", LOOK]) };
         let answer = host.ask(&question)?;
         let told = answer.text();
@@ -99,7 +100,8 @@ impl Resources {
     }
 
     fn memory(&self, meminfo: &str) -> Finding {
-        let (Some(all), Some(free)) = (bytes_in(meminfo, "MemTotal"), bytes_in(meminfo, "MemAvailable")) else {
+        let (Some(all), Some(free)) = (bytes_in(meminfo, "MemTotal"), bytes_in(meminfo, "MemAvailable"))
+        else {
             return Finding::new("memory", "free", Verdict::Unknown, "/proc/meminfo does not tell").cell("?");
         };
         left("memory", free, all, self.memory_free_min)
@@ -108,9 +110,9 @@ impl Resources {
     fn swap(&self, meminfo: &str) -> Finding {
         match (bytes_in(meminfo, "SwapTotal"), bytes_in(meminfo, "SwapFree")) {
             (Some(all @ 1..), Some(free)) => left("swap", free, all, self.swap_free_min),
-            (Some(0), _) => {
-                Finding::new("swap", "free", Verdict::Info, "there is none").cell("none").detail("total_bytes", 0)
-            }
+            (Some(0), _) => Finding::new("swap", "free", Verdict::Info, "there is none")
+                .cell("none")
+                .detail("total_bytes", 0),
             _ => Finding::new("swap", "free", Verdict::Unknown, "/proc/meminfo does not tell").cell("?"),
         }
     }
@@ -127,7 +129,8 @@ impl Resources {
         }
         let restarted = containers(told);
         let most = restarted.iter().map(|(_, many, _)| *many).max().unwrap_or(0);
-        let by_name: Values = restarted.iter().map(|(name, many, _)| (name.to_string(), Value::from(*many))).collect();
+        let by_name: Values =
+            restarted.iter().map(|(name, many, _)| (name.to_string(), Value::from(*many))).collect();
         let verdict = self.restarts_max.map_or(Verdict::Info, |limit| Verdict::of(most <= limit));
         let finding = Finding::new(group, what, verdict, in_words(&restarted))
             .cell(most)
@@ -135,7 +138,9 @@ impl Resources {
             .detail("most_restarts", most)
             .detail("restarts", by_name);
         match self.restarts_max {
-            Some(limit) => finding.wanted(format!("at most {limit}")).hint("docker logs NAME tells why it ended"),
+            Some(limit) => {
+                finding.wanted(format!("at most {limit}")).hint("docker logs NAME tells why it ended")
+            }
             None => finding,
         }
     }
@@ -169,11 +174,12 @@ fn in_words(restarted: &[(&str, u64, &str)]) -> String {
 fn left(group: &str, free: u64, all: u64, least: Option<Part>) -> Finding {
     let percent = free.saturating_mul(100).checked_div(all).unwrap_or(0);
     let verdict = least.map_or(Verdict::Info, |least| Verdict::of(least.holds(free, all)));
-    let finding = Finding::new(group, "free", verdict, format!("{percent}% ({} of {})", Size(free), Size(all)))
-        .cell(format!("{percent}%"))
-        .detail("total_bytes", all)
-        .detail("free_bytes", free)
-        .detail("free_percent", percent);
+    let finding =
+        Finding::new(group, "free", verdict, format!("{percent}% ({} of {})", Size(free), Size(all)))
+            .cell(format!("{percent}%"))
+            .detail("total_bytes", all)
+            .detail("free_bytes", free)
+            .detail("free_percent", percent);
     match least {
         Some(least) => finding.wanted(format!("at least {least} free")),
         None => finding,
@@ -247,12 +253,14 @@ mod tests {
             info    network in: 3.0 KiB/s
             info    network out: 100 B/s
             info    containers restarts: app 7 (running)
-        "#]].assert_eq(&found(&a_host(TOLD), "resources", "").unwrap());
+        "#]]
+        .assert_eq(&found(&a_host(TOLD), "resources", "").unwrap());
     }
 
     #[test]
     fn limits_make_it_fail() {
-        let keys = "memory_free_min = '10%'\nswap_free_min = '10 KiB'\nload_max = '2 per cpu'\nrestarts_max = 3";
+        let keys =
+            "memory_free_min = '10%'\nswap_free_min = '10 KiB'\nload_max = '2 per cpu'\nrestarts_max = 3";
         expect_test::expect![[r#"
             fail    load 5 min: 1.5, 6.25, 2 over 1, 5, 15 minutes on 2 processors (wanted: at most 2 per processor)
             info    cpu busy: 34% for a second

@@ -1,6 +1,6 @@
 //! What a backup holds, put back: to where it came from, or elsewhere.
 
-use super::{Kind, KeyUse, Step, WrongKey};
+use super::{KeyUse, Kind, Step, WrongKey};
 use crate::model::backup::{Label, PartKind};
 use crate::model::op::{Asset, Content, Meta, Op, Plan};
 use crate::model::path::HostPath;
@@ -15,8 +15,8 @@ mod mysql;
 mod postgres;
 #[cfg(all(test, feature = "controller"))]
 mod tests;
-mod trial;
 mod trees;
+mod trial;
 
 /// Puts back what a backup of the controller's store holds. Files are unpacked beside their place and take it when all of
 /// them are there; a database is loaded under another name and renamed when it is whole. Nothing is put over something that
@@ -130,7 +130,10 @@ impl Step for Restore {
         let places = self.backup.parts.iter().filter(|part| self.is_put_back(part)).count();
         if self.to.is_some() && places > 1 {
             let names: Vec<&str> = self.backup.parts.iter().map(|part| part.label.name.as_str()).collect();
-            let why = format!("it is one place, and these are several parts: choose one with parts: {}", names.join(", "));
+            let why = format!(
+                "it is one place, and these are several parts: choose one with parts: {}",
+                names.join(", ")
+            );
             return Err(WrongKey::new("to", why));
         }
         if self.test && (self.replace || self.to.is_some()) {
@@ -172,7 +175,10 @@ impl Restore {
         match part.label.kind {
             PartKind::PgDump | PartKind::Sql => databases::plan(self, host, part),
             _ if !self.is_put_back(part) => {
-                let note = format!("{} is not put back by itself: name it in parts, and a path with to", part.label.name);
+                let note = format!(
+                    "{} is not put back by itself: name it in parts, and a path with to",
+                    part.label.name
+                );
                 Ok(Put { notes: vec![note], ..Put::default() })
             }
             PartKind::Tar => trees::plan(self, host, part),

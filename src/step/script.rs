@@ -1,7 +1,7 @@
 //! A script of the project's, run on the host without being put there.
 
 use super::command::{environment, is_done};
-use super::{Kind, KeyUse, Step, WrongKey};
+use super::{KeyUse, Kind, Step, WrongKey};
 use crate::model::Result;
 use crate::model::op::{Command, Plan, Run, Undo};
 use crate::model::path::HostPath;
@@ -77,7 +77,10 @@ impl Step for Script {
         }
         let stdin = self.text().as_bytes().to_vec();
         let run = Run {
-            undo: self.undo.as_ref().map_or(Undo::Nothing, |words| Undo::Command(self.command(words.to_vec()))),
+            undo: self
+                .undo
+                .as_ref()
+                .map_or(Undo::Nothing, |words| Undo::Command(self.command(words.to_vec()))),
             ..Run::from(Command { stdin, ..self.command(self.argv()) })
         };
         Ok(Plan { once: true, ..Plan::of(vec![run.into()]) })
@@ -116,7 +119,8 @@ fn shebang(text: &str) -> Option<Vec<String>> {
 /// Whether it is a shell, which wants `-s` before arguments where others want `-`. `busybox sh` and `env bash` are named
 /// by their last word that is no option.
 fn is_shell(argv: &[String]) -> bool {
-    let program = argv.iter().rev().find(|word| !word.starts_with('-')).map(String::as_str).unwrap_or_default();
+    let program =
+        argv.iter().rev().find(|word| !word.starts_with('-')).map(String::as_str).unwrap_or_default();
     let name = program.rsplit('/').next().unwrap_or_default();
     ["sh", "ash", "bash", "dash", "ksh", "mksh", "zsh"].contains(&name)
 }
@@ -151,7 +155,10 @@ mod tests {
     fn does_nothing_when_what_it_creates_is_there() {
         let host = host(&[("/done", "")]);
         assert_eq!(apply(&host, "script", "content = 'x'\ncreates = '/done'").unwrap(), "");
-        assert_eq!(apply(&host, "script", "content = 'x'\ncreates = '/todo'").unwrap(), "run /bin/sh -s --\n");
+        assert_eq!(
+            apply(&host, "script", "content = 'x'\ncreates = '/todo'").unwrap(),
+            "run /bin/sh -s --\n"
+        );
     }
 
     #[test]

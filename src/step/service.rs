@@ -152,7 +152,8 @@ impl Service {
                 course.unit.file = "disabled".to_string();
             }
             (true, "static" | "transient" | "bad" | "") => {
-                let state = if course.unit.file.is_empty() { "without a unit file" } else { &course.unit.file };
+                let state =
+                    if course.unit.file.is_empty() { "without a unit file" } else { &course.unit.file };
                 let why = format!("it is {state}: nothing in it says when it would start");
                 return Err(Failure::new(format!("enable {}", self.name), why)
                     .hint("leave enabled out, or give its unit file an [Install] section"));

@@ -1,6 +1,6 @@
 //! SQL that one database is asked or told.
 
-use super::{Kind, KeyUse, Step, WrongKey};
+use super::{KeyUse, Kind, Step, WrongKey};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run};
 use crate::model::{Failure, Result, Value, Values};
@@ -81,7 +81,9 @@ impl Step for Sql {
             (None, Some(_)) => "file",
             _ => return Err(WrongKey::new("", "give exactly one of query and file")),
         };
-        let count = split::statements(self.dialect(), self.text()).map_err(|wrong| WrongKey::new(key, wrong.told()))?.len();
+        let count = split::statements(self.dialect(), self.text())
+            .map_err(|wrong| WrongKey::new(key, wrong.told()))?
+            .len();
         match (count, &self.unless) {
             (0, _) => Err(WrongKey::new(key, "it holds no statement")),
             (_, Some(_)) if self.read_only => {
@@ -247,7 +249,8 @@ fn is_true(cell: &str) -> bool {
 }
 
 fn one_statement(dialect: Dialect, query: &str) -> Result<(), WrongKey> {
-    let statements = split::statements(dialect, query).map_err(|wrong| WrongKey::new("unless", wrong.told()))?;
+    let statements =
+        split::statements(dialect, query).map_err(|wrong| WrongKey::new("unless", wrong.told()))?;
     match statements.len() {
         1 => Ok(()),
         _ => Err(WrongKey::new("unless", "it must be one statement")),
@@ -302,7 +305,12 @@ mod tests {
         let more = "query = 'delete from a'\nunless = 'select count(*) = 0 from a'";
         for (cell, told) in [("f", "run `delete from a` on app on db\n"), ("t", ""), ("1", "")] {
             let host = host(&[]);
-            answer_to(&host, asked(&step(more), "select count(*) = 0 from a"), 0, &format!("c\u{1e}{cell}\n"));
+            answer_to(
+                &host,
+                asked(&step(more), "select count(*) = 0 from a"),
+                0,
+                &format!("c\u{1e}{cell}\n"),
+            );
             assert_eq!(apply(&host, "sql", &keys(more)).unwrap(), told, "{cell}");
         }
     }
@@ -314,7 +322,10 @@ mod tests {
         answer_to(&host, asked(&step(more), "select a, b from t"), 0, "a\u{1f}b\u{1e}1\u{1f}\u{15}\n");
         let plan = step(more).plan(&host).unwrap();
         assert!(plan.is_empty());
-        assert_eq!(serde_json::to_string(&plan.result).unwrap(), r#"{"rows":[{"a":"1","b":null}],"value":"1"}"#);
+        assert_eq!(
+            serde_json::to_string(&plan.result).unwrap(),
+            r#"{"rows":[{"a":"1","b":null}],"value":"1"}"#
+        );
     }
 
     #[test]
@@ -324,7 +335,10 @@ mod tests {
             answer_to(&host, asked(&step(more), "select true"), 0, "c\u{1e}t\n");
             pretend_a_change(&host);
             let told = planned(&host, "sql", &keys(more)).unwrap();
-            assert!(told.starts_with("wait until question ") && told.ends_with(" on app on db succeeds\n"), "{told}");
+            assert!(
+                told.starts_with("wait until question ") && told.ends_with(" on app on db succeeds\n"),
+                "{told}"
+            );
         }
     }
 
@@ -332,14 +346,16 @@ mod tests {
     fn an_error_names_the_statement() {
         let step = step("query = '''\nselect 1;\n\ndelete from\n  nothing;'''");
         let run = Run::from(step.command(&Client { database: &step.database, container: None, user: None }));
-        let stderr = "psql:<stdin>:6: ERROR:  42P01: relation \"nothing\" does not exist\nLOCATION:  x, y.c:1\n";
+        let stderr =
+            "psql:<stdin>:6: ERROR:  42P01: relation \"nothing\" does not exist\nLOCATION:  x, y.c:1\n";
         let answer = Answer { status: 3, stderr: stderr.into(), ..Answer::default() };
         assert_eq!(
             step.explain(&run, &answer).unwrap().to_string(),
             "run 2 statements on app on db: `select 1` …: relation \"nothing\" does not exist (SQLSTATE 42P01)\n  \
              hint: it is statement 2, in line 3: delete from nothing"
         );
-        let answer = Answer { status: 2, stderr: "psql: error: connection refused".into(), ..Answer::default() };
+        let answer =
+            Answer { status: 2, stderr: "psql: error: connection refused".into(), ..Answer::default() };
         let told = step.explain(&run, &answer).unwrap().to_string();
         assert!(told.ends_with("hint: is the server up, and is the URL right as seen from there?"), "{told}");
     }

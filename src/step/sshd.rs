@@ -151,8 +151,7 @@ impl Sshd {
         let argv = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter().chain(unit);
         let title = Some("systemctl restart ssh".to_string());
         let command = Command { stdin: RESTART.to_vec(), title, ..Command::new(argv) };
-        let predicts =
-            vec![Prediction { argv: newer_than_sshd(file).argv, answer: Answer::said(0, "") }];
+        let predicts = vec![Prediction { argv: newer_than_sshd(file).argv, answer: Answer::said(0, "") }];
         Run { undo: Undo::Again, predicts, ..Run::from(command) }
     }
 }
@@ -173,7 +172,9 @@ fn overruled(
     let why = format!("it would be {}", after.shown(keyword));
     let failure = Failure::new(doing, why);
     Ok(match files.who_sets(host, keyword)? {
-        Some(line) => failure.hint(format!("{line} sets it too; take that out first, with a step of kind line")),
+        Some(line) => {
+            failure.hint(format!("{line} sets it too; take that out first, with a step of kind line"))
+        }
         None => failure.hint("another line of sshd's configuration decides it; `sshd -T` shows the result"),
     })
 }

@@ -19,7 +19,8 @@ const FILES: usize = 500;
 const LITERAL: usize = 3;
 
 /// Folders of which nothing is ever taken, nor of what is below them.
-const UNTOUCHED: &[&str] = &["/proc", "/sys", "/dev", "/boot", "/var/lib/docker", "/var/lib/windlass", "/run"];
+const UNTOUCHED: &[&str] =
+    &["/proc", "/sys", "/dev", "/boot", "/var/lib/docker", "/var/lib/windlass", "/run"];
 
 /// Removes regular files in named folders whose names fit and which nobody has written to for a while. Only the last part
 /// of a path may hold `*` and `?`; links are neither followed nor removed, and nothing below the folder is looked at. With
@@ -74,7 +75,9 @@ impl Step for StrayFiles {
             let found = found(host, &question, folder)?;
             total += found.iter().map(|(_, size)| size).sum::<u64>();
             plan.findings.extend(found.iter().map(|(path, size)| {
-                Finding::new("file", path, Verdict::Info, bytes(*size)).cell(bytes(*size)).detail("bytes", *size)
+                Finding::new("file", path, Verdict::Info, bytes(*size))
+                    .cell(bytes(*size))
+                    .detail("bytes", *size)
             }));
             if self.apply && !found.is_empty() {
                 plan.ops.push(removal(found, question).into());
@@ -170,7 +173,12 @@ mod tests {
     #[test]
     fn takes_what_was_named_and_nothing_else() {
         let host = host(&[("/root/update-1.tar.gz", "12345"), ("/root/sub/update-2.tar.gz", "")]);
-        answer(&host, FIND, 0, "/root/update-1.tar.gz\n/etc/passwd\n/root/sub/update-2.tar.gz\n/root/update-gone.tar.gz\n");
+        answer(
+            &host,
+            FIND,
+            0,
+            "/root/update-1.tar.gz\n/etc/passwd\n/root/sub/update-2.tar.gz\n/root/update-gone.tar.gz\n",
+        );
         let told = apply(&host, "stray_files", "globs = ['/root/update-*.tar.gz', '/none/*.bak']").unwrap();
         assert_eq!(told, "run rm -f -- /root/update-1.tar.gz\n");
     }
@@ -192,9 +200,17 @@ mod tests {
             let told = parse("stray_files", &format!("globs = ['{glob}']")).err();
             told.map_or_else(|| "fine".to_string(), |failure| failure.why)
         };
-        let told = ["/root/*", "/*.tar.gz", "root/*.bak", "/*/x.bak", "/root/../etc/*.bak", "/var/lib/docker/x/*.json", "/root/*.bak"]
-            .map(refused)
-            .join("\n");
+        let told = [
+            "/root/*",
+            "/*.tar.gz",
+            "root/*.bak",
+            "/*/x.bak",
+            "/root/../etc/*.bak",
+            "/var/lib/docker/x/*.json",
+            "/root/*.bak",
+        ]
+        .map(refused)
+        .join("\n");
         expect![[r#"
             "/root/*" names nothing: give at least 3 letters beside * and ?
             "/*.tar.gz" is no path from / of a file in a folder

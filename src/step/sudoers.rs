@@ -140,7 +140,8 @@ impl Sudoers {
         };
         // A comma separates commands, : and = have a meaning too, so sudo wants them behind a backslash.
         let escaped = |command: &String| command.replace(',', "\\,").replace(':', "\\:").replace('=', "\\=");
-        let commands = self.commands.as_ref().map(|all| all.iter().map(escaped).collect::<Vec<_>>().join(", "));
+        let commands =
+            self.commands.as_ref().map(|all| all.iter().map(escaped).collect::<Vec<_>>().join(", "));
         let tag = if self.nopasswd { "NOPASSWD: " } else { "" };
         let run_as = self.run_as.as_deref().unwrap_or("ALL:ALL");
         format!("{who} ALL=({run_as}) {tag}{}\n", commands.as_deref().unwrap_or("ALL"))
@@ -166,7 +167,9 @@ impl Sudoers {
         let doing = format!("write {FOLDER}/{}", self.name);
         match text(host, MAIN)? {
             None if host.pretends() => Ok(()),
-            None => Err(Failure::new(doing, format!("there is no {MAIN}")).hint("install the package sudo first")),
+            None => {
+                Err(Failure::new(doing, format!("there is no {MAIN}")).hint("install the package sudo first"))
+            }
             Some(main) if main.lines().any(reads_folder) => Ok(()),
             Some(_) => Err(Failure::new(doing, format!("{MAIN} does not read that folder"))
                 .hint(format!("add the line `@includedir {FOLDER}` to it"))),
@@ -201,7 +204,9 @@ impl Sudoers {
             return Ok(all);
         }
         for name in host.list(Path::new(FOLDER))? {
-            let read = name.to_str().is_some_and(|name| !name.contains('.') && !name.ends_with('~') && name != self.name);
+            let read = name
+                .to_str()
+                .is_some_and(|name| !name.contains('.') && !name.ends_with('~') && name != self.name);
             if read {
                 let path = Path::new(FOLDER).join(&name);
                 all.extend([text(host, &path.to_string_lossy())?.unwrap_or_default().as_str(), "\n"]);
@@ -225,7 +230,8 @@ fn reads_folder(line: &str) -> bool {
 
 /// visudo's first line that complains: `stdin:3:10: syntax error`.
 fn complaint(said: &str, name: &str) -> String {
-    let line = said.lines().find(|line| line.contains("stdin:")).or(said.lines().find(|line| !line.is_empty()));
+    let line =
+        said.lines().find(|line| line.contains("stdin:")).or(said.lines().find(|line| !line.is_empty()));
     line.unwrap_or("visudo refuses it and says nothing").trim().replace("stdin:", &format!("{name}:"))
 }
 
@@ -276,7 +282,12 @@ mod tests {
 
     #[test]
     fn all_rules_are_checked_together() {
-        let host = host(&[("/etc/sudoers", MAIN), ("/etc/sudoers.d/a", "A\n"), ("/etc/sudoers.d/x", "old\n"), ("/etc/sudoers.d/b.rpm", "B\n")]);
+        let host = host(&[
+            ("/etc/sudoers", MAIN),
+            ("/etc/sudoers.d/a", "A\n"),
+            ("/etc/sudoers.d/x", "old\n"),
+            ("/etc/sudoers.d/b.rpm", "B\n"),
+        ]);
         let step: super::Sudoers = toml::from_str("name = 'x'\ncontent = 'new'").unwrap();
         let all = step.everything(&host, Some(&step.text())).unwrap();
         assert_eq!(all, "new\nroot ALL=(ALL:ALL) ALL\nA\n\n");
@@ -308,13 +319,17 @@ mod tests {
 
     #[test]
     fn refuses_names_that_sudo_would_ignore_or_misread() {
-        let refused = |keys: &str| parse("sudoers", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
-        expect![[r#"read sudoers.name: "a.conf" is not letters, digits, _ and -: sudo would ignore the file"#]]
-            .assert_eq(&refused("name = 'a.conf'\nuser = 'x'"));
+        let refused =
+            |keys: &str| parse("sudoers", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
+        expect![[
+            r#"read sudoers.name: "a.conf" is not letters, digits, _ and -: sudo would ignore the file"#
+        ]]
+        .assert_eq(&refused("name = 'a.conf'\nuser = 'x'"));
         expect![[r#"read sudoers.user: "x ALL=(ALL) ALL #" is not a name"#]]
             .assert_eq(&refused("name = 'a'\nuser = 'x ALL=(ALL) ALL #'"));
         expect![[r#"read sudoers.commands[0]: "ls" does not begin with the absolute path of a program"#]]
             .assert_eq(&refused("name = 'a'\nuser = 'x'\ncommands = ['ls']"));
-        expect!["read the keys of sudoers: give exactly one of user, group and content"].assert_eq(&refused("name = 'a'"));
+        expect!["read the keys of sudoers: give exactly one of user, group and content"]
+            .assert_eq(&refused("name = 'a'"));
     }
 }

@@ -29,7 +29,10 @@ const BACK: &str = include_str!("swap/back.sh");
 const HINTS: &[(&str, &str)] = &[
     ("Operation not permitted", CONTAINER),
     ("ermission denied", CONTAINER),
-    ("Invalid argument", "the file system cannot hold a swap file (overlay, ZFS, Btrfs without +C): give another path"),
+    (
+        "Invalid argument",
+        "the file system cannot hold a swap file (overlay, ZFS, Btrfs without +C): give another path",
+    ),
     ("No space left", "free space on the disk, or ask for less"),
 ];
 
@@ -67,12 +70,19 @@ state = "present"       # or "absent"
 
 impl Step for Swap {
     fn check(&self) -> Result<(), WrongKey> {
-        if !self.path.is_absolute() || self.path.to_str().is_none_or(|path| path.contains(char::is_whitespace)) {
-            return Err(WrongKey::new("path", format!("{} is not an absolute path without blanks", self.path)));
+        if !self.path.is_absolute()
+            || self.path.to_str().is_none_or(|path| path.contains(char::is_whitespace))
+        {
+            return Err(WrongKey::new(
+                "path",
+                format!("{} is not an absolute path without blanks", self.path),
+            ));
         }
         match (self.state, self.size) {
             (State::Present, None) => Err(WrongKey::new("size", "it is not given")),
-            (State::Present, Some(size)) if size.0 < 10 * PAGE => Err(WrongKey::new("size", "mkswap wants 40 KiB at least")),
+            (State::Present, Some(size)) if size.0 < 10 * PAGE => {
+                Err(WrongKey::new("size", "mkswap wants 40 KiB at least"))
+            }
             _ => Ok(()),
         }
     }
@@ -178,7 +188,14 @@ impl Swap {
 
     fn entry(&self) -> Entry {
         let text = str::to_string;
-        Entry { source: self.path.to_string(), target: text("none"), kind: text("swap"), options: text("sw"), dump: 0, pass: 0 }
+        Entry {
+            source: self.path.to_string(),
+            target: text("none"),
+            kind: text("swap"),
+            options: text("sw"),
+            dump: 0,
+            pass: 0,
+        }
     }
 }
 
@@ -233,7 +250,10 @@ mod tests {
     #[test]
     fn what_is_swapped_to_already_is_left_alone() {
         let swaps = format!("{NONE}/swapfile                               file\t\t1048572\t\t0\t\t-2\n");
-        let host = host(&[("/proc/swaps", &swaps), ("/etc/fstab", "/swapfile swap swap defaults 0 0\n/swapfile none swap sw 0 0\n")]);
+        let host = host(&[
+            ("/proc/swaps", &swaps),
+            ("/etc/fstab", "/swapfile swap swap defaults 0 0\n/swapfile none swap sw 0 0\n"),
+        ]);
         assert_eq!(apply(&host, "swap", "size = '1 GiB'").unwrap(), "");
     }
 
@@ -250,9 +270,13 @@ mod tests {
 
     #[test]
     fn needs_a_size() {
-        let refused = |keys: &str| parse("swap", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
+        let refused =
+            |keys: &str| parse("swap", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
         assert_eq!(refused(""), "read swap.size: it is not given");
         assert_eq!(refused("size = 100"), "read swap.size: mkswap wants 40 KiB at least");
-        assert_eq!(refused("size = '1 GiB'\npath = 'x'"), "read swap.path: x is not an absolute path without blanks");
+        assert_eq!(
+            refused("size = '1 GiB'\npath = 'x'"),
+            "read swap.path: x is not an absolute path without blanks"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! A folder of the host that is to be as one of the controller, and what is there beside it.
 
-use super::{Kind, KeyUse, Step};
+use super::{KeyUse, Kind, Step};
 use crate::model::mode::Mode;
 use crate::model::op::{Op, Plan};
 use crate::model::path::HostPath;
@@ -142,9 +142,9 @@ fn removed(op: &Op) -> Option<&HostPath> {
 #[cfg(all(test, feature = "controller"))]
 mod tests {
     use super::*;
-    use crate::testing::{apply, brought, host, parse, tree};
     use crate::system::dressed::Dressed;
     use crate::system::pretend::Pretend;
+    use crate::testing::{apply, brought, host, parse, tree};
     use expect_test::expect;
     use std::collections::BTreeMap;
 
@@ -156,7 +156,13 @@ mod tests {
 
     #[test]
     fn what_is_there_besides_is_told_and_stays() {
-        let host = host(&[("/d/own", "x"), ("/d/sub/own", "x"), ("/d/more/a", "x"), ("/d/more/b", "x"), ("/d/x.log", "")]);
+        let host = host(&[
+            ("/d/own", "x"),
+            ("/d/sub/own", "x"),
+            ("/d/more/a", "x"),
+            ("/d/more/b", "x"),
+            ("/d/x.log", ""),
+        ]);
         let source = tree("app", &[("sub/a", "A")]);
         let keys = format!("source = {source}\ndest = '/d'\nexclude = ['*.log']");
         assert_eq!(apply(&host, "sync", &keys).unwrap(), "write /d/sub/a\n");
@@ -180,7 +186,8 @@ mod tests {
     fn it_can_be_an_error_before_anything_is_written() {
         let host = host(&[("/d/own", "x")]);
         let source = tree("app", &[("a", "A")]);
-        let failure = apply(&host, "sync", &format!("source = {source}\ndest = '/d'\nextra = 'fail'")).unwrap_err();
+        let failure =
+            apply(&host, "sync", &format!("source = {source}\ndest = '/d'\nextra = 'fail'")).unwrap_err();
         expect![[r#"
             keep /d as app: there and not in the source: own
               hint: nothing was written; take it into the source, or leave it alone with exclude or extra = "keep""#]]

@@ -16,8 +16,14 @@ const RUNNING: &str = "/proc/sys";
 
 /// What to try, by what sysctl says.
 const HINTS: &[(&str, &str)] = &[
-    ("Read-only file system", "the host is a container and its kernel is another machine's: give running = false"),
-    ("ermission denied", "set become = true; in a container the kernel is another machine's: give running = false"),
+    (
+        "Read-only file system",
+        "the host is a container and its kernel is another machine's: give running = false",
+    ),
+    (
+        "ermission denied",
+        "set become = true; in a container the kernel is another machine's: give running = false",
+    ),
     ("Invalid argument", "the kernel takes no such value for it"),
 ];
 
@@ -177,7 +183,11 @@ mod tests {
 
     #[test]
     fn sets_what_is_in_force_and_what_will_be() {
-        let host = host(&[("/proc/sys/vm/swappiness", "60\n"), ("/proc/sys/net/ipv4/tcp_rmem", "4\t5\t6\n"), ("/etc/x", "")]);
+        let host = host(&[
+            ("/proc/sys/vm/swappiness", "60\n"),
+            ("/proc/sys/net/ipv4/tcp_rmem", "4\t5\t6\n"),
+            ("/etc/x", ""),
+        ]);
         let keys = "settings = { 'vm.swappiness' = 10, 'net.ipv4.tcp_rmem' = '4 5 6' }";
         expect![[r#"
             make directory /etc/sysctl.d

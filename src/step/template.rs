@@ -1,6 +1,6 @@
 //! A regular file made from a template.
 
-use super::{Kind, KeyUse, Step};
+use super::{KeyUse, Kind, Step};
 use crate::model::Result;
 use crate::model::mode::Mode;
 use crate::model::op::{Content, Plan};

@@ -134,7 +134,9 @@ impl Timer {
         ];
         values.extend(self.directory.iter().map(|path| ("directory", path.to_string())));
         values.extend(self.writable.iter().map(|path| ("writable", path.to_string())));
-        values.extend(self.environment.iter().map(|(name, value)| ("environment", format!("{name}{}", value.as_str()))));
+        values.extend(
+            self.environment.iter().map(|(name, value)| ("environment", format!("{name}{}", value.as_str()))),
+        );
         match values.iter().find(|(_, value)| value.contains(['\n', '\r'])) {
             Some((key, _)) => Err(WrongKey::new(key, "it is more than one line")),
             None => Ok(()),
@@ -178,7 +180,8 @@ impl Timer {
             }
         }
         let text = str::to_string;
-        (unit.load, unit.active, unit.file, unit.stale) = (text("loaded"), text("active"), text("enabled"), false);
+        (unit.load, unit.active, unit.file, unit.stale) =
+            (text("loaded"), text("active"), text("enabled"), false);
         let after = unit.prediction(&self.timer());
         ops.extend(runs.into_iter().map(|run| Op::from(Run { predicts: vec![after.clone()], ..run })));
         Ok(ops)

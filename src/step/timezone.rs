@@ -74,7 +74,8 @@ impl Timezone {
             Some(FileKind::File) => Ok(()),
             _ if host.stat(&HostPath::from(ZONES))?.is_none() => match host.pretends() {
                 true => Ok(()),
-                false => Err(Failure::new(doing, "the host has no time zones").hint("install the package tzdata first")),
+                false => Err(Failure::new(doing, "the host has no time zones")
+                    .hint("install the package tzdata first")),
             },
             _ => Err(Failure::new(doing, format!("{ZONES} has no such zone"))
                 .hint("it is a place such as Europe/Berlin; `timedatectl list-timezones` lists them")),

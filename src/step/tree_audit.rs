@@ -47,7 +47,8 @@ exclude = [".git", "node_modules", "uploads", "*.log"]
 impl Step for TreeAudit {
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let comparing = || format!("compare {} with {}", self.source.source, self.dest);
-        let brought = host.brought().ok_or_else(|| Failure::new(comparing(), "there is no job that brings it"))?;
+        let brought =
+            host.brought().ok_or_else(|| Failure::new(comparing(), "there is no job that brings it"))?;
         let tree = brought.trees.get(&self.source.tree);
         let tree = tree.ok_or_else(|| Failure::new(comparing(), "its job did not bring it"))?;
         let dest = wanted::followed(host, &self.dest)?;

@@ -94,7 +94,8 @@ impl Step for User {
         let paths = [("shell", &self.shell), ("home", &self.home)];
         for (key, path) in paths.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?))) {
             let fits = path.is_absolute() && path.to_str().is_some_and(is_field);
-            fits.then_some(()).ok_or_else(|| WrongKey::new(key, format!("{path} is not an absolute path without :")))?;
+            fits.then_some(())
+                .ok_or_else(|| WrongKey::new(key, format!("{path} is not an absolute path without :")))?;
         }
         if !self.comment.as_deref().is_none_or(is_field) {
             return Err(WrongKey::new("comment", "it holds a : or more than one line"));
@@ -114,7 +115,9 @@ impl Step for User {
         let ops = match (self.state, &there) {
             (State::Absent, None) => Vec::new(),
             (State::Absent, Some(user)) => change::removal(host, &accounts, user, self.remove_home)?,
-            (State::Present, None) => change::creation(host, &accounts, self.new_one(host, &accounts)?, self)?,
+            (State::Present, None) => {
+                change::creation(host, &accounts, self.new_one(host, &accounts)?, self)?
+            }
             (State::Present, Some(user)) => self.difference(host, &accounts, user)?,
         };
         Ok(Plan { result: registered(&accounts, there.as_ref()), ..Plan::of(ops) })
@@ -211,7 +214,8 @@ fn no_group(name: &str) -> Failure {
 }
 
 fn usual_shell(host: &dyn Probe, system: bool) -> Result<String> {
-    let choices: &[&str] = if system { &["/usr/sbin/nologin", "/sbin/nologin", "/bin/false"] } else { &["/bin/bash"] };
+    let choices: &[&str] =
+        if system { &["/usr/sbin/nologin", "/sbin/nologin", "/bin/false"] } else { &["/bin/bash"] };
     for shell in choices {
         if host.stat(&HostPath::from(*shell))?.is_some() {
             return Ok(shell.to_string());

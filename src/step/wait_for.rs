@@ -188,8 +188,14 @@ mod tests {
             ("port = 1\npath = '/a'", "the keys of wait_for: give exactly one of port, path and command"),
             ("path = '/a'\nhost = 'b'", "wait_for.host: only a port is on a host"),
             ("port = 1\nmatches = 'a'", "wait_for.matches: give the path of the file that must match"),
-            ("path = '/a'\nmatches = 'a'\nstate = 'present'", "wait_for.state: matches already says what the file must be like"),
-            ("port = 1\nstate = 'absent'", "wait_for.state: a port is open or closed, a path is present or absent"),
+            (
+                "path = '/a'\nmatches = 'a'\nstate = 'present'",
+                "wait_for.state: matches already says what the file must be like",
+            ),
+            (
+                "port = 1\nstate = 'absent'",
+                "wait_for.state: a port is open or closed, a path is present or absent",
+            ),
         ] {
             assert_eq!(parse("wait_for", keys).err().unwrap().to_string(), format!("read {told}"));
         }

@@ -26,7 +26,9 @@ impl Key {
     pub fn parse(line: &str) -> Result<Self, String> {
         let line = line.trim();
         if line.contains("PRIVATE KEY") {
-            return Err("this is a private key; give the public one, from the file that ends in .pub".to_string());
+            return Err(
+                "this is a private key; give the public one, from the file that ends in .pub".to_string()
+            );
         }
         if line.contains('\0') {
             return Err("it holds a NUL".to_string());

@@ -57,7 +57,10 @@ fn exclusive_takes_out_keys_and_nothing_else() {
         edited(&before, &format!("keys = ['{ONE} a']\nexclusive = true")),
         format!("# ours\nnot a key\n{ONE}")
     );
-    assert_eq!(edited(&before, &format!("keys = ['''{TWO}\n{ONE}''']\nstate = 'absent'")), "# ours\nnot a key\n");
+    assert_eq!(
+        edited(&before, &format!("keys = ['''{TWO}\n{ONE}''']\nstate = 'absent'")),
+        "# ours\nnot a key\n"
+    );
 }
 
 #[test]
@@ -83,13 +86,17 @@ fn what_is_no_whole_public_key_is_refused() {
         let keys = format!("user = 'ann'\nkeys = ['{ONE}', '''{key}''']");
         parse("authorized_key", &keys).err().map(|failure| failure.to_string()).unwrap_or_default()
     };
-    expect!["read authorized_key.keys[1]: the ssh-ed25519 key is not whole: a part of it was lost on the way here"]
-        .assert_eq(&refused(&TWO[..TWO.len() - 8]));
+    expect![
+        "read authorized_key.keys[1]: the ssh-ed25519 key is not whole: a part of it was lost on the way here"
+    ]
+    .assert_eq(&refused(&TWO[..TWO.len() - 8]));
     let wrong = TWO.replace("ssh-ed25519", "ssh-rsa");
-    expect!["read authorized_key.keys[1]: it says ssh-rsa, but the key is of type ssh-ed25519"].assert_eq(&refused(&wrong));
+    expect!["read authorized_key.keys[1]: it says ssh-rsa, but the key is of type ssh-ed25519"]
+        .assert_eq(&refused(&wrong));
     expect!["read authorized_key.keys[1]: this is a private key; give the public one, from the file that ends in .pub"]
         .assert_eq(&refused("-----BEGIN OPENSSH PRIVATE KEY-----"));
-    expect!["read authorized_key.keys[1]: a quote of its options is not closed"].assert_eq(&refused("from=\"x ssh-rsa AAAA"));
+    expect!["read authorized_key.keys[1]: a quote of its options is not closed"]
+        .assert_eq(&refused("from=\"x ssh-rsa AAAA"));
     expect!["read authorized_key.keys[1]: it is not a public key"].assert_eq(&refused("anna"));
     expect!["read authorized_key.keys: with exclusive, no key at all would lock the user out"].assert_eq(
         &parse("authorized_key", "user = 'ann'\nkeys = []\nexclusive = true").err().unwrap().to_string(),

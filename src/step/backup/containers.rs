@@ -32,7 +32,10 @@ impl From<String> for Container {
 
 impl Container {
     pub fn planned(&self) -> Vec<Planned> {
-        let planned = |kind| Planned { label: label(kind, "container", &self.name), from: json!({ "container": self.name }) };
+        let planned = |kind| Planned {
+            label: label(kind, "container", &self.name),
+            from: json!({ "container": self.name }),
+        };
         std::iter::once(PartKind::Json).chain(self.export.then_some(PartKind::Tar)).map(planned).collect()
     }
 

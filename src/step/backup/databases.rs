@@ -175,7 +175,9 @@ fn ask_about(host: &dyn Probe, client: &Client) -> Result<Value> {
     let doing = || format!("run {}", question.shown());
     let rows = bare(client.database.dialect, &answer).map_err(|why| Failure::new(doing(), why))?;
     match rows.into_iter().next().filter(|row| row.len() == keys.len()) {
-        Some(row) => Ok(keys.iter().map(|key| key.to_string()).zip(row.into_iter().map(Value::from)).collect()),
+        Some(row) => {
+            Ok(keys.iter().map(|key| key.to_string()).zip(row.into_iter().map(Value::from)).collect())
+        }
         None => Err(Failure::new(doing(), "it answered something else")),
     }
 }

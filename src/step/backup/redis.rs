@@ -66,7 +66,8 @@ impl Redis {
         let script = ["sh", "-c", REDIS, "windlass", has_password].into_iter();
         let arguments = self.arguments().unwrap_or_default();
         let argv = inside.chain(script).map(str::to_string).chain(arguments).collect();
-        let stdin = self.password.as_ref().map(|password| format!("{password}\n").into_bytes()).unwrap_or_default();
+        let stdin =
+            self.password.as_ref().map(|password| format!("{password}\n").into_bytes()).unwrap_or_default();
         let title = Some(format!("dump of Redis at {}", self.address));
         (Command { argv, stdin, title, ..Command::default() }, Accept::Zero)
     }

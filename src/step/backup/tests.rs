@@ -29,7 +29,12 @@ fn wrong(keys: &str) -> String {
 #[test]
 fn each_thing_is_a_part() {
     let host = host(&[("/etc/nginx/nginx.conf", ""), ("/srv/a b/x", "")]);
-    answer(&host, "docker volume inspect --format {{.Mountpoint}} uploads", 0, "/var/lib/docker/volumes/uploads/_data\n");
+    answer(
+        &host,
+        "docker volume inspect --format {{.Mountpoint}} uploads",
+        0,
+        "/var/lib/docker/volumes/uploads/_data\n",
+    );
     answer(&host, "docker container inspect shop", 0, "[]");
     let told = parts(
         &host,
@@ -98,7 +103,8 @@ fn a_database_is_asked_what_its_dump_does_not_tell() {
 #[test]
 fn a_password_is_on_standard_input_alone() {
     let host = host(&[]);
-    let keys = "postgres = ['postgres://al@db/shop']\nredis = [{ password = 'hunter2' }]\npassword = 'hunter2'";
+    let keys =
+        "postgres = ['postgres://al@db/shop']\nredis = [{ password = 'hunter2' }]\npassword = 'hunter2'";
     answer_about(&host, keys, "al\u{1f}UTF8\u{1f}C\u{1f}C\n");
     let plan = parse("backup", keys).unwrap().plan(&host).unwrap();
     let Op::Backup(backup) = &plan.ops[0] else { panic!("{:?}", plan.ops) };
@@ -119,7 +125,8 @@ fn parts_have_different_names_and_tell_where_they_are_from() {
         "postgres": ["postgres://al:hunter2@h/db?sslmode=require"],
     });
     let backup: Backup = serde_json::from_value(keys).unwrap();
-    let told: String = backup.planned().iter().map(|part| format!("{} {}\n", part.label.name, part.from)).collect();
+    let told: String =
+        backup.planned().iter().map(|part| format!("{} {}\n", part.label.name, part.from)).collect();
     assert!(!told.contains("hunter2"));
     expect![[r#"
         files-a-b.tar {"path":"/a/b","exclude":[]}

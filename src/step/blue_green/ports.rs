@@ -28,7 +28,9 @@ pub fn free(docker: &Docker, name: &str) -> Result<u16> {
     let start = u16::from_str_radix(&hash.as_str()[..4], 16).unwrap_or_default() % COUNT;
     let tries = (0..TRIES).map(|step| FIRST + (start + step) % COUNT);
     let mut free = tries.filter(|port| !taken.contains(port));
-    free.next().ok_or_else(|| Failure::new("find a free port", format!("{TRIES} ports from {} on are taken", FIRST + start)))
+    free.next().ok_or_else(|| {
+        Failure::new("find a free port", format!("{TRIES} ports from {} on are taken", FIRST + start))
+    })
 }
 
 /// The local ports of every TCP socket, whatever its state.

@@ -17,14 +17,23 @@ pub struct Site {
 
 impl Site {
     /// Finds the site in all that nginx reads, beginning with `main`.
-    pub fn of(host: &dyn Probe, configuration: Configuration, main: &HostPath, path: &HostPath) -> Result<Site> {
+    pub fn of(
+        host: &dyn Probe,
+        configuration: Configuration,
+        main: &HostPath,
+        path: &HostPath,
+    ) -> Result<Site> {
         if host.stat(path)?.is_none() {
-            return Err(Failure::new(format!("read {path}"), "there is no such file")
-                .hint("site is the nginx file on the host whose proxy_pass or upstream leads to the container"));
+            return Err(Failure::new(format!("read {path}"), "there is no such file").hint(
+                "site is the nginx file on the host whose proxy_pass or upstream leads to the container",
+            ));
         }
         let file = configuration.file(host, path)?.ok_or_else(|| {
-            Failure::new(format!("look for {path} in nginx's configuration"), format!("{main} does not include it"))
-                .hint("link it into sites-enabled, or name what nginx reads")
+            Failure::new(
+                format!("look for {path} in nginx's configuration"),
+                format!("{main} does not include it"),
+            )
+            .hint("link it into sites-enabled, or name what nginx reads")
         })?;
         let scope = configuration.scope(file);
         let mut places = configuration.backends();
@@ -41,7 +50,8 @@ impl Site {
     /// The ops that let requests go to `port` in place of `from`: the old container's port, or the address that is
     /// named, or the only one there is.
     pub fn lead_to(&self, port: u16, from: Option<u16>, named: Option<&str>) -> Result<Vec<Op>> {
-        let old = from.map(|old| self.at(|place| place.is_at("127.0.0.1", old))).filter(|old| !old.is_empty());
+        let old =
+            from.map(|old| self.at(|place| place.is_at("127.0.0.1", old))).filter(|old| !old.is_empty());
         let places = match (old, named) {
             (Some(old), _) => old,
             (None, _) if self.leads_to(port, None) => return Ok(Vec::new()),
@@ -67,7 +77,8 @@ impl Site {
         let listen = listens.iter().find(plain)?;
         let server = self.configuration.around(listen.statement, "server");
         let name = statements.iter().find(|one| one.is("server_name") && one.parent == server);
-        let name = name.and_then(|one| one.argument(0)).filter(|name| !name.starts_with(['_', '*', '~', '.', '$']));
+        let name =
+            name.and_then(|one| one.argument(0)).filter(|name| !name.starts_with(['_', '*', '~', '.', '$']));
         Some((listen.port?, name.filter(|name| !name.is_empty())))
     }
 

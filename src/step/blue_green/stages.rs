@@ -220,7 +220,8 @@ impl<'a> Stages<'a> {
         let mut plan = self.forget_expired()?;
         let word = |text: &str| Value::from(text);
         plan.result.insert("port".to_string(), port.into());
-        plan.result.extend([("id".to_string(), word(&serving.id)), ("image".to_string(), word(&serving.image))]);
+        plan.result
+            .extend([("id".to_string(), word(&serving.id)), ("image".to_string(), word(&serving.image))]);
         Ok(plan)
     }
 
@@ -244,7 +245,8 @@ impl<'a> Stages<'a> {
             return Ok(Plan::nothing());
         }
         let now = self.docker.now()?;
-        let (gone, left): (Vec<Kept>, Vec<Kept>) = self.kept.iter().cloned().partition(|one| one.until <= now);
+        let (gone, left): (Vec<Kept>, Vec<Kept>) =
+            self.kept.iter().cloned().partition(|one| one.until <= now);
         let runs = gone.iter().map(|one| commands::remove(&one.id)).collect();
         Ok(self.planned(runs, &[kept::prediction(&self.keys.name, &left)]))
     }
@@ -267,7 +269,9 @@ fn next_name(keys: &BlueGreen) -> String {
 
 /// Left by a run that was interrupted before it could take it away; the next one makes it anew.
 fn is_broken(container: &Container) -> bool {
-    matches!(container.status.as_str(), "exited" | "dead") || container.restarts > 0 || container.health == "unhealthy"
+    matches!(container.status.as_str(), "exited" | "dead")
+        || container.restarts > 0
+        || container.health == "unhealthy"
 }
 
 /// Nothing of it is wanted: it never served.

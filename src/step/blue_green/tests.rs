@@ -37,7 +37,8 @@ fn container(id: &str, image: &str, port: u16) -> Container {
     let host = docker(SITE, &[]);
     let plan = parse("blue_green", KEYS).unwrap().plan(&host).unwrap();
     let Op::Run(create) = &plan.ops[0] else { panic!("{plan:?}") };
-    let label = create.command.argv.iter().find_map(|word| word.strip_prefix("--label=windlass.spec=")).unwrap();
+    let label =
+        create.command.argv.iter().find_map(|word| word.strip_prefix("--label=windlass.spec=")).unwrap();
     let binding = Binding { host_ip: "127.0.0.1".into(), host_port: port.to_string() };
     Container {
         id: id.into(),
@@ -65,7 +66,9 @@ fn told(host: &Pretend<'_>) -> String {
 fn shortened(line: &str) -> String {
     let words = line.split(' ').map(|word| match word.split_once('=') {
         Some(("--label", _)) => "--label=…".to_string(),
-        Some(("--publish", value)) => format!("--publish=127.0.0.1:…:{}", value.rsplit(':').next().unwrap_or("")),
+        Some(("--publish", value)) => {
+            format!("--publish=127.0.0.1:…:{}", value.rsplit(':').next().unwrap_or(""))
+        }
         _ => word.to_string(),
     });
     words.collect::<Vec<_>>().join(" ")
@@ -104,17 +107,27 @@ fn then_nginx_is_led_to_it_and_the_names_change() {
     let Op::Run(first) = &plan.ops[0] else { panic!("{plan:?}") };
     let Undo::Command(back) = &first.undo else { panic!("{first:?}") };
     let words = &back.argv[3..];
-    assert_eq!(words, ["back", "/run/nginx.pid", "30", "nginx", "", ""], "files are put back before nginx reads them");
+    assert_eq!(
+        words,
+        ["back", "/run/nginx.pid", "30", "nginx", "", ""],
+        "files are put back before nginx reads them"
+    );
     assert_eq!(text(&host, "/etc/nginx/site"), SITE);
-    let Op::Write { content: crate::model::op::Content::Bytes(bytes), .. } = &plan.ops[1] else { panic!("{plan:?}") };
-    assert_eq!(String::from_utf8_lossy(bytes), SITE.replace("server 127.0.0.1:3001;", "server 127.0.0.1:20001;"));
+    let Op::Write { content: crate::model::op::Content::Bytes(bytes), .. } = &plan.ops[1] else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(
+        String::from_utf8_lossy(bytes),
+        SITE.replace("server 127.0.0.1:3001;", "server 127.0.0.1:20001;")
+    );
 }
 
 #[test]
 fn the_old_one_ends_last_and_is_forgotten_in_time() {
     let aside = kept::name_until("app", NOW + 1);
     let kept = |status: &str, until| {
-        let one = Kept { id: "01d".into(), name: kept::name_until("app", until), status: status.into(), until };
+        let one =
+            Kept { id: "01d".into(), name: kept::name_until("app", until), status: status.into(), until };
         kept::prediction("app", &[one])
     };
     let serving = container("fe0", "sha256:2", 20_001).prediction("app");
@@ -126,7 +139,10 @@ fn the_old_one_ends_last_and_is_forgotten_in_time() {
     "#]]
     .assert_eq(&told(&docker(&site, &[serving.clone(), old, kept("running", NOW + 1)])));
     assert_eq!(told(&docker(&site, &[serving.clone(), kept("exited", NOW + 1)])), "");
-    assert_eq!(told(&docker(&site, &[serving.clone(), kept("exited", NOW)])), "run docker container rm --volumes 01d\n");
+    assert_eq!(
+        told(&docker(&site, &[serving.clone(), kept("exited", NOW)])),
+        "run docker container rm --volumes 01d\n"
+    );
     assert_eq!(told(&docker(&site, &[serving])), "");
 }
 
@@ -141,7 +157,10 @@ fn what_was_interrupted_goes_on() {
     let other = Container { image: "sha256:9".into(), ..fits.clone() };
     for next in [broken, other] {
         let told = told(&docker(SITE, &[old(), next.prediction("app-next")]));
-        assert!(told.starts_with("run docker container rm --force --volumes fe0\nrun docker container create "), "{told}");
+        assert!(
+            told.starts_with("run docker container rm --force --volumes fe0\nrun docker container create "),
+            "{told}"
+        );
     }
     // Both are right: a second new one was begun for nothing.
     let told = told(&docker(SITE, &[fits.prediction("app"), fits.prediction("app-next")]));
@@ -162,6 +181,8 @@ fn a_site_that_says_too_little_is_refused() {
         find the address to replace in /etc/nginx/site: its requests go to several addresses: a:1 (/etc/nginx/site:1), b:80 (/etc/nginx/site:2)
           hint: say with replaces which one the container takes the place of"#]]
     .assert_eq(&refused(several));
-    expect!["find the address to replace in /etc/nginx/site: no proxy_pass and no upstream in it names an address"]
-        .assert_eq(&refused("server { }\n"));
+    expect![
+        "find the address to replace in /etc/nginx/site: no proxy_pass and no upstream in it names an address"
+    ]
+    .assert_eq(&refused("server { }\n"));
 }

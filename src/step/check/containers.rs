@@ -49,11 +49,11 @@ impl Image {
         match inspect(host, "image", "{{.Id}}", what) {
             Inspected::Told(id) => {
                 let short = id.trim_start_matches("sha256:").get(..12).unwrap_or_default();
-                Finding::new(group, what, Verdict::Pass, format!("it is there ({short})")).detail("id", id.as_str())
+                Finding::new(group, what, Verdict::Pass, format!("it is there ({short})"))
+                    .detail("id", id.as_str())
             }
-            Inspected::Missing => {
-                Finding::new(group, what, Verdict::Fail, "it is not there").hint(format!("docker pull {what}"))
-            }
+            Inspected::Missing => Finding::new(group, what, Verdict::Fail, "it is not there")
+                .hint(format!("docker pull {what}")),
             Inspected::Unseen(why) => unseen(group, what, why),
         }
         .wanted("is there")
@@ -83,7 +83,11 @@ impl Container {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_string();
         let (status, health, image) =
             (word(&state["Status"]), word(&state["Health"]["Status"]), word(&told["image"]));
-        let health_fits = if self.healthy { health == "healthy" } else { matches!(health.as_str(), "" | "none" | "healthy") };
+        let health_fits = if self.healthy {
+            health == "healthy"
+        } else {
+            matches!(health.as_str(), "" | "none" | "healthy")
+        };
         let image_fits = self.image.as_ref().is_none_or(|wanted| *wanted == image);
         let mut seen = status.clone();
         match (status.as_str(), health.as_str()) {

@@ -11,8 +11,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Values that examples have, and that nobody replaced.
-const PLACEHOLDER: &str =
-    r"(?i)^(your[-_ ].*|.*[-_ ]here|change[-_ ]?me.*|replace[-_ ]?(me|this|with).*|x{3,}|<.*>|\[.*\]|todo|tbd|fixme|\.\.\.|…)$";
+const PLACEHOLDER: &str = r"(?i)^(your[-_ ].*|.*[-_ ]here|change[-_ ]?me.*|replace[-_ ]?(me|this|with).*|x{3,}|<.*>|\[.*\]|todo|tbd|fixme|\.\.\.|…)$";
 
 /// Variables in one place: exactly one of `file` and `container`.
 #[derive(Clone, Debug, Deserialize)]

@@ -34,7 +34,8 @@ impl File {
             Ok(None) => Finding::new("files", &self.path, Verdict::Fail, "it is not there"),
             Ok(Some(stat)) if stat.kind == FileKind::File => {
                 let whole = self.min_size.is_none_or(|least| stat.size > 0 && stat.size >= least.0);
-                Finding::new("files", &self.path, Verdict::of(whole), Size(stat.size)).detail("bytes", stat.size)
+                Finding::new("files", &self.path, Verdict::of(whole), Size(stat.size))
+                    .detail("bytes", stat.size)
             }
             Ok(Some(stat)) => {
                 let verdict = Verdict::of(self.min_size.is_none());

@@ -56,7 +56,8 @@ impl Page {
         match host.observe(&Condition::Http(Box::new(check))) {
             Err(failure) => unseen("http", &self.url, failure).wanted(self.wanted()),
             Ok(seen) => {
-                let finding = Finding::new("http", &self.url, Verdict::of(seen.holds), seen.seen).wanted(self.wanted());
+                let finding =
+                    Finding::new("http", &self.url, Verdict::of(seen.holds), seen.seen).wanted(self.wanted());
                 match seen.details.get("status") {
                     Some(status) => finding.detail("status", status.clone()),
                     None => finding,

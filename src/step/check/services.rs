@@ -106,8 +106,11 @@ impl Service {
     }
 
     fn server(&self) -> Option<(&'static str, &'static Client, &str)> {
-        let servers =
-            [("postgres", &POSTGRES, &self.postgres), ("mysql", &MYSQL, &self.mysql), ("redis", &REDIS, &self.redis)];
+        let servers = [
+            ("postgres", &POSTGRES, &self.postgres),
+            ("mysql", &MYSQL, &self.mysql),
+            ("redis", &REDIS, &self.redis),
+        ];
         servers.into_iter().find_map(|(name, client, address)| Some((name, client, address.as_deref()?)))
     }
 
@@ -130,9 +133,11 @@ impl Service {
             Ok(answer) if (client.is_up)(&answer) => {
                 Finding::new("services", what, Verdict::Pass, "it answers").wanted("answers")
             }
-            Ok(answer) if is_missing(&answer) => unseen("services", what, format!("there is no {}", client.words[0]))
-                .wanted("answers")
-                .hint(format!("install {}, or name the container that has it", client.package)),
+            Ok(answer) if is_missing(&answer) => {
+                unseen("services", what, format!("there is no {}", client.words[0]))
+                    .wanted("answers")
+                    .hint(format!("install {}, or name the container that has it", client.package))
+            }
             Ok(answer) => {
                 let why = answer.last_words().unwrap_or_else(|| format!("exit status {}", answer.status));
                 Finding::new("services", what, Verdict::Fail, why).wanted("answers")
@@ -145,7 +150,8 @@ impl Service {
         let what = format!("{at}:{port}");
         match host.observe(&Condition::Port { host: at, port, open: true }) {
             Err(failure) => unseen("services", what, failure),
-            Ok(seen) => Finding::new("services", what, Verdict::of(seen.holds), seen.seen).wanted("accepts connections"),
+            Ok(seen) => Finding::new("services", what, Verdict::of(seen.holds), seen.seen)
+                .wanted("accepts connections"),
         }
     }
 }
@@ -175,7 +181,8 @@ fn of_unit(host: &dyn Probe, unit: &str) -> Finding {
         Err(failure) => return unseen("services", unit, failure),
     };
     let text = answer.text();
-    let property = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or("");
+    let property =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or("");
     let (active, sub, result) = (property("ActiveState"), property("SubState"), property("Result"));
     let seen = match (property("LoadState"), active, result) {
         ("not-found", ..) => "there is no such unit".to_string(),

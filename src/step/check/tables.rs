@@ -53,11 +53,14 @@ impl Tables {
         match self.there(host) {
             Ok(tables) => self.judge(&tables),
             Err((verdict, why)) => {
-                let found = |what: String, wanted: String| {
-                    Finding::new("tables", what, verdict, &why).wanted(wanted)
-                };
+                let found =
+                    |what: String, wanted: String| Finding::new("tables", what, verdict, &why).wanted(wanted);
                 let names = self.names.iter().map(|name| found(self.of(name), "is there".to_string()));
-                self.wanted_count().map(|wanted| found(self.place(), wanted)).into_iter().chain(names).collect()
+                self.wanted_count()
+                    .map(|wanted| found(self.place(), wanted))
+                    .into_iter()
+                    .chain(names)
+                    .collect()
             }
         }
     }
@@ -93,7 +96,8 @@ impl Tables {
 
     fn judge(&self, tables: &[String]) -> Vec<Finding> {
         let many = tables.len();
-        let fits = self.count.is_none_or(|count| many == count) && self.at_least.is_none_or(|least| many >= least);
+        let fits =
+            self.count.is_none_or(|count| many == count) && self.at_least.is_none_or(|least| many >= least);
         let counted = self.wanted_count().map(|wanted| {
             Finding::new("tables", self.place(), Verdict::of(fits), format!("{many} tables"))
                 .wanted(wanted)

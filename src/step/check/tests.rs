@@ -32,7 +32,8 @@ fn services_are_asked_as_each_of_them_answers() {
         pass    services redis 127.0.0.1:6379 in cache: it answers (wanted: answers)
         pass    services redis [::1]:6379: it answers (wanted: answers)
         unknown services mysql db:3306: there is no mysqladmin (wanted: answers)
-    "#]].assert_eq(&found(&host, "check", keys).unwrap());
+    "#]]
+    .assert_eq(&found(&host, "check", keys).unwrap());
 }
 
 #[test]
@@ -48,7 +49,8 @@ fn files_are_there_and_whole() {
         fail    files /srv: a directory (wanted: a file of at least 1 B)
         fail    files /none: it is not there (wanted: is there)
         unknown files none: look at none: a path on a host must begin with / (wanted: is there)
-    "#]].assert_eq(&found(&host, "check", keys).unwrap());
+    "#]]
+    .assert_eq(&found(&host, "check", keys).unwrap());
 }
 
 #[test]
@@ -63,7 +65,13 @@ fn images_and_containers_are_inspected() {
     let form = r#"{"state":{{json .State}},"image":{{json .Config.Image}},"restarts":{{.RestartCount}}}"#;
     let state = |state: &str| format!(r#"{{"state":{state},"image":"shop:2","restarts":3}}"#);
     inspected("container", form, "app", 0, &state(r#"{"Status":"running"}"#));
-    inspected("container", form, "sick", 0, &state(r#"{"Status":"running","Health":{"Status":"unhealthy"}}"#));
+    inspected(
+        "container",
+        form,
+        "sick",
+        0,
+        &state(r#"{"Status":"running","Health":{"Status":"unhealthy"}}"#),
+    );
     inspected("container", form, "gone", 0, &state(r#"{"Status":"exited","ExitCode":137}"#));
     let keys = r#"images = ["shop:2", "shop:3"]
         containers = ["app", { name = "app", healthy = true }, { name = "app", image = "shop:1" }, "sick", "gone"]"#;
@@ -75,12 +83,14 @@ fn images_and_containers_are_inspected() {
         fail    containers app: running, of shop:2 (wanted: runs, of shop:1)
         fail    containers sick: running, unhealthy (wanted: runs)
         fail    containers gone: exited (exit status 137) (wanted: runs)
-    "#]].assert_eq(&found(&host, "check", keys).unwrap());
+    "#]]
+    .assert_eq(&found(&host, "check", keys).unwrap());
 }
 
 #[test]
 fn variables_are_set_and_their_values_not_told() {
-    let file = "# A=no\nURL=postgres://u:hunter2@db/x\nexport KEY = 'your-key-here'\nEMPTY=\"\"\nURL2=\"a=b\"\n";
+    let file =
+        "# A=no\nURL=postgres://u:hunter2@db/x\nexport KEY = 'your-key-here'\nEMPTY=\"\"\nURL2=\"a=b\"\n";
     let host = host(&[("/srv/.env", file)]);
     let form = "{{range .Config.Env}}{{println .}}{{end}}";
     let mut argv = words("docker container inspect --format");
@@ -99,25 +109,43 @@ fn variables_are_set_and_their_values_not_told() {
         fail    env X in /none: the file is not there (wanted: set)
         pass    env SECRET in container app: it is set (wanted: set)
         fail    env X in container app: it is not set (wanted: set)
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
 }
 
 #[test]
 fn what_is_seen_before_changes_are_made_is_unknown() {
     let host = host(&[("/srv/model", "x")]);
     pretend_a_change(&host);
-    let told = found(&host, "check", "files = ['/srv/model']\nhttp = ['http://127.0.0.1/']\nservices = [{ port = 80 }]").unwrap();
+    let told = found(
+        &host,
+        "check",
+        "files = ['/srv/model']\nhttp = ['http://127.0.0.1/']\nservices = [{ port = 80 }]",
+    )
+    .unwrap();
     assert_eq!(told.lines().filter(|line| line.starts_with("unknown ")).count(), 3, "{told}");
 }
 
 #[test]
 fn refuses_items_that_say_too_little_or_too_much() {
     for (keys, told) in [
-        ("services = [{ container = 'a' }]", "check.services[0]: give exactly one of unit, postgres, mysql, redis and port"),
-        ("services = ['a', { unit = 'a', port = 1 }]", "check.services[1]: give exactly one of unit, postgres, mysql, redis and port"),
+        (
+            "services = [{ container = 'a' }]",
+            "check.services[0]: give exactly one of unit, postgres, mysql, redis and port",
+        ),
+        (
+            "services = ['a', { unit = 'a', port = 1 }]",
+            "check.services[1]: give exactly one of unit, postgres, mysql, redis and port",
+        ),
         ("services = [{ postgres = 'db' }]", "check.services[0]: an address is written as 127.0.0.1:5432"),
-        ("services = [{ unit = 'a', container = 'b' }]", "check.services[0]: only a server is asked inside a container"),
-        ("services = [{ unti = 'a' }]", "check.services[0]: unknown field `unti`, expected one of `unit`, `postgres`, `mysql`, `redis`, `port`, `host`, `container`"),
+        (
+            "services = [{ unit = 'a', container = 'b' }]",
+            "check.services[0]: only a server is asked inside a container",
+        ),
+        (
+            "services = [{ unti = 'a' }]",
+            "check.services[0]: unknown field `unti`, expected one of `unit`, `postgres`, `mysql`, `redis`, `port`, `host`, `container`",
+        ),
         ("http = ['example.com']", "check.http[0]: \"example.com\" does not begin with http:// or https://"),
         ("env = [{ names = ['A'] }]", "check.env[0]: give exactly one of file and container"),
         ("env = [{ file = '/a', names = [] }]", "check.env[0]: name at least one variable"),
@@ -148,5 +176,6 @@ fn tables_are_counted_and_named() {
         fail    tables none in shop: it is not there (wanted: is there)
         fail    tables shop: 3 tables (wanted: at least 4 tables)
         unknown tables crm on localhost in db: exit status 1, and it said nothing (wanted: 1 tables)
-    "#]].assert_eq(&found(&host, "check", keys).unwrap());
+    "#]]
+    .assert_eq(&found(&host, "check", keys).unwrap());
 }

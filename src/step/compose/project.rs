@@ -84,7 +84,8 @@ impl Project {
         if !answer.ok() {
             return Err(self.refused(&answer));
         }
-        let pair = |line: &str| line.split_once(' ').map(|(name, hash)| (name.to_string(), hash.trim().to_string()));
+        let pair =
+            |line: &str| line.split_once(' ').map(|(name, hash)| (name.to_string(), hash.trim().to_string()));
         Ok(answer.text().lines().filter_map(pair).collect())
     }
 
@@ -103,7 +104,17 @@ impl Project {
 
     fn question(&self) -> Command {
         let filter = format!("label=com.docker.compose.project={}", self.name);
-        Command::new(["docker", "container", "ls", "--all", "--no-trunc", "--filter", &filter, "--format", FORMAT])
+        Command::new([
+            "docker",
+            "container",
+            "ls",
+            "--all",
+            "--no-trunc",
+            "--filter",
+            &filter,
+            "--format",
+            FORMAT,
+        ])
     }
 
     /// What Docker will answer once these are its containers.
@@ -130,7 +141,8 @@ impl Member {
     fn read(line: &str) -> Option<Member> {
         let words: Vec<&str> = line.splitn(7, ' ').collect();
         let [id, service, hash, state, oneoff, image, status] = words[..] else { return None };
-        let [id, service, hash, state, image, status] = [id, service, hash, state, image, status].map(String::from);
+        let [id, service, hash, state, image, status] =
+            [id, service, hash, state, image, status].map(String::from);
         (oneoff != "True").then_some(Member { id, service, hash, state, image, status })
     }
 
@@ -171,6 +183,7 @@ fn name_of(docker: &Docker, folder: &HostPath) -> Result<String> {
         }
     }
     let last = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let fits = |letter: &char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-".contains(*letter);
+    let fits =
+        |letter: &char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-".contains(*letter);
     Ok(last.chars().filter(fits).collect())
 }

@@ -28,7 +28,8 @@ fn question(host: &Pretend<'_>) -> Vec<String> {
 }
 
 const KEYS: &str = "dir = '/srv/shop'\njobs = ['job']\n";
-const UP: &str = "1 app aaa running False shop_app Up 2 hours\n2 job bbb exited False shop_job Exited (0) 2 hours ago\n";
+const UP: &str =
+    "1 app aaa running False shop_app Up 2 hours\n2 job bbb exited False shop_job Exited (0) 2 hours ago\n";
 
 #[test]
 fn what_runs_as_its_files_ask_is_left_alone() {

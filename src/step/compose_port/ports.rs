@@ -121,7 +121,9 @@ fn key_of(text: &str, line: Line) -> Option<(&str, usize)> {
         }
         _ => {
             let colons = content.match_indices(':').map(|(at, _)| at);
-            let end = colons.into_iter().find(|at| content[at + 1..].chars().next().is_none_or(char::is_whitespace))?;
+            let end = colons
+                .into_iter()
+                .find(|at| content[at + 1..].chars().next().is_none_or(char::is_whitespace))?;
             (content[..end].trim_end(), end)
         }
     };
@@ -184,7 +186,8 @@ fn deeper(lines: &[Line], indent: usize) -> &[Line] {
 }
 
 fn keys_at(text: &str, lines: &[Line], indent: usize, name: &str) -> Vec<usize> {
-    let is_it = |line: &Line| line.indent == indent && key_of(text, *line).is_some_and(|(key, _)| key == name);
+    let is_it =
+        |line: &Line| line.indent == indent && key_of(text, *line).is_some_and(|(key, _)| key == name);
     lines.iter().enumerate().filter(|(_, line)| is_it(line)).map(|(index, _)| index).collect()
 }
 
@@ -207,7 +210,10 @@ enum List<'a> {
 fn ports_of<'a>(text: &str, key: Line, body: &'a [Line]) -> Result<Option<List<'a>>, Unreadable> {
     let written = key_of(text, key).map(|(_, start)| value_of(text, key, start)).unwrap_or_default();
     if written.starts_with('{') && written.contains("ports") {
-        return Err(wrong(key.number, "the service is written in one line; only indented blocks are read here"));
+        return Err(wrong(
+            key.number,
+            "the service is written in one line; only indented blocks are read here",
+        ));
     }
     let Some(indent) = body.first().map(|line| line.indent) else { return Ok(None) };
     let found = keys_at(text, body, indent, "ports");
@@ -221,7 +227,9 @@ fn ports_of<'a>(text: &str, key: Line, body: &'a [Line]) -> Result<Option<List<'
     match value_of(text, line, start) {
         "" => {
             let rest = &body[at + 1..];
-            let belongs = |line: &Line| line.indent > indent || line.indent == indent && text[line.start..].starts_with('-');
+            let belongs = |line: &Line| {
+                line.indent > indent || line.indent == indent && text[line.start..].starts_with('-')
+            };
             Ok(Some(List::Block(&rest[..rest.iter().position(|line| !belongs(line)).unwrap_or(rest.len())])))
         }
         value if value.starts_with('[') => {
@@ -294,9 +302,9 @@ fn scalar(text: &str, start: usize, end: usize) -> Span {
     let whole = without_comment(&text[start..end]);
     let from = start + whole.len() - whole.trim_start().len();
     let trimmed = whole.trim();
-    let quoted = ['"', '\''].iter().any(|quote| {
-        trimmed.len() >= 2 && trimmed.starts_with(*quote) && trimmed.ends_with(*quote)
-    });
+    let quoted = ['"', '\'']
+        .iter()
+        .any(|quote| trimmed.len() >= 2 && trimmed.starts_with(*quote) && trimmed.ends_with(*quote));
     if quoted { from + 1..from + trimmed.len() - 1 } else { from..from + trimmed.len() }
 }
 
@@ -390,7 +398,8 @@ fn short(text: &str, span: &Span) -> Option<(Port, String, String)> {
     let (ports, protocol) = whole.rsplit_once('/').unwrap_or((whole, "tcp"));
     let parts = parts(ports);
     let (target, rest) = parts.split_last()?;
-    let port = rest.last().map_or(Port::Left, |part| port(text, span.start + part.start..span.start + part.end));
+    let port =
+        rest.last().map_or(Port::Left, |part| port(text, span.start + part.start..span.start + part.end));
     Some((port, ports[target.clone()].to_string(), protocol.to_string()))
 }
 
@@ -424,7 +433,9 @@ fn port(text: &str, at: Span) -> Port {
     if let Ok(number) = written.parse() {
         return Port::Number(number, at);
     }
-    if let Some((Ok(first), Ok(last))) = written.split_once('-').map(|(first, last)| (first.parse(), last.parse())) {
+    if let Some((Ok(first), Ok(last))) =
+        written.split_once('-').map(|(first, last)| (first.parse(), last.parse()))
+    {
         return Port::Range(first, last);
     }
     default(written, at.start).unwrap_or_else(|| Port::Other(written.to_string()))

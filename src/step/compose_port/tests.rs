@@ -96,8 +96,14 @@ fn only_the_published_port_is_replaced() {
         (8080, "- '${PORT:-7000}:80'"),
         (4000, r#"published: "7000""#),
         (4001, "- published: 7000"),
-        (5432, "ports: [\"127.0.0.1:7000:5432\", '3001-3005:3001-3005/udp', { target: 90, published: 9090 }]"),
-        (9090, "ports: [\"127.0.0.1:5432:5432\", '3001-3005:3001-3005/udp', { target: 90, published: 7000 }]"),
+        (
+            5432,
+            "ports: [\"127.0.0.1:7000:5432\", '3001-3005:3001-3005/udp', { target: 90, published: 9090 }]",
+        ),
+        (
+            9090,
+            "ports: [\"127.0.0.1:5432:5432\", '3001-3005:3001-3005/udp', { target: 90, published: 7000 }]",
+        ),
     ] {
         let new = moved(FILE, &format!("from = {from}\nto = 7000")).unwrap();
         assert_eq!(changed(&new), line);
@@ -106,7 +112,8 @@ fn only_the_published_port_is_replaced() {
 
 #[test]
 fn line_ends_and_lists_without_indent_stay() {
-    let text = "services:\r\n  web:\r\n    ports:\r\n    - \"3001:3000\"\r\n    - 3001:3000/udp\r\n    image: x";
+    let text =
+        "services:\r\n  web:\r\n    ports:\r\n    - \"3001:3000\"\r\n    - 3001:3000/udp\r\n    image: x";
     assert_eq!(
         moved(text, "from = 3001\nto = 7").unwrap(),
         "services:\r\n  web:\r\n    ports:\r\n    - \"7:3000\"\r\n    - 7:3000/udp\r\n    image: x"
@@ -123,11 +130,16 @@ fn what_is_not_clear_is_refused_with_its_lines() {
     let two = "services:\n  a:\n    ports: [\"3001:1\"]\n  b:\n    ports:\n      - 3001:2\n";
     assert_eq!(
         refused(two, &to(3001, 3002)),
-        format!("{doing}port 3001 is published more than once: line 3 (a to 1), line 6 (b to 2)\n  hint: name the service, or change the file by hand")
+        format!(
+            "{doing}port 3001 is published more than once: line 3 (a to 1), line 6 (b to 2)\n  hint: name the service, or change the file by hand"
+        )
     );
     let new = moved(two, "from = 3001\nto = 3002\nservice = 'b'").unwrap();
     assert_eq!(new, two.replace("3001:2", "3002:2"));
-    assert!(refused(two, "from = 3001\nto = 3002\nservice = 'c'").contains("it has no service c\n  hint: it has a, b"));
+    assert!(
+        refused(two, "from = 3001\nto = 3002\nservice = 'c'")
+            .contains("it has no service c\n  hint: it has a, b")
+    );
     assert_eq!(
         refused(FILE, &to(3002, 7000)),
         "move port 3002 to 7000 in /srv/app/docker-compose.yml: line 9 publishes the range 3001-3005, of which no single port can be moved\n  hint: write its ports one by one"
@@ -137,7 +149,12 @@ fn what_is_not_clear_is_refused_with_its_lines() {
         "move port 3001 to 4000 in /srv/app/docker-compose.yml: port 4000 is published already: web, line 26\n  hint: choose a port that is free"
     );
     let none = refused("services:\n  a:\n    ports: ['${X}:1', 5:6]\n", &to(3001, 3002));
-    assert_eq!(none, format!("{doing}nothing in it publishes port 3001, nor 3002\n  hint: it publishes ${{X}} (a, line 3), 5 (a, line 3)"));
+    assert_eq!(
+        none,
+        format!(
+            "{doing}nothing in it publishes port 3001, nor 3002\n  hint: it publishes ${{X}} (a, line 3), 5 (a, line 3)"
+        )
+    );
     let set = refused("services:\n  a:\n    ports: ['${OTHER-3001}:1']\n", &to(3001, 3002));
     assert!(set.contains("the default on line 3 is not used: OTHER is set in /srv/app/.env:2"), "{set}");
 }
@@ -166,7 +183,10 @@ fn what_cannot_be_read_is_refused_with_its_line() {
 fn keys_that_ask_for_nothing_are_refused() {
     let refused = |keys: &str| crate::testing::parse("compose_port", keys).err().unwrap().to_string();
     assert_eq!(refused("file = '/x'\nfrom = 0\nto = 2"), "read compose_port.from: 0 is no port");
-    assert_eq!(refused("file = '/x'\nfrom = 2\nto = 2"), "read compose_port.to: 2 is the port that is published already");
+    assert_eq!(
+        refused("file = '/x'\nfrom = 2\nto = 2"),
+        "read compose_port.to: 2 is the port that is published already"
+    );
 }
 
 proptest! {

@@ -102,8 +102,13 @@ fn removes_what_was_kept_long_enough() {
 #[test]
 fn stops_and_takes_away() {
     let stopped = format!("{KEYS}state = 'stopped'");
-    assert_eq!(apply(&with(&running("sha256:1")), "container", &stopped).unwrap(), "run docker container stop c0ffee\n");
-    let told = apply(&with(&running("sha256:1")), "container", "name = 'app'\nstate = 'absent'\nkeep_old = 0").unwrap();
+    assert_eq!(
+        apply(&with(&running("sha256:1")), "container", &stopped).unwrap(),
+        "run docker container stop c0ffee\n"
+    );
+    let told =
+        apply(&with(&running("sha256:1")), "container", "name = 'app'\nstate = 'absent'\nkeep_old = 0")
+            .unwrap();
     expect![[r#"
         run docker container update --restart=no c0ffee
         run docker container stop c0ffee
@@ -111,7 +116,10 @@ fn stops_and_takes_away() {
         run docker container rm --volumes c0ffee
     "#]]
     .assert_eq(&told);
-    assert_eq!(apply(&docker(&image_and_nothing()), "container", "name = 'app'\nstate = 'absent'").unwrap(), "");
+    assert_eq!(
+        apply(&docker(&image_and_nothing()), "container", "name = 'app'\nstate = 'absent'").unwrap(),
+        ""
+    );
 }
 
 #[test]
@@ -128,8 +136,14 @@ fn says_what_is_wrong() {
     let failure = planned(&host(&[]), "container", KEYS).unwrap_err();
     assert_eq!(failure.why, "the host has no Docker");
     let refused = |keys: &str| parse("container", keys).err().unwrap().to_string();
-    assert_eq!(refused("name = 'a/b'\nimage = 'a'"), "read container.name: \"a/b\" is not the name of a container");
-    assert!(refused("name = 'app'\nimage = 'a'\nenv = { A = \"b\\nc\" }").starts_with("read container.env.A: a value"));
+    assert_eq!(
+        refused("name = 'a/b'\nimage = 'a'"),
+        "read container.name: \"a/b\" is not the name of a container"
+    );
+    assert!(
+        refused("name = 'app'\nimage = 'a'\nenv = { A = \"b\\nc\" }")
+            .starts_with("read container.env.A: a value")
+    );
 }
 
 #[test]

@@ -20,7 +20,9 @@ pub fn check(schedule: &str) -> Result<(), String> {
     }
     let words: Vec<&str> = schedule.split_ascii_whitespace().collect();
     if words.len() != FIELDS.len() {
-        return Err(format!("{schedule:?} is neither five fields, as in \"15 3 * * 1-5\", nor a word such as @daily"));
+        return Err(format!(
+            "{schedule:?} is neither five fields, as in \"15 3 * * 1-5\", nor a word such as @daily"
+        ));
     }
     words.iter().zip(FIELDS).try_for_each(|(word, field)| check_field(word, field))
 }
@@ -63,7 +65,18 @@ mod tests {
         for good in ["* * * * *", "*/5 0-6,22 1 jan-Mar 1-5/2", "0 0 * * 7", " @daily ", "59 23 31 12 sun"] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
-        for bad in ["", "* * * *", "* * * * * *", "60 * * * *", "*/0 * * * *", "5/2 * * * *", "* * 0 * *", "6-3 * * * *", "@often", "* * * * 1,,2"] {
+        for bad in [
+            "",
+            "* * * *",
+            "* * * * * *",
+            "60 * * * *",
+            "*/0 * * * *",
+            "5/2 * * * *",
+            "* * 0 * *",
+            "6-3 * * * *",
+            "@often",
+            "* * * * 1,,2",
+        ] {
             assert!(check(bad).is_err(), "{bad}");
         }
     }

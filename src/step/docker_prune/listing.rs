@@ -189,7 +189,10 @@ mod tests {
 
     #[test]
     fn sizes_are_docker_s() {
-        assert_eq!(["33B", "12.3MB", "1.2GB", "x", ""].map(read_bytes), [Some(33), Some(12_300_000), Some(1_200_000_000), None, None]);
+        assert_eq!(
+            ["33B", "12.3MB", "1.2GB", "x", ""].map(read_bytes),
+            [Some(33), Some(12_300_000), Some(1_200_000_000), None, None]
+        );
         assert_eq!([0, 999, 1000, 12_345_678].map(bytes), ["0 B", "999 B", "1.0 kB", "12.3 MB"]);
     }
 

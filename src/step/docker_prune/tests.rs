@@ -16,8 +16,7 @@ fn container(name: &str, status: &str, finished: &str) -> Container {
 }
 
 fn image(id: &str, tags: &[&str], tagged: &str, layers: &[&str]) -> Image {
-    let value =
-        json!({ "id": format!("sha256:{id}"), "tags": tags, "size": 1, "created": OLD, "tagged": tagged, "layers": layers });
+    let value = json!({ "id": format!("sha256:{id}"), "tags": tags, "size": 1, "created": OLD, "tagged": tagged, "layers": layers });
     serde_json::from_value(value).unwrap()
 }
 
@@ -41,7 +40,10 @@ fn a_container_goes_when_it_ended_long_ago() {
 /// The ids that go of these images, when one container uses `used`.
 fn gone(all: Vec<Image>) -> Vec<String> {
     let containers = [container("app", "exited", NEW)];
-    images(all, &containers, TWO_DAYS_AGO, 1).into_iter().map(|image| image.id["sha256:".len()..].to_string()).collect()
+    images(all, &containers, TWO_DAYS_AGO, 1)
+        .into_iter()
+        .map(|image| image.id["sha256:".len()..].to_string())
+        .collect()
 }
 
 #[test]
@@ -68,7 +70,10 @@ fn the_newest_versions_stay_for_undo() {
 fn an_image_is_removed_by_all_its_names() {
     assert_eq!(image("a", &["x:1", "y:1"], OLD, &[]).handles(), ["x:1", "y:1"]);
     assert_eq!(image("a", &[], OLD, &[]).handles(), ["sha256:a"]);
-    assert_eq!([5, 60, 7200, 90_000, 200_000].map(ago), ["just now", "1 minute ago", "2 hours ago", "1 day ago", "2 days ago"]);
+    assert_eq!(
+        [5, 60, 7200, 90_000, 200_000].map(ago),
+        ["just now", "1 minute ago", "2 hours ago", "1 day ago", "2 days ago"]
+    );
 }
 
 #[test]

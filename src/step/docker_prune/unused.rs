@@ -89,7 +89,8 @@ impl Image {
 
     /// Whether another image that stays is made on top of it: its bytes stay in any case.
     fn is_below(&self, other: &Image) -> bool {
-        let (own, others) = (self.layers.as_deref().unwrap_or_default(), other.layers.as_deref().unwrap_or_default());
+        let (own, others) =
+            (self.layers.as_deref().unwrap_or_default(), other.layers.as_deref().unwrap_or_default());
         self.id != other.id && !own.is_empty() && others.starts_with(own)
     }
 }

@@ -154,8 +154,9 @@ fn expect_sound(host: &dyn Probe, text: &str) -> Result<()> {
 /// The ops that load the rules whenever the host boots.
 fn at_boot(host: &dyn Probe) -> Result<Vec<Op>> {
     if host.stat(Path::new("/run/systemd/system"))?.is_none() {
-        return Err(Failure::new("load the firewall at boot", "the host is not run by systemd")
-            .hint("set boot = false, and let the host's own start-up run `nft -f /etc/windlass/firewall.nft`"));
+        return Err(Failure::new("load the firewall at boot", "the host is not run by systemd").hint(
+            "set boot = false, and let the host's own start-up run `nft -f /etc/windlass/firewall.nft`",
+        ));
     }
     let mut ops = wanted::file(host, &UNIT.into(), bytes(SERVICE), &Meta::default())?;
     let (link, target) = (HostPath::from(WANTED), HostPath::from(UNIT));

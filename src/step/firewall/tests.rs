@@ -122,7 +122,10 @@ fn what_is_no_rule_is_refused() {
         ("allow = [0]", "\"0\" is not a port"),
         ("allow = ['90-80']", "\"90-80\" is not a port"),
         ("allow = ['80/sctp']", "\"sctp\" is neither tcp nor udp"),
-        ("allow = [{ port = 80, from = '10.0.0.0/33' }]", "\"10.0.0.0/33\" is neither an address nor a network"),
+        (
+            "allow = [{ port = 80, from = '10.0.0.0/33' }]",
+            "\"10.0.0.0/33\" is neither an address nor a network",
+        ),
         ("allow = [{ port = 80, form = '10.0.0.0/8' }]", "unknown field `form`"),
         ("trust = ['a b']", "\"a b\" is not the name of a network interface"),
     ] {

@@ -79,7 +79,10 @@ fn names_go_back_to_what_they_meant() {
     let undone: Vec<String> = plan.ops.iter().map(undo).collect();
     assert_eq!(
         undone,
-        ["/bin/sh -s -- untag app:windlass-111111111111".to_string(), format!("docker image tag {OLD} app:1")]
+        [
+            "/bin/sh -s -- untag app:windlass-111111111111".to_string(),
+            format!("docker image tag {OLD} app:1")
+        ]
     );
 }
 
@@ -87,7 +90,10 @@ fn names_go_back_to_what_they_meant() {
 fn a_registry_is_asked_when_it_must_be() {
     let there = docker(&[("app:1", OLD), ("app:windlass-000000000000", OLD)]);
     assert_eq!(apply(&there, "image", "name = 'app:1'").unwrap(), "");
-    assert_eq!(planned(&docker(&[]), "image", "name = 'app:1'").unwrap(), "run docker image pull --quiet app:1\n");
+    assert_eq!(
+        planned(&docker(&[]), "image", "name = 'app:1'").unwrap(),
+        "run docker image pull --quiet app:1\n"
+    );
     let told = planned(&there, "image", "name = 'app:1'\npull = 'always'\ntags = ['stable']").unwrap();
     expect![[r#"
         run docker image pull --quiet app:1
@@ -109,7 +115,8 @@ fn a_name_is_taken_away() {
 fn an_archive_must_hold_what_is_named() {
     let digest = Digest::of(b"");
     let images = "[{ id = 'sha256:1', tags = ['a:1'] }, { id = 'sha256:2', tags = ['b:latest'] }]";
-    let keys = |name| format!("name = '{name}'\narchive = {{ digest = '{digest}', size = 0, images = {images} }}");
+    let keys =
+        |name| format!("name = '{name}'\narchive = {{ digest = '{digest}', size = 0, images = {images} }}");
     assert!(parse("image", &keys("b")).is_ok());
     let failure = parse("image", &keys("c:1")).err().unwrap().to_string();
     assert_eq!(failure, "read image.archive: it holds no c:1, but a:1, b:latest");

@@ -43,7 +43,8 @@ pub struct Document<'a> {
 impl<'a> Document<'a> {
     /// Reads a text whose top level is an object, or empty.
     pub fn read(path: &'a HostPath, text: &'a str) -> Result<Self> {
-        let (mark, text) = text.split_at(if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 });
+        let (mark, text) =
+            text.split_at(if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 });
         let collected = CollectOptions { comments: CommentCollectionStrategy::AsTokens, tokens: true };
         let parsed = jsonc_parser::parse_to_ast(text, &collected, &OPTIONS)
             .map_err(|error| wrong(path, text, error.range().start, lower(error.kind())))?;
@@ -94,14 +95,17 @@ impl<'a> Document<'a> {
             ast::Value::BooleanLit(literal) => Value::Bool(literal.value),
             ast::Value::StringLit(literal) => Value::String(literal.value.to_string()),
             ast::Value::NumberLit(literal) => Value::Number(
-                number(literal.value).ok_or_else(|| self.wrong(literal.range.start, "the number is too large"))?,
+                number(literal.value)
+                    .ok_or_else(|| self.wrong(literal.range.start, "the number is too large"))?,
             ),
             ast::Value::Array(array) => {
                 array.elements.iter().map(|element| self.value_of(element)).collect::<Result<_>>()?
             }
             ast::Value::Object(object) => {
                 let pairs = object.properties.iter();
-                pairs.map(|one| Ok((name(&one.name).to_string(), self.value_of(&one.value)?))).collect::<Result<_>>()?
+                pairs
+                    .map(|one| Ok((name(&one.name).to_string(), self.value_of(&one.value)?)))
+                    .collect::<Result<_>>()?
             }
         })
     }

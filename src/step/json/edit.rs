@@ -50,7 +50,13 @@ impl<'a> Edits<'a> {
     }
 
     /// `indent` is that of the line on which the value begins, `None` when it shares the line with others.
-    fn value(&mut self, tree: &ast::Value<'_>, before: &Value, after: &Value, indent: Option<&str>) -> Result<()> {
+    fn value(
+        &mut self,
+        tree: &ast::Value<'_>,
+        before: &Value,
+        after: &Value,
+        indent: Option<&str>,
+    ) -> Result<()> {
         if before == after {
             return Ok(());
         }
@@ -68,9 +74,16 @@ impl<'a> Edits<'a> {
         }
     }
 
-    fn object(&mut self, tree: &ast::Object<'_>, before: &Values, after: &Values, indent: Option<&str>) -> Result<()> {
+    fn object(
+        &mut self,
+        tree: &ast::Object<'_>,
+        before: &Values,
+        after: &Values,
+        indent: Option<&str>,
+    ) -> Result<()> {
         self.refuse_doubles(tree, before, after)?;
-        let container = Container { whole: tree.range, parts: tree.properties.iter().map(|one| one.range).collect() };
+        let container =
+            Container { whole: tree.range, parts: tree.properties.iter().map(|one| one.range).collect() };
         let stays = |property: &ast::ObjectProp<'_>| after.contains_key(name(&property.name));
         if !tree.properties.iter().any(stays) && !self.has_comment(tree.range) {
             self.replace(tree.range, &Value::Object(after.clone()), indent);
@@ -91,14 +104,21 @@ impl<'a> Edits<'a> {
     }
 
     /// Elements behind the old ones are added, a list of the same length is edited in place, another is replaced.
-    fn list(&mut self, tree: &ast::Array<'_>, before: &[Value], after: &[Value], indent: Option<&str>) -> Result<()> {
+    fn list(
+        &mut self,
+        tree: &ast::Array<'_>,
+        before: &[Value],
+        after: &[Value],
+        indent: Option<&str>,
+    ) -> Result<()> {
         if after.starts_with(before) && (!before.is_empty() || self.has_comment(tree.range)) {
             let container =
                 Container { whole: tree.range, parts: tree.elements.iter().map(Ranged::range).collect() };
             let kept = vec![true; before.len()];
             let style = self.style;
             let added = &after[before.len()..];
-            let new = |indent: Option<&str>| added.iter().map(|one| render::value(style, one, indent)).collect();
+            let new =
+                |indent: Option<&str>| added.iter().map(|one| render::value(style, one, indent)).collect();
             self.parts(&container, &kept, new);
         } else if before.len() == after.len() {
             for ((tree, before), after) in tree.elements.iter().zip(before).zip(after) {
@@ -116,13 +136,15 @@ impl<'a> Edits<'a> {
             let next_stays = kept.get(index + 1) == Some(&true);
             self.take_out(container, index, next_stays);
         }
-        let trailing = container.parts.len().checked_sub(1).and_then(|last| self.comma_behind(container, last));
+        let trailing =
+            container.parts.len().checked_sub(1).and_then(|last| self.comma_behind(container, last));
         match kept.iter().rposition(|kept| *kept) {
             Some(last) => self.add_behind(container, last, trailing.is_some(), new),
             None => {
                 let indent = format!("{}{}", self.line_indent(container.whole.start), self.style.unit);
                 let separator = format!("{}{indent}", self.style.newline);
-                let parts = new(Some(&indent)).iter().map(|part| format!("{separator}{part}")).collect::<Vec<_>>();
+                let parts =
+                    new(Some(&indent)).iter().map(|part| format!("{separator}{part}")).collect::<Vec<_>>();
                 self.insert(container.whole.start + 1, parts.join(","));
             }
         }
@@ -187,7 +209,8 @@ impl<'a> Edits<'a> {
         for property in tree.properties.iter().filter(|property| touched(name(&property.name))) {
             let key = name(&property.name);
             if let Some((_, first)) = seen.iter().find(|(other, _)| *other == key) {
-                let why = format!("the key {key:?} is there twice, first on line {}", self.document.line(*first));
+                let why =
+                    format!("the key {key:?} is there twice, first on line {}", self.document.line(*first));
                 return Err(self.document.wrong(property.start(), why));
             }
             seen.push((key, property.start()));
@@ -206,7 +229,8 @@ impl<'a> Edits<'a> {
     fn behind_comments(&self, at: usize, limit: usize) -> usize {
         let mut end = at;
         for token in self.tokens(at, limit) {
-            let near = self.document.text[end..token.range.start].bytes().all(|byte| matches!(byte, b' ' | b'\t'));
+            let near =
+                self.document.text[end..token.range.start].bytes().all(|byte| matches!(byte, b' ' | b'\t'));
             if !near || !is_comment(token) {
                 break;
             }

@@ -48,7 +48,9 @@ impl ValuePath {
         }
         match at {
             Value::Object(map) => drop(map.shift_remove(last)),
-            Value::Array(_) => return Err("an element of a list cannot be removed: set the whole list".to_string()),
+            Value::Array(_) => {
+                return Err("an element of a list cannot be removed: set the whole list".to_string());
+            }
             other => return Err(self.no_container(above.len(), other)),
         }
         Ok(())
@@ -114,7 +116,9 @@ impl TryFrom<String> for ValuePath {
 
     fn try_from(written: String) -> Result<Self, String> {
         let parts: Vec<_> = match written.strip_prefix('/') {
-            Some(pointer) => pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect(),
+            Some(pointer) => {
+                pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect()
+            }
             None if written.split('.').any(str::is_empty) => {
                 return Err(format!("{written:?} has an empty part; write a.b.c, or a JSON pointer /a/b/c"));
             }

@@ -61,14 +61,22 @@ fn proves(text: &str, before: &Value, after: &Value) {
     let old = Document::read(&path, text).unwrap();
     assert_eq!(&old.value().unwrap().unwrap(), before, "the text says what it was made from");
     let new = rewritten(text, after);
-    let document = Document::read(&path, &new).unwrap_or_else(|failure| panic!("{failure}\n{text}\n=>\n{new}"));
+    let document =
+        Document::read(&path, &new).unwrap_or_else(|failure| panic!("{failure}\n{text}\n=>\n{new}"));
     assert_eq!(&document.value().unwrap().unwrap(), after, "{text}\n=>\n{new}");
     assert_eq!(rewritten(&new, after), new, "a second time there is nothing to do");
     same_bytes(&old, old.tree.as_ref().unwrap(), &document, document.tree.as_ref().unwrap(), before, after);
 }
 
 /// Values that are equal before and after, below objects that are in both, have the same bytes.
-fn same_bytes(old: &Document<'_>, was: &ast::Value<'_>, new: &Document<'_>, is: &ast::Value<'_>, before: &Value, after: &Value) {
+fn same_bytes(
+    old: &Document<'_>,
+    was: &ast::Value<'_>,
+    new: &Document<'_>,
+    is: &ast::Value<'_>,
+    before: &Value,
+    after: &Value,
+) {
     if before == after {
         assert_eq!(&old.text[was.start()..was.end()], &new.text[is.start()..is.end()]);
     }
@@ -88,12 +96,14 @@ fn rewritten(text: &str, after: &Value) -> String {
 }
 
 fn step(wish: &Value) -> Json {
-    serde_json::from_value(serde_json::json!({ "path": "/f", "merge": wish, "set": { "z.y": 1 }, "remove": ["b"] }))
-        .map(|mut step: Json| {
-            step.merge.shift_remove("b");
-            step
-        })
-        .unwrap()
+    serde_json::from_value(
+        serde_json::json!({ "path": "/f", "merge": wish, "set": { "z.y": 1 }, "remove": ["b"] }),
+    )
+    .map(|mut step: Json| {
+        step.merge.shift_remove("b");
+        step
+    })
+    .unwrap()
 }
 
 fn key() -> impl Strategy<Value = String> {
@@ -136,7 +146,9 @@ fn write(value: &Value, noise: &mut dyn Iterator<Item = u8>, text: &mut String) 
             let parts = map.iter().map(|(key, value)| (Some(key.as_str()), value)).collect();
             enclose('{', parts, '}', noise, text);
         }
-        Value::Array(list) => enclose('[', list.iter().map(|value| (None, value)).collect(), ']', noise, text),
+        Value::Array(list) => {
+            enclose('[', list.iter().map(|value| (None, value)).collect(), ']', noise, text)
+        }
         plain => text.push_str(&plain.to_string()),
     }
 }

@@ -29,7 +29,8 @@ impl Style {
         };
         let unit = first.and_then(|first| own_line(document.text, first.start())).unwrap_or("  ");
         let colon = first.map(|first| &document.text[first.name.end()..first.value.start()]);
-        let colon = colon.filter(|colon| colon.trim() == ":" && !colon.contains(['\n', '\r'])).unwrap_or(": ");
+        let colon =
+            colon.filter(|colon| colon.trim() == ":" && !colon.contains(['\n', '\r'])).unwrap_or(": ");
         Style {
             newline: if document.text.contains("\r\n") { "\r\n" } else { "\n" },
             unit: unit.to_string(),
@@ -43,11 +44,14 @@ impl Style {
 pub fn value(style: &Style, value: &Value, indent: Option<&str>) -> String {
     match value {
         Value::Object(map) => {
-            let parts = |inner: Option<&str>| map.iter().map(|(key, value)| property(style, key, value, inner)).collect();
+            let parts = |inner: Option<&str>| {
+                map.iter().map(|(key, value)| property(style, key, value, inner)).collect()
+            };
             enclosed(style, '{', parts, '}', indent.filter(|_| !map.is_empty()))
         }
         Value::Array(list) => {
-            let parts = |inner: Option<&str>| list.iter().map(|element| self::value(style, element, inner)).collect();
+            let parts =
+                |inner: Option<&str>| list.iter().map(|element| self::value(style, element, inner)).collect();
             let short = || enclosed(style, '[', parts, ']', None);
             match indent {
                 Some(_) if !list.iter().all(is_plain) => enclosed(style, '[', parts, ']', indent),

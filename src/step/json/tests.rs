@@ -28,7 +28,8 @@ fn a_missing_or_empty_file_is_made() {
         assert_eq!(edit(before, DNS), made);
     }
     let host = host(&[]);
-    let told = apply(&host, "json", &format!("path = '/etc/docker/daemon.json'\nmode = '0600'\n{DNS}")).unwrap();
+    let told =
+        apply(&host, "json", &format!("path = '/etc/docker/daemon.json'\nmode = '0600'\n{DNS}")).unwrap();
     assert_eq!(told, "make directory /etc\nmake directory /etc/docker\nwrite /etc/docker/daemon.json\n");
     assert_eq!(text(&host, "/etc/docker/daemon.json"), made);
 }
@@ -46,8 +47,12 @@ fn a_missing_file_is_not_made_for_nothing() {
 
 #[test]
 fn new_keys_are_indented_like_those_beside_them() {
-    let before = "{\n    \"log-driver\": \"json-file\",\n    \"log-opts\": {\n        \"max-size\": \"10m\"\n    }\n}";
-    check(before, "merge = { log-opts = { max-file = '3' }, dns = ['8.8.8.8'], a = { b = [{ c = 1 }] } }", expect![[r#"
+    let before =
+        "{\n    \"log-driver\": \"json-file\",\n    \"log-opts\": {\n        \"max-size\": \"10m\"\n    }\n}";
+    check(
+        before,
+        "merge = { log-opts = { max-file = '3' }, dns = ['8.8.8.8'], a = { b = [{ c = 1 }] } }",
+        expect![[r#"
         {
             "log-driver": "json-file",
             "log-opts": {
@@ -62,7 +67,8 @@ fn new_keys_are_indented_like_those_beside_them() {
                     }
                 ]
             }
-        }"#]]);
+        }"#]],
+    );
     assert_eq!(edit("{\n\t\"a\": {\n\t\t\"b\": {}\n\t}\n}\n", "set = { 'a.b.c' = 1 }"), {
         "{\n\t\"a\": {\n\t\t\"b\": {\n\t\t\t\"c\": 1\n\t\t}\n\t}\n}\n"
     });
@@ -70,7 +76,10 @@ fn new_keys_are_indented_like_those_beside_them() {
 
 #[test]
 fn a_text_on_one_line_stays_on_one_line() {
-    assert_eq!(edit(r#"{"a":{},"b":[]}"#, "set = { 'a.x' = { y = 1 }, c = 2 }"), r#"{"a":{"x":{"y":1}},"b":[],"c":2}"#);
+    assert_eq!(
+        edit(r#"{"a":{},"b":[]}"#, "set = { 'a.x' = { y = 1 }, c = 2 }"),
+        r#"{"a":{"x":{"y":1}},"b":[],"c":2}"#
+    );
     assert_eq!(edit(r#"{ "a": 1 }"#, "set = { b = [1, 2] }"), r#"{ "a": 1, "b": [1, 2] }"#);
     assert_eq!(edit(r#"{ "a": 1, "b": 2, "c": 3 }"#, "remove = ['b', 'c']"), r#"{ "a": 1 }"#);
     assert_eq!(edit(r#"{ "a": 1, "b": 2, "c": 3 }"#, "remove = ['a']"), r#"{ "b": 2, "c": 3 }"#);
@@ -89,7 +98,10 @@ fn comments_and_what_is_around_stay() {
   // "hosts": []
 }
 "#;
-    check(before, &format!("{DNS}\nremove = ['debug']\nset = {{ new = true }}"), expect![[r#"
+    check(
+        before,
+        &format!("{DNS}\nremove = ['debug']\nset = {{ new = true }}"),
+        expect![[r#"
         // Managed by hand.
         {
           // Resolvers.
@@ -99,7 +111,8 @@ fn comments_and_what_is_around_stay() {
           "new": true
           // "hosts": []
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -135,7 +148,10 @@ fn lists_are_replaced_or_appended_to() {
 #[test]
 fn long_lists_and_lists_of_maps_take_a_line_an_element() {
     let long = format!("set = {{ a = {:?}, b = [{{ c = 1 }}, {{}}] }}", vec!["0123456789"; 8]);
-    check("{}", &long, expect![[r#"
+    check(
+        "{}",
+        &long,
+        expect![[r#"
         {
           "a": [
             "0123456789",
@@ -153,7 +169,8 @@ fn long_lists_and_lists_of_maps_take_a_line_an_element() {
             },
             {}
           ]
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]

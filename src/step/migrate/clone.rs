@@ -31,7 +31,8 @@ pub fn attempt(host: &dyn Probe, scripts: &Scripts, client: &Client, files: &[&F
     ];
     let task = format!("{RECORDED}{CLONE}");
     let sql = scripts.all(files).text;
-    let command = client.command_with(&task, &words.each_ref().map(String::as_str), &database.connection(), &sql);
+    let command =
+        client.command_with(&task, &words.each_ref().map(String::as_str), &database.connection(), &sql);
     let title = Some(format!("{} migrations on a copy of {database}", files.len()));
     Ok(Run::from(Command { title, ..command }))
 }
@@ -75,11 +76,20 @@ fn make_sql(dialect: Dialect, name: &str) -> String {
 pub fn space(host: &dyn Probe, client: &Client, record: &Record) -> Result<Vec<String>> {
     let needed = record.size + record.size / 4 + MARGIN;
     let near = client.container.is_some() || client.database.is_local();
-    let free = if near && !record.folder.is_empty() { free_bytes(host, client, &record.folder)? } else { None };
+    let free =
+        if near && !record.folder.is_empty() { free_bytes(host, client, &record.folder)? } else { None };
     match free {
-        None => Ok(vec![format!("a copy takes about {} MiB; whether the server has them cannot be seen from here", needed >> 20)]),
+        None => Ok(vec![format!(
+            "a copy takes about {} MiB; whether the server has them cannot be seen from here",
+            needed >> 20
+        )]),
         Some(free) if free < needed => {
-            let why = format!("it would take {} MiB, and {} has {} MiB left", needed >> 20, record.folder, free >> 20);
+            let why = format!(
+                "it would take {} MiB, and {} has {} MiB left",
+                needed >> 20,
+                record.folder,
+                free >> 20
+            );
             Err(Failure::new(format!("make a copy of {}", client.database), why)
                 .hint("free disk space, or migrate without try_on_clone"))
         }

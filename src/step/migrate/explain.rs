@@ -79,7 +79,8 @@ impl Scripts<'_> {
         let said = if row.error.is_empty() { "it was interrupted" } else { row.error.as_str() };
         let place = file.and_then(|file| self.stopped_at(row, file));
         let place = place.unwrap_or_else(|| format!("statement {}", row.statement));
-        let failure = Failure::new(doing, format!("it is half applied (dirty): it stopped at {place}: {said}"));
+        let failure =
+            Failure::new(doing, format!("it is half applied (dirty): it stopped at {place}: {said}"));
         match file {
             Some(file) => failure.hint(next(file)),
             None => failure.hint("its file is not in the folder: put it back first"),

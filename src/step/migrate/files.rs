@@ -36,7 +36,9 @@ impl Version {
     pub fn read(text: &str) -> Result<Version, String> {
         let fits = !text.is_empty() && text.len() <= 60 && text.bytes().all(|byte| byte.is_ascii_digit());
         match fits {
-            true => Ok(Version(Some(text.trim_start_matches('0')).filter(|rest| !rest.is_empty()).unwrap_or("0").to_string())),
+            true => Ok(Version(
+                Some(text.trim_start_matches('0')).filter(|rest| !rest.is_empty()).unwrap_or("0").to_string(),
+            )),
             false => Err(format!("{text:?} is not the number of a file")),
         }
     }
@@ -82,7 +84,9 @@ impl File {
         let name = text.name.clone();
         let lines = || text.text.lines().map(|line| line.trim().to_lowercase());
         if lines().any(|line| DIVIDED.iter().any(|mark| line.starts_with(mark))) {
-            return Err(format!("{name} also says how it is taken back: put that part into a .down.sql file"));
+            return Err(format!(
+                "{name} also says how it is taken back: put that part into a .down.sql file"
+            ));
         }
         // Flyway's files begin with a V.
         let digits = name.strip_prefix('V').unwrap_or(&name);
@@ -113,8 +117,10 @@ mod tests {
     use super::*;
 
     fn of(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
-        let texts: Vec<NamedText> =
-            files.iter().map(|(name, text)| NamedText { name: name.to_string(), text: text.to_string() }).collect();
+        let texts: Vec<NamedText> = files
+            .iter()
+            .map(|(name, text)| NamedText { name: name.to_string(), text: text.to_string() })
+            .collect();
         Ok(File::of(&texts)?.iter().map(|file| format!("{} {}", file.version, file.name)).collect())
     }
 
@@ -132,13 +138,21 @@ mod tests {
         let told = of(&files).unwrap();
         assert_eq!(
             told,
-            ["1 V1__first.sql", "2 2_a.up.sql", "10 0010_b.sql", "20240131120000 20240131120000_x/migration.sql"]
+            [
+                "1 V1__first.sql",
+                "2 2_a.up.sql",
+                "10 0010_b.sql",
+                "20240131120000 20240131120000_x/migration.sql"
+            ]
         );
     }
 
     #[test]
     fn refuses_files_without_an_order_and_divided_ones() {
-        assert_eq!(of(&[("1_a.sql", ""), ("001_b.sql", "")]).unwrap_err(), "1_a.sql and 001_b.sql have the same number");
+        assert_eq!(
+            of(&[("1_a.sql", ""), ("001_b.sql", "")]).unwrap_err(),
+            "1_a.sql and 001_b.sql have the same number"
+        );
         assert_eq!(
             of(&[("users.sql", "")]).unwrap_err(),
             "users.sql does not begin with a number, so nobody knows when it comes"

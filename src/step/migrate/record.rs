@@ -68,7 +68,12 @@ pub fn question(client: &Client, table: &str) -> Command {
 
 impl Record {
     /// Asks for the record; `None` when changes were pretended and the answer would be about the past.
-    pub fn read(host: &dyn Probe, client: &Client, question: &Command, table: &str) -> Result<Option<Record>> {
+    pub fn read(
+        host: &dyn Probe,
+        client: &Client,
+        question: &Command,
+        table: &str,
+    ) -> Result<Option<Record>> {
         let answer = host.ask(question)?;
         let doing = || format!("read {table} of {}", client.database);
         if host.pretends() && !String::from_utf8_lossy(&answer.stdout).contains(PREDICTED) {
@@ -81,11 +86,20 @@ impl Record {
             });
         }
         let lines = bare(client.database.dialect, &answer).map_err(|why| Failure::new(doing(), why))?;
-        Record::of(client.database.dialect, table, &lines).map(Some).map_err(|failure| Failure { doing: doing(), ..failure })
+        Record::of(client.database.dialect, table, &lines)
+            .map(Some)
+            .map_err(|failure| Failure { doing: doing(), ..failure })
     }
 
     fn of(dialect: Dialect, table: &str, lines: &[Vec<String>]) -> Result<Record> {
-        let mut record = Record { table: table.to_string(), size: 0, folder: String::new(), rows: Vec::new(), tools: Vec::new(), dialect };
+        let mut record = Record {
+            table: table.to_string(),
+            size: 0,
+            folder: String::new(),
+            rows: Vec::new(),
+            tools: Vec::new(),
+            dialect,
+        };
         for line in lines {
             let cell = |index: usize| line.get(index).map(String::as_str).unwrap_or_default();
             match cell(0) {
@@ -98,7 +112,9 @@ impl Record {
                     record.folder = cell(3).to_string();
                 }
                 "columns" => refuse_others(cell(1))?,
-                "row" if cell(1).starts_with(TOOL) && cell(3) == "applied" => record.tools.push(cell(1).to_string()),
+                "row" if cell(1).starts_with(TOOL) && cell(3) == "applied" => {
+                    record.tools.push(cell(1).to_string())
+                }
                 "row" => record.rows.extend(row_of(line)),
                 _ => {}
             }
@@ -134,7 +150,8 @@ impl Record {
         let mut lines = vec![["server", schema, &size, &self.folder, PREDICTED].join(separator)];
         for row in &self.rows {
             let statement = row.statement.to_string();
-            let cells = ["row", row.version.as_str(), &row.checksum, row.state.as_str(), &statement, &row.error];
+            let cells =
+                ["row", row.version.as_str(), &row.checksum, row.state.as_str(), &statement, &row.error];
             lines.push(cells.join(separator));
         }
         lines.extend(self.tools.iter().map(|tool| ["row", tool, "", "applied", "0", ""].join(separator)));

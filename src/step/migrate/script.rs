@@ -47,7 +47,8 @@ impl Scripts<'_> {
     /// Refuses files that cannot be applied as they are.
     pub fn check(&self, files: &[File], on_copy: bool) -> Result<(), String> {
         if self.dialect() == Dialect::MySql && self.table.contains('.') {
-            return Err("the record is a table of the database itself: leave the database out of its name".to_string());
+            return Err("the record is a table of the database itself: leave the database out of its name"
+                .to_string());
         }
         files.iter().try_for_each(|file| self.check_file(file, on_copy))
     }
@@ -64,11 +65,16 @@ impl Scripts<'_> {
                 at(piece)
             ));
         }
-        if let Some(piece) = inner.iter().find(|piece| self.dialect() == Dialect::MySql && piece.begins_with(&["USE"])) {
+        if let Some(piece) =
+            inner.iter().find(|piece| self.dialect() == Dialect::MySql && piece.begins_with(&["USE"]))
+        {
             return Err(format!("{}: the URL names the database", at(piece)));
         }
         match inner.iter().find(|piece| on_copy && self.leaves_copy(piece)) {
-            Some(piece) => Err(format!("{}: this reaches beyond the database, so a copy cannot be tried with it", at(piece))),
+            Some(piece) => Err(format!(
+                "{}: this reaches beyond the database, so a copy cannot be tried with it",
+                at(piece)
+            )),
             None => Ok(()),
         }
     }
@@ -87,7 +93,12 @@ impl Scripts<'_> {
         let mut script = self.locked();
         self.add_file(&mut script, file);
         let words = [&format!("apply {}", file.version), &self.error_before(file), &self.error_after(file)];
-        let command = client.command(&format!("{RECORDED}{APPLY}"), &words.map(String::as_str), Shape::Bare, &script.text);
+        let command = client.command(
+            &format!("{RECORDED}{APPLY}"),
+            &words.map(String::as_str),
+            Shape::Bare,
+            &script.text,
+        );
         let title = Some(format!("migration {} on {}", file.name, self.database));
         Run { idle: Some(ALREADY_APPLIED), ..Run::from(Command { title, ..command }) }
     }
@@ -100,7 +111,11 @@ impl Scripts<'_> {
             script.own(&self.insert(file, "baseline"));
         }
         let last = files.last().map_or("", |file| file.name.as_str());
-        self.record_only(client, &script, format!("baseline of {}: {} files up to {last}", self.database, files.len()))
+        self.record_only(
+            client,
+            &script,
+            format!("baseline of {}: {} files up to {last}", self.database, files.len()),
+        )
     }
 
     /// Records what a person has settled.
@@ -122,7 +137,8 @@ impl Scripts<'_> {
     }
 
     fn record_only(&self, client: &Client, script: &Script, title: String) -> Run {
-        let command = client.command(&format!("{RECORDED}{APPLY}"), &["record", "", ""], Shape::Bare, &script.text);
+        let command =
+            client.command(&format!("{RECORDED}{APPLY}"), &["record", "", ""], Shape::Bare, &script.text);
         Run::from(Command { title: Some(title), ..command })
     }
 
@@ -152,7 +168,8 @@ impl Scripts<'_> {
         script.own("SET client_min_messages = warning");
         script.own(&format!("SET lock_timeout = {}", self.wait.as_millis()));
         script.push("\\o /dev/null");
-        script.own(&format!("SELECT pg_advisory_lock({LOCK_CLASS}, hashtext({}))", self.literal(&self.table)));
+        script
+            .own(&format!("SELECT pg_advisory_lock({LOCK_CLASS}, hashtext({}))", self.literal(&self.table)));
         script.push("\\o");
         script.own(&format!("CREATE TABLE IF NOT EXISTS {} ({POSTGRES_COLUMNS})", self.table()));
         script.own("RESET client_min_messages");
@@ -160,9 +177,12 @@ impl Scripts<'_> {
 
     fn lock_mysql(&self, script: &mut Script) {
         let seconds = self.wait.as_secs().max(1);
-        script.own(&format!("SET SESSION lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}"));
+        script
+            .own(&format!("SET SESSION lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}"));
         let name = self.literal(&self.table);
-        script.own(&format!("SET @windlass = GET_LOCK(CONCAT('windlass:', SHA1(CONCAT(DATABASE(), {name}))), {seconds})"));
+        script.own(&format!(
+            "SET @windlass = GET_LOCK(CONCAT('windlass:', SHA1(CONCAT(DATABASE(), {name}))), {seconds})"
+        ));
         self.stop_unless(script, "@windlass <=> 1", LOCKED);
         script.own(&format!("CREATE TABLE IF NOT EXISTS {} ({MYSQL_COLUMNS})", self.table()));
     }
@@ -273,7 +293,8 @@ impl Scripts<'_> {
     /// What stands before the error's bytes when they are recorded. A whole file has left no row behind.
     fn error_before(&self, file: &File) -> String {
         let pieces = split::statements(self.dialect(), &file.text).unwrap_or_default();
-        let texts = [file.version.as_str(), &file.name, &file.checksum].map(|text| self.literal(text)).join(", ");
+        let texts =
+            [file.version.as_str(), &file.name, &file.checksum].map(|text| self.literal(text)).join(", ");
         let bytes = match self.dialect() {
             Dialect::Postgres => "encode(decode('",
             Dialect::MySql => "CONVERT(UNHEX('",
@@ -302,7 +323,9 @@ impl Scripts<'_> {
                 self.table()
             ),
             (Way::Whole, Dialect::MySql) => {
-                format!("{bytes}) ON DUPLICATE KEY UPDATE error = IF(state = 'failed', VALUES(error), error);")
+                format!(
+                    "{bytes}) ON DUPLICATE KEY UPDATE error = IF(state = 'failed', VALUES(error), error);"
+                )
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::op::Command;
-use crate::testing::{answer, answer_to, apply, host, parse, planned, pretend_a_change};
 use crate::system::pretend::Pretend;
+use crate::testing::{answer, answer_to, apply, host, parse, planned, pretend_a_change};
 use expect_test::expect;
 
 const POSTGRES: &str = "postgres://al:hunter2@db/app";
@@ -60,7 +60,10 @@ fn script(url: &str, file: usize) -> String {
     let files = step.files().unwrap();
     let text = step.scripts().all(&[&files[file]]).text;
     let start = text.find("state <> 'failed'").unwrap();
-    text[start..].replace("\n;\n", ";\n").replace("\n;;windlass;;\n", ";\n").replace(&files[file].checksum, "CHECKSUM")
+    text[start..]
+        .replace("\n;\n", ";\n")
+        .replace("\n;;windlass;;\n", ";\n")
+        .replace(&files[file].checksum, "CHECKSUM")
 }
 
 #[test]
@@ -68,7 +71,10 @@ fn what_is_pending_is_applied_in_order_and_then_nothing_is() {
     for url in [POSTGRES, MARIADB] {
         let host = database(url, &["1 applied"]);
         let told = apply(&host, "migrate", &keys(url, FILES, "")).unwrap();
-        assert_eq!(told, "run migration 002_index.sql on app on db\nrun migration 003_rows.up.sql on app on db\n");
+        assert_eq!(
+            told,
+            "run migration 002_index.sql on app on db\nrun migration 003_rows.up.sql on app on db\n"
+        );
         assert_eq!(apply(&host, "migrate", &keys(url, FILES, "")).unwrap(), "");
     }
 }
@@ -160,7 +166,11 @@ fn a_changed_file_and_a_late_one_are_refused() {
     let told = refused(&host, &keys(POSTGRES, &changed, ""));
     assert!(told.starts_with("look at 001_users.sql: it was applied with the checksum "), "{told}");
     let accepted = keys(POSTGRES, &changed, "resolve = 'applied:1'\nout_of_order = true");
-    assert!(planned(&host, "migrate", &accepted).unwrap().starts_with("run record of app on db: 001_users.sql is taken for applied\n"));
+    assert!(
+        planned(&host, "migrate", &accepted)
+            .unwrap()
+            .starts_with("run record of app on db: 001_users.sql is taken for applied\n")
+    );
 }
 
 #[test]
@@ -183,7 +193,12 @@ fn an_existing_database_is_taken_over_once() {
 #[test]
 fn a_table_of_another_tool_is_refused() {
     let host = host(&[]);
-    answer_to(&host, question(POSTGRES), 0, "server\u{1f}public\u{1f}1\u{1f}\ncolumns\u{1f}version inserted_at\n");
+    answer_to(
+        &host,
+        question(POSTGRES),
+        0,
+        "server\u{1f}public\u{1f}1\u{1f}\ncolumns\u{1f}version inserted_at\n",
+    );
     expect![[r#"
         read windlass_migrations of app on db: another tool made this table: its columns are version inserted_at
           hint: name a table of windlass's own with the key table, and tell with baseline what the database has already"#]]
@@ -214,32 +229,68 @@ fn a_copy_is_tried_first_when_there_is_room() {
     let host = host(&[]);
     let argv = record::question(&client, &step.table).argv;
     answer_to(&host, argv, 0, "server\u{1f}public\u{1f}1000000\u{1f}/data\n");
-    answer(&host, "df -Pk /data", 0, "Filesystem 1024-blocks Used Available Capacity Mounted\n/dev/a 9 9 1024 9% /\n");
+    answer(
+        &host,
+        "df -Pk /data",
+        0,
+        "Filesystem 1024-blocks Used Available Capacity Mounted\n/dev/a 9 9 1024 9% /\n",
+    );
     let told = planned(&host, "migrate", &keys).unwrap_err().to_string();
     assert_eq!(
         told,
         "make a copy of app on localhost: it would take 65 MiB, and /data has 1 MiB left\n  hint: free disk space, or migrate without try_on_clone"
     );
-    answer(&host, "df -Pk /data", 0, "Filesystem 1024-blocks Used Available Capacity Mounted\n/dev/a 9 9 102400 9% /\n");
+    answer(
+        &host,
+        "df -Pk /data",
+        0,
+        "Filesystem 1024-blocks Used Available Capacity Mounted\n/dev/a 9 9 102400 9% /\n",
+    );
     let told = planned(&host, "migrate", &keys).unwrap();
     assert!(told.starts_with("run 3 migrations on a copy of app on localhost\nrun migration 001"), "{told}");
 }
 
 #[test]
 fn what_reaches_beyond_a_copy_is_refused_before_anything_is_contacted() {
-    let wrong = |url, text: &str, more: &str| parse("migrate", &keys(url, &[("1_a.sql", text)], more)).err().unwrap().to_string();
+    let wrong = |url, text: &str, more: &str| {
+        parse("migrate", &keys(url, &[("1_a.sql", text)], more)).err().unwrap().to_string()
+    };
     for (url, text, more, why) in [
-        (POSTGRES, "\ncreate role x;", "try_on_clone = true", "1_a.sql:2: create role x: this reaches beyond the database, so a copy cannot be tried with it"),
-        (MARIADB, "delete from app.users;", "try_on_clone = true", "1_a.sql:1: delete from app.users: this reaches beyond the database, so a copy cannot be tried with it"),
+        (
+            POSTGRES,
+            "\ncreate role x;",
+            "try_on_clone = true",
+            "1_a.sql:2: create role x: this reaches beyond the database, so a copy cannot be tried with it",
+        ),
+        (
+            MARIADB,
+            "delete from app.users;",
+            "try_on_clone = true",
+            "1_a.sql:1: delete from app.users: this reaches beyond the database, so a copy cannot be tried with it",
+        ),
         (MARIADB, "use other;", "", "1_a.sql:1: use other: the URL names the database"),
-        (POSTGRES, "select 1; commit; select 2;", "", "1_a.sql:1: commit: each file is one transaction already; leave this out, or begin the file with `-- windlass: no-transaction`"),
+        (
+            POSTGRES,
+            "select 1; commit; select 2;",
+            "",
+            "1_a.sql:1: commit: each file is one transaction already; leave this out, or begin the file with `-- windlass: no-transaction`",
+        ),
         (POSTGRES, "select 'a", "", "1_a.sql:1: the quote ' is not closed"),
     ] {
         assert_eq!(wrong(url, text, more), format!("read migrate.dir: {why}"));
     }
-    assert_eq!(wrong(POSTGRES, "", "resolve = 'yes'"), "read migrate.resolve: \"yes\" is neither applied:NUMBER nor retry:NUMBER");
-    assert_eq!(wrong(POSTGRES, "", "table = 'a b'"), "read migrate.table: a table's name has letters, digits and _");
-    assert_eq!(wrong(POSTGRES, "", "status = 'x'"), "read migrate.status: it belongs to command, which is not given");
+    assert_eq!(
+        wrong(POSTGRES, "", "resolve = 'yes'"),
+        "read migrate.resolve: \"yes\" is neither applied:NUMBER nor retry:NUMBER"
+    );
+    assert_eq!(
+        wrong(POSTGRES, "", "table = 'a b'"),
+        "read migrate.table: a table's name has letters, digits and _"
+    );
+    assert_eq!(
+        wrong(POSTGRES, "", "status = 'x'"),
+        "read migrate.status: it belongs to command, which is not given"
+    );
     assert_eq!(
         wrong(POSTGRES, "", "command = 'x'\ntry_on_clone = true"),
         "read migrate.try_on_clone: command's tool keeps its own order: leave this out"

@@ -35,12 +35,19 @@ pub fn plan(step: &Migrate, host: &dyn Probe, client: &Client, words: &Words) ->
             return Ok(Plan::nothing());
         }
         // Only for the schema in which the record is: the status decides.
-        let Some(record) = Record::read(host, client, &question, &step.table)? else { return Ok(unknown(question)) };
+        let Some(record) = Record::read(host, client, &question, &step.table)? else {
+            return Ok(unknown(question));
+        };
         let answer = Answer::said(0, PREDICTED);
-        let run = Run { predicts: vec![Prediction { argv: asked.argv, answer }], ..run(step, client, words, &record) };
+        let run = Run {
+            predicts: vec![Prediction { argv: asked.argv, answer }],
+            ..run(step, client, words, &record)
+        };
         return Ok(Plan::of(vec![run.into()]));
     }
-    let Some(mut record) = Record::read(host, client, &question, &step.table)? else { return Ok(unknown(question)) };
+    let Some(mut record) = Record::read(host, client, &question, &step.table)? else {
+        return Ok(unknown(question));
+    };
     let version = version(step);
     if record.tools.contains(&version) {
         return Ok(Plan::nothing());

@@ -13,7 +13,8 @@ pub const FSTAB: &str = "/etc/fstab";
 pub const MOUNTS: &str = "/proc/self/mounts";
 
 /// Letters that stand for something else in a field, and how they are written.
-const ESCAPES: &[(&str, &str)] = &[("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012"), ("#", "\\043")];
+const ESCAPES: &[(&str, &str)] =
+    &[("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012"), ("#", "\\043")];
 
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +87,9 @@ mod tests {
 
     #[test]
     fn lines_come_back_as_they_were() {
-        for line in ["UUID=1 / ext4 rw 0 1", "/a\\040b /c\\134d none bind 0 0", "//nas/x\\043y /mnt cifs a=b 0 0"] {
+        for line in
+            ["UUID=1 / ext4 rw 0 1", "/a\\040b /c\\134d none bind 0 0", "//nas/x\\043y /mnt cifs a=b 0 0"]
+        {
             assert_eq!(Entry::of(line).unwrap().line(), line);
         }
         assert_eq!(Entry::of("/a\\040b /c auto").unwrap().source, "/a b");

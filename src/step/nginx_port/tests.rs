@@ -7,7 +7,8 @@ use expect_test::expect;
 
 const MAIN: &str = "/etc/nginx/nginx.conf";
 const SITE: &str = "/etc/nginx/sites-enabled/app";
-const HTTP: &str = "pid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\nhttp { include sites-enabled/*; }\n";
+const HTTP: &str =
+    "pid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\nhttp { include sites-enabled/*; }\n";
 const APP: &str = "upstream app { server 127.0.0.1:3001; }
 server { listen 443 ssl; server_name app.example.com; location / { proxy_pass http://app; } }
 server { listen 80; location / { proxy_pass http://localhost:3001/; } } # 3001
@@ -16,7 +17,12 @@ server { listen 80; location / { proxy_pass http://localhost:3001/; } } # 3001
 /// A host on which nginx runs with these files.
 fn nginx(files: &[(&str, &str)]) -> Pretend<'static> {
     let host = host(files);
-    answer(&host, "nginx -V", 0, "nginx version: nginx/1.22\nconfigure arguments: --prefix=/usr/share/nginx --conf-path=/etc/nginx/nginx.conf --error-log-path=/var/log/nginx/error.log --pid-path=/run/nginx.pid\n");
+    answer(
+        &host,
+        "nginx -V",
+        0,
+        "nginx version: nginx/1.22\nconfigure arguments: --prefix=/usr/share/nginx --conf-path=/etc/nginx/nginx.conf --error-log-path=/var/log/nginx/error.log --pid-path=/run/nginx.pid\n",
+    );
     answer(&host, "nginx -t", 0, "");
     answer(&host, "/bin/sh -s -- workers /run/nginx.pid", 0, "11\n12\n");
     host
@@ -68,10 +74,17 @@ fn the_reload_is_proven_by_workers_log_and_answers() {
         run.confirm.as_ref().map(words).unwrap(),
         ["reloaded", "/run/nginx.pid", "11 12", "/var/log/nginx/error.log", "4"]
     );
-    assert_eq!(run.advice.question.as_ref().map(words).unwrap(), ["complaints", "/var/log/nginx/error.log", "4"]);
+    assert_eq!(
+        run.advice.question.as_ref().map(words).unwrap(),
+        ["complaints", "/var/log/nginx/error.log", "4"]
+    );
     let asked = |wait: &Wait| match &wait.condition {
-        Condition::Http(check) => format!("{} {:?} {:?} {:?}", check.url, check.headers, check.status, wait.within),
-        Condition::Succeeds { command } => format!("{} {:?}", command.argv[3..].join(" "), command.environment),
+        Condition::Http(check) => {
+            format!("{} {:?} {:?} {:?}", check.url, check.headers, check.status, wait.within)
+        }
+        Condition::Succeeds { command } => {
+            format!("{} {:?}", command.argv[3..].join(" "), command.environment)
+        }
         other => panic!("{other:?}"),
     };
     expect![[r#"
@@ -82,7 +95,8 @@ fn the_reload_is_proven_by_workers_log_and_answers() {
 
 #[test]
 fn listens_are_moved_when_asked_and_asked_at_their_new_port() {
-    let site = "server { listen [::]:3001; listen 3001 default_server; location / { proxy_pass http://a:9; } }";
+    let site =
+        "server { listen [::]:3001; listen 3001 default_server; location / { proxy_pass http://a:9; } }";
     let host = nginx(&[(MAIN, HTTP), (SITE, site)]);
     let told = refused(&host, &moving(""));
     assert_eq!(
@@ -100,7 +114,10 @@ fn listens_are_moved_when_asked_and_asked_at_their_new_port() {
 fn upstreams_are_found_wherever_they_stand_and_includes_followed() {
     let host = nginx(&[
         (MAIN, "http { include conf.d/*.conf; include sites-enabled/*; }"),
-        ("/etc/nginx/conf.d/up.conf", "upstream app { server 127.0.0.1:3001; }\nupstream other { server 127.0.0.1:3001; }"),
+        (
+            "/etc/nginx/conf.d/up.conf",
+            "upstream app { server 127.0.0.1:3001; }\nupstream other { server 127.0.0.1:3001; }",
+        ),
         ("/etc/nginx/snippets/p", "proxy_pass http://app;"),
         (SITE, "server { location / { include snippets/p; } }"),
         ("/etc/nginx/sites-enabled/b", "server { location / { proxy_pass http://127.0.0.1:3001; } }"),
@@ -137,7 +154,10 @@ fn what_is_moved_already_is_looked_at_all_the_same() {
     assert_eq!(told, "run nginx -t\nrun nginx -s reload\n");
     answer(&host, &serving, 3, "");
     let not_running = refused(&host, &moving(""));
-    assert!(not_running.starts_with("look at nginx: it is not running: /run/nginx.pid holds no pid"), "{not_running}");
+    assert!(
+        not_running.starts_with("look at nginx: it is not running: /run/nginx.pid holds no pid"),
+        "{not_running}"
+    );
 }
 
 #[test]
@@ -156,9 +176,17 @@ fn after_pretended_changes_nothing_is_asked_and_nothing_called_fine() {
 fn what_cannot_be_moved_is_refused_before_any_change() {
     let host = app();
     host.settle();
-    answer_to(&host, vec!["nginx".into(), "-t".into()], 1, "nginx: [emerg] unknown directive \"x\" in /etc/nginx/a:1\nnginx: configuration file /etc/nginx/nginx.conf test failed\n");
+    answer_to(
+        &host,
+        vec!["nginx".into(), "-t".into()],
+        1,
+        "nginx: [emerg] unknown directive \"x\" in /etc/nginx/a:1\nnginx: configuration file /etc/nginx/nginx.conf test failed\n",
+    );
     let broken = refused(&host, &moving(""));
-    assert!(broken.starts_with("run nginx -t: the configuration is broken already, before any change"), "{broken}");
+    assert!(
+        broken.starts_with("run nginx -t: the configuration is broken already, before any change"),
+        "{broken}"
+    );
 
     let host = nginx(&[(MAIN, HTTP), (SITE, APP), ("/etc/nginx/sites-available/old", APP)]);
     let unread = refused(&host, &moving("").replace(SITE, "/etc/nginx/sites-available/old"));
@@ -167,7 +195,9 @@ fn what_cannot_be_moved_is_refused_before_any_change() {
     assert_eq!(missing, "move port 3001 to 3002 in /etc/nginx/none: there is no such file");
 
     let host = nginx(&[(MAIN, HTTP), (SITE, "server { listen 80 }")]);
-    assert!(refused(&host, &moving("")).starts_with("read /etc/nginx/sites-enabled/app:1:20: unexpected \"}\""));
+    assert!(
+        refused(&host, &moving("")).starts_with("read /etc/nginx/sites-enabled/app:1:20: unexpected \"}\"")
+    );
     let bare = crate::testing::host(&[(MAIN, HTTP), (SITE, APP)]);
     assert!(refused(&bare, &moving("")).starts_with("look for nginx: the host has no such program"));
 }
@@ -177,7 +207,10 @@ fn a_table_of_values_is_left_alone_and_said_to_be() {
     let site = "map $host $b { default 127.0.0.1:3001; }\nserver { location / { proxy_pass http://$b; } location /a { proxy_pass http://127.0.0.1:3001; } }";
     let host = nginx(&[(MAIN, HTTP), (SITE, site)]);
     let plan = parse("nginx_port", &moving("")).unwrap().plan(&host).unwrap();
-    assert_eq!(plan.notes, ["left alone: /etc/nginx/sites-enabled/app:1 names port 3001 in a table of values"]);
+    assert_eq!(
+        plan.notes,
+        ["left alone: /etc/nginx/sites-enabled/app:1 names port 3001 in a table of values"]
+    );
     assert_eq!(plan.result["places"], serde_json::json!(["/etc/nginx/sites-enabled/app:2"]));
 }
 
@@ -185,7 +218,10 @@ fn a_table_of_values_is_left_alone_and_said_to_be() {
 fn keys_that_cannot_be_meant_are_refused() {
     let refused = |keys: &str| parse("nginx_port", keys).err().unwrap().to_string();
     assert_eq!(refused("file = '/x'\nfrom = 0\nto = 2"), "read nginx_port.from: 0 is no port");
-    assert_eq!(refused("file = '/x'\nfrom = 2\nto = 2"), "read nginx_port.to: 2 is the port that is named already");
+    assert_eq!(
+        refused("file = '/x'\nfrom = 2\nto = 2"),
+        "read nginx_port.to: 2 is the port that is named already"
+    );
     assert_eq!(
         refused("file = '/x'\nfrom = 1\nto = 2\nprobe = 'up'"),
         "read nginx_port.probe: \"up\" is no path: it must begin with /"

@@ -37,7 +37,8 @@ fn a_site_is_written_linked_tested_and_served() {
     .assert_eq(&told);
     let told = apply(&host, "nginx_site", "name = 'app'\nstate = 'disabled'").unwrap();
     assert_eq!(told, "remove /etc/nginx/sites-enabled/app\nrun nginx -t\nrun nginx -s reload\n");
-    let told = apply(&host, "nginx_site", "name = 'app'\nstate = 'disabled'\ncontent = 'server { }'").unwrap();
+    let told =
+        apply(&host, "nginx_site", "name = 'app'\nstate = 'disabled'\ncontent = 'server { }'").unwrap();
     assert_eq!(told, "write /etc/nginx/sites-available/app\n", "nginx does not read it");
     let told = apply(&host, "nginx_site", "name = 'app'\nstate = 'absent'").unwrap();
     assert_eq!(told, "remove /etc/nginx/sites-available/app\n");
@@ -65,9 +66,11 @@ fn where_conf_d_is_the_layout_a_site_is_one_file() {
 fn a_link_that_leads_there_is_kept_and_another_one_turned() {
     let site = ("/etc/nginx/sites-available/app", "server { }");
     let host = nginx(&[(MAIN, LINKED), site, ("/etc/nginx/sites-enabled/copy", "")]);
-    let link = |target: &str| host.link(Path::new("/etc/nginx/sites-enabled/app"), Path::new(target)).unwrap();
+    let link =
+        |target: &str| host.link(Path::new("/etc/nginx/sites-enabled/app"), Path::new(target)).unwrap();
     let keys = "name = 'app'\ncontent = 'server { }'";
-    let serving = "/bin/sh -s -- current /run/nginx.pid /etc/nginx/sites-available/app /etc/nginx/sites-enabled/app";
+    let serving =
+        "/bin/sh -s -- current /run/nginx.pid /etc/nginx/sites-available/app /etc/nginx/sites-enabled/app";
     link("/etc/nginx/sites-available/app");
     answer(&host, serving, 0, "current\n");
     assert_eq!(planned(&host, "nginx_site", keys).unwrap(), "");
@@ -88,7 +91,10 @@ fn what_nginx_could_not_read_is_refused_before_any_change() {
     assert!(broken.starts_with("read /etc/nginx/sites-available/app:1:20: unexpected \"}\""), "{broken}");
     let host = nginx(&[(MAIN, "http { include sites-enabled/*.conf; }")]);
     let unread = refused(&host, "name = 'app'\ncontent = 'server { }'");
-    assert!(unread.contains("includes /etc/nginx/sites-enabled/*.conf, which app does not match"), "{unread}");
+    assert!(
+        unread.contains("includes /etc/nginx/sites-enabled/*.conf, which app does not match"),
+        "{unread}"
+    );
     let host = nginx(&[(MAIN, "http { }")]);
     let nowhere = refused(&host, "name = 'app'\nstate = 'absent'");
     assert!(nowhere.contains("/etc/nginx/nginx.conf includes neither sites-enabled nor conf.d"), "{nowhere}");

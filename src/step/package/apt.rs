@@ -1,8 +1,8 @@
 //! apt and dpkg as questions and commands, and what their answers mean.
 
-use crate::model::refusal::refused;
 use crate::model::op::{Advice, Answer, Command, Prediction, Run};
 use crate::model::path::HostPath;
+use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
 use std::collections::BTreeMap;
@@ -86,8 +86,7 @@ pub fn installed(host: &dyn Probe, names: &[&str]) -> Result<Installed> {
 }
 
 fn version_in(row: &str, name: &str) -> Option<String> {
-    let [package, architecture, version, status] =
-        row.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    let [package, architecture, version, status] = row.split(' ').collect::<Vec<_>>().try_into().ok()?;
     let (wanted, qualifier) = name.split_once(':').map_or((name, None), |(name, arch)| (name, Some(arch)));
     let same = package == wanted && qualifier.is_none_or(|qualifier| qualifier == architecture);
     (same && status == "installed").then(|| version.to_string())

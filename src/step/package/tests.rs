@@ -54,7 +54,11 @@ fn tells_the_versions_that_are_installed() {
 #[test]
 fn another_version_is_installed_over_it() {
     let host = host(&["curl"], "curl amd64 7.88.1-10 installed\n");
-    simulate(&host, "install curl=7.74* --allow-downgrades", "Inst curl [7.88.1-10] (7.74.0-1 Debian:11 [amd64])\n");
+    simulate(
+        &host,
+        "install curl=7.74* --allow-downgrades",
+        "Inst curl [7.88.1-10] (7.74.0-1 Debian:11 [amd64])\n",
+    );
     let told = apply(&host, "package", "name = 'curl=7.74*'").unwrap();
     assert!(told.starts_with("run apt-get install 'curl=7.74*' --allow-downgrades "), "{told}");
 }
@@ -63,7 +67,11 @@ fn another_version_is_installed_over_it() {
 fn latest_is_what_apt_would_upgrade() {
     let host = host(&["curl"], "curl amd64 7.88.1-10 installed\n");
     simulate(&host, "install curl", "Inst curl [7.88.1-10] (7.88.1-12 Debian:12 [amd64])\n");
-    assert!(apply(&host, "package", "name = 'curl'\nstate = 'latest'").unwrap().starts_with("run apt-get install curl "));
+    assert!(
+        apply(&host, "package", "name = 'curl'\nstate = 'latest'")
+            .unwrap()
+            .starts_with("run apt-get install curl ")
+    );
     assert_eq!(apply(&host, "package", "name = 'curl'\nstate = 'latest'").unwrap(), "");
 }
 
@@ -76,7 +84,10 @@ fn what_it_did_is_taken_back_exactly() {
     let [Op::Run(run)] = &plan.ops[..] else { panic!("{plan:?}") };
     let Undo::Command(undo) = &run.undo else { panic!("{run:?}") };
     let told = undo.shown();
-    assert!(told.starts_with("apt-get install libx=1.0 nginx- lighttpd=1.4.69 --allow-downgrades "), "{told}");
+    assert!(
+        told.starts_with("apt-get install libx=1.0 nginx- lighttpd=1.4.69 --allow-downgrades "),
+        "{told}"
+    );
     assert_eq!(run.command.environment["DEBIAN_FRONTEND"], "noninteractive");
 }
 
@@ -130,7 +141,11 @@ fn after_pretended_changes_apt_cannot_know() {
     let host = host(&["docker-ce"], "");
     answer(&host, "apt-get --simulate install docker-ce", 100, "E: Unable to locate package docker-ce\n");
     pretend_a_change(&host);
-    assert!(planned(&host, "package", "name = 'docker-ce'").unwrap().starts_with("run apt-get install docker-ce "));
+    assert!(
+        planned(&host, "package", "name = 'docker-ce'")
+            .unwrap()
+            .starts_with("run apt-get install docker-ce ")
+    );
 }
 
 #[test]

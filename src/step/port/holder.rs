@@ -168,11 +168,15 @@ impl Holder {
             Holder::Container { name, process: Some(process), .. } => {
                 format!("container {name} ({}, {})", process.name, of(process, 0))
             }
-            Holder::Unit { unit, process, others } => format!("{unit} ({}, {})", process.name, of(process, *others)),
+            Holder::Unit { unit, process, others } => {
+                format!("{unit} ({}, {})", process.name, of(process, *others))
+            }
             Holder::Process { process, others } => {
                 format!("process {} ({})", process.name, of(process, *others))
             }
-            Holder::Outside => "no process of this host: the kernel, or one in another PID namespace".to_string(),
+            Holder::Outside => {
+                "no process of this host: the kernel, or one in another PID namespace".to_string()
+            }
             Holder::Unclear { why, .. } => why.clone(),
         }
     }

@@ -148,7 +148,8 @@ pub fn without(text: &str, pids: &[u32]) -> String {
     let look = read(text);
     let freed = |inode: &str| {
         let socket = look.sockets.iter().find(|socket| socket.inode == inode);
-        socket.is_some_and(|socket| !socket.pids.is_empty() && socket.pids.iter().all(|pid| pids.contains(pid)))
+        socket
+            .is_some_and(|socket| !socket.pids.is_empty() && socket.pids.iter().all(|pid| pids.contains(pid)))
     };
     let stays = |line: &&str| match line.split('\t').collect::<Vec<_>>()[..] {
         ["socket", _, _, inode] => !freed(inode),

@@ -73,7 +73,10 @@ fn ends_the_orphan_alone_and_check_mode_sees_it_gone() {
     let told = apply(&host, "port", "free_orphans = true").unwrap();
     assert_eq!(told, "run kill 812 (orphaned docker-proxy of port 3001/tcp)\n");
     let after = found(&host, "port", "ports = [3001, 5000]").unwrap();
-    assert_eq!(after, "info    port 3001/tcp: free\ninfo    port 5000/tcp: process python3 (pid 900), on 0.0.0.0\n");
+    assert_eq!(
+        after,
+        "info    port 3001/tcp: free\ninfo    port 5000/tcp: process python3 (pid 900), on 0.0.0.0\n"
+    );
     assert_eq!(planned(&host, "port", "free_orphans = true\nports = [80]").unwrap(), "");
 }
 
@@ -94,17 +97,40 @@ fn otherwise(from: &str, to: &str) -> String {
 fn nothing_is_an_orphan_that_is_not_proved_to_be_one() {
     let proxy = "docker-proxy (pid 812) for 172.17.0.9:3000: ";
     for (from, to, told) in [
-        ("812\t1\t300\tdocker-proxy\tsystemd", "812\t149\t300\tdocker-proxy\tdockerd",
-            format!("{proxy}the dockerd that started it runs, and knows no container that runs there, on 0.0.0.0")),
-        ("812\t1\t300\tdocker-proxy\tsystemd", "812\t77\t300\tdocker-proxy\tbash",
-            format!("{proxy}its parent is neither dockerd nor init but bash, on 0.0.0.0")),
-        ("docker\tanswers", "docker\tsilent",
-            format!("{proxy}the dockerd that started it is gone, but dockerd does not say which containers run, on 0.0.0.0")),
-        ("-host-port\x1f3001", "-host-port\x1f3002", "docker.service (docker-proxy, pid 812), on 0.0.0.0".to_string()),
-        ("/usr/bin/docker-proxy\x1f-proto\x1ftcp\x1f-host-ip\x1f0", "/tmp/other\x1f-proto\x1ftcp\x1f-host-ip\x1f0",
-            "docker.service (docker-proxy, pid 812), on 0.0.0.0".to_string()),
-        ("172.17.0.2 \t{", "172.17.0.9 \t{\"3000/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"3001\"}],",
-            "container app (docker-proxy, pid 812), on 0.0.0.0".to_string()),
+        (
+            "812\t1\t300\tdocker-proxy\tsystemd",
+            "812\t149\t300\tdocker-proxy\tdockerd",
+            format!(
+                "{proxy}the dockerd that started it runs, and knows no container that runs there, on 0.0.0.0"
+            ),
+        ),
+        (
+            "812\t1\t300\tdocker-proxy\tsystemd",
+            "812\t77\t300\tdocker-proxy\tbash",
+            format!("{proxy}its parent is neither dockerd nor init but bash, on 0.0.0.0"),
+        ),
+        (
+            "docker\tanswers",
+            "docker\tsilent",
+            format!(
+                "{proxy}the dockerd that started it is gone, but dockerd does not say which containers run, on 0.0.0.0"
+            ),
+        ),
+        (
+            "-host-port\x1f3001",
+            "-host-port\x1f3002",
+            "docker.service (docker-proxy, pid 812), on 0.0.0.0".to_string(),
+        ),
+        (
+            "/usr/bin/docker-proxy\x1f-proto\x1ftcp\x1f-host-ip\x1f0",
+            "/tmp/other\x1f-proto\x1ftcp\x1f-host-ip\x1f0",
+            "docker.service (docker-proxy, pid 812), on 0.0.0.0".to_string(),
+        ),
+        (
+            "172.17.0.2 \t{",
+            "172.17.0.9 \t{\"3000/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"3001\"}],",
+            "container app (docker-proxy, pid 812), on 0.0.0.0".to_string(),
+        ),
     ] {
         assert_eq!(otherwise(from, to), told);
     }
@@ -134,7 +160,10 @@ fn what_cannot_be_seen_is_unknown() {
 fn what_no_process_of_the_host_holds_is_told_to_root() {
     let look = "user\t0\nsocket\ttcp\t00000000:0801\t10\ndocker\tabsent\n";
     let told = seen(look, "");
-    assert_eq!(told, "info    port 2049/tcp: no process of this host: the kernel, or one in another PID namespace, on 0.0.0.0\n");
+    assert_eq!(
+        told,
+        "info    port 2049/tcp: no process of this host: the kernel, or one in another PID namespace, on 0.0.0.0\n"
+    );
     assert!(seen(look, "expect = { 2049 = 'free' }").starts_with("fail "));
     assert!(seen(look, "expect = { 2049 = 'held' }").starts_with("pass "));
 }
@@ -169,8 +198,14 @@ fn a_look_that_failed_is_a_failure() {
 #[test]
 fn refuses_what_is_no_port_and_no_holder() {
     let refused = |keys| parse("port", keys).err().unwrap().to_string();
-    assert_eq!(refused("ports = [70000]"), "read port.ports[0]: \"70000\" is not a port such as 3001 or 53/udp");
-    assert_eq!(refused("expect = { http = 'free' }"), "read port.expect: \"http\" is not a port such as 3001 or 53/udp");
+    assert_eq!(
+        refused("ports = [70000]"),
+        "read port.ports[0]: \"70000\" is not a port such as 3001 or 53/udp"
+    );
+    assert_eq!(
+        refused("expect = { http = 'free' }"),
+        "read port.expect: \"http\" is not a port such as 3001 or 53/udp"
+    );
     assert!(refused("expect = { 80 = 'nginx' }").contains("\"nginx\" is none of free, held, container NAME"));
 }
 

@@ -63,7 +63,13 @@ impl TryFrom<&str> for Restart {
 impl Restart {
     /// What there is to do for the release at `tree`. `user` is whose pm2 it is. There is a way back only when something
     /// served before.
-    pub fn means(&self, host: &dyn Probe, shelf: &Shelf, tree: &HostPath, user: Option<&str>) -> Result<Means> {
+    pub fn means(
+        &self,
+        host: &dyn Probe,
+        shelf: &Shelf,
+        tree: &HostPath,
+        user: Option<&str>,
+    ) -> Result<Means> {
         let undo = if shelf.live.is_some() { Undo::Again } else { Undo::Nothing };
         match self {
             Restart::Unit(name) => unit(host, name, "restart", undo),
@@ -80,7 +86,8 @@ fn unit(host: &dyn Probe, name: &str, verb: &str, undo: Undo) -> Result<Means> {
         return Err(systemd::unknown(host, name));
     }
     if verb == "reload" && !unit.can_reload {
-        return Err(Failure::new(format!("reload {name}"), "it cannot be reloaded").hint("write the unit's name alone to restart it"));
+        return Err(Failure::new(format!("reload {name}"), "it cannot be reloaded")
+            .hint("write the unit's name alone to restart it"));
     }
     let run = Run { confirm: unit.proof(name), ..systemd::run(verb, name, undo.clone()) };
     let log = run.advice.question.clone().unwrap_or_default();
@@ -141,7 +148,8 @@ fn compose_files(host: &dyn Probe, tree: &HostPath) -> Result<Vec<&'static str>>
 }
 
 fn pm2(host: &dyn Probe, shelf: &Shelf, app: &str, user: Option<&str>, undo: Undo) -> Result<Means> {
-    let as_user = |words: &[&str]| Command { user: user.map(str::to_string), ..Command::new(words.iter().copied()) };
+    let as_user =
+        |words: &[&str]| Command { user: user.map(str::to_string), ..Command::new(words.iter().copied()) };
     expect_started_by_link(host, shelf, app, &as_user(&["pm2", "pid", app]))?;
     let script = |text: &[u8], words: &[&str]| Command {
         stdin: text.to_vec(),
@@ -159,8 +167,12 @@ fn expect_started_by_link(host: &dyn Probe, shelf: &Shelf, app: &str, question: 
     if !answer.ok() {
         return Err(refused(question, &answer));
     }
-    let Some(pid) = answer.text().lines().find(|line| !line.is_empty() && *line != "0").map(str::to_string) else {
-        let hint = format!("start it once, from the path that stays: `pm2 start --name {app} --cwd {} …`", shelf.dest);
+    let Some(pid) = answer.text().lines().find(|line| !line.is_empty() && *line != "0").map(str::to_string)
+    else {
+        let hint = format!(
+            "start it once, from the path that stays: `pm2 start --name {app} --cwd {} …`",
+            shelf.dest
+        );
         return Err(Failure::new(format!("find {app} in pm2"), "no process of it runs").hint(hint));
     };
     let environment = host.read(&HostPath::from(format!("/proc/{pid}/environ")))?.unwrap_or_default();
@@ -169,7 +181,8 @@ fn expect_started_by_link(host: &dyn Probe, shelf: &Shelf, app: &str, question: 
         None => Ok(()),
         Some(path) => {
             let why = format!("it was started as {path}, so it would go on running that release");
-            let hint = format!("`pm2 delete {app}`, then start it with --cwd {} and a path below that", shelf.dest);
+            let hint =
+                format!("`pm2 delete {app}`, then start it with --cwd {} and a path below that", shelf.dest);
             Err(Failure::new(format!("reload {app} with pm2"), why).hint(hint))
         }
     }
@@ -219,7 +232,10 @@ mod tests {
     #[test]
     fn paths_are_found_in_both_shapes() {
         let paths = |text: &str| paths_of_pm2(text.as_bytes());
-        assert_eq!(paths("A=1\0pm_cwd=/srv/app\0pm_exec_path=/srv/app/a.js\0"), ["/srv/app", "/srv/app/a.js"]);
+        assert_eq!(
+            paths("A=1\0pm_cwd=/srv/app\0pm_exec_path=/srv/app/a.js\0"),
+            ["/srv/app", "/srv/app/a.js"]
+        );
         assert_eq!(paths("pm2_env={\"pm_cwd\":\"/srv/app\",\"x\":1}\0"), ["/srv/app"]);
     }
 }

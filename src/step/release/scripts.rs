@@ -5,7 +5,11 @@ use crate::model::op::{Command, Effect, Op, Run, Undo};
 use crate::model::path::HostPath;
 
 /// A script, given on standard input, with these words. People are told its title.
-pub fn sh<S: Into<String>>(title: impl Into<String>, script: &[u8], words: impl IntoIterator<Item = S>) -> Command {
+pub fn sh<S: Into<String>>(
+    title: impl Into<String>,
+    script: &[u8],
+    words: impl IntoIterator<Item = S>,
+) -> Command {
     let argv = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter();
     let argv = argv.chain(words.into_iter().map(Into::into));
     Command { stdin: script.to_vec(), title: Some(title.into()), ..Command::new(argv) }

@@ -33,7 +33,8 @@ impl TryFrom<String> for Shared {
 
 /// Refuses what is inside another: it is shared with it already.
 pub fn check(all: &[Shared]) -> Result<(), WrongKey> {
-    let inside = |one: &Shared| all.iter().any(|other| one != other && one.path.as_path().starts_with(&other.path));
+    let inside =
+        |one: &Shared| all.iter().any(|other| one != other && one.path.as_path().starts_with(&other.path));
     match all.iter().position(inside) {
         Some(index) => Err(WrongKey::new(&format!("shared[{index}]"), "it is inside another one of them")),
         None => Ok(()),
@@ -43,7 +44,10 @@ pub fn check(all: &[Shared]) -> Result<(), WrongKey> {
 /// The source has no say in what is shared.
 pub fn patterns(all: &[Shared]) -> Result<Vec<Pattern>> {
     let pattern = |shared: &Shared| Pattern::try_from(format!("/{}", shared.path));
-    all.iter().map(pattern).collect::<Result<_, String>>().map_err(|why| Failure::new("leave out what is shared", why))
+    all.iter()
+        .map(pattern)
+        .collect::<Result<_, String>>()
+        .map_err(|why| Failure::new("leave out what is shared", why))
 }
 
 /// What makes every shared path of a tree a link. What stands there is moved without ever being missing: it changes
@@ -79,7 +83,8 @@ fn one(host: &dyn Probe, shelf: &Shelf, tree: &HostPath, shared: &Shared, before
         (Some(stat), _) if stat.kind == FileKind::Link => ops.push(link(&path)),
         (Some(stat), Some(_)) => {
             let why = format!("a {} is there, and {place} is there too", stat.kind.as_str());
-            return Err(Failure::new(format!("share {path}"), why).hint("see which one is right and remove the other"));
+            return Err(Failure::new(format!("share {path}"), why)
+                .hint("see which one is right and remove the other"));
         }
         (Some(_), None) => ops.push(link(&path)),
     }

@@ -169,7 +169,12 @@ impl Shelf {
     /// Releases that never served: a run that put them together was cut off, or could not clear away.
     pub fn leftovers(&self) -> Vec<u32> {
         let cut_off = |number: &u32| matches!(self.state(*number), Some(State::Staging | State::Ready));
-        self.releases.keys().copied().filter(cut_off).filter(|number| self.live_number() != Some(*number)).collect()
+        self.releases
+            .keys()
+            .copied()
+            .filter(cut_off)
+            .filter(|number| self.live_number() != Some(*number))
+            .collect()
     }
 
     /// The op that writes a release's record.
@@ -220,5 +225,7 @@ pub fn number(name: &str) -> Option<u32> {
 fn record(host: &dyn Probe, path: &HostPath) -> Result<Option<Record>> {
     let Some(bytes) = host.read(path)? else { return Ok(None) };
     let record = serde_json::from_slice(&bytes).doing(format!("read {path}"));
-    record.map(Some).map_err(|failure| failure.hint("remove that release, its folder and this file, if it does not serve"))
+    record.map(Some).map_err(|failure| {
+        failure.hint("remove that release, its folder and this file, if it does not serve")
+    })
 }

@@ -21,7 +21,13 @@ const CATCH_UP: usize = 500;
 
 impl Release {
     /// Begins release `number`.
-    pub(super) fn begin(&self, host: &dyn Probe, shelf: &Shelf, source: &Digest, number: u32) -> Result<Plan> {
+    pub(super) fn begin(
+        &self,
+        host: &dyn Probe,
+        shelf: &Shelf,
+        source: &Digest,
+        number: u32,
+    ) -> Result<Plan> {
         let mut ops = wanted::parents(host, &shelf.folder)?;
         if host.stat(&shelf.folder)?.is_none() {
             ops.push(Op::Dir { path: shelf.folder.clone(), meta: Meta::default() });
@@ -58,12 +64,19 @@ impl Release {
 
     /// A check may build something too; all of it is in the stage, which goes as a whole.
     fn checked(&self, argv: Vec<String>, tree: &HostPath) -> Op {
-        let command = Command { directory: Some(tree.clone()), user: self.user.clone(), ..Command::new(argv) };
+        let command =
+            Command { directory: Some(tree.clone()), user: self.user.clone(), ..Command::new(argv) };
         Run::from(command).into()
     }
 
     /// Copies again, once, what was written to the live tree since it was copied; the source's own files are newer.
-    pub(super) fn catch_up(&self, host: &dyn Probe, shelf: &Shelf, number: u32, record: &Record) -> Result<Option<Plan>> {
+    pub(super) fn catch_up(
+        &self,
+        host: &dyn Probe,
+        shelf: &Shelf,
+        number: u32,
+        record: &Record,
+    ) -> Result<Option<Plan>> {
         let Some(live) = shelf.live.as_ref().filter(|_| !record.caught_up && !host.pretends()) else {
             return Ok(None);
         };
@@ -87,7 +100,13 @@ impl Release {
         Ok(Some(Plan { notes: vec![note], ..Plan::of(vec![copy.into(), record]) }))
     }
 
-    fn written_since(&self, host: &dyn Probe, shelf: &Shelf, live: &Live, number: u32) -> Result<Vec<String>> {
+    fn written_since(
+        &self,
+        host: &dyn Probe,
+        shelf: &Shelf,
+        live: &Live,
+        number: u32,
+    ) -> Result<Vec<String>> {
         let words = [live.tree.to_string(), shelf.since(number).to_string()];
         let title = format!("look what was written to {}", live.tree);
         let question = scripts::sh(title, include_bytes!("changed.sh"), words);
@@ -96,14 +115,16 @@ impl Release {
             return Err(refused(&question, &answer));
         }
         let names = answer.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-        let names: Vec<String> = names.map(|name| String::from_utf8_lossy(name).trim_start_matches("./").to_string()).collect();
+        let names: Vec<String> =
+            names.map(|name| String::from_utf8_lossy(name).trim_start_matches("./").to_string()).collect();
         if names.len() > CATCH_UP || answer.stdout.len() as u64 + answer.stderr.len() as u64 != answer.total {
             let why = format!("at least {} files were written to {} since", names.len(), live.tree);
             return Err(Failure::new(format!("copy {} again", live.tree), why)
                 .hint("name what the app writes in `shared`, so that every release uses the same"));
         }
         let tree = self.source_tree(host)?;
-        let from_source = |name: &String| Inside::new(name.clone()).is_ok_and(|path| tree.find(&path).is_some());
+        let from_source =
+            |name: &String| Inside::new(name.clone()).is_ok_and(|path| tree.find(&path).is_some());
         Ok(names.into_iter().filter(|name| !from_source(name)).collect())
     }
 }

@@ -23,7 +23,13 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 impl Release {
     /// Lets a release serve that is put together and checked.
-    pub(super) fn switch(&self, host: &dyn Probe, shelf: &Shelf, number: u32, record: &Record) -> Result<Plan> {
+    pub(super) fn switch(
+        &self,
+        host: &dyn Probe,
+        shelf: &Shelf,
+        number: u32,
+        record: &Record,
+    ) -> Result<Plan> {
         let tree = shelf.tree(number);
         let mut ops = vec![scripts::settle(&tree), shelf.write(number, &record.come_to(State::Trying))?];
         ops.push(Op::Write {
@@ -39,7 +45,13 @@ impl Release {
     pub(super) fn finish(&self, host: &dyn Probe, shelf: &Shelf, number: u32) -> Result<Plan> {
         let record = shelf.record(number).cloned();
         let record = record.unwrap_or_else(|| Record::original(&shelf.dest));
-        let mut plan = self.prove(host, shelf, number, &record, vec![shelf.write(number, &record.come_to(State::Trying))?])?;
+        let mut plan = self.prove(
+            host,
+            shelf,
+            number,
+            &record,
+            vec![shelf.write(number, &record.come_to(State::Trying))?],
+        )?;
         plan.notes.push(format!("release {} serves and was never proven: it is tried now", called(number)));
         Ok(plan)
     }
@@ -47,7 +59,8 @@ impl Release {
     /// Back to an earlier release.
     pub(super) fn return_to(&self, host: &dyn Probe, shelf: &Shelf, number: u32) -> Result<Plan> {
         let tree = shelf.tree(number);
-        let mut plan = self.serve(host, shelf, number, vec![Op::Link { path: shelf.dest.clone(), target: tree }])?;
+        let mut plan =
+            self.serve(host, shelf, number, vec![Op::Link { path: shelf.dest.clone(), target: tree }])?;
         plan.once = true;
         Ok(plan)
     }
@@ -72,7 +85,14 @@ impl Release {
         Ok(ops)
     }
 
-    fn prove(&self, host: &dyn Probe, shelf: &Shelf, number: u32, record: &Record, ops: Vec<Op>) -> Result<Plan> {
+    fn prove(
+        &self,
+        host: &dyn Probe,
+        shelf: &Shelf,
+        number: u32,
+        record: &Record,
+        ops: Vec<Op>,
+    ) -> Result<Plan> {
         let mut plan = self.serve(host, shelf, number, ops)?;
         plan.ops.push(shelf.write(number, &record.come_to(State::Good))?);
         Ok(plan)
@@ -109,7 +129,9 @@ impl Release {
     /// has gone back yet.
     pub(super) fn condemn(&self, host: &dyn Probe, shelf: &Shelf, failure: &Failure) -> Result<Plan> {
         let tried = |number: &u32| shelf.state(*number) == Some(State::Trying);
-        let Some(number) = shelf.releases.keys().rev().copied().find(tried) else { return Ok(Plan::nothing()) };
+        let Some(number) = shelf.releases.keys().rev().copied().find(tried) else {
+            return Ok(Plan::nothing());
+        };
         let record = shelf.record(number).cloned().unwrap_or_else(|| Record::original(&shelf.dest));
         let why = format!("{}: {}", failure.doing, failure.why);
         let bad = shelf.write(number, &Record { why: Some(why), ..record.come_to(State::Bad) })?;
@@ -118,7 +140,8 @@ impl Release {
         match before {
             Some(tree) if shelf.live_number() == Some(number) => {
                 plan.ops.push(Op::Link { path: shelf.dest.clone(), target: tree.clone() });
-                let back = self.serve(host, shelf, super::number_of(shelf, tree).unwrap_or(number), Vec::new())?;
+                let back =
+                    self.serve(host, shelf, super::number_of(shelf, tree).unwrap_or(number), Vec::new())?;
                 plan.ops.extend(back.ops);
                 plan.advice = back.advice;
             }

@@ -1,9 +1,9 @@
 //! A release on a pretended host, stage by stage.
 
 use crate::model::Value;
+use crate::system::pretend::Pretend;
 use crate::system::{Probe, System};
 use crate::testing::{answer, converge, host, parse, planned, text, tree};
-use crate::system::pretend::Pretend;
 use expect_test::expect;
 use std::path::Path;
 
@@ -54,8 +54,17 @@ fn the_first_release_leaves_what_only_the_host_has() {
 #[test]
 fn stages_follow_each_other() {
     let host = app();
-    answer(&host, "systemctl show --no-pager -p LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload -- app", 0, "LoadState=loaded\nActiveState=active\nType=simple\n");
-    let ops = deploy(&host, "two", "check = ['node --check src/index.js']\nrestart = 'app'\nhealth = 'http://127.0.0.1:1/'");
+    answer(
+        &host,
+        "systemctl show --no-pager -p LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload -- app",
+        0,
+        "LoadState=loaded\nActiveState=active\nType=simple\n",
+    );
+    let ops = deploy(
+        &host,
+        "two",
+        "check = ['node --check src/index.js']\nrestart = 'app'\nhealth = 'http://127.0.0.1:1/'",
+    );
     expect![[r#"
         make directory /srv/app.releases
         run copy /srv/app to /srv/app.releases/0002
@@ -104,7 +113,8 @@ fn good_releases_are_kept_as_many_as_asked() {
         deploy(&host, content, "keep = 2");
     }
     let names = host.list(Path::new("/srv/app.releases")).unwrap();
-    let folders: Vec<_> = names.iter().filter_map(|name| name.to_str()).filter(|name| name.len() == 4).collect();
+    let folders: Vec<_> =
+        names.iter().filter_map(|name| name.to_str()).filter(|name| name.len() == 4).collect();
     assert_eq!(folders, ["0004", "0005"]);
     assert_eq!(deploy(&host, "d", "keep = 2"), NOTHING_CHANGED);
 }
@@ -151,7 +161,10 @@ fn what_a_cut_off_run_left_is_cleared_away_or_used() {
     set_state(&host, "0003", "ready", "");
     let again = deploy(&host, "three", "");
     assert!(!again.contains("0004"), "{again}");
-    assert_eq!((target(&host).as_str(), record(&host, "0003")["state"].as_str()), ("/srv/app.releases/0003", Some("good")));
+    assert_eq!(
+        (target(&host).as_str(), record(&host, "0003")["state"].as_str()),
+        ("/srv/app.releases/0003", Some("good"))
+    );
 
     converge(&host, "release", "to = '2'\ndest = '/srv/app'").unwrap();
     set_state(&host, "0003", "staging", "");
@@ -191,7 +204,8 @@ fn what_is_shared_is_moved_once_and_linked_in_every_release() {
 
 #[test]
 fn keys_that_cannot_be_meant_are_refused() {
-    let refused = |keys: &str| parse("release", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
+    let refused =
+        |keys: &str| parse("release", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
     assert_eq!(refused("dest = '/srv/app'"), "read the keys of release: give exactly one of source and to");
     assert_eq!(
         refused("to = 'last'\ndest = '/srv/app'"),

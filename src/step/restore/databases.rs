@@ -55,7 +55,8 @@ impl Target {
     pub fn of(step: &Restore, host: &dyn Probe, part: &Part, loading: &str) -> Result<Self> {
         let doing = || format!("restore {}", part.label.name);
         let text = |key: &str| part.from.get(key).and_then(|value| value.as_str()).map(str::to_string);
-        let from = text("database").map(Database::try_from).transpose().map_err(|why| Failure::new(doing(), why))?;
+        let from =
+            text("database").map(Database::try_from).transpose().map_err(|why| Failure::new(doing(), why))?;
         let given = step.database.clone().or(from).ok_or_else(|| {
             Failure::new(doing(), "nothing says which database it is").hint("give its URL with database")
         })?;
@@ -71,9 +72,13 @@ impl Target {
             None => given,
         };
         // A container of the host it came from says nothing about the server of a URL that is given.
-        let container = step.container.clone().or_else(|| text("container").filter(|_| step.database.is_none()));
+        let container =
+            step.container.clone().or_else(|| text("container").filter(|_| step.database.is_none()));
         let run = host.brought().map_or_else(String::new, |brought| brought.run.to_string());
-        let loading = with_end(&database.name, &format!("_{loading}_{}", letters(&format!("{}{}", step.backup.id, part.label.name))));
+        let loading = with_end(
+            &database.name,
+            &format!("_{loading}_{}", letters(&format!("{}{}", step.backup.id, part.label.name))),
+        );
         let kept = with_end(&database.name, &format!("_before_{}", letters(&run)));
         Ok(Target { database, container, loading, kept })
     }
@@ -107,7 +112,10 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
     let client = Client::on(host, &maintenance, target.container.as_deref())?;
     let there = is_there_already(host, &client, &target)?;
     if there && !step.replace {
-        return Err(is_there(&format!("restore {}", part.label.name), &format!("the database {}", target.database)));
+        return Err(is_there(
+            &format!("restore {}", part.label.name),
+            &format!("the database {}", target.database),
+        ));
     }
     let work = Work { step, part, target: &target, client: &client, there };
     let command = match target.database.dialect {
@@ -125,9 +133,17 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
         notes.push(format!("the old one is kept as {}: drop it when nothing of it is missed", target.kept));
     }
     if undo == Undo::Nothing {
-        notes.push(format!("{} asks for a password, which no host keeps: `runs undo` leaves it as it is", target.database));
+        notes.push(format!(
+            "{} asks for a password, which no host keeps: `runs undo` leaves it as it is",
+            target.database
+        ));
     }
-    let run = Run { input: Some(part.asset.clone()), undo, advice: advice(), ..Run::from(Command { title, ..command }) };
+    let run = Run {
+        input: Some(part.asset.clone()),
+        undo,
+        advice: advice(),
+        ..Run::from(Command { title, ..command })
+    };
     Ok(Put { ops: vec![run.into()], notes })
 }
 
@@ -226,12 +242,17 @@ fn is_there_already(host: &dyn Probe, client: &Client, target: &Target) -> Resul
         Dialect::Postgres => postgres::is_there(&target.database.name),
         Dialect::MySql => mysql::is_there(&target.database.name),
     };
-    let question = client.question(&format!("whether there is a database {}", target.database.name), Shape::Bare, &format!("{sql}\n"));
+    let question = client.question(
+        &format!("whether there is a database {}", target.database.name),
+        Shape::Bare,
+        &format!("{sql}\n"),
+    );
     let answer = host.ask(&question)?;
     if !answer.ok() {
         return Err(reach::failed(client.database, client.container, &question, &answer));
     }
-    let rows = bare(client.database.dialect, &answer).map_err(|why| Failure::new(format!("run {}", question.shown()), why))?;
+    let rows = bare(client.database.dialect, &answer)
+        .map_err(|why| Failure::new(format!("run {}", question.shown()), why))?;
     Ok(!rows.is_empty())
 }
 

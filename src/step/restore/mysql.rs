@@ -71,7 +71,9 @@ fn moves(from: &str, to: &str) -> String {
 /// As the one was that was dumped, where that is known.
 fn charset(part: &Part) -> String {
     let known = |key: &str| databases::about(part, key);
-    let plain = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let plain = |text: &&str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
     match (known("charset").filter(plain), known("collation").filter(plain)) {
         (Some(charset), Some(collation)) => format!("CHARACTER SET {charset} COLLATE {collation}"),
         _ => String::new(),

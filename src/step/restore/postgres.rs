@@ -1,7 +1,7 @@
 //! The SQL with which a PostgreSQL database is restored: made, dropped, renamed.
 
-use super::databases::{Quoted, about};
 use super::Part;
+use super::databases::{Quoted, about};
 use crate::sql::Dialect;
 
 /// The database of a server in which others are made and renamed.
@@ -36,7 +36,9 @@ pub fn make(part: &Part, name: &str, owners: bool) -> String {
 /// `from` gets the name, and the one that has it is called `kept`: both or none. Nobody gets in between, so that neither
 /// is refused.
 pub fn switch(name: &str, from: &str, kept: Option<&str>) -> String {
-    let rename = |from: &str, to: &str| format!("ALTER DATABASE {} RENAME TO {};\n", QUOTED.name(from), QUOTED.name(to));
+    let rename = |from: &str, to: &str| {
+        format!("ALTER DATABASE {} RENAME TO {};\n", QUOTED.name(from), QUOTED.name(to))
+    };
     let Some(kept) = kept else { return rename(from, name) };
     let closed = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false;\n", QUOTED.name(name));
     let renames = format!("BEGIN;\n{}{}COMMIT;\n", rename(name, kept), rename(from, name));
@@ -50,5 +52,7 @@ pub fn allow(name: &str) -> String {
 
 fn terminate(name: &str) -> String {
     let name = QUOTED.text(name);
-    format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {name} AND pid <> pg_backend_pid();")
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {name} AND pid <> pg_backend_pid();"
+    )
 }

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 fn keys(parts: &[(&str, &str, &str)], more: &str) -> String {
     let part = |(name, kind, from): &(&str, &str, &str)| {
         let digest = Digest::of(name.as_bytes());
-        format!("{{ label = {{ name = '{name}', kind = '{kind}' }}, asset = {{ digest = '{digest}', size = 1 }}, from = {from} }}")
+        format!(
+            "{{ label = {{ name = '{name}', kind = '{kind}' }}, asset = {{ digest = '{digest}', size = 1 }}, from = {from} }}"
+        )
     };
     let parts: Vec<String> = parts.iter().map(part).collect();
     format!("backup = {{ id = '20261121T084500Z-web-nightly-kxqz', parts = [{}] }}\n{more}", parts.join(", "))
@@ -20,7 +22,8 @@ fn keys(parts: &[(&str, &str, &str)], more: &str) -> String {
 
 fn plan(host: &dyn Probe, keys: &str) -> Result<Plan> {
     let brought = brought();
-    let dressed = crate::system::dressed::Dressed { host, user: None, environment: BTreeMap::new(), brought: &brought };
+    let dressed =
+        crate::system::dressed::Dressed { host, user: None, environment: BTreeMap::new(), brought: &brought };
     parse("restore", keys)?.plan(&dressed)
 }
 
@@ -67,7 +70,9 @@ fn what_is_there_is_replaced_only_when_that_is_said() {
           hint: replace = true puts the backup in its place and keeps the old one; to = … restores beside it
     "#]]
     .assert_eq(&told(&host, &keys(&[TREE], "")));
-    assert!(told(&host, &keys(&[TREE], "replace = true")).contains("what was there is kept as /srv/shop.before-"));
+    assert!(
+        told(&host, &keys(&[TREE], "replace = true")).contains("what was there is kept as /srv/shop.before-")
+    );
 }
 
 #[test]
@@ -75,10 +80,16 @@ fn a_file_by_itself_needs_a_place() {
     let empty = host(&[("/etc/x", "")]);
     let rdb = ("redis-x.rdb", "rdb", "{ redis = 'x' }");
     let note = "redis-x.rdb is not put back by itself: name it in parts, and a path with to";
-    assert!(told(&empty, &keys(&[TREE, rdb], "")).contains("run unpack") || told(&empty, &keys(&[TREE, rdb], "")).contains(note));
+    assert!(
+        told(&empty, &keys(&[TREE, rdb], "")).contains("run unpack")
+            || told(&empty, &keys(&[TREE, rdb], "")).contains(note)
+    );
     assert!(told(&empty, &keys(&[rdb], "")).contains(note));
     assert_eq!(told(&empty, &keys(&[rdb], "parts = ['redis-x.rdb']\nto = '/etc/dump'")), "write /etc/dump\n");
-    assert!(told(&empty, &keys(&[rdb], "parts = ['redis-x.rdb']\nto = '/etc/x'")).contains("/etc/x is there already"));
+    assert!(
+        told(&empty, &keys(&[rdb], "parts = ['redis-x.rdb']\nto = '/etc/x'"))
+            .contains("/etc/x is there already")
+    );
 }
 
 #[test]

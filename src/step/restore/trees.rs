@@ -54,9 +54,11 @@ fn of_files(step: &Restore, part: &Part, doing: &str) -> Result<Place> {
     let path = part.from.get("path").and_then(|path| path.as_str());
     let target = step.to.as_deref().or(path).filter(|path| path.starts_with('/'));
     let target = target.ok_or_else(|| {
-        Failure::new(doing, "nothing says where to").hint("give a path that begins with /: to = \"/srv/restored\"")
+        Failure::new(doing, "nothing says where to")
+            .hint("give a path that begins with /: to = \"/srv/restored\"")
     })?;
-    let inside = path.and_then(|path| Path::new(path).file_name()).map_or(".".into(), |name| name.to_string_lossy());
+    let inside =
+        path.and_then(|path| Path::new(path).file_name()).map_or(".".into(), |name| name.to_string_lossy());
     Ok(Place { target: target.trim_end_matches('/').into(), inside: inside.into_owned() })
 }
 
@@ -69,7 +71,9 @@ fn of_volume(host: &dyn Probe, volume: &str, doing: &str, put: &mut Put) -> Resu
     }
     if !answer.text().is_empty() {
         let why = format!("containers that run have the volume {volume} open");
-        return Err(Failure::new(doing, why).hint(format!("stop them first: docker ps --filter volume={volume}")));
+        return Err(
+            Failure::new(doing, why).hint(format!("stop them first: docker ps --filter volume={volume}"))
+        );
     }
     let question = Command::new(["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", volume]);
     let answer = host.ask(&question)?;
@@ -92,7 +96,10 @@ fn missing_folders(host: &dyn Probe, folder: &Path) -> Result<Vec<Op>> {
     let mut missing = Vec::new();
     for path in folder.ancestors() {
         // A volume's own folder comes with the volume.
-        if host.stat(path)?.is_some() || path.ends_with("volumes") || path.parent().is_some_and(|above| above.ends_with("volumes")) {
+        if host.stat(path)?.is_some()
+            || path.ends_with("volumes")
+            || path.parent().is_some_and(|above| above.ends_with("volumes"))
+        {
             break;
         }
         missing.push(Op::Dir { path: path.into(), meta: Meta::default() });
@@ -119,6 +126,10 @@ fn switch(stage: &HostPath, place: &Place, kept: String) -> Op {
     let words = ["sh", "-c", SWITCH, "windlass", &stage, &place.inside, &target, &kept];
     let back = ["/bin/sh", "-s", "--", &stage, &place.inside, &target, &kept];
     let title = Some(format!("put it in the place of {target}"));
-    let back = Command { stdin: SWITCH_BACK.to_vec(), title: Some(format!("put back {target}")), ..Command::new(back) };
+    let back = Command {
+        stdin: SWITCH_BACK.to_vec(),
+        title: Some(format!("put back {target}")),
+        ..Command::new(back)
+    };
     Run { undo: Undo::Command(back), ..Run::from(Command { title, ..Command::new(words) }) }.into()
 }

@@ -43,7 +43,8 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
 /// A folder of windlass's own that is always of the same name, so that what a killed test left is found by the next.
 fn folder(step: &Restore, host: &dyn Probe, part: &Part) -> Result<HostPath> {
     let memory = host.brought().map(|brought| brought.memory.clone());
-    let memory = memory.ok_or_else(|| Failure::new("test a backup", "no folder for it is known on the host"))?;
+    let memory =
+        memory.ok_or_else(|| Failure::new("test a backup", "no folder for it is known on the host"))?;
     Ok(memory.join(format!("restore-test-{}", letters(&format!("{}{}", step.backup.id, part.label.name)))))
 }
 
@@ -82,8 +83,13 @@ fn database(step: &Restore, host: &dyn Probe, part: &Part) -> Result<(Command, S
             client.command_with(POSTGRES, &words, &[], "")
         }
         Dialect::MySql => {
-            let words =
-                ["test", &mysql::drop(loading), &mysql::make(loading, part), assertion, &database.target(loading)];
+            let words = [
+                "test",
+                &mysql::drop(loading),
+                &mysql::make(loading, part),
+                assertion,
+                &database.target(loading),
+            ];
             client.command_with(MYSQL, &words, &database.connection(), "")
         }
     };

@@ -1,13 +1,14 @@
 //! systemd as questions and commands, and what its answers mean.
 
-use crate::model::refusal::refused;
 use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};
 use crate::model::path::HostPath;
+use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
 
 /// What is asked of a unit.
-const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload";
+const PROPERTIES: &str =
+    "LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload";
 
 /// Where unit files are.
 const UNIT_FOLDERS: &[&str] =
@@ -54,7 +55,10 @@ pub fn look(host: &dyn Probe, name: &str) -> Result<Unit> {
         return Ok(Unit::read(&answer.text()));
     }
     let said = String::from_utf8_lossy(&answer.stderr).into_owned() + &answer.text();
-    if answer.status == 127 || said.contains("not been booted with systemd") || said.contains("connect to bus") {
+    if answer.status == 127
+        || said.contains("not been booted with systemd")
+        || said.contains("connect to bus")
+    {
         return Err(Failure::new(format!("look at service {name}"), "the host is not run by systemd")
             .hint("start it with a step of kind command and the host's own service program"));
     }

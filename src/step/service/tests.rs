@@ -119,7 +119,10 @@ fn a_unit_that_does_not_exist_is_a_failure_that_names_the_nearest() {
     answer_to(&host, question("redis").argv, 0, "LoadState=not-found\n");
     let keys = |name| format!("name = '{name}'\nstate = 'started'");
     let failed = |name| apply(&host, "service", &keys(name)).unwrap_err().to_string();
-    assert_eq!(failed("ngnix"), "look at service ngnix: the host has no such unit\n  hint: it has nginx.service");
+    assert_eq!(
+        failed("ngnix"),
+        "look at service ngnix: the host has no such unit\n  hint: it has nginx.service"
+    );
     assert_eq!(
         failed("redis"),
         "look at service redis: the host has no such unit\n  hint: install what brings it first"

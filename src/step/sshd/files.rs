@@ -57,7 +57,8 @@ impl Files {
 
     /// What our file is to hold.
     pub fn with(&self, lines: &[(String, Vec<String>)]) -> String {
-        let text = lines.iter().fold(self.text.clone(), |text, (keyword, values)| set(&text, keyword, values));
+        let text =
+            lines.iter().fold(self.text.clone(), |text, (keyword, values)| set(&text, keyword, values));
         match self.include {
             Some(_) => text,
             None if inside(&self.main) == text => self.main.clone(),
@@ -115,7 +116,8 @@ pub fn text_of(lines: &[(String, Vec<String>)]) -> String {
 fn set(text: &str, keyword: &str, values: &[String]) -> String {
     let reach = text.lines().position(|line| is_of(line, "match")).unwrap_or(usize::MAX);
     let ours = |(index, line): (usize, &str)| index < reach && is_of(line, keyword);
-    let there: Vec<&str> = text.lines().enumerate().filter(|line| ours(*line)).map(|(_, line)| value(line)).collect();
+    let there: Vec<&str> =
+        text.lines().enumerate().filter(|line| ours(*line)).map(|(_, line)| value(line)).collect();
     if there == values {
         return text.to_string();
     }

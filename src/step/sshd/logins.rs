@@ -18,7 +18,8 @@ pub fn expect_one(host: &dyn Probe, before: &Effective, after: &Effective) -> Re
     }
     let users = host.read(Path::new("/etc/passwd"))?.unwrap_or_default();
     let users = String::from_utf8_lossy(&users).into_owned();
-    match users.lines().filter_map(User::read).any(|user| user.may_log_in(after) && user.has_key(host, after)) {
+    match users.lines().filter_map(User::read).any(|user| user.may_log_in(after) && user.has_key(host, after))
+    {
         true => Ok(()),
         false => Err(Failure::new(doing, "nobody who may log in has an authorized key")
             .hint("give somebody one first, with a step of kind authorized_key")),

@@ -38,7 +38,8 @@ impl Setting {
         if ["match", "include"].contains(&keyword.to_ascii_lowercase().as_str()) {
             return Err(WrongKey::new(&at, "it is no setting; write such a file with a step of kind file"));
         }
-        let odd = |value: &String| value.trim().is_empty() || value.contains(|c: char| c.is_control() || c == '#');
+        let odd =
+            |value: &String| value.trim().is_empty() || value.contains(|c: char| c.is_control() || c == '#');
         match self.list().iter().any(odd) || self.list().is_empty() {
             true => Err(WrongKey::new(&at, "a value is one line of text, and not empty")),
             false => Ok(()),
@@ -79,7 +80,9 @@ fn word(value: &Value) -> Result<String, String> {
         Value::Bool(false) => Ok("no".to_string()),
         Value::Number(number) => Ok(number.to_string()),
         Value::String(text) => Ok(text.trim().to_string()),
-        other => Err(format!("{other} is no value of a setting; give a string, a number, a boolean or a list")),
+        other => {
+            Err(format!("{other} is no value of a setting; give a string, a number, a boolean or a list"))
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use crate::model::path::HostPath;
 use crate::testing::{answer_to, apply, host, parse, planned, text};
 use expect_test::expect;
 
-const MAIN: &str = "# Debian\nInclude /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nMatch User forced\n  X11Forwarding no\n";
+const MAIN: &str =
+    "# Debian\nInclude /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nMatch User forced\n  X11Forwarding no\n";
 const OFF: &str = "options = { PasswordAuthentication = false, Port = [22, 2222] }";
 
 fn question() -> Vec<String> {
@@ -41,7 +42,8 @@ fn settings_go_into_a_file_of_their_own() {
 #[test]
 fn what_others_wrote_there_stays() {
     let path = "/etc/ssh/sshd_config.d/00-windlass.conf";
-    let ours = "# ours\nMaxAuthTries 3\npasswordauthentication=yes\nMatch User a\nPasswordAuthentication yes\n";
+    let ours =
+        "# ours\nMaxAuthTries 3\npasswordauthentication=yes\nMatch User a\nPasswordAuthentication yes\n";
     let host = host(&[("/etc/ssh/sshd_config", MAIN), (path, ours)]);
     sshd(&host, "port 22\npasswordauthentication no\n");
     apply(&host, "sshd", OFF).unwrap();
@@ -98,7 +100,10 @@ fn the_whole_configuration_is_tested_in_sshds_order() {
           X11Forwarding no
     "#]]
     .assert_eq(&files.candidate("Port 1\n"));
-    assert_eq!(files.who_sets(&host, "Port").unwrap().as_deref(), Some("/etc/ssh/sshd_config.d/50-cloud.conf:2"));
+    assert_eq!(
+        files.who_sets(&host, "Port").unwrap().as_deref(),
+        Some("/etc/ssh/sshd_config.d/50-cloud.conf:2")
+    );
 }
 
 fn drop_in() -> HostPath {
@@ -123,14 +128,25 @@ fn passwords_stay_while_nobody_has_a_key() {
     assert_eq!(may_turn_off(root, &[]).unwrap_err(), nobody);
     assert_eq!(may_turn_off(root, &[("/root/.ssh/authorized_keys", "# none\n\n")]).unwrap_err(), nobody);
     assert_eq!(may_turn_off(root, &[("/root/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n")]), Ok(()));
-    assert_eq!(may_turn_off(deploy, &[("/root/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n")]).unwrap_err(), nobody);
-    assert_eq!(may_turn_off(deploy, &[("/home/deploy/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n")]), Ok(()));
-    assert_eq!(may_turn_off(deploy, &[("/srv/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n")]).unwrap_err(), nobody);
+    assert_eq!(
+        may_turn_off(deploy, &[("/root/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n")]).unwrap_err(),
+        nobody
+    );
+    assert_eq!(
+        may_turn_off(deploy, &[("/home/deploy/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n")]),
+        Ok(())
+    );
+    assert_eq!(
+        may_turn_off(deploy, &[("/srv/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n")]).unwrap_err(),
+        nobody
+    );
     let only_root = format!("{deploy}allowusers root\n");
     assert_eq!(may_turn_off(&only_root, &[("/home/deploy/.ssh/authorized_keys", "k")]).unwrap_err(), nobody);
     let authority = format!("{deploy}trustedusercakeys /etc/ssh/ca.pub\n");
     assert_eq!(may_turn_off(&authority, &[]), Ok(()));
-    assert!(may_turn_off("pubkeyauthentication no\n", &[]).unwrap_err().starts_with("keys are turned off too"));
+    assert!(
+        may_turn_off("pubkeyauthentication no\n", &[]).unwrap_err().starts_with("keys are turned off too")
+    );
 }
 
 #[test]

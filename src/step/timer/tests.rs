@@ -134,8 +134,12 @@ fn a_calendar_that_systemd_does_not_understand_is_a_failure() {
 
 #[test]
 fn refuses_keys_that_mean_nothing_or_smuggle_settings() {
-    let refused = |keys: &str| parse("timer", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
-    assert_eq!(refused("name = 'a'\ncommand = '/x'"), "read the keys of timer: give exactly one of calendar and every");
+    let refused =
+        |keys: &str| parse("timer", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
+    assert_eq!(
+        refused("name = 'a'\ncommand = '/x'"),
+        "read the keys of timer: give exactly one of calendar and every"
+    );
     assert_eq!(
         refused("name = 'a'\ncommand = 'x'\nevery = '1m'"),
         "read timer.command: it does not begin with the absolute path of a program"

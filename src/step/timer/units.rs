@@ -23,7 +23,9 @@ pub fn service(timer: &Timer) -> String {
     text.push_str("\n[Service]\nType=oneshot\n");
     text.push_str(&format!("ExecStart={}\n", timer.command.as_deref().unwrap_or_default()));
     text.extend(timer.user.iter().map(|user| format!("User={user}\n")));
-    text.extend(timer.directory.iter().map(|path| format!("WorkingDirectory={}\n", specifiers(&path.to_string()))));
+    text.extend(
+        timer.directory.iter().map(|path| format!("WorkingDirectory={}\n", specifiers(&path.to_string()))),
+    );
     let variable = |(name, value): (&String, &crate::model::words::Word)| {
         format!("Environment={}\n", quoted(&format!("{name}={}", value.as_str())))
     };
@@ -31,7 +33,9 @@ pub fn service(timer: &Timer) -> String {
     text.extend(timer.timeout.iter().map(|timeout| format!("TimeoutStartSec={}\n", seconds(*timeout))));
     if timer.harden {
         text.push_str(HARDENED);
-        text.extend(timer.writable.iter().map(|path| format!("ReadWritePaths={}\n", quoted(&path.to_string()))));
+        text.extend(
+            timer.writable.iter().map(|path| format!("ReadWritePaths={}\n", quoted(&path.to_string()))),
+        );
     }
     text
 }

@@ -109,7 +109,9 @@ impl Accounts {
             true => (range.first..=range.last).rev().find(|id| fits(*id)),
             false => (upwards..=range.last).chain(range.first..=range.last).find(|id| fits(*id)),
         };
-        found.ok_or_else(|| Failure::new("choose an id", format!("all from {} to {} are taken", range.first, range.last)))
+        found.ok_or_else(|| {
+            Failure::new("choose an id", format!("all from {} to {} are taken", range.first, range.last))
+        })
     }
 
     fn users(&self) -> impl Iterator<Item = User> + '_ {
@@ -123,7 +125,8 @@ impl Accounts {
 
 impl User {
     fn of(line: &str) -> Option<Self> {
-        let [name, _, uid, gid, comment, home, shell] = line.split(':').collect::<Vec<_>>().try_into().ok()?;
+        let [name, _, uid, gid, comment, home, shell] =
+            line.split(':').collect::<Vec<_>>().try_into().ok()?;
         let text = str::to_string;
         Some(User {
             name: text(name),
@@ -169,7 +172,8 @@ impl Range {
         let settings = text(host, "/etc/login.defs")?;
         let prefix = if system { "SYS_" } else { "" };
         let (first, last) = if system { (100, 999) } else { (1000, 60_000) };
-        let setting = |end: &str, usual: u32| number(&settings, &format!("{prefix}{what}_{end}")).unwrap_or(usual);
+        let setting =
+            |end: &str, usual: u32| number(&settings, &format!("{prefix}{what}_{end}")).unwrap_or(usual);
         Ok(Range { first: setting("MIN", first), last: setting("MAX", last), downwards: system })
     }
 }
@@ -268,7 +272,9 @@ pub fn check_name(name: &str) -> Result<(), String> {
     let stem = name.strip_suffix('$').unwrap_or(name);
     match name.starts_with(begins) && stem.bytes().all(fits) && name.len() <= NAME_LIMIT {
         true => Ok(()),
-        false => Err(format!("{name:?} is not a name: lower case letters, digits, _ and -, at most {NAME_LIMIT}")),
+        false => {
+            Err(format!("{name:?} is not a name: lower case letters, digits, _ and -, at most {NAME_LIMIT}"))
+        }
     }
 }
 
@@ -277,7 +283,8 @@ mod tests {
     use super::*;
     use crate::testing::host;
 
-    const TEXT: &str = "root:x:0:0::/root:/bin/sh\nann:x:1000:1000:A:/home/ann:/bin/sh\nsvc:x:998:998::/:/x\n";
+    const TEXT: &str =
+        "root:x:0:0::/root:/bin/sh\nann:x:1000:1000:A:/home/ann:/bin/sh\nsvc:x:998:998::/:/x\n";
 
     #[test]
     fn a_line_is_changed_added_or_taken_out() {
@@ -288,7 +295,8 @@ mod tests {
 
     #[test]
     fn new_ids_are_those_that_useradd_would_choose() {
-        let host = host(&[(PASSWD, TEXT), ("/etc/login.defs", "# UID_MIN 5\nUID_MAX   59999\nSYS_UID_MIN 101\n")]);
+        let host =
+            host(&[(PASSWD, TEXT), ("/etc/login.defs", "# UID_MIN 5\nUID_MAX   59999\nSYS_UID_MIN 101\n")]);
         let accounts = Accounts::read(&host).unwrap();
         let id = |system| {
             let range = Range::of(&host, "UID", system).unwrap();

@@ -24,8 +24,11 @@ pub fn creation(host: &dyn Probe, accounts: &Accounts, new: User, keys: &super::
         return Ok(vec![Run { undo, effects, ..Run::from(command) }.into()]);
     }
     if !accounts::has(host, "adduser")? {
-        return Err(Failure::new(format!("make user {}", new.name), "the host has neither useradd nor adduser")
-            .hint("install the package passwd or shadow"));
+        return Err(Failure::new(
+            format!("make user {}", new.name),
+            "the host has neither useradd nor adduser",
+        )
+        .hint("install the package passwd or shadow"));
     }
     let group = accounts.group(&new.gid.to_string()).filter(|_| !own_group);
     let undo = Undo::Command(accounts::remove(PASSWD, &new.name, "deluser"));
@@ -51,7 +54,8 @@ fn useradd(new: &User, own_group: bool, system: bool) -> Vec<String> {
 
 fn adduser(new: &User, group: Option<Group>, system: bool) -> Vec<String> {
     let uid = new.uid.to_string();
-    let mut words = vec!["adduser", "-D", "-H", "-u", &uid, "-h", &new.home, "-s", &new.shell, "-g", &new.comment];
+    let mut words =
+        vec!["adduser", "-D", "-H", "-u", &uid, "-h", &new.home, "-s", &new.shell, "-g", &new.comment];
     if let Some(group) = &group {
         words.extend(["-G", &group.name]);
     }
@@ -62,7 +66,12 @@ fn adduser(new: &User, group: Option<Group>, system: bool) -> Vec<String> {
     words.into_iter().map(str::to_string).collect()
 }
 
-fn creation_effects(host: &dyn Probe, accounts: &Accounts, new: &User, own_group: bool) -> Result<Vec<Effect>> {
+fn creation_effects(
+    host: &dyn Probe,
+    accounts: &Accounts,
+    new: &User,
+    own_group: bool,
+) -> Result<Vec<Effect>> {
     let mut effects = vec![accounts::effect(host, PASSWD, &new.name, Some(&new.line()))?];
     if own_group && accounts.group(&new.name).is_none() {
         let group = Group { name: new.name.clone(), gid: new.gid, members: Vec::new() };
@@ -129,7 +138,11 @@ pub fn fields(host: &dyn Probe, there: &User, wanted: &User) -> Result<Vec<Op>> 
         true => accounts::put_back_in(host, &format!("user {}", there.name), &[PASSWD], &[&there.name])?,
         false => Command::new(usermod(wanted, there)),
     };
-    let run = Run { undo: Undo::Command(undo), effects: vec![passwd], ..Run::from(Command::new(usermod(there, wanted))) };
+    let run = Run {
+        undo: Undo::Command(undo),
+        effects: vec![passwd],
+        ..Run::from(Command::new(usermod(there, wanted)))
+    };
     Ok(vec![run.into()])
 }
 
@@ -147,7 +160,13 @@ fn usermod(from: &User, to: &User) -> Vec<String> {
 }
 
 /// The ops that put a user into exactly these groups.
-pub fn groups(host: &dyn Probe, accounts: &Accounts, user: &str, now: &[String], wanted: &[String]) -> Result<Vec<Op>> {
+pub fn groups(
+    host: &dyn Probe,
+    accounts: &Accounts,
+    user: &str,
+    now: &[String],
+    wanted: &[String],
+) -> Result<Vec<Op>> {
     let added: Vec<&String> = wanted.iter().filter(|name| !now.contains(name)).collect();
     let removed: Vec<&String> = now.iter().filter(|name| !wanted.contains(name)).collect();
     if added.is_empty() && removed.is_empty() {

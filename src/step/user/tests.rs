@@ -39,7 +39,10 @@ fn makes_a_user_with_groups_home_and_password() {
     "#]]
     .assert_eq(&converge(&host, "user", keys).unwrap());
     assert!(text(&host, "/etc/passwd").ends_with("deploy:x:1001:1001:Deployment:/home/deploy:/bin/bash\n"));
-    assert!(text(&host, "/etc/group").ends_with("sudo:x:27:deploy\ndocker:x:998:bob,ann,deploy\ndeploy:x:1001:\n"));
+    assert!(
+        text(&host, "/etc/group")
+            .ends_with("sudo:x:27:deploy\ndocker:x:998:bob,ann,deploy\ndeploy:x:1001:\n")
+    );
     assert!(text(&host, "/etc/shadow").ends_with("deploy:$6$a$b:0:0:99999:7:::\n"));
 }
 
@@ -64,7 +67,10 @@ fn changes_only_what_differs() {
 fn groups_are_exact_unless_appended() {
     assert_eq!(told("name = 'ann'\ngroups = ['docker']"), "");
     assert_eq!(told("name = 'ann'\ngroups = ['sudo']"), "run usermod --groups sudo ann\n");
-    assert_eq!(told("name = 'ann'\ngroups = ['sudo']\nappend = true"), "run usermod --groups docker,sudo ann\n");
+    assert_eq!(
+        told("name = 'ann'\ngroups = ['sudo']\nappend = true"),
+        "run usermod --groups docker,sudo ann\n"
+    );
     assert_eq!(told("name = 'ann'\ngroups = []"), "run usermod --groups '' ann\n");
     expect![[r#"
         look up group www: the host has no such group
@@ -104,7 +110,10 @@ fn a_hash_is_in_no_argument() {
     let step = parse("user", "name = 'ann'\npassword = '$6$c$d'").unwrap();
     let ops = step.plan(&host(DEBIAN)).unwrap().ops;
     let [Op::Run(run)] = &ops[..] else { panic!("{ops:?}") };
-    assert_eq!((run.command.argv.join(" "), &run.command.stdin[..]), ("chpasswd -e".to_string(), &b"ann:$6$c$d\n"[..]));
+    assert_eq!(
+        (run.command.argv.join(" "), &run.command.stdin[..]),
+        ("chpasswd -e".to_string(), &b"ann:$6$c$d\n"[..])
+    );
     let Undo::Command(undo) = &run.undo else { panic!("{:?}", run.undo) };
     assert!(!undo.argv.join(" ").contains("$6$"));
     assert_eq!(String::from_utf8_lossy(&undo.stdin), "/etc/shadow\t2\tann:!$6$salt$hash:1:0:99999:7:::\n");
@@ -144,11 +153,14 @@ fn busybox_has_other_programs() {
 
 #[test]
 fn keys_that_would_spoil_the_files_are_refused() {
-    let refused = |keys: &str| parse("user", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
+    let refused =
+        |keys: &str| parse("user", keys).err().map(|failure| failure.to_string()).unwrap_or_default();
     expect!["read user.password: it is not a hash; `openssl passwd -6` makes one"]
         .assert_eq(&refused("name = 'ann'\npassword = 'hunter2'"));
-    expect![[r#"read user.comment: it holds a : or more than one line"#]].assert_eq(&refused("name = 'ann'\ncomment = 'a:b'"));
-    expect!["read user.shell: bash is not an absolute path without :"].assert_eq(&refused("name = 'ann'\nshell = 'bash'"));
+    expect![[r#"read user.comment: it holds a : or more than one line"#]]
+        .assert_eq(&refused("name = 'ann'\ncomment = 'a:b'"));
+    expect!["read user.shell: bash is not an absolute path without :"]
+        .assert_eq(&refused("name = 'ann'\nshell = 'bash'"));
     assert!(refused("name = 'Ann'").starts_with("read user.name: \"Ann\" is not a name"));
     assert!(refused("name = 'ann'\ngroups = ['-x']").starts_with("read user.groups[0]"));
 }
