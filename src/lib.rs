@@ -48,6 +48,8 @@ pub mod schema;
 #[cfg(feature = "controller")]
 pub mod serve;
 #[cfg(feature = "controller")]
+pub mod setting;
+#[cfg(feature = "controller")]
 pub mod source;
 #[cfg(feature = "controller")]
 pub mod ssh;

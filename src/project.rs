@@ -5,6 +5,7 @@ use crate::keys::Keys;
 use crate::model::host::SshSettings;
 use crate::model::{Doing, Failure, Result};
 use crate::schedule::{self, Channel, Schedule};
+use crate::schema;
 use crate::source::{Node, Source};
 use crate::system::reason;
 use std::fs;
@@ -153,7 +154,7 @@ impl Config {
         let (ssh, store) = (keys.node("ssh"), keys.node("store"));
         let (_schedules, _channels) = (keys.entries("schedule"), keys.entries("notify"));
         keys.finish();
-        let ssh = ssh.map(|node| crate::inventory::file::ssh(node, &mut problems)).unwrap_or_default();
+        let ssh = ssh.map(|node| schema::read(node, "`ssh`", &mut problems)).unwrap_or_default();
         let stores = store.map(|node| stores::read(node, root, &mut problems)).unwrap_or_default();
         let channels = schedule::config::channels(&node, &mut problems);
         let schedules = schedule::config::schedules(&node, &channels, &mut problems);

@@ -6,6 +6,27 @@ use crate::keys::{unknown_key, wrong_type};
 use crate::model::Value;
 use crate::source::{Data, Entry, Node};
 use crate::template::is_plain;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+/// Reads a table that is literal, such as `ssh`, into a struct. One that does not fit is reported and gives the default.
+pub fn read<T: Default + DeserializeOwned + JsonSchema>(
+    node: &Node,
+    what: &str,
+    problems: &mut Diagnostics,
+) -> T {
+    let schema = schemars::schema_for!(T).to_value();
+    let before = problems.errors();
+    Schema::new(&schema).check(node, what, problems);
+    if problems.errors() > before {
+        return T::default();
+    }
+    serde_path_to_error::deserialize(node.value()).unwrap_or_else(|error| {
+        let place = node.place_of(&error.path().to_string());
+        problems.push(Diagnostic::error(error.inner().to_string(), place));
+        T::default()
+    })
+}
 
 /// A schema and the document in which its `$ref`s are looked up.
 #[derive(Clone, Copy)]

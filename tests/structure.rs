@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
         "ssh",
         "project",
         "schema",
+        "setting",
         "variables",
         "inventory",
         "playbook",
@@ -38,20 +39,8 @@ const LAYERS: &[&[&str]] = &[
 const UPWARD: &[(&str, &str, &str)] =
     &[("src/source.rs", "diagnostic", "its readers collect diagnostics, which point at its places")];
 
-/// Neighbours that speak of each other all the same. Debts too.
-const KNOTS: &[(&str, &str, &str)] = &[
-    (
-        "inventory",
-        "project",
-        "windlass.toml has an [ssh] table like an inventory's, read by inventory::file::ssh",
-    ),
-    (
-        "inventory",
-        "variables",
-        "variables holds Origin and Setting, which every file reader makes, and their order",
-    ),
-    ("playbook", "variables", "the same Origin and Setting"),
-];
+/// Neighbours that speak of each other all the same, each with its reason. Debts too.
+const KNOTS: &[(&str, &str, &str)] = &[];
 
 /// What hosts run: synchronous, and without the controller's libraries.
 const ON_HOSTS: &[&str] = &[

@@ -18,9 +18,10 @@ use crate::report;
 use crate::run::backups::Stores;
 use crate::run::session::{self, Session};
 use crate::run::{self, FORKS, Task, Work, assets};
+use crate::setting::Setting;
 use crate::ssh::ship::{Become, Method};
 use crate::ssh::{Config, Paths, Shared, Target};
-use crate::variables::{self, Setting};
+use crate::variables;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -6,8 +6,8 @@ use super::script;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::host::{OneOrMany, SshSettings};
 use crate::model::{Value, Values};
+use crate::setting::{Origin, Setting};
 use crate::source::Place;
-use crate::variables::{Origin, Setting};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -4,9 +4,9 @@ use super::name::{HostName, expand};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, strings, wrong_type};
 use crate::model::host::SshSettings;
-use crate::schema::Schema;
+use crate::schema;
+use crate::setting::{Origin, Setting};
 use crate::source::{Data, Entry, Node, Place};
-use crate::variables::{Origin, Setting};
 
 /// One file, whatever its form.
 #[derive(Clone, Debug, Default)]
@@ -94,18 +94,8 @@ pub fn read(stem: &str, node: &Node, problems: &mut Diagnostics) -> File {
 }
 
 /// Reads an `ssh` table.
-pub fn ssh(node: &Node, problems: &mut Diagnostics) -> SshSettings {
-    let schema = schemars::schema_for!(SshSettings).to_value();
-    let before = problems.errors();
-    Schema::new(&schema).check(node, "`ssh`", problems);
-    if problems.errors() > before {
-        return SshSettings::default();
-    }
-    serde_path_to_error::deserialize(node.value()).unwrap_or_else(|error| {
-        let place = node.place_of(&error.path().to_string());
-        problems.push(Diagnostic::error(error.inner().to_string(), place));
-        SshSettings::default()
-    })
+fn ssh(node: &Node, problems: &mut Diagnostics) -> SshSettings {
+    schema::read(node, "`ssh`", problems)
 }
 
 /// The hosts of `[hosts.web1]` or `[hosts."web[01-20]"]`.

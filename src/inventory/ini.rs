@@ -5,8 +5,8 @@ use super::file::{File, FileGroup, FileHost};
 use super::name::{HostName, expand};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::{Value, Values};
+use crate::setting::Origin;
 use crate::source::{Place, Source};
-use crate::variables::Origin;
 use std::sync::Arc;
 
 /// Reads an INI inventory.

@@ -5,9 +5,9 @@ use crate::keys::Keys;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Doing, Failure, Result, Value};
 use crate::project::Project;
+use crate::setting::{Origin, Setting, check_name};
 use crate::source::{Entry, Node, Place, what};
 use crate::template::is_plain;
-use crate::variables::{Origin, Setting, check_name};
 use std::path::Path;
 
 /// One param.

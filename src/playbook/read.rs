@@ -7,8 +7,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, Share};
 use crate::model::job::OnFailure;
 use crate::project::Project;
+use crate::setting::{Origin, Setting};
 use crate::source::{Data, Node, Source};
-use crate::variables::{Origin, Setting};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -5,10 +5,10 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, duration, strings, wrong_type};
 use crate::model::Value;
 use crate::schema::Schema;
+use crate::setting::{Origin, Setting, check_name};
 use crate::source::{Data, Entry, Node, Place};
 use crate::step::{KINDS, KeyUse, Row};
 use crate::template::{Templates, is_plain};
-use crate::variables::{Origin, Setting, check_name};
 use std::time::Duration;
 
 /// Between tries when `delay` says nothing.
