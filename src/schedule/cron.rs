@@ -39,7 +39,11 @@ impl Cron {
     pub fn parse(text: &str) -> Result<Cron> {
         let doing = || format!("read the cron expression {text:?}");
         let fields = unfolded(text).map_err(|failure| Failure { doing: doing(), ..failure })?;
-        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
+        let parser = CronParser::builder()
+            .seconds(Seconds::Optional)
+            .year(Year::Disallowed)
+            .dom_and_dow(has_star_day(&fields))
+            .build();
         let pattern = parser.parse(&fields).map_err(|error| {
             Failure::new(doing(), error.to_string().to_lowercase().trim_end_matches('.')).hint(FIELDS)
         })?;
@@ -113,10 +117,35 @@ fn follows(fields: &str) -> Follows {
     }
 }
 
+/// Whether one of the two day fields begins with `*`, as `*/2` does. Vixie's cron (crontab(5), "day of month") then asks
+/// for days that both fields name; otherwise for days that either names.
+fn has_star_day(fields: &str) -> bool {
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let day_fields = fields.iter().rev().step_by(2).take(2);
+    day_fields.into_iter().any(|field| field.starts_with('*'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use expect_test::expect;
+
+    /// The days of December 2026 on which an expression has a time.
+    fn days(text: &str) -> Vec<i8> {
+        let cron = Cron::parse(text).unwrap();
+        (1..=31).filter(|day| cron.is_at(DateTime::constant(2026, 12, *day, 0, 0, 0, 0))).collect()
+    }
+
+    #[test]
+    fn a_day_field_that_begins_with_a_star_narrows_the_other_one() {
+        // As Debian's cron does it; the first is a Tuesday.
+        assert_eq!(days("0 0 */2 * 3"), [9, 23]);
+        assert_eq!(days("0 0 0 */2 * 3"), [9, 23]);
+        assert_eq!(days("0 0 1-10 * */3"), [2, 5, 6, 9], "Sundays, Wednesdays and Saturdays up to the tenth");
+        assert_eq!(days("0 0 1,2 * 3"), [1, 2, 9, 16, 23, 30], "without a star either field is enough");
+        assert_eq!(days("0 0 * * 3"), [2, 9, 16, 23, 30]);
+        assert_eq!(days("0 0 13 * *"), [13]);
+    }
 
     #[test]
     fn expressions_are_read() {
