@@ -9,7 +9,7 @@ pub mod server;
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
 use crate::model::{Doing, Failure, Result};
-use crate::record::{Sqlite, Store};
+use crate::record::{RunStore, Sqlite};
 use hosts::{DAEMON_JSON, HOSTS};
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};

@@ -1,11 +1,11 @@
 //! The record of runs: what was intended, and how every step on every host ended. A record is a fold over the run's
-//! events; a [`Store`] keeps it.
+//! events; a [`RunStore`] keeps it.
 
 use crate::model::Failure;
 use crate::model::event::{Event, Output, StepEnded};
 use crate::model::job::RunId;
 use crate::model::outcome::{HostOutcome, StepOutcome};
-use crate::model::run::{HostEvent, RunEvent, RunIntent, RunKind, What};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent, RunKind};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,7 +26,7 @@ mod writer;
 pub use folder::make as make_folder;
 pub use redact::{Clean, MASK, Redactor};
 pub use sqlite::{Opened, Sqlite};
-pub use store::{RunLine, RunState, Store};
+pub use store::{RunLine, RunState, RunStore};
 pub use writer::Writer;
 
 /// Steps that are kept of one host. A loop over more elements than this is told, but not kept.
@@ -123,17 +123,17 @@ impl RunRecord {
     /// Takes in what happened next.
     pub fn fold(&mut self, event: &RunEvent) {
         match &event.what {
-            What::Host { host, event: of_host } => {
+            RunEventKind::Host { host, event: of_host } => {
                 if let Some(place) = self.places.get(host) {
                     self.hosts[*place].fold(event.at, of_host);
                 }
             }
-            What::Interrupted => self.interrupted = true,
-            What::Ended { exit } => {
+            RunEventKind::Interrupted => self.interrupted = true,
+            RunEventKind::Ended { exit } => {
                 self.ended = Some(event.at);
                 self.exit = Some(*exit);
             }
-            What::Started { .. } | What::Note(_) => {}
+            RunEventKind::Started { .. } | RunEventKind::Note(_) => {}
         }
     }
 

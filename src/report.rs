@@ -2,7 +2,7 @@
 //! made from the one stream of events.
 
 use crate::model::event::Event;
-use crate::model::run::{HostEvent, RunEvent, RunKind, What};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunKind};
 use crate::model::{Doing, Result};
 use crate::record::{Clean, RunRecord};
 use jiff::tz::TimeZone;
@@ -125,7 +125,7 @@ impl Reporter {
     ///
     /// [`finish`]: Reporter::finish
     pub fn event(&mut self, event: &Clean<RunEvent>) {
-        if let What::Started { intent, epoch } = &event.what {
+        if let RunEventKind::Started { intent, epoch } = &event.what {
             let record = RunRecord::new((**intent).clone(), *epoch);
             self.run = Some(Run { groups: Groups::new(&record), live: Live::new(&record), record });
         }
@@ -223,7 +223,7 @@ fn human(run: &mut Run, view: &View, event: &RunEvent) -> String {
 /// The event without what only the record on disk keeps: thousands of hosts' diffs would not fit in memory.
 fn without_texts(event: &RunEvent) -> RunEvent {
     let mut event = event.clone();
-    if let What::Host { event: HostEvent::Said(Event::StepEnded(step)), .. } = &mut event.what {
+    if let RunEventKind::Host { event: HostEvent::Said(Event::StepEnded(step)), .. } = &mut event.what {
         (step.changes, step.notes, step.diff, step.output) = (Vec::new(), Vec::new(), None, None);
     }
     event

@@ -3,7 +3,7 @@
 use crate::keys::Share;
 use crate::model::job::{Job, OnFailure, RunId};
 use crate::model::outcome::HostOutcome;
-use crate::model::run::{HostEvent, RunEvent, What};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::model::{Failure, Result};
 use crate::render::contents::Contents;
 use crate::ssh::ship::Become;
@@ -106,7 +106,7 @@ impl Teller {
     }
 
     async fn note(&self, text: String) {
-        let _nobody_listens = self.events.send(RunEvent::now(What::Note(text))).await;
+        let _nobody_listens = self.events.send(RunEvent::now(RunEventKind::Note(text))).await;
     }
 }
 

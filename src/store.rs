@@ -21,11 +21,11 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use id::{Id, Place};
+pub use id::{BackupPath, Id};
 pub use identities::Identities;
 pub use index::{EntryKind, IndexEntry};
 pub use intake::Intake;
-pub use keep::Verdict;
+pub use keep::Retention;
 pub use manifest::{BackupAbout, Encoding, Index, Manifest, Part, PartAbout, PartKind, Stored};
 pub use read::{Entries, Proven};
 pub use settings::{MAX_SIZE, Settings};
@@ -48,7 +48,7 @@ const READERS: usize = 8;
 /// A place that backups are kept in. Cheap to clone. Its functions wait; from async code call those that are not async
 /// on a thread of their own.
 #[derive(Clone)]
-pub struct Store {
+pub struct BackupStore {
     backend: Arc<dyn Backend>,
     settings: Arc<Settings>,
 }
@@ -57,21 +57,21 @@ pub struct Store {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Host, name and id.
-    pub place: Place,
+    pub place: BackupPath,
     /// What was written when it was taken, or why that cannot be relied on.
     pub manifest: Result<Manifest>,
 }
 
-impl Store {
+impl BackupStore {
     /// The store that the settings tell of. Nothing is contacted or made yet.
-    pub fn open(settings: Settings) -> Result<Store> {
+    pub fn open(settings: Settings) -> Result<BackupStore> {
         Recipients::parse(&settings.encrypt_to)
             .map_err(|why| Failure::new(format!("open the store {}", settings.url), why))?;
         let backend: Arc<dyn Backend> = match settings.url.starts_with(objects::SCHEME) {
             true => Arc::new(objects::open(&settings)?),
             false => Arc::new(Folder::new(settings.root.join(&settings.url))),
         };
-        Ok(Store { backend, settings: Arc::new(settings) })
+        Ok(BackupStore { backend, settings: Arc::new(settings) })
     }
 
     /// What people call it: a path or an URL.
@@ -95,7 +95,7 @@ impl Store {
     /// Begins to take a backup.
     pub async fn begin(&self, about: BackupAbout) -> Result<Intake> {
         about.check()?;
-        let place = Place::new(&about.host, &about.name, about.started)?;
+        let place = BackupPath::new(&about.host, &about.name, about.started)?;
         let wanted = if about.recipients.is_empty() { &self.settings.encrypt_to } else { &about.recipients };
         let recipients = Recipients::parse(wanted)
             .map_err(|why| Failure::new(format!("encrypt backup {} of {}", about.name, about.host), why))?;
@@ -111,13 +111,15 @@ impl Store {
     }
 
     /// Those of the backups in the catalogue whose place is wanted; of the others nothing is read.
-    pub fn list_those(&self, wanted: impl Fn(&Place) -> bool) -> Result<Vec<Entry>> {
+    pub fn list_those(&self, wanted: impl Fn(&BackupPath) -> bool) -> Result<Vec<Entry>> {
         let mut places = self.backend.places()?;
         places.retain(wanted);
         places.sort_by(|a, b| a.id.cmp(&b.id));
         let share = places.len().div_ceil(READERS).max(1);
-        let read =
-            |place: &Place| Entry { manifest: read::manifest(&*self.backend, place), place: place.clone() };
+        let read = |place: &BackupPath| Entry {
+            manifest: read::manifest(&*self.backend, place),
+            place: place.clone(),
+        };
         Ok(std::thread::scope(|scope| {
             let shares = places.chunks(share);
             let threads = shares.map(|share| scope.spawn(|| share.iter().map(read).collect::<Vec<_>>()));
@@ -132,12 +134,17 @@ impl Store {
 
     /// Reads every byte of a backup, and opens it where the identities can. `progress` is told how many bytes were read
     /// since it was last told.
-    pub fn verify(&self, place: &Place, identities: &Identities, progress: &mut dyn FnMut(u64)) -> Verified {
+    pub fn verify(
+        &self,
+        place: &BackupPath,
+        identities: &Identities,
+        progress: &mut dyn FnMut(u64),
+    ) -> Verified {
         verify::verify(&*self.backend, place, identities, progress)
     }
 
     /// What a rule does with the backups of one host and name: which are kept and why.
-    pub fn judge(entries: &[Entry], keep: &Keep) -> Result<Vec<Verdict>> {
+    pub fn judge(entries: &[Entry], keep: &Keep) -> Result<Vec<Retention>> {
         keep::judge(entries, keep)
     }
 
@@ -196,7 +203,7 @@ impl Store {
         self.backend.sweep()
     }
 
-    fn part(&self, id: &Id, name: &str) -> Result<(Place, Part)> {
+    fn part(&self, id: &Id, name: &str) -> Result<(BackupPath, Part)> {
         let place = self.place(id)?;
         let manifest = read::manifest(&*self.backend, &place)?;
         let part = manifest.part(name).cloned();
@@ -208,7 +215,7 @@ impl Store {
         Ok((place, part.ok_or_else(missing)?))
     }
 
-    fn place(&self, id: &Id) -> Result<Place> {
+    fn place(&self, id: &Id) -> Result<BackupPath> {
         let failure = || {
             let failure =
                 Failure::new(format!("find backup {id}"), format!("it is not in {}", self.describe()));
@@ -217,7 +224,7 @@ impl Store {
         self.place_of(id)?.ok_or_else(failure)
     }
 
-    fn place_of(&self, id: &Id) -> Result<Option<Place>> {
+    fn place_of(&self, id: &Id) -> Result<Option<BackupPath>> {
         for place in id.places() {
             if self.backend.holds(&place)? {
                 return Ok(Some(place));

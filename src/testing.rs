@@ -4,7 +4,7 @@ use crate::engine::perform::{self, Assets};
 use crate::model::digest::Digest;
 use crate::model::job::RunId;
 use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Op, Prediction, Run};
-use crate::model::tree::{Entry, Inside, Tree, What};
+use crate::model::tree::{Entry, Inside, Tree, TreeNode};
 use crate::model::{Failure, Result, Value, Values};
 use crate::step;
 use crate::system::dressed::Dressed;
@@ -188,9 +188,9 @@ thread_local! {
 pub fn tree(source: &str, entries: &[(&str, &str)]) -> String {
     let entry = |(path, content): &(&str, &str)| {
         let (path, what, mode) = match (path.split_once(" -> "), path.strip_suffix('/')) {
-            (Some((path, target)), _) => (path, What::Link(target.into()), 0o777),
-            (None, Some(path)) => (path, What::Dir, 0o755),
-            (None, None) => (*path, What::File(asset(content)), 0o644),
+            (Some((path, target)), _) => (path, TreeNode::Link(target.into()), 0o777),
+            (None, Some(path)) => (path, TreeNode::Dir, 0o755),
+            (None, None) => (*path, TreeNode::File(asset(content)), 0o644),
         };
         Entry { path: Inside::new(path).expect("a path inside"), what, mode }
     };

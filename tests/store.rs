@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use tokio::runtime::Runtime;
 use windlass::model::digest::Digest;
 use windlass::project::Project;
-use windlass::store::{BackupAbout, Encoding, Identities, Manifest, PartAbout, PartKind, Store};
+use windlass::store::{BackupAbout, BackupStore, Encoding, Identities, Manifest, PartAbout, PartKind};
 
 /// Runs `windlass LINE` in the project, with the keys of the S3 server.
 fn windlass(project: &Path, line: &str) -> Output {
@@ -56,7 +56,7 @@ fn project(config: &str) -> tempfile::TempDir {
     folder
 }
 
-fn store(project: &Path, name: &str) -> Store {
+fn store(project: &Path, name: &str) -> BackupStore {
     Project::find(Some(project), Path::new("/")).unwrap().store(Some(name)).unwrap()
 }
 
@@ -93,7 +93,7 @@ fn tar() -> Vec<u8> {
 }
 
 async fn fill(
-    store: &Store,
+    store: &BackupStore,
     about: BackupAbout,
     contents: &[(&str, PartKind, &[u8])],
 ) -> Result<Manifest, String> {
@@ -110,7 +110,7 @@ async fn fill(
 }
 
 /// A backup of a tree and a dump, begun so long ago.
-fn take(store: &Store, host: &str, hours_ago: i64, dump: &[u8], recipients: &[String]) -> Manifest {
+fn take(store: &BackupStore, host: &str, hours_ago: i64, dump: &[u8], recipients: &[String]) -> Manifest {
     let parts = [("etc.tar", PartKind::Tar), ("app.dump", PartKind::Pgdump)];
     let started = Timestamp::now() - SignedDuration::from_hours(hours_ago);
     let about = BackupAbout { recipients: recipients.to_vec(), ..about(host, started, &parts) };

@@ -4,7 +4,7 @@ use crate::model::Result;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::path::HostPath;
 use crate::model::tree::pattern::Pattern;
-use crate::model::tree::{Inside, Tree, What};
+use crate::model::tree::{Inside, Tree, TreeNode};
 use crate::system::{FileKind, Probe, Stat};
 use crate::tree::manifest::{Manifest, Put};
 use crate::tree::there::There;
@@ -54,8 +54,8 @@ pub fn compare(host: &dyn Probe, sides: &Sides<'_>) -> Result<Vec<Finding>> {
     let mut counts: BTreeMap<State, usize> = BTreeMap::new();
     let mut findings = Vec::new();
     for path in paths(sides, &stats).into_iter().filter(|path| !excluded(path)) {
-        let here = sides.tree.find(&path).map(|entry| &entry.what).filter(|what| **what != What::Dir);
-        let put = sides.manifest.entries.get(&path).filter(|put| put.what != What::Dir);
+        let here = sides.tree.find(&path).map(|entry| &entry.what).filter(|what| **what != TreeNode::Dir);
+        let put = sides.manifest.entries.get(&path).filter(|put| put.what != TreeNode::Dir);
         let Some(state) = state(&there, &path, here, stats.get(&path), put)? else { continue };
         *counts.entry(state).or_default() += 1;
         if state != State::Same {
@@ -68,9 +68,10 @@ pub fn compare(host: &dyn Probe, sides: &Sides<'_>) -> Result<Vec<Finding>> {
 }
 
 fn paths(sides: &Sides<'_>, stats: &BTreeMap<Inside, Stat>) -> BTreeSet<Inside> {
-    let here = sides.tree.entries().iter().filter(|entry| entry.what != What::Dir).map(|entry| &entry.path);
+    let here =
+        sides.tree.entries().iter().filter(|entry| entry.what != TreeNode::Dir).map(|entry| &entry.path);
     let deployed =
-        sides.manifest.entries.iter().filter(|(_, put)| put.what != What::Dir).map(|(path, _)| path);
+        sides.manifest.entries.iter().filter(|(_, put)| put.what != TreeNode::Dir).map(|(path, _)| path);
     here.chain(deployed).chain(stats.keys()).cloned().collect()
 }
 
@@ -78,11 +79,11 @@ fn paths(sides: &Sides<'_>, stats: &BTreeMap<Inside, Stat>) -> BTreeSet<Inside> 
 fn state(
     there: &There<'_>,
     path: &Inside,
-    here: Option<&What>,
+    here: Option<&TreeNode>,
     stat: Option<&Stat>,
     put: Option<&Put>,
 ) -> Result<Option<State>> {
-    let is = |stat: &Stat, what: Option<&What>| what.map_or(Ok(false), |what| there.is(path, stat, what));
+    let is = |stat: &Stat, what: Option<&TreeNode>| what.map_or(Ok(false), |what| there.is(path, stat, what));
     Ok(Some(match (here, stat, put) {
         (None, None, _) => return Ok(None),
         (Some(_), None, None) => State::OnlyHere,

@@ -4,7 +4,7 @@ use super::{Done, Global, Stop};
 use crate::inventory::{Inventory, pattern};
 use crate::model::{Failure, Result};
 use crate::project::Project;
-use crate::store::{Entry, Place, Store};
+use crate::store::{BackupPath, BackupStore, Entry};
 use clap::Subcommand;
 
 mod list;
@@ -46,7 +46,7 @@ pub struct Found {
     /// The store's name, as it can be typed.
     pub store_name: String,
     /// The store.
-    pub store: Store,
+    pub store: BackupStore,
     /// What its catalogue says.
     pub entry: Entry,
 }
@@ -63,7 +63,7 @@ pub fn run(args: Args, global: &Global) -> Done {
 
 impl Which {
     /// The stores that are meant, with their names.
-    pub fn stores(&self, project: &Project) -> Result<Vec<(String, Store)>, Stop> {
+    pub fn stores(&self, project: &Project) -> Result<Vec<(String, BackupStore)>, Stop> {
         let names = self.store.clone().map_or_else(|| project.store_names(), |name| vec![name]);
         let open = |name: String| project.store(Some(&name)).map(|store| (name, store));
         names.into_iter().map(open).collect::<Result<_>>().map_err(Stop::misused)
@@ -85,7 +85,7 @@ impl Which {
         Ok(found)
     }
 
-    fn wants(&self, place: &Place, groups: &[String]) -> bool {
+    fn wants(&self, place: &BackupPath, groups: &[String]) -> bool {
         let by_name =
             |wanted: &String| pattern::among(wanted, &[&place.host]).is_ok_and(|found| !found.is_empty());
         let host = self.hosts.as_ref().is_none_or(|wanted| by_name(wanted) || groups.contains(&place.host));

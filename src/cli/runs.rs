@@ -5,7 +5,7 @@ use super::options::{Options, Reach};
 use super::{Done, Global, Stop, answer, existing_store};
 use crate::model::Failure;
 use crate::model::run::{RunKind, Scheduled};
-use crate::record::{RunLine, RunRecord, RunState, Sqlite, Store};
+use crate::record::{RunLine, RunRecord, RunState, RunStore, Sqlite};
 use crate::report::style::{self, Style};
 use crate::report::{Format, escape, json, junit, markdown, told};
 use clap::Subcommand;

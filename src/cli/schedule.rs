@@ -4,7 +4,7 @@ use super::{Done, Global, Stop};
 use crate::model::{Doing, Failure};
 use crate::project::Project;
 use crate::schedule::Schedule;
-use crate::schedule::attempt::{Ask, Attempt};
+use crate::schedule::attempt::{Ask, ScheduleAttempt};
 use clap::Subcommand;
 
 mod check;
@@ -74,7 +74,7 @@ pub fn find<'a>(project: &'a Project, name: &str) -> Result<&'a Schedule, Stop> 
 }
 
 fn run_one(project: &Project, name: &str, ask: Ask) -> Done {
-    let attempt = Attempt {
+    let attempt = ScheduleAttempt {
         schedule: find(project, name)?,
         channels: &project.config.channels,
         root: project.root.clone(),

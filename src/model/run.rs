@@ -18,7 +18,7 @@ pub struct RunEvent {
     /// By the controller's clock. A host's clock is never asked.
     pub at: Timestamp,
     /// What happened.
-    pub what: What,
+    pub what: RunEventKind,
 }
 
 /// What happened in a run.
@@ -27,7 +27,7 @@ pub struct RunEvent {
     reason = "nearly all events are of hosts, so that boxing them saves nothing"
 )]
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum RunEventKind {
     /// First: the intent has been recorded; hosts are contacted from here on.
     Started { intent: Box<RunIntent>, epoch: u64 },
     /// Something about one host.
@@ -143,13 +143,13 @@ impl FromStr for Scheduled {
 
 impl RunEvent {
     /// Something that happened now.
-    pub fn now(what: What) -> Self {
+    pub fn now(what: RunEventKind) -> Self {
         RunEvent { at: now(), what }
     }
 
     /// Something that happened to `host` now.
     pub fn of_host(host: impl Into<String>, event: HostEvent) -> Self {
-        RunEvent::now(What::Host { host: host.into(), event })
+        RunEvent::now(RunEventKind::Host { host: host.into(), event })
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Entry {
     /// Where in the tree.
     pub path: Inside,
     /// What it is.
-    pub what: What,
+    pub what: TreeNode,
     /// Permission bits, at most 0o777: a tree gives nobody the rights of somebody else. Of no meaning for links.
     pub mode: u32,
 }
@@ -45,7 +45,7 @@ pub struct Entry {
 /// What stands at a path of a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum TreeNode {
     /// A regular file with these bytes.
     File(Asset),
     /// A directory.
@@ -100,7 +100,7 @@ impl Tree {
     pub fn size(&self) -> u64 {
         self.entries
             .iter()
-            .map(|entry| if let What::File(asset) = &entry.what { asset.size } else { 0 })
+            .map(|entry| if let TreeNode::File(asset) = &entry.what { asset.size } else { 0 })
             .sum()
     }
 }
@@ -108,12 +108,12 @@ impl Tree {
 fn add_parents(all: &mut BTreeMap<Inside, Entry>, path: &Inside) -> Result<()> {
     for parent in path.parents() {
         match all.get(&parent).map(|entry| &entry.what) {
-            Some(What::Dir) => return Ok(()),
-            Some(What::File(_)) => return Err(below(path, &parent, "file")),
-            Some(What::Link(_)) => return Err(below(path, &parent, "link")),
+            Some(TreeNode::Dir) => return Ok(()),
+            Some(TreeNode::File(_)) => return Err(below(path, &parent, "file")),
+            Some(TreeNode::Link(_)) => return Err(below(path, &parent, "link")),
             None => {}
         }
-        let entry = Entry { path: parent.clone(), what: What::Dir, mode: IMPLIED_DIR_MODE };
+        let entry = Entry { path: parent.clone(), what: TreeNode::Dir, mode: IMPLIED_DIR_MODE };
         all.insert(parent, entry);
     }
     Ok(())
@@ -123,13 +123,13 @@ fn below(path: &Inside, parent: &Inside, what: &str) -> Failure {
     Failure::new(format!("put {path} into the tree"), format!("{parent} above it is a {what}"))
 }
 
-impl What {
+impl TreeNode {
     /// What a person calls it.
     pub fn as_str(&self) -> &'static str {
         match self {
-            What::File(_) => "file",
-            What::Dir => "directory",
-            What::Link(_) => "symbolic link",
+            TreeNode::File(_) => "file",
+            TreeNode::Dir => "directory",
+            TreeNode::Link(_) => "symbolic link",
         }
     }
 }
@@ -214,12 +214,12 @@ mod tests {
         Inside::new(path).unwrap()
     }
 
-    fn entry(path: &str, what: What) -> Entry {
+    fn entry(path: &str, what: TreeNode) -> Entry {
         Entry { path: inside(path), what, mode: 0o644 }
     }
 
     fn file(path: &str) -> Entry {
-        entry(path, What::File(Asset { digest: Digest::of(b""), size: 0 }))
+        entry(path, TreeNode::File(Asset { digest: Digest::of(b""), size: 0 }))
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
         let tree = Tree::new(vec![file("a.b"), file("a/z/f"), file("a/b")]).unwrap();
         let paths: Vec<_> = tree.entries().iter().map(|entry| entry.path.to_string()).collect();
         assert_eq!(paths, ["a", "a/b", "a/z", "a/z/f", "a.b"]);
-        assert_eq!(tree.find(&inside("a/z")).unwrap().what, What::Dir);
+        assert_eq!(tree.find(&inside("a/z")).unwrap().what, TreeNode::Dir);
         assert_eq!(tree.find(&inside("a/y")), None);
     }
 
@@ -236,7 +236,7 @@ mod tests {
         let refused = |entries| Tree::new(entries).unwrap_err().to_string();
         assert_eq!(refused(vec![file("a"), file("a")]), "put a into the tree: it is there twice");
         assert_eq!(refused(vec![file("a"), file("a/b/c")]), "put a/b/c into the tree: a above it is a file");
-        let link = entry("a", What::Link("/etc".into()));
+        let link = entry("a", TreeNode::Link("/etc".into()));
         assert_eq!(refused(vec![link, file("a/b")]), "put a/b into the tree: a above it is a link");
     }
 

@@ -51,13 +51,13 @@ pub fn directives(bytes: &[u8]) -> Result<Vec<Directive>, SyntaxError> {
     let mut reader = Reader { bytes, at: 0 };
     let (directives, ended) = reader.block(0)?;
     match ended {
-        Ended::File => Ok(directives),
-        Ended::Brace => Err(reader.wrong(reader.at - 1, "unexpected \"}\"")),
+        BlockEnd::File => Ok(directives),
+        BlockEnd::Brace => Err(reader.wrong(reader.at - 1, "unexpected \"}\"")),
     }
 }
 
 /// What ended a row of directives.
-enum Ended {
+enum BlockEnd {
     File,
     Brace,
 }
@@ -74,15 +74,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn block(&mut self, depth: usize) -> Result<(Vec<Directive>, Ended), SyntaxError> {
+    fn block(&mut self, depth: usize) -> Result<(Vec<Directive>, BlockEnd), SyntaxError> {
         let mut directives = Vec::new();
         loop {
             self.skip_blanks();
             match self.peek() {
-                None => return Ok((directives, Ended::File)),
+                None => return Ok((directives, BlockEnd::File)),
                 Some(b'}') => {
                     self.at += 1;
-                    return Ok((directives, Ended::Brace));
+                    return Ok((directives, BlockEnd::Brace));
                 }
                 Some(_) => directives.push(self.directive(depth)?),
             }
@@ -108,8 +108,8 @@ impl Reader<'_> {
             return Err(self.wrong(open, format!("blocks nest deeper than {DEPTH} levels")));
         }
         match self.block(depth)? {
-            (directives, Ended::Brace) => Ok(Body::Block(directives)),
-            (_, Ended::File) => Err(self.wrong(open, "the block that begins here has no \"}\"")),
+            (directives, BlockEnd::Brace) => Ok(Body::Block(directives)),
+            (_, BlockEnd::File) => Err(self.wrong(open, "the block that begins here has no \"}\"")),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::model::nearest::did_you_mean;
 use crate::model::size::Size;
 use crate::model::{Failure, Result};
 use crate::source::Node;
-use crate::store::{MAX_SIZE, Manifest, Settings, Store};
+use crate::store::{BackupStore, MAX_SIZE, Manifest, Settings};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -88,14 +88,14 @@ fn keep(node: &Node, problems: &mut Diagnostics) -> Keep {
 
 impl Project {
     /// The store that `to` of a backup names: one of `windlass.toml`, or a path, or an URL. The default without a name.
-    pub fn store(&self, to: Option<&str>) -> Result<Store> {
+    pub fn store(&self, to: Option<&str>) -> Result<BackupStore> {
         let name = to.unwrap_or(DEFAULT);
         let settings = self.config.stores.get(name).cloned();
         let is_place = name.contains('/') || name.starts_with('.');
         match settings {
-            Some(settings) => Store::open(settings),
-            None if name == DEFAULT => Store::open(Settings::of(&self.root, DEFAULT_FOLDER)),
-            None if is_place => Store::open(Settings::of(&self.root, name)),
+            Some(settings) => BackupStore::open(settings),
+            None if name == DEFAULT => BackupStore::open(Settings::of(&self.root, DEFAULT_FOLDER)),
+            None if is_place => BackupStore::open(Settings::of(&self.root, name)),
             None => Err(self.no_store(name)),
         }
     }
@@ -110,9 +110,9 @@ impl Project {
     }
 
     /// The backup that `text` names: an id, or `HOST/NAME` for the newest whole one. In the store called `to`, or in any.
-    pub fn backup(&self, text: &str, to: Option<&str>) -> Result<(Store, Manifest)> {
+    pub fn backup(&self, text: &str, to: Option<&str>) -> Result<(BackupStore, Manifest)> {
         let names = to.map_or_else(|| self.store_names(), |name| vec![name.to_string()]);
-        let mut newest: Option<(Store, Manifest)> = None;
+        let mut newest: Option<(BackupStore, Manifest)> = None;
         for name in &names {
             let store = self.store(Some(name))?;
             let Some(found) = store.find(text)? else { continue };

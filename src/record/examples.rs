@@ -34,7 +34,7 @@ pub fn intent(hosts: &[&str]) -> RunIntent {
 
 /// Something that happened to `host`.
 pub fn event(milliseconds: i64, host: &str, event: HostEvent) -> RunEvent {
-    RunEvent { at: at(milliseconds), what: What::Host { host: host.into(), event } }
+    RunEvent { at: at(milliseconds), what: RunEventKind::Host { host: host.into(), event } }
 }
 
 /// A step that ended; its name is `step INDEX`.

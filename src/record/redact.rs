@@ -5,7 +5,7 @@ use super::forms;
 use crate::model::backup::Said;
 use crate::model::event::{Event, Output, StepEnded};
 use crate::model::finding::Finding;
-use crate::model::run::{HostEvent, RunEvent, RunIntent, Source, What};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent, Source};
 use crate::model::{Failure, Value, Values};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,12 +58,12 @@ impl Redactor {
     /// The event without secrets.
     pub fn event(&self, event: RunEvent) -> Clean<RunEvent> {
         let what = match event.what {
-            What::Started { intent, epoch } => {
-                What::Started { intent: Box::new(self.intent(*intent).0), epoch }
+            RunEventKind::Started { intent, epoch } => {
+                RunEventKind::Started { intent: Box::new(self.intent(*intent).0), epoch }
             }
-            What::Host { host, event } => What::Host { host, event: self.host_event(event) },
-            What::Note(note) => What::Note(self.text(&note)),
-            what @ (What::Interrupted | What::Ended { .. }) => what,
+            RunEventKind::Host { host, event } => RunEventKind::Host { host, event: self.host_event(event) },
+            RunEventKind::Note(note) => RunEventKind::Note(self.text(&note)),
+            what @ (RunEventKind::Interrupted | RunEventKind::Ended { .. }) => what,
         };
         Clean(RunEvent { at: event.at, what })
     }

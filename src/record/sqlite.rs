@@ -2,12 +2,12 @@
 
 use super::folder::{self, Alive};
 use super::open::{connect, damaged, told};
-use super::store::{RunLine, RunState, Store};
+use super::store::{RunLine, RunState, RunStore};
 use super::{Clean, RunRecord, change, rows, schema};
 use crate::model::event::StepEnded;
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
-use crate::model::run::{RunEvent, RunIntent, What, now};
+use crate::model::run::{RunEvent, RunEventKind, RunIntent, now};
 use crate::model::{Failure, Result};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -105,19 +105,19 @@ impl Sqlite {
         let kept = running.get_mut(run).map_or(&mut nobody, |running| &mut running.steps_of_host);
         for event in events {
             match &event.what {
-                What::Host { host, event: of_host } => {
+                RunEventKind::Host { host, event: of_host } => {
                     change::host_event(&change, run, host, event.at, of_host, kept)?
                 }
-                What::Interrupted => {
+                RunEventKind::Interrupted => {
                     change.execute("UPDATE runs SET interrupted = 1 WHERE run = ?1", [run.as_str()])?;
                 }
-                What::Ended { exit } => {
+                RunEventKind::Ended { exit } => {
                     change.execute(
                         "UPDATE runs SET ended = ?2, exit = ?3 WHERE run = ?1",
                         params![run.as_str(), event.at.to_string(), exit],
                     )?;
                 }
-                What::Started { .. } | What::Note(_) => {}
+                RunEventKind::Started { .. } | RunEventKind::Note(_) => {}
             }
         }
         change.commit()
@@ -221,7 +221,7 @@ impl Sqlite {
     }
 }
 
-impl Store for Sqlite {
+impl RunStore for Sqlite {
     fn begin(&mut self, intent: &Clean<RunIntent>) -> Result<u64> {
         let doing = format!("record run {} in {}", intent.run, self.folder.join("state.db").display());
         let alive = Alive::hold(&self.folder, intent.run.as_str())?;
@@ -234,7 +234,7 @@ impl Store for Sqlite {
 
     fn events(&mut self, run: &RunId, events: &[Clean<RunEvent>]) -> Result<()> {
         told(self.events_in(run, events), &format!("record what happened in run {run}"))?;
-        if events.iter().any(|event| matches!(event.what, What::Ended { .. })) {
+        if events.iter().any(|event| matches!(event.what, RunEventKind::Ended { .. })) {
             self.running.remove(run);
         }
         Ok(())

@@ -9,7 +9,7 @@ use crate::model::run::{RunEvent, RunIntent, RunKind, Scheduled};
 use jiff::Timestamp;
 
 /// Keeps the record of runs.
-pub trait Store: Send {
+pub trait RunStore: Send {
     /// Writes down what is about to be done, with a row for every host, and returns the run's epoch. Once it returns,
     /// that survives a power cut; before, no host may be contacted.
     fn begin(&mut self, intent: &Clean<RunIntent>) -> Result<u64>;

@@ -55,7 +55,7 @@ fn what_is_stored_is_the_fold_of_the_events() {
     let mut events = host("web01", &[changed(0), failed(1)], HostOutcome::Failed);
     events.extend(host("web02", &[step(0, StepOutcome::Ok)], HostOutcome::Ok));
     events.extend(unreachable("db1"));
-    events.push(RunEvent { at: at(6000), what: What::Ended { exit: 6 } });
+    events.push(RunEvent { at: at(6000), what: RunEventKind::Ended { exit: 6 } });
 
     let mut store = project.open();
     let epoch = begin(&mut store, intent.clone());

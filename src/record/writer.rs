@@ -1,7 +1,7 @@
 //! Writes events into the store on a thread of its own, many in one transaction: what arrives while one is made
 //! durable goes into the next.
 
-use super::{Clean, Store};
+use super::{Clean, RunStore};
 use crate::model::job::RunId;
 use crate::model::run::RunEvent;
 use crate::model::{Doing, Failure, Result};
@@ -16,12 +16,12 @@ const WAITING: usize = 4096;
 pub struct Writer {
     events: SyncSender<Clean<RunEvent>>,
     failed: Arc<OnceLock<Failure>>,
-    thread: JoinHandle<Box<dyn Store>>,
+    thread: JoinHandle<Box<dyn RunStore>>,
 }
 
 impl Writer {
     /// Starts to write what happens in `run`, which has been begun in `store`.
-    pub fn start(store: Box<dyn Store>, run: RunId) -> Result<Writer> {
+    pub fn start(store: Box<dyn RunStore>, run: RunId) -> Result<Writer> {
         let (events, arriving) = sync_channel(WAITING);
         let failed = Arc::new(OnceLock::new());
         let tell = Arc::clone(&failed);
@@ -40,7 +40,7 @@ impl Writer {
     }
 
     /// Returns the store once every event is durable.
-    pub fn finish(self) -> Result<Box<dyn Store>> {
+    pub fn finish(self) -> Result<Box<dyn RunStore>> {
         let Writer { events, failed, thread } = self;
         drop(events);
         let store =
@@ -56,11 +56,11 @@ impl Writer {
 
 /// After a failure events are only taken, so that hosts which are at work can finish what they have in hand.
 fn write_all(
-    mut store: Box<dyn Store>,
+    mut store: Box<dyn RunStore>,
     run: &RunId,
     arriving: &Receiver<Clean<RunEvent>>,
     failed: &OnceLock<Failure>,
-) -> Box<dyn Store> {
+) -> Box<dyn RunStore> {
     while let Ok(first) = arriving.recv() {
         let batch: Vec<_> = std::iter::once(first).chain(arriving.try_iter().take(WAITING)).collect();
         if failed.get().is_none()

@@ -8,7 +8,7 @@ use crate::model::digest::Digest;
 use crate::model::{Doing, Failure, Result, Value};
 use crate::source::Entry;
 use crate::step::backup::ABOUT;
-use crate::store::{EntryKind, Identities, Manifest, Part, Store};
+use crate::store::{BackupStore, EntryKind, Identities, Manifest, Part};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ impl Maker<'_> {
 
 /// A backup that is read.
 struct Reader {
-    store: Store,
+    store: BackupStore,
     manifest: Manifest,
     identities: Identities,
 }

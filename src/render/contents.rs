@@ -2,7 +2,7 @@
 
 use crate::model::digest::Digest;
 use crate::model::{Doing, Failure, Result};
-use crate::store::{Id, Identities, Store};
+use crate::store::{BackupStore, Id, Identities};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -26,7 +26,7 @@ pub struct Contents {
 #[derive(Clone)]
 pub struct Stored {
     /// The store.
-    pub store: Store,
+    pub store: BackupStore,
     /// The backup.
     pub id: Id,
     /// The part's name.

@@ -2,7 +2,7 @@
 
 use crate::model::event::{Event, StepEnded};
 use crate::model::outcome::StepOutcome;
-use crate::model::run::{HostEvent, RunEvent, What};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::record::RunRecord;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -58,7 +58,7 @@ impl Groups {
 
     /// Takes in what happened next. Output is kept of steps that failed, and of all when it is to be shown.
     pub fn fold(&mut self, event: &RunEvent, with_output: bool) {
-        let What::Host { host, event } = &event.what else { return };
+        let RunEventKind::Host { host, event } = &event.what else { return };
         let Some(&place) = self.places.get(host) else { return };
         match event {
             HostEvent::Said(Event::StepStarted { step, .. }) => self.reach(place, *step),

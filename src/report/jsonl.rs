@@ -16,26 +16,26 @@ use super::json::{self, Step};
 use crate::model::Value;
 use crate::model::event::Event;
 use crate::model::job::RunId;
-use crate::model::run::{HostEvent, RunEvent, What};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use serde_json::json;
 
 /// The line, without its line break.
 pub fn line(run: &RunId, event: &RunEvent) -> String {
     let (name, host, fields) = match &event.what {
-        What::Started { intent, .. } => {
+        RunEventKind::Started { intent, .. } => {
             let fields = json!({
                 "version": json::VERSION, "kind": intent.kind, "name": intent.name, "of": intent.of,
                 "who": intent.who, "pattern": intent.pattern, "check": intent.check, "hosts": intent.hosts,
             });
             ("run_started", None, fields)
         }
-        What::Host { host, event } => {
+        RunEventKind::Host { host, event } => {
             let (name, fields) = of_host(event);
             (name, Some(host), fields)
         }
-        What::Interrupted => ("interrupted", None, json!({})),
-        What::Note(text) => ("note", None, json!({ "text": text })),
-        What::Ended { exit } => ("run_ended", None, json!({ "exit": exit })),
+        RunEventKind::Interrupted => ("interrupted", None, json!({})),
+        RunEventKind::Note(text) => ("note", None, json!({ "text": text })),
+        RunEventKind::Ended { exit } => ("run_ended", None, json!({ "exit": exit })),
     };
     let mut line = json!({ "time": event.at, "run": run, "event": name });
     if let Some(host) = host {

@@ -4,7 +4,7 @@ use super::escape;
 use super::style::{Style, Tone, fitted, host_tone, host_word, padded, time, widest};
 use crate::model::event::Event;
 use crate::model::outcome::HostOutcome;
-use crate::model::run::{HostEvent, RunEvent, What};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::record::RunRecord;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -63,13 +63,13 @@ impl Live {
     /// Takes in what happened next.
     pub fn fold(&mut self, event: &RunEvent) {
         match &event.what {
-            What::Interrupted => self.interrupted = true,
-            What::Host { host, event: of_host } => {
+            RunEventKind::Interrupted => self.interrupted = true,
+            RunEventKind::Host { host, event: of_host } => {
                 if let Some(&place) = self.places.get(host) {
                     self.hosts[place].fold(event.at, of_host);
                 }
             }
-            What::Started { .. } | What::Note(_) | What::Ended { .. } => {}
+            RunEventKind::Started { .. } | RunEventKind::Note(_) | RunEventKind::Ended { .. } => {}
         }
     }
 
@@ -223,7 +223,7 @@ mod tests {
         events.extend(host("web09", &[], HostOutcome::Ok));
         events.push(starts("web10", "restart docker"));
         events.push(event(1000, "web11", HostEvent::Connecting { attempt: 2 }));
-        events.push(RunEvent { at: at(1), what: What::Interrupted });
+        events.push(RunEvent { at: at(1), what: RunEventKind::Interrupted });
         expect![[r#"
             3 of 40 hosts: 2 ok, 1 unreachable, 35 waiting, 2 at work
             web11  connecting, try 2  11s

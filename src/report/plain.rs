@@ -5,7 +5,7 @@ use super::live::Live;
 use super::style::{Style, host_tone, host_word, time};
 use super::{Options, Progress, Verbosity};
 use crate::model::event::Event;
-use crate::model::run::{HostEvent, RunEvent, What};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 
 /// The line that tells this event, with its line break; empty when it is not told.
 pub fn line(live: &Live, event: &RunEvent, options: &Options) -> String {
@@ -16,17 +16,17 @@ pub fn line(live: &Live, event: &RunEvent, options: &Options) -> String {
     };
     let verbose = options.view.verbosity == Verbosity::Verbose;
     let told = match &event.what {
-        What::Note(note) => Some(format!("note: {}", escape::block(note))),
-        What::Interrupted if !bars => {
+        RunEventKind::Note(note) => Some(format!("note: {}", escape::block(note))),
+        RunEventKind::Interrupted if !bars => {
             Some("interrupted: stopping after the step in hand; Ctrl-C again stops it at once".to_string())
         }
-        What::Host { host, event } => {
+        RunEventKind::Host { host, event } => {
             let always = retrying(event);
             let lines = || if bars { None } else { ended(live, host, event, style) };
             let more = || if verbose && !bars { working(event) } else { None };
             always.or_else(lines).or_else(more).map(|text| format!("{}  {text}", escape::line(host)))
         }
-        What::Started { .. } | What::Interrupted | What::Ended { .. } => None,
+        RunEventKind::Started { .. } | RunEventKind::Interrupted | RunEventKind::Ended { .. } => None,
     };
     told.map_or_else(String::new, |line| line + "\n")
 }

@@ -43,8 +43,8 @@ fn options(format: Format, view: View) -> Options {
 fn told(options: Options, intent: crate::model::run::RunIntent, events: Vec<RunEvent>) -> (String, String) {
     let (out, err) = (Paper::default(), Paper::default());
     let mut reporter = Reporter::new(options, Box::new(out.clone()), Box::new(err.clone()));
-    let started = RunEvent { at: at(0), what: What::Started { intent: Box::new(intent), epoch: 7 } };
-    let ended = RunEvent { at: at(5100), what: What::Ended { exit: 6 } };
+    let started = RunEvent { at: at(0), what: RunEventKind::Started { intent: Box::new(intent), epoch: 7 } };
+    let ended = RunEvent { at: at(5100), what: RunEventKind::Ended { exit: 6 } };
     for event in std::iter::once(started).chain(events).chain([ended]) {
         reporter.event(&Redactor::default().event(event));
     }

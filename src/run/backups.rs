@@ -7,7 +7,7 @@ use crate::model::run::now;
 use crate::model::{Failure, Result};
 use crate::ssh::Writer;
 use crate::step::backup::Backup;
-use crate::store::{self, BackupAbout, Encoding, Intake, PartAbout, Store};
+use crate::store::{self, BackupAbout, BackupStore, Encoding, Intake, PartAbout};
 use crate::wire;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -18,11 +18,11 @@ use tokio::sync::Mutex;
 
 /// The stores that the jobs of a run name, opened before any host is contacted.
 #[derive(Clone, Default)]
-pub struct Stores(BTreeMap<Option<String>, Store>);
+pub struct Stores(BTreeMap<Option<String>, BackupStore>);
 
 impl Stores {
     /// Adds those that `job` names; `open` opens one by what its step says.
-    pub fn add(&mut self, job: &Job, open: &dyn Fn(Option<&str>) -> Result<Store>) -> Result<()> {
+    pub fn add(&mut self, job: &Job, open: &dyn Fn(Option<&str>) -> Result<BackupStore>) -> Result<()> {
         for backup in steps(job).filter_map(backup_of) {
             let name = backup?.to().map(str::to_string);
             if let Entry::Vacant(vacant) = self.0.entry(name) {
@@ -65,7 +65,7 @@ struct Taking {
     request: u32,
     intake: Intake,
     labels: Vec<Label>,
-    store: Store,
+    store: BackupStore,
     backup: Backup,
     notes: Vec<String>,
 }
@@ -167,7 +167,7 @@ impl<'a> Backups<'a> {
 }
 
 /// What crashed takings left behind goes before a new one begins. That it cannot be removed is no reason not to begin.
-async fn swept(store: Store) -> Vec<String> {
+async fn swept(store: BackupStore) -> Vec<String> {
     let swept = tokio::task::spawn_blocking(move || store.sweep()).await;
     match swept {
         Ok(Ok(swept)) if swept.is_empty() => Vec::new(),
@@ -180,7 +180,11 @@ async fn swept(store: Store) -> Vec<String> {
 }
 
 /// Older backups that the rules do not keep are dropped. Not being able to is told and undoes nothing.
-async fn pruned(store: Store, manifest: &store::Manifest, keep: crate::model::keep::Keep) -> Vec<String> {
+async fn pruned(
+    store: BackupStore,
+    manifest: &store::Manifest,
+    keep: crate::model::keep::Keep,
+) -> Vec<String> {
     let (host, name) = (manifest.host.clone(), manifest.name.clone());
     let pruned = tokio::task::spawn_blocking(move || store.apply_keep(&host, &name, &keep)).await;
     match pruned {

@@ -2,9 +2,9 @@
 //! the hosts.
 
 use super::{EVENTS_WAITING, Interrupt, Options, Task, Teller, Work};
-use crate::model::run::{RunEvent, RunIntent, What};
+use crate::model::run::{RunEvent, RunEventKind, RunIntent};
 use crate::model::{Doing, Failure, Result};
-use crate::record::{Redactor, Sqlite, Store, Writer};
+use crate::record::{Redactor, RunStore, Sqlite, Writer};
 use crate::report::{self, Reporter, exit_code};
 use crate::ssh::Shared;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ struct Told {
 }
 
 impl Told {
-    fn event(&mut self, what: What) {
+    fn event(&mut self, what: RunEventKind) {
         self.clean(RunEvent::now(what));
     }
 
@@ -88,7 +88,7 @@ async fn watch_over(
     let kind = intent.kind;
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, urged) = watch::channel(Interrupt::None);
-    told.event(What::Started { intent: Box::new(intent), epoch });
+    told.event(RunEventKind::Started { intent: Box::new(intent), epoch });
     let running =
         tokio::spawn(async move { super::run(work, &options, shared, Teller::new(events), urged).await });
     let mut signals = Signals::new()?;
@@ -103,7 +103,7 @@ async fn watch_over(
             () = signals.next() => {
                 let level = if *urge.borrow() == Interrupt::None { Interrupt::Stop } else { Interrupt::Kill };
                 urge.send_replace(level);
-                told.event(What::Interrupted);
+                told.event(RunEventKind::Interrupted);
             }
             _ = tick.tick() => told.reporter.tick(),
         }
@@ -116,7 +116,7 @@ async fn watch_over(
         running.await.map_err(|panic| Failure::new("run", format!("windlass itself failed: {panic}")))?;
     let interrupted = *urge.borrow() != Interrupt::None;
     let exit = exit_code(kind, outcomes.into_values(), interrupted);
-    told.event(What::Ended { exit });
+    told.event(RunEventKind::Ended { exit });
     told.finish()?;
     Ok(exit)
 }

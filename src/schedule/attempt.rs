@@ -9,12 +9,12 @@
 use super::decide::{Decision, Moment, decide, overlapped};
 use super::files::{Folder, RunLock};
 use super::notify::{self, Channel};
-use super::outcome::{Ended, Outcome, Trigger};
+use super::outcome::{FinishedRun, Outcome, Trigger};
 use super::state::Claim;
 use super::{Overlap, Schedule, shown};
 use crate::model::run::Scheduled;
 use crate::model::{Doing, Failure, Result};
-use crate::record::{RunRecord, RunState, Sqlite, Store};
+use crate::record::{RunRecord, RunState, RunStore, Sqlite};
 use jiff::Timestamp;
 use process::{Ending, Process};
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ const OVERLAPPED: &str = "the run before was still going on";
 const INTERRUPTED: u8 = 130;
 
 /// What an attempt needs.
-pub struct Attempt<'a> {
+pub struct ScheduleAttempt<'a> {
     /// The schedule.
     pub schedule: &'a Schedule,
     /// Who can be told.
@@ -59,7 +59,7 @@ pub enum Ask {
     Hand,
 }
 
-impl Attempt<'_> {
+impl ScheduleAttempt<'_> {
     /// Does it and returns the exit code: the run's own, or 0 when there was nothing to do.
     pub async fn make(&self) -> Result<u8> {
         let folder = Folder::open(&self.state)?;
@@ -326,8 +326,8 @@ fn ended(
     special: Option<(Outcome, String)>,
     record: Option<RunRecord>,
     now: Timestamp,
-) -> Ended {
-    let mut ended = Ended {
+) -> FinishedRun {
+    let mut ended = FinishedRun {
         slot: claim.slot,
         trigger: claim.trigger,
         started: claim.claimed,
@@ -351,7 +351,7 @@ fn ended(
     ended
 }
 
-fn take_in(ended: &mut Ended, record: &RunRecord) {
+fn take_in(ended: &mut FinishedRun, record: &RunRecord) {
     use crate::model::outcome::HostOutcome;
     ended.run = Some(record.intent.run.clone());
     let outcome = |host: &crate::record::HostRecord| host.outcome.unwrap_or(HostOutcome::Unknown);

@@ -1,6 +1,6 @@
 //! What people are told of a schedule, and the letters that carry it.
 
-use super::outcome::Ended;
+use super::outcome::FinishedRun;
 use super::state::State;
 use super::{Schedule, shown};
 use jiff::{SignedDuration, Timestamp};
@@ -44,7 +44,7 @@ pub struct Notice {
     /// When it happened.
     pub at: Timestamp,
     /// The run, when there was one.
-    pub run: Option<Ended>,
+    pub run: Option<FinishedRun>,
 }
 
 /// A notice on its way to one channel.
@@ -90,7 +90,7 @@ impl Event {
 
 impl Notice {
     /// Of a run that ended.
-    pub fn of_end(event: Event, schedule: &Schedule, ended: &Ended, project: &str) -> Notice {
+    pub fn of_end(event: Event, schedule: &Schedule, ended: &FinishedRun, project: &str) -> Notice {
         let text = format!("schedule {} {}", schedule.name, of_run(event, ended));
         Notice {
             run: Some(ended.clone()),
@@ -138,7 +138,7 @@ impl Notice {
     }
 }
 
-fn of_run(event: Event, ended: &Ended) -> String {
+fn of_run(event: Event, ended: &FinishedRun) -> String {
     let word = match event {
         Event::Recovered => "recovered",
         _ => ended.outcome.shown(),

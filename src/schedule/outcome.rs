@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
+pub struct FinishedRun {
     /// The time it was for; of a run by hand, when it began.
     pub slot: Timestamp,
     /// What started it.
@@ -64,7 +64,7 @@ pub enum Trigger {
     Hand,
 }
 
-impl Ended {
+impl FinishedRun {
     /// From its beginning to its end; nothing when the clock was put back meanwhile.
     pub fn took(&self) -> Duration {
         Duration::try_from(self.ended.duration_since(self.started)).unwrap_or_default()

@@ -4,7 +4,7 @@
 use super::Schedule;
 use super::notice::{Event, Letter, Notice};
 use super::notify::Channel;
-use super::outcome::{Ended, Outcome, Trigger};
+use super::outcome::{FinishedRun, Outcome, Trigger};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -33,15 +33,15 @@ pub struct State {
     /// The run that was begun and has not been seen to end.
     pub running: Option<Claim>,
     /// How the last run ended.
-    pub last: Option<Ended>,
+    pub last: Option<FinishedRun>,
     /// The last run that succeeded.
-    pub success: Option<Ended>,
+    pub success: Option<FinishedRun>,
     /// The last time that was left out.
     pub left_out: Option<LeftOut>,
     /// How many runs ended how, and how many times were left out (`left_out`).
     pub counts: BTreeMap<String, u64>,
     /// What has been told and is still so.
-    pub told: Told,
+    pub told: Reported,
     /// What is still to be told.
     pub letters: Vec<Letter>,
 }
@@ -74,7 +74,7 @@ pub struct LeftOut {
 
 /// What has been told once and is not told again until it is over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Reported {
     /// The time whose run failed.
     pub failed: Option<Timestamp>,
     /// The time that is late.
@@ -94,7 +94,7 @@ impl State {
             success: None,
             left_out: None,
             counts: BTreeMap::new(),
-            told: Told::default(),
+            told: Reported::default(),
             letters: Vec::new(),
         }
     }
@@ -139,14 +139,14 @@ impl State {
     }
 
     /// A run has ended.
-    pub fn end(&mut self, ended: Ended, schedule: &Schedule, channels: &[Channel], project: &str) {
+    pub fn end(&mut self, ended: FinishedRun, schedule: &Schedule, channels: &[Channel], project: &str) {
         self.running = None;
         *self.counts.entry(ended.outcome.as_str().into()).or_default() += 1;
         let notice = |event| Notice::of_end(event, schedule, &ended, project);
         if ended.outcome == Outcome::Succeeded {
             let told = std::mem::take(&mut self.told);
             self.write(notice(Event::Succeeded), schedule, channels);
-            if told != Told::default() {
+            if told != Reported::default() {
                 self.write(notice(Event::Recovered), schedule, channels);
             }
             self.success = Some(ended.clone());

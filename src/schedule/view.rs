@@ -2,7 +2,7 @@
 
 use super::decide::late;
 use super::files::Folder;
-use super::outcome::Ended;
+use super::outcome::FinishedRun;
 use super::state::{LeftOut, State};
 use super::{Overlap, Schedule};
 use crate::model::Result;
@@ -42,9 +42,9 @@ pub struct View {
     /// Whether its last run did not succeed.
     pub failed: bool,
     /// How the last run ended.
-    pub last: Option<Ended>,
+    pub last: Option<FinishedRun>,
     /// The last run that succeeded.
-    pub success: Option<Ended>,
+    pub success: Option<FinishedRun>,
     /// The times that were left out last.
     pub left_out: Option<LeftOut>,
     /// How many runs ended how, and how many times were left out.

@@ -119,12 +119,12 @@ pub struct Script {
     /// The text.
     pub text: String,
     lines: usize,
-    places: Vec<Place>,
+    places: Vec<StatementLines>,
 }
 
 /// The lines of a script that hold a statement of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct StatementLines {
     first: usize,
     last: usize,
     file: String,
@@ -161,7 +161,7 @@ impl Script {
     pub fn statement(&mut self, file: &str, statement: usize, piece: &Piece) {
         let first = self.lines;
         self.own(piece.statement);
-        self.places.push(Place { first, last: self.lines - 1, file: file.to_string(), statement });
+        self.places.push(StatementLines { first, last: self.lines - 1, file: file.to_string(), statement });
     }
 
     /// Of which file, and which of its statements, a line is.

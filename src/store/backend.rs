@@ -1,7 +1,7 @@
 //! Where the objects of backups lie: what a store needs of a directory or of S3. Everything here waits; callers in async
 //! code go through a thread of their own.
 
-use super::id::Place;
+use super::id::BackupPath;
 use crate::model::Result;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -12,22 +12,22 @@ pub trait Backend: Send + Sync {
     fn describe(&self) -> String;
 
     /// Every backup that is in the catalogue, damaged ones too.
-    fn places(&self) -> Result<Vec<Place>>;
+    fn places(&self) -> Result<Vec<BackupPath>>;
 
     /// Whether this backup is in the catalogue.
-    fn holds(&self, place: &Place) -> Result<bool>;
+    fn holds(&self, place: &BackupPath) -> Result<bool>;
 
     /// Everything that lies in a backup's folder.
-    fn objects(&self, place: &Place) -> Result<Vec<Object>>;
+    fn objects(&self, place: &BackupPath) -> Result<Vec<Object>>;
 
     /// The bytes of one object.
-    fn read(&self, place: &Place, name: &str) -> Result<Box<dyn Read + Send>>;
+    fn read(&self, place: &BackupPath, name: &str) -> Result<Box<dyn Read + Send>>;
 
     /// Begins a backup, which is in no catalogue before it is committed.
-    fn begin(&self, place: &Place) -> Result<Arc<dyn Taking>>;
+    fn begin(&self, place: &BackupPath) -> Result<Arc<dyn Taking>>;
 
     /// Removes a backup: from the catalogue first, so that a crash leaves nothing that looks whole.
-    fn remove(&self, place: &Place) -> Result<()>;
+    fn remove(&self, place: &BackupPath) -> Result<()>;
 
     /// Removes what takings left behind whose process is gone. Returns what that was.
     fn sweep(&self) -> Result<Vec<String>>;

@@ -2,7 +2,7 @@
 //! place in one go: what is there is whole. A lock shows that somebody still writes it.
 
 use super::backend::{Backend, Object, Sink, Taking};
-use super::id::Place;
+use super::id::BackupPath;
 use super::sums::SUMS;
 use crate::model::{Doing, Failure, Result};
 use crate::system::reason;
@@ -33,7 +33,7 @@ impl Folder {
         Folder { root }
     }
 
-    fn path(&self, place: &Place) -> PathBuf {
+    fn path(&self, place: &BackupPath) -> PathBuf {
         self.root.join(&place.host).join(&place.name).join(place.id.as_str())
     }
 
@@ -47,22 +47,22 @@ impl Backend for Folder {
         self.root.display().to_string()
     }
 
-    fn places(&self) -> Result<Vec<Place>> {
+    fn places(&self) -> Result<Vec<BackupPath>> {
         let mut places = Vec::new();
         for host in names(&self.root)? {
             for name in names(&self.root.join(&host))? {
                 let ids = names(&self.root.join(&host).join(&name))?;
-                places.extend(ids.iter().filter_map(|id| Place::of(&host, &name, id)));
+                places.extend(ids.iter().filter_map(|id| BackupPath::of(&host, &name, id)));
             }
         }
         Ok(places)
     }
 
-    fn holds(&self, place: &Place) -> Result<bool> {
+    fn holds(&self, place: &BackupPath) -> Result<bool> {
         Ok(self.path(place).is_dir())
     }
 
-    fn objects(&self, place: &Place) -> Result<Vec<Object>> {
+    fn objects(&self, place: &BackupPath) -> Result<Vec<Object>> {
         let folder = self.path(place);
         let doing = format!("list {}", folder.display());
         let mut objects = Vec::new();
@@ -78,13 +78,13 @@ impl Backend for Folder {
         Ok(objects)
     }
 
-    fn read(&self, place: &Place, name: &str) -> Result<Box<dyn Read + Send>> {
+    fn read(&self, place: &BackupPath, name: &str) -> Result<Box<dyn Read + Send>> {
         let path = self.path(place).join(name);
         let file = File::open(&path).map_err(plain).doing(format!("read {}", path.display()))?;
         Ok(Box::new(file))
     }
 
-    fn begin(&self, place: &Place) -> Result<Arc<dyn Taking>> {
+    fn begin(&self, place: &BackupPath) -> Result<Arc<dyn Taking>> {
         let doing = format!("begin a backup in {}", self.root.display());
         // What earlier ones left is only in the way; `prune` tells when it cannot be removed.
         let _swept_or_not = self.sweep();
@@ -98,7 +98,7 @@ impl Backend for Folder {
         Ok(Arc::new(begun().map_err(|error| reason::because(doing, &reason::plain(&error)))?))
     }
 
-    fn remove(&self, place: &Place) -> Result<()> {
+    fn remove(&self, place: &BackupPath) -> Result<()> {
         let (path, doing) = (self.path(place), format!("remove {}", self.path(place).display()));
         let remove = || -> io::Result<()> {
             make_folder(&self.taking())?;

@@ -32,7 +32,7 @@ pub struct Id(String);
 
 /// The folder of a backup: `HOST/NAME/ID`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
+pub struct BackupPath {
     /// Whose backup it is.
     pub host: String,
     /// What the playbook calls the backup.
@@ -53,17 +53,18 @@ impl Id {
     }
 
     /// The places it may have: dashes are in names too, so that the id alone does not say where the host's name ends.
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<BackupPath> {
         let between = self.0.get(STAMP_LENGTH + 1..self.0.len() - LETTERS - 1).unwrap_or_default();
         let splits = between.match_indices('-').map(|(at, _)| (&between[..at], &between[at + 1..]));
         let fits = splits.filter(|(host, name)| check_host(host).is_ok() && check_name(name).is_ok());
-        fits.map(|(host, name)| Place { host: host.into(), name: name.into(), id: self.clone() }).collect()
+        fits.map(|(host, name)| BackupPath { host: host.into(), name: name.into(), id: self.clone() })
+            .collect()
     }
 }
 
-impl Place {
+impl BackupPath {
     /// The place of a new backup that is begun now.
-    pub fn new(host: &str, name: &str, now: Timestamp) -> Result<Place, Failure> {
+    pub fn new(host: &str, name: &str, now: Timestamp) -> Result<BackupPath, Failure> {
         let doing = || format!("name a backup {name} of {host}");
         check_host(host).map_err(|why| Failure::new(doing(), why))?;
         check_name(name).map_err(|why| Failure::new(doing(), why))?;
@@ -71,24 +72,24 @@ impl Place {
         let letters = (0..LETTERS).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]));
         let letters: String = letters.collect();
         let id = Id(format!("{}-{host}-{name}-{letters}", now.strftime(STAMP)));
-        Ok(Place { host: host.to_string(), name: name.to_string(), id })
+        Ok(BackupPath { host: host.to_string(), name: name.to_string(), id })
     }
 
     /// The place that these three names of folders make, when they are a backup's.
-    pub fn of(host: &str, name: &str, id: &str) -> Option<Place> {
+    pub fn of(host: &str, name: &str, id: &str) -> Option<BackupPath> {
         let id: Id = id.parse().ok()?;
         id.places().into_iter().find(|place| place.host == host && place.name == name)
     }
 
     /// The place that `HOST/NAME/ID` is.
-    pub fn of_path(path: &str) -> Option<Place> {
+    pub fn of_path(path: &str) -> Option<BackupPath> {
         let mut parts = path.split('/');
         let (host, name, id) = (parts.next()?, parts.next()?, parts.next()?);
-        parts.next().is_none().then(|| Place::of(host, name, id))?
+        parts.next().is_none().then(|| BackupPath::of(host, name, id))?
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for BackupPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}/{}", self.host, self.name, self.id)
     }
@@ -165,8 +166,8 @@ fn check(what: &str, text: &str, limit: usize, fits: impl Fn(u8) -> bool) -> Res
 mod tests {
     use super::*;
 
-    fn place() -> Place {
-        Place::new("web-1.example.com", "nightly-db", "2026-11-21T08:45:00Z".parse().unwrap()).unwrap()
+    fn place() -> BackupPath {
+        BackupPath::new("web-1.example.com", "nightly-db", "2026-11-21T08:45:00Z".parse().unwrap()).unwrap()
     }
 
     #[test]
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(place.id.taken().to_string(), "2026-11-21T08:45:00Z");
         assert_eq!(text.parse::<Id>().unwrap(), place.id);
         assert!(place.id.places().contains(&place));
-        assert_eq!(Place::of_path(&place.to_string()), Some(place));
+        assert_eq!(BackupPath::of_path(&place.to_string()), Some(place));
     }
 
     #[test]
@@ -201,8 +202,8 @@ mod tests {
             assert!(text.parse::<Id>().is_err(), "{text}");
         }
         assert!("20261121T084500Z-web-n-kxqz".parse::<Id>().is_ok());
-        assert!(Place::new("web", "../etc", Timestamp::UNIX_EPOCH).is_err());
-        assert!(Place::new("..", "n", Timestamp::UNIX_EPOCH).is_err());
-        assert!(Place::of("web", "x", "20261121T084500Z-web-n-kxqz").is_none());
+        assert!(BackupPath::new("web", "../etc", Timestamp::UNIX_EPOCH).is_err());
+        assert!(BackupPath::new("..", "n", Timestamp::UNIX_EPOCH).is_err());
+        assert!(BackupPath::of("web", "x", "20261121T084500Z-web-n-kxqz").is_none());
     }
 }

@@ -14,12 +14,12 @@ const CHUNKS: usize = 16;
 
 enum Message {
     Chunk(Bytes),
-    End(Told),
+    End(StatedPart),
 }
 
 /// What the host says a part was, as it read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct StatedPart {
     /// Its bytes before compression.
     pub plain_bytes: u64,
     /// Their digest.
@@ -33,7 +33,7 @@ pub struct Inlet(mpsc::Sender<Message>);
 pub struct Incoming {
     receiver: mpsc::Receiver<Message>,
     chunk: Bytes,
-    told: Option<Told>,
+    told: Option<StatedPart>,
 }
 
 /// Nobody reads any more.
@@ -57,14 +57,14 @@ impl Inlet {
     }
 
     /// Says that this was all. An inlet that is dropped without it has not ended but broken off.
-    pub async fn end(self, told: Told) -> Result<(), Closed> {
+    pub async fn end(self, told: StatedPart) -> Result<(), Closed> {
         self.0.send(Message::End(told)).await.map_err(|_| Closed)
     }
 }
 
 impl Incoming {
     /// What the host said at the end; `None` before it.
-    pub fn told(&self) -> Option<&Told> {
+    pub fn told(&self) -> Option<&StatedPart> {
         self.told.as_ref()
     }
 }

@@ -1,8 +1,8 @@
 //! A backup that is being taken: parts come in one after the other, and nothing is in the catalogue before all are there.
 
 use super::backend::Taking;
-use super::id::{Id, Place};
-use super::incoming::{self, Inlet, Told};
+use super::id::{BackupPath, Id};
+use super::incoming::{self, Inlet, StatedPart};
 use super::manifest::{BackupAbout, Encoding, MANIFEST, Manifest, Part, PartAbout, PartKind};
 use super::part::Taker;
 use super::sealed::{Recipients, Room};
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 /// Takes a backup. Dropped before [`Intake::commit`] it leaves no entry, and what it wrote is removed.
 pub struct Intake {
-    place: Place,
+    place: BackupPath,
     about: BackupAbout,
     recipients: Recipients,
     taker: Arc<Taker>,
@@ -35,7 +35,7 @@ struct Current {
 
 impl Intake {
     pub(super) fn new(
-        place: Place,
+        place: BackupPath,
         about: BackupAbout,
         recipients: Recipients,
         max_bytes: u64,
@@ -97,7 +97,7 @@ impl Intake {
             return Err(self.fail("a part", "it ends before it has begun"));
         };
         // When nobody reads any more, the thread says why.
-        let _told_below = inlet.end(Told { plain_bytes, plain_sha256: plain_sha256.clone() }).await;
+        let _told_below = inlet.end(StatedPart { plain_bytes, plain_sha256: plain_sha256.clone() }).await;
         match joined(thread).await {
             Ok(part) => {
                 self.parts.push(part.clone());

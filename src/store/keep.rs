@@ -2,7 +2,7 @@
 //! one of a host and name always stays.
 
 use super::Entry;
-use super::id::Place;
+use super::id::BackupPath;
 use crate::model::keep::Keep;
 use crate::model::{Doing, Failure, Result};
 use jiff::Zoned;
@@ -10,14 +10,14 @@ use jiff::tz::TimeZone;
 
 /// What becomes of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Retention {
     /// Which one.
-    pub place: Place,
+    pub place: BackupPath,
     /// Why it is kept; empty when it is not.
     pub kept: Vec<String>,
 }
 
-impl Verdict {
+impl Retention {
     /// Whether it stays.
     pub fn is_kept(&self) -> bool {
         !self.kept.is_empty()
@@ -33,7 +33,7 @@ struct Counter {
 }
 
 /// The verdict on each of the backups of one host and name, newest first.
-pub fn judge(entries: &[Entry], keep: &Keep) -> Result<Vec<Verdict>> {
+pub fn judge(entries: &[Entry], keep: &Keep) -> Result<Vec<Retention>> {
     let zone = zone(keep)?;
     let mut entries: Vec<&Entry> = entries.iter().collect();
     entries.sort_by(|a, b| b.place.id.cmp(&a.place.id));
@@ -56,7 +56,7 @@ pub fn judge(entries: &[Entry], keep: &Keep) -> Result<Vec<Verdict>> {
             }
             seen_whole = true;
         }
-        verdicts.push(Verdict { place: entry.place.clone(), kept });
+        verdicts.push(Retention { place: entry.place.clone(), kept });
     }
     Ok(verdicts)
 }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     fn entry(taken: &str) -> Entry {
-        let place = Place::new("web", "n", taken.parse().unwrap()).unwrap();
+        let place = BackupPath::new("web", "n", taken.parse().unwrap()).unwrap();
         // A manifest is only asked whether it is there.
         Entry { manifest: Ok(super::super::tests::manifest(&place)), place }
     }
@@ -121,7 +121,7 @@ mod tests {
     fn kept(taken: &[&str], keep: Keep) -> String {
         let entries: Vec<Entry> = taken.iter().map(|taken| entry(taken)).collect();
         let verdicts = judge(&entries, &keep).unwrap();
-        let line = |verdict: &Verdict| {
+        let line = |verdict: &Retention| {
             format!("{} {}\n", verdict.place.id.taken(), verdict.kept.join(", ")).replace(" \n", " -\n")
         };
         verdicts.iter().map(line).collect()

@@ -1,6 +1,6 @@
 //! `manifest.json` of a backup: what it is of, when and how it was taken, and what each part is.
 
-use super::id::{Id, Place, check_name};
+use super::id::{BackupPath, Id, check_name};
 use super::sums::{SUMS, Sums};
 use crate::model::digest::Digest;
 use crate::model::job::RunId;
@@ -209,7 +209,12 @@ impl Part {
 
 impl Manifest {
     /// The manifest of a backup whose parts have arrived.
-    pub fn new(place: &Place, about: BackupAbout, recipients: Vec<String>, parts: Vec<Part>) -> Manifest {
+    pub fn new(
+        place: &BackupPath,
+        about: BackupAbout,
+        recipients: Vec<String>,
+        parts: Vec<Part>,
+    ) -> Manifest {
         Manifest {
             version: VERSION,
             id: place.id.clone(),
@@ -233,7 +238,7 @@ impl Manifest {
     }
 
     /// Reads the text of the manifest at `place`; it must be what [`Manifest::text`] would write.
-    pub fn parse(text: &str, place: &Place) -> Result<Manifest, String> {
+    pub fn parse(text: &str, place: &BackupPath) -> Result<Manifest, String> {
         let manifest: Manifest = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if manifest.version != VERSION {
             return Err(format!("it is of version {}, and this windlass reads {VERSION}", manifest.version));

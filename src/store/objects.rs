@@ -9,7 +9,7 @@ mod runtime;
 mod upload;
 
 use super::backend::{Backend, Object, Sink, Taking};
-use super::id::Place;
+use super::id::BackupPath;
 use super::sums::SUMS;
 use crate::model::{Failure, Result};
 use jiff::{SignedDuration, Timestamp};
@@ -52,15 +52,15 @@ impl Objects {
         Objects { remote, prefix, url, pieces: PIECES }
     }
 
-    fn folder(&self, place: &Place) -> Path {
+    fn folder(&self, place: &BackupPath) -> Path {
         self.prefix.clone().join(place.host.as_str()).join(place.name.as_str()).join(place.id.as_str())
     }
 
-    fn path(&self, place: &Place, name: &str) -> Path {
+    fn path(&self, place: &BackupPath, name: &str) -> Path {
         self.folder(place).join(name)
     }
 
-    fn marker(&self, place: &Place) -> Path {
+    fn marker(&self, place: &BackupPath) -> Path {
         let taking = self.prefix.clone().join(TAKING).join(place.host.as_str());
         taking.join(place.name.as_str()).join(place.id.as_str())
     }
@@ -89,7 +89,7 @@ impl Objects {
     }
 
     /// Removes what lies in a backup's folder: the entry first.
-    fn clear(&self, place: &Place) -> Result<()> {
+    fn clear(&self, place: &BackupPath) -> Result<()> {
         self.delete(self.path(place, SUMS))?;
         for (name, meta) in self.below(&self.folder(place))? {
             if name != SUMS {
@@ -105,12 +105,12 @@ impl Backend for Objects {
         self.url.clone()
     }
 
-    fn places(&self) -> Result<Vec<Place>> {
-        let sums = |path: String| Place::of_path(path.strip_suffix(SUMS)?.strip_suffix('/')?);
+    fn places(&self) -> Result<Vec<BackupPath>> {
+        let sums = |path: String| BackupPath::of_path(path.strip_suffix(SUMS)?.strip_suffix('/')?);
         Ok(self.below(&self.prefix)?.into_iter().filter_map(|(path, _)| sums(path)).collect())
     }
 
-    fn holds(&self, place: &Place) -> Result<bool> {
+    fn holds(&self, place: &BackupPath) -> Result<bool> {
         let only_whether = GetOptions { head: true, ..GetOptions::default() };
         match wait(self.remote.clone().get(self.path(place, SUMS), only_whether)) {
             Ok(_) => Ok(true),
@@ -119,16 +119,16 @@ impl Backend for Objects {
         }
     }
 
-    fn objects(&self, place: &Place) -> Result<Vec<Object>> {
+    fn objects(&self, place: &BackupPath) -> Result<Vec<Object>> {
         let below = self.below(&self.folder(place))?;
         Ok(below.into_iter().map(|(name, meta)| Object { name, size: meta.size }).collect())
     }
 
-    fn read(&self, place: &Place, name: &str) -> Result<Box<dyn Read + Send>> {
+    fn read(&self, place: &BackupPath, name: &str) -> Result<Box<dyn Read + Send>> {
         Ok(Box::new(ranges::Ranges::new(self.remote.clone(), self.path(place, name))))
     }
 
-    fn begin(&self, place: &Place) -> Result<Arc<dyn Taking>> {
+    fn begin(&self, place: &BackupPath) -> Result<Arc<dyn Taking>> {
         let doing = format!("begin a backup in {}", self.url);
         let marker = Marker::begin(self.remote.clone(), self.marker(place));
         let marker = marker.map_err(|error| client::refused(&doing, &error))?;
@@ -142,7 +142,7 @@ impl Backend for Objects {
         Ok(Arc::new(taking))
     }
 
-    fn remove(&self, place: &Place) -> Result<()> {
+    fn remove(&self, place: &BackupPath) -> Result<()> {
         self.clear(place)
     }
 
@@ -166,12 +166,12 @@ impl Backend for Objects {
 impl Objects {
     /// Removes what is in no catalogue and was last written to before `before`.
     pub(super) fn sweep_before(&self, before: Timestamp) -> Result<Vec<String>> {
-        let mut folders: BTreeMap<Place, Folder> = BTreeMap::new();
+        let mut folders: BTreeMap<BackupPath, Folder> = BTreeMap::new();
         for (path, meta) in self.below(&self.prefix)? {
             let marker = path.strip_prefix(TAKING).and_then(|path| path.strip_prefix('/'));
             let place = match marker {
-                Some(place) => Place::of_path(place),
-                None => path.rsplit_once('/').and_then(|(folder, _)| Place::of_path(folder)),
+                Some(place) => BackupPath::of_path(place),
+                None => path.rsplit_once('/').and_then(|(folder, _)| BackupPath::of_path(folder)),
             };
             let Some(place) = place else { continue };
             let folder = folders.entry(place).or_default();
@@ -209,7 +209,7 @@ struct Folder {
 /// A backup that is being written to objects.
 struct TakingObjects {
     objects: Objects,
-    place: Place,
+    place: BackupPath,
     marker: Arc<Marker>,
     /// What has been written so far, with its size.
     written: Arc<Mutex<BTreeMap<String, u64>>>,

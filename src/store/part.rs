@@ -2,7 +2,7 @@
 //! Runs on a thread of its own. A host may send anything: memory and sizes are bounded.
 
 use super::backend::Taking;
-use super::incoming::{Incoming, Tee, Told};
+use super::incoming::{Incoming, StatedPart, Tee};
 use super::index::Indexed;
 use super::manifest::{Encoding, Part, PartAbout, PartKind};
 use super::sealed::{Recipients, Room, Sealed};
@@ -47,7 +47,7 @@ impl Taker {
         let stored = sealed.finish()?;
         let index = index.map(Indexed::finish).transpose()?;
         let PartAbout { name, kind, from } = about;
-        let Told { plain_bytes, plain_sha256 } = seen;
+        let StatedPart { plain_bytes, plain_sha256 } = seen;
         Ok(Part { name, kind, from, plain_bytes, plain_sha256, stored, index })
     }
 
@@ -75,18 +75,18 @@ impl Taker {
         Ok((seen, tee.reader, tee.writer.finish()?))
     }
 
-    fn see(&self, plain: &mut dyn Read, index: &mut Option<Indexed>) -> io::Result<Told> {
+    fn see(&self, plain: &mut dyn Read, index: &mut Option<Indexed>) -> io::Result<StatedPart> {
         let mut seen = Seen { reader: plain, hasher: Sha256::new(), bytes: 0, room: &self.plain_room };
         if let Some(index) = index {
             index.read(&mut seen)?;
         }
         io::copy(&mut seen, &mut io::sink())?;
         let plain_sha256 = Digest::from_hash(seen.hasher.finalize().as_slice());
-        Ok(Told { plain_bytes: seen.bytes, plain_sha256 })
+        Ok(StatedPart { plain_bytes: seen.bytes, plain_sha256 })
     }
 }
 
-type Taken = io::Result<(Told, Incoming, Sealed)>;
+type Taken = io::Result<(StatedPart, Incoming, Sealed)>;
 
 /// What is written compressed. With a checksum, so that `zstd -t` sees damage too.
 pub type Compressor = zstd::Encoder<'static, Sealed>;
@@ -97,7 +97,7 @@ fn compressor(sealed: Sealed) -> io::Result<Compressor> {
     Ok(encoder)
 }
 
-fn check(seen: &Told, told: Option<&Told>) -> io::Result<()> {
+fn check(seen: &StatedPart, told: Option<&StatedPart>) -> io::Result<()> {
     match told {
         Some(told) if told == seen => Ok(()),
         Some(told) if told.plain_bytes != seen.plain_bytes => Err(io::Error::other(format!(

@@ -2,7 +2,7 @@
 //! is an error, never a short success.
 
 use super::backend::Backend;
-use super::id::Place;
+use super::id::BackupPath;
 use super::identities::Identities;
 use super::index::IndexEntry;
 use super::manifest::{Index, MANIFEST, MANIFEST_LIMIT, Manifest, Part, Stored};
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const LINE_LIMIT: u64 = 64 * 1024;
 
 /// The manifest at `place`: as `SHA256SUMS` says it was written, and with exactly the objects that it names.
-pub fn manifest(backend: &dyn Backend, place: &Place) -> Result<Manifest> {
+pub fn manifest(backend: &dyn Backend, place: &BackupPath) -> Result<Manifest> {
     let damaged = |why: String| damaged(place, why);
     let sums_text = small(backend, place, SUMS, SUMS_LIMIT)?;
     let sums =
@@ -41,12 +41,12 @@ pub fn manifest(backend: &dyn Backend, place: &Place) -> Result<Manifest> {
     }
 }
 
-fn damaged(place: &Place, why: impl AsRef<str>) -> Failure {
+fn damaged(place: &BackupPath, why: impl AsRef<str>) -> Failure {
     let failure = Failure::new(format!("read backup {}", place.id), why.as_ref());
     failure.hint("it is damaged; keep it only if nothing else is left")
 }
 
-fn small(backend: &dyn Backend, place: &Place, name: &str, limit: u64) -> Result<String> {
+fn small(backend: &dyn Backend, place: &BackupPath, name: &str, limit: u64) -> Result<String> {
     let mut bytes = Vec::new();
     let read = backend.read(place, name)?.take(limit + 1).read_to_end(&mut bytes);
     read.map_err(|error| damaged(place, format!("{name}: {}", reason::plain(&error))))?;
@@ -67,13 +67,18 @@ fn difference(wanted: &BTreeMap<String, u64>, found: &BTreeMap<String, u64>) -> 
 }
 
 /// An object as it is stored; compared with its digest at its end.
-pub fn stored(backend: &dyn Backend, place: &Place, stored: &Stored) -> Result<Proven> {
+pub fn stored(backend: &dyn Backend, place: &BackupPath, stored: &Stored) -> Result<Proven> {
     let reader = backend.read(place, &stored.file)?;
     Ok(Proven::new(reader, stored.bytes, &stored.sha256))
 }
 
 /// The plain bytes of a part.
-pub fn part(backend: &dyn Backend, place: &Place, part: &Part, identities: &Identities) -> Result<Proven> {
+pub fn part(
+    backend: &dyn Backend,
+    place: &BackupPath,
+    part: &Part,
+    identities: &Identities,
+) -> Result<Proven> {
     let plain = opened(backend, place, &part.stored, identities)?;
     Ok(Proven::new(plain, part.plain_bytes, &part.plain_sha256))
 }
@@ -81,7 +86,7 @@ pub fn part(backend: &dyn Backend, place: &Place, part: &Part, identities: &Iden
 /// The entries of a part's index.
 pub fn index(
     backend: &dyn Backend,
-    place: &Place,
+    place: &BackupPath,
     index: &Index,
     identities: &Identities,
 ) -> Result<Entries> {
@@ -96,7 +101,7 @@ pub fn index(
 /// Decrypted where it is encrypted, decompressed.
 fn opened(
     backend: &dyn Backend,
-    place: &Place,
+    place: &BackupPath,
     object: &Stored,
     identities: &Identities,
 ) -> Result<Box<dyn Read + Send>> {
@@ -131,7 +136,7 @@ impl<R: Read> Read for ToTheEnd<R> {
 }
 
 /// Whether one of the identities opens the part.
-pub fn opens(backend: &dyn Backend, place: &Place, part: &Part, identities: &Identities) -> bool {
+pub fn opens(backend: &dyn Backend, place: &BackupPath, part: &Part, identities: &Identities) -> bool {
     let raw = stored(backend, place, &part.stored);
     raw.is_ok_and(|raw| !matches!(decrypted(raw, identities), Err(age::DecryptError::NoMatchingKeys)))
 }

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use std::io::Read;
 use std::path::Path;
 
-fn store(folder: &Path) -> Store {
-    Store::open(Settings::of(folder, "backups")).unwrap()
+fn store(folder: &Path) -> BackupStore {
+    BackupStore::open(Settings::of(folder, "backups")).unwrap()
 }
 
 fn about(parts: &[(&str, PartKind)]) -> BackupAbout {
@@ -34,7 +34,7 @@ fn about(parts: &[(&str, PartKind)]) -> BackupAbout {
 }
 
 /// What is written of a backup at `place`, without parts.
-pub fn manifest(place: &Place) -> Manifest {
+pub fn manifest(place: &BackupPath) -> Manifest {
     Manifest::new(place, about(&[]), Vec::new(), Vec::new())
 }
 
@@ -73,7 +73,7 @@ async fn fill(
     intake.end_part(plain.len() as u64, &Digest::of(plain)).await
 }
 
-fn read(store: &Store, id: &Id, part: &str, identities: &Identities) -> Result<Vec<u8>, String> {
+fn read(store: &BackupStore, id: &Id, part: &str, identities: &Identities) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut reader = store.open_part(id, part, identities).map_err(|failure| failure.to_string())?;
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;

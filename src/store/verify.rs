@@ -1,7 +1,7 @@
 //! Reads every byte of a backup and says what is wrong with it.
 
 use super::backend::Backend;
-use super::id::Place;
+use super::id::BackupPath;
 use super::identities::Identities;
 use super::index::{IndexEntry, each_entry};
 use super::manifest::{Manifest, Part, Stored};
@@ -14,7 +14,7 @@ use std::io::{self, Read};
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// Which one.
-    pub place: Place,
+    pub place: BackupPath,
     /// What was written when it was taken; `None` when that cannot be relied on.
     pub manifest: Option<Manifest>,
     /// Everything that is wrong with it.
@@ -30,13 +30,13 @@ impl Verified {
     }
 }
 
-/// Told how many bytes were read since the last time.
+/// Counted how many bytes were read since the last time.
 type Progress<'a> = &'a mut dyn FnMut(u64);
 
 /// Reads the backup at `place`.
 pub fn verify(
     backend: &dyn Backend,
-    place: &Place,
+    place: &BackupPath,
     identities: &Identities,
     progress: Progress<'_>,
 ) -> Verified {
@@ -78,7 +78,7 @@ impl Verified {
 /// Reads what is stored, and what it is when it is opened; of a tar compares each file with the index.
 fn opened(
     backend: &dyn Backend,
-    place: &Place,
+    place: &BackupPath,
     part: &Part,
     identities: &Identities,
     progress: Progress<'_>,
@@ -86,7 +86,7 @@ fn opened(
     let doing = || format!("read {} of backup {}", part.name, place.id);
     let wrong = |error: io::Error| Failure::new(doing(), reason::plain(&error));
     let plain = read::part(backend, place, part, identities)?;
-    let mut plain = Told { reader: plain, progress };
+    let mut plain = Counted { reader: plain, progress };
     if let Some(index) = &part.index {
         let mut listed = read::index(backend, place, index, identities)?;
         each_entry(&mut plain, &mut |entry| same(&mut listed, &entry)).map_err(wrong)?;
@@ -108,10 +108,10 @@ fn same(listed: &mut Entries, entry: &IndexEntry) -> io::Result<()> {
 }
 
 /// Reads what is stored.
-fn closed(backend: &dyn Backend, place: &Place, part: &Part, progress: Progress<'_>) -> Result<()> {
+fn closed(backend: &dyn Backend, place: &BackupPath, part: &Part, progress: Progress<'_>) -> Result<()> {
     for object in part.objects() {
         let Stored { file, .. } = object;
-        let mut reader = Told { reader: read::stored(backend, place, object)?, progress: &mut *progress };
+        let mut reader = Counted { reader: read::stored(backend, place, object)?, progress: &mut *progress };
         let read = io::copy(&mut reader, &mut io::sink());
         read.map_err(|error| {
             Failure::new(format!("read {file} of backup {}", place.id), reason::plain(&error))
@@ -121,12 +121,12 @@ fn closed(backend: &dyn Backend, place: &Place, part: &Part, progress: Progress<
 }
 
 /// Tells how much is read.
-struct Told<'a, R> {
+struct Counted<'a, R> {
     reader: R,
     progress: Progress<'a>,
 }
 
-impl<R: Read> Read for Told<'_, R> {
+impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(buffer)?;
         (self.progress)(n as u64);

@@ -6,7 +6,7 @@
 use crate::model::digest::Digest;
 use crate::model::job::RunId;
 use crate::model::path::HostPath;
-use crate::model::tree::{Inside, What};
+use crate::model::tree::{Inside, TreeNode};
 use crate::model::{Doing, Failure, Result};
 use crate::system::{Brought, Probe, READ_LIMIT};
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Put {
     /// What it was then.
-    pub what: What,
+    pub what: TreeNode,
     /// Its mode then; of no meaning for links.
     pub mode: u32,
     /// Whose it was then; `None` when that was whoever ran windlass there.
@@ -129,8 +129,8 @@ mod tests {
             Inside::new(std::path::PathBuf::from(std::ffi::OsStr::from_bytes(path))).unwrap()
         };
         let entries = [
-            (inside(b"caf\xe9"), put(What::Link("../x".into()))),
-            (inside(b"a\nb"), Put { run: None, ..put(What::Dir) }),
+            (inside(b"caf\xe9"), put(TreeNode::Link("../x".into()))),
+            (inside(b"a\nb"), Put { run: None, ..put(TreeNode::Dir) }),
         ];
         let manifest = Manifest { entries: entries.into() };
         let bytes = manifest.bytes(&HostPath::from("/srv/app")).unwrap();

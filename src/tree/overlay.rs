@@ -7,7 +7,7 @@ use crate::model::mode::Mode;
 use crate::model::op::{Content, Meta, Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::tree::pattern::Pattern;
-use crate::model::tree::{Entry, Inside, Named, Tree, What};
+use crate::model::tree::{Entry, Inside, Named, Tree, TreeNode};
 use crate::model::{Failure, Result};
 use crate::system::{Brought, FileKind, Probe, Stat};
 use crate::wanted;
@@ -124,7 +124,7 @@ impl Ops {
             let Op::Write { content: Content::Asset(asset), .. } = op else { continue };
             bytes += if different.insert(&asset.digest) { asset.size } else { 0 };
         }
-        let is_file = |entry: &&Entry| matches!(entry.what, What::File(_));
+        let is_file = |entry: &&Entry| matches!(entry.what, TreeNode::File(_));
         let files = tree.entries().iter().filter(is_file).count();
         (!self.writes.is_empty())
             .then(|| format!("{} of {files} files differ; {bytes} bytes of them travel", self.writes.len()))
@@ -214,12 +214,12 @@ impl Work<'_> {
         let path = self.dest.join(&entry.path);
         let meta = self.dress.new_meta(entry);
         match &entry.what {
-            What::Dir => self.ops.dirs.push(Op::Dir { path, meta: meta.clone() }),
-            What::File(asset) => {
+            TreeNode::Dir => self.ops.dirs.push(Op::Dir { path, meta: meta.clone() }),
+            TreeNode::File(asset) => {
                 let content = Content::Asset(asset.clone());
                 self.ops.writes.push(Op::Write { path, content, meta: meta.clone() });
             }
-            What::Link(target) => {
+            TreeNode::Link(target) => {
                 self.ops.links.push(Op::Link { path: path.clone(), target: target.clone() });
                 self.own_link(path, &meta);
             }
@@ -235,11 +235,11 @@ impl Work<'_> {
         let meta = self.dress.meta_of(entry, old.is_some_and(|put| put.made));
         let same = self.there.is(&entry.path, stat, &entry.what)?;
         match &entry.what {
-            What::File(asset) if !same => {
+            TreeNode::File(asset) if !same => {
                 let content = Content::Asset(asset.clone());
                 self.ops.writes.push(Op::Write { path, content, meta: meta.clone() });
             }
-            What::Link(target) if !same => {
+            TreeNode::Link(target) if !same => {
                 self.ops.links.push(Op::Link { path: path.clone(), target: target.clone() });
                 // A new link belongs to whoever makes it.
                 self.own_link(path, &Meta { mode: None, ..over(&meta, stat) });
@@ -301,11 +301,11 @@ fn over(meta: &Meta, stat: &Stat) -> Meta {
     }
 }
 
-fn kind_of(what: &What) -> FileKind {
+fn kind_of(what: &TreeNode) -> FileKind {
     match what {
-        What::File(_) => FileKind::File,
-        What::Dir => FileKind::Dir,
-        What::Link(_) => FileKind::Link,
+        TreeNode::File(_) => FileKind::File,
+        TreeNode::Dir => FileKind::Dir,
+        TreeNode::Link(_) => FileKind::Link,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::Result;
 use crate::model::path::HostPath;
-use crate::model::tree::{Inside, What};
+use crate::model::tree::{Inside, TreeNode};
 use crate::system::{FileKind, Probe, Stat};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -49,11 +49,11 @@ impl<'a> There<'a> {
     }
 
     /// Whether what stands at a path, as `stat` says, holds the same.
-    pub fn is(&self, path: &Inside, stat: &Stat, what: &What) -> Result<bool> {
+    pub fn is(&self, path: &Inside, stat: &Stat, what: &TreeNode) -> Result<bool> {
         Ok(match what {
-            What::Dir => stat.kind == FileKind::Dir,
-            What::Link(target) => stat.target.as_deref() == Some(target.as_path()),
-            What::File(asset) => {
+            TreeNode::Dir => stat.kind == FileKind::Dir,
+            TreeNode::Link(target) => stat.target.as_deref() == Some(target.as_path()),
+            TreeNode::File(asset) => {
                 stat.kind == FileKind::File
                     && stat.size == asset.size
                     && self.host.digest(&self.folder.join(path))?.as_ref() == Some(&asset.digest)

@@ -7,7 +7,7 @@ use crate::model::{Failure, Result};
 use crate::project::Project;
 use crate::report::Format;
 use crate::report::style::{self, Style};
-use crate::store::{Entry, Store, Verdict};
+use crate::store::{BackupStore, Entry, Retention};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -58,8 +58,8 @@ struct Rule {
 /// A backup and what becomes of it.
 struct Judged {
     store_name: String,
-    store: Store,
-    verdict: Verdict,
+    store: BackupStore,
+    verdict: Retention,
 }
 
 /// Shows, asks, removes.
@@ -114,7 +114,7 @@ fn judge(args: &Args, project: &Project) -> Result<Vec<Judged>, Stop> {
         let damaged: Vec<_> = group.iter().filter(|found| found.entry.manifest.is_err()).collect();
         let damaged: Vec<_> = damaged.into_iter().map(|found| found.entry.place.clone()).collect();
         let entries: Vec<Entry> = group.into_iter().map(|found| found.entry).collect();
-        for mut verdict in Store::judge(&entries, &keep).map_err(Stop::misused)? {
+        for mut verdict in BackupStore::judge(&entries, &keep).map_err(Stop::misused)? {
             if args.damaged && damaged.contains(&verdict.place) {
                 verdict.kept.clear();
             }

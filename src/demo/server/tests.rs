@@ -35,7 +35,7 @@ struct Lone {
 
 /// What a command told.
 #[derive(Debug, Default, PartialEq)]
-struct Told {
+struct CommandOutput {
     stdout: String,
     stderr: String,
     status: Option<u32>,
@@ -74,7 +74,7 @@ impl Lone {
         (connection, channel)
     }
 
-    async fn run(&self, command: &str, stdin: Vec<u8>) -> Told {
+    async fn run(&self, command: &str, stdin: Vec<u8>) -> CommandOutput {
         let (_connection, channel) = self.channel().await;
         channel.exec(true, command).await.unwrap();
         let (mut messages, out) = channel.split();
@@ -91,8 +91,8 @@ fn new_key() -> PrivateKey {
     PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap()
 }
 
-async fn listen(messages: &mut russh::ChannelReadHalf) -> Told {
-    let mut told = Told::default();
+async fn listen(messages: &mut russh::ChannelReadHalf) -> CommandOutput {
+    let mut told = CommandOutput::default();
     while let Some(message) = messages.wait().await {
         match message {
             ChannelMsg::Data { data } => told.stdout.push_str(&String::from_utf8_lossy(&data)),
@@ -108,7 +108,10 @@ async fn listen(messages: &mut russh::ChannelReadHalf) -> Told {
 #[tokio::test]
 async fn runs_a_command_and_tells_its_streams_and_status() {
     let told = Lone::new().await.run("echo out; echo err >&2; exit 3", Vec::new()).await;
-    assert_eq!(told, Told { stdout: "out\n".into(), stderr: "err\n".into(), status: Some(3), signal: None });
+    assert_eq!(
+        told,
+        CommandOutput { stdout: "out\n".into(), stderr: "err\n".into(), status: Some(3), signal: None }
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use super::Choice;
 use super::links::Links;
 use super::spool::Spool;
-use crate::model::tree::{ENTRIES_LIMIT, Entry, Inside, Tree, What};
+use crate::model::tree::{ENTRIES_LIMIT, Entry, Inside, Tree, TreeNode};
 use crate::model::{Doing, Failure, Result};
 use crate::render::contents::TreeContents;
 use crate::system::reason;
@@ -170,26 +170,26 @@ impl Found<'_> {
         member: &Member,
         content: &mut dyn Read,
         spool: &mut Spool,
-    ) -> Result<Option<(What, u32)>, Why> {
+    ) -> Result<Option<(TreeNode, u32)>, Why> {
         Ok(match &member.kind {
-            Kind::Dir => Some((What::Dir, member.mode)),
+            Kind::Dir => Some((TreeNode::Dir, member.mode)),
             Kind::Link(target) if target.is_empty() || target.contains(&0) || target.len() > TARGET_LIMIT => {
                 return Err("a link that can lead nowhere".to_string());
             }
-            Kind::Link(target) => Some((What::Link(headers::host_path(target)), member.mode)),
+            Kind::Link(target) => Some((TreeNode::Link(headers::host_path(target)), member.mode)),
             Kind::HardLink(target) => self.linked(target)?,
             Kind::File => {
                 let asset = spool.take(content).map_err(readable)?;
                 if asset.size != member.size {
                     return Err("some of its bytes are missing".to_string());
                 }
-                Some((What::File(asset), member.mode))
+                Some((TreeNode::File(asset), member.mode))
             }
         })
     }
 
     /// A hard link is another name of a file that came before it.
-    fn linked(&self, target: &[u8]) -> Result<Option<(What, u32)>, Why> {
+    fn linked(&self, target: &[u8]) -> Result<Option<(TreeNode, u32)>, Why> {
         let told = String::from_utf8_lossy(target);
         let Some(path) =
             inside(target, self.choice.strip).map_err(|why| format!("its hard link to {told}: {why}"))?
@@ -197,7 +197,9 @@ impl Found<'_> {
             return Ok(None);
         };
         match self.entries.get(&path) {
-            Some(Entry { what: What::File(asset), mode, .. }) => Ok(Some((What::File(asset.clone()), *mode))),
+            Some(Entry { what: TreeNode::File(asset), mode, .. }) => {
+                Ok(Some((TreeNode::File(asset.clone()), *mode)))
+            }
             _ if self.choice.leaves_out(&path) => Ok(None),
             _ => Err(format!("it is a hard link to {told}, which is no file before it in the archive")),
         }
@@ -206,7 +208,7 @@ impl Found<'_> {
     fn tree(self) -> Result<Tree, Why> {
         let links = Links::of(self.entries.values());
         for entry in self.entries.values() {
-            let What::Link(target) = &entry.what else { continue };
+            let TreeNode::Link(target) = &entry.what else { continue };
             if let Some(why) = links.leads_out(&entry.path, target) {
                 return Err(format!("{}: it is a link to {target}: {why}", entry.path));
             }

@@ -3,7 +3,7 @@
 use super::Choice;
 use crate::model::digest::Digest;
 use crate::model::op::Asset;
-use crate::model::tree::{ENTRIES_LIMIT, Entry, Inside, Tree, What};
+use crate::model::tree::{ENTRIES_LIMIT, Entry, Inside, Tree, TreeNode};
 use crate::model::{Doing, Failure, Result};
 use crate::render::contents::{Held, TreeContents};
 use crate::system::reason;
@@ -49,19 +49,19 @@ impl Walk<'_> {
         }
         let metadata = fs::symlink_metadata(path).doing(doing())?;
         let what = self.what(path, &metadata)?;
-        let is_dir = what == What::Dir;
+        let is_dir = what == TreeNode::Dir;
         self.entries.push(Entry { path: inside.clone(), what, mode: metadata.permissions().mode() & 0o777 });
         if is_dir { self.folder(path, inside.as_path()) } else { Ok(()) }
     }
 
-    fn what(&mut self, path: &Path, metadata: &Metadata) -> Result<What> {
+    fn what(&mut self, path: &Path, metadata: &Metadata) -> Result<TreeNode> {
         let doing = || format!("read {}", path.display());
         let kind = metadata.file_type();
         if kind.is_dir() {
-            return Ok(What::Dir);
+            return Ok(TreeNode::Dir);
         }
         if kind.is_symlink() {
-            return Ok(What::Link(fs::read_link(path).doing(doing())?.into()));
+            return Ok(TreeNode::Link(fs::read_link(path).doing(doing())?.into()));
         }
         if !kind.is_file() {
             return Err(
@@ -71,6 +71,6 @@ impl Walk<'_> {
         let mut file = File::open(path).map_err(|error| reason::plain(&error)).doing(doing())?;
         let (digest, size) = Digest::of_reader(&mut file).doing(doing())?;
         self.contents.insert(digest.clone(), Held::File(path.to_path_buf()));
-        Ok(What::File(Asset { digest, size }))
+        Ok(TreeNode::File(Asset { digest, size }))
     }
 }

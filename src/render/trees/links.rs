@@ -1,6 +1,6 @@
 //! Whether the links of an archive stay inside what it unpacks.
 
-use crate::model::tree::{Entry, Inside, What};
+use crate::model::tree::{Entry, Inside, TreeNode};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -14,7 +14,7 @@ impl<'a> Links<'a> {
     /// Those among the entries.
     pub fn of(entries: impl Iterator<Item = &'a Entry>) -> Self {
         let link = |entry: &'a Entry| match &entry.what {
-            What::Link(target) => Some((entry.path.as_path(), target.as_path())),
+            TreeNode::Link(target) => Some((entry.path.as_path(), target.as_path())),
             _ => None,
         };
         Links(entries.filter_map(link).collect())
@@ -61,11 +61,11 @@ mod tests {
     fn first(links: &[&str]) -> Option<&'static str> {
         let entry = |link: &&str| {
             let (path, target) = link.split_once(" > ").unwrap();
-            let what = What::Link(target.into());
+            let what = TreeNode::Link(target.into());
             Entry { path: Inside::new(path).unwrap(), what, mode: 0o777 }
         };
         let entries: Vec<Entry> = links.iter().map(entry).collect();
-        let What::Link(target) = &entries[0].what else { unreachable!() };
+        let TreeNode::Link(target) = &entries[0].what else { unreachable!() };
         Links::of(entries.iter()).leads_out(&entries[0].path, target)
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::schedule::examples::{schedule, time};
-use crate::schedule::outcome::{Ended, Outcome};
+use crate::schedule::outcome::{FinishedRun, Outcome};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ fn state(schedule: &Schedule, since: &str) -> State {
     State::new(schedule, time(since))
 }
 
-fn ended(claim: &Claim, ended: Timestamp, outcome: Outcome) -> Ended {
-    Ended {
+fn ended(claim: &Claim, ended: Timestamp, outcome: Outcome) -> FinishedRun {
+    FinishedRun {
         slot: claim.slot,
         trigger: claim.trigger,
         started: claim.claimed,

@@ -4,8 +4,8 @@ use super::*;
 use crate::schedule::examples::{schedule, time};
 use crate::schedule::notice::TRIES;
 
-fn ended(slot: &str, outcome: Outcome) -> Ended {
-    Ended {
+fn ended(slot: &str, outcome: Outcome) -> FinishedRun {
+    FinishedRun {
         slot: time(slot),
         trigger: Trigger::Time,
         started: time(slot),

@@ -244,10 +244,10 @@ fn ports_of<'a>(text: &str, key: Line, body: &'a [Line]) -> Result<Option<List<'
 struct Entry {
     line: usize,
     /// The short form, or the values of the long form by key.
-    what: What,
+    what: PortForm,
 }
 
-enum What {
+enum PortForm {
     Short(Span),
     Long(Vec<(String, Span)>),
 }
@@ -267,7 +267,7 @@ fn block_entries(text: &str, lines: &[Line]) -> Result<Vec<Entry>, Unreadable> {
         let Some(rest) = content.strip_prefix('-').filter(|_| line.indent == dash) else {
             let pair = pair_of(text, *line).ok_or_else(|| wrong(line.number, "it is no port"))?;
             match entries.last_mut() {
-                Some(Entry { what: What::Long(pairs), .. }) => pairs.push(pair),
+                Some(Entry { what: PortForm::Long(pairs), .. }) => pairs.push(pair),
                 _ => return Err(wrong(line.number, "it belongs to no port")),
             }
             continue;
@@ -279,16 +279,16 @@ fn block_entries(text: &str, lines: &[Line]) -> Result<Vec<Entry>, Unreadable> {
 }
 
 /// What stands behind a `-`.
-fn item(text: &str, line: Line) -> Result<What, Unreadable> {
+fn item(text: &str, line: Line) -> Result<PortForm, Unreadable> {
     let content = &text[line.start..line.end];
     if content.starts_with('{') {
         let (pairs, _) = flow_map(text, line.start, line.number)?;
-        return Ok(What::Long(pairs));
+        return Ok(PortForm::Long(pairs));
     }
     match pair_of(text, line) {
-        Some(pair) => Ok(What::Long(vec![pair])),
-        None if content.trim().is_empty() => Ok(What::Long(Vec::new())),
-        None => Ok(What::Short(scalar(text, line.start, line.end))),
+        Some(pair) => Ok(PortForm::Long(vec![pair])),
+        None if content.trim().is_empty() => Ok(PortForm::Long(Vec::new())),
+        None => Ok(PortForm::Short(scalar(text, line.start, line.end))),
     }
 }
 
@@ -321,12 +321,12 @@ fn flow_entries(text: &str, bracket: usize, line: Line) -> Result<Vec<Entry>, Un
             Some(',') => at += 1,
             Some('{') => {
                 let (pairs, behind) = flow_map(text, at, number)?;
-                entries.push(Entry { line: number, what: What::Long(pairs) });
+                entries.push(Entry { line: number, what: PortForm::Long(pairs) });
                 at = behind;
             }
             Some(_) => {
                 let (span, behind) = flow_scalar(text, at);
-                entries.push(Entry { line: number, what: What::Short(span) });
+                entries.push(Entry { line: number, what: PortForm::Short(span) });
                 at = behind;
             }
         }
@@ -386,8 +386,8 @@ fn behind_blanks(text: &str, mut at: usize) -> usize {
 fn published(text: &str, service: &str, entry: &Entry) -> Option<Published> {
     let line = entry.line;
     let (port, target, protocol) = match &entry.what {
-        What::Short(span) => short(text, span)?,
-        What::Long(pairs) => long(text, pairs),
+        PortForm::Short(span) => short(text, span)?,
+        PortForm::Long(pairs) => long(text, pairs),
     };
     Some(Published { service: service.to_string(), line, port, target, protocol })
 }

@@ -2,15 +2,15 @@
 
 use crate::store::backend::Backend;
 use crate::store::folder::Folder;
-use crate::store::id::Place;
+use crate::store::id::BackupPath;
 use crate::store::objects::Objects;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-fn place(name: &str) -> Place {
-    Place::new("web-1", name, "2026-11-21T08:45:00Z".parse().unwrap()).unwrap()
+fn place(name: &str) -> BackupPath {
+    BackupPath::new("web-1", name, "2026-11-21T08:45:00Z".parse().unwrap()).unwrap()
 }
 
 fn put(taking: &dyn crate::store::backend::Taking, name: &str, bytes: &[u8]) {
@@ -19,7 +19,7 @@ fn put(taking: &dyn crate::store::backend::Taking, name: &str, bytes: &[u8]) {
     sink.finish().unwrap();
 }
 
-fn read(backend: &dyn Backend, place: &Place, name: &str) -> Result<Vec<u8>, String> {
+fn read(backend: &dyn Backend, place: &BackupPath, name: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut reader = backend.read(place, name).map_err(|failure| failure.to_string())?;
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;

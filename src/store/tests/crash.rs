@@ -71,14 +71,17 @@ impl Remote for Dying {
     }
 }
 
-fn store_of(inner: &Arc<InMemory>, requests: usize) -> Store {
+fn store_of(inner: &Arc<InMemory>, requests: usize) -> BackupStore {
     let remote = Dying { inner: inner.clone(), left: AtomicUsize::new(requests) };
     let mut objects = Objects::new(Arc::new(remote), ObjectPath::from("p"), "s3://bucket/p".into());
     objects.pieces = &[(10_000, 64 << 10)];
-    Store { backend: Arc::new(objects), settings: Arc::new(Settings::of(Path::new("/"), "s3://bucket/p")) }
+    BackupStore {
+        backend: Arc::new(objects),
+        settings: Arc::new(Settings::of(Path::new("/"), "s3://bucket/p")),
+    }
 }
 
-async fn attempt(store: &Store, noise: &[u8]) -> Result<Manifest> {
+async fn attempt(store: &BackupStore, noise: &[u8]) -> Result<Manifest> {
     let parts = [("files.tar", PartKind::Tar), ("app.dump", PartKind::Pgdump)];
     let mut intake = store.begin(about(&parts)).await?;
     fill(&mut intake, "files.tar", PartKind::Tar, &tar(), Encoding::Zstd).await?;

@@ -39,7 +39,7 @@ fn damaged(damage: &Damage, bytes: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-async fn backup(store: &Store, dump_bytes: usize, recipients: Vec<String>) -> Manifest {
+async fn backup(store: &BackupStore, dump_bytes: usize, recipients: Vec<String>) -> Manifest {
     let parts = [("files.tar", PartKind::Tar), ("app.dump", PartKind::Pgdump), ("empty.sql", PartKind::Sql)];
     let mut intake = store.begin(BackupAbout { recipients, ..about(&parts) }).await.unwrap();
     let mut random = StdRng::seed_from_u64(1);
@@ -67,7 +67,7 @@ async fn damage_many(trials: usize, dump_bytes: usize) {
     let mut random = StdRng::seed_from_u64(20_261_121);
     for trial in 0..trials {
         let manifest = if trial % 2 == 0 { &plain } else { &encrypted };
-        let place = Place::of("web-1", "nightly", manifest.id.as_str()).unwrap();
+        let place = BackupPath::of("web-1", "nightly", manifest.id.as_str()).unwrap();
         let root = folder.path().join("backups").join(place.to_string());
         let objects: BTreeMap<PathBuf, Vec<u8>> = std::fs::read_dir(&root)
             .unwrap()
@@ -95,11 +95,11 @@ async fn damage_many(trials: usize, dump_bytes: usize) {
         std::fs::write(path, bytes).unwrap();
     }
     for manifest in [&plain, &encrypted] {
-        let place = Place::of("web-1", "nightly", manifest.id.as_str()).unwrap();
+        let place = BackupPath::of("web-1", "nightly", manifest.id.as_str()).unwrap();
         let verified = store.verify(&place, &identities, &mut |_| {});
         assert!(verified.is_whole() && verified.locked.is_empty(), "{verified:?}");
     }
-    let place = Place::of("web-1", "nightly", encrypted.id.as_str()).unwrap();
+    let place = BackupPath::of("web-1", "nightly", encrypted.id.as_str()).unwrap();
     let verified = store.verify(&place, &Identities::default(), &mut |_| {});
     assert_eq!((verified.is_whole(), verified.locked.len()), (true, 3));
     let other = Identities::from(age::x25519::Identity::generate());
@@ -112,7 +112,7 @@ async fn a_file_that_does_not_belong_there_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let manifest = backup(&store, 5_000, Vec::new()).await;
-    let place = Place::of("web-1", "nightly", manifest.id.as_str()).unwrap();
+    let place = BackupPath::of("web-1", "nightly", manifest.id.as_str()).unwrap();
     let stray = folder.path().join("backups").join(place.to_string()).join("stray");
     std::fs::write(stray, "").unwrap();
     let failure = store.manifest(&manifest.id).unwrap_err();

@@ -6,7 +6,7 @@ async fn refused(kind: PartKind, encoding: Encoding, sent: &[u8], plain: &[u8]) 
     let folder = tempfile::tempdir().unwrap();
     let settings =
         Settings { max_size: crate::model::size::Size(4 << 20), ..Settings::of(folder.path(), "b") };
-    let store = Store::open(settings).unwrap();
+    let store = BackupStore::open(settings).unwrap();
     let mut intake = store.begin(about(&[("x", kind)])).await.unwrap();
     intake.begin_part("x", kind, encoding).await.unwrap();
     let mut result = Ok(());

@@ -3,7 +3,7 @@
 use super::Wish;
 use crate::model::Result;
 use crate::model::op::Meta;
-use crate::model::tree::{Entry, What};
+use crate::model::tree::{Entry, TreeNode};
 use crate::system::{Probe, Stat};
 use crate::wanted;
 use std::path::Path;
@@ -39,9 +39,9 @@ impl Dress {
     /// Of something new.
     pub fn new_meta(&self, entry: &Entry) -> Meta {
         let mode = match entry.what {
-            What::File(_) => Some(self.file_mode(entry)),
-            What::Dir => return self.new_dir(entry.mode),
-            What::Link(_) => None,
+            TreeNode::File(_) => Some(self.file_mode(entry)),
+            TreeNode::Dir => return self.new_dir(entry.mode),
+            TreeNode::Link(_) => None,
         };
         Meta { mode, owner: self.owner, group: self.group }
     }
@@ -55,9 +55,11 @@ impl Dress {
     /// a group the right to write there.
     pub fn meta_of(&self, entry: &Entry, made: bool) -> Meta {
         match entry.what {
-            What::File(_) => Meta { mode: Some(self.file_mode(entry)), ..self.files.clone() },
-            What::Dir => Meta { mode: self.dirs.mode.or(made.then_some(entry.mode)), ..self.dirs.clone() },
-            What::Link(_) => Meta { mode: None, ..self.files.clone() },
+            TreeNode::File(_) => Meta { mode: Some(self.file_mode(entry)), ..self.files.clone() },
+            TreeNode::Dir => {
+                Meta { mode: self.dirs.mode.or(made.then_some(entry.mode)), ..self.dirs.clone() }
+            }
+            TreeNode::Link(_) => Meta { mode: None, ..self.files.clone() },
         }
     }
 

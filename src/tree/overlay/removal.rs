@@ -4,7 +4,7 @@ use super::{Wish, called, some_of};
 use crate::model::Result;
 use crate::model::op::Op;
 use crate::model::path::HostPath;
-use crate::model::tree::{Inside, Tree, What};
+use crate::model::tree::{Inside, Tree, TreeNode};
 use crate::system::{FileKind, Stat};
 use crate::tree::manifest::{Manifest, Put};
 use crate::tree::there::There;
@@ -41,13 +41,13 @@ impl Removals {
     }
 
     fn add(&mut self, there: &There, path: &Inside, put: &Put, stat: &Stat) -> Result<()> {
-        if put.what == What::Dir && stat.kind == FileKind::Dir {
+        if put.what == TreeNode::Dir && stat.kind == FileKind::Dir {
             let names = there.names(path)?;
             let goes = |path: &Inside| self.unchanged.contains(path) || self.empty.contains(path);
             if names.iter().all(goes) {
                 self.empty.insert(path.clone());
             }
-        } else if put.what != What::Dir && there.is(path, stat, &put.what)? {
+        } else if put.what != TreeNode::Dir && there.is(path, stat, &put.what)? {
             self.unchanged.insert(path.clone());
         } else {
             self.edited.insert(path.clone());

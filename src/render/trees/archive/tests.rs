@@ -59,9 +59,9 @@ fn told(bytes: &[u8], choice: &Choice) -> String {
     };
     let contents = Contents { trees: vec![Arc::new(contents)], ..Contents::default() };
     let line = |entry: &Entry| match &entry.what {
-        What::Dir => format!("{:o} {}/\n", entry.mode, entry.path),
-        What::Link(target) => format!("{} -> {target}\n", entry.path),
-        What::File(asset) => {
+        TreeNode::Dir => format!("{:o} {}/\n", entry.mode, entry.path),
+        TreeNode::Link(target) => format!("{} -> {target}\n", entry.path),
+        TreeNode::File(asset) => {
             let mut text = String::new();
             contents.open(&asset.digest).unwrap().read_to_string(&mut text).unwrap();
             format!("{:o} {} {text}\n", entry.mode, entry.path)
@@ -343,9 +343,9 @@ fn stays_inside(bytes: &[u8]) {
     for entry in tree.entries() {
         let path = folder.join(&entry.path);
         match &entry.what {
-            What::Dir => std::fs::create_dir(&path).unwrap(),
-            What::Link(target) => std::os::unix::fs::symlink(target, &path).unwrap(),
-            What::File(asset) => {
+            TreeNode::Dir => std::fs::create_dir(&path).unwrap(),
+            TreeNode::Link(target) => std::os::unix::fs::symlink(target, &path).unwrap(),
+            TreeNode::File(asset) => {
                 let mut bytes = Vec::new();
                 contents.open(&asset.digest).unwrap().read_to_end(&mut bytes).unwrap();
                 assert_eq!(bytes.len() as u64, asset.size);
