@@ -223,13 +223,18 @@ pub fn temporary_stem(name: &OsStr) -> Vec<u8> {
 }
 
 /// A path with more links than this, one behind another, is a loop; the kernel's own bound.
-const LINK_LIMIT: usize = 40;
+pub const LINK_LIMIT: usize = 40;
 
 /// Where `path` ends when its last part is a link, and what stands there.
-fn followed(host: &dyn Probe, path: &Path) -> Result<(PathBuf, Option<Stat>)> {
+pub fn followed(host: &dyn Probe, path: &Path) -> Result<(PathBuf, Option<Stat>)> {
+    followed_by(&|path| host.stat(path), path)
+}
+
+/// [`followed`], by what `stat` says of each path.
+fn followed_by(stat: &dyn Fn(&Path) -> Result<Option<Stat>>, path: &Path) -> Result<(PathBuf, Option<Stat>)> {
     let mut path = path.to_path_buf();
     for _ in 0..LINK_LIMIT {
-        let stat = host.stat(&path)?;
+        let stat = stat(&path)?;
         match stat.as_ref().and_then(|stat| stat.target.as_ref()) {
             None => return Ok((path, stat)),
             Some(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),

@@ -4,13 +4,10 @@ use crate::model::mode::Mode;
 use crate::model::op::{Command, Content, Meta, Op};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
-use crate::system::{FileKind, Probe, Stat};
+use crate::system::{self, FileKind, Probe, Stat};
 use std::path::Path;
 
 pub mod lines;
-
-/// A path with more links than this, one behind another, is a loop.
-const LINK_LIMIT: usize = 40;
 
 /// The ops that make `path` a regular file with this content. Missing parent directories are made.
 pub fn file(host: &dyn Probe, path: &HostPath, content: Content, meta: &Meta) -> Result<Vec<Op>> {
@@ -61,14 +58,7 @@ pub fn parents(host: &dyn Probe, path: &HostPath) -> Result<Vec<Op>> {
 
 /// Where `path` really ends when its last part is a link.
 pub fn followed(host: &dyn Probe, path: &HostPath) -> Result<HostPath> {
-    let mut path = absolute(path)?;
-    for _ in 0..LINK_LIMIT {
-        match host.stat(&path)?.and_then(|stat| stat.target) {
-            None => return Ok(path),
-            Some(target) => path = path.parent().unwrap_or(Path::new("/")).join(target).into(),
-        }
-    }
-    Err(Failure::new(format!("follow {path}"), "there are too many links, one behind another"))
+    system::followed(host, &absolute(path)?).map(|(path, _)| path.into())
 }
 
 /// Reads a text file; a missing one is `None`, one that is not UTF-8 a failure.

@@ -2,15 +2,12 @@
 //! a folder answers them all, which matters where each look is a round trip.
 
 use crate::model::{Failure, Result};
-use crate::system::{FileKind, Probe, Stat};
+use crate::system::{FileKind, LINK_LIMIT, Probe, Stat};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
-
-/// A path with more links than this, one behind another, is a loop; the kernel's own bound.
-const LINK_LIMIT: usize = 40;
 
 /// The names in a folder; `None` when there is no such folder, or it cannot be listed.
 type Names = Option<Rc<BTreeSet<OsString>>>;

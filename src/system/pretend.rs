@@ -14,9 +14,6 @@ use trees::Moved;
 
 mod trees;
 
-/// A path with more links than this is a loop.
-const LINK_LIMIT: usize = 40;
-
 /// What a new file or directory belongs to: whoever runs. In memory that is nobody in particular.
 const NOBODY: u32 = 0;
 
@@ -154,17 +151,8 @@ impl<'a> Pretend<'a> {
         self.followed_raw(self.canonical(path)?)
     }
 
-    fn followed_raw(&self, mut path: PathBuf) -> Result<PathBuf> {
-        for _ in 0..LINK_LIMIT {
-            match self.stat_raw(&path)?.and_then(|stat| stat.target) {
-                None => return Ok(path),
-                Some(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
-            }
-        }
-        Err(Failure::new(
-            format!("follow {}", path.display()),
-            "there are too many links, one behind another",
-        ))
+    fn followed_raw(&self, path: PathBuf) -> Result<PathBuf> {
+        super::followed_by(&|path| self.stat_raw(path), &path).map(|(path, _)| path)
     }
 
     /// The state of a canonical path.

@@ -1,11 +1,9 @@
 //! Whether the links of an archive stay inside what it unpacks.
 
 use crate::model::tree::{Entry, Inside, TreeNode};
+use crate::system::LINK_LIMIT;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
-
-/// A path with more links than this, one behind another, is a loop; the kernel's own bound.
-const LINK_LIMIT: usize = 40;
 
 /// The links of an archive, by path.
 pub struct Links<'a>(BTreeMap<&'a Path, &'a Path>);
