@@ -4,15 +4,15 @@
 //! changes that must be confirmed. When its channel closes it finishes the step in hand and stops; what it did is in the
 //! host's journal.
 
-use crate::engine::converge::Link;
-use crate::engine::journal::{self, Store};
-use crate::engine::perform::Assets;
-use crate::engine::work::{self, Verdict};
+use crate::engine::link::{Assets, Link};
+use crate::engine::state_dir::{self, StateDir};
+use crate::engine::work;
 use crate::model::backup::Answered;
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
 use crate::model::job::{Job, Resume};
 use crate::model::op::Asset;
+use crate::model::outcome::HostEnd;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
 use crate::system::local::{Local, Stopper};
@@ -37,7 +37,7 @@ const PIECES_WAITING: usize = 8;
 /// What the controller says about backups that may wait to be read. It says one thing of each, and there is one at a time.
 const ANSWERS_WAITING: usize = 8;
 
-/// The folder below which this host lives, for hosts that are a folder (`windlass demo`).
+/// The directory below which this host lives, for hosts that are a directory (`windlass demo`).
 const ROOT: &str = "WINDLASS_ROOT";
 
 /// Works one job and returns. The exit status says only whether a verdict was told: the verdict itself is a frame.
@@ -79,14 +79,14 @@ fn serve() -> Result<()> {
     };
     std::thread::spawn(move || orders.follow());
     let channel = Channel::new(&job, Incoming::new(pieces, wanted), confirmation, kept, stopping);
-    channel.tell(Event::Hello(Hello {
+    channel.send(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
         pid: std::process::id(),
-        boot_id: journal::boot_id(&host),
+        boot_id: state_dir::boot_id(&host),
     }));
-    let Verdict { outcome, failure } = work::work(&job, &host, &Store::at(state_folder()), &channel);
-    channel.tell(Event::Finished { nonce: job.nonce.clone(), outcome, failure });
+    let HostEnd { outcome, failure } = work::work(&job, &host, &StateDir::at(state_dir()), &channel);
+    channel.send(Event::Finished { nonce: job.envelope.nonce.clone(), outcome, failure });
     Ok(())
 }
 
@@ -101,8 +101,8 @@ fn root() -> Option<HostPath> {
     std::env::var_os(ROOT).filter(|root| !root.is_empty()).map(|root| HostPath::from(PathBuf::from(root)))
 }
 
-/// Where the host's memory is: the system's for root and for hosts that are a folder, else the user's own.
-fn state_folder() -> HostPath {
+/// Where the host's state is: the system's for root and for hosts that are a directory, else the user's own.
+fn state_dir() -> HostPath {
     if rustix::process::geteuid().is_root() || root().is_some() {
         return HostPath::from("/var/lib/windlass");
     }
@@ -193,7 +193,7 @@ impl<'a> Channel<'a> {
 }
 
 impl Link for Channel<'_> {
-    fn tell(&self, event: Event) {
+    fn send(&self, event: Event) {
         match wire::frame(&event) {
             Ok(bytes) => self.write(&bytes),
             Err(failure) => eprintln!("windlass-agent: {failure}"),
@@ -227,13 +227,13 @@ impl Link for Channel<'_> {
     }
 
     fn reboot(&self, resume: Resume) -> Result<()> {
-        self.tell(Event::Booting(Box::new(resume)));
+        self.send(Event::Booting(Box::new(resume)));
         Ok(())
     }
 
     fn confirm(&self, ports: &[u16], until: Instant) -> Result<(), String> {
         let within = until.saturating_duration_since(Instant::now());
-        let ask = |request| self.tell(Event::Confirm { request, ports: ports.to_vec(), within });
+        let ask = |request| self.send(Event::Confirm { request, ports: ports.to_vec(), within });
         self.confirmation.of(ask, until)
     }
 }
@@ -242,12 +242,12 @@ impl Assets for Channel<'_> {
     fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
         match self.job.inline(asset) {
             Some(bytes) => Ok(Box::new(Cursor::new(bytes))),
-            None => self.incoming.open(asset, &|event| self.tell(event)),
+            None => self.incoming.open(asset, &|event| self.send(event)),
         }
     }
 
     fn expect(&self, assets: Vec<Asset>) {
         let asked = assets.into_iter().filter(|asset| self.job.inline(asset).is_none()).collect();
-        self.incoming.expect(asked, &|event| self.tell(event));
+        self.incoming.expect(asked, &|event| self.send(event));
     }
 }

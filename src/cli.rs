@@ -23,6 +23,7 @@ mod lint;
 mod man;
 mod options;
 mod prompt;
+mod request;
 pub mod run;
 mod runs;
 mod schedule;

@@ -3,7 +3,6 @@
 
 pub mod backup;
 pub mod batch;
-mod boot;
 pub mod confirm;
 pub mod context;
 pub mod converge;
@@ -12,10 +11,18 @@ pub mod entry;
 pub mod facts;
 pub mod fetch;
 pub mod guard;
+pub mod host_reader;
 pub mod journal;
+pub mod link;
+pub mod owed;
 pub mod perform;
+pub mod progress;
+pub mod save;
+pub mod start;
+pub mod state_dir;
+pub mod summary;
 pub mod sweep;
-pub mod told;
+pub mod target;
 pub mod undo;
 pub mod wait;
 pub mod work;

@@ -19,7 +19,7 @@ pub use lint::lint;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
-use crate::model::job::{InlineAsset, Job, JobStep, Mode, RunId};
+use crate::model::job::{HostWork, InlineAsset, JobStep, Mode};
 use crate::model::{Value, Values};
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
@@ -82,26 +82,20 @@ pub struct Selection {
     pub start_at_step: Option<String>,
 }
 
-/// What is the same in every host's job.
+/// What is the same in every host's work.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Names the run.
-    pub run: RunId,
-    /// Grows with each run.
-    pub epoch: u64,
-    /// Who runs it.
-    pub who: String,
     /// Apply or check.
     pub mode: Mode,
     /// Whether diffs are wanted.
     pub diff: bool,
 }
 
-/// A host's job. Its `nonce` and `settle` are the caller's to fill in.
+/// A host's work, which an envelope makes a job.
 #[derive(Clone, Debug, Default)]
 pub struct Rendered {
-    /// The job.
-    pub job: Job,
+    /// What the host is to do.
+    pub work: HostWork,
     /// Where the bytes are that do not travel in it.
     pub contents: Contents,
 }
@@ -169,7 +163,7 @@ impl<'a> Renderer<'a> {
         if problems.errors() > 0 {
             return Err(problems.redact(&scope.secrets()));
         }
-        let mut rendered = Rendered { job: self.blank_job(host), contents: Contents::default() };
+        let mut rendered = Rendered { work: self.blank_work(), contents: Contents::default() };
         let mut index = 0;
         let mut started = false;
         let lists =
@@ -185,24 +179,20 @@ impl<'a> Renderer<'a> {
             started = true;
             jobs
         });
-        rendered.job = Job { steps, handlers, rescue, always, ..rendered.job };
-        rendered.job.vars = scope.waited_for();
-        rendered.job.secrets = scope.secrets();
+        rendered.work = HostWork { steps, handlers, rescue, always, ..rendered.work };
+        rendered.work.vars = scope.waited_for();
+        rendered.work.secrets = scope.secrets();
         self.add_assets(&mut rendered);
-        problems.redact(&rendered.job.secrets).unless_errors(rendered)
+        problems.redact(&rendered.work.secrets).unless_errors(rendered)
     }
 
-    fn blank_job(&self, host: &Host) -> Job {
-        Job {
-            run: self.options.run.clone(),
-            host: host.name.to_string(),
-            epoch: self.options.epoch,
-            who: self.options.who.clone(),
+    fn blank_work(&self) -> HostWork {
+        HostWork {
             playbook: self.playbook.name.clone(),
             mode: self.options.mode,
             diff: self.options.diff,
             on_failure: self.playbook.on_failure,
-            ..Job::default()
+            ..HostWork::default()
         }
     }
 
@@ -213,14 +203,14 @@ impl<'a> Renderer<'a> {
         self.selection.skip(step, started).or(once)
     }
 
-    /// Moves the small assets into the job.
+    /// Moves the small assets into the work.
     fn add_assets(&self, rendered: &mut Rendered) {
         let mut total = 0;
         for (digest, path) in std::mem::take(&mut rendered.contents.files) {
             match self.files.small(&path).filter(|bytes| total + bytes.1.len() <= INLINE_TOTAL) {
                 Some((asset, bytes)) => {
                     total += bytes.len();
-                    rendered.job.assets.push(InlineAsset { asset, bytes });
+                    rendered.work.assets.push(InlineAsset { asset, bytes });
                 }
                 None => drop(rendered.contents.files.insert(digest, path)),
             }

@@ -1,19 +1,17 @@
-//! Runs work on many hosts at once: how many, in which batches, when to stop, what to take back.
+//! Runs work on many hosts at once: how many, in which batches, when to stop, what to undo.
 
 use crate::keys::Share;
-use crate::model::job::{Job, OnFailure, RunId};
-use crate::model::outcome::HostOutcome;
+use crate::model::Failure;
+use crate::model::job::{Envelope, Job, OnFailure};
+use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
-use crate::model::{Failure, Result};
 use crate::render::contents::Contents;
+use crate::ssh::Target;
 use crate::ssh::ship::Become;
-use crate::ssh::{Shared, Target};
-use backups::Stores;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tools::Tools;
 
 pub mod assets;
 pub mod backups;
@@ -21,10 +19,11 @@ mod boot;
 mod confirm;
 mod host;
 mod job;
+mod output;
 mod plain;
 pub mod session;
 mod shell;
-mod tools;
+pub mod tools;
 
 /// Hosts that are worked at once unless somebody says otherwise.
 pub const FORKS: usize = 64;
@@ -56,24 +55,18 @@ pub enum Task {
     Command(String),
 }
 
-/// How the work is spread.
+/// How the work is spread over hosts.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How many hosts at once.
     pub forks: usize,
-    /// How many hosts each batch has, the last number again and again; the next begins when every host of the one
+    /// How many hosts each batch has, the last number again and again; the next starts when every host of the one
     /// before is fine. One batch when empty.
     pub serial: Vec<Share>,
-    /// No further host is begun once more than so many have failed.
+    /// No further host is started once more than so many have failed.
     pub max_failures: Option<Share>,
-    /// For the whole of one host's work.
-    pub timeout: Option<Duration>,
     /// What becomes of the hosts that are fine when another failed.
     pub on_failure: OnFailure,
-    /// Where files that are fetched from hosts go.
-    pub fetched: PathBuf,
-    /// Where backups go.
-    pub stores: Arc<Stores>,
 }
 
 /// How urgently the person at the keyboard wants an end.
@@ -88,38 +81,31 @@ pub enum Interrupt {
     Kill,
 }
 
-/// Where what happens is told.
+/// Where hosts' events go.
 #[derive(Clone)]
-pub struct Teller {
-    events: mpsc::Sender<RunEvent>,
+pub struct EventSender {
+    queue: mpsc::Sender<RunEvent>,
 }
 
-impl Teller {
-    /// Tells into this queue.
-    pub fn new(events: mpsc::Sender<RunEvent>) -> Self {
-        Teller { events }
+impl EventSender {
+    /// Sends into this queue.
+    pub fn new(queue: mpsc::Sender<RunEvent>) -> Self {
+        EventSender { queue }
     }
 
-    /// Tells something about a host. When nobody listens any more the run is over anyway.
-    pub async fn tell(&self, host: &str, event: HostEvent) {
-        let _nobody_listens = self.events.send(RunEvent::of_host(host, event)).await;
+    /// Sends an event of a host. When the receiver is gone the run is over anyway.
+    pub async fn send(&self, host: &str, event: HostEvent) {
+        let _run_is_over = self.queue.send(RunEvent::of_host(host, event)).await;
     }
 
     async fn note(&self, text: String) {
-        let _nobody_listens = self.events.send(RunEvent::now(RunEventKind::Note(text))).await;
+        let _run_is_over = self.queue.send(RunEvent::now(RunEventKind::Note(text))).await;
     }
 }
 
 /// Runs all the work and returns how each host ended. Every host gets exactly one `Ended`.
-pub async fn run(
-    work: Vec<Work>,
-    options: &Options,
-    shared: Arc<Shared>,
-    teller: Teller,
-    interrupt: watch::Receiver<Interrupt>,
-) -> HashMap<String, HostOutcome> {
-    let fleet =
-        Fleet { options, shared, teller, interrupt, slots: Arc::new(Semaphore::new(options.forks.max(1))) };
+pub async fn run(work: Vec<Work>, options: &Options, tools: Tools) -> HashMap<String, HostOutcome> {
+    let fleet = Fleet { options, tools, slots: Arc::new(Semaphore::new(options.forks.max(1))) };
     let total = work.len();
     let undo: Vec<Work> = work.iter().filter_map(|work| undo_of(work, options)).collect();
     let mut outcomes = HashMap::new();
@@ -134,9 +120,7 @@ pub async fn run(
 /// The hosts of a run at work.
 struct Fleet<'a> {
     options: &'a Options,
-    shared: Arc<Shared>,
-    teller: Teller,
-    interrupt: watch::Receiver<Interrupt>,
+    tools: Tools,
     slots: Arc<Semaphore>,
 }
 
@@ -149,25 +133,13 @@ impl Fleet<'_> {
     ) -> Vec<(String, HostOutcome)> {
         let mut hosts = tokio::task::JoinSet::new();
         let mut ended: Vec<(String, HostOutcome)> = Vec::new();
-        let (tell_failures, failures) = watch::channel(0usize);
+        let (count_failures, failures) = watch::channel(0usize);
         let allowed = self.options.max_failures.map(|limit| limit.of(total));
+        let gate = Gate { slots: self.slots.clone(), stop, failures, allowed };
         let mut names = HashMap::new();
         for work in batch {
             let name = work.host.clone();
-            let task = one_host(OneHost {
-                work,
-                timeout: self.options.timeout,
-                fetched: self.options.fetched.clone(),
-                stores: self.options.stores.clone(),
-                shared: self.shared.clone(),
-                teller: self.teller.clone(),
-                interrupt: self.interrupt.clone(),
-                slots: self.slots.clone(),
-                stop: stop.clone(),
-                failures: failures.clone(),
-                allowed,
-            });
-            names.insert(hosts.spawn(task).id(), name);
+            names.insert(hosts.spawn(one_host(work, gate.clone(), self.tools.clone())).id(), name);
         }
         while let Some(done) = hosts.join_next_with_id().await {
             let (host, outcome) = match done {
@@ -175,7 +147,7 @@ impl Fleet<'_> {
                 Err(panic) => self.crashed(names[&panic.id()].clone(), &panic).await,
             };
             if is_failure(outcome) {
-                tell_failures.send_modify(|count| *count += 1);
+                count_failures.send_modify(|count| *count += 1);
             }
             ended.push((host, outcome));
         }
@@ -185,10 +157,8 @@ impl Fleet<'_> {
     /// A fault of windlass itself while it worked a host: something may have been started there.
     async fn crashed(&self, host: String, panic: &tokio::task::JoinError) -> (String, HostOutcome) {
         let failure = Failure::new(format!("work {host}"), format!("windlass itself failed: {panic}"))
-            .hint("this is a bug; the host's journal tells what was done there");
-        let outcome = HostOutcome::Unknown;
-        self.teller.tell(&host, HostEvent::Ended { outcome, failure: Some(failure) }).await;
-        (host, outcome)
+            .hint("this is a bug; the host's journal says what was done there");
+        self.tools.ended(host, HostEnd::because(HostOutcome::Unknown, failure)).await
     }
 
     fn reason_to_stop(&self, outcomes: &HashMap<String, HostOutcome>, total: usize) -> Option<String> {
@@ -199,59 +169,51 @@ impl Fleet<'_> {
 
     /// With `on_failure = "undo"` a failure anywhere takes back the hosts that had changed.
     async fn take_back(&self, undo: Vec<Work>, outcomes: &mut HashMap<String, HostOutcome>) {
-        let somebody_failed = outcomes.values().any(|outcome| is_failure(*outcome));
-        if self.options.on_failure != OnFailure::Undo || !somebody_failed {
+        let any_failed = outcomes.values().any(|outcome| is_failure(*outcome));
+        if self.options.on_failure != OnFailure::Undo || !any_failed {
             return;
         }
         let changed = |work: &Work| outcomes.get(&work.host) == Some(&HostOutcome::Changed);
         let undo: Vec<Work> = undo.into_iter().filter(changed).collect();
         if !undo.is_empty() {
-            self.teller
-                .note(format!("a host failed, so {} hosts that had changed are taken back", undo.len()))
-                .await;
+            let note = format!("a host failed, so {} hosts that had changed are taken back", undo.len());
+            self.tools.events.note(note).await;
             outcomes.extend(self.work_batch(undo, None, usize::MAX).await);
         }
     }
 }
 
-struct OneHost {
-    work: Work,
-    timeout: Option<Duration>,
-    fetched: PathBuf,
-    stores: Arc<Stores>,
-    shared: Arc<Shared>,
-    teller: Teller,
-    interrupt: watch::Receiver<Interrupt>,
+/// What decides whether a host's work starts.
+#[derive(Clone)]
+struct Gate {
     slots: Arc<Semaphore>,
+    /// Why no host of this batch starts.
     stop: Option<String>,
+    /// How many hosts of the batch have failed.
     failures: watch::Receiver<usize>,
+    /// How many may fail before no further host starts.
     allowed: Option<usize>,
 }
 
-async fn one_host(one: OneHost) -> (String, HostOutcome) {
-    let host = one.work.host.clone();
+impl Gate {
+    /// Why a host is not started.
+    fn refusal(self) -> Option<String> {
+        let failed = *self.failures.borrow();
+        let too_many = || self.allowed.filter(|allowed| failed > *allowed);
+        self.stop.clone().or_else(|| too_many().map(|_| format!("not begun: {failed} hosts failed")))
+    }
+}
+
+async fn one_host(work: Work, gate: Gate, tools: Tools) -> (String, HostOutcome) {
+    let host = work.host.clone();
     // The semaphore is never closed, so there is always a slot in the end.
-    let _slot = one.slots.acquire_owned().await.ok();
-    let failed = *one.failures.borrow();
-    let too_many =
-        one.allowed.filter(|allowed| failed > *allowed).map(|_| format!("not begun: {failed} hosts failed"));
-    let (outcome, failure) = match one.stop.or(too_many) {
-        Some(why) => (HostOutcome::Cancelled, Some(Failure::new(format!("begin {host}"), why))),
-        None if *one.interrupt.borrow() != Interrupt::None => (HostOutcome::Cancelled, None),
-        None => {
-            let tools = tools::Tools {
-                shared: one.shared,
-                teller: one.teller.clone(),
-                interrupt: one.interrupt,
-                fetched: one.fetched,
-                stores: one.stores,
-                timeout: one.timeout,
-            };
-            host::work(one.work, tools).await
-        }
+    let _slot = gate.slots.clone().acquire_owned().await.ok();
+    let end = match gate.refusal() {
+        Some(why) => HostEnd::because(HostOutcome::Cancelled, Failure::new(format!("begin {host}"), why)),
+        None if *tools.interrupt.borrow() != Interrupt::None => HostEnd::of(HostOutcome::Cancelled),
+        None => host::work(work, &tools).await,
     };
-    one.teller.tell(&host, HostEvent::Ended { outcome, failure }).await;
-    (host, outcome)
+    tools.ended(host, end).await
 }
 
 /// The work in the order of the inventory, cut as `serial` says.
@@ -271,30 +233,14 @@ fn is_failure(outcome: HostOutcome) -> bool {
     !matches!(outcome, HostOutcome::Ok | HostOutcome::Changed | HostOutcome::Cancelled)
 }
 
+/// The work that undoes this one.
 fn undo_of(work: &Work, options: &Options) -> Option<Work> {
     let Task::Job(job, _) = &work.task else { return None };
-    let undo = taking_back(job, job.run.clone());
-    (options.on_failure == OnFailure::Undo)
-        .then(|| Work { task: Task::Job(Box::new(undo), Contents::default()), ..work.clone() })
-}
-
-/// A job like `job` that does nothing but take `run` back.
-pub fn taking_back(job: &Job, run: RunId) -> Job {
-    Job {
-        undo: Some(run),
-        steps: Vec::new(),
-        handlers: Vec::new(),
-        rescue: Vec::new(),
-        always: Vec::new(),
-        assets: Vec::new(),
-        trees: Default::default(),
-        settle: Vec::new(),
-        ..job.clone()
+    if options.on_failure != OnFailure::Undo {
+        return None;
     }
+    let envelope = Envelope { settle: Vec::new(), ..job.envelope.clone() };
+    let run = envelope.run.clone();
+    let undo = envelope.undo(run, &job.work.playbook, job.work.mode, job.work.diff);
+    Some(Work { task: Task::Job(Box::new(undo), Contents::default()), ..work.clone() })
 }
-
-/// What came of one host.
-type Ended = (HostOutcome, Option<Failure>);
-
-/// For parts of a host's work that may fail.
-type Tried<T> = Result<T>;

@@ -1,6 +1,7 @@
 //! What unit tests of steps share: a pretended host, and a step applied to it.
 
-use crate::engine::perform::{self, Assets};
+use crate::engine::link::Assets;
+use crate::engine::perform;
 use crate::model::digest::Digest;
 use crate::model::job::RunId;
 use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Op, Prediction, Run};

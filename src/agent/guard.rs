@@ -1,7 +1,7 @@
 //! The agent as what watches over armed changes: `--guard STATE RUN CHANGE MILLISECONDS`.
 
 use crate::engine::guard::{self, Watch};
-use crate::engine::journal::Store;
+use crate::engine::state_dir::StateDir;
 use crate::model::job::RunId;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
@@ -17,11 +17,11 @@ pub fn watch(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let mut next = |what: &str| {
         arguments.next().ok_or_else(|| Failure::new("read what to watch over", format!("{what} is missing")))
     };
-    let store = Store::at(HostPath::from(next("the state folder")?));
+    let state = StateDir::at(HostPath::from(next("the state directory")?));
     let run = RunId::try_from(next("the run")?).doing("read what to watch over")?;
     let change = next("the change")?.parse().doing("read what to watch over")?;
     let time = Duration::from_millis(next("the time")?.parse().doing("read what to watch over")?);
-    guard::watch(&Local::new(), &store, &Watch { run, change }, time, &end)
+    guard::watch(&Local::new(), &state, &Watch { run, change }, time, &end)
 }
 
 /// The program that [`watch`]es: this one, where it lies on the host.

@@ -1,7 +1,8 @@
 //! `windlass runs retry` and `windlass runs undo`: an earlier run, once more or backwards.
 
 use super::options::{Hosts, Options, Reach};
-use super::start::{self, Batches, Chosen, What};
+use super::request::Request;
+use super::start::{self, Chosen};
 use super::{Done, Global, Stop, answer};
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
@@ -29,14 +30,14 @@ pub fn retry(record: &RunRecord, options: &Options, global: &Global) -> Done {
     let vars = vars_of(record, options)?;
     let options = Options { vars, check: options.check || intent.check, ..options.clone() };
     let of = intent.run.clone();
-    let what = match intent.kind {
-        RunKind::Command => What::Command(intent.name.clone()),
+    let request = match intent.kind {
+        RunKind::Command => Request::command(intent.name.clone()),
         kind => {
-            let playbook = Box::new(playbook_of(record, &chosen.project)?);
-            What::Playbook { kind, of: Some(of), playbook, selection: Selection::default() }
+            let playbook = playbook_of(record, &chosen.project)?;
+            Request::playbook(kind, playbook, Selection::default()).retrying(of)
         }
     };
-    start::run(what, &chosen, &options, Batches::default(), global)
+    start::run(request, &chosen, &options, global)
 }
 
 /// Takes it back on the hosts where it may have changed something.
@@ -57,8 +58,8 @@ pub fn undo(record: &RunRecord, pattern: Option<&str>, reach: Reach, global: &Gl
     }
     let chosen = choose(&hosts, global)?;
     let becomes = playbook_of(record, &chosen.project)?.becomes;
-    let what = What::Undo { of: intent.run.clone(), name: intent.name.clone(), becomes };
-    start::run(what, &chosen, &Options { reach, ..Options::default() }, Batches::default(), global)
+    let request = Request::undo(intent.run.clone(), intent.name.clone(), becomes);
+    start::run(request, &chosen, &Options { reach, ..Options::default() }, global)
 }
 
 fn may_have_changed(host: &HostRecord) -> bool {

@@ -1,7 +1,8 @@
 //! `windlass run`: what can be asked for; `start` prepares it and [`crate::run`] does it.
 
 use super::options::{Hosts, Options, Reach};
-use super::start::{self, Batches, Chosen, What as Wanted};
+use super::request::Request;
+use super::start::{self, Chosen};
 use super::{Done, Global, Stop, answer};
 use crate::keys::Share;
 use crate::model::op::Command;
@@ -19,12 +20,12 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     /// What to run.
     #[command(subcommand)]
-    pub what: What,
+    pub what: RunCommand,
 }
 
 /// What to run.
 #[derive(Clone, Debug, Subcommand)]
-pub enum What {
+pub enum RunCommand {
     /// Run a playbook
     Playbook {
         /// Its name below playbooks/, or a path
@@ -103,7 +104,7 @@ pub enum What {
 pub fn run(args: Args, global: &Global) -> Done {
     let project = global.open_project()?;
     match args.what {
-        What::Playbook {
+        RunCommand::Playbook {
             playbook,
             hosts,
             options,
@@ -114,7 +115,7 @@ pub fn run(args: Args, global: &Global) -> Done {
             serial,
             max_failures,
         } => {
-            let playbook = Box::new(Playbook::find(&project, &playbook)?);
+            let playbook = Playbook::find(&project, &playbook)?;
             let pattern = hosts.pattern.clone().or_else(|| playbook.hosts.clone());
             let chosen = start::choose(project, &hosts, pattern)?;
             if hosts.list_hosts {
@@ -125,23 +126,25 @@ pub fn run(args: Args, global: &Global) -> Done {
                 return print_steps(&playbook, &selection);
             }
             let serial = share("--serial", serial)?;
-            let batches = Batches { serial, max_failures: share("--max-failures", max_failures)? };
-            let wanted = Wanted::Playbook { kind: RunKind::Playbook, of: None, playbook, selection };
-            start::run(wanted, &chosen, &options, batches, global)
+            let max_failures = share("--max-failures", max_failures)?;
+            let request = Request::playbook(RunKind::Playbook, playbook, selection);
+            start::run(request.in_batches(serial, max_failures), &chosen, &options, global)
         }
-        What::Command { hosts, reach, command } => {
+        RunCommand::Command { hosts, reach, command } => {
             let options = Options { reach, ..Options::default() };
-            on_hosts(project, &hosts, &options, global, |_| Ok(Wanted::Command(line_of(command))))
+            on_hosts(project, &hosts, &options, global, |_| Ok(Request::command(line_of(command))))
         }
-        What::Script { script, hosts, options, arguments } => {
+        RunCommand::Script { script, hosts, options, arguments } => {
             on_hosts(project, &hosts, &options, global, |chosen| {
                 let text = script_step(&script, &arguments)?;
                 one_step(RunKind::Script, &script.display().to_string(), text, chosen)
             })
         }
-        What::Step { kind, keys, hosts, options } => on_hosts(project, &hosts, &options, global, |chosen| {
-            one_step(RunKind::Step, &kind, ad_hoc_step(&kind, &keys), chosen)
-        }),
+        RunCommand::Step { kind, keys, hosts, options } => {
+            on_hosts(project, &hosts, &options, global, |chosen| {
+                one_step(RunKind::Step, &kind, ad_hoc_step(&kind, &keys), chosen)
+            })
+        }
     }
 }
 
@@ -151,13 +154,13 @@ fn on_hosts(
     hosts: &Hosts,
     options: &Options,
     global: &Global,
-    wanted: impl FnOnce(&Chosen) -> Result<Wanted, Stop>,
+    request: impl FnOnce(&Chosen) -> Result<Request, Stop>,
 ) -> Done {
     let chosen = start::choose(project, hosts, hosts.pattern.clone())?;
     if hosts.list_hosts {
         return start::list_hosts(&chosen, global);
     }
-    start::run(wanted(&chosen)?, &chosen, options, Batches::default(), global)
+    start::run(request(&chosen)?, &chosen, options, global)
 }
 
 /// One word is shell text as it is, as with ssh; several are words, kept apart by quotes.
@@ -185,10 +188,10 @@ fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
 }
 
 /// A playbook of one step, made from its text.
-fn one_step(kind: RunKind, name: &str, text: String, chosen: &Chosen) -> Result<Wanted, Stop> {
+fn one_step(kind: RunKind, name: &str, text: String, chosen: &Chosen) -> Result<Request, Stop> {
     let mut playbook = Playbook::read(&chosen.project, &Source::new("command line", text))?;
     playbook.name = name.to_string();
-    Ok(Wanted::Playbook { kind, of: None, playbook: Box::new(playbook), selection: Selection::default() })
+    Ok(Request::playbook(kind, playbook, Selection::default()))
 }
 
 fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
@@ -238,7 +241,7 @@ mod tests {
         args: Args,
     }
 
-    fn parsed(line: &str) -> Result<What, String> {
+    fn parsed(line: &str) -> Result<RunCommand, String> {
         let words = ["run"].into_iter().chain(line.split_whitespace());
         Alone::try_parse_from(words).map(|alone| alone.args.what).map_err(|error| error.to_string())
     }
@@ -251,7 +254,7 @@ mod tests {
     #[test]
     fn short_forms_are_the_ones_people_know() {
         let line = "playbook fix-dns --hosts prod -l web* -t dns,web -CD -f 8 -e a=1 -e @x.toml -u deploy -bK -i lab";
-        let What::Playbook { hosts, options, tags, .. } = parsed(line).unwrap() else {
+        let RunCommand::Playbook { hosts, options, tags, .. } = parsed(line).unwrap() else {
             panic!("no playbook")
         };
         assert_eq!(
@@ -269,7 +272,8 @@ mod tests {
 
     #[test]
     fn everything_after_two_dashes_is_the_command() {
-        let What::Command { command, .. } = parsed("command --hosts all -- ls -l --color").unwrap() else {
+        let RunCommand::Command { command, .. } = parsed("command --hosts all -- ls -l --color").unwrap()
+        else {
             panic!("no command")
         };
         assert_eq!(command, ["ls", "-l", "--color"]);
@@ -277,7 +281,8 @@ mod tests {
 
     #[test]
     fn keys_of_a_step_have_values() {
-        let What::Step { keys, .. } = parsed("step file path=/etc/motd content=a=b --hosts all").unwrap()
+        let RunCommand::Step { keys, .. } =
+            parsed("step file path=/etc/motd content=a=b --hosts all").unwrap()
         else {
             panic!("no step")
         };

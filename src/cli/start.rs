@@ -1,15 +1,14 @@
 //! From what was typed to a run: project, inventory, hosts, jobs, and the record that comes first.
 
 use super::options::{Hosts, Options};
+use super::request::{Assignment, Request, Spread};
 use super::{Done, Global, Stop, answer, prompt, store};
 use crate::diagnostic::Diagnostics;
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
-use crate::keys::Share;
-use crate::model::job::{Job, Mode, OnFailure, RunId};
-use crate::model::run::{RunIntent, RunKind, Source, now};
+use crate::model::job::{Envelope, Job, Mode, RunId};
+use crate::model::run::{RunIntent, Source, now};
 use crate::model::{Failure, Value, Values};
-use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::record;
 use crate::render::contents::Contents;
@@ -17,6 +16,7 @@ use crate::render::{self, Rendered, Renderer};
 use crate::report;
 use crate::run::backups::Stores;
 use crate::run::session::{self, Session};
+use crate::run::tools::Destinations;
 use crate::run::{self, FORKS, Task, Work, assets};
 use crate::setting::Setting;
 use crate::ssh::ship::{Become, Method};
@@ -28,22 +28,6 @@ use std::sync::Arc;
 /// Where files of hosts are kept, below the project.
 const FETCHED: &str = "fetched";
 
-/// What is to be run.
-pub enum What {
-    /// A playbook, or a step or script that was made one.
-    Playbook {
-        kind: RunKind,
-        /// The run that is tried again.
-        of: Option<RunId>,
-        playbook: Box<Playbook>,
-        selection: render::Selection,
-    },
-    /// One line of shell text.
-    Command(String),
-    /// An earlier run of this name is taken back. `becomes`: what its playbook says of becoming another user.
-    Undo { of: RunId, name: String, becomes: Option<bool> },
-}
-
 /// A project with the hosts that were chosen in it.
 pub struct Chosen {
     /// Where everything is.
@@ -54,15 +38,6 @@ pub struct Chosen {
     pub names: Vec<String>,
     /// What was typed.
     pub pattern: String,
-}
-
-/// How batches are cut, when the command line says it.
-#[derive(Default)]
-pub struct Batches {
-    /// How many hosts a batch has.
-    pub serial: Option<Share>,
-    /// How many failures end the run.
-    pub max_failures: Option<Share>,
 }
 
 /// Reads the project and its inventory, and chooses hosts.
@@ -92,32 +67,28 @@ pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
     }
 }
 
-/// Runs `what` on the chosen hosts.
-pub fn run(what: What, chosen: &Chosen, options: &Options, batches: Batches, global: &Global) -> Done {
-    let timeout = options.reach.timeout.as_deref().map(time).transpose()?.or(chosen.project.config.timeout);
+/// Runs what is requested on the chosen hosts.
+pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global) -> Done {
+    let config = &chosen.project.config;
+    let timeout = options.reach.timeout.as_deref().map(time).transpose()?.or(config.timeout);
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
-    let prepared = prepare(&what, chosen, options, &command_line, &run)?;
-    let mut run_options = run::Options {
-        forks: options.reach.forks.or(chosen.project.config.forks).map_or(FORKS, |forks| forks as usize),
-        serial: batches.serial.into_iter().collect(),
-        max_failures: batches.max_failures,
-        timeout,
-        on_failure: OnFailure::Stop,
-        fetched: chosen.project.root.join(FETCHED),
-        stores: Arc::new(stores(&prepared.work, chosen)?),
-    };
-    if let What::Playbook { playbook, .. } = &what {
-        if run_options.serial.is_empty() {
-            run_options.serial.clone_from(&playbook.serial);
-        }
-        run_options.max_failures = run_options.max_failures.or(playbook.max_failures);
-        run_options.on_failure = playbook.on_failure;
-    }
+    let prepared = prepare(&request, chosen, options, &command_line, &run)?;
+    let Spread { serial, max_failures, on_failure } = request.spread.clone();
     let session = Session {
-        intent: intent(&what, chosen, options, run, &prepared),
+        intent: intent(request, chosen, options, run, &prepared),
+        options: run::Options {
+            forks: options.reach.forks.or(config.forks).map_or(FORKS, |forks| forks as usize),
+            serial,
+            max_failures,
+            on_failure,
+        },
+        destinations: Destinations {
+            fetched: chosen.project.root.join(FETCHED),
+            stores: Arc::new(stores(&prepared.work, chosen)?),
+        },
+        timeout,
         work: prepared.work,
-        options: run_options,
         secrets: prepared.secrets,
         report: report::Options {
             format: global.format(),
@@ -134,7 +105,7 @@ fn stores(work: &[Work], chosen: &Chosen) -> Result<Stores, Stop> {
     let mut stores = Stores::default();
     for work in work {
         if let Task::Job(job, _) = &work.task {
-            stores.add(job, &|name| chosen.project.store(name)).map_err(Stop::misused)?;
+            stores.add(&job.work, &|name| chosen.project.store(name)).map_err(Stop::misused)?;
         }
     }
     Ok(stores)
@@ -155,7 +126,7 @@ struct Prepared {
 }
 
 fn prepare(
-    what: &What,
+    request: &Request,
     chosen: &Chosen,
     options: &Options,
     command_line: &[Setting],
@@ -163,7 +134,7 @@ fn prepare(
 ) -> Result<Prepared, Stop> {
     let config = Config::load(&Paths::standard()).map_err(Stop::misused)?;
     let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
-    let tasks = tasks(what, chosen, &hosts, options, command_line, run)?;
+    let tasks = tasks(request, chosen, &hosts, options, command_line, run)?;
     let password = match options.reach.ask_become_pass {
         true => Some(prompt::secret("password to become root").ok_or_else(no_terminal)?),
         false => None,
@@ -173,9 +144,9 @@ fn prepare(
     let mut all = Vec::new();
     for (host, task) in hosts.into_iter().zip(tasks) {
         if let Task::Job(job, _) = &task {
-            secrets.extend(job.secrets.iter().cloned());
+            secrets.extend(job.work.secrets.iter().cloned());
         }
-        all.extend(problems.keep(work(host, what, options, &config, task, password.clone())));
+        all.extend(problems.keep(work(host, request, options, &config, task, password.clone())));
     }
     secrets.sort();
     secrets.dedup();
@@ -185,20 +156,26 @@ fn prepare(
 
 /// What is to be done on each host, in their order.
 fn tasks(
-    what: &What,
+    request: &Request,
     chosen: &Chosen,
     hosts: &[&Host],
     options: &Options,
     command_line: &[Setting],
     run: &RunId,
 ) -> Result<Vec<Task>, Stop> {
-    let (playbook, selection) = match what {
-        What::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
-        What::Playbook { playbook, selection, .. } => (playbook, selection),
-        What::Undo { of, name, .. } => return Ok(undo_tasks(of, name, chosen, hosts, run)),
-    };
     let mode = if options.check { Mode::Check } else { Mode::Apply };
-    let options = render::Options { run: run.clone(), epoch: 0, who: who(), mode, diff: options.diff };
+    let job = |job: Job, contents| Task::Job(Box::new(job), contents);
+    let (playbook, selection) = match &request.assignment {
+        Assignment::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
+        Assignment::Undo(of) => {
+            let undo = |host: &&Host| {
+                envelope(host, chosen, run).undo(of.clone(), &request.name, mode, options.diff)
+            };
+            return Ok(hosts.iter().map(|host| job(undo(host), Contents::default())).collect());
+        }
+        Assignment::Playbook(playbook, selection) => (playbook, selection),
+    };
+    let render_options = render::Options { mode, diff: options.diff };
     let renderer = Renderer::new(render::Request {
         project: &chosen.project,
         inventory: &chosen.inventory,
@@ -206,30 +183,25 @@ fn tasks(
         hosts,
         command_line,
         selection,
-        options: &options,
+        options: &render_options,
     })?;
-    let task = |Rendered { mut job, contents }| {
-        job.nonce = nonce();
-        job.controller = controller(chosen);
-        assets::name_what_is_there(&mut job, &chosen.project.root.join(FETCHED));
-        Task::Job(Box::new(job), contents)
+    let task = |(host, Rendered { mut work, contents }): (&&Host, Rendered)| {
+        assets::name_what_is_there(&mut work, &chosen.project.root.join(FETCHED).join(host.name.as_str()));
+        job(envelope(host, chosen, run).job(work), contents)
     };
-    Ok(renderer.jobs()?.into_iter().map(task).collect())
+    Ok(hosts.iter().zip(renderer.jobs()?).map(task).collect())
 }
 
-fn undo_tasks(of: &RunId, name: &str, chosen: &Chosen, hosts: &[&Host], run: &RunId) -> Vec<Task> {
-    let job = |host: &&Host| Job {
+/// Makes a host's work this run's job. Its epoch, and the runs to settle, are known once the intent is on record.
+fn envelope(host: &Host, chosen: &Chosen, run: &RunId) -> Envelope {
+    Envelope {
         run: run.clone(),
         host: host.name.to_string(),
         nonce: nonce(),
         controller: controller(chosen),
         who: who(),
-        playbook: name.to_string(),
-        mode: Mode::Apply,
-        undo: Some(of.clone()),
-        ..Job::default()
-    };
-    hosts.iter().map(|host| Task::Job(Box::new(job(host)), Contents::default())).collect()
+        ..Envelope::default()
+    }
 }
 
 /// What hosts know this project by.
@@ -244,7 +216,7 @@ fn nonce() -> String {
 
 fn work(
     host: &Host,
-    what: &What,
+    request: &Request,
     options: &Options,
     config: &Config,
     task: Task,
@@ -255,12 +227,7 @@ fn work(
         settings.user = Some(user.as_str().into());
     }
     let target = Target::resolve(host.name.as_str(), Some(&host.address), &settings, config)?;
-    let by_playbook = match what {
-        What::Playbook { playbook, .. } => playbook.becomes,
-        What::Undo { becomes, .. } => *becomes,
-        What::Command(_) => None,
-    };
-    let becomes = options.reach.becomes || by_playbook.or(settings.becomes).unwrap_or(false);
+    let becomes = options.reach.becomes || request.becomes.or(settings.becomes).unwrap_or(false);
     let becoming = if becomes { Some(becoming(host, password.is_some())?) } else { None };
     Ok(Work { host: host.name.to_string(), target, becoming, password, task })
 }
@@ -282,28 +249,24 @@ fn becoming(host: &Host, password: bool) -> Result<Become, Failure> {
     Ok(Become { method, user, password })
 }
 
-fn intent(what: &What, chosen: &Chosen, options: &Options, run: RunId, prepared: &Prepared) -> RunIntent {
-    let (kind, of, name, playbook) = match what {
-        What::Command(line) => (RunKind::Command, None, line.clone(), Vec::new()),
-        What::Undo { of, name, .. } => (RunKind::Undo, Some(of.clone()), name.clone(), Vec::new()),
-        What::Playbook { kind, of, playbook, .. } => {
-            let sources = playbook
-                .sources()
-                .map(|source| Source { path: source.name.clone(), text: source.text.clone() });
-            (*kind, of.clone(), playbook.name.clone(), sources.collect())
-        }
-    };
+fn intent(
+    request: Request,
+    chosen: &Chosen,
+    options: &Options,
+    run: RunId,
+    prepared: &Prepared,
+) -> RunIntent {
     RunIntent {
         run,
-        kind,
-        name,
-        of,
+        kind: request.kind,
+        name: request.name,
+        of: request.of,
         who: who(),
         started: now(),
         pattern: chosen.pattern.clone(),
         check: options.check,
         params: prepared.params.clone(),
-        playbook,
+        playbook: request.sources,
         inventory: inventory_sources(chosen),
         hosts: prepared.work.iter().map(|work| work.host.clone()).collect(),
         scheduled: options.scheduled.clone(),

@@ -1,6 +1,7 @@
 //! Sends a backup to the controller: what commands write, compressed, piece by piece, and nothing of it on a disk here.
 
-use super::converge::{Done, Link};
+use super::link::Link;
+use super::progress::StepProgress;
 use crate::model::backup::{Backup, Kept, Part, Said};
 use crate::model::digest::Digest;
 use crate::model::event::Event;
@@ -53,7 +54,7 @@ struct Sent {
 
 impl Sender<'_> {
     /// Sends all parts and returns once the controller has them for good. What came of it is in `done`.
-    pub fn send(&self, backup: &Backup, done: &mut Done) -> Result<()> {
+    pub fn send(&self, backup: &Backup, done: &mut StepProgress) -> Result<()> {
         let request = REQUESTS.fetch_add(1, Ordering::Relaxed);
         let sent = self.send_parts(request, backup);
         if sent.is_err() {
@@ -97,7 +98,7 @@ impl Sender<'_> {
     }
 
     fn say(&self, request: u32, said: Said) {
-        self.link.tell(Event::Backup { request, step: self.step, said });
+        self.link.send(Event::Backup { request, step: self.step, said });
     }
 
     fn await_answer(&self, request: u32, backup: &Backup) -> Result<Kept> {
@@ -175,7 +176,7 @@ impl<'a> Sink<'a> {
         }
         self.told = Instant::now();
         let text = format!("{}: {} MiB", self.name, self.bytes >> 20);
-        self.sender.link.tell(Event::Progress { step: self.sender.step, text });
+        self.sender.link.send(Event::Progress { step: self.sender.step, text });
     }
 }
 
@@ -237,7 +238,7 @@ fn size(bytes: u64) -> String {
 #[cfg(all(test, feature = "controller"))]
 mod tests {
     use super::*;
-    use crate::engine::perform::Assets;
+    use crate::engine::link::Assets;
     use crate::model::backup::{Answered, Label, PartKind};
     use crate::model::op::{Accept, Asset, Command};
     use crate::system::local::Local;
@@ -264,7 +265,7 @@ mod tests {
     }
 
     impl Link for Controller {
-        fn tell(&self, event: Event) {
+        fn send(&self, event: Event) {
             if let Event::Backup { said, .. } = event {
                 self.heard.borrow_mut().push(said);
             }
@@ -296,11 +297,11 @@ mod tests {
         Part { label, command: Command::new(["sh", "-c", script]), accept }
     }
 
-    fn send(controller: &Controller, parts: Vec<Part>) -> (Result<()>, Done) {
+    fn send(controller: &Controller, parts: Vec<Part>) -> (Result<()>, StepProgress) {
         let host = Local::new();
         let deadline = Instant::now() + Duration::from_secs(60);
         let sender = Sender { host: &host, link: controller, step: 0, deadline };
-        let mut done = Done::default();
+        let mut done = StepProgress::default();
         let sent = sender.send(&Backup { name: "test".to_string(), parts }, &mut done);
         (sent, done)
     }

@@ -48,8 +48,8 @@ impl Context {
     /// The context of a job before its first step.
     pub fn new(job: &Job) -> Self {
         Context {
-            templates: Templates::new(&job.templates),
-            vars: job.vars.clone(),
+            templates: Templates::new(&job.work.templates),
+            vars: job.work.vars.clone(),
             registered: BTreeMap::new(),
             facts: Arc::default(),
             mark: Mark::default(),

@@ -1,25 +1,32 @@
 //! Brings one step to its end on one host: plan, journal, perform, and plan again until nothing is left to do.
 
+mod armed;
+mod boot;
+
 use super::backup::Sender;
 use super::batch;
 use super::confirm;
 use super::diff;
 use super::fetch;
 use super::guard::Armed;
-use super::journal::Journal;
-use super::perform::{self, Assets};
-use super::told::{Changes, Diffs, first_lines, thousands};
+use super::link::{Assets, Link};
+use super::perform;
+use super::progress::StepProgress;
+use super::start;
+use super::summary::{first_lines, thousands};
+use super::target::Target;
+use super::undo;
 use super::wait::{self, Waited};
-use crate::model::backup::{Answered, Backup};
+use crate::model::backup::Backup;
 use crate::model::event::{Event, Output};
-use crate::model::finding::{self, Finding, Verdict};
+use crate::model::finding::{self, Verdict};
 use crate::model::job::{Resume, RunId};
 use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
-use crate::model::{Failure, Result, Values};
+use crate::model::{Failure, Result};
 use crate::step::Step;
+use crate::system::Probe;
 use crate::system::dressed::Dressed;
 use crate::system::pretend::Pretend;
-use crate::system::{Probe, System};
 use crate::tree::manifest;
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -33,51 +40,8 @@ const MANY: usize = 500;
 /// Tells every command that changes something which run it belongs to, for those that keep records of their own.
 pub const RUN_VARIABLE: &str = "WINDLASS_RUN";
 
-/// What a job tells and asks while it runs; the controller is at the other end.
-pub trait Link: Assets {
-    /// Tells the controller something.
-    fn tell(&self, event: Event);
-
-    /// What the controller says about the backup of that request; `None` when it has not said anything yet after waiting so
-    /// long. Fails when it has gone.
-    fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
-        let _never_asked = (request, within);
-        Err(Failure::new("send a backup", "nobody is there to take it"))
-    }
-
-    /// Whether the job should stop after the step in hand.
-    fn stopping(&self) -> bool;
-
-    /// The program that can take changes back when neither this process nor its connection is there any more.
-    fn guard(&self) -> Result<String> {
-        Err(Failure::new("arm the change", "nothing on this host could take it back without windlass")
-            .hint("the step's key armed = false makes the change all the same"))
-    }
-
-    /// Tells the controller that the host is about to boot.
-    fn reboot(&self, resume: Resume) -> Result<()> {
-        let _nobody_goes_on = resume;
-        Err(Failure::new("reboot", "the run could not go on afterwards: no agent works this host")
-            .hint("boot it by hand, or let an agent run there (one folder that is not noexec)"))
-    }
-
-    /// Has the controller log in anew, where sshd listens on `ports` by now unless that is empty; says why that failed.
-    fn confirm(&self, ports: &[u16], until: Instant) -> Result<(), String> {
-        let _nobody_is_asked = (ports, until);
-        Err("there is nobody who could log in".to_string())
-    }
-}
-
-/// Where changes go.
-pub enum Target<'a, 'j> {
-    /// To the host, through the journal.
-    Real(&'a dyn System, Journal<'j>),
-    /// Nowhere: they are held in memory.
-    Pretended(&'a Pretend<'j>),
-}
-
 /// One try of one step.
-pub struct Attempt<'a, 'b, 'j> {
+pub struct StepTry<'a, 'b, 'j> {
     /// The run's name.
     pub run: &'a RunId,
     /// The step's place in the job.
@@ -108,35 +72,14 @@ pub struct Attempt<'a, 'b, 'j> {
     pub resume: Option<Resume>,
 }
 
-/// What a try did.
-#[derive(Debug, Default)]
-pub struct Done {
-    /// What was or would be done.
-    pub changes: Changes,
-    /// Unified diffs.
-    pub diffs: Diffs,
-    /// The output of the last command.
-    pub output: Option<Output>,
-    /// What the plan gives to `register`.
-    pub result: Values,
-    /// What the plan tells the reader.
-    pub notes: Vec<String>,
-    /// What was looked at, as the last plan has it.
-    pub findings: Vec<Finding>,
-    /// Under check: why the end cannot be known.
-    pub unknown: Option<String>,
-    /// Under check: a command was not run whose effect nothing predicts.
-    pub unpredicted: bool,
-}
-
-impl Attempt<'_, '_, '_> {
+impl StepTry<'_, '_, '_> {
     /// Runs the try. What was done is in `done` even when it fails. What is armed stays only when it is confirmed.
-    pub fn run(&mut self, done: &mut Done) -> Result<()> {
+    pub fn run(&mut self, done: &mut StepProgress) -> Result<()> {
         self.settle(done)?;
         self.confirm(done)
     }
 
-    fn settle(&mut self, done: &mut Done) -> Result<()> {
+    fn settle(&mut self, done: &mut StepProgress) -> Result<()> {
         let mut done_before: Option<Vec<Op>> = None;
         for _ in 0..ROUNDS {
             let plan = self.step.plan(self.dressed)?;
@@ -169,7 +112,7 @@ impl Attempt<'_, '_, '_> {
 
     /// Fails when a finding does, unless the playbook judges. What was seen before a change that is only pretended says
     /// nothing of what will be.
-    fn judge_findings(&self, done: &mut Done) -> Result<()> {
+    fn judge_findings(&self, done: &mut StepProgress) -> Result<()> {
         let Some(failure) = finding::failure(&done.findings).filter(|_| !self.judged_elsewhere) else {
             return Ok(());
         };
@@ -190,15 +133,18 @@ impl Attempt<'_, '_, '_> {
     /// without the lock is planned again with it.
     fn take_lock_first(&mut self) -> Result<bool> {
         match self.target {
-            Target::Real(_, journal) if !journal.began() => journal.begin().map(|()| true),
+            Target::Real(_, journal) if !journal.is_open() => {
+                start::start(journal)?.into_iter().for_each(|line| self.link.send(Event::Note(line)));
+                Ok(true)
+            }
             _ => Ok(false),
         }
     }
 
     /// Takes back what this try changed. When that fails, whatever is armed stays so.
-    pub fn take_back_changes(&mut self, failure: Failure, done: &mut Done) -> Failure {
+    pub fn take_back_changes(&mut self, failure: Failure, done: &mut StepProgress) -> Failure {
         let Target::Real(_, journal) = &mut self.target else { return failure };
-        match journal.take_back(self.before).and_then(|lines| self.disarm(false).map(|()| lines)) {
+        match undo::undo_current(journal, self.before).and_then(|lines| self.disarm(false).map(|()| lines)) {
             Ok(lines) => {
                 done.changes.clear();
                 done.notes.extend(first_lines(lines));
@@ -214,7 +160,7 @@ impl Attempt<'_, '_, '_> {
 
     /// Does what the step wants done about a failure, once what it had changed is taken back. It stays, whatever becomes
     /// of the run.
-    pub fn mend(&mut self, failure: Failure, done: &mut Done) -> Failure {
+    pub fn mend(&mut self, failure: Failure, done: &mut StepProgress) -> Failure {
         if !self.journals_for_good(true) {
             return failure;
         }
@@ -232,8 +178,8 @@ impl Attempt<'_, '_, '_> {
     /// Whether anything can be done at all: a step that failed before its run changed something leaves no trace.
     fn journals_for_good(&mut self, for_good: bool) -> bool {
         match self.target {
-            Target::Real(_, journal) if journal.began() => {
-                journal.for_good = for_good;
+            Target::Real(_, journal) if journal.is_open() => {
+                journal.keep_for_good(for_good);
                 true
             }
             _ => false,
@@ -241,7 +187,7 @@ impl Attempt<'_, '_, '_> {
     }
 
     /// Performs a plan; true when there is no point in planning again.
-    fn perform_all(&mut self, plan: &Plan, done: &mut Done) -> Result<bool> {
+    fn perform_all(&mut self, plan: &Plan, done: &mut StepProgress) -> Result<bool> {
         self.arm(plan, done)?;
         if let (Some(within), Target::Real(..)) = (plan.boot, &self.target) {
             return self.boot(plan, within, done);
@@ -258,7 +204,7 @@ impl Attempt<'_, '_, '_> {
         performed.map(|()| plan.once || done.unknown.is_some() || done.unpredicted)
     }
 
-    fn perform_in_order(&mut self, plan: &Plan, done: &mut Done) -> Result<()> {
+    fn perform_in_order(&mut self, plan: &Plan, done: &mut StepProgress) -> Result<()> {
         let mut left = &plan.ops[..];
         while let Some(first) = left.first() {
             let count = match batch::length(left) {
@@ -269,14 +215,14 @@ impl Attempt<'_, '_, '_> {
             if count >= MANY && !left.is_empty() {
                 let (all, made) = (thousands(plan.ops.len()), thousands(plan.ops.len() - left.len()));
                 self.link
-                    .tell(Event::Progress { step: self.index, text: format!("{made} of {all} changes") });
+                    .send(Event::Progress { step: self.index, text: format!("{made} of {all} changes") });
             }
         }
         Ok(())
     }
 
     /// A wait that was in vain is told with what the plan asks then, for example the last lines of a log.
-    fn perform_one(&mut self, op: &Op, plan: &Plan, done: &mut Done) -> Result<()> {
+    fn perform_one(&mut self, op: &Op, plan: &Plan, done: &mut StepProgress) -> Result<()> {
         let op = self.dress(op)?;
         self.perform(&op, done).map_err(|failure| match op {
             Op::Await { .. } => confirm::advised(self.dressed, &plan.advice, failure, &Answer::default()),
@@ -284,7 +230,7 @@ impl Attempt<'_, '_, '_> {
         })
     }
 
-    fn perform(&mut self, op: &Op, done: &mut Done) -> Result<()> {
+    fn perform(&mut self, op: &Op, done: &mut StepProgress) -> Result<()> {
         match op {
             Op::Await { condition, within, every } => self.wait(condition, *within, *every, done),
             _ => {
@@ -297,7 +243,7 @@ impl Attempt<'_, '_, '_> {
     }
 
     /// Changes of files that do not depend on each other, with one flush of the journal and few syncs.
-    fn change_files(&mut self, ops: &[Op], plan: &Plan, done: &mut Done) -> Result<()> {
+    fn change_files(&mut self, ops: &[Op], plan: &Plan, done: &mut StepProgress) -> Result<()> {
         if self.deadline <= Instant::now() {
             return Err(times_up(&ops[0]));
         }
@@ -325,7 +271,7 @@ impl Attempt<'_, '_, '_> {
     }
 
     /// Whether it changed something: a command may find that there was nothing left to do.
-    fn make_change(&mut self, op: &Op, done: &mut Done) -> Result<bool> {
+    fn make_change(&mut self, op: &Op, done: &mut StepProgress) -> Result<bool> {
         match self.target {
             Target::Pretended(pretend) => pretend_op(pretend, op, done)?,
             Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch::fetch(*host, self.link, op)?,
@@ -368,7 +314,7 @@ impl Attempt<'_, '_, '_> {
         condition: &Condition,
         within: Duration,
         every: Duration,
-        done: &mut Done,
+        done: &mut StepProgress,
     ) -> Result<()> {
         let Target::Pretended(pretend) = self.target else {
             return self.wait_until(condition, within, every);
@@ -385,7 +331,7 @@ impl Attempt<'_, '_, '_> {
 
     fn wait_until(&self, condition: &Condition, within: Duration, every: Duration) -> Result<()> {
         let what = described(condition, within, every);
-        self.link.tell(Event::Progress { step: self.index, text: what.clone() });
+        self.link.send(Event::Progress { step: self.index, text: what.clone() });
         let until = self.deadline.min(Instant::now() + within);
         match wait::until(self.dressed, condition, until, every, &|| self.link.stopping())? {
             Waited::Held(_) => Ok(()),
@@ -455,7 +401,7 @@ fn without_effect(plan: &Plan) -> Failure {
         .hint("something on the host undoes it, or it cannot have this effect there")
 }
 
-fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut Done) -> Result<()> {
+fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut StepProgress) -> Result<()> {
     match op {
         Op::Run(run) => {
             pretend.suppose(run);

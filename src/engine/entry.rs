@@ -1,4 +1,4 @@
-//! What a journal says, line by line: what was about to be changed, and how it is taken back.
+//! What a journal says, line by line: what was about to be changed, and how it is undone.
 
 use crate::model::digest::Digest;
 use crate::model::event::StepEnded;
@@ -13,42 +13,45 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
     /// First: which run this is.
-    Begin { run: RunId, host: String, who: String, epoch: u64, playbook: String, boot_id: String },
-    /// About to change something: how it is taken back, and below which folder no link may be followed meanwhile.
+    #[serde(rename = "begin")]
+    Start { run: RunId, host: String, who: String, epoch: u64, playbook: String, boot_id: String },
+    /// About to change something: how it is undone, and below which directory no link may be followed meanwhile.
     Intent {
         change: u32,
         step: u32,
         what: String,
-        back: Back,
+        #[serde(rename = "back")]
+        reversal: Reversal,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within: Option<HostPath>,
     },
-    /// The changes after number `change` are taken back by whoever watches, unless they are disarmed in time. `agent` is
+    /// The changes after number `change` are undone by the guard process unless they are disarmed in time. `agent` is
     /// the process that makes them, `ports_before` where sshd listened when they are about that.
     Armed { change: u32, step: u32, name: String, agent: u32, ports_before: Vec<u16> },
-    /// Nobody watches over the changes after number `change` any more: they were confirmed, or are taken back.
+    /// No guard watches the changes after number `change` any more: they were confirmed, or are undone.
     Disarmed { change: u32, confirmed: bool },
-    /// A change was taken back.
-    TakenBack { change: u32 },
+    /// A change was undone.
+    #[serde(rename = "taken_back")]
+    Undone { change: u32 },
     /// A step ended.
     Step(StepEnded),
     /// Last: how the run ended here.
     End { outcome: HostOutcome },
 }
 
-/// How a change is taken back.
+/// How a change is undone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Back {
-    /// Nothing does.
+pub enum Reversal {
+    /// Not at all.
     Nothing,
     /// What stood there is put back.
     Restore { path: HostPath, before: Vec<Saved>, left: Left },
-    /// Two paths change places again; before it, these stood there.
+    /// Two paths are exchanged again; before, these stood there.
     Exchange { one: Saved, other: Saved },
     /// Mode and owner are put back.
     Meta { path: HostPath, meta: Meta },
-    /// A command does.
+    /// By a command.
     Command(Command),
     /// The same command, once everything before it was restored.
     Again(Command),
@@ -69,7 +72,7 @@ pub struct Saved {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SavedKind {
-    /// A file, its bytes in this file of the run's `undo` folder.
+    /// A file, its bytes in this file of the run's `undo` directory.
     File { blob: String, digest: Digest },
     /// A directory.
     Dir,
@@ -77,7 +80,7 @@ pub enum SavedKind {
     Link { target: HostPath },
 }
 
-/// What the change leaves behind: undo refuses a path that somebody has changed since.
+/// What the change leaves behind: undo refuses a path that was changed since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Left {

@@ -1,7 +1,7 @@
 //! Brings a host's file to the controller.
 
-use super::converge::Link;
-use super::undo::HostReader;
+use super::host_reader::HostReader;
+use super::link::Link;
 use crate::model::event::Event;
 use crate::model::op::Op;
 use crate::model::{Doing, Result};
@@ -19,7 +19,7 @@ pub fn fetch(host: &dyn System, link: &dyn Link, op: &Op) -> Result<()> {
         let mut chunk = Vec::new();
         (&mut reader).take(PIECE as u64).read_to_end(&mut chunk).doing(format!("fetch {path}"))?;
         let last = chunk.len() < PIECE;
-        link.tell(Event::Fetched { to: to.clone(), chunk, last });
+        link.send(Event::Fetched { to: to.clone(), chunk, last });
         if last {
             return Ok(());
         }

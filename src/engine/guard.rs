@@ -5,14 +5,15 @@
 //! What is armed has a file in `armed/` of the host's state folder, an entry in the journal, a process that waits
 //! (`windlass-agent --guard`), and where systemd runs a unit for the next boot.
 
-use super::converge::{Attempt, Done, Link, Target};
 use super::entry::Entry;
-use super::journal::{Journal, Store};
+use super::journal::{self, Journal};
+use super::link::Link;
+use super::state_dir::StateDir;
 use super::{undo, wait};
-use crate::model::event::{Event, StepEnded};
+use crate::model::event::StepEnded;
 use crate::model::guard::Guard;
 use crate::model::job::RunId;
-use crate::model::op::{Command, Meta, Plan};
+use crate::model::op::{Command, Meta};
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
@@ -38,11 +39,17 @@ pub const CONFIRM: &str = "confirm the change over a new connection";
 /// Starts a program that nobody waits for: it leaves this session by itself.
 const DETACH: &str = r#""$@" </dev/null >/dev/null 2>&1 &"#;
 
-/// What a step in hand is armed with.
+/// Between the name of who holds the lock and the run it is for.
+pub const HOLDS: &str = ", run ";
+
+/// What the current step is armed with.
 pub struct Armed {
-    watch: Watch,
-    guard: Guard,
-    since: Instant,
+    /// Names the changes.
+    pub watch: Watch,
+    /// How they are confirmed.
+    pub guard: Guard,
+    /// When the host was armed.
+    pub since: Instant,
 }
 
 /// Names what is watched over: the changes of a run after a number.
@@ -65,8 +72,8 @@ impl Watch {
     }
 
     /// Exists as long as the changes are armed.
-    fn mark(&self, store: &Store) -> HostPath {
-        folder(store).join(self.name())
+    fn mark(&self, state: &StateDir) -> HostPath {
+        state.armed().join(self.name())
     }
 
     fn unit(&self) -> String {
@@ -82,10 +89,10 @@ impl Watch {
         HostPath::from(UNITS).join("multi-user.target.wants").join(format!("{}.service", self.unit()))
     }
 
-    fn arguments(&self, store: &Store, wait: Duration) -> Vec<String> {
+    fn arguments(&self, state: &StateDir, wait: Duration) -> Vec<String> {
         let words = [
             "--guard".to_string(),
-            store.folder().to_string(),
+            state.path().to_string(),
             self.run.to_string(),
             self.change.to_string(),
             wait.as_millis().to_string(),
@@ -102,63 +109,8 @@ impl Watch {
     }
 }
 
-impl Attempt<'_, '_, '_> {
-    /// Arms the host before the first change of a plan that is guarded. Nothing is changed when that fails.
-    pub(super) fn arm(&mut self, plan: &Plan, done: &mut Done) -> Result<()> {
-        let Some(guard) = &plan.guard else { return Ok(()) };
-        if let Some(armed) = &mut self.armed {
-            armed.guard.ports.clone_from(&guard.ports);
-            return Ok(());
-        }
-        match self.target {
-            Target::Pretended(_) => {
-                let note = format!(
-                    "would be armed: taken back after {} s unless a new connection confirms it",
-                    guard.within.as_secs()
-                );
-                if !done.notes.contains(&note) {
-                    done.notes.push(note);
-                }
-            }
-            Target::Real(host, journal) => {
-                let program = self.link.guard()?;
-                let watch = Watch { run: self.run.clone(), change: self.before };
-                arm(*host, journal, &watch, self.index, self.step_name, &program, guard)?;
-                self.armed = Some(Armed { watch, guard: guard.clone(), since: Instant::now() });
-            }
-        }
-        Ok(())
-    }
-
-    /// Has the controller log in anew, when the step was armed. Its changes may stay only then.
-    pub(super) fn confirm(&mut self, done: &mut Done) -> Result<()> {
-        let Some(armed) = &self.armed else { return Ok(()) };
-        let text = "waits for a new connection to confirm the change".to_string();
-        self.link.tell(Event::Progress { step: self.index, text });
-        let until = armed.since + armed.guard.patience();
-        self.link.confirm(&armed.guard.ports, until).map_err(|why| {
-            Failure::new(CONFIRM, why).hint("the change would have locked windlass out, so it was not kept")
-        })?;
-        self.disarm(true)?;
-        done.notes.push("a new connection confirmed it".to_string());
-        Ok(())
-    }
-
-    /// Ends the watch over the step's changes, if there is one.
-    pub(super) fn disarm(&mut self, confirmed: bool) -> Result<()> {
-        let (Some(armed), Target::Real(host, journal)) = (self.armed.take(), &mut self.target) else {
-            return Ok(());
-        };
-        journal.note(Entry::Disarmed { change: armed.watch.change, confirmed })?;
-        forget(*host, journal.store(), &armed.watch)
-    }
-}
-
-fn folder(store: &Store) -> HostPath {
-    store.folder().join("armed")
-}
-
-fn arm(
+/// Arms the changes of the current step from here on.
+pub fn arm(
     host: &dyn System,
     journal: &mut Journal<'_>,
     watch: &Watch,
@@ -167,25 +119,25 @@ fn arm(
     program: &str,
     guard: &Guard,
 ) -> Result<()> {
-    let store = journal.store().clone();
-    host.make_dir(&folder(&store), &Meta { mode: Some(0o700), ..Meta::default() })?;
+    let state = journal.state().clone();
+    host.make_dir(&state.armed(), &Meta { mode: Some(0o700), ..Meta::default() })?;
     let private = Meta { mode: Some(0o600), ..Meta::default() };
-    host.write(&watch.mark(&store), &mut format!("{name}\n").as_bytes(), &private)?;
+    host.write(&watch.mark(&state), &mut format!("{name}\n").as_bytes(), &private)?;
     let (name, ports_before) = (name.to_string(), guard.ports_before.clone());
     let agent = std::process::id();
     journal.note(Entry::Armed { change: watch.change, step, name, agent, ports_before })?;
-    let started = survive_boot(host, &store, watch, program)
-        .and_then(|()| start(host, &store, watch, program, guard.within));
+    let started = survive_boot(host, &state, watch, program)
+        .and_then(|()| start(host, &state, watch, program, guard.within));
     if started.is_err() {
         journal.note(Entry::Disarmed { change: watch.change, confirmed: false })?;
-        forget(host, &store, watch)?;
+        forget(host, &state, watch)?;
     }
     started
 }
 
 /// Starts what waits: as a unit of systemd, which no end of a session touches, else as a process of its own.
-fn start(host: &dyn System, store: &Store, watch: &Watch, program: &str, within: Duration) -> Result<()> {
-    let arguments = watch.arguments(store, within);
+fn start(host: &dyn System, state: &StateDir, watch: &Watch, program: &str, within: Duration) -> Result<()> {
+    let arguments = watch.arguments(state, within);
     let unit = format!("--unit={}", watch.unit());
     let systemd = ["systemd-run", "--quiet", "--collect", "--property=Type=exec", &unit, program];
     let words = |first: &[&str]| -> Vec<String> {
@@ -206,13 +158,13 @@ fn start(host: &dyn System, store: &Store, watch: &Watch, program: &str, within:
 }
 
 /// A host that is booted while it is armed takes the changes back then. An agent in a folder that a boot empties cannot.
-fn survive_boot(host: &dyn System, store: &Store, watch: &Watch, program: &str) -> Result<()> {
+fn survive_boot(host: &dyn System, state: &StateDir, watch: &Watch, program: &str) -> Result<()> {
     let fleeting = ["/run/", "/dev/", "/tmp/"].iter().any(|folder| program.starts_with(folder));
-    let root_of_systemd = runs_systemd(host)? && store.folder().starts_with("/var/lib");
+    let root_of_systemd = runs_systemd(host)? && state.path().starts_with("/var/lib");
     if fleeting || !root_of_systemd {
         return Ok(());
     }
-    let command = watch.arguments(store, Duration::ZERO).join(" ");
+    let command = watch.arguments(state, Duration::ZERO).join(" ");
     let text = format!(
         "[Unit]\nDescription=windlass takes back a change that was not confirmed before the boot\n\
          After=network.target ssh.service sshd.service nftables.service ufw.service\n\n\
@@ -229,56 +181,55 @@ fn runs_systemd(host: &dyn Probe) -> Result<bool> {
 }
 
 /// Takes away what says that changes are armed.
-fn forget(host: &dyn System, store: &Store, watch: &Watch) -> Result<()> {
-    [watch.wanted(), watch.unit_file(), watch.mark(store)].iter().try_for_each(|path| host.remove(path))
+pub fn forget(host: &dyn System, state: &StateDir, watch: &Watch) -> Result<()> {
+    [watch.wanted(), watch.unit_file(), watch.mark(state)].iter().try_for_each(|path| host.remove(path))
 }
 
 /// Waits, and takes the changes back unless they are disarmed by then: what the armed process does. `end` kills an agent
 /// that neither ends nor takes its changes back.
 pub fn watch(
     host: &dyn System,
-    store: &Store,
+    state: &StateDir,
     watch: &Watch,
     time: Duration,
     end: &dyn Fn(u32),
 ) -> Result<()> {
-    let disarmed = || matches!(host.stat(&watch.mark(store)), Ok(None));
+    let disarmed = || matches!(host.stat(&watch.mark(state)), Ok(None));
     if !wait::pause(time, &disarmed) {
         return Ok(());
     }
-    if !lock_within(host, store, watch, GRACE)? {
+    if !lock_within(host, state, watch, GRACE)? {
         if disarmed() {
             return Ok(());
         }
-        agent_of(host, store, watch)?.into_iter().for_each(end);
-        if !lock_within(host, store, watch, FREE_WITHIN)? {
+        agent_of(host, state, watch)?.into_iter().for_each(end);
+        if !lock_within(host, state, watch, FREE_WITHIN)? {
             return Err(Failure::new(
                 "take back what was not confirmed",
                 "the host's lock does not get free",
             ));
         }
     }
-    take_back(host, store, watch).map(drop)
+    take_back(host, state, watch).map(drop)
 }
 
 /// Tries until the lock is ours, or there is no reason any more.
-fn lock_within(host: &dyn System, store: &Store, watch: &Watch, time: Duration) -> Result<bool> {
+fn lock_within(host: &dyn System, state: &StateDir, watch: &Watch, time: Duration) -> Result<bool> {
     let until = Instant::now() + time;
-    let holder =
-        format!("windlass, which takes back what was not confirmed{}{}", super::journal::HOLDS, watch.run);
+    let holder = format!("windlass, which takes back what was not confirmed{}{}", HOLDS, watch.run);
     loop {
-        if host.lock(&store.lock(), &holder)? == Lock::Ours {
+        if host.lock(&state.lock(), &holder)? == Lock::Ours {
             return Ok(true);
         }
-        let disarmed = || matches!(host.stat(&watch.mark(store)), Ok(None));
+        let disarmed = || matches!(host.stat(&watch.mark(state)), Ok(None));
         if Instant::now() >= until || !wait::pause(EVERY, &disarmed) {
             return Ok(false);
         }
     }
 }
 
-fn agent_of(host: &dyn Probe, store: &Store, watch: &Watch) -> Result<Option<u32>> {
-    let entries = store.read(host, &watch.run)?.unwrap_or_default();
+fn agent_of(host: &dyn Probe, state: &StateDir, watch: &Watch) -> Result<Option<u32>> {
+    let entries = journal::read(host, state, &watch.run)?.unwrap_or_default();
     Ok(entries.iter().rev().find_map(|entry| match entry {
         Entry::Armed { change, agent, .. } if *change == watch.change => Some(*agent),
         _ => None,
@@ -286,20 +237,20 @@ fn agent_of(host: &dyn Probe, store: &Store, watch: &Watch) -> Result<Option<u32
 }
 
 /// The changes that are armed on this host, by whichever run.
-pub fn armed(host: &dyn Probe, store: &Store) -> Result<Vec<Watch>> {
-    if host.stat(&folder(store))?.is_none() {
+pub fn armed(host: &dyn Probe, state: &StateDir) -> Result<Vec<Watch>> {
+    if host.stat(&state.armed())?.is_none() {
         return Ok(Vec::new());
     }
-    let names = host.list(&folder(store))?;
+    let names = host.list(&state.armed())?;
     Ok(names.iter().filter_map(|name| Watch::read(name.to_str()?)).collect())
 }
 
 /// Takes back what earlier runs armed and did not live to have confirmed. The host's lock must be ours, so that their
 /// agents have ended. Tells it, a line each.
-pub fn take_back_pending(host: &dyn System, store: &Store) -> Result<Vec<String>> {
+pub fn undo_pending(host: &dyn System, state: &StateDir) -> Result<Vec<String>> {
     let mut told = Vec::new();
-    for watch in armed(host, store)? {
-        if let Some(failure) = take_back(host, store, &watch)? {
+    for watch in armed(host, state)? {
+        if let Some(failure) = take_back(host, state, &watch)? {
             told.push(format!("run {}: {failure}", watch.run));
         }
     }
@@ -326,13 +277,13 @@ pub fn try_login_after_undo(link: &dyn Link, entries: &[Entry]) -> Result<()> {
 }
 
 /// Takes the changes back and writes that down as the run's end; tells the failure. `None`: they are not armed any more.
-fn take_back(host: &dyn System, store: &Store, watch: &Watch) -> Result<Option<Failure>> {
-    let entries = store.read(host, &watch.run)?.unwrap_or_default();
+fn take_back(host: &dyn System, state: &StateDir, watch: &Watch) -> Result<Option<Failure>> {
+    let entries = journal::read(host, state, &watch.run)?.unwrap_or_default();
     if !watch.is_armed(&entries) {
-        forget(host, store, watch)?;
+        forget(host, state, watch)?;
         return Ok(None);
     }
-    let taken = undo::take_back(host, &store.blobs(&watch.run), &entries, watch.change);
+    let taken = undo::take_back(host, &state.saved(&watch.run), &entries, watch.change);
     let failure = match &taken.result {
         Ok(()) => Failure::new(CONFIRM, "no confirmation came, so the host took the change back by itself")
             .hint("the change, or something at the same time, cut windlass off"),
@@ -341,13 +292,13 @@ fn take_back(host: &dyn System, store: &Store, watch: &Watch) -> Result<Option<F
             format!("no confirmation came, and the change could not be taken back: {why}"),
         ),
     };
-    let marks = taken.changes.iter().map(|change| Entry::TakenBack { change: *change });
+    let marks = taken.changes.iter().map(|change| Entry::Undone { change: *change });
     let mut written: Vec<Entry> = marks.collect();
     written.push(Entry::Disarmed { change: watch.change, confirmed: false });
     written.extend(failed_step(&entries, watch, &failure, taken.told).map(Entry::Step));
     written.push(Entry::End { outcome: HostOutcome::Failed });
-    store.append(host, &watch.run, &written)?;
-    forget(host, store, watch)?;
+    journal::append(host, state, &watch.run, &written)?;
+    forget(host, state, watch)?;
     Ok(Some(failure))
 }
 

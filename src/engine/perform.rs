@@ -1,23 +1,11 @@
 //! Performs one op on a host. This is the only place where a plan becomes a change.
 
+use super::link::Assets;
 use crate::model::Result;
 use crate::model::backup::Backup;
-use crate::model::op::{Answer, Asset, Content, Op, Run};
+use crate::model::op::{Answer, Content, Op, Run};
 use crate::system::{FileKind, Flow, System};
-use std::io::Read;
 use std::path::Path;
-
-/// Gives the bytes of assets that a plan needs.
-pub trait Assets {
-    /// The bytes of `asset`, checked against its digest by whoever reads them to the end.
-    fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>>;
-
-    /// Tells which assets will be opened, in which order, so that they are on their way by then. It ends what was told
-    /// before.
-    fn expect(&self, assets: Vec<Asset>) {
-        drop(assets);
-    }
-}
 
 /// Makes a change that is not a wait and not a transfer. The answer is that of a command; [`accept`] judges it.
 pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<Answer>> {

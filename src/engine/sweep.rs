@@ -1,7 +1,8 @@
 //! Clears up after a run that was cut off: whoever is killed while files wait beside their places leaves them there.
 
-use super::entry::{Back, Entry, Left};
-use super::journal::Store;
+use super::entry::{Entry, Left, Reversal};
+use super::journal;
+use super::state_dir::StateDir;
 use crate::model::Result;
 use crate::model::job::RunId;
 use crate::model::path::HostPath;
@@ -15,17 +16,17 @@ const TAIL: u64 = 64 * 1024;
 
 /// Removes what `run` left beside the files that it was about to write, unless it came to its end. The host's lock must
 /// be ours: whoever holds it may be about to use such a file.
-pub fn sweep(host: &dyn System, store: &Store, run: &RunId) -> Result<()> {
-    if has_ended(host, &store.journal(run))? {
+pub fn sweep(host: &dyn System, state: &StateDir, run: &RunId) -> Result<()> {
+    if has_ended(host, &state.journal(run))? {
         return Ok(());
     }
-    for (folder, names) in about_to_write(&store.read(host, run)?.unwrap_or_default()) {
+    for (folder, names) in about_to_write(&journal::read(host, state, run)?.unwrap_or_default()) {
         let (folder, within) = folder;
         host.together(within.as_ref().map(HostPath::as_path), &mut || {
             remove_left(host, &folder, &|name| names.iter().any(|of| system::is_temporary_of(name, of)))
         })?;
     }
-    let undo = store.blobs(run);
+    let undo = state.saved(run);
     remove_left(host, &undo, &|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
@@ -44,7 +45,9 @@ type Where = (HostPath, Option<HostPath>);
 fn about_to_write(entries: &[Entry]) -> BTreeMap<Where, BTreeSet<OsString>> {
     let mut folders: BTreeMap<Where, BTreeSet<OsString>> = BTreeMap::new();
     for entry in entries {
-        let Entry::Intent { back: Back::Restore { path, left, .. }, within, .. } = entry else { continue };
+        let Entry::Intent { reversal: Reversal::Restore { path, left, .. }, within, .. } = entry else {
+            continue;
+        };
         let (Left::File(_) | Left::Link(_), Some(folder), Some(name)) =
             (left, path.parent(), path.file_name())
         else {
@@ -67,7 +70,7 @@ fn remove_left(host: &dyn System, folder: &Path, is_left: &dyn Fn(&OsString) -> 
 
 #[cfg(all(test, feature = "controller"))]
 mod tests {
-    use crate::engine::journal::Store;
+    use crate::engine::state_dir::StateDir;
     use crate::model::job::RunId;
     use crate::testing::host;
     use std::path::Path;
@@ -85,7 +88,7 @@ mod tests {
         files.extend(paths.map(|path| (path, "")));
         let host = host(&files);
         let run = RunId::try_from("1-a".to_string()).unwrap();
-        super::sweep(&host, &Store::at("/var/lib/windlass".into()), &run).unwrap();
+        super::sweep(&host, &StateDir::at("/var/lib/windlass".into()), &run).unwrap();
         paths.map(|path| crate::system::Probe::stat(&host, Path::new(path)).unwrap().is_some())
     }
 

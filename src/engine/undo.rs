@@ -1,14 +1,15 @@
 //! Takes changes back, newest first, from what the journal kept.
 
 use super::batch::Touched;
-use super::entry::{Back, Entry, Left, Saved, SavedKind};
+use super::entry::{Entry, Left, Reversal, Saved, SavedKind};
+use super::host_reader::HostReader;
+use super::journal::Journal;
 use crate::model::op::{Command, Meta};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::{FileKind, Probe, System};
 use std::collections::BTreeSet;
-use std::io::{self, Read};
 use std::path::Path;
 
 /// So many changes are taken back together at most.
@@ -24,6 +25,14 @@ pub struct Taken {
     pub result: Result<()>,
 }
 
+/// Undoes the changes of the current run after the first `after`, newest first. Returns what it did, a line each.
+pub fn undo_current(journal: &mut Journal<'_>, after: u32) -> Result<Vec<String>> {
+    let saved = journal.state().saved(journal.run());
+    let taken = take_back(journal.host(), &saved, journal.entries(), after);
+    journal.undone(&taken.changes)?;
+    taken.result.map(|()| taken.told)
+}
+
 /// Takes back the changes with a number above `after` that were not taken back before.
 pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: u32) -> Taken {
     let mut taken = Taken { changes: Vec::new(), told: Vec::new(), result: Ok(()) };
@@ -31,7 +40,7 @@ pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: 
     let open = open_changes(entries, after);
     let mut left = &open[..];
     while let Some(first) = left.first() {
-        if let Back::Again(command) = first.back {
+        if let Reversal::Again(command) = first.reversal {
             again.push((first.change, command));
             left = &left[1..];
             continue;
@@ -64,7 +73,7 @@ pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: 
 struct Open<'a> {
     change: u32,
     what: &'a str,
-    back: &'a Back,
+    reversal: &'a Reversal,
     within: Option<&'a HostPath>,
 }
 
@@ -72,11 +81,13 @@ struct Open<'a> {
 fn batch_length(open: &[Open]) -> usize {
     let mut touched = Touched::default();
     let within = open.first().and_then(|first| first.within);
-    let fits = |one: &&Open| match one.back {
+    let fits = |one: &&Open| match one.reversal {
         // What is put back becomes visible last of all; what is removed is gone at once.
-        Back::Restore { path, before, .. } => one.within == within && touched.add(path, before.is_empty()),
-        Back::Meta { path, .. } => one.within == within && touched.add(path, true),
-        Back::Nothing | Back::Command(_) | Back::Exchange { .. } | Back::Again(_) => false,
+        Reversal::Restore { path, before, .. } => {
+            one.within == within && touched.add(path, before.is_empty())
+        }
+        Reversal::Meta { path, .. } => one.within == within && touched.add(path, true),
+        Reversal::Nothing | Reversal::Command(_) | Reversal::Exchange { .. } | Reversal::Again(_) => false,
     };
     open.iter().take(BATCH).take_while(fits).count()
 }
@@ -88,7 +99,7 @@ fn take_batch_back(host: &dyn System, blobs: &HostPath, open: &[Open]) -> Result
     let within = open.first().and_then(|first| first.within);
     host.together(within.map(HostPath::as_path), &mut || {
         for one in open {
-            if take_one_back(host, blobs, one.back)? {
+            if take_one_back(host, blobs, one.reversal)? {
                 told.push(format!("took back: {}", one.what));
             }
         }
@@ -101,11 +112,11 @@ fn take_batch_back(host: &dyn System, blobs: &HostPath, open: &[Open]) -> Result
 fn open_changes(entries: &[Entry], after: u32) -> Vec<Open<'_>> {
     let taken: BTreeSet<u32> = entries
         .iter()
-        .filter_map(|entry| if let Entry::TakenBack { change } = entry { Some(*change) } else { None })
+        .filter_map(|entry| if let Entry::Undone { change } = entry { Some(*change) } else { None })
         .collect();
     let intents = entries.iter().rev().filter_map(|entry| match entry {
-        Entry::Intent { change, what, back, within, .. } if *change > after => {
-            Some(Open { change: *change, what, back, within: within.as_ref() })
+        Entry::Intent { change, what, reversal, within, .. } if *change > after => {
+            Some(Open { change: *change, what, reversal, within: within.as_ref() })
         }
         _ => None,
     });
@@ -129,16 +140,16 @@ fn run(host: &dyn System, command: &Command) -> Result<String> {
 }
 
 /// Whether there was anything to take back.
-fn take_one_back(host: &dyn System, blobs: &HostPath, back: &Back) -> Result<bool> {
-    match back {
-        Back::Nothing | Back::Again(_) => Ok(false),
-        Back::Command(command) => run(host, command).map(|_| true),
-        Back::Exchange { one, other } => exchange_back(host, one, other),
-        Back::Meta { path, meta } => match host.stat(path)? {
+fn take_one_back(host: &dyn System, blobs: &HostPath, reversal: &Reversal) -> Result<bool> {
+    match reversal {
+        Reversal::Nothing | Reversal::Again(_) => Ok(false),
+        Reversal::Command(command) => run(host, command).map(|_| true),
+        Reversal::Exchange { one, other } => exchange_back(host, one, other),
+        Reversal::Meta { path, meta } => match host.stat(path)? {
             Some(stat) if differs(meta, &stat.meta()) => host.set_meta(path, meta).map(|()| true),
             _ => Ok(false),
         },
-        Back::Restore { path, before, left } => restore(host, blobs, path, before, left),
+        Reversal::Restore { path, before, left } => restore(host, blobs, path, before, left),
     }
 }
 
@@ -267,27 +278,4 @@ fn only_what_was(host: &dyn Probe, before: &[Saved], path: &Path) -> Result<bool
 
 fn kind_at(host: &dyn Probe, path: &Path) -> Result<Option<FileKind>> {
     Ok(host.stat(path)?.map(|stat| stat.kind))
-}
-
-/// Reads a host's file in pieces.
-pub struct HostReader<'a> {
-    host: &'a dyn Probe,
-    path: HostPath,
-    offset: u64,
-}
-
-impl<'a> HostReader<'a> {
-    /// From the file's beginning.
-    pub fn new(host: &'a dyn Probe, path: &HostPath) -> Self {
-        HostReader { host, path: path.clone(), offset: 0 }
-    }
-}
-
-impl Read for HostReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.host.read_at(&self.path, self.offset, buffer.len()).map_err(io::Error::other)?;
-        buffer[..bytes.len()].copy_from_slice(&bytes);
-        self.offset += bytes.len() as u64;
-        Ok(bytes.len())
-    }
 }

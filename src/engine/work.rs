@@ -4,81 +4,74 @@ mod judge;
 mod one;
 
 use super::context::{Context, Registered};
-use super::converge::{Link, Target};
 use super::entry::Entry;
 use super::guard;
-use super::journal::{Journal, Store};
-use super::told::first_lines;
+use super::journal::{self, Journal};
+use super::link::Link;
+use super::start;
+use super::state_dir::StateDir;
+use super::summary::first_lines;
+use super::target::Target;
 use super::undo;
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::{Job, JobStep, Mode, OnFailure, Resume, RunId};
-use crate::model::outcome::{HostOutcome, StepOutcome};
+use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
 use crate::system::pretend::Pretend;
 use crate::system::{Brought, Probe, System};
 use std::rc::Rc;
 use std::time::Instant;
 
-/// How a job ended on its host.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// The outcome.
-    pub outcome: HostOutcome,
-    /// Why it failed.
-    pub failure: Option<Failure>,
-}
-
-/// Runs `job` on `host`, whose memory is in `store`, and tells `link` what happens. Tells everything but the verdict.
-pub fn work(job: &Job, host: &dyn System, store: &Store, link: &dyn Link) -> Verdict {
-    let mut journal = Journal::new(host, store.clone(), job);
-    if job.mode == Mode::Apply
-        && let Err(failure) = take_back_armed(host, store, &mut journal, link)
+/// Runs `job` on `host`, whose state is in `state`, and sends `link` what happens: everything but the end itself.
+pub fn work(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link) -> HostEnd {
+    let mut journal = Journal::new(host, state.clone(), job);
+    if job.work.mode == Mode::Apply
+        && let Err(failure) = take_back_armed(host, state, &mut journal, link)
     {
-        return Verdict { outcome: HostOutcome::Failed, failure: Some(failure) };
+        return HostEnd::because(HostOutcome::Failed, failure);
     }
-    job.settle.iter().filter_map(|run| settle(host, store, run)).for_each(|event| link.tell(event));
-    if let Some(run) = &job.undo {
-        return take_back_run(host, store, journal, link, run);
+    job.envelope.settle.iter().filter_map(|run| settle(host, state, run)).for_each(|event| link.send(event));
+    if let Some(run) = &job.work.undo {
+        return take_back_run(host, state, journal, link, run);
     }
-    match job.mode {
-        Mode::Apply => Worker::new(job, host, store, link, Target::Real(host, journal)).work(),
+    match job.work.mode {
+        Mode::Apply => Worker::new(job, host, state, link, Target::Real(host, journal)).work(),
         Mode::Check => {
             let pretend = Pretend::over(host);
             let owed = journal.owed().unwrap_or_default();
-            pretend.furnish(store.folder());
-            let mut worker = Worker::new(job, &pretend, store, link, Target::Pretended(&pretend));
+            pretend.furnish(state.path());
+            let mut worker = Worker::new(job, &pretend, state, link, Target::Pretended(&pretend));
             worker.notified = owed;
             worker.work()
         }
     }
 }
 
-fn brought(job: &Job, store: &Store) -> Brought {
-    Brought { run: job.run.clone(), memory: store.folder().clone(), trees: job.trees.clone() }
+fn brought(job: &Job, state: &StateDir) -> Brought {
+    Brought { run: job.envelope.run.clone(), memory: state.path().clone(), trees: job.work.trees.clone() }
 }
 
 /// What an earlier run armed and did not live to have confirmed is taken back before anything else is done, and before
 /// anybody is told how that run ended.
 fn take_back_armed(
     host: &dyn System,
-    store: &Store,
+    state: &StateDir,
     journal: &mut Journal<'_>,
     link: &dyn Link,
 ) -> Result<()> {
-    if !guard::armed(host, store)?.is_empty() {
-        journal.begin()?;
-        journal.found.drain(..).for_each(|line| link.tell(Event::Note(line)));
+    if !guard::armed(host, state)?.is_empty() {
+        start::start(journal)?.into_iter().for_each(|line| link.send(Event::Note(line)));
     }
     Ok(())
 }
 
 /// What the host's journal says of a run whose verdict did not arrive; nothing while its changes are armed, since they
 /// may be taken back yet.
-fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Option<Event> {
-    if guard::armed(host, store).is_ok_and(|armed| armed.iter().any(|watch| watch.run == *run)) {
+fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
+    if guard::armed(host, state).is_ok_and(|armed| armed.iter().any(|watch| watch.run == *run)) {
         return None;
     }
-    let entries = store.read(host, run).ok().flatten();
+    let entries = journal::read(host, state, run).ok().flatten();
     let mut steps = Vec::new();
     let mut outcome = None;
     for entry in entries.unwrap_or_default() {
@@ -87,7 +80,7 @@ fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Option<Event> {
             Entry::End { outcome: ended } => outcome = Some(ended),
             // Something was begun; unless an end follows, the run was cut off there.
             Entry::Intent { .. } => outcome = Some(HostOutcome::Cancelled),
-            Entry::Begin { .. } | Entry::TakenBack { .. } | Entry::Armed { .. } | Entry::Disarmed { .. } => {}
+            Entry::Start { .. } | Entry::Undone { .. } | Entry::Armed { .. } | Entry::Disarmed { .. } => {}
         }
     }
     Some(Event::Settled { run: run.clone(), outcome, steps })
@@ -96,40 +89,40 @@ fn settle(host: &dyn Probe, store: &Store, run: &RunId) -> Option<Event> {
 /// Takes an earlier run back on this host.
 fn take_back_run(
     host: &dyn System,
-    store: &Store,
+    state: &StateDir,
     journal: Journal<'_>,
     link: &dyn Link,
     run: &RunId,
-) -> Verdict {
-    match try_take_back(host, store, journal, link, run) {
-        Ok(()) => Verdict { outcome: HostOutcome::Undone, failure: None },
-        Err(failure) => Verdict { outcome: HostOutcome::Failed, failure: Some(failure) },
+) -> HostEnd {
+    match try_take_back(host, state, journal, link, run) {
+        Ok(()) => HostEnd::of(HostOutcome::Undone),
+        Err(failure) => HostEnd::because(HostOutcome::Failed, failure),
     }
 }
 
 fn try_take_back(
     host: &dyn System,
-    store: &Store,
+    state: &StateDir,
     mut journal: Journal<'_>,
     link: &dyn Link,
     run: &RunId,
 ) -> Result<()> {
-    let Some(entries) = store.read(host, run)? else {
-        link.tell(Event::Note(format!("run {run} changed nothing here")));
+    let Some(entries) = journal::read(host, state, run)? else {
+        link.send(Event::Note(format!("run {run} changed nothing here")));
         return Ok(());
     };
-    if !journal.began() {
-        journal.begin()?;
+    if !journal.is_open() {
+        start::start(&mut journal)?;
     }
-    let taken = undo::take_back(host, &store.blobs(run), &entries, 0);
-    let marks: Vec<_> = taken.changes.iter().map(|change| Entry::TakenBack { change: *change }).collect();
-    store.append(host, run, &marks)?;
+    let taken = undo::take_back(host, &state.saved(run), &entries, 0);
+    let marks: Vec<_> = taken.changes.iter().map(|change| Entry::Undone { change: *change }).collect();
+    journal::append(host, state, run, &marks)?;
     let changed = !taken.told.is_empty();
     for line in first_lines(taken.told) {
-        link.tell(Event::Note(line));
+        link.send(Event::Note(line));
     }
     taken.result?;
-    store.append(host, run, &[Entry::End { outcome: HostOutcome::Undone }])?;
+    journal::append(host, state, run, &[Entry::End { outcome: HostOutcome::Undone }])?;
     if changed { guard::try_login_after_undo(link, &entries) } else { Ok(()) }
 }
 
@@ -151,7 +144,7 @@ struct Worker<'a, 'b, 'j> {
 }
 
 /// What one step comes to, for the steps after it.
-struct Ended {
+struct StepEnd {
     outcome: StepOutcome,
     failure: Option<Failure>,
     result: Registered,
@@ -161,7 +154,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     fn new(
         job: &'a Job,
         host: &'a dyn Probe,
-        store: &Store,
+        state: &StateDir,
         link: &'a dyn Link,
         target: Target<'b, 'j>,
     ) -> Self {
@@ -171,7 +164,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             link,
             target,
             context: Context::new(job),
-            brought: Rc::new(brought(job, store)),
+            brought: Rc::new(brought(job, state)),
             notified: Vec::new(),
             maybe: Vec::new(),
             changed: false,
@@ -180,17 +173,17 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         }
     }
 
-    fn work(mut self) -> Verdict {
+    fn work(mut self) -> HostEnd {
         if let Err(failure) = self.load_owed().and_then(|()| self.take_up()) {
-            return Verdict { outcome: HostOutcome::Failed, failure: Some(failure) };
+            return HostEnd::because(HostOutcome::Failed, failure);
         }
         let job = self.job;
         let mut failure = self.failed.take();
-        failure = failure.or(self.run_steps(&job.steps));
-        if failure.is_some() && !job.rescue.is_empty() {
-            failure = self.run_steps(&job.rescue);
+        failure = failure.or(self.run_steps(&job.work.steps));
+        if failure.is_some() && !job.work.rescue.is_empty() {
+            failure = self.run_steps(&job.work.rescue);
         }
-        let in_always = self.run_steps(&job.always);
+        let in_always = self.run_steps(&job.work.always);
         let failure = failure.or(in_always);
         self.failed.clone_from(&failure);
         // What is about to be taken back needs no handlers.
@@ -220,7 +213,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     /// Handlers run also when a step failed, each once, in the order of the playbook, until one fails. That one, and those
     /// that a failure or a stop left out, are owed to the host until a later run finishes them.
     fn run_handlers(&mut self) -> Option<Failure> {
-        for handler in &self.job.handlers {
+        for handler in &self.job.work.handlers {
             let name = handler.title();
             if !self.notified.contains(&name) && self.maybe.contains(&name) {
                 let why =
@@ -242,7 +235,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         None
     }
 
-    fn verdict(&mut self, failure: Option<Failure>) -> Verdict {
+    fn verdict(&mut self, failure: Option<Failure>) -> HostEnd {
         let outcome = match (&failure, self.link.stopping(), self.changed) {
             (Some(_), ..) if self.undoes() => return self.undo_all(failure),
             (Some(_), ..) => HostOutcome::Failed,
@@ -250,16 +243,16 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             (None, false, true) => HostOutcome::Changed,
             (None, false, false) => HostOutcome::Ok,
         };
-        Verdict { outcome, failure }
+        HostEnd { outcome, failure }
     }
 
     /// After a boot: what the steps before it have brought, from the controller that kept it meanwhile.
     fn take_up(&mut self) -> Result<()> {
-        let Some(resume) = self.job.resume.as_deref() else { return Ok(()) };
+        let Some(resume) = self.job.envelope.resume.as_deref() else { return Ok(()) };
         if let Target::Real(_, journal) = &mut self.target
-            && !journal.began()
+            && !journal.is_open()
         {
-            journal.begin()?;
+            start::start(journal)?;
         }
         for (name, known) in &resume.registered {
             self.context.register(name, Registered { known: known.clone(), partial: false });
@@ -272,7 +265,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     }
 
     /// Runs a step, unless it was run before the boot. The one that booted the host ends now.
-    fn run_unless_done(&mut self, step: &'a JobStep) -> Option<Ended> {
+    fn run_unless_done(&mut self, step: &'a JobStep) -> Option<StepEnd> {
         match &self.resume {
             None => Some(self.run_step(step)),
             Some(resume) if resume.step != step.index => None,
@@ -284,46 +277,46 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     }
 
     fn undoes(&self) -> bool {
-        matches!(self.job.on_failure, OnFailure::Undo | OnFailure::UndoHost)
+        matches!(self.job.work.on_failure, OnFailure::Undo | OnFailure::UndoHost)
     }
 
     fn goes_on(&self) -> bool {
-        self.job.on_failure == OnFailure::Continue
+        self.job.work.on_failure == OnFailure::Continue
     }
 
-    fn undo_all(&mut self, failure: Option<Failure>) -> Verdict {
+    fn undo_all(&mut self, failure: Option<Failure>) -> HostEnd {
         let journal = match &mut self.target {
-            Target::Real(_, journal) if journal.began() => journal,
+            Target::Real(_, journal) if journal.is_open() => journal,
             // Nothing was changed, so there is nothing to take back.
             Target::Real(..) | Target::Pretended(_) => {
-                return Verdict { outcome: HostOutcome::Failed, failure };
+                return HostEnd { outcome: HostOutcome::Failed, failure };
             }
         };
         self.notified.clear();
-        match journal.take_back(0).and_then(|lines| journal.owe(Vec::new()).map(|()| lines)) {
+        match undo::undo_current(journal, 0).and_then(|lines| journal.owe(Vec::new()).map(|()| lines)) {
             Ok(lines) => {
                 let changed = !lines.is_empty();
-                first_lines(lines).into_iter().for_each(|line| self.link.tell(Event::Note(line)));
+                first_lines(lines).into_iter().for_each(|line| self.link.send(Event::Note(line)));
                 if changed && let Err(locked_out) = guard::try_login_after_undo(self.link, journal.entries())
                 {
-                    self.link.tell(Event::Note(locked_out.to_string()));
+                    self.link.send(Event::Note(locked_out.to_string()));
                 }
-                Verdict { outcome: HostOutcome::Undone, failure }
+                HostEnd { outcome: HostOutcome::Undone, failure }
             }
             Err(undo) => {
-                self.link.tell(Event::Note(format!("could not be undone: {undo}")));
-                Verdict { outcome: HostOutcome::Failed, failure }
+                self.link.send(Event::Note(format!("could not be undone: {undo}")));
+                HostEnd { outcome: HostOutcome::Failed, failure }
             }
         }
     }
 
     /// The verdict is in the journal before it is told.
-    fn close(&mut self, verdict: Verdict) -> Verdict {
+    fn close(&mut self, verdict: HostEnd) -> HostEnd {
         let Target::Real(_, journal) = &mut self.target else { return verdict };
         match journal.end(verdict.outcome) {
             Ok(()) => verdict,
             Err(failure) => {
-                Verdict { outcome: HostOutcome::Failed, failure: Some(verdict.failure.unwrap_or(failure)) }
+                HostEnd { outcome: HostOutcome::Failed, failure: Some(verdict.failure.unwrap_or(failure)) }
             }
         }
     }
@@ -331,17 +324,17 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     /// What is owed counts only once the lock is ours: until then, somebody may be at work on it.
     fn load_owed(&mut self) -> Result<()> {
         if let Target::Real(_, journal) = &mut self.target
-            && self.job.resume.is_none()
+            && self.job.envelope.resume.is_none()
             && !journal.owed()?.is_empty()
         {
-            journal.begin()?;
+            start::start(journal)?;
             self.notified = journal.owed()?;
         }
-        let known: Vec<_> = self.job.handlers.iter().map(JobStep::title).collect();
+        let known: Vec<_> = self.job.work.handlers.iter().map(JobStep::title).collect();
         self.notified.retain(|name| known.contains(name));
         if !self.notified.is_empty() {
             let names = self.notified.join(", ");
-            self.link.tell(Event::Note(format!(
+            self.link.send(Event::Note(format!(
                 "an earlier run did not finish its handlers, so they run now: {names}"
             )));
         }
@@ -351,21 +344,21 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     /// Notified handlers are written down before the change that notifies them, so that no crash can lose them.
     fn remember_owed(&mut self) -> Result<()> {
         match &mut self.target {
-            Target::Real(_, journal) if journal.began() => journal.owe(self.notified.clone()),
+            Target::Real(_, journal) if journal.is_open() => journal.owe(self.notified.clone()),
             _ => Ok(()),
         }
     }
 
     /// Tells how a step, or one item of it, ended, and remembers what follows from it.
-    fn finish(&mut self, step: &JobStep, mut report: StepEnded, result: Registered) -> Ended {
+    fn finish(&mut self, step: &JobStep, mut report: StepEnded, result: Registered) -> StepEnd {
         report.ignored = step.ignore_errors && report.outcome == StepOutcome::Failed;
         self.remember_notified(step, report.outcome);
         if let Err(failure) = self.remember_owed() {
             report.outcome = StepOutcome::Failed;
             report.failure = Some(failure);
         }
-        let ended = Ended { outcome: report.outcome, failure: report.failure.clone(), result };
-        self.tell_ended(step, report);
+        let ended = StepEnd { outcome: report.outcome, failure: report.failure.clone(), result };
+        self.report_end(step, report);
         ended
     }
 
@@ -383,14 +376,14 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         }
     }
 
-    fn tell_ended(&mut self, step: &JobStep, report: StepEnded) {
+    fn report_end(&mut self, step: &JobStep, report: StepEnded) {
         let report = if step.no_log { hidden(report) } else { report };
         if let Target::Real(_, journal) = &mut self.target
             && let Err(failure) = journal.step_ended(&report)
         {
-            self.link.tell(Event::Note(failure.to_string()));
+            self.link.send(Event::Note(failure.to_string()));
         }
-        self.link.tell(Event::StepEnded(report));
+        self.link.send(Event::StepEnded(report));
     }
 }
 

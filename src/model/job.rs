@@ -12,14 +12,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything one host needs for one run. It travels in one frame.
+/// Everything one host needs for one run: what is to be done there, in its envelope. It travels in one frame.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Job {
+    /// Which run it belongs to, and what makes it this run's.
+    pub envelope: Envelope,
+    /// What is to be done.
+    pub work: HostWork,
+}
+
+/// Which run a job belongs to, whose it is, and what the host must know beside the work.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
     /// Names the run on host and controller.
     pub run: RunId,
     /// The host's name in the inventory.
     pub host: String,
-    /// Echoed in the verdict, so that nothing but this job's agent can have said it. Random.
+    /// Echoed in the verdict, so that nothing but this job's agent can have sent it. Random.
     pub nonce: String,
     /// Whose epochs these are: each project of each person counts its own.
     pub controller: String,
@@ -27,6 +36,15 @@ pub struct Job {
     pub epoch: u64,
     /// Who runs it, for the host's lock and journal: `alice@laptop`.
     pub who: String,
+    /// Earlier runs whose verdict never arrived: the agent reports what its journal says of them.
+    pub settle: Vec<RunId>,
+    /// Set when the job is resumed after a reboot.
+    pub resume: Option<Box<Resume>>,
+}
+
+/// What one host is to do, rendered and complete.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostWork {
     /// The playbook's name: handlers that an earlier run of it still owes are run by this one.
     pub playbook: String,
     /// Apply or check.
@@ -43,7 +61,7 @@ pub struct Job {
     pub templates: BTreeMap<String, String>,
     /// Small assets, sent with the job: digest and bytes.
     pub assets: Vec<InlineAsset>,
-    /// What the folders and archives hold that steps name, without the bytes; the jobs of all hosts share them.
+    /// What the directories and archives hold that steps name, without the bytes; the jobs of all hosts share them.
     pub trees: BTreeMap<Digest, Arc<Tree>>,
     /// In order.
     pub steps: Vec<JobStep>,
@@ -53,18 +71,14 @@ pub struct Job {
     pub rescue: Vec<JobStep>,
     /// Run in any case.
     pub always: Vec<JobStep>,
-    /// Earlier runs whose verdict never arrived: the agent tells what its journal says of them.
-    pub settle: Vec<RunId>,
-    /// A run to be taken back; there are no steps then.
+    /// A run to undo; there are no steps then.
     pub undo: Option<RunId>,
-    /// Set when the job goes on after a boot in the midst of it.
-    pub resume: Option<Box<Resume>>,
 }
 
-/// Where a job goes on once its host has booted, and what its steps have brought so far.
+/// Where a job is resumed once its host has rebooted, and what its steps have given so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Resume {
-    /// The index of the step that boots the host.
+    /// The index of the step that reboots the host.
     pub step: u32,
     /// The boot that ends with it.
     pub boot_id: String,
@@ -173,10 +187,30 @@ pub struct InlineAsset {
     pub bytes: Vec<u8>,
 }
 
+impl Envelope {
+    /// The job that does `work`.
+    pub fn job(self, work: HostWork) -> Job {
+        Job { envelope: self, work }
+    }
+
+    /// The job that undoes the run `of` of a playbook.
+    pub fn undo(self, of: RunId, playbook: &str, mode: Mode, diff: bool) -> Job {
+        let playbook = playbook.to_string();
+        self.job(HostWork { playbook, mode, diff, undo: Some(of), ..HostWork::default() })
+    }
+}
+
+impl HostWork {
+    /// Its steps, handlers, rescue and always.
+    pub fn all_steps(&self) -> impl Iterator<Item = &JobStep> {
+        [&self.steps, &self.handlers, &self.rescue, &self.always].into_iter().flatten()
+    }
+}
+
 impl Job {
     /// The bytes of an asset that travels in the job.
     pub fn inline(&self, asset: &Asset) -> Option<&[u8]> {
-        self.assets.iter().find(|inline| inline.asset == *asset).map(|inline| &inline.bytes[..])
+        self.work.assets.iter().find(|inline| inline.asset == *asset).map(|inline| &inline.bytes[..])
     }
 }
 
@@ -213,7 +247,7 @@ impl From<RunId> for String {
 impl TryFrom<String> for RunId {
     type Error = String;
 
-    /// Letters, digits and dashes, at most 64: a run's name is also a folder's name on hosts.
+    /// Letters, digits and dashes, at most 64: a run's name is also a directory's name on hosts.
     fn try_from(text: String) -> Result<Self, String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if text.len() <= 64 && !text.starts_with('-') && text.bytes().all(fits) {

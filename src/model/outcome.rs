@@ -1,7 +1,17 @@
 //! How a step and a host end.
 
+use super::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// How a run ended on one host, and why when it did not go well.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostEnd {
+    /// The outcome.
+    pub outcome: HostOutcome,
+    /// Why.
+    pub failure: Option<Failure>,
+}
 
 /// How one step ended on one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,6 +62,23 @@ impl StepOutcome {
             StepOutcome::WouldChange => "would_change",
             StepOutcome::Unknown => "unknown",
         }
+    }
+}
+
+impl HostEnd {
+    /// An end that needs no reason.
+    pub fn of(outcome: HostOutcome) -> Self {
+        HostEnd { outcome, failure: None }
+    }
+
+    /// An end with its reason.
+    pub fn because(outcome: HostOutcome, failure: Failure) -> Self {
+        HostEnd { outcome, failure: Some(failure) }
+    }
+
+    /// The same end; its reason, if it has one, gets this hint.
+    pub fn hint(self, hint: &str) -> Self {
+        HostEnd { failure: self.failure.map(|failure| failure.hint(hint)), ..self }
     }
 }
 

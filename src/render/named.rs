@@ -95,7 +95,7 @@ impl Maker<'_> {
         };
         let tree = self.renderer.trees.tree(name, &choice);
         let tree = self.keep(tree, &entry.node.place)?;
-        let job = &mut self.rendered.job;
+        let job = &mut self.rendered.work;
         if job.trees.insert(tree.name.clone(), tree.tree.clone()).is_none() {
             self.rendered.contents.trees.push(tree.contents.clone());
         }
@@ -131,7 +131,7 @@ impl Maker<'_> {
         if matches!(arg, Arg::Template(_)) {
             for included in self.renderer.templates.included(source) {
                 let text = sources[&included].clone();
-                self.rendered.job.templates.insert(included, text);
+                self.rendered.work.templates.insert(included, text);
             }
         }
         Ok(arg)

@@ -50,7 +50,7 @@ impl Case<'_> {
     /// The first host's steps, or all that is wrong.
     fn check(&self, expected: Expect) {
         let text = match self.jobs() {
-            Ok(jobs) => shown(&jobs[0].job),
+            Ok(jobs) => shown(&jobs[0].work),
             Err(problems) => problems.plain(),
         };
         expected.assert_eq(&text);
@@ -61,7 +61,7 @@ fn check(playbook: &str, expected: Expect) {
     Case { playbook, ..Case::default() }.check(expected);
 }
 
-fn shown(job: &Job) -> String {
+fn shown(job: &HostWork) -> String {
     let steps = job.steps.iter().chain(&job.handlers).chain(&job.rescue).chain(&job.always).map(|step| {
         let mut text =
             format!("{} {}: {}", step.index, step.title(), step.args.as_ref().map_or("-".into(), arg));
@@ -212,8 +212,8 @@ template = { path = "/etc/waits", source = "waits.conf" }
         vars {"domain":"web1.example.com","port":3002}
     "#]]);
     let rendered = case.jobs().unwrap().remove(0);
-    assert_eq!((rendered.job.assets.len(), rendered.contents.files.len()), (2, 1));
-    assert_eq!(rendered.job.templates.keys().collect::<Vec<_>>(), ["head"]);
+    assert_eq!((rendered.work.assets.len(), rendered.contents.files.len()), (2, 1));
+    assert_eq!(rendered.work.templates.keys().collect::<Vec<_>>(), ["head"]);
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn secrets_are_listed_and_never_told() {
         files: &[("token", "hunter2\n")],
         ..Case::default()
     };
-    assert_eq!(case.jobs().unwrap()[0].job.secrets, ["hunter2"]);
+    assert_eq!(case.jobs().unwrap()[0].work.secrets, ["hunter2"]);
     let wrong =
         Case { playbook: &case.playbook.replace("content = '{{ token }}'", "mode = '{{ token }}'"), ..case };
     assert!(!wrong.jobs().unwrap_err().plain().contains("hunter2"));
@@ -376,7 +376,7 @@ fn tags_start_and_run_once_choose_steps() {
     let skips = |selection: Selection| {
         let jobs = Case { playbook, selection, ..Case::default() }.jobs().unwrap();
         let skip = |step: &JobStep| step.skip.clone().unwrap_or_else(|| "done".to_string());
-        let of = |rendered: &Rendered| rendered.job.steps.iter().map(skip).collect::<Vec<_>>().join(", ");
+        let of = |rendered: &Rendered| rendered.work.steps.iter().map(skip).collect::<Vec<_>>().join(", ");
         jobs.iter().map(of).collect::<Vec<_>>().join(" | ")
     };
     assert_eq!(

@@ -3,7 +3,7 @@
 use crate::model::arg::Arg;
 use crate::model::digest::Digest;
 use crate::model::event::Order;
-use crate::model::job::Job;
+use crate::model::job::HostWork;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result, Value, Values};
 use crate::render::contents::Contents;
@@ -106,14 +106,13 @@ fn read_one(
     }
 }
 
-/// Tells the job's `fetch` steps what the controller has of their files from an earlier run, so that only what differs
+/// Gives the `fetch` steps the digests of the host's files that an earlier run put into `folder`, so that only what differs
 /// travels. A step whose path is not known yet fetches its file anew.
-pub fn name_what_is_there(job: &mut Job, folder: &Path) {
-    let folder = folder.join(&job.host);
-    let all = [&mut job.steps, &mut job.handlers, &mut job.rescue, &mut job.always];
+pub fn name_what_is_there(work: &mut HostWork, folder: &Path) {
+    let all = [&mut work.steps, &mut work.handlers, &mut work.rescue, &mut work.always];
     for step in all.into_iter().flatten().filter(|step| step.kind == "fetch") {
         let Some(Arg::Value(Value::Object(keys))) = &mut step.args else { continue };
-        if let Some(digest) = digest_of_kept(keys, &folder) {
+        if let Some(digest) = digest_of_kept(keys, folder) {
             keys.insert("have".to_string(), Value::String(digest.to_string()));
         }
     }

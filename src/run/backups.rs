@@ -2,7 +2,7 @@
 
 use crate::model::backup::{Answered, Kept, Label, PartKind, Said};
 use crate::model::event::Order;
-use crate::model::job::{Job, JobStep};
+use crate::model::job::{HostWork, Job, JobStep};
 use crate::model::run::now;
 use crate::model::{Failure, Result};
 use crate::ssh::Writer;
@@ -21,9 +21,9 @@ use tokio::sync::Mutex;
 pub struct Stores(BTreeMap<Option<String>, BackupStore>);
 
 impl Stores {
-    /// Adds those that `job` names; `open` opens one by what its step says.
-    pub fn add(&mut self, job: &Job, open: &dyn Fn(Option<&str>) -> Result<BackupStore>) -> Result<()> {
-        for backup in steps(job).filter_map(backup_of) {
+    /// Adds those that the work names; `open` opens one by what its step says.
+    pub fn add(&mut self, work: &HostWork, open: &dyn Fn(Option<&str>) -> Result<BackupStore>) -> Result<()> {
+        for backup in work.all_steps().filter_map(backup_of) {
             let name = backup?.to().map(str::to_string);
             if let Entry::Vacant(vacant) = self.0.entry(name) {
                 let store = open(vacant.key().as_deref())?;
@@ -38,10 +38,6 @@ impl fmt::Debug for Stores {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_list().entries(self.0.keys()).finish()
     }
-}
-
-fn steps(job: &Job) -> impl Iterator<Item = &JobStep> {
-    [&job.steps, &job.handlers, &job.rescue, &job.always].into_iter().flatten()
 }
 
 /// What a step keeps, when it is one that keeps something and is done on this host.
@@ -120,7 +116,7 @@ impl<'a> Backups<'a> {
     }
 
     async fn begin(&self, request: u32, step: u32) -> Result<Taking> {
-        let job_step = steps(self.job).find(|job_step| job_step.index == step);
+        let job_step = self.job.work.all_steps().find(|job_step| job_step.index == step);
         let unknown = || Failure::new("take a backup", "the step that sends it takes none");
         let backup = job_step.and_then(backup_of).ok_or_else(unknown)??;
         let store = self.stores.0.get(&backup.to().map(str::to_string)).ok_or_else(unknown)?.clone();
@@ -131,10 +127,10 @@ impl<'a> Backups<'a> {
             from: planned.from.clone(),
         });
         let about = BackupAbout {
-            host: self.job.host.clone(),
+            host: self.job.envelope.host.clone(),
             name: backup.name().to_string(),
-            playbook: self.job.playbook.clone(),
-            run: self.job.run.clone(),
+            playbook: self.job.work.playbook.clone(),
+            run: self.job.envelope.run.clone(),
             started: now(),
             recipients: backup.recipients().to_vec(),
             assertion: backup.assertion().map(str::to_string),

@@ -1,9 +1,10 @@
 //! Waits for a host that boots, and logs in anew.
 
-use super::confirm::Way;
+use super::confirm::Route;
 use crate::model::job::Resume;
 use crate::model::{Failure, Result};
 use crate::ssh::{self, Connection, Shared};
+use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -14,11 +15,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 const ASK: &str = "cat /proc/sys/kernel/random/boot_id";
 
 /// A connection to the host once it has booted.
-pub async fn come_back(way: &Way, shared: &Shared, resume: &Resume) -> Result<Connection> {
+pub async fn come_back(route: &Route, shared: &Shared, resume: &Resume) -> Result<Connection> {
     let until = Instant::now() + resume.within;
     let mut last = Failure::new("log in", "it was not tried");
     while Instant::now() < until {
-        match timeout_at(until, booted(way, shared, &resume.boot_id)).await {
+        match timeout_at(until, booted(route, shared, &resume.boot_id)).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(failure)) => last = failure,
             Err(_) => break,
@@ -30,10 +31,10 @@ pub async fn come_back(way: &Way, shared: &Shared, resume: &Resume) -> Result<Co
 }
 
 /// A login at a host that is up again. Before it goes down it still lets people in.
-async fn booted(way: &Way, shared: &Shared, before: &str) -> Result<Connection> {
+async fn booted(route: &Route, shared: &Shared, before: &str) -> Result<Connection> {
     let connection =
-        ssh::connect(&way.target_at(shared, &[]), shared).await.map_err(|error| error.failure)?;
-    let now = super::confirm::said(&connection, ASK).await?;
+        ssh::connect(&route.target_at(shared, &[]), shared).await.map_err(|error| error.failure)?;
+    let now = super::output::of(&connection, ASK, Bytes::new()).await?;
     let now = now.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
     if !now.is_empty() && now != before {
         return Ok(connection);

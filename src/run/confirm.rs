@@ -1,10 +1,11 @@
 //! Logs in anew when a host asks whether a risky change may stay: a connection of its own, from the key exchange to a
 //! command that runs as whoever the job runs as.
 
+use super::output;
 use crate::model::event::Order;
 use crate::model::{Failure, Result};
 use crate::ssh::ship::{self, Become};
-use crate::ssh::{self, Chunk, Class, Connection, Shared, Target, Writer};
+use crate::ssh::{self, Class, Connection, Shared, Target, Writer};
 use crate::wire;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ const REFUSALS: u32 = 2;
 const TO_ANSWER: Duration = Duration::from_secs(1);
 
 /// How a host is reached and who one becomes there. A change may move its port.
-pub struct Way {
+pub struct Route {
     target: Target,
     becoming: Option<Become>,
     password: Option<String>,
@@ -41,10 +42,10 @@ pub struct Question {
     pub within: Duration,
 }
 
-impl Way {
-    /// The way to `target`.
+impl Route {
+    /// The route to `target`.
     pub fn to(target: Target, becoming: Option<Become>, password: Option<String>) -> Self {
-        Way { target, becoming, password }
+        Route { target, becoming, password }
     }
 
     /// Whom the work becomes over a connection, and the password for it. Whoever is that user already needs neither.
@@ -69,10 +70,10 @@ impl Way {
 }
 
 /// Finds the answer to a question and gives it.
-pub async fn answer(writer: Arc<Mutex<Writer>>, way: Arc<Way>, shared: Arc<Shared>, question: Question) {
-    let target = way.target_at(&shared, &question.ports);
+pub async fn answer(writer: Arc<Mutex<Writer>>, route: Arc<Route>, shared: Arc<Shared>, question: Question) {
+    let target = route.target_at(&shared, &question.ports);
     let until = Instant::now() + question.within.saturating_sub(TO_ANSWER).min(TRY_FOR);
-    let refusal = match try_until(&way, &target, &shared, until).await {
+    let refusal = match try_until(&route, &target, &shared, until).await {
         Ok(()) => {
             shared.moved(target);
             None
@@ -85,9 +86,9 @@ pub async fn answer(writer: Arc<Mutex<Writer>>, way: Arc<Way>, shared: Arc<Share
     }
 }
 
-async fn try_until(way: &Way, target: &Target, shared: &Shared, until: Instant) -> Result<()> {
+async fn try_until(route: &Route, target: &Target, shared: &Shared, until: Instant) -> Result<()> {
     for tries in 1.. {
-        let (failure, firm) = match timeout_at(until, once(way, target, shared)).await {
+        let (failure, firm) = match timeout_at(until, once(route, target, shared)).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(tried)) => tried,
             Err(_) => {
@@ -104,41 +105,22 @@ async fn try_until(way: &Way, target: &Target, shared: &Shared, until: Instant) 
 }
 
 /// One login and one command. Told with a failure: whether the host has answered, so that more tries help little.
-async fn once(way: &Way, target: &Target, shared: &Shared) -> Result<(), (Failure, bool)> {
+async fn once(route: &Route, target: &Target, shared: &Shared) -> Result<(), (Failure, bool)> {
     let connected = ssh::connect(target, shared).await;
     let connection = connected.map_err(|error| (error.failure, error.class != Class::Unreachable))?;
-    let said = run(&connection, way).await;
+    let said = run(&connection, route).await;
     connection.disconnect().await;
     said.map_err(|failure| (failure, true))
 }
 
-async fn run(connection: &Connection, way: &Way) -> Result<()> {
-    let (becoming, password) = way.becoming(connection);
+async fn run(connection: &Connection, route: &Route) -> Result<()> {
+    let (becoming, password) = route.becoming(connection);
     let password = ship::password_line(password.as_deref());
     let command = ship::line(&format!("echo {WORDS}"), becoming.as_ref());
-    let said = said_to(connection, &command, Bytes::from(password)).await?;
+    let said = output::of(connection, &command, Bytes::from(password)).await?;
     if said.lines().any(|line| line.trim() == WORDS) {
         return Ok(());
     }
     let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
     Err(Failure::new("run a command over the new connection", last.trim()))
-}
-
-/// What a command says, cut to a bounded size.
-pub async fn said(connection: &Connection, command: &str) -> Result<String> {
-    said_to(connection, command, Bytes::new()).await
-}
-
-async fn said_to(connection: &Connection, command: &str, input: Bytes) -> Result<String> {
-    let mut channel = connection.exec_with_input(command, input).await?;
-    let _closed_already = channel.eof().await;
-    let mut said = Vec::new();
-    while let Some(chunk) = channel.next().await {
-        match chunk {
-            Chunk::Stdout(bytes) | Chunk::Stderr(bytes) => super::job::keep_words(&mut said, &bytes),
-            Chunk::Exit(_) => {}
-            Chunk::Lost(failure) => return Err(failure),
-        }
-    }
-    Ok(String::from_utf8_lossy(&said).into_owned())
 }

@@ -1,9 +1,9 @@
 //! One host from connecting to its verdict.
 
 use super::tools::{JobTask, Tools, asked_for};
-use super::{Ended, Interrupt, Task, Work, job, plain};
+use super::{Interrupt, Task, Work, job, plain};
 use crate::model::Failure;
-use crate::model::outcome::HostOutcome;
+use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::HostEvent;
 use crate::ssh::{self, Connection};
 use std::time::Duration;
@@ -13,28 +13,28 @@ use tokio::sync::watch;
 const KILL_GRACE: Duration = Duration::from_secs(5);
 
 /// Does the work of one host and says how it ended. Never panics on what a host says.
-pub async fn work(work: Work, tools: Tools) -> Ended {
+pub async fn work(work: Work, tools: &Tools) -> HostEnd {
     let name = work.host.clone();
-    tools.teller.tell(&name, HostEvent::Connecting { attempt: 1 }).await;
+    tools.events.send(&name, HostEvent::Connecting { attempt: 1 }).await;
     let mut interrupt = tools.interrupt.clone();
     let target = tools.shared.latest(&work.target);
     let connected = tokio::select! {
         connected = ssh::connect(&target, &tools.shared) => connected,
-        () = asked_for(&mut interrupt, Interrupt::Stop) => return (HostOutcome::Cancelled, None),
+        () = asked_for(&mut interrupt, Interrupt::Stop) => return HostEnd::of(HostOutcome::Cancelled),
     };
     let connection = match connected {
         Ok(connection) => connection,
-        Err(error) => return (HostOutcome::Unreachable, Some(error.failure)),
+        Err(error) => return HostEnd::because(HostOutcome::Unreachable, error.failure),
     };
-    tools.teller.tell(&name, HostEvent::Connected).await;
-    let ended = on(&connection, work, &tools).await;
+    tools.events.send(&name, HostEvent::Connected).await;
+    let ended = on(&connection, work, tools).await;
     connection.disconnect().await;
     ended
 }
 
 /// Works a host that is logged in to, within the time that one host may take. When that is over, or somebody is in a
 /// hurry, the host is asked to kill what runs; what then says nothing more ends as unknown.
-async fn on(connection: &Connection, work: Work, tools: &Tools) -> Ended {
+async fn on(connection: &Connection, work: Work, tools: &Tools) -> HostEnd {
     let (hurry, hurried) = watch::channel(Interrupt::None);
     let name = work.host.clone();
     let ended = async {
@@ -80,13 +80,14 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> Ended {
         }
     };
     match tokio::time::timeout(KILL_GRACE, ended).await {
-        Ok((outcome, failure)) => {
-            (outcome, Some(failure.unwrap_or_else(|| Failure::new(format!("work {name}"), why))))
+        Ok(HostEnd { outcome, failure }) => {
+            let failure = failure.unwrap_or_else(|| Failure::new(format!("work {name}"), why));
+            HostEnd::because(outcome, failure)
         }
         Err(_) => {
             let why = format!("{why}, and told nothing within {} s", KILL_GRACE.as_secs());
             let hint = "windlass settles it from the host's own journal at the next contact";
-            (HostOutcome::Unknown, Some(Failure::new(format!("work {name}"), why).hint(hint)))
+            HostEnd::because(HostOutcome::Unknown, Failure::new(format!("work {name}"), why).hint(hint))
         }
     }
 }

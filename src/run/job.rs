@@ -3,14 +3,15 @@
 use super::assets;
 use super::backups::Backups;
 use super::boot;
-use super::confirm::{self, Question, Way};
+use super::confirm::{self, Question, Route};
+use super::output;
 use super::tools::{JobTask, Tools, asked_for};
-use super::{Ended, Interrupt, Tried, shell};
+use super::{Interrupt, shell};
 use crate::agent_binary::{self, AgentBinary};
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Order};
 use crate::model::job::Resume;
-use crate::model::outcome::HostOutcome;
+use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
 use crate::ssh::ship::{self, Bare};
@@ -21,25 +22,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{Mutex, watch};
 
-/// What a login says on standard error is kept for messages up to so many bytes.
-const WORDS_KEPT: usize = 16 * 1024;
-
-/// How one attempt to have the job done by an agent ended.
-enum Attempt {
-    /// With the agent's verdict, or with the loss of it.
-    Ended(Ended),
-    /// The host boots in the midst of it.
-    Booting(Box<Resume>),
-    /// The host has no agent of ours. Nothing was started.
-    Bare(Bare),
+/// How far a job came over one connection.
+enum Reached {
+    /// To its end: the verdict, or the loss of it.
+    End(HostEnd),
+    /// To a reboot of the host.
+    Reboot(Box<Resume>),
 }
 
-/// How far a job came over one connection.
-enum Worked {
-    /// To its end.
-    Ended(Ended),
-    /// To a boot of the host.
-    Booting(Box<Resume>),
+/// What came of sending the job to an agent.
+enum AgentReply {
+    /// It worked.
+    Worked(Reached),
+    /// The host has no agent of ours. Nothing was started.
+    NoAgent(Bare),
 }
 
 /// What becomes of what nobody knows.
@@ -51,66 +47,64 @@ pub async fn run(
     task: JobTask,
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
-) -> Ended {
+) -> HostEnd {
     let mut task = task;
-    let way = Arc::new(Way::to(task.target.clone(), task.becoming.take(), task.password.take()));
+    let route = Arc::new(Route::to(task.target.clone(), task.becoming.take(), task.password.take()));
     let mut booted: Option<Connection> = None;
     loop {
         let over = booted.as_ref().unwrap_or(connection);
-        (task.becoming, task.password) = way.becoming(over);
-        let resume = match try_run(over, &task, &way, tools, hurry.clone()).await {
-            Ok(Worked::Ended(ended)) => return after(booted.is_some(), ended),
-            Ok(Worked::Booting(resume)) => resume,
+        (task.becoming, task.password) = route.becoming(over);
+        let resume = match try_run(over, &task, &route, tools, hurry.clone()).await {
+            Ok(Reached::End(end)) => return after(booted.is_some(), end),
+            Ok(Reached::Reboot(resume)) => resume,
             // Whatever fails outside of an attempt fails before the job was started.
-            Err(failure) => return after(booted.is_some(), (HostOutcome::Unreachable, Some(failure))),
+            Err(failure) => {
+                return after(booted.is_some(), HostEnd::because(HostOutcome::Unreachable, failure));
+            }
         };
         let text = "boots; the run goes on when it is up again".to_string();
         let waits = Event::Progress { step: resume.step, text };
-        tools.teller.tell(&task.name, HostEvent::Said(waits)).await;
-        match boot::come_back(&way, &tools.shared, &resume).await {
+        tools.events.send(&task.name, HostEvent::Said(waits)).await;
+        match boot::come_back(&route, &tools.shared, &resume).await {
             Ok(connection) => booted = Some(connection),
-            Err(failure) => return (HostOutcome::Unknown, Some(failure.hint(SETTLES))),
+            Err(failure) => return HostEnd::because(HostOutcome::Unknown, failure.hint(SETTLES)),
         }
-        task.job.settle.clear();
-        task.job.resume = Some(resume);
+        task.job.envelope.settle.clear();
+        task.job.envelope.resume = Some(resume);
     }
 }
 
 /// What was begun before a boot is not unreachable, whatever happens afterwards.
-fn after(booted: bool, ended: Ended) -> Ended {
-    match ended {
-        (HostOutcome::Unreachable, failure) if booted => {
-            (HostOutcome::Unknown, failure.map(|failure| failure.hint(SETTLES)))
-        }
-        ended => ended,
+fn after(booted: bool, end: HostEnd) -> HostEnd {
+    match end.outcome {
+        HostOutcome::Unreachable if booted => HostEnd { outcome: HostOutcome::Unknown, ..end }.hint(SETTLES),
+        _ => end,
     }
 }
 
 async fn try_run(
     connection: &Connection,
     task: &JobTask,
-    way: &Arc<Way>,
+    route: &Arc<Route>,
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
-) -> Tried<Worked> {
+) -> Result<Reached> {
     let agents = agent_binary::all()?;
-    let bare = match by_agent(connection, task, way, agents, tools, hurry.clone()).await? {
-        Attempt::Ended(ended) => return Ok(Worked::Ended(ended)),
-        Attempt::Booting(resume) => return Ok(Worked::Booting(resume)),
-        Attempt::Bare(bare) => bare,
+    let bare = match by_agent(connection, task, route, agents, tools, hurry.clone()).await? {
+        AgentReply::Worked(reached) => return Ok(reached),
+        AgentReply::NoAgent(bare) => bare,
     };
     let agent = agent_binary::for_platform(&bare.machine)?
         .filter(|_| bare.system == "Linux" && bare.folder.is_some());
     let Some(agent) = agent else {
-        return shell::run(connection, task, bare.state, tools, hurry).await.map(Worked::Ended);
+        return shell::run(connection, task, bare.state, tools, hurry).await.map(Reached::End);
     };
-    tools.teller.tell(&task.name, HostEvent::Uploading { bytes: agent.gzipped.len() as u64 }).await;
+    tools.events.send(&task.name, HostEvent::Uploading { bytes: agent.gzipped.len() as u64 }).await;
     place(connection, task, agent, &bare).await?;
-    match by_agent(connection, task, way, agents, tools, hurry.clone()).await? {
-        Attempt::Ended(ended) => Ok(Worked::Ended(ended)),
-        Attempt::Booting(resume) => Ok(Worked::Booting(resume)),
-        Attempt::Bare(bare) => {
-            shell::run(connection, task, bare.state, tools, hurry).await.map(Worked::Ended)
+    match by_agent(connection, task, route, agents, tools, hurry.clone()).await? {
+        AgentReply::Worked(reached) => Ok(reached),
+        AgentReply::NoAgent(bare) => {
+            shell::run(connection, task, bare.state, tools, hurry).await.map(Reached::End)
         }
     }
 }
@@ -119,23 +113,23 @@ async fn try_run(
 async fn by_agent(
     connection: &Connection,
     task: &JobTask,
-    way: &Arc<Way>,
+    route: &Arc<Route>,
     agents: &[AgentBinary],
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
-) -> Tried<Attempt> {
+) -> Result<AgentReply> {
     let find = ship::find(agents, task.becoming.as_ref());
     let first = first_bytes(task)?;
     let channel = connection.exec_with_input(&find, first).await?;
-    tools.teller.tell(&task.name, HostEvent::Sent).await;
+    tools.events.send(&task.name, HostEvent::Sent).await;
     let (reader, writer) = channel.split();
     let writer = Arc::new(Mutex::new(writer));
     let urging = tokio::spawn(urge(writer.clone(), hurry));
     let (frames, words, wanted) = (Frames::default(), Vec::new(), Arc::default());
-    let attempt =
-        Listening { task, way, tools, writer, frames, words, wanted, resume: None }.listen(reader).await;
+    let reply =
+        Listening { task, route, tools, writer, frames, words, wanted, resume: None }.listen(reader).await;
     urging.abort();
-    Ok(attempt)
+    Ok(reply)
 }
 
 /// A password line when one is needed, the marker that ends all noise, the job.
@@ -159,7 +153,7 @@ async fn urge(writer: Arc<Mutex<Writer>>, mut hurry: watch::Receiver<Interrupt>)
 /// Reads what the agent tells, to its end.
 struct Listening<'a> {
     task: &'a JobTask,
-    way: &'a Arc<Way>,
+    route: &'a Arc<Route>,
     tools: &'a Tools,
     writer: Arc<Mutex<Writer>>,
     frames: Frames,
@@ -170,27 +164,27 @@ struct Listening<'a> {
     resume: Option<Box<Resume>>,
 }
 
-/// What a host brings to the controller.
-struct Brought<'a> {
+/// What a host sends to the controller.
+struct Received<'a> {
     files: assets::Fetched,
     backups: Backups<'a>,
 }
 
 impl Listening<'_> {
-    async fn listen(mut self, mut reader: Reader) -> Attempt {
+    async fn listen(mut self, mut reader: Reader) -> AgentReply {
         let mut verdict = None;
         let mut status = None;
         let mut lost = None;
-        let mut brought = Brought {
-            files: assets::Fetched::new(&self.tools.fetched, &self.task.name),
-            backups: Backups::new(&self.task.job, &self.tools.stores, self.writer.clone()),
+        let mut received = Received {
+            files: assets::Fetched::new(&self.tools.destinations.fetched, &self.task.name),
+            backups: Backups::new(&self.task.job, &self.tools.destinations.stores, self.writer.clone()),
         };
         while let Some(chunk) = reader.next().await {
             match chunk {
                 Chunk::Stdout(bytes) => {
                     self.frames.push(&bytes);
-                    match self.take_frames(&mut brought).await {
-                        Ok(Some(ended)) => verdict = Some(ended),
+                    match self.take_frames(&mut received).await {
+                        Ok(Some(end)) => verdict = Some(end),
                         Ok(None) => {}
                         Err(failure) => {
                             lost = Some(failure);
@@ -198,28 +192,28 @@ impl Listening<'_> {
                         }
                     }
                 }
-                Chunk::Stderr(bytes) => keep_words(&mut self.words, &bytes),
+                Chunk::Stderr(bytes) => output::keep(&mut self.words, &bytes),
                 Chunk::Exit(Exit::Status(code)) => status = Some(code),
                 Chunk::Exit(Exit::Signal(_)) => {}
                 Chunk::Lost(failure) => lost = Some(failure),
             }
         }
         match (verdict, self.resume.take()) {
-            (Some(ended), _) => Attempt::Ended(ended),
-            (None, Some(resume)) => Attempt::Booting(resume),
+            (Some(end), _) => AgentReply::Worked(Reached::End(end)),
+            (None, Some(resume)) => AgentReply::Worked(Reached::Reboot(resume)),
             (None, None) => self.without_verdict(status, lost),
         }
     }
 
-    async fn take_frames(&mut self, brought: &mut Brought<'_>) -> Result<Option<Ended>> {
+    async fn take_frames(&mut self, received: &mut Received<'_>) -> Result<Option<HostEnd>> {
         while let Some(event) = self.frames.take::<Event>()? {
             match event {
                 Event::Hello(hello) if hello.version != wire::VERSION => {
                     let why = format!("it speaks version {} and we speak {}", hello.version, wire::VERSION);
                     return Err(Failure::new("talk to the agent", why));
                 }
-                Event::Finished { nonce, outcome, failure } if nonce == self.task.job.nonce => {
-                    return Ok(Some((outcome, failure)));
+                Event::Finished { nonce, outcome, failure } if nonce == self.task.job.envelope.nonce => {
+                    return Ok(Some(HostEnd { outcome, failure }));
                 }
                 Event::Finished { .. } => {
                     return Err(Failure::new(
@@ -229,13 +223,13 @@ impl Listening<'_> {
                     .hint("something on the host pretends to be windlass's agent"));
                 }
                 Event::Need { request, digests } => self.send_assets(request, digests),
-                Event::Fetched { to, chunk, last } => brought.files.take(&to, &chunk, last)?,
-                Event::Backup { request, step, said } => brought.backups.take(request, step, said).await,
+                Event::Fetched { to, chunk, last } => received.files.take(&to, &chunk, last)?,
+                Event::Backup { request, step, said } => received.backups.take(request, step, said).await,
                 Event::Booting(resume) => self.resume = Some(resume),
                 Event::Confirm { request, ports, within } => {
                     self.log_in_anew(Question { request, ports, within });
                 }
-                event => self.tools.teller.tell(&self.task.name, HostEvent::Said(event)).await,
+                event => self.tools.events.send(&self.task.name, HostEvent::Said(event)).await,
             }
         }
         Ok(None)
@@ -243,8 +237,8 @@ impl Listening<'_> {
 
     /// By a task of its own: the host goes on telling meanwhile.
     fn log_in_anew(&self, question: Question) {
-        let (writer, way, shared) = (self.writer.clone(), self.way.clone(), self.tools.shared.clone());
-        tokio::spawn(confirm::answer(writer, way, shared, question));
+        let (writer, route, shared) = (self.writer.clone(), self.route.clone(), self.tools.shared.clone());
+        tokio::spawn(confirm::answer(writer, route, shared, question));
     }
 
     /// Sent by a task of its own, since the agent may have more to say before it has read it all.
@@ -257,22 +251,22 @@ impl Listening<'_> {
     }
 
     /// No verdict: either nothing was started there, or what was started is to be settled later.
-    fn without_verdict(self, status: Option<u32>, lost: Option<Failure>) -> Attempt {
+    fn without_verdict(self, status: Option<u32>, lost: Option<Failure>) -> AgentReply {
         let started = self.frames.started();
         if !started && let Some(bare) = ship::bare(self.frames.noise()) {
-            return Attempt::Bare(bare);
+            return AgentReply::NoAgent(bare);
         }
         if !started && let (None, Some(_)) = (&lost, status) {
             let said = [self.frames.noise(), &self.words].concat();
             let failure = ship::explain(self.task.becoming.as_ref(), status, &String::from_utf8_lossy(&said));
-            return Attempt::Ended((HostOutcome::Unreachable, Some(failure)));
+            return AgentReply::Worked(Reached::End(HostEnd::because(HostOutcome::Unreachable, failure)));
         }
         let failure = lost.unwrap_or_else(|| {
             let words = String::from_utf8_lossy(&self.words).trim().to_string();
             let why = if words.is_empty() { "it ended without one".to_string() } else { words };
             Failure::new("wait for the agent's verdict", why)
         });
-        Attempt::Ended((HostOutcome::Unknown, Some(failure.hint(SETTLES))))
+        AgentReply::Worked(Reached::End(HostEnd::because(HostOutcome::Unknown, failure.hint(SETTLES))))
     }
 }
 
@@ -286,7 +280,7 @@ async fn place(connection: &Connection, task: &JobTask, agent: &AgentBinary, bar
     let (mut said, mut status) = (Vec::new(), None);
     while let Some(chunk) = reader.next().await {
         match chunk {
-            Chunk::Stdout(bytes) | Chunk::Stderr(bytes) => keep_words(&mut said, &bytes),
+            Chunk::Stdout(bytes) | Chunk::Stderr(bytes) => output::keep(&mut said, &bytes),
             Chunk::Exit(Exit::Status(code)) => status = Some(code),
             Chunk::Exit(Exit::Signal(_)) => {}
             Chunk::Lost(failure) => return Err(failure),
@@ -303,9 +297,4 @@ async fn place(connection: &Connection, task: &JobTask, agent: &AgentBinary, bar
     Err(Failure::new("place the agent", format!("{ended}: {last}")).hint(
         "look whether the disk of the host is full; windlass needs about 3 MB in the login's cache folder",
     ))
-}
-
-pub(super) fn keep_words(words: &mut Vec<u8>, bytes: &[u8]) {
-    let room = WORDS_KEPT.saturating_sub(words.len());
-    words.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }

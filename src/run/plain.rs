@@ -1,10 +1,10 @@
 //! One command on one host through its login shell: no agent, no journal, its output told as it is.
 
+use super::Interrupt;
 use super::tools::{Tools, asked_for};
-use super::{Ended, Interrupt};
 use crate::model::Failure;
 use crate::model::event::{Event, Output, StepEnded};
-use crate::model::outcome::{HostOutcome, StepOutcome};
+use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::run::HostEvent;
 use crate::ssh::ship::{self, Become};
 use crate::ssh::{Chunk, Connection, Exit};
@@ -37,14 +37,14 @@ pub async fn run(
     line: &Line,
     tools: &Tools,
     mut hurry: watch::Receiver<Interrupt>,
-) -> Ended {
+) -> HostEnd {
     let began = Instant::now();
     let mut channel = match connection.exec_with_input(&line.command(), line.input()).await {
         Ok(channel) => channel,
-        Err(failure) => return (HostOutcome::Unreachable, Some(failure)),
+        Err(failure) => return HostEnd::because(HostOutcome::Unreachable, failure),
     };
     let _closed_already = channel.eof().await;
-    tools.teller.tell(host, HostEvent::Sent).await;
+    tools.events.send(host, HostEvent::Sent).await;
     let mut output = Output { status: -1, ..Output::default() };
     let mut lost = None;
     loop {
@@ -66,34 +66,36 @@ pub async fn run(
             Some(Chunk::Lost(failure)) => lost = Some(failure),
         }
     }
-    let ended = verdict(line, &output, lost);
-    let step = told(line, output, &ended, began);
-    tools.teller.tell(host, HostEvent::Said(Event::StepEnded(step))).await;
-    (ended.0, ended.1)
+    let end = verdict(line, &output, lost);
+    let step = step_ended(line, output, &end, began);
+    tools.events.send(host, HostEvent::Said(Event::StepEnded(step))).await;
+    end
 }
 
-fn verdict(line: &Line, output: &Output, lost: Option<Failure>) -> Ended {
+fn verdict(line: &Line, output: &Output, lost: Option<Failure>) -> HostEnd {
     let doing = format!("run {}", line.text);
     match (output.status, lost) {
-        (0, _) => (HostOutcome::Changed, None),
-        (-1, Some(failure)) => (HostOutcome::Unknown, Some(failure)),
+        (0, _) => HostEnd::of(HostOutcome::Changed),
+        (-1, Some(failure)) => HostEnd::because(HostOutcome::Unknown, failure),
         (-1, None) => {
-            (HostOutcome::Unknown, Some(Failure::new(doing, "it ended without telling its status")))
+            HostEnd::because(HostOutcome::Unknown, Failure::new(doing, "it ended without telling its status"))
         }
-        (127, _) => (
+        (127, _) => HostEnd::because(
             HostOutcome::Failed,
-            Some(Failure::new(doing, "exit status 127: there is no such program there")),
+            Failure::new(doing, "exit status 127: there is no such program there"),
         ),
-        (status, _) => (HostOutcome::Failed, Some(Failure::new(doing, format!("exit status {status}")))),
+        (status, _) => {
+            HostEnd::because(HostOutcome::Failed, Failure::new(doing, format!("exit status {status}")))
+        }
     }
 }
 
-fn told(line: &Line, output: Output, ended: &Ended, began: Instant) -> StepEnded {
+fn step_ended(line: &Line, output: Output, end: &HostEnd, began: Instant) -> StepEnded {
     StepEnded {
         step: 0,
         item: None,
         name: line.text.clone(),
-        outcome: if ended.0 == HostOutcome::Changed { StepOutcome::Changed } else { StepOutcome::Failed },
+        outcome: if end.outcome == HostOutcome::Changed { StepOutcome::Changed } else { StepOutcome::Failed },
         took: began.elapsed(),
         tries: 1,
         changes: Vec::new(),
@@ -101,7 +103,7 @@ fn told(line: &Line, output: Output, ended: &Ended, began: Instant) -> StepEnded
         output: Some(output),
         findings: Vec::new(),
         notes: Vec::new(),
-        failure: ended.1.clone(),
+        failure: end.failure.clone(),
         ignored: false,
     }
 }

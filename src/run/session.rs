@@ -1,7 +1,8 @@
 //! A run from its durable intent to its exit code: what hosts tell goes to the record and to the reader, Ctrl-C goes to
 //! the hosts.
 
-use super::{EVENTS_WAITING, Interrupt, Options, Task, Teller, Work};
+use super::tools::{Destinations, Tools};
+use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::model::run::{RunEvent, RunEventKind, RunIntent};
 use crate::model::{Doing, Failure, Result};
 use crate::record::{Redactor, RunStore, Sqlite, Writer};
@@ -22,9 +23,13 @@ pub struct Session {
     pub work: Vec<Work>,
     /// How the work is spread.
     pub options: Options,
+    /// Where files and backups of hosts go.
+    pub destinations: Destinations,
+    /// For the whole of one host's work.
+    pub timeout: Option<Duration>,
     /// Texts that nobody may read in record or output.
     pub secrets: Vec<String>,
-    /// How it is told.
+    /// How it is sink.
     pub report: report::Options,
     /// What connections share.
     pub shared: Shared,
@@ -36,29 +41,31 @@ pub fn execute(mut session: Session, mut store: Sqlite) -> Result<u8> {
     let epoch = store.begin(&redactor.intent(session.intent.clone()))?;
     for work in &mut session.work {
         if let Task::Job(job, _) = &mut work.task {
-            job.epoch = epoch;
-            job.settle = store.unsettled(&work.host)?.into_iter().filter(|run| *run != job.run).collect();
+            let envelope = &mut job.envelope;
+            envelope.epoch = epoch;
+            let unsettled = store.unsettled(&work.host)?.into_iter();
+            envelope.settle = unsettled.filter(|run| *run != envelope.run).collect();
         }
     }
     let writer = Writer::start(Box::new(store), session.intent.run.clone())?;
-    let reporter = Reporter::new(session.report, Box::new(std::io::stdout()), Box::new(std::io::stderr()));
-    let told = Told { redactor, writer, reporter, broken: None };
+    let report = session.report.clone();
+    let reporter = Reporter::new(report, Box::new(std::io::stdout()), Box::new(std::io::stderr()));
+    let sink = EventSink { redactor, writer, reporter, broken: None };
     let runtime = tokio::runtime::Runtime::new().doing("start the threads that connect")?;
-    let Session { intent, work, options, shared, .. } = session;
-    runtime.block_on(watch_over(intent, epoch, work, options, Arc::new(shared), told))
+    runtime.block_on(watch_over(session, epoch, sink))
 }
 
 /// Where every event goes, without secrets.
-struct Told {
+struct EventSink {
     redactor: Redactor,
     writer: Writer,
     reporter: Reporter,
     broken: Option<Failure>,
 }
 
-impl Told {
-    fn event(&mut self, what: RunEventKind) {
-        self.clean(RunEvent::now(what));
+impl EventSink {
+    fn event(&mut self, kind: RunEventKind) {
+        self.clean(RunEvent::now(kind));
     }
 
     /// A record that cannot be written any more stops the run: see [`watch_over`].
@@ -77,38 +84,34 @@ impl Told {
     }
 }
 
-async fn watch_over(
-    intent: RunIntent,
-    epoch: u64,
-    work: Vec<Work>,
-    options: Options,
-    shared: Arc<Shared>,
-    mut told: Told,
-) -> Result<u8> {
+/// Runs it, and sends each event to record and reader.
+async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result<u8> {
+    let Session { intent, work, options, destinations, timeout, shared, .. } = session;
     let kind = intent.kind;
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
-    let (urge, urged) = watch::channel(Interrupt::None);
-    told.event(RunEventKind::Started { intent: Box::new(intent), epoch });
-    let running =
-        tokio::spawn(async move { super::run(work, &options, shared, Teller::new(events), urged).await });
+    let (urge, interrupt) = watch::channel(Interrupt::None);
+    let events = EventSender::new(events);
+    let tools = Tools { shared: Arc::new(shared), events, interrupt, destinations, timeout };
+    sink.event(RunEventKind::Started { intent: Box::new(intent), epoch });
+    let running = tokio::spawn(async move { super::run(work, &options, tools).await });
     let mut signals = Signals::new()?;
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             biased;
             event = arriving.recv() => match event {
-                Some(event) => told.clean(event),
+                Some(event) => sink.clean(event),
                 None => break,
             },
             () = signals.next() => {
                 let level = if *urge.borrow() == Interrupt::None { Interrupt::Stop } else { Interrupt::Kill };
                 urge.send_replace(level);
-                told.event(RunEventKind::Interrupted);
+                sink.event(RunEventKind::Interrupted);
             }
-            _ = tick.tick() => told.reporter.tick(),
+            _ = tick.tick() => sink.reporter.tick(),
         }
         // Without a record nothing more is begun; what is under way finishes its step and is in the hosts' journals.
-        if told.broken.is_some() && *urge.borrow() == Interrupt::None {
+        if sink.broken.is_some() && *urge.borrow() == Interrupt::None {
             urge.send_replace(Interrupt::Stop);
         }
     }
@@ -116,8 +119,8 @@ async fn watch_over(
         running.await.map_err(|panic| Failure::new("run", format!("windlass itself failed: {panic}")))?;
     let interrupted = *urge.borrow() != Interrupt::None;
     let exit = exit_code(kind, outcomes.into_values(), interrupted);
-    told.event(RunEventKind::Ended { exit });
-    told.finish()?;
+    sink.event(RunEventKind::Ended { exit });
+    sink.finish()?;
     Ok(exit)
 }
 

@@ -1,15 +1,14 @@
 //! A job through a host's own sh, where no agent can run: the same engine, here, over the shell there.
 
+use super::Interrupt;
 use super::tools::{JobTask, Tools, asked_for};
-use super::{Ended, Interrupt, Tried};
-use crate::engine::converge::Link;
-use crate::engine::journal::{self, Store};
-use crate::engine::perform::Assets;
-use crate::engine::work::{self, Verdict};
+use crate::engine::link::{Assets, Link};
+use crate::engine::state_dir::{self, StateDir};
+use crate::engine::work;
 use crate::model::digest::Checked;
 use crate::model::event::{Event, Hello};
 use crate::model::op::Asset;
-use crate::model::outcome::HostOutcome;
+use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::path::HostPath;
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
@@ -38,15 +37,15 @@ pub async fn run(
     state: HostPath,
     tools: &Tools,
     mut hurry: watch::Receiver<Interrupt>,
-) -> Tried<Ended> {
+) -> Result<HostEnd> {
     let first = Bytes::from(ship::password_line(task.password.as_deref()));
     let channel = connection.exec_with_input(&ship::shell(task.becoming.as_ref()), first.clone()).await?;
     let (reader, writer) = channel.split();
     let (to_host, outgoing) = mpsc::channel(PIECES_WAITING);
     let (incoming, from_host) = mpsc::channel(PIECES_WAITING);
-    let (tell, mut told) = mpsc::channel::<Event>(PIECES_WAITING);
+    let (events, mut arriving) = mpsc::channel::<Event>(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
-    let engine = Engine { task: copy_of(task), state, tell, stopping: stopping.clone() };
+    let engine = Engine { task: copy_of(task), state, events, stopping: stopping.clone() };
     let pipe = Pipe { to_host, from_host, left: Bytes::new() };
     let mut working = tokio::task::spawn_blocking(move || engine.work(pipe));
     let pid = Arc::new(AtomicU32::new(0));
@@ -54,18 +53,18 @@ pub async fn run(
         tokio::spawn(carry_there(outgoing, writer)),
         tokio::spawn(carry_back(reader, incoming, pid.clone())),
     ];
-    let mut files = assets::Fetched::new(&tools.fetched, &task.name);
+    let mut files = assets::Fetched::new(&tools.destinations.fetched, &task.name);
     let mut hurried = Interrupt::None;
     let mut in_a_hurry = hurry.clone();
     let ended = loop {
         tokio::select! {
-            // What is told comes first, so that nothing of it is left when the engine has ended.
+            // Events come first, so that nothing of it is left when the engine has ended.
             biased;
-            Some(event) = told.recv() => match event {
+            Some(event) = arriving.recv() => match event {
                 Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
                 // It is given up at once: see `System::stream`.
                 Event::Backup { .. } => {}
-                event => tools.teller.tell(&task.name, HostEvent::Said(event)).await,
+                event => tools.events.send(&task.name, HostEvent::Said(event)).await,
             },
             () = asked_for(&mut hurry, Interrupt::Stop), if hurried == Interrupt::None => {
                 hurried = Interrupt::Stop;
@@ -81,7 +80,7 @@ pub async fn run(
     carrying.iter().for_each(JoinHandle::abort);
     Ok(ended.unwrap_or_else(|panic| {
         let failure = Failure::new(format!("work {}", task.name), format!("windlass itself failed: {panic}"));
-        (HostOutcome::Unknown, Some(failure.hint("this is a bug")))
+        HostEnd::because(HostOutcome::Unknown, failure.hint("this is a bug"))
     }))
 }
 
@@ -138,38 +137,38 @@ fn copy_of(task: &JobTask) -> JobTask {
 struct Engine {
     task: JobTask,
     state: HostPath,
-    tell: mpsc::Sender<Event>,
+    events: mpsc::Sender<Event>,
     stopping: Arc<AtomicBool>,
 }
 
 impl Engine {
-    fn work(self, pipe: Pipe) -> Ended {
+    fn work(self, pipe: Pipe) -> HostEnd {
         let Pipe { to_host, from_host, left } = pipe;
         let shell = match Shell::new(Box::new(ToHost(to_host)), Box::new(FromHost { from_host, left })) {
             Ok(shell) => shell,
-            Err(failure) => return (HostOutcome::Unreachable, Some(failure)),
+            Err(failure) => return HostEnd::because(HostOutcome::Unreachable, failure),
         };
-        self.tell(Event::Hello(Hello {
+        self.send(Event::Hello(Hello {
             version: wire::VERSION,
             system: "sh".to_string(),
             pid: 0,
-            boot_id: journal::boot_id(&shell),
+            boot_id: state_dir::boot_id(&shell),
         }));
-        let Verdict { outcome, failure } =
-            work::work(&self.task.job, &shell, &Store::at(self.state.clone()), &self);
+        let end = work::work(&self.task.job, &shell, &StateDir::at(self.state.clone()), &self);
         if shell.is_lost() {
-            let why =
-                failure.unwrap_or_else(|| Failure::new("work through the shell", "the connection was lost"));
-            return (HostOutcome::Unknown, Some(why));
+            let why = end
+                .failure
+                .unwrap_or_else(|| Failure::new("work through the shell", "the connection was lost"));
+            return HostEnd::because(HostOutcome::Unknown, why);
         }
-        (outcome, failure)
+        end
     }
 }
 
 impl Link for Engine {
-    fn tell(&self, event: Event) {
-        // Nobody listens only when the run is over.
-        let _nobody_listens = self.tell.blocking_send(event);
+    fn send(&self, event: Event) {
+        // The receiver is gone only when the run is over.
+        let _run_is_over = self.events.blocking_send(event);
     }
 
     fn stopping(&self) -> bool {

@@ -1,8 +1,10 @@
 //! What every part of a host's work is given.
 
 use super::backups::Stores;
-use super::{Interrupt, Teller};
+use super::{EventSender, Interrupt};
 use crate::model::job::Job;
+use crate::model::outcome::{HostEnd, HostOutcome};
+use crate::model::run::HostEvent;
 use crate::render::contents::Contents;
 use crate::ssh::ship::Become;
 use crate::ssh::{Shared, Target};
@@ -12,13 +14,36 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// What the work on every host of a run shares.
+#[derive(Clone)]
 pub struct Tools {
+    /// What connections share.
     pub shared: Arc<Shared>,
-    pub teller: Teller,
+    /// Where events go.
+    pub events: EventSender,
+    /// How urgently the person at the keyboard wants an end.
     pub interrupt: watch::Receiver<Interrupt>,
-    pub fetched: PathBuf,
-    pub stores: Arc<Stores>,
+    /// Where files and backups of hosts go.
+    pub destinations: Destinations,
+    /// For the whole of one host's work.
     pub timeout: Option<Duration>,
+}
+
+/// Where files and backups of hosts go.
+#[derive(Clone, Debug)]
+pub struct Destinations {
+    /// Files that are fetched from hosts, below a directory for each.
+    pub fetched: PathBuf,
+    /// Backups.
+    pub stores: Arc<Stores>,
+}
+
+impl Tools {
+    /// Reports how a host ended.
+    pub async fn ended(&self, host: String, end: HostEnd) -> (String, HostOutcome) {
+        let HostEnd { outcome, failure } = end;
+        self.events.send(&host, HostEvent::Ended { outcome, failure }).await;
+        (host, outcome)
+    }
 }
 
 /// A job with what it needs on the controller.

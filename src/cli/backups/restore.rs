@@ -3,7 +3,8 @@
 
 use super::Found;
 use crate::cli::options::{Hosts, Options, Reach};
-use crate::cli::start::{self, Batches, Chosen, What};
+use crate::cli::request::Request;
+use crate::cli::start::{self, Chosen};
 use crate::cli::{Done, Global, Stop, prompt};
 use crate::inventory::fold::fold;
 use crate::model::run::RunKind;
@@ -80,13 +81,8 @@ pub fn run(args: Args, global: &Global) -> Done {
     if !args.yes && !options.check {
         ask(&args, &manifest, &chosen)?;
     }
-    let what = What::Playbook {
-        kind: RunKind::Playbook,
-        of: None,
-        playbook: Box::new(playbook),
-        selection: Selection::default(),
-    };
-    start::run(what, &chosen, &options, Batches::default(), global)
+    let request = Request::playbook(RunKind::Playbook, playbook, Selection::default());
+    start::run(request, &chosen, &options, global)
 }
 
 /// Restores a backup into something that is thrown away, on the host it came from or on another.
@@ -106,14 +102,9 @@ pub fn test(
     let mut vars = vec![var("backup", place.id.as_str()), var("store", &found.store_name)];
     vars.extend(identity_var(identity)?);
     vars.extend(server.vars());
-    let what = What::Playbook {
-        kind: RunKind::Step,
-        of: None,
-        playbook: Box::new(playbook),
-        selection: Selection::default(),
-    };
+    let request = Request::playbook(RunKind::Step, playbook, Selection::default());
     let options = Options { vars, reach: Reach::default(), ..Options::default() };
-    start::run(what, &chosen, &options, Batches::default(), global)
+    start::run(request, &chosen, &options, global)
 }
 
 impl Server {

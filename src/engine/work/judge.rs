@@ -2,7 +2,8 @@
 
 use super::Worker;
 use crate::engine::context::{Known, Registered};
-use crate::engine::converge::{Done, Target};
+use crate::engine::progress::StepProgress;
+use crate::engine::target::Target;
 use crate::model::event::{Output, StepEnded};
 use crate::model::job::JobStep;
 use crate::model::op::registered;
@@ -20,10 +21,10 @@ impl Worker<'_, '_, '_> {
         step: &JobStep,
         locals: &Values,
         tried: Result<()>,
-        done: Done,
+        done: StepProgress,
         report: &mut StepEnded,
     ) -> Registered {
-        let check = matches!(self.target, Target::Pretended(_));
+        let check = self.target.is_pretended();
         report.outcome = outcome_of(&tried, &done, check);
         report.failure = tried.err();
         report.notes = done.notes.iter().chain(&done.unknown).cloned().collect();
@@ -103,7 +104,7 @@ impl Worker<'_, '_, '_> {
     }
 }
 
-fn outcome_of(tried: &Result<()>, done: &Done, check: bool) -> StepOutcome {
+fn outcome_of(tried: &Result<()>, done: &StepProgress, check: bool) -> StepOutcome {
     match (tried, &done.unknown, done.changes.is_empty(), check) {
         (Err(_), ..) => StepOutcome::Failed,
         (Ok(()), Some(_), ..) => StepOutcome::Unknown,

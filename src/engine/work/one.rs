@@ -1,10 +1,11 @@
 //! One step of a job on its host: its items, its gate, its tries.
 
 use super::judge::fields;
-use super::{Ended, Worker, with};
+use super::{StepEnd, Worker, with};
 use crate::engine::context::{Known, Registered};
-use crate::engine::converge::{Attempt, Done, Target};
-use crate::engine::{journal, wait};
+use crate::engine::converge::StepTry;
+use crate::engine::progress::StepProgress;
+use crate::engine::{state_dir, wait};
 use crate::model::arg::Arg;
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::{JobStep, Resume};
@@ -35,7 +36,7 @@ enum Gate {
 }
 
 impl<'a> Worker<'a, '_, '_> {
-    pub(super) fn run_step(&mut self, step: &'a JobStep) -> Ended {
+    pub(super) fn run_step(&mut self, step: &'a JobStep) -> StepEnd {
         let began = Instant::now();
         let ended = match self.prepare(step) {
             Ok(Prepared::One(locals)) => self.run_item(step, None, &locals),
@@ -87,7 +88,7 @@ impl<'a> Worker<'a, '_, '_> {
         outcome: StepOutcome,
         why: String,
         began: Instant,
-    ) -> Ended {
+    ) -> StepEnd {
         let mut report = blank(step, None, outcome, began);
         report.notes.push(why);
         let known = fields(outcome, None, &Values::new());
@@ -95,9 +96,9 @@ impl<'a> Worker<'a, '_, '_> {
         self.finish(step, report, result)
     }
 
-    fn run_items(&mut self, step: &'a JobStep, locals: &Values, items: Vec<Value>) -> Ended {
+    fn run_items(&mut self, step: &'a JobStep, locals: &Values, items: Vec<Value>) -> StepEnd {
         let began = Instant::now();
-        let mut all = Ended { outcome: StepOutcome::Skipped, failure: None, result: Registered::default() };
+        let mut all = StepEnd { outcome: StepOutcome::Skipped, failure: None, result: Registered::default() };
         let mut results = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
             let mut locals = locals.clone();
@@ -130,15 +131,15 @@ impl<'a> Worker<'a, '_, '_> {
         let mut report = blank(step, None, all.outcome, began);
         report.failure = all.failure.clone();
         report.ignored = step.ignore_errors && all.outcome == StepOutcome::Failed;
-        self.tell_ended(step, report);
+        self.report_end(step, report);
         all
     }
 
-    fn run_item(&mut self, step: &'a JobStep, item: Option<u32>, locals: &Values) -> Ended {
+    fn run_item(&mut self, step: &'a JobStep, item: Option<u32>, locals: &Values) -> StepEnd {
         let began = Instant::now();
         let mut report = blank(step, item, StepOutcome::Ok, began);
         report.name = self.name(step, locals);
-        self.link.tell(Event::StepStarted { step: step.index, item, name: report.name.clone() });
+        self.link.send(Event::StepStarted { step: step.index, item, name: report.name.clone() });
         match self.gate(step, locals) {
             Ok(Gate::Run) => {}
             Ok(Gate::Skip(why)) => return self.end_gated(step, report, StepOutcome::Skipped, why),
@@ -160,7 +161,7 @@ impl<'a> Worker<'a, '_, '_> {
         mut report: StepEnded,
         outcome: StepOutcome,
         why: String,
-    ) -> Ended {
+    ) -> StepEnd {
         report.outcome = outcome;
         report.notes.push(why);
         let known = fields(outcome, None, &Values::new());
@@ -169,11 +170,11 @@ impl<'a> Worker<'a, '_, '_> {
 
     /// What the run goes on with once this step has booted the host. Loops, rescue and always are not gone on with.
     fn resume_after(&self, step: &JobStep) -> Option<Resume> {
-        let mut places = self.job.steps.iter().chain(&self.job.handlers);
+        let mut places = self.job.work.steps.iter().chain(&self.job.work.handlers);
         let goes_on = step.items.is_none() && places.any(|place| place.index == step.index);
         goes_on.then(|| Resume {
             step: step.index,
-            boot_id: journal::boot_id(self.host),
+            boot_id: state_dir::boot_id(self.host),
             within: Duration::ZERO,
             registered: self.context.registered(),
             notified: self.notified.clone(),
@@ -183,11 +184,11 @@ impl<'a> Worker<'a, '_, '_> {
     }
 
     /// How a step ended that has booted the host, as it is seen afterwards.
-    pub(super) fn end_boot(&mut self, step: &JobStep, resume: &Resume) -> Ended {
+    pub(super) fn end_boot(&mut self, step: &JobStep, resume: &Resume) -> StepEnd {
         let mut report = blank(step, None, StepOutcome::Changed, Instant::now());
         report.name = self.name(step, &Values::new());
         report.tries = 1;
-        match journal::boot_id(self.host) == resume.boot_id {
+        match state_dir::boot_id(self.host) == resume.boot_id {
             false => report.changes.push("boot the host".to_string()),
             true => {
                 report.outcome = StepOutcome::Failed;
@@ -224,7 +225,7 @@ impl<'a> Worker<'a, '_, '_> {
         let deadline = Instant::now() + step.timeout.unwrap_or(STEP_TIME);
         loop {
             report.tries += 1;
-            let mut done = Done::default();
+            let mut done = StepProgress::default();
             let tried = self.try_once(step, locals, deadline, &mut done);
             let result = self.judge(step, locals, tried, done, report);
             let again = report.tries <= step.retries && self.wants_another_try(step, locals, report, &result);
@@ -232,7 +233,7 @@ impl<'a> Worker<'a, '_, '_> {
                 return result;
             }
             let progress = format!("try {} of {} follows", report.tries + 1, step.retries + 1);
-            self.link.tell(Event::Progress { step: step.index, text: progress });
+            self.link.send(Event::Progress { step: step.index, text: progress });
             if !wait::pause(step.delay, &|| self.link.stopping()) {
                 return result;
             }
@@ -271,7 +272,7 @@ impl<'a> Worker<'a, '_, '_> {
         step: &'a JobStep,
         locals: &Values,
         deadline: Instant,
-        done: &mut Done,
+        done: &mut StepProgress,
     ) -> Result<()> {
         let keys = match &step.args {
             Some(args) => self.context.resolve(self.host, locals, args)?,
@@ -295,12 +296,12 @@ impl<'a> Worker<'a, '_, '_> {
         let before = self.changes_so_far();
         let name = self.name(step, locals);
         let resume = (step.kind == Reboot::NAME).then(|| self.resume_after(step)).flatten();
-        let mut attempt = Attempt {
-            run: &self.job.run,
+        let mut attempt = StepTry {
+            run: &self.job.envelope.run,
             index: step.index,
             step: &*parsed,
             dressed: &dressed,
-            diff: self.job.diff && !step.no_log,
+            diff: self.job.work.diff && !step.no_log,
             deadline,
             judged_elsewhere: step.failed_when.is_some(),
             owes: with(&self.notified, &step.notify),
@@ -334,10 +335,7 @@ impl<'a> Worker<'a, '_, '_> {
     }
 
     fn changes_so_far(&self) -> u32 {
-        match &self.target {
-            Target::Real(_, journal) => journal.changes(),
-            Target::Pretended(_) => 0,
-        }
+        self.target.changes()
     }
 }
 

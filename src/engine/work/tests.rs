@@ -1,8 +1,9 @@
 //! The engine over a pretended host: state before, a job, what is told and what is there afterwards.
 
 use super::*;
-use crate::engine::perform::Assets;
+use crate::engine::link::Assets;
 use crate::model::arg::Arg;
+use crate::model::job::{Envelope, HostWork};
 use crate::model::op::Asset;
 use crate::model::path::HostPath;
 use crate::model::{Value, Values};
@@ -69,19 +70,28 @@ fn job(run: &str, mode: Mode, toml: &str) -> Job {
             })
             .collect()
     };
-    Job {
-        run: RunId::try_from(run.to_string()).expect("a run's name"),
-        who: "tester".to_string(),
+    envelope(run).job(HostWork {
         playbook: "test".to_string(),
         mode,
-        diff: false,
         on_failure: written.on_failure,
         steps: steps(written.steps),
         handlers: steps(written.handlers),
         rescue: steps(written.rescue),
         always: steps(written.always),
-        ..Job::default()
-    }
+        ..HostWork::default()
+    })
+}
+
+fn envelope(run: &str) -> Envelope {
+    Envelope { run: run_id(run), who: "tester".to_string(), ..Envelope::default() }
+}
+
+fn run_id(run: &str) -> RunId {
+    RunId::try_from(run.to_string()).expect("a run's name")
+}
+
+fn undo_of(run: &str) -> Job {
+    envelope("2-b").undo(run_id(run), "test", Mode::Apply, false)
 }
 
 fn job_step(index: u32, step: Written) -> JobStep {
@@ -125,7 +135,7 @@ struct Heard {
 }
 
 impl Link for Heard {
-    fn tell(&self, event: Event) {
+    fn send(&self, event: Event) {
         self.events.borrow_mut().push(event);
     }
 
@@ -145,7 +155,7 @@ impl Link for Heard {
     }
 
     fn reboot(&self, resume: Resume) -> Result<()> {
-        self.tell(Event::Booting(Box::new(resume)));
+        self.send(Event::Booting(Box::new(resume)));
         Err(Failure::new("reboot", "the pretended host does not go down"))
     }
 }
@@ -156,12 +166,12 @@ impl Assets for Heard {
     }
 }
 
-fn store() -> Store {
-    Store::at(HostPath::from("/var/lib/windlass"))
+fn state() -> StateDir {
+    StateDir::at(HostPath::from("/var/lib/windlass"))
 }
 
 fn run_with(host: &Pretend<'_>, job: &Job, heard: &Heard) -> String {
-    let verdict = work(job, host, &store(), heard);
+    let verdict = work(job, host, &state(), heard);
     let mut told = String::new();
     for event in heard.events.borrow().iter() {
         told.push_str(&line(event));
@@ -385,7 +395,7 @@ fn on_failure_undo_takes_everything_back() {
 fn a_run_is_undone_later_byte_for_byte() {
     let host = host(&[("/a", "old"), ("/keep", "k")]);
     apply(&host, TWO_FILES);
-    let undo = Job { undo: Some(RunId::try_from("1-a".to_string()).unwrap()), ..job("2-b", Mode::Apply, "") };
+    let undo = undo_of("1-a");
     expect![[r#"
         note: took back: write /b
         note: took back: write /a
@@ -403,7 +413,7 @@ fn undo_refuses_what_somebody_changed_since() {
     let host = host(&[("/a", "old")]);
     apply(&host, TWO_FILES);
     host.write(Path::new("/a"), &mut &b"by hand"[..], &crate::model::op::Meta::default()).unwrap();
-    let undo = Job { undo: Some(RunId::try_from("1-a".to_string()).unwrap()), ..job("2-b", Mode::Apply, "") };
+    let undo = undo_of("1-a");
     let told = run_with(&host, &undo, &Heard::default());
     assert!(told.contains("take back /a: it was changed by somebody else since"), "{told}");
     assert_eq!(text(&host, "/a"), "by hand");
@@ -456,7 +466,8 @@ fn a_run_that_was_cut_off_is_settled_by_the_journal() {
     let host = host(&[]);
     apply(&host, TWO_FILES);
     let names = ["1-a", "0-never"].map(|name| RunId::try_from(name.to_string()).unwrap());
-    let next = Job { settle: names.to_vec(), ..job("2-b", Mode::Apply, "") };
+    let mut next = job("2-b", Mode::Apply, "");
+    next.envelope.settle = names.to_vec();
     expect![[r#"
         settled 1-a: Some(Changed) with 2 steps
         settled 0-never: None with 0 steps
@@ -475,7 +486,10 @@ fn an_undefined_name_is_a_failure_that_names_it() {
 #[test]
 fn an_older_epoch_of_the_same_controller_is_refused() {
     let host = host(&[]);
-    let with_epoch = |epoch, run| Job { epoch, ..job(run, Mode::Apply, TWO_FILES) };
+    let with_epoch = |epoch, run| {
+        let Job { envelope, work } = job(run, Mode::Apply, TWO_FILES);
+        Envelope { epoch, ..envelope }.job(work)
+    };
     run_with(&host, &with_epoch(7, "1-a"), &Heard::default());
     host.remove(Path::new("/a")).unwrap();
     let told = run_with(&host, &with_epoch(6, "2-b"), &Heard::default());

@@ -108,7 +108,7 @@ fn there(host: &Pretend<'_>) -> [bool; 3] {
 
 fn watched(host: &Pretend<'_>) {
     let run = RunId::try_from("1-a".to_string()).unwrap();
-    guard::watch(host, &store(), &Watch { run, change: 1 }, Duration::ZERO, &|_| {}).unwrap();
+    guard::watch(host, &state(), &Watch { run, change: 1 }, Duration::ZERO, &|_| {}).unwrap();
 }
 
 #[test]
@@ -132,11 +132,14 @@ fn what_was_confirmed_just_before_the_kill_stays() {
 #[test]
 fn the_next_run_takes_it_back_first_and_then_tells_how_that_run_ended() {
     let host = left_armed("");
-    let run = RunId::try_from("1-a".to_string()).unwrap();
-    let next = Job { settle: vec![run], ..job("2-b", Mode::Apply, "") };
-    let checked = run_with(&host, &Job { mode: Mode::Check, ..next.clone() }, &Heard::default());
+    let settling = |mode| {
+        let mut job = job("2-b", mode, "");
+        job.envelope.settle = vec![run_id("1-a")];
+        job
+    };
+    let checked = run_with(&host, &settling(Mode::Check), &Heard::default());
     assert_eq!((checked.as_str(), there(&host)), ("=> ok\n", [true, true, true]), "it may be confirmed yet");
-    let told = run_with(&host, &next, &Heard::default());
+    let told = run_with(&host, &settling(Mode::Apply), &Heard::default());
     assert!(told.contains("the host took the change back by itself"), "{told}");
     assert!(told.contains("settled 1-a: Some(Failed) with 1 steps"), "{told}");
     assert_eq!(there(&host), [true, false, false]);
@@ -146,10 +149,8 @@ fn the_next_run_takes_it_back_first_and_then_tells_how_that_run_ended() {
 fn an_undo_that_locks_out_says_so() {
     let host = with_sshd();
     run_confirmed(&host, Ok(()));
-    let run = RunId::try_from("1-a".to_string()).unwrap();
-    let undo = Job { undo: Some(run), ..job("2-b", Mode::Apply, "") };
     let heard = Heard { confirms: Some(Err("refused".to_string())), ..Heard::default() };
-    let told = run_with(&host, &undo, &heard);
+    let told = run_with(&host, &undo_of("1-a"), &heard);
     assert!(
         told.contains("the run is taken back, and a new login does not work any more: refused"),
         "{told}"

@@ -38,7 +38,8 @@ fn first_half(host: &Pretend<'_>) -> Resume {
 }
 
 fn second_half(host: &Pretend<'_>, resume: Resume) -> String {
-    let job = Job { resume: Some(Box::new(resume)), ..job("1-a", Mode::Apply, STEPS) };
+    let mut job = job("1-a", Mode::Apply, STEPS);
+    job.envelope.resume = Some(Box::new(resume));
     run_with(host, &job, &Heard::default())
 }
 

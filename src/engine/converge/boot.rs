@@ -1,8 +1,10 @@
-//! A boot in the midst of a run. This process ends with the host; what the steps after it need is told to the controller
-//! first, which hands it to the agent that goes on when the host is up again.
+//! A reboot in the middle of a run. This process ends with the host; what the steps after it need is sent to the
+//! controller first, which gives it to the agent that resumes the run when the host is up again.
 
-use super::converge::{Attempt, Done, Target};
-use super::{confirm, perform, wait};
+use super::StepTry;
+use crate::engine::progress::StepProgress;
+use crate::engine::target::Target;
+use crate::engine::{confirm, perform, wait};
 use crate::model::job::Resume;
 use crate::model::op::Plan;
 use crate::model::{Failure, Result};
@@ -11,9 +13,9 @@ use std::time::Duration;
 /// A host that goes down has ended this process by then.
 const DOWN_WITHIN: Duration = Duration::from_secs(300);
 
-impl Attempt<'_, '_, '_> {
-    /// Boots the host. It returns only when that failed.
-    pub(super) fn boot(&mut self, plan: &Plan, within: Duration, done: &mut Done) -> Result<bool> {
+impl StepTry<'_, '_, '_> {
+    /// Reboots the host. It returns only when that failed.
+    pub(super) fn boot(&mut self, plan: &Plan, within: Duration, done: &mut StepProgress) -> Result<bool> {
         let resume = self.resume.take().ok_or_else(|| {
             Failure::new("reboot", "the run could not go on from here after the boot")
                 .hint("put the step among the playbook's steps or handlers, and take it out of loops")

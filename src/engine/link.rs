@@ -1,0 +1,58 @@
+//! What the engine sends to the controller and asks of it. One implementation speaks over the agent's channel, one
+//! calls the controller directly when a host is worked through its sh.
+
+use crate::model::backup::Answered;
+use crate::model::event::Event;
+use crate::model::job::Resume;
+use crate::model::op::Asset;
+use crate::model::{Failure, Result};
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+/// Gives the bytes of assets that a plan needs.
+pub trait Assets {
+    /// The bytes of `asset`. The reader checks them against the digest at the end.
+    fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>>;
+
+    /// Announces which assets will be opened, in which order, so that they are on their way by then. It replaces what
+    /// was announced before.
+    fn expect(&self, assets: Vec<Asset>) {
+        drop(assets);
+    }
+}
+
+/// The controller, as the engine sees it.
+pub trait Link: Assets {
+    /// Sends an event to the controller.
+    fn send(&self, event: Event);
+
+    /// The controller's answer about the backup of that request; `None` when there is none yet after waiting this long.
+    /// Fails when the controller has gone.
+    fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
+        let _never_asked = (request, within);
+        Err(Failure::new("send a backup", "nothing on the controller can receive it"))
+    }
+
+    /// Whether the job should stop after the current step.
+    fn stopping(&self) -> bool;
+
+    /// The program that can undo changes when neither this process nor its connection exists any more.
+    fn guard(&self) -> Result<String> {
+        Err(Failure::new("arm the change", "nothing on this host could take it back without windlass")
+            .hint("the step's key armed = false makes the change all the same"))
+    }
+
+    /// Announces to the controller that the host is about to reboot.
+    fn reboot(&self, resume: Resume) -> Result<()> {
+        let _never_resumed = resume;
+        Err(Failure::new("reboot", "the run could not go on afterwards: no agent works this host")
+            .hint("boot it by hand, or let an agent run there (one folder that is not noexec)"))
+    }
+
+    /// Has the controller log in over a new connection, where sshd listens on `ports` by now unless that is empty.
+    /// Says why that failed.
+    fn confirm(&self, ports: &[u16], until: Instant) -> Result<(), String> {
+        let _never_asked = (ports, until);
+        Err("no controller could log in".to_string())
+    }
+}

@@ -1,0 +1,162 @@
+//! What a change needs to be undone, saved before it is made: the bytes that it replaces, modes and owners, commands.
+
+use super::entry::{Left, Reversal, Saved, SavedKind};
+use crate::model::digest::Digest;
+use crate::model::op::{Meta, Op, Undo};
+use crate::model::path::HostPath;
+use crate::model::{Failure, Result};
+use crate::system::{FileKind, Stat, System};
+use std::collections::BTreeSet;
+
+/// Saves what the changes of one run replace.
+pub struct Saver<'a> {
+    host: &'a dyn System,
+    /// The run's directory of replaced bytes.
+    directory: HostPath,
+    /// Bytes that are in the directory already, or will be with the current batch.
+    saved: BTreeSet<Digest>,
+    /// Paths at which the undo of an earlier command of this run covers all changes.
+    covered: Vec<HostPath>,
+    /// Whether nothing undoes the current changes: they are about a failure.
+    pub for_good: bool,
+}
+
+impl<'a> Saver<'a> {
+    /// Saves into `directory`.
+    pub fn new(host: &'a dyn System, directory: HostPath) -> Self {
+        Saver { host, directory, saved: BTreeSet::new(), covered: Vec::new(), for_good: false }
+    }
+
+    /// How each of `ops` is undone, none of which depends on another.
+    pub fn save_all(&mut self, ops: &[Op], within: Option<&HostPath>) -> Result<Vec<Reversal>> {
+        let host = self.host;
+        let mut reversals = Vec::new();
+        let saved = host.together(within.map(HostPath::as_path), &mut || {
+            ops.iter().try_for_each(|op| self.unless_covered(op).map(|reversal| reversals.push(reversal)))
+        });
+        if saved.is_err() {
+            self.saved.clear();
+        }
+        saved.map(|()| reversals)
+    }
+
+    fn unless_covered(&mut self, op: &Op) -> Result<Reversal> {
+        if let Op::Run(run) = op {
+            self.covered.extend(run.covers.iter().cloned());
+        }
+        if self.for_good || self.is_covered(op) { Ok(Reversal::Nothing) } else { self.of(op) }
+    }
+
+    /// Whether the undo of an earlier command of this run covers what happens there.
+    fn is_covered(&self, op: &Op) -> bool {
+        let Some(path) = op.path() else { return false };
+        self.covered.iter().any(|covered| path.starts_with(covered))
+    }
+
+    fn of(&mut self, op: &Op) -> Result<Reversal> {
+        match op {
+            Op::Write { path, content, .. } => self.restore(path, Left::File(content.digest())),
+            Op::Dir { path, .. } => self.restore(path, Left::Dir),
+            Op::Link { path, target } => self.restore(path, Left::Link(target.clone())),
+            Op::Remove { path } => self.restore(path, Left::Absent),
+            Op::Exchange { one, other } => self.of_exchange(one, other),
+            Op::RemoveEmpty { path } => self.restore_empty(path),
+            Op::Meta { path, .. } => self.of_meta(path),
+            Op::Run(run) => Ok(match &run.undo {
+                Undo::Nothing => Reversal::Nothing,
+                Undo::Command(command) => Reversal::Command(command.clone()),
+                Undo::Again => Reversal::Again(run.command.clone()),
+            }),
+            Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => Ok(Reversal::Nothing),
+        }
+    }
+
+    fn of_meta(&self, path: &HostPath) -> Result<Reversal> {
+        Ok(match self.host.stat(path)? {
+            // A link has no mode of its own.
+            Some(Stat { kind: FileKind::Link, owner, group, .. }) => {
+                let meta = Meta { mode: None, owner: Some(owner), group: Some(group) };
+                Reversal::Meta { path: path.clone(), meta }
+            }
+            Some(stat) => Reversal::Meta { path: path.clone(), meta: stat.meta() },
+            None => Reversal::Nothing,
+        })
+    }
+
+    fn of_exchange(&self, one: &HostPath, other: &HostPath) -> Result<Reversal> {
+        let (one, other) = (self.expect_there(one)?, self.expect_there(other)?);
+        match one.what == other.what {
+            true => {
+                let why =
+                    format!("{} is of the same kind, so nobody could tell whether it was done", other.path);
+                Err(Failure::new(format!("exchange {}", one.path), why))
+            }
+            false => Ok(Reversal::Exchange { one, other }),
+        }
+    }
+
+    /// What stands at a path; a directory's content stays where it is.
+    fn expect_there(&self, path: &HostPath) -> Result<Saved> {
+        let stat = self.host.stat(path)?;
+        let stat = stat.ok_or_else(|| Failure::new(format!("exchange {path}"), "there is nothing"))?;
+        let what = match stat.kind {
+            FileKind::Dir => SavedKind::Dir,
+            FileKind::Link => SavedKind::Link { target: stat.target.clone().unwrap_or_default().into() },
+            FileKind::File => {
+                let digest = self.host.digest(path)?.unwrap_or_else(|| Digest::of(b""));
+                SavedKind::File { blob: String::new(), digest }
+            }
+            FileKind::Other => {
+                return Err(Failure::new(format!("exchange {path}"), "a device, socket or pipe is there"));
+            }
+        };
+        Ok(Saved { path: path.clone(), what, meta: stat.meta() })
+    }
+
+    fn restore(&mut self, path: &HostPath, left: Left) -> Result<Reversal> {
+        let mut before = Vec::new();
+        // A directory that is there stays there; only a removal needs what is inside it.
+        let deep = left == Left::Absent;
+        self.save(path, deep, &mut before)?;
+        Ok(Reversal::Restore { path: path.clone(), before, left })
+    }
+
+    /// A directory that may stay, when it is not empty by then.
+    fn restore_empty(&mut self, path: &HostPath) -> Result<Reversal> {
+        let mut before = Vec::new();
+        self.save(path, false, &mut before)?;
+        Ok(Reversal::Restore { path: path.clone(), before, left: Left::Absent })
+    }
+
+    fn save(&mut self, path: &HostPath, deep: bool, saved: &mut Vec<Saved>) -> Result<()> {
+        let Some(stat) = self.host.stat(path)? else { return Ok(()) };
+        let what = match stat.kind {
+            FileKind::File => self.save_file(path)?,
+            FileKind::Dir => SavedKind::Dir,
+            FileKind::Link => SavedKind::Link { target: stat.target.clone().unwrap_or_default().into() },
+            FileKind::Other => {
+                let why = "it is a device, socket or pipe, which cannot be brought back";
+                return Err(Failure::new(format!("save {path} for undo"), why));
+            }
+        };
+        let descend = what == SavedKind::Dir && deep;
+        saved.push(Saved { path: path.clone(), what, meta: stat.meta() });
+        if descend {
+            for name in self.host.list(path)? {
+                self.save(&path.join(name), deep, saved)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save_file(&mut self, path: &HostPath) -> Result<SavedKind> {
+        let digest = self.host.digest(path)?.unwrap_or_else(|| Digest::of(b""));
+        // Named by its bytes, so that saving the same file twice keeps one copy.
+        let blob = digest.to_string();
+        let to = self.directory.join(&blob);
+        if self.saved.insert(digest.clone()) && self.host.stat(&to)?.is_none() {
+            self.host.copy(path, &to)?;
+        }
+        Ok(SavedKind::File { blob, digest })
+    }
+}
