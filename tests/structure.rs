@@ -2,7 +2,7 @@
 //!
 //! A failure names file and line, and the rule. `tests/figures` prints the lengths.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,22 @@ const UPWARD: &[(&str, &str, &str)] =
 
 /// Neighbours that speak of each other all the same, each with its reason. Debts too.
 const KNOTS: &[(&str, &str, &str)] = &[];
+
+/// Files of one module that speak of each other in a circle all the same. A file and the directory of its name count as
+/// one; the module's own file does not count, since it declares the others and they use its types. Debts too.
+const CIRCLES: &[(&str, &[&str], &str)] = &[
+    ("docker", &["commands", "container", "spec"], "a container's spec, and the commands that make it true"),
+    ("model", &["backup", "op"], "a backup is an op, and its parts have commands, which are ops' data"),
+    (
+        "report",
+        &["findings", "recap"],
+        "the recap counts findings, and their tables are drawn as the recap's",
+    ),
+    ("schedule", &["files", "notice", "notify", "state"], "a schedule's state says which notice was sent"),
+    ("step/json", &["document", "edit", "render"], "an edit renders values into the document it edits"),
+    ("step/restore", &["databases", "mysql", "postgres"], "what both databases share stands in `databases`"),
+    ("store", &["index", "part"], "an index is a part, and parts are listed in an index"),
+];
 
 /// What hosts run: synchronous, and without the controller's libraries.
 const ON_HOSTS: &[&str] = &[
@@ -93,6 +109,18 @@ fn neighbours_do_not_speak_of_each_other_both_ways() {
         knots.difference(&known).map(|(from, to)| format!("src/{from} and src/{to} speak of each other")),
     );
     complain(known.difference(&knots).map(|(from, to)| format!("{from} and {to}: take them out of KNOTS")));
+}
+
+#[test]
+fn files_of_a_module_do_not_speak_of_each_other_in_a_circle() {
+    let found: BTreeSet<(String, String)> = circles(&sources());
+    let known: BTreeSet<(String, String)> =
+        CIRCLES.iter().map(|(module, files, _)| (module.to_string(), files.join(", "))).collect();
+    let new = found.difference(&known);
+    complain(new.map(|(module, files)| format!("src/{module}: {files} speak of each other in a circle")));
+    complain(
+        known.difference(&found).map(|(module, files)| format!("src/{module}: take {files} out of CIRCLES")),
+    );
 }
 
 #[test]
@@ -244,6 +272,31 @@ impl Source {
         lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 
+    /// `src/engine/work/one.rs` is engine, work, one.
+    fn path_in_crate(&self) -> Vec<String> {
+        let path = self.path.trim_start_matches("src/").trim_end_matches(".rs");
+        path.split('/').map(str::to_string).collect()
+    }
+
+    /// The paths in this crate that its code names with `crate::` or `super::`.
+    fn paths_named(&self) -> Vec<Vec<String>> {
+        let code = self.code().map(|(_, line)| line).collect::<Vec<_>>().join("\n");
+        let here = self.path_in_crate();
+        let starts = |root: &'static str| {
+            let found = code.match_indices(root).filter(|(at, _)| !in_a_word(&code, *at));
+            found.map(|(at, root)| at + root.len()).collect::<Vec<_>>()
+        };
+        let absolute = starts("crate::").into_iter().flat_map(|at| paths_at(&[], &code[at..]));
+        let relative = starts("super::").into_iter().flat_map(|at| {
+            let (mut base, mut rest) = (&here[..here.len() - 1], &code[at..]);
+            while let Some(further) = rest.strip_prefix("super::") {
+                (base, rest) = (&base[..base.len().saturating_sub(1)], further);
+            }
+            paths_at(base, rest)
+        });
+        absolute.chain(relative).collect()
+    }
+
     fn excused(&self, to: &str) -> bool {
         UPWARD.iter().any(|(path, module, _)| *path == self.path && *module == to)
     }
@@ -266,6 +319,84 @@ impl Source {
         let to = self.code().flat_map(|(_, code)| mentioned(code)).collect::<Vec<_>>();
         to.into_iter().filter(|to| *to != from && !self.excused(to)).map(|to| (from.clone(), to)).collect()
     }
+}
+
+/// The circles among files of one module, as module and members.
+fn circles(sources: &[Source]) -> BTreeSet<(String, String)> {
+    let names: BTreeSet<Vec<String>> = sources.iter().map(Source::path_in_crate).collect();
+    let mut edges: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for source in sources {
+        let from = source.path_in_crate();
+        for to in source.paths_named() {
+            let shared = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+            let (Some(one), Some(other)) = (from.get(shared), to.get(shared)) else { continue };
+            if shared > 0 && names.contains(&to[..=shared]) {
+                edges.entry(from[..shared].join("/")).or_default().insert((one.clone(), other.clone()));
+            }
+        }
+    }
+    edges.iter().flat_map(|(module, edges)| knotted(edges).map(|knot| (module.clone(), knot))).collect()
+}
+
+/// The sets of names that reach each other.
+fn knotted(edges: &BTreeSet<(String, String)>) -> impl Iterator<Item = String> {
+    let reach = |from: &String| {
+        let mut seen = BTreeSet::new();
+        let mut next = vec![from.clone()];
+        while let Some(one) = next.pop() {
+            let to = edges.iter().filter(|edge| edge.0 == one).map(|edge| edge.1.clone());
+            next.extend(to.filter(|to| seen.insert(to.clone())));
+        }
+        seen
+    };
+    let names: BTreeSet<&String> = edges.iter().map(|edge| &edge.0).collect();
+    let reached: BTreeMap<&String, BTreeSet<String>> =
+        names.into_iter().map(|name| (name, reach(name))).collect();
+    let in_circle = reached.iter().filter(|(name, reached)| reached.contains(**name));
+    let knots: BTreeSet<String> = in_circle
+        .map(|(name, to)| {
+            let back = to.iter().filter(|other| reached.get(other).is_some_and(|back| back.contains(*name)));
+            back.cloned().collect::<Vec<_>>().join(", ")
+        })
+        .collect();
+    knots.into_iter()
+}
+
+/// The paths that begin at `at` in code: one, or those of a group in braces.
+fn paths_at(prefix: &[String], code: &str) -> Vec<Vec<String>> {
+    let code = code.trim_start();
+    if let Some(group) = code.strip_prefix('{') {
+        return split_group(group).into_iter().flat_map(|part| paths_at(prefix, part)).collect();
+    }
+    let code = code.strip_prefix("r#").unwrap_or(code);
+    let end = code.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(code.len());
+    let (name, rest) = code.split_at(end);
+    let path = [prefix, &[name.to_string()]].concat();
+    match rest.strip_prefix("::") {
+        Some(rest) if !name.is_empty() => paths_at(&path, rest),
+        _ => vec![path],
+    }
+}
+
+/// The parts of a group in braces, up to the brace that ends it.
+fn split_group(group: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut from) = (Vec::new(), 0, 0);
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                parts.push(&group[from..at]);
+                return parts;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&group[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts
 }
 
 /// The modules of `src/` that a line of code names: `crate::model::op`, `use crate::{model, step}`, `windlass::cli`.
@@ -353,4 +484,19 @@ fn a_path_of_one_machine_is_told_from_a_module() {
     let folder = concat!("/wo", "rk/");
     assert!(begins_a_path(&format!("cd {folder}main"), folder));
     assert!(!begins_a_path(&format!("src/engine{folder}tests.rs"), folder));
+}
+
+#[test]
+fn circles_are_found_in_groups_and_through_others() {
+    let source = |path: &str, text: &str| Source { path: path.to_string(), text: text.to_string() };
+    let sources = [
+        source("src/m.rs", "mod a;\nmod b;\nmod c;\nuse a::A;"),
+        source("src/m/a.rs", "use super::{b::{self, B}, Root};"),
+        source("src/m/b.rs", "use crate::m::c;"),
+        source("src/m/c.rs", "fn f() { super::a::g() }"),
+        source("src/m/d.rs", "use super::a;\n// super::e"),
+        source("src/m/d/e.rs", "use super::super::b;\nuse super::D;"),
+    ];
+    let found = circles(&sources);
+    assert_eq!(found, [("m".to_string(), "a, b, c".to_string())].into());
 }
