@@ -1,4 +1,4 @@
-//! Lines for systemd, as text; `tests/schedule_units.rs` asks systemd itself.
+//! Lines for systemd, as text; `tests/lab/schedule_units.rs` asks systemd itself.
 
 use super::*;
 use crate::schedule::Cron;

@@ -1,0 +1,29 @@
+//! Tests on the hosts of the lab, and those that need programs which only `./tests/run` installs.
+
+#[path = "../stage/mod.rs"]
+mod stage;
+
+mod audits;
+mod backup;
+mod backup_databases;
+mod blue_green;
+mod cleanup;
+mod containers;
+mod fix_dns;
+mod guard;
+mod hosts;
+mod imports_trees;
+mod lab_hosts;
+mod logins;
+mod migrate;
+mod nginx_port;
+mod overlay;
+mod port_audit;
+mod provision;
+mod readiness;
+mod release;
+mod runs;
+mod schedule_units;
+mod steps_on_hosts;
+mod store;
+mod system_kinds;

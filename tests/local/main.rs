@@ -1,0 +1,11 @@
+//! Tests of the built program that need no lab.
+
+#[path = "../stage/mod.rs"]
+#[expect(dead_code, reason = "the tests of the lab use the rest")]
+mod stage;
+
+mod bad_input;
+mod cli;
+mod schedule;
+mod store;
+mod structure;
