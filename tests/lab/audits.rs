@@ -1,17 +1,16 @@
 //! Incident 4: nobody knows what production holds. 46 of 92 files that only the host has, 11 imports that point nowhere,
 //! a variable that is read and not set, another that is still a placeholder; and that no value is ever shown.
 
-use crate::stage::told::Told;
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Lab, Project, Report, Stage};
 use serde_json::Value;
 use std::fs;
 
 const FULL: &str = "--hosts full1";
 
 /// What a step found on the host: `fail only there old/7.js`.
-fn found(told: &Told) -> Vec<String> {
+fn found(report: &Report) -> Vec<String> {
     let steps =
-        told.events.iter().filter(|event| event["event"] == "step_ended" || event["type"] == "step_ended");
+        report.events.iter().filter(|event| event["event"] == "step_ended" || event["type"] == "step_ended");
     let findings = steps.flat_map(|event| event["findings"].as_array().cloned().unwrap_or_default());
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_string();
     findings
@@ -44,26 +43,23 @@ fn application(project: &Project) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn what_production_holds_is_told() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+fn what_production_holds_is_reported() {
+    let Stage { host, project } = Stage::on("full1");
     application(&project);
     host.must("rm -rf /srv/audit-app /var/lib/windlass && mkdir -p /srv/audit-app/old");
     host.must("cd /srv/audit-app/old && for i in $(seq 46); do echo $i >hand$i.js; done");
     let audit = format!("run playbook tree-audit {FULL} -e source=app -e dest=/srv/audit-app");
 
     // Before windlass ever deployed there: two sides, and it says so.
-    let told = project.told(&audit).exits(2);
-    let lines = found(&told);
+    let report = project.report(&audit).exits(2);
+    let lines = found(&report);
     assert_eq!(starting(&lines, "fail only there ").len(), 46, "{lines:#?}");
     assert!(lines.last().unwrap().contains("only two sides were compared"), "{lines:#?}");
 
     // 92 files, of which 46 only the host has.
-    project.told(&format!("run playbook overlay {FULL} -e source=app -e dest=/srv/audit-app")).exits(0);
+    project.report(&format!("run playbook overlay {FULL} -e source=app -e dest=/srv/audit-app")).exits(0);
     assert_eq!(host.must("find /srv/audit-app -type f | wc -l"), "92", "the incident is there");
-    let lines = found(&project.told(&audit).exits(2));
+    let lines = found(&project.report(&audit).exits(2));
     assert_eq!(starting(&lines, "fail only there old/hand").len(), 46, "{lines:#?}");
     assert_eq!(lines.last().unwrap(), "info tree /srv/audit-app: 92 files there: 46 same, 46 only there");
 
@@ -74,8 +70,8 @@ fn what_production_holds_is_told() {
     project.write("files/app/src/part46.js", "module.exports = 46\n");
     fs::remove_file(project.path().join("files/app/src/part6.js")).unwrap();
     let before = digest(&host, "/srv/audit-app");
-    let check = found(&project.told(&format!("{audit} --check -e exclude=[\"old\"]")).exits(2));
-    let lines = found(&project.told(&format!("{audit} -e exclude=[\"old\"]")).exits(2));
+    let check = found(&project.report(&format!("{audit} --check -e exclude=[\"old\"]")).exits(2));
+    let lines = found(&project.report(&format!("{audit} -e exclude=[\"old\"]")).exits(2));
     expect_test::expect![[r#"
         fail edited by hand src/part1.js: changed there since it was deployed
         fail edited by hand src/part2.js: changed there since it was deployed, and here too
@@ -120,8 +116,7 @@ fn production(host: &Host, folder: &str) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn imports_that_point_nowhere_are_told_with_their_lines() {
+fn imports_of_missing_files_are_reported_with_their_lines() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "small1"]);
     let project = Project::new(&lab);
@@ -129,8 +124,8 @@ fn imports_that_point_nowhere_are_told_with_their_lines() {
         production(host, "/srv/audit-imports");
         let before = digest(host, "/srv/audit-imports");
         let audit = format!("run playbook imports-audit --hosts {} -e dest=/srv/audit-imports", host.name);
-        let told = project.told(&audit).exits(2);
-        let lines = found(&told);
+        let report = project.report(&audit).exits(2);
+        let lines = found(&report);
         let failing = starting(&lines, "fail imports ");
         assert_eq!(failing.len(), 11, "{lines:#?}");
         assert!(
@@ -151,10 +146,10 @@ fn imports_that_point_nowhere_are_told_with_their_lines() {
             1
         );
         assert!(lines.last().unwrap().contains("imports in 92 files lead somewhere"), "{lines:#?}");
-        let hints = serde_json::to_string(&told.events).unwrap();
+        let hints = serde_json::to_string(&report.events).unwrap();
         assert!(hints.contains("src/lib/Db.js differs in capital letters only"), "{hints}");
         assert_eq!(
-            found(&project.told(&format!("{audit} --check")).exits(2)),
+            found(&project.report(&format!("{audit} --check")).exits(2)),
             lines,
             "--check tells the same"
         );
@@ -163,28 +158,27 @@ fn imports_that_point_nowhere_are_told_with_their_lines() {
         // Repaired, the same playbook is content, and again.
         host.must("cd /srv/audit-imports && rm src/lost* src/case.js src/types.ts src/modules.js");
         for _ in 0..2 {
-            assert_eq!(project.told(&audit).exits(0).outcome(&host.name), "ok");
+            assert_eq!(project.report(&audit).exits(0).outcome(&host.name), "ok");
         }
         host.must("rm -rf /srv/audit-imports");
     }
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn imports_of_a_folder_here_are_looked_through_once() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "full2"]);
     let project = Project::new(&lab);
     project.write("files/app/a.js", "import './b.js'\n");
-    let told = project.told("run playbook imports-audit --hosts full -e source=app").exits(2);
-    let lines = found(&told);
+    let report = project.report("run playbook imports-audit --hosts full -e source=app").exits(2);
+    let lines = found(&report);
     assert_eq!(starting(&lines, "fail imports a.js:1: ./b.js leads nowhere").len(), 1, "{lines:#?}");
-    assert_eq!(told.outcome(&hosts[1].name), "ok", "it is told on one host");
+    assert_eq!(report.outcome(&hosts[1].name), "ok", "it is reported on one host");
     project.write("files/app/b.js", "");
-    project.told("run playbook imports-audit --hosts full -e source=app").exits(0);
+    project.report("run playbook imports-audit --hosts full -e source=app").exits(0);
     assert!(
         project
-            .told("run playbook imports-audit --hosts full")
+            .report("run playbook imports-audit --hosts full")
             .exits(2)
             .failure("full1")
             .contains("give source")
@@ -195,7 +189,6 @@ fn imports_of_a_folder_here_are_looked_through_once() {
 const CANARIES: &[&str] = &["canary-secret-one", "canary-secret-two", "canary-secret-three", "canary-broken"];
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn variables_are_compared_and_values_never_shown() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "noexec1"]);
@@ -225,8 +218,8 @@ fn variables_are_compared_and_values_never_shown() {
 
         let audit =
             format!("run playbook env-audit --hosts {} -e source=app -e env_file=/srv/audit.env", host.name);
-        let told = project.told(&audit).exits(2);
-        let lines = found(&told);
+        let report = project.report(&audit).exits(2);
+        let lines = found(&report);
         assert!(
             lines.contains(&"fail environment DATABASE_URL: not set, and read by src/index.js:1".to_string()),
             "{lines:#?}"
@@ -257,13 +250,13 @@ fn variables_are_compared_and_values_never_shown() {
             "{lines:#?}"
         );
 
-        project.told(&format!("{audit} --check --diff -v")).exits(2);
+        project.report(&format!("{audit} --check --diff -v")).exits(2);
         let screens = [
             project.windlass(audit.split(' ')),
             project.windlass(["runs", "show", "last"]),
             project.windlass(["runs", "export", "last"]),
         ];
-        let seen = format!("{told:?}{screens:?}");
+        let seen = format!("{report:?}{screens:?}");
         nothing_shown(&seen, "on the screen");
         for file in fs::read_dir(project.path().join(".windlass")).unwrap() {
             let path = file.unwrap().path();
@@ -277,7 +270,7 @@ fn variables_are_compared_and_values_never_shown() {
         let whole: String = (1..79).map(|number| format!("SETTING_{number}=x-{number}\n")).collect();
         host.write("/srv/audit.env", format!("{whole}DATABASE_URL=postgres://app:s3cret@db/app\n"));
         for _ in 0..2 {
-            assert_eq!(project.told(&audit).exits(0).outcome(&host.name), "ok");
+            assert_eq!(project.report(&audit).exits(0).outcome(&host.name), "ok");
         }
         host.must("rm /srv/audit.env");
     }

@@ -2,8 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests poll what a host and a process do")]
 
 use crate::stage::backups::{backup, fine, id, ids, windlass};
-use crate::stage::told::Told;
-use crate::stage::{Lab, Project};
+use crate::stage::s3;
+use crate::stage::{Lab, Project, Report, Stage};
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,11 +23,8 @@ const LOOK_AT_TREE: &str = "cd /srv/backup-test && find . -exec stat -c '%N %a %
      find . -type f -exec sha256sum {} + | sort && [ one -ef hard ]";
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn files_go_and_come_back() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     host.must(MAKE_TREE);
     let before = host.must(LOOK_AT_TREE);
     let playbook = backup("files = [\"/srv/backup-test\"]");
@@ -35,10 +32,10 @@ fn files_go_and_come_back() {
     let check = project.play(&playbook, HOST, "--check").exits(0);
     assert_eq!(check.outcomes(HOST), ["would_change"]);
     assert!(!project.path().join(".windlass/backups").exists(), "--check contacts no store");
-    let told = project.play(&playbook, HOST, "").exits(0);
-    assert_eq!(told.outcomes(HOST), ["changed"]);
+    let report = project.play(&playbook, HOST, "").exits(0);
+    assert_eq!(report.outcomes(HOST), ["changed"]);
     let id = id(&project);
-    let notes = told.step(HOST, "kept")["notes"].to_string();
+    let notes = report.step(HOST, "kept")["notes"].to_string();
     assert!(notes.contains(&id) && notes.contains("files-srv-backup-test.tar"), "{notes}");
     fine(windlass(&project, &format!("backups verify {id}")));
     assert_eq!(host.sh("ls -d /tmp/windlass* /var/tmp/windlass*").stdout, "", "nothing is left on the host");
@@ -52,7 +49,7 @@ fn files_go_and_come_back() {
     host.must("rm -rf /srv/backup-test");
     assert_eq!(
         project
-            .told(&format!("run playbook restore --hosts {HOST} -e backup={id} --check"))
+            .report(&format!("run playbook restore --hosts {HOST} -e backup={id} --check"))
             .exits(0)
             .outcomes(HOST),
         ["would_change"]
@@ -87,11 +84,8 @@ fn files_go_and_come_back() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn a_run_keeps_its_backups_in_s3_as_long_as_it_is_told() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+fn a_run_keeps_its_backups_in_s3_as_long_as_configured() {
+    let Stage { host, project } = Stage::on(HOST);
     let folder = tempfile::tempdir().unwrap();
     let server = s3::S3::start(folder.path());
     project.write("windlass.toml", s3::with_keys(&server.table("offsite")));
@@ -100,7 +94,7 @@ fn a_run_keeps_its_backups_in_s3_as_long_as_it_is_told() {
     let line =
         "run playbook backup --hosts full1 -e files=[\"/srv/backup-test\"] -e to=offsite -e keep={last=2}";
     for _ in 0..3 {
-        assert_eq!(project.told(line).exits(0).outcomes(HOST), ["changed"]);
+        assert_eq!(project.report(line).exits(0).outcomes(HOST), ["changed"]);
     }
     assert_eq!(crate::stage::backups::ids(&project).len(), 2, "the oldest is gone");
     let id = id(&project);
@@ -112,11 +106,8 @@ fn a_run_keeps_its_backups_in_s3_as_long_as_it_is_told() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn what_is_left_out_and_what_changes_meanwhile() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     host.must(MAKE_TREE);
     let keys = "files = [{ path = \"/srv/backup-test\", exclude = [\"node_modules\", \"*.log\"] }, \"/etc/hostname\"]";
     project.play(&backup(keys), HOST, "").exits(0);
@@ -129,9 +120,9 @@ fn what_is_left_out_and_what_changes_meanwhile() {
 
     // A file that grows all the time: what was read is kept, and it is said.
     host.must("systemd-run --unit backup-writer sh -c 'while :; do head -c 100000 /dev/zero >>/srv/backup-test/growing; [ $(stat -c %s /srv/backup-test/growing) -lt 50000000 ] || : >/srv/backup-test/growing; done'");
-    let told = project.play(&backup("files = [\"/srv/backup-test\"]"), HOST, "");
+    let report = project.play(&backup("files = [\"/srv/backup-test\"]"), HOST, "");
     host.must("systemctl stop backup-writer; rm -rf /srv/backup-test");
-    assert_eq!(told.exits(0).outcomes(HOST), ["changed"]);
+    assert_eq!(report.exits(0).outcomes(HOST), ["changed"]);
 
     let missing = project.play(&backup("files = [\"/srv/nothing\"]"), HOST, "").exits(2);
     assert!(
@@ -143,7 +134,6 @@ fn what_is_left_out_and_what_changes_meanwhile() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn an_encrypted_backup_is_read_by_who_has_the_identity() {
     let lab = Lab::get();
     let [host, _other] = lab.hosts([HOST, "full2"]);
@@ -184,11 +174,8 @@ fn left_in_store(project: &Project) -> Vec<String> {
 const LARGE: &str = "/srv/backup-large";
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn whoever_dies_on_the_way_leaves_no_entry() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     host.must(&format!("mkdir -p {LARGE} && head -c 400000000 /dev/urandom >{LARGE}/noise"));
     let playbook = backup(&format!("files = [\"{LARGE}\"]"));
     let taking = project.path().join(".windlass/backups/.taking");
@@ -213,26 +200,26 @@ fn whoever_dies_on_the_way_leaves_no_entry() {
     host.await_success(NO_AGENT, Duration::from_secs(30));
 
     // What it left is removed by the next one, whose agent is killed.
-    let told = std::thread::scope(|scope| {
+    let report = std::thread::scope(|scope| {
         let play = scope.spawn(|| project.play(&playbook, HOST, ""));
         host.await_success(KILL_AGENT, Duration::from_secs(60));
         play.join().expect("it ends")
     });
-    assert_eq!((told.outcome(HOST), told.code), ("unknown", 2), "{told:?}");
+    assert_eq!((report.outcome(HOST), report.code), ("unknown", 2), "{report:?}");
     assert!(ids(&project).is_empty());
     assert_eq!(left_in_store(&project), [""; 0]);
 
     // The command is killed.
-    let told = std::thread::scope(|scope| {
+    let report = std::thread::scope(|scope| {
         let play = scope.spawn(|| project.play(&playbook, HOST, ""));
         host.await_success("pkill -KILL -x tar", Duration::from_secs(60));
         play.join().expect("it ends")
     });
-    assert_eq!(told.outcome(HOST), "failed");
+    assert_eq!(report.outcome(HOST), "failed");
     assert!(
-        told.failure(HOST).contains("tar of /srv/backup-large: exit status 137"),
+        report.failure(HOST).contains("tar of /srv/backup-large: exit status 137"),
         "{}",
-        told.failure(HOST)
+        report.failure(HOST)
     );
     assert_eq!((ids(&project), left_in_store(&project)), (Vec::new(), Vec::new()));
 
@@ -249,16 +236,13 @@ const NO_AGENT: &str =
 const KILL_AGENT: &str = "pgrep -x tar && for p in /proc/[0-9]*; do case $(readlink $p/exe) in */windlass-*) kill -KILL ${p#/proc/} && exit 0 ;; esac; done; exit 1";
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_full_store_is_a_failed_step() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     host.must(&format!("mkdir -p {LARGE} && head -c 60000000 /dev/urandom >{LARGE}/noise"));
     project.write("windlass.toml", "[store.small]\nurl = \"small\"\nmax_size = \"10 MiB\"\n");
     let keys = format!("files = [\"{LARGE}\"]\nto = \"small\"");
-    let told = project.play(&backup(&keys), HOST, "").exits(2);
-    assert!(told.failure(HOST).contains("max_size"), "{}", told.failure(HOST));
+    let report = project.play(&backup(&keys), HOST, "").exits(2);
+    assert!(report.failure(HOST).contains("max_size"), "{}", report.failure(HOST));
     assert!(ids(&project).is_empty());
     host.await_success("! pgrep -x tar", Duration::from_secs(30));
 
@@ -268,15 +252,12 @@ fn a_full_store_is_a_failed_step() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_host_without_an_agent_says_so() {
-    let lab = Lab::get();
-    let _host = lab.host("small1");
-    let project = Project::new(&lab);
-    let told: Told = project.play(&backup("files = [\"/etc/hostname\"]"), "small1", "");
-    match told.system("small1") {
-        "sh" => assert!(told.exits(2).failure("small1").contains("cannot carry a stream")),
-        _ => drop(told.exits(0)),
+    let Stage { host: _host, project } = Stage::on("small1");
+    let report: Report = project.play(&backup("files = [\"/etc/hostname\"]"), "small1", "");
+    match report.system("small1") {
+        "sh" => assert!(report.exits(2).failure("small1").contains("cannot carry a stream")),
+        _ => drop(report.exits(0)),
     }
 }
 
@@ -289,11 +270,8 @@ const AGENT_MEMORY: &str = r#"
 "#;
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn memory_is_bounded_on_both_sides() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     host.must(&format!("mkdir -p {LARGE} && head -c 60000000 /dev/urandom >{LARGE}/noise"));
     project.play("[[steps]]\n[steps.debug]\nmessage = \"the agent is there\"\n", HOST, "").exits(0);
     let watched = |line: &str| {

@@ -3,7 +3,7 @@
 
 use crate::stage::backups::{backup, fine, id, windlass};
 use crate::stage::contained;
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Lab, Project, Stage};
 use std::time::Duration;
 
 const HOST: &str = "full1";
@@ -85,11 +85,8 @@ fn no_canary(project: &Project, what: &str) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn postgres_goes_and_comes_back() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     let name = "backup_pg";
     make_postgres(&host, name);
     let before = look_at_postgres(&host, name);
@@ -136,17 +133,14 @@ fn postgres_goes_and_comes_back() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_password_is_in_no_record_and_on_no_host() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     let name = "backup_password";
     make_postgres(&host, name);
     postgres(&host, "postgres", &format!("ALTER ROLE {name} CREATEDB"));
     let url = format!("postgres://{name}:{PASSWORD_IN_URL}@127.0.0.1/{name}");
-    let told = project.play(&backup(&format!("postgres = [\"{url}\"]")), HOST, "").exits(0);
-    assert!(!format!("{told:?}").contains("Canary-51ad"));
+    let report = project.play(&backup(&format!("postgres = [\"{url}\"]")), HOST, "").exits(0);
+    assert!(!format!("{report:?}").contains("Canary-51ad"));
     let line = format!("backups restore {} --to {name}_copy --yes", id(&project));
     let refused = windlass(&project, &line);
     assert!(refused.code == 2 && refused.stdout.contains("no password supplied"), "{refused:?}");
@@ -162,11 +156,8 @@ fn a_password_is_in_no_record_and_on_no_host() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_dump_that_does_not_restore_is_found_out() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     let name = "backup_wrong";
     make_postgres(&host, name);
     let keys = format!(
@@ -191,11 +182,8 @@ fn a_dump_that_does_not_restore_is_found_out() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn mariadb_goes_and_comes_back() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     let name = "backup_my";
     make_mariadb(&host, name);
     let before = look_at_mariadb(&host, name);
@@ -234,7 +222,6 @@ fn mariadb_goes_and_comes_back() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn databases_in_containers_go_and_come_back() {
     let lab = Lab::get();
     let host = lab.host(HOST);
@@ -265,11 +252,8 @@ fn databases_in_containers_go_and_come_back() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn redis_a_volume_and_a_container_go_and_come_back() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     host.must("docker rm -f backup-box 2>/dev/null; docker volume rm backup-vol 2>/dev/null; true");
     host.must("redis-cli set backup:key value >/dev/null; redis-cli save >/dev/null");
     host.must("docker create --name backup-box -e SECRET=x -v backup-vol:/data lab/busybox true >/dev/null");
@@ -309,11 +293,8 @@ fn redis_a_volume_and_a_container_go_and_come_back() {
 const KILL_AGENT: &str = "for p in /proc/[0-9]*; do case $(readlink $p/exe) in */windlass-*) kill -KILL ${p#/proc/} && exit 0 ;; esac; done; exit 1";
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_restore_test_that_was_killed_leaves_nothing() {
-    let lab = Lab::get();
-    let host = lab.host(HOST);
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on(HOST);
     let name = "backup_killed";
     make_postgres(&host, name);
     let assertion = "SELECT pg_sleep(3)::text = ''";

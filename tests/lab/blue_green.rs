@@ -1,7 +1,6 @@
 //! Incident 8, whole: a container behind nginx is replaced under load, with a way back from everything that fails.
 
-use crate::stage::told::Told;
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Project, Report, Stage};
 use std::time::Duration;
 
 const SITE: &str = "/etc/nginx/sites-enabled/e2e-shop";
@@ -56,12 +55,12 @@ fn names(host: &Host) -> Vec<String> {
 }
 
 /// Swaps to a version. The app answers slowly to SIGTERM, so that it is killed after a second.
-fn swap(project: &Project, version: &str, more: &str) -> Told {
+fn swap(project: &Project, version: &str, more: &str) -> Report {
     let line = format!(
         "run playbook blue-green --hosts full2 -e name=e2eshop -e image=e2eshop:{version} -e port=80 -e site={SITE} \
          -e health=/cgi-bin/version -e within=15s {more}"
     );
-    project.told(&line)
+    project.report(&line)
 }
 
 /// Clients on the host that ask without a pause; every answer that is not a 200 with a version is counted.
@@ -84,11 +83,8 @@ fn count(host: &Host) -> (usize, String) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn swaps_under_load_fail_no_request() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full2");
     start_by_hand(&host);
     load(&host);
 
@@ -98,8 +94,8 @@ fn swaps_under_load_fail_no_request() {
 
     let mut last = String::new();
     for version in ["v2", "v3", "v1", "v2"] {
-        let told = swap(&project, version, "").exits(0);
-        assert_eq!(told.outcome("full2"), "changed", "{told:#?}");
+        let report = swap(&project, version, "").exits(0);
+        assert_eq!(report.outcome("full2"), "changed", "{report:#?}");
         assert_eq!(host.must(VERSION), version);
         last = project.export()["run"].as_str().expect("a name").to_owned();
     }
@@ -108,7 +104,7 @@ fn swaps_under_load_fail_no_request() {
     let again = swap(&project, "v2", "").exits(0);
     assert_eq!(again.outcome("full2"), "ok", "{again:#?}");
 
-    project.told(&format!("runs undo {last}")).exits(0);
+    project.report(&format!("runs undo {last}")).exits(0);
     assert_eq!(host.must(VERSION), "v1", "the one before serves again");
 
     let (good, bad) = count(&host);
@@ -119,11 +115,8 @@ fn swaps_under_load_fail_no_request() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_version_that_never_answers_leaves_the_old_one() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full2");
     start_by_hand(&host);
     load(&host);
     build(&host, "deaf", "[\"sh\",\"-c\",\"echo waiting for DATABASE_URL >&2; sleep 1000\"]");
@@ -161,11 +154,8 @@ fn a_version_that_never_answers_leaves_the_old_one() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_run_that_was_killed_is_gone_on_with() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full2");
     start_by_hand(&host);
     load(&host);
     for (round, seconds) in ["1", "2", "3", "4", "5", "7"].into_iter().enumerate() {
@@ -205,11 +195,8 @@ fn a_run_that_was_killed_is_gone_on_with() {
 
 /// dockerd ends every container when it is restarted without live-restore; a restart policy brings them back.
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_dockerd_that_is_restarted_in_the_middle_costs_no_version() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full2");
     start_by_hand(&host);
     let mut command = project.command();
     let line = format!(
@@ -235,18 +222,15 @@ fn a_dockerd_that_is_restarted_in_the_middle_costs_no_version() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_first_deployment_and_an_archive() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full2");
     start_by_hand(&host);
     host.must("docker rm -f e2eshop");
     project.write("files/shop.tar", host.bytes("docker save e2eshop:v2"));
     host.must("docker rmi e2eshop:v2");
 
-    let told = swap(&project, "v2", "-e archive=shop.tar").exits(0);
-    assert_eq!((told.outcome("full2"), host.must(VERSION).as_str()), ("changed", "v2"));
+    let report = swap(&project, "v2", "-e archive=shop.tar").exits(0);
+    assert_eq!((report.outcome("full2"), host.must(VERSION).as_str()), ("changed", "v2"));
     assert_eq!(swap(&project, "v2", "-e archive=shop.tar").exits(0).outcome("full2"), "ok");
 
     // What was kept long enough is removed by the next run.

@@ -1,6 +1,6 @@
 //! Incident 12: what nobody needs goes, and nothing else.
 
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Stage};
 
 fn clean(host: &Host) {
     host.must(
@@ -48,36 +48,33 @@ const LINE: &str = "run playbook cleanup --hosts full1 -e images_older=1 -e cont
                     -e sql=[{database=\"postgres:///e2eclean\",table=\"sessions\",where=\"expires_at<now()\"}]";
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn what_nobody_needs_is_shown_and_then_goes() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     clutter(&host);
     let before = there(&host);
 
-    let shown = project.told(LINE).exits(0);
+    let shown = project.report(LINE).exits(0);
     assert_eq!(shown.outcome("full1"), "ok", "{shown:#?}");
     assert_eq!(there(&host), before, "it only shows");
-    let told = format!("{:?}", shown.step("full1", "containers, images and build cache"));
+    let report = format!("{:?}", shown.step("full1", "containers, images and build cache"));
     for what in ["e2eclean-ended", "e2eclean:unused", "e2eclean:windlass-v1"] {
-        assert!(told.contains(what), "{what}: {told}");
+        assert!(report.contains(what), "{what}: {report}");
     }
     for what in
         ["e2eclean-runs", "e2eclean-until", "e2eclean:used", "windlass-v2", "windlass-v3", "lab/busybox"]
     {
-        assert!(!told.contains(what), "{what}: {told}");
+        assert!(!report.contains(what), "{what}: {report}");
     }
     assert!(format!("{shown:?}").contains("1 rows of sessions are over"), "{shown:#?}");
 
     let apply = format!("{LINE} -e apply=true");
-    let check = project.told(&format!("{apply} --check")).exits(0);
+    let check = project.report(&format!("{apply} --check")).exits(0);
     assert_eq!(there(&host), before, "--check changes nothing");
-    let told = project.told(&apply).exits(0);
-    let outcome = |told: &crate::stage::told::Told| {
-        told.step("full1", "containers, images and build cache")["outcome"].clone()
+    let report = project.report(&apply).exits(0);
+    let outcome = |report: &crate::stage::Report| {
+        report.step("full1", "containers, images and build cache")["outcome"].clone()
     };
-    assert_eq!((outcome(&check), outcome(&told)), ("would_change".into(), "changed".into()));
+    assert_eq!((outcome(&check), outcome(&report)), ("would_change".into(), "changed".into()));
     assert_eq!(
         there(&host),
         all(
@@ -90,7 +87,7 @@ fn what_nobody_needs_is_shown_and_then_goes() {
     assert_eq!(host.must("ls /srv/e2e-clean/sub"), "update-3.tar.gz");
     host.must("docker image inspect lab/busybox >/dev/null && docker inspect app >/dev/null");
 
-    let again = project.told(&apply).exits(0);
+    let again = project.report(&apply).exits(0);
     assert_eq!(again.outcome("full1"), "ok", "{again:#?}");
     clean(&host);
 }

@@ -1,6 +1,6 @@
 //! Images, containers and compose projects on hosts with a nested Docker: a way back from each, and nothing done twice.
 
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Project, Stage};
 
 /// An image of the host's own whose page says `text`.
 fn build(host: &Host, name: &str, text: &str) {
@@ -38,11 +38,8 @@ fn id_of(host: &Host, image: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn an_image_travels_once_and_its_name_goes_back() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     clean(&host);
     build(&host, "shop:1", "one");
     let old = id_of(&host, "shop:1");
@@ -58,8 +55,8 @@ fn an_image_travels_once_and_its_name_goes_back() {
     assert_eq!(check.outcomes("full1")[0], "would_change");
     assert_eq!(id_of(&host, "shop:1"), old, "--check changes nothing");
 
-    let told = project.play(step, "full1", "").exits(0);
-    assert_eq!(told.outcomes("full1")[0], "changed");
+    let report = project.play(step, "full1", "").exits(0);
+    assert_eq!(report.outcomes("full1")[0], "changed");
     let run = newest(&project);
     assert_eq!((id_of(&host, "shop:1"), id_of(&host, "shop:stable")), (new.clone(), new.clone()));
     let kept = format!("shop:windlass-{}", &old["sha256:".len()..][..12]);
@@ -68,19 +65,16 @@ fn an_image_travels_once_and_its_name_goes_back() {
 
     assert_eq!(project.play(step, "full1", "").exits(0).outcomes("full1")[0], "ok");
 
-    project.told(&format!("runs undo {run}")).exits(0);
+    project.report(&format!("runs undo {run}")).exits(0);
     assert_eq!((id_of(&host, "shop:1"), id_of(&host, &new)), (old, String::new()));
     clean(&host);
 }
 
 /// The host's own registry, as a real one answers: what it holds is known by its digest, whatever its tag is moved to.
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn an_image_is_pulled_from_a_registry_when_it_is_missing() {
     const NAME: &str = "127.0.0.1:5000/shop";
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     clean(&host);
     let open = "version: 0.1\nstorage: { filesystem: { rootdirectory: /var/lib/docker-registry } }\nhttp: { addr: '127.0.0.1:5000' }\n";
     host.write("/etc/docker/registry/config.yml", open);
@@ -103,10 +97,10 @@ fn an_image_is_pulled_from_a_registry_when_it_is_missing() {
     let none = project.play(&step("pull = \"never\"\n"), "full1", "").exits(2).failure("full1");
     assert!(none.contains(NAME), "{none}");
     assert_eq!(project.play(&step(""), "full1", "--check").exits(0).outcomes("full1")[0], "would_change");
-    let told = project.play(&step(""), "full1", "").exits(0);
-    assert_eq!((told.outcomes("full1")[0], id_of(&host, &format!("{NAME}:1"))), ("changed", one.clone()));
+    let report = project.play(&step(""), "full1", "").exits(0);
+    assert_eq!((report.outcomes("full1")[0], id_of(&host, &format!("{NAME}:1"))), ("changed", one.clone()));
     let run = newest(&project);
-    assert!(format!("{:?}", told.events).contains(&format!("{NAME}@sha256:")), "{:#?}", told.events);
+    assert!(format!("{:?}", report.events).contains(&format!("{NAME}@sha256:")), "{:#?}", report.events);
     assert_eq!(project.play(&step(""), "full1", "").exits(0).outcomes("full1")[0], "ok");
 
     // Somebody publishes another image under the same tag.
@@ -116,11 +110,11 @@ fn an_image_is_pulled_from_a_registry_when_it_is_missing() {
     assert_eq!(project.play(&step(""), "full1", "").exits(0).outcomes("full1")[0], "ok");
     project.play(&step("pull = \"always\"\n"), "full1", "").exits(0);
     assert_eq!(id_of(&host, &format!("{NAME}:1")), two);
-    project.told("runs undo last").exits(0);
+    project.report("runs undo last").exits(0);
     assert_eq!(id_of(&host, &format!("{NAME}:1")), one);
 
     host.must("docker image rm shop:keep");
-    project.told(&format!("runs undo {run}")).exits(0);
+    project.report(&format!("runs undo {run}")).exits(0);
     assert_eq!(id_of(&host, &format!("{NAME}:1")), "");
 
     let gone = project.play(&step("").replace("shop:1", "shop:9"), "full1", "").exits(2).failure("full1");
@@ -135,19 +129,16 @@ const APP: &str = "[[steps]]\n[steps.container]\nname = \"hand\"\nimage = \"shop
 const PAGE: &str = "curl -sf http://127.0.0.1:8088/";
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_container_is_replaced_and_comes_back() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     clean(&host);
     build(&host, "shop:1", "one");
 
     assert_eq!(project.play(APP, "full1", "--check").exits(0).outcomes("full1"), ["would_change"]);
     assert_eq!(host.sh("docker inspect hand").code, 1);
-    let told = project.play(APP, "full1", "").exits(0);
-    assert_eq!(told.outcomes("full1"), ["changed"]);
-    assert!(!format!("{told:?}").contains("canary-5c1"), "values of the environment are told to nobody");
+    let report = project.play(APP, "full1", "").exits(0);
+    assert_eq!(report.outcomes("full1"), ["changed"]);
+    assert!(!format!("{report:?}").contains("canary-5c1"), "values of the environment are not shown");
     assert_eq!(host.must(PAGE), "one");
     assert!(host.must("docker exec hand env").contains("SECRET=canary-5c1"));
     assert_eq!(project.play(APP, "full1", "").exits(0).outcomes("full1"), ["ok"]);
@@ -160,7 +151,7 @@ fn a_container_is_replaced_and_comes_back() {
     assert_eq!(host.must("docker ps -a --format '{{.Names}}' | grep -c ^hand-until-"), "1");
     assert_eq!(project.play(APP, "full1", "").exits(0).outcomes("full1"), ["ok"]);
 
-    project.told(&format!("runs undo {run}")).exits(0);
+    project.report(&format!("runs undo {run}")).exits(0);
     assert_eq!(host.must(PAGE), "one", "the old one serves again, its bytes and its policy as before");
     assert_eq!(
         host.must("docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' hand"),
@@ -171,19 +162,16 @@ fn a_container_is_replaced_and_comes_back() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_container_that_ends_leaves_the_old_one() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     clean(&host);
     build(&host, "shop:1", "one");
     project.play(APP, "full1", "").exits(0);
     let before = host.must("docker inspect --format '{{.Id}}' hand");
 
     let broken = APP.to_owned() + "command = ['sh', '-c', 'echo DATABASE_URL is not set >&2; exit 3']\n";
-    let told = project.play(&broken, "full1", "").exits(2);
-    let failure = told.failure("full1");
+    let report = project.play(&broken, "full1", "").exits(2);
+    let failure = report.failure("full1");
     assert!(failure.contains("DATABASE_URL is not set") && failure.contains("it ended"), "{failure}");
     assert_eq!(host.must(PAGE), "one");
     assert_eq!(host.must("docker inspect --format '{{.Id}}' hand"), before);
@@ -197,11 +185,8 @@ fn a_container_that_ends_leaves_the_old_one() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn a_taken_port_is_told_with_its_holder() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+fn a_port_in_use_is_reported_with_its_holder() {
+    let Stage { host, project } = Stage::on("full1");
     clean(&host);
     build(&host, "shop:1", "one");
     let taken = APP.replace("8088", "8080");
@@ -222,11 +207,8 @@ fn compose_file(host: &Host, text: &str) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_compose_project_comes_up_once() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     clean(&host);
     build(&host, "shop:1", "one");
     compose_file(&host, SHOP);
@@ -242,7 +224,7 @@ fn a_compose_project_comes_up_once() {
     let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
     let made = made.as_array().expect("a list")[1]["run"].as_str().expect("a name").to_owned();
     assert_eq!(host.must(PAGE), "one");
-    project.told(&format!("runs undo {made}")).exits(0);
+    project.report(&format!("runs undo {made}")).exits(0);
     assert_eq!(host.must("docker ps -aq --filter name=shop_; docker network ls -q --filter name=shop_"), "");
     twice(UP);
     assert_eq!(host.must(PAGE), "one");
@@ -261,18 +243,15 @@ fn a_compose_project_comes_up_once() {
     twice(UP);
     project.play(&format!("{UP}state = \"down\""), "full1", "").exits(0);
     assert_eq!(host.sh("docker inspect shop_web_1").code, 1);
-    project.told("runs undo last").exits(0);
+    project.report("runs undo last").exits(0);
     assert_eq!(host.must(PAGE), "two");
     twice(&format!("{UP}state = \"down\""));
     clean(&host);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn a_compose_service_that_fails_is_told_with_its_log() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+fn a_compose_service_that_fails_is_reported_with_its_log() {
+    let Stage { host, project } = Stage::on("full1");
     clean(&host);
     build(&host, "shop:1", "one");
 

@@ -43,7 +43,6 @@ fn app_runs(host: &Host) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn containers_resolve_names_again() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "full2"]);
@@ -54,12 +53,12 @@ fn containers_resolve_names_again() {
     }
     let before = [dockerd(&hosts[0]), dockerd(&hosts[1])];
 
-    let check = project.told("run playbook fix-dns --hosts full --check").exits(0);
+    let check = project.report("run playbook fix-dns --hosts full --check").exits(0);
     for (host, pid) in hosts.iter().zip(&before) {
         assert_eq!((host.read(CONFIG), &dockerd(host)), (None, pid), "--check changes nothing");
     }
 
-    let apply = project.told("run playbook fix-dns --hosts full").exits(0);
+    let apply = project.report("run playbook fix-dns --hosts full").exits(0);
     for host in &hosts {
         assert_eq!(apply.outcome(&host.name), "changed");
         assert!(host.must(RESOLVE).contains("192.0.2.10"));
@@ -68,7 +67,7 @@ fn containers_resolve_names_again() {
     }
 
     let running = [dockerd(&hosts[0]), dockerd(&hosts[1])];
-    let again = project.told("run playbook fix-dns --hosts full").exits(0);
+    let again = project.report("run playbook fix-dns --hosts full").exits(0);
     for (host, pid) in hosts.iter().zip(&running) {
         assert_eq!((again.outcome(&host.name), &dockerd(host)), ("ok", pid));
         reset(host);
@@ -88,16 +87,15 @@ fn as_predicted(predicted: &[(&str, &str)], applied: &[(&str, &str)]) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn an_existing_configuration_keeps_its_bytes() {
     let lab = Lab::get();
     let host = lab.host("full1");
     let before = "{ \"log-opts\" : {\"max-size\":\"10m\"},\n\t\"log-driver\":   \"json-file\"\n}\n";
     configured(&host, before);
 
-    let told = project(&lab, &[&host]).told("run playbook fix-dns --hosts full1").exits(0);
+    let report = project(&lab, &[&host]).report("run playbook fix-dns --hosts full1").exits(0);
 
-    assert_eq!(told.outcome("full1"), "changed");
+    assert_eq!(report.outcome("full1"), "changed");
     let after = host.read(CONFIG).expect("it is still there");
     expect_test::expect![[r#"
         { "log-opts" : {"max-size":"10m"},
@@ -111,7 +109,6 @@ fn an_existing_configuration_keeps_its_bytes() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn invalid_json_fails_that_host_and_stays() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "full2"]);
@@ -119,49 +116,47 @@ fn invalid_json_fails_that_host_and_stays() {
     hosts.iter().for_each(reset);
     hosts[0].write(CONFIG, broken);
 
-    let told = project(&lab, &[&hosts[0], &hosts[1]]).told("run playbook fix-dns --hosts full").exits(2);
+    let report = project(&lab, &[&hosts[0], &hosts[1]]).report("run playbook fix-dns --hosts full").exits(2);
 
-    let failure = told.failure("full1");
+    let failure = report.failure("full1");
     assert!(
         failure.contains(CONFIG) && failure.contains("2 |   \"log-driver\": \"json-file\"\n"),
         "{failure}"
     );
     assert_eq!(hosts[0].read(CONFIG).as_deref(), Some(broken));
-    assert_eq!(told.outcome("full2"), "changed");
+    assert_eq!(report.outcome("full2"), "changed");
     assert!(hosts[1].must(RESOLVE).contains("192.0.2.10"));
     hosts.iter().for_each(reset);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_resolver_on_loopback_is_refused() {
     let lab = Lab::get();
     let host = lab.host("full2");
     reset(&host);
     for resolver in ["127.0.0.53", "::1"] {
         let line = format!("run playbook fix-dns --hosts full2 -e resolvers=[\"8.8.8.8\",\"{resolver}\"]");
-        let told = Project::new(&lab).told(&line).exits(2);
+        let report = Project::new(&lab).report(&line).exits(2);
 
-        let failure = told.failure("full2");
+        let failure = report.failure("full2");
         assert!(failure.contains("a loopback address such as 127.0.0.53 is the host's own"), "{failure}");
         assert_eq!(host.read(CONFIG), None);
     }
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_configuration_that_dockerd_refuses_is_taken_back() {
     let lab = Lab::get();
     let host = lab.host("full1");
     let before = "{\"log-driver\": \"json-file\"}";
     configured(&host, before);
 
-    let told = Project::new(&lab)
-        .told("run playbook fix-dns --hosts full1 -e resolvers=[\"not-an-address\"]")
+    let report = Project::new(&lab)
+        .report("run playbook fix-dns --hosts full1 -e resolvers=[\"not-an-address\"]")
         .exits(2);
 
-    assert_eq!(told.outcome("full1"), "undone", "{told:#?}");
-    assert!(told.failure("full1").contains("not-an-address"), "{}", told.failure("full1"));
+    assert_eq!(report.outcome("full1"), "undone", "{report:#?}");
+    assert!(report.failure("full1").contains("not-an-address"), "{}", report.failure("full1"));
     assert_eq!(host.read(CONFIG).as_deref(), Some(before));
     app_runs(&host);
     reset(&host);
@@ -169,7 +164,6 @@ fn a_configuration_that_dockerd_refuses_is_taken_back() {
 
 /// The flag and the key contradict each other only where dockerd is started: `dockerd --validate` sees the file alone.
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_dockerd_that_does_not_come_back_gets_its_old_configuration() {
     let lab = Lab::get();
     let host = lab.host("full2");
@@ -181,18 +175,17 @@ fn a_dockerd_that_does_not_come_back_gets_its_old_configuration() {
     host.must("systemctl daemon-reload");
     configured(&host, before);
 
-    let told = project(&lab, &[&host]).told("run playbook fix-dns --hosts full2");
+    let report = project(&lab, &[&host]).report("run playbook fix-dns --hosts full2");
     let (after, active) = (host.read(CONFIG), host.sh("systemctl is-active docker"));
     host.must(&format!("rm {flag}; systemctl daemon-reload"));
 
-    assert_eq!((told.code, told.outcome("full2")), (2, "undone"), "{told:#?}");
+    assert_eq!((report.code, report.outcome("full2")), (2, "undone"), "{report:#?}");
     assert_eq!((after.as_deref(), active.stdout.trim()), (Some(before), "active"));
     app_runs(&host);
     reset(&host);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn with_live_restore_containers_go_on_running() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -200,10 +193,10 @@ fn with_live_restore_containers_go_on_running() {
     let app = "docker inspect --format '{{.State.Pid}} {{.State.StartedAt}}' app";
     let (before, pid) = (host.must(app), dockerd(&host));
 
-    let told =
-        project(&lab, &[&host]).told("run playbook fix-dns --hosts full1 -e live_restore=true").exits(0);
+    let report =
+        project(&lab, &[&host]).report("run playbook fix-dns --hosts full1 -e live_restore=true").exits(0);
 
-    assert_eq!(told.outcome("full1"), "changed");
+    assert_eq!(report.outcome("full1"), "changed");
     assert_eq!(host.must(app), before, "the container's process is the same");
     assert_ne!(dockerd(&host), pid, "dockerd's is not");
     assert!(host.must(RESOLVE).contains("192.0.2.10"));
@@ -211,14 +204,13 @@ fn with_live_restore_containers_go_on_running() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn hosts_without_docker_are_left_alone() {
     let lab = Lab::get();
     let hosts = lab.hosts(["small1", "noexec1"]);
-    let told = Project::new(&lab).told("run playbook fix-dns --hosts minimal").exits(0);
+    let report = Project::new(&lab).report("run playbook fix-dns --hosts minimal").exits(0);
     for host in &hosts {
-        assert_eq!(told.outcome(&host.name), "ok");
-        assert_eq!(told.outcomes(&host.name), ["ok", "skipped", "skipped"]);
+        assert_eq!(report.outcome(&host.name), "ok");
+        assert_eq!(report.outcomes(&host.name), ["ok", "skipped", "skipped"]);
         assert_eq!(host.read(CONFIG), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Nobody is locked out: changes of sshd and firewall that would do it, on real hosts, and what becomes of them.
 
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Project, Stage};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -8,15 +8,13 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(60);
 
 /// A host with sshd and nftables as they came, whose sshd takes a while to start: what is armed stays so meanwhile.
-fn host(lab: &Lab, name: &str) -> Host {
-    let host = lab.host(name);
-    host.must(
+fn stage(name: &str) -> Stage {
+    Stage::on(name).with(
         "rm -rf /var/lib/windlass/armed /etc/ssh/sshd_config.d/00-windlass.conf /etc/systemd/system/ssh.service.d \
          /etc/windlass /etc/systemd/system/windlass-* /etc/systemd/system/*.wants/windlass-* && \
          for table in windlass e2e; do echo table inet $table; echo delete table inet $table; done | nft -f - && \
          systemctl daemon-reload && systemctl restart ssh",
-    );
-    host
+    )
 }
 
 /// The files and the tables of nftables that a step may have changed.
@@ -85,20 +83,20 @@ fn settled(project: &Project, run: &str) -> Value {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn an_sshd_that_lets_nobody_in_is_taken_back_to_the_byte() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     host.write("/etc/ssh/sshd_config.d/00-windlass.conf", "# mine\nMaxAuthTries 5");
     host.must("chmod 0600 /etc/ssh/sshd_config.d/00-windlass.conf");
     let before = state(&host);
 
     let check = project.play(&sshd("AllowUsers = 'nobody'", ""), "full1", "--check").exits(0);
     assert!(check.step("full1", "sshd")["notes"].to_string().contains("would be armed"), "{check:#?}");
-    let told = project.play(&sshd("AllowUsers = 'nobody'", ""), "full1", "").exits(2);
+    let report = project.play(&sshd("AllowUsers = 'nobody'", ""), "full1", "").exits(2);
 
-    assert!(told.failure("full1").contains("confirm the change over a new connection: log in"), "{told:#?}");
+    assert!(
+        report.failure("full1").contains("confirm the change over a new connection: log in"),
+        "{report:#?}"
+    );
     assert_eq!(state(&host), before);
     assert!(!host.must("sshd -T").contains("allowusers"));
     lets_in(&project, "full1");
@@ -106,32 +104,26 @@ fn an_sshd_that_lets_nobody_in_is_taken_back_to_the_byte() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_port_that_nobody_reaches_is_taken_back() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     host.must("printf 'table inet e2e {\\n chain input {\\n type filter hook input priority 0; tcp dport 2222 drop\\n }\\n}\\n' | nft -f -");
     let before = state(&host);
 
-    let told = project.play(&sshd("Port = '2222'", "within = '10s'"), "full1", "").exits(2);
+    let report = project.play(&sshd("Port = '2222'", "within = '10s'"), "full1", "").exits(2);
 
-    assert!(told.failure("full1").contains("port 2222"), "{}", told.failure("full1"));
+    assert!(report.failure("full1").contains("port 2222"), "{}", report.failure("full1"));
     assert_eq!(state(&host), before);
     lets_in(&project, "full1");
     host.must("nft delete table inet e2e");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_port_that_is_reached_stays_and_goes_back_with_undo() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     let before = state(&host);
     let moves = format!("{}{}", sshd("Port = '2222'", ""), firewall("allow = [80]"));
-    let told = project.play(&moves, "full1", "").exits(0);
-    assert_eq!(told.outcomes("full1"), ["changed", "changed"]);
+    let report = project.play(&moves, "full1", "").exits(0);
+    assert_eq!(report.outcomes("full1"), ["changed", "changed"]);
     let run = newest(&project);
     assert!(host.must("nft list table inet windlass").contains("tcp dport 2222 accept"));
 
@@ -140,26 +132,23 @@ fn a_port_that_is_reached_stays_and_goes_back_with_undo() {
     let again = project.play(&moves, "full1", "").exits(0);
     assert_eq!(again.outcomes("full1"), ["ok", "ok"], "{again:#?}");
 
-    project.told(&format!("runs undo {run}")).exits(0);
+    project.report(&format!("runs undo {run}")).exits(0);
     assert_eq!(state(&host), before);
     project.write("inventories/lab.toml", inventory);
     lets_in(&project, "full1");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_firewall_that_cuts_the_connection_itself_is_taken_back() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     // Packets that nobody tracks belong to no established connection.
     host.must("printf 'table inet e2e {\\n chain first {\\n type filter hook prerouting priority -400; tcp dport 22 notrack\\n }\\n}\\n' | nft -f -");
     let before = state(&host);
 
-    let told =
+    let report =
         project.play(&firewall("allow = [80]\nkeep_ssh = false\nwithin = '12s'"), "full1", "").exits(2);
 
-    assert!(told.failure("full1").contains("confirm the change over a new connection"), "{told:#?}");
+    assert!(report.failure("full1").contains("confirm the change over a new connection"), "{report:#?}");
     await_disarmed(&host);
     assert_eq!(state(&host), before);
     host.must("nft delete table inet e2e");
@@ -167,11 +156,8 @@ fn a_firewall_that_cuts_the_connection_itself_is_taken_back() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn what_was_confirmed_stays_after_its_time() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     let before = state(&host);
     let both = format!(
         "{}{}",
@@ -179,34 +165,31 @@ fn what_was_confirmed_stays_after_its_time() {
         firewall("allow = [80, 443]\nwithin = '6s'")
     );
 
-    let told = project.play(&both, "full1", "").exits(0);
+    let report = project.play(&both, "full1", "").exits(0);
 
-    assert_eq!(told.outcomes("full1"), ["changed", "changed"]);
+    assert_eq!(report.outcomes("full1"), ["changed", "changed"]);
     let run = newest(&project);
-    assert!(told.step("full1", "sshd")["notes"].to_string().contains("a new connection confirmed it"));
+    assert!(report.step("full1", "sshd")["notes"].to_string().contains("a new connection confirmed it"));
     await_disarmed(&host);
     assert!(host.must("sshd -T").contains("maxauthtries 5"));
     assert!(host.must("nft list table inet windlass").contains("tcp dport 443 accept"));
     assert!(host.must("nft list ruleset").contains("DOCKER"), "Docker's tables are its own");
     assert_eq!(project.play(&both, "full1", "").exits(0).outcomes("full1"), ["ok", "ok"]);
     assert_eq!(project.play(&both, "full1", "--check").exits(0).outcomes("full1"), ["ok", "ok"]);
-    project.told(&format!("runs undo {run}")).exits(0);
+    project.report(&format!("runs undo {run}")).exits(0);
     assert_eq!(state(&host), before);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn the_host_takes_it_back_when_the_agent_is_killed() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     slow(&host);
     let before = state(&host);
     let run = project.start(&sshd("AllowUsers = 'nobody'", "within = '6s'"), "full1");
     await_armed(&host);
     kill_agent(&host);
-    let told = run.end();
-    assert_eq!(told.outcome("full1"), "unknown", "{told:#?}");
+    let report = run.end();
+    assert_eq!(report.outcome("full1"), "unknown", "{report:#?}");
     let died = newest(&project);
 
     await_disarmed(&host);
@@ -219,11 +202,8 @@ fn the_host_takes_it_back_when_the_agent_is_killed() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn the_next_run_takes_back_at_once_what_a_killed_one_left_armed() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     slow(&host);
     let before = state(&host);
     let run = project.start(&sshd("MaxAuthTries = 3", "within = '600s'"), "full1");
@@ -241,11 +221,8 @@ fn the_next_run_takes_back_at_once_what_a_killed_one_left_armed() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn the_agent_takes_it_back_when_the_controller_is_killed() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     slow(&host);
     let before = state(&host);
     let run = project.start(&sshd("MaxAuthTries = 3", "within = '600s'"), "full1");
@@ -262,30 +239,24 @@ fn the_agent_takes_it_back_when_the_controller_is_killed() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn an_interrupt_lets_the_armed_step_come_to_its_end() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     slow(&host);
     let more = "[[steps]]\n[steps.file]\npath = \"/etc/ssh/e2e-never\"\n";
     let mut run = project.start(&format!("{}{more}", sshd("MaxAuthTries = 3", "")), "full1");
     await_armed(&host);
     run.interrupt();
-    let told = run.end().exits(130);
+    let report = run.end().exits(130);
 
-    assert_eq!(told.outcome("full1"), "cancelled");
-    assert_eq!(told.outcomes("full1"), ["changed"], "it was confirmed: {told:#?}");
+    assert_eq!(report.outcome("full1"), "cancelled");
+    assert_eq!(report.outcomes("full1"), ["changed"], "it was confirmed: {report:#?}");
     await_disarmed(&host);
     assert!(host.must("sshd -T").contains("maxauthtries 3"));
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_boot_while_armed_takes_it_back() {
-    let lab = Lab::get();
-    let host = host(&lab, "full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full2");
     slow(&host);
     let before = files(&host);
     let run = project.start(&sshd("AllowUsers = 'nobody'", "within = '600s'"), "full2");
@@ -303,17 +274,14 @@ fn a_boot_while_armed_takes_it_back() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_host_without_an_agent_refuses_what_nothing_would_take_back() {
-    let lab = Lab::get();
-    let _host = lab.host("noexec1");
-    let project = Project::new(&lab);
-    let told = project.play(&sshd("MaxAuthTries = 3", ""), "noexec1", "").exits(2);
+    let Stage { host: _host, project } = Stage::on("noexec1");
+    let report = project.play(&sshd("MaxAuthTries = 3", ""), "noexec1", "").exits(2);
     assert!(
-        told.failure("noexec1").contains("arm the change: the host is worked through its sh"),
-        "{told:#?}"
+        report.failure("noexec1").contains("arm the change: the host is worked through its sh"),
+        "{report:#?}"
     );
-    assert!(told.failure("noexec1").contains("armed = false"), "{told:#?}");
+    assert!(report.failure("noexec1").contains("armed = false"), "{report:#?}");
 }
 
 /// A step that looks whether what came before the boot is still known, and a handler that was notified before it.
@@ -342,21 +310,18 @@ argv = ["touch", "/srv/e2e-owed"]
 "#;
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_run_goes_on_after_a_boot() {
-    let lab = Lab::get();
-    let host = host(&lab, "full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full2");
     host.must("rm -f /srv/e2e-boot /srv/e2e-owed; echo restart required >/run/reboot-required");
     let boot = host.must("cat /proc/sys/kernel/random/boot_id");
     let check = project.play(BOOTS, "full2", "--check").exits(0);
     assert_eq!(check.step("full2", "boot")["outcome"], "would_change");
 
-    let told = project.play(BOOTS, "full2", "").exits(0);
+    let report = project.play(BOOTS, "full2", "").exits(0);
 
     assert_ne!(host.must("cat /proc/sys/kernel/random/boot_id"), boot);
-    assert_eq!(told.outcome("full2"), "changed");
-    assert_eq!(told.outcomes("full2"), ["changed"; 4], "{told:#?}");
+    assert_eq!(report.outcome("full2"), "changed");
+    assert_eq!(report.outcomes("full2"), ["changed"; 4], "{report:#?}");
     assert_eq!(host.read("/srv/e2e-boot").as_deref(), Some("x\nafter\n"));
     host.must("test -e /srv/e2e-owed");
     let again =
@@ -367,15 +332,12 @@ fn a_run_goes_on_after_a_boot() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn both_halves_of_a_run_are_undone() {
-    let lab = Lab::get();
-    let host = host(&lab, "full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full2");
     host.must("printf old >/srv/e2e-boot; rm -f /srv/e2e-owed; echo restart required >/run/reboot-required");
     project.play(BOOTS, "full2", "").exits(0);
 
-    project.told("runs undo last").exits(0);
+    project.report("runs undo last").exits(0);
 
     assert_eq!(host.read("/srv/e2e-boot").as_deref(), Some("old"));
     host.must("rm -f /srv/e2e-boot /srv/e2e-owed");

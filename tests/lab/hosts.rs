@@ -1,6 +1,6 @@
 //! Getting to hosts: users, login shells, sudo, host keys, and hosts where no agent can run.
 
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Lab, Project, Stage};
 
 /// Says who it is; changes nothing.
 const WHO: &str = "[[steps]]\nname = \"who\"\n[steps.command]\nargv = [\"id\", \"-un\"]\n";
@@ -8,11 +8,11 @@ const WHO: &str = "[[steps]]\nname = \"who\"\n[steps.command]\nargv = [\"id\", \
 /// Who a command on the host runs as.
 #[track_caller]
 fn runs_as(project: &Project, options: &str, user: &str) {
-    let told = project.play(WHO, "full1", options).exits(0);
+    let report = project.play(WHO, "full1", options).exits(0);
     assert_eq!(
-        told.step("full1", "who")["output"]["stdout"].as_str(),
+        report.step("full1", "who")["output"]["stdout"].as_str(),
         Some(&*format!("{user}\n")),
-        "{told:#?}"
+        "{report:#?}"
     );
 }
 
@@ -21,17 +21,14 @@ fn runs_as(project: &Project, options: &str, user: &str) {
 fn unreachable(options: &str) -> String {
     let lab = Lab::get();
     let _host = lab.host("full1");
-    let told = Project::new(&lab).play(WHO, "full1", options).exits(4);
-    assert_eq!(told.outcome("full1"), "unreachable");
-    told.failure("full1")
+    let report = Project::new(&lab).play(WHO, "full1", options).exits(4);
+    assert_eq!(report.outcome("full1"), "unreachable");
+    report.failure("full1")
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn users_are_themselves_until_they_become_root() {
-    let lab = Lab::get();
-    let _host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host: _host, project } = Stage::on("full1");
     runs_as(&project, "", "root");
     runs_as(&project, "-u deploy", "deploy");
     runs_as(&project, "-u deploy -b", "root");
@@ -39,19 +36,15 @@ fn users_are_themselves_until_they_become_root() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn login_shells_of_all_kinds_work() {
-    let lab = Lab::get();
-    let _host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host: _host, project } = Stage::on("full1");
     for user in ["noisy", "fish", "tcsh", "ash"] {
         runs_as(&project, &format!("-u {user}"), user);
     }
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn a_user_without_sudo_is_told_so() {
+fn a_user_without_sudo_reads_so() {
     expect_test::expect![[r#"
         become root: exit status 1: sudo: a password is required
         give the login the right to sudo without a password, or pass --ask-become-pass"#]]
@@ -59,7 +52,6 @@ fn a_user_without_sudo_is_told_so() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn sudo_that_wants_a_password_names_the_option() {
     expect_test::expect![[r#"
         become root: exit status 1: sudo: a password is required
@@ -68,7 +60,6 @@ fn sudo_that_wants_a_password_names_the_option() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn logins_that_allow_nothing_say_what_they_said() {
     expect_test::expect![[r#"
         start the agent: exit status 1: This account is currently not available.
@@ -102,12 +93,11 @@ fn fingerprint(host: &Host) -> String {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn an_unknown_host_key_is_refused() {
     let lab = Lab::get();
     let host = lab.host("full1");
-    let told = knowing(&lab, None, &host).play(WHO, "full1", "").exits(4);
-    let failure = told.failure("full1");
+    let report = knowing(&lab, None, &host).play(WHO, "full1", "").exits(4);
+    let failure = report.failure("full1");
     assert!(
         failure.contains("its host key is not known") && failure.contains(&fingerprint(&host)),
         "{failure}"
@@ -116,12 +106,11 @@ fn an_unknown_host_key_is_refused() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_changed_host_key_is_refused_with_both_fingerprints() {
     let lab = Lab::get();
     let [host, other] = lab.hosts(["full1", "full2"]);
-    let told = knowing(&lab, Some(&other), &host).play(WHO, "full1", "").exits(4);
-    let failure = told.failure("full1");
+    let report = knowing(&lab, Some(&other), &host).play(WHO, "full1", "").exits(4);
+    let failure = report.failure("full1");
     for part in ["the host key has changed", &fingerprint(&host), &fingerprint(&other), "ssh-keygen -f"] {
         assert!(failure.contains(part), "{part} in {failure}");
     }
@@ -130,7 +119,6 @@ fn a_changed_host_key_is_refused_with_both_fingerprints() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_host_that_is_down_does_not_hold_up_the_others() {
     let lab = Lab::get();
     let [host, _other] = lab.hosts(["full1", "full2"]);
@@ -138,28 +126,27 @@ fn a_host_that_is_down_does_not_hold_up_the_others() {
     let closed = format!("\n[hosts.closed]\naddress = \"{}\"\nssh = {{ port = 9 }}\n", host.address);
     project.write("inventories/lab.toml", &(project.read("inventories/lab.toml") + &closed));
 
-    let told = project.play(WHO, "full,closed", "").exits(4);
-    assert_eq!([told.outcome("full1"), told.outcome("full2")], ["changed", "changed"]);
-    assert_eq!(told.outcome("closed"), "unreachable");
-    assert!(told.failure("closed").contains("connection refused"), "{}", told.failure("closed"));
+    let report = project.play(WHO, "full,closed", "").exits(4);
+    assert_eq!([report.outcome("full1"), report.outcome("full2")], ["changed", "changed"]);
+    assert_eq!(report.outcome("closed"), "unreachable");
+    assert!(report.failure("closed").contains("connection refused"), "{}", report.failure("closed"));
 
     let fails = WHO.replace("\"id\", \"-un\"", "\"grep\", \"full2\", \"/etc/hostname\"");
-    let told = project.play(&fails, "full,closed", "").exits(6);
-    let outcomes = ["full1", "full2", "closed"].map(|host| told.outcome(host));
+    let report = project.play(&fails, "full,closed", "").exits(6);
+    let outcomes = ["full1", "full2", "closed"].map(|host| report.outcome(host));
     assert_eq!(outcomes, ["failed", "changed", "unreachable"]);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn the_agent_is_uploaded_once_and_again_when_it_is_broken() {
     let lab = Lab::get();
     let host = lab.host("full1");
     host.forget_windlass();
     let project = Project::new(&lab);
     let uploads = || {
-        let told = project.play(WHO, "full1", "").exits(0);
-        assert_eq!(told.system("full1"), "agent");
-        told.uploaded("full1")
+        let report = project.play(WHO, "full1", "").exits(0);
+        assert_eq!(report.system("full1"), "agent");
+        report.uploaded("full1")
     };
 
     assert!(uploads(), "there was none");
@@ -213,7 +200,6 @@ path = "/srv/e2e/gone"
 "#;
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_host_without_exec_is_worked_through_sh_with_the_same_results() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "small1", "noexec1"]);

@@ -1,5 +1,5 @@
 //! Imports of real open-source trees, brought in through the npm registry in fixed versions: nothing that resolves is
-//! told to be missing, and what is taken away is missed exactly where it is imported. Node itself is asked too.
+//! reported missing, and what is removed is missed exactly where it is imported. Node itself is asked too.
 #![expect(
     clippy::disallowed_methods,
     reason = "trees are fetched with npm and asked of Node, as people do it"
@@ -86,7 +86,6 @@ fn failing(root: &Path, exclude: &[Pattern]) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "needs npm: ./tests/run"]
 fn what_is_there_is_never_missed() {
     for (package, version, exclude, expected) in TREES {
         let expected: BTreeSet<String> = expected.iter().map(ToString::to_string).collect();
@@ -118,8 +117,7 @@ fn known(root: &Path, exclude: &[Pattern]) -> Vec<Known> {
 }
 
 #[test]
-#[ignore = "needs npm: ./tests/run"]
-fn what_is_taken_away_is_missed_exactly_where_it_is_imported() {
+fn what_is_removed_is_missed_exactly_where_it_is_imported() {
     for (package, version, exclude, already) in TREES {
         let (original, exclude) = (tree(package, version), patterns(exclude));
         let copy = tempfile::tempdir().unwrap();
@@ -178,7 +176,6 @@ fn stands_alone(path: &Path) -> bool {
 
 /// Node knows nothing of TypeScript and of bundlers, so only what it loads is asked: plain JavaScript.
 #[test]
-#[ignore = "needs npm: ./tests/run"]
 fn node_finds_what_is_found_and_nothing_else() {
     for (package, version, exclude, _) in
         TREES.iter().filter(|tree| ["express", "fastify", "svelte"].contains(&tree.0))

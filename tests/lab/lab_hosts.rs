@@ -2,7 +2,7 @@
 
 use crate::stage::{Host, Lab};
 
-/// Logs in with OpenSSH's own client, so that a broken lab is told from a broken windlass.
+/// Logs in with OpenSSH's own client, to distinguish a broken lab from a broken windlass.
 fn ssh(lab: &Lab, host: &Host, user: &str, command: &str) -> crate::stage::Finished {
     #[expect(clippy::disallowed_methods, reason = "the reference client, as a person would use it")]
     let mut client = std::process::Command::new("ssh");
@@ -27,7 +27,6 @@ fn ssh(lab: &Lab, host: &Host, user: &str, command: &str) -> crate::stage::Finis
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn every_user_logs_in_with_the_key_and_the_known_host_key() {
     let lab = Lab::get();
     let names = ["full1", "full2", "small1", "noexec1"];
@@ -40,8 +39,7 @@ fn every_user_logs_in_with_the_key_and_the_known_host_key() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn containers_of_a_full_host_cannot_resolve_names_until_dockerd_is_told_how() {
+fn containers_of_a_full_host_cannot_resolve_names_until_dockerd_is_configured() {
     let lab = Lab::get();
     let host = lab.host("full1");
     host.reset_docker();
@@ -55,7 +53,6 @@ fn containers_of_a_full_host_cannot_resolve_names_until_dockerd_is_told_how() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_full_host_runs_what_a_vps_runs() {
     let lab = Lab::get();
     for host in lab.hosts(["full1", "full2"]) {
@@ -66,7 +63,6 @@ fn a_full_host_runs_what_a_vps_runs() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn nothing_that_can_be_written_can_be_executed_on_noexec1() {
     let lab = Lab::get();
     let host = lab.host("noexec1");
@@ -84,7 +80,6 @@ fn nothing_that_can_be_written_can_be_executed_on_noexec1() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn small1_has_busybox_and_nothing_of_gnu() {
     let lab = Lab::get();
     let host = lab.host("small1");

@@ -44,6 +44,9 @@ install_packages() {
   command -v age >/dev/null || missing+=(age)
   command -v zstd >/dev/null || missing+=(zstd)
   command -v strace >/dev/null || missing+=(strace)
+  command -v busybox >/dev/null || missing+=(busybox-static)
+  # Where systemd runs, this starts its sshd too.
+  command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
   [ ${#missing[@]} = 0 ] && return
   say "installing ${missing[*]}"
   # policy-rc.d is not needed here: without systemd as PID 1 nothing is started, and with it dockerd should be.

@@ -34,16 +34,16 @@ options = { PermitRootLogin = false, PasswordAuthentication = false, KbdInteract
 "#;
 
 /// The lab's host, which is as before when the test ends.
-struct Fresh(Host);
+struct NewHost(Host);
 
-impl Drop for Fresh {
+impl Drop for NewHost {
     fn drop(&mut self) {
         old(&self.0);
     }
 }
 
 /// A host as a provider hands it out: nobody but root, with a password.
-fn fresh(lab: &Lab) -> Fresh {
+fn new_host(lab: &Lab) -> NewHost {
     let host = lab.host("full1");
     old(&host);
     host.must(&format!(
@@ -51,7 +51,7 @@ fn fresh(lab: &Lab) -> Fresh {
          printf 'PermitRootLogin yes\nPasswordAuthentication yes\nKbdInteractiveAuthentication yes\n' \
          >/etc/ssh/sshd_config.d/10-e2e.conf && systemctl restart ssh"
     ));
-    Fresh(host)
+    NewHost(host)
 }
 
 /// The lab's host again.
@@ -85,37 +85,35 @@ fn project(lab: &Lab, host: &Host) -> Project {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_fresh_image_is_taken_over_and_root_locked_out() {
     let lab = Lab::get();
-    let fresh = fresh(&lab);
+    let fresh = new_host(&lab);
     let host = &fresh.0;
     let project = project(&lab, host);
     let hosts = project.windlass(["hosts"]).stdout;
     assert!(hosts.contains(&format!("fresh|root@{}", host.address)), "{hosts}");
 
-    let told = project.play(PROVISION, "full1", "").exits(0);
-    assert_eq!(told.outcomes("full1"), ["changed"; 5]);
+    let report = project.play(PROVISION, "full1", "").exits(0);
+    assert_eq!(report.outcomes("full1"), ["changed"; 5]);
     let sshd = host.must("sshd -T");
     assert!(sshd.contains("permitrootlogin no") && sshd.contains("passwordauthentication no"), "{sshd}");
 
     let again = project.play(PROVISION, "full1", "").exits(0);
     assert_eq!(again.outcome("full1"), "ok", "as the other user: {again:#?}");
-    let root = project.told("run playbook it --hosts full1 -u root").exits(4);
+    let root = project.report("run playbook it --hosts full1 -u root").exits(4);
     assert!(root.failure("full1").contains("as root"), "{}", root.failure("full1"));
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn root_is_not_locked_out_while_nobody_else_gets_in() {
     let lab = Lab::get();
-    let fresh = fresh(&lab);
+    let fresh = new_host(&lab);
     let host = &fresh.0;
     let project = project(&lab, host);
     let only = PROVISION.rsplit_once("[[steps]]").expect("the last step").1;
 
-    let told = project.play(&format!("[[steps]]{only}"), "full1", "").exits(2);
+    let report = project.play(&format!("[[steps]]{only}"), "full1", "").exits(2);
 
-    assert!(told.failure("full1").contains("confirm the change over a new connection"), "{told:#?}");
+    assert!(report.failure("full1").contains("confirm the change over a new connection"), "{report:#?}");
     assert!(host.must("sshd -T").contains("permitrootlogin yes"));
 }

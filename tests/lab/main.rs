@@ -1,6 +1,7 @@
 //! Tests on the hosts of the lab, and those that need programs which only `./tests/run` installs.
 
 #[path = "../stage/mod.rs"]
+#[expect(dead_code, reason = "the tests without a lab use the rest")]
 mod stage;
 
 mod audits;

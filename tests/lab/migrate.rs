@@ -1,8 +1,7 @@
 //! Incident 5 and what belongs to it, on hosts with PostgreSQL and MariaDB.
 
 use crate::stage::contained;
-use crate::stage::told::Told;
-use crate::stage::{Finished, Host, Lab, Project};
+use crate::stage::{Finished, Host, Lab, Project, Report};
 use std::time::Duration;
 
 /// It must appear nowhere.
@@ -120,12 +119,12 @@ fn project(lab: &Lab, files: &[(&str, &str)]) -> Project {
 }
 
 /// The shipped playbook on a database whose URL is in the environment.
-fn migrate(project: &Project, url: &str, more: &str) -> Told {
+fn migrate(project: &Project, url: &str, more: &str) -> Report {
     migrate_on(project, "full1", url, more)
 }
 
-fn migrate_on(project: &Project, hosts: &str, url: &str, more: &str) -> Told {
-    Told::read(crate::stage::finish(command(project, hosts, url, more).args(["--output", "jsonl"])))
+fn migrate_on(project: &Project, hosts: &str, url: &str, more: &str) -> Report {
+    Report::read(crate::stage::finish(command(project, hosts, url, more).args(["--output", "jsonl"])))
 }
 
 fn command(project: &Project, hosts: &str, url: &str, more: &str) -> std::process::Command {
@@ -157,7 +156,6 @@ require('http').createServer((request, response) => {
 "#;
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_site_without_its_tables_gets_them() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -170,7 +168,8 @@ fn a_site_without_its_tables_gets_them() {
 
     let check = migrate(&project, &database.url(), "--check").exits(0);
     assert_eq!(host.must(health), "502", "--check changes nothing");
-    let changes = |told: &Told| told.step("full1", "the database has its migrations")["changes"].clone();
+    let changes =
+        |report: &Report| report.step("full1", "the database has its migrations")["changes"].clone();
     assert_eq!(
         changes(&check),
         serde_json::json!([
@@ -204,7 +203,6 @@ const CONSTRAINT: &str =
 const MAPPED: &str = "UPDATE accounts SET state = 'closed' WHERE state = 'old';\n";
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_copy_fails_in_place_of_the_database() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -214,8 +212,8 @@ fn a_copy_fails_in_place_of_the_database() {
         project.write("files/migrations/003_states.sql", format!("\n{CONSTRAINT}"));
         let before = database.says("SELECT * FROM windlass_migrations");
 
-        let told = migrate(&project, &database.url(), "-e try_on_clone=true").exits(2);
-        let failure = told.failure("full1");
+        let report = migrate(&project, &database.url(), "-e try_on_clone=true").exits(2);
+        let failure = report.failure("full1");
         let code =
             if database.kind == Kind::Postgres { "SQLSTATE 23514" } else { "SQLSTATE 23000, error 4025" };
         for part in
@@ -246,7 +244,6 @@ fn a_copy_fails_in_place_of_the_database() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_transaction_that_fails_leaves_its_error_and_nothing_else() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -272,8 +269,7 @@ fn a_transaction_that_fails_leaves_its_error_and_nothing_else() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn a_dirty_file_is_settled_with_the_command_that_is_told() {
+fn a_dirty_file_is_resolved_with_the_command_that_is_shown() {
     let lab = Lab::get();
     let host = lab.host("full1");
     let database = Database::mariadb(&host, "migrate_dirty");
@@ -293,7 +289,7 @@ fn a_dirty_file_is_settled_with_the_command_that_is_told() {
     assert_eq!(database.record(), "1 applied\n2 applied\n3 dirty");
     assert_eq!(database.says("SELECT statement FROM windlass_migrations WHERE state = 'dirty'"), "2");
 
-    // The wrong file is mended, and its half taken back; then what was told is typed, word for word.
+    // The wrong file is mended and its half is rolled back; then the command of the error is typed, word for word.
     database.says("DROP TABLE half");
     project.write("files/migrations/003_half.sql", half.replace("nothing ADD", "accounts ADD"));
     let retried = typed(&project, &database, &second, "retry:3");
@@ -321,7 +317,6 @@ fn typed(project: &Project, database: &Database, failure: &str, resolve: &str) -
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn disorder_is_refused_and_an_existing_database_is_taken_over() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -362,7 +357,6 @@ fn disorder_is_refused_and_an_existing_database_is_taken_over() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn two_controllers_apply_each_file_once() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "full2"]);
@@ -383,23 +377,22 @@ fn two_controllers_apply_each_file_once() {
     let projects = [project(&lab, slow), project(&lab, slow)];
     let start = |project: &Project, host: &str| {
         let mut command = command(project, host, &url, "--output jsonl");
-        std::thread::spawn(move || Told::read(crate::stage::finish(&mut command)))
+        std::thread::spawn(move || Report::read(crate::stage::finish(&mut command)))
     };
     let running = [start(&projects[0], "full1"), start(&projects[1], "full2")];
-    let told = running.map(|run| run.join().expect("it ends"));
+    let report = running.map(|run| run.join().expect("it ends"));
     let rows = database.says("SELECT string_agg(file::text, ' ' ORDER BY file) FROM applied");
     let record = database.record();
 
     hosts[0].must(&format!("rm {config}; cp -p /tmp/migrate-hba /etc/postgresql/15/main/pg_hba.conf; systemctl restart postgresql"));
-    assert_eq!((told[0].code, told[1].code), (0, 0), "{told:#?}");
+    assert_eq!((report[0].code, report[1].code), (0, 0), "{report:#?}");
     assert_eq!((rows.as_str(), record.as_str()), ("1 2", "1 applied\n2 applied"));
-    let mut outcomes = [told[0].outcome("full1"), told[1].outcome("full2")];
+    let mut outcomes = [report[0].outcome("full1"), report[1].outcome("full2")];
     outcomes.sort();
     assert!(outcomes.contains(&"changed"), "{outcomes:?}");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn two_projects_on_one_host_apply_each_file_once() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -415,11 +408,11 @@ fn two_projects_on_one_host_apply_each_file_once() {
     let url = database.url();
     let running = [&projects[0], &projects[1]].map(|project| {
         let mut command = command(project, "full1", &url, "--output jsonl");
-        std::thread::spawn(move || Told::read(crate::stage::finish(&mut command)))
+        std::thread::spawn(move || Report::read(crate::stage::finish(&mut command)))
     });
-    let told = running.map(|run| run.join().expect("it ends"));
-    assert!(told.iter().any(|told| told.code == 0), "{told:#?}");
-    // The host lets one in at a time: the other is told so, or comes afterwards and finds it done.
+    let report = running.map(|run| run.join().expect("it ends"));
+    assert!(report.iter().any(|report| report.code == 0), "{report:#?}");
+    // The host has one lock: the other run reports it, or comes afterwards and finds the work done.
     for project in &projects {
         assert_eq!(migrate(project, &url, "").exits(0).outcomes("full1"), ["ok"]);
     }
@@ -427,7 +420,6 @@ fn two_projects_on_one_host_apply_each_file_once() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_database_in_a_container_is_migrated_there() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -453,8 +445,7 @@ fn a_database_in_a_container_is_migrated_there() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn a_lock_that_somebody_holds_is_waited_for_and_then_told() {
+fn a_lock_that_is_held_is_waited_for_and_then_reported() {
     let lab = Lab::get();
     let host = lab.host("full1");
     for database in [Database::postgres(&host, "migrate_held"), Database::mariadb(&host, "migrate_held")] {
@@ -493,7 +484,6 @@ fn a_lock_that_somebody_holds_is_waited_for_and_then_told() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_copy_that_an_interrupted_try_left_is_made_anew() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -523,7 +513,6 @@ fn a_copy_that_an_interrupted_try_left_is_made_anew() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn another_tool_does_the_work_under_the_lock() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -543,7 +532,7 @@ fn another_tool_does_the_work_under_the_lock() {
                 "--output",
                 "jsonl",
             ]);
-            Told::read(crate::stage::finish(&mut command))
+            Report::read(crate::stage::finish(&mut command))
         };
         assert_eq!(run("--check").exits(0).outcomes("full1"), ["would_change"]);
         assert_eq!(host.read("/srv/migrate-tool/runs"), None);
@@ -563,7 +552,6 @@ fn another_tool_does_the_work_under_the_lock() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_password_is_seen_nowhere() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -598,8 +586,7 @@ fn a_password_is_seen_nowhere() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn sql_is_asked_and_told() {
+fn sql_is_asked_and_reported() {
     let lab = Lab::get();
     let host = lab.host("full1");
     for database in [Database::postgres(&host, "migrate_sql"), Database::mariadb(&host, "migrate_sql")] {

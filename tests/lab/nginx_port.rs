@@ -58,8 +58,8 @@ fn site(host: &Host, site: &str) {
 }
 
 /// The command that takes this run back.
-fn undo_of(told: &crate::stage::told::Told) -> String {
-    format!("runs undo {}", told.events[0]["run"].as_str().expect("events name their run"))
+fn undo_of(report: &crate::stage::Report) -> String {
+    format!("runs undo {}", report.events[0]["run"].as_str().expect("events name their run"))
 }
 
 fn page(host: &Host, path: &str) -> String {
@@ -78,7 +78,6 @@ fn as_before(host: &Host, text: &str) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_port_is_moved_and_nothing_else_changes() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -93,9 +92,9 @@ fn a_port_is_moved_and_nothing_else_changes() {
     assert_eq!(check.outcomes("full1"), ["would_change"]);
     assert_eq!((host.read(AVAILABLE).as_deref(), workers(&host)), (Some(SITE), before.clone()));
 
-    let told = project.play(&moving("probe = \"/\""), "full1", "").exits(0);
-    assert_eq!(told.outcomes("full1"), ["changed"]);
-    assert_eq!(check.step("full1", "move")["changes"], told.step("full1", "move")["changes"]);
+    let report = project.play(&moving("probe = \"/\""), "full1", "").exits(0);
+    assert_eq!(report.outcomes("full1"), ["changed"]);
+    assert_eq!(check.step("full1", "move")["changes"], report.step("full1", "move")["changes"]);
     let expected = SITE
         .replace("server 127.0.0.1:3001 max", "server 127.0.0.1:3002 max")
         .replace("'127.0.0.1:3001'", "'127.0.0.1:3002'");
@@ -112,13 +111,12 @@ fn a_port_is_moved_and_nothing_else_changes() {
         "the second run changes nothing"
     );
 
-    project.told(&undo_of(&told)).exits(0);
+    project.report(&undo_of(&report)).exits(0);
     as_before(&host, SITE);
     reset(&host);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_port_that_somebody_holds_is_noticed_although_nginx_says_nothing() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -139,8 +137,8 @@ fn a_port_that_somebody_holds_is_noticed_although_nginx_says_nothing() {
 
     let project = Project::new(&lab);
     let step = moving("listen = true").replace("3001", "3101").replace("3002", "3102");
-    let told = project.play(&step, "full1", "").exits(2);
-    let failure = told.failure("full1");
+    let report = project.play(&step, "full1", "").exits(2);
+    let failure = report.failure("full1");
     assert!(failure.contains("run nginx -s reload: it exited 0, but"), "{failure}");
     assert!(failure.contains("bind() to 127.0.0.1:3102 failed (98: Address already in use)"), "{failure}");
     assert!(failure.contains("something else listens there"), "{failure}");
@@ -151,7 +149,6 @@ fn a_port_that_somebody_holds_is_noticed_although_nginx_says_nothing() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn listens_are_moved_when_asked() {
     let lab = Lab::get();
     let host = lab.host("full2");
@@ -166,7 +163,6 @@ fn listens_are_moved_when_asked() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_configuration_that_nginx_refuses_is_put_back() {
     let lab = Lab::get();
     let host = lab.host("full2");
@@ -183,8 +179,8 @@ fn a_configuration_that_nginx_refuses_is_put_back() {
     host.must(&format!("ln -s {AVAILABLE} /etc/nginx/sites-enabled/e2e && nginx -t && nginx -s reload"));
     let before = workers(&host);
 
-    let told = Project::new(&lab).play(&moving("listen = true\nprobe = \"\""), "full2", "").exits(2);
-    let failure = told.failure("full2");
+    let report = Project::new(&lab).play(&moving("listen = true\nprobe = \"\""), "full2", "").exits(2);
+    let failure = report.failure("full2");
     assert!(
         failure.contains("run nginx -t") && failure.contains("a duplicate default server for 127.0.0.1:3002"),
         "{failure}"
@@ -198,15 +194,14 @@ fn a_configuration_that_nginx_refuses_is_put_back() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_site_that_does_not_answer_gets_its_old_port_back() {
     let lab = Lab::get();
     let host = lab.host("full2");
     site(&host, SITE);
     let project = Project::new(&lab);
 
-    let told = project.play(&moving(""), "full2", "").exits(2);
-    let failure = told.failure("full2");
+    let report = project.play(&moving(""), "full2", "").exits(2);
+    let failure = report.failure("full2");
     assert!(failure.contains("wait until 127.0.0.1:3002 accepts connections: not within 3 s"), "{failure}");
     as_before(&host, SITE);
 
@@ -215,8 +210,8 @@ fn a_site_that_does_not_answer_gets_its_old_port_back() {
     host.write("/srv/e2e/deaf.js", deaf);
     host.must("systemd-run --unit e2e-3002 node /srv/e2e/deaf.js");
     host.await_success("ss -ltn | grep -q 127.0.0.1:3002", Duration::from_secs(10));
-    let told = project.play(&moving(""), "full2", "").exits(2);
-    let failure = told.failure("full2");
+    let report = project.play(&moving(""), "full2", "").exits(2);
+    let failure = report.failure("full2");
     assert!(
         failure.contains("wait until http://127.0.0.1:8301/ answers as wanted: not within 3 s"),
         "{failure}"
@@ -233,7 +228,6 @@ fn workers_grow_old(host: &Host) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_run_that_was_cut_off_before_the_reload_is_finished() {
     let lab = Lab::get();
     let host = lab.host("full2");
@@ -243,23 +237,22 @@ fn a_run_that_was_cut_off_before_the_reload_is_finished() {
     host.write(AVAILABLE, SITE.replace("127.0.0.1:3001 max", "127.0.0.1:3002 max"));
     let project = Project::new(&lab);
     let step = moving("addresses = [\"127.0.0.1\"]\nprobe = \"/\"");
-    let told = project.play(&step, "full2", "").exits(0);
-    assert_eq!((told.outcomes("full2"), page(&host, "/")), (vec!["changed"], "new".to_owned()));
+    let report = project.play(&step, "full2", "").exits(0);
+    assert_eq!((report.outcomes("full2"), page(&host, "/")), (vec!["changed"], "new".to_owned()));
 
     workers_grow_old(&host);
     host.must(&format!("touch {AVAILABLE}"));
-    let told = project.play(&step, "full2", "").exits(0);
+    let report = project.play(&step, "full2", "").exits(0);
     assert_eq!(
-        told.step("full2", "move")["changes"],
+        report.step("full2", "move")["changes"],
         serde_json::json!(["run nginx -t", "run nginx -s reload"])
     );
-    let told = project.play(&step, "full2", "").exits(0);
-    assert_eq!(told.outcomes("full2"), ["ok"]);
+    let report = project.play(&step, "full2", "").exits(0);
+    assert_eq!(report.outcomes("full2"), ["ok"]);
     reset(&host);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_site_is_put_in_place_or_the_old_one_stays() {
     let lab = Lab::get();
     let host = lab.host("full2");
@@ -272,25 +265,25 @@ fn a_site_is_put_in_place_or_the_old_one_stays() {
     let good = content("location / { return 200 old; }");
 
     for outcome in ["changed", "ok"] {
-        let told = project.play(&good, "full2", "").exits(0);
-        assert_eq!((told.outcomes("full2"), page(&host, "/").as_str()), (vec![outcome], "old"));
+        let report = project.play(&good, "full2", "").exits(0);
+        assert_eq!((report.outcomes("full2"), page(&host, "/").as_str()), (vec![outcome], "old"));
     }
-    let told = project.play(&content("no_such_directive on;"), "full2", "").exits(2);
+    let report = project.play(&content("no_such_directive on;"), "full2", "").exits(2);
     assert!(
-        told.failure("full2").contains("unknown directive \"no_such_directive\""),
+        report.failure("full2").contains("unknown directive \"no_such_directive\""),
         "{}",
-        told.failure("full2")
+        report.failure("full2")
     );
-    let told = project.play(&content("return 503;"), "full2", "").exits(2);
-    assert!(told.failure("full2").contains("answered 503"), "{}", told.failure("full2"));
+    let report = project.play(&content("return 503;"), "full2", "").exits(2);
+    assert!(report.failure("full2").contains("answered 503"), "{}", report.failure("full2"));
     host.await_success("curl -sf http://127.0.0.1:8301/ | grep -q old", Duration::from_secs(10));
 
     for outcome in ["changed", "ok"] {
-        let told = project.play(&step("state = \"absent\""), "full2", "").exits(0);
-        assert_eq!((told.outcomes("full2"), page(&host, "/").as_str()), (vec![outcome], ""));
+        let report = project.play(&step("state = \"absent\""), "full2", "").exits(0);
+        assert_eq!((report.outcomes("full2"), page(&host, "/").as_str()), (vec![outcome], ""));
     }
     assert_eq!(host.read(AVAILABLE), None);
-    project.told("runs undo last");
+    project.report("runs undo last");
     reset(&host);
 }
 
@@ -332,7 +325,6 @@ fn down(host: &Host) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_port_that_an_orphan_holds_is_left_to_it() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -345,19 +337,19 @@ fn a_port_that_an_orphan_holds_is_left_to_it() {
     host.must(&format!("docker-compose --file {COMPOSE} rm --stop --force"));
     let project = Project::new(&lab);
 
-    let check = project.told(&line(&host, "--check")).exits(0);
+    let check = project.report(&line(&host, "--check")).exits(0);
     assert_eq!(host.read(COMPOSE).as_deref(), Some(COMPOSE_TEXT), "--check changes nothing");
-    let told = project.told(&line(&host, "")).exits(0);
+    let report = project.report(&line(&host, "")).exits(0);
     // compose reads its file itself, so that what it would do with a file that is only pretended is unknown.
     assert_eq!(check.outcomes("full1"), ["ok", "would_change", "ok", "unknown", "would_change"]);
-    assert_eq!(told.outcomes("full1"), ["ok", "changed", "ok", "changed", "changed"]);
+    assert_eq!(report.outcomes("full1"), ["ok", "changed", "ok", "changed", "changed"]);
     assert_eq!(host.read(COMPOSE), Some(COMPOSE_TEXT.replace("127.0.0.1:3001:80", "127.0.0.1:3002:80")));
     assert_eq!(page(&host, "/"), "app is up\n");
 
-    let again = project.told(&line(&host, "")).exits(0);
+    let again = project.report(&line(&host, "")).exits(0);
     assert_eq!(again.outcome("full1"), "ok", "{again:#?}");
     host.must("systemctl stop e2e-orphan");
-    let undone = project.told(&undo_of(&told)).exits(0);
+    let undone = project.report(&undo_of(&report)).exits(0);
     assert_eq!(undone.outcome("full1"), "undone");
     assert_eq!(host.read(COMPOSE).as_deref(), Some(COMPOSE_TEXT));
     assert_eq!(host.read(AVAILABLE), Some(text));
@@ -365,7 +357,6 @@ fn a_port_that_an_orphan_holds_is_left_to_it() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_service_that_ran_runs_again_on_its_old_port_when_the_site_does_not_answer() {
     let lab = Lab::get();
     let host = lab.host("full2");
@@ -373,10 +364,10 @@ fn a_service_that_ran_runs_again_on_its_old_port_when_the_site_does_not_answer()
     host.must(&format!("docker-compose --file {COMPOSE} up --detach"));
     host.await_success("curl -sf http://127.0.0.1:8301/ | grep -q 'app is up'", Duration::from_secs(20));
 
-    let told = Project::new(&lab).told(&line(&host, "-e probe=/down -e within=3s")).exits(2);
+    let report = Project::new(&lab).report(&line(&host, "-e probe=/down -e within=3s")).exits(2);
 
-    assert_eq!(told.outcome("full2"), "undone", "{told:#?}");
-    assert!(told.failure("full2").contains("answered 503"), "{}", told.failure("full2"));
+    assert_eq!(report.outcome("full2"), "undone", "{report:#?}");
+    assert!(report.failure("full2").contains("answered 503"), "{}", report.failure("full2"));
     assert_eq!(host.read(COMPOSE).as_deref(), Some(COMPOSE_TEXT));
     assert_eq!(host.read(AVAILABLE), Some(text));
     host.await_success("curl -sf http://127.0.0.1:8301/ | grep -q 'app is up'", Duration::from_secs(20));
@@ -384,17 +375,16 @@ fn a_service_that_ran_runs_again_on_its_old_port_when_the_site_does_not_answer()
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_new_port_that_somebody_holds_is_refused_by_name() {
     let lab = Lab::get();
     let host = lab.host("full2");
     let text = before_compose(&host);
     serve(&host, 3002, "somebody else");
 
-    let told = Project::new(&lab).told(&line(&host, "")).exits(2);
+    let report = Project::new(&lab).report(&line(&host, "")).exits(2);
 
-    assert_eq!(told.outcome("full2"), "undone", "{told:#?}");
-    let failure = told.failure("full2");
+    assert_eq!(report.outcome("full2"), "undone", "{report:#?}");
+    let failure = report.failure("full2");
     assert!(failure.contains("port 3002 is held already by") && failure.contains("e2e-3002"), "{failure}");
     assert_eq!(host.read(COMPOSE).as_deref(), Some(COMPOSE_TEXT));
     assert_eq!(host.read(AVAILABLE), Some(text));

@@ -2,7 +2,7 @@
 //! production had; ten thousand files; undo; what attackers on the host and in archives try.
 #![expect(clippy::disallowed_methods, reason = "archives are made with tar, as people make them")]
 
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Project, Stage};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -45,11 +45,8 @@ fn production(host: &Host, folder: &str) {
 const OVERLAY: &str = "run playbook overlay --hosts full1 -e source=app -e dest=/srv/e2e-app";
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn what_only_production_has_survives() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     application(&project);
 
     // What they did: `rm -rf` and `tar xzf` of what is here.
@@ -60,10 +57,10 @@ fn what_only_production_has_survives() {
 
     production(&host, "/srv/e2e-app");
     let before = digest(&host, "/srv/e2e-app");
-    let check = project.told(&format!("{OVERLAY} --check")).exits(0);
+    let check = project.report(&format!("{OVERLAY} --check")).exits(0);
     assert_eq!(digest(&host, "/srv/e2e-app"), before, "--check changes nothing");
 
-    let apply = project.told(OVERLAY).exits(0);
+    let apply = project.report(OVERLAY).exits(0);
     assert_eq!(apply.outcome("full1"), "changed", "{apply:#?}");
     let name = "app lies over /srv/e2e-app";
     assert_eq!(check.step("full1", name)["changes"], apply.step("full1", name)["changes"]);
@@ -83,28 +80,25 @@ fn what_only_production_has_survives() {
         "src/index.js\n1000:1000"
     );
 
-    let again = project.told(OVERLAY).exits(0);
+    let again = project.report(OVERLAY).exits(0);
     assert_eq!(again.outcome("full1"), "ok", "{again:#?}");
 
-    project.told(&format!("runs undo {}", run_of(&apply.events))).exits(0);
+    project.report(&format!("runs undo {}", run_of(&apply.events))).exits(0);
     assert_eq!(digest(&host, "/srv/e2e-app"), before, "undo is byte for byte");
     host.must("rm -rf /srv/e2e-app");
 }
 
-/// The name of the run that told this.
+/// The name of the run of this report.
 fn run_of(events: &[Value]) -> String {
     events[0]["run"].as_str().expect("a name").to_string()
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn what_left_the_source_goes_unless_it_was_edited() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     application(&project);
     production(&host, "/srv/e2e-app");
-    project.told(OVERLAY).exits(0);
+    project.report(OVERLAY).exits(0);
     host.must("echo by-hand >>/srv/e2e-app/package.json; echo mine >/srv/e2e-app/bin/mine");
     let before = digest(&host, "/srv/e2e-app");
 
@@ -112,7 +106,7 @@ fn what_left_the_source_goes_unless_it_was_edited() {
     for gone in ["package.json", "main.js", "src/routes.js"] {
         fs::remove_file(project.path().join("files/app").join(gone)).unwrap();
     }
-    let apply = project.told(OVERLAY).exits(0);
+    let apply = project.report(OVERLAY).exits(0);
     let notes = apply.step("full1", "app lies over /srv/e2e-app")["notes"].to_string();
     assert!(notes.contains("stays because it was changed there since: /srv/e2e-app/package.json"), "{notes}");
     let there = host.must("cd /srv/e2e-app && find . ! -type d | sort | xargs");
@@ -121,9 +115,9 @@ fn what_left_the_source_goes_unless_it_was_edited() {
         there,
         "./.env ./bin/mine ./logs ./package.json ./src/hotfix.js ./src/index.js ./src/routes.js ./uploads/cat.jpg"
     );
-    assert_eq!(project.told(OVERLAY).exits(0).outcome("full1"), "ok");
+    assert_eq!(project.report(OVERLAY).exits(0).outcome("full1"), "ok");
 
-    project.told(&format!("runs undo {}", run_of(&apply.events))).exits(0);
+    project.report(&format!("runs undo {}", run_of(&apply.events))).exits(0);
     assert_eq!(digest(&host, "/srv/e2e-app"), before);
     host.must("rm -rf /srv/e2e-app");
 }
@@ -140,7 +134,7 @@ fn many_files(project: &Project, count: usize) {
 const MANY: &str = "run playbook overlay --hosts full1 -e source=many -e dest=/srv/e2e-many";
 const MANY_STEP: &str = "many lies over /srv/e2e-many";
 
-/// How long something takes, told with the test's output.
+/// How long something takes, printed with the output of the test.
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let began = Instant::now();
     let done = work();
@@ -155,46 +149,40 @@ fn differ(step: &Value) -> String {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn ten_thousand_files_and_then_one() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     many_files(&project, 10_000);
     host.must("rm -rf /srv/e2e-many && mkdir /srv/e2e-many && echo own >/srv/e2e-many/own");
     let before = digest(&host, "/srv/e2e-many");
 
-    let first = timed("first", || project.told(MANY).exits(0));
+    let first = timed("first", || project.report(MANY).exits(0));
     assert!(
         differ(first.step("full1", MANY_STEP)).starts_with("10000 of 10000 files differ"),
         "{}",
         differ(first.step("full1", MANY_STEP))
     );
     let changes = first.step("full1", MANY_STEP)["changes"].as_array().unwrap().len();
-    assert!(changes < 100, "{changes} changes are told one by one");
+    assert!(changes < 100, "{changes} changes are reported one by one");
     let laid = digest(&host, "/srv/e2e-many");
-    let again = timed("unchanged", || project.told(MANY).exits(0));
+    let again = timed("unchanged", || project.report(MANY).exits(0));
     assert_eq!((again.outcome("full1"), differ(again.step("full1", MANY_STEP)).as_str()), ("ok", ""));
 
     project.write("files/many/042/4242.js", "changed\n");
-    let one = timed("one changed", || project.told(MANY).exits(0));
+    let one = timed("one changed", || project.report(MANY).exits(0));
     assert_eq!(differ(one.step("full1", MANY_STEP)), "1 of 10000 files differ; 8 bytes of them travel");
     assert_eq!(one.step("full1", MANY_STEP)["changes"].as_array().unwrap().len(), 1);
-    timed("undo of one", || project.told("runs undo last").exits(0));
+    timed("undo of one", || project.report("runs undo last").exits(0));
     assert_eq!(digest(&host, "/srv/e2e-many"), laid);
 
     let first = run_of(&first.events);
-    timed("undo of all", || project.told(&format!("runs undo {first}")).exits(0));
+    timed("undo of all", || project.report(&format!("runs undo {first}")).exits(0));
     assert_eq!(digest(&host, "/srv/e2e-many"), before);
     host.must("rm -rf /srv/e2e-many");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_killed_agent_leaves_nothing_behind() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     many_files(&project, 3000);
     host.must("rm -rf /srv/e2e-many && mkdir -p /srv/e2e-many/000 && echo old >/srv/e2e-many/000/1.js");
     let before = digest(&host, "/srv/e2e-many");
@@ -204,55 +192,49 @@ fn a_killed_agent_leaves_nothing_behind() {
                     fi; sleep 0.01; done; exit 1";
     let left = "find /srv/e2e-many /var/lib/windlass -name '.*.windlass-*' | wc -l";
     let killed = || {
-        let told = std::thread::scope(|scope| {
+        let report = std::thread::scope(|scope| {
             let killer = scope.spawn(|| host.sh(kill).code);
-            let told = project.told(MANY);
+            let report = project.report(MANY);
             assert_eq!(killer.join().unwrap(), 0, "there was a moment to kill it");
-            told
+            report
         });
-        assert_eq!(told.outcome("full1"), "unknown", "{told:#?}");
+        assert_eq!(report.outcome("full1"), "unknown", "{report:#?}");
         assert_ne!(host.must(left), "0", "it left something behind");
-        run_of(&told.events)
+        run_of(&report.events)
     };
 
     let run = killed();
-    project.told(&format!("runs undo {run}")).exits(0);
+    project.report(&format!("runs undo {run}")).exits(0);
     assert_eq!((digest(&host, "/srv/e2e-many"), host.must(left).as_str()), (before, "0"));
 
     killed();
-    let retried = project.told(MANY).exits(0);
+    let retried = project.report(MANY).exits(0);
     assert_eq!((retried.outcome("full1"), host.must(left).as_str()), ("changed", "0"));
     assert_eq!(host.must("find /srv/e2e-many -type f | wc -l"), "3000");
-    assert_eq!(project.told(MANY).exits(0).outcome("full1"), "ok");
+    assert_eq!(project.report(MANY).exits(0).outcome("full1"), "ok");
     host.must("rm -rf /srv/e2e-many");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_host_without_an_agent_gets_the_same() {
-    let lab = Lab::get();
-    let host = lab.host("noexec1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("noexec1");
     application(&project);
     host.must("rm -rf /srv/e2e-app && mkdir -p /srv/e2e-app && echo own >/srv/e2e-app/own && echo old >/srv/e2e-app/package.json");
     let list = "cd /srv/e2e-app && find . | sort | while read -r p; do stat -c '%n %a %u' \"$p\"; [ -d \"$p\" ] || cat \"$p\"; done";
     let before = host.must(list);
     let line = "run playbook overlay --hosts noexec1 -e source=app -e dest=/srv/e2e-app";
-    let first = project.told(line).exits(0);
+    let first = project.report(line).exits(0);
     assert_eq!((first.system("noexec1"), first.outcome("noexec1")), ("sh", "changed"));
     assert_eq!(host.read("/srv/e2e-app/main.js").as_deref(), Some("require('./routes')\n"));
-    assert_eq!(project.told(line).exits(0).outcome("noexec1"), "ok");
-    project.told(&format!("runs undo {}", run_of(&first.events))).exits(0);
+    assert_eq!(project.report(line).exits(0).outcome("noexec1"), "ok");
+    project.report(&format!("runs undo {}", run_of(&first.events))).exits(0);
     assert_eq!(host.must(list), before);
     host.must("rm -rf /srv/e2e-app");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn what_sync_tells_beforehand_is_what_it_does() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     application(&project);
     for kind in ["sync", "archive"] {
         production(&host, "/srv/e2e-sync");
@@ -278,18 +260,15 @@ fn what_sync_tells_beforehand_is_what_it_does() {
             let strict = project.play(&format!("{step}extra = \"fail\"\n"), "full1", "").exits(2);
             assert!(strict.failure("full1").contains("hotfix.js"), "{}", strict.failure("full1"));
         }
-        project.told(&format!("runs undo {}", run_of(&apply.events))).exits(0);
+        project.report(&format!("runs undo {}", run_of(&apply.events))).exits(0);
         assert_eq!(digest(&host, "/srv/e2e-sync"), before, "{kind}: undo is byte for byte");
     }
     host.must("rm -rf /srv/e2e-sync");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn archives_are_laid_out_and_hostile_ones_refused_here() {
-    let lab = Lab::get();
-    let host = lab.host("small1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("small1");
     application(&project);
     let tar = |line: &str| {
         let mut command = std::process::Command::new("tar");
@@ -325,15 +304,12 @@ fn archives_are_laid_out_and_hostile_ones_refused_here() {
 
 /// Whoever owns the folder puts a link where a directory is expected.
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn links_in_the_folder_lead_nowhere() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     application(&project);
     host.must("rm -rf /srv/e2e-app /srv/e2e-out && mkdir -p /srv/e2e-app /srv/e2e-out && ln -s /srv/e2e-out /srv/e2e-app/src");
-    let told = project.told(OVERLAY).exits(2);
-    let failure = told.failure("full1");
+    let report = project.report(OVERLAY).exits(2);
+    let failure = report.failure("full1");
     assert!(
         failure.contains("/srv/e2e-app/src is a symbolic link there and a directory in the source"),
         "{failure}"

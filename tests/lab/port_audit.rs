@@ -1,6 +1,6 @@
 //! Incident 2, the half about ports: orphaned docker-proxies are named and, when asked, ended; nothing else is.
 
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Lab, Project, Stage};
 use serde_json::Value;
 
 /// A container that wants the port.
@@ -28,7 +28,6 @@ fn runs(host: &Host, pid: &str) -> bool {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn an_orphan_is_named_and_ended_and_nothing_else() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -44,7 +43,7 @@ fn an_orphan_is_named_and_ended_and_nothing_else() {
     let legitimate = host.must("pgrep -x docker-proxy -P $(pidof dockerd)");
     let project = Project::new(&lab);
 
-    let audit = project.told("run playbook port-audit --hosts full1").exits(2);
+    let audit = project.report("run playbook port-audit --hosts full1").exits(2);
     let three = found(audit.step("full1", "who listens"), "3001/tcp");
     assert_eq!(
         (&three["verdict"], &three["details"]["holders"][0]["kind"]),
@@ -62,10 +61,10 @@ fn an_orphan_is_named_and_ended_and_nothing_else() {
     );
     assert!(runs(&host, &pid), "an audit ends nothing");
 
-    let check = project.told("run playbook port-audit --hosts full1 -e free_orphans=true --check").exits(0);
+    let check = project.report("run playbook port-audit --hosts full1 -e free_orphans=true --check").exits(0);
     assert_eq!(check.outcomes("full1"), ["would_change"]);
     assert!(runs(&host, &pid), "--check ends nothing");
-    let apply = project.told("run playbook port-audit --hosts full1 -e free_orphans=true").exits(0);
+    let apply = project.report("run playbook port-audit --hosts full1 -e free_orphans=true").exits(0);
     assert_eq!(apply.outcomes("full1"), ["changed"]);
     assert_eq!(
         check.step("full1", "who listens")["changes"],
@@ -78,26 +77,22 @@ fn an_orphan_is_named_and_ended_and_nothing_else() {
     assert!(runs(&host, &server), "and so does any other process");
     host.must(RUN);
 
-    let again = project.told("run playbook port-audit --hosts full1 -e free_orphans=true").exits(0);
+    let again = project.report("run playbook port-audit --hosts full1 -e free_orphans=true").exits(0);
     assert_eq!(again.outcome("full1"), "ok");
     host.sh(&format!("kill {server}"));
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn without_an_agent_the_same_is_seen() {
-    let lab = Lab::get();
-    let host = lab.host("noexec1");
-    let project = Project::new(&lab);
-    let told = project.told("run playbook port-audit --hosts noexec1");
-    assert_eq!(told.system("noexec1"), "sh");
-    let ssh = found(told.step("noexec1", "who listens"), "22/tcp");
+    let Stage { host, project } = Stage::on("noexec1");
+    let report = project.report("run playbook port-audit --hosts noexec1");
+    assert_eq!(report.system("noexec1"), "sh");
+    let ssh = found(report.step("noexec1", "who listens"), "22/tcp");
     assert_eq!(ssh["details"]["holders"][0]["name"], "sshd", "{ssh}");
     drop(host);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_conflict_is_named_before_anything_starts() {
     let lab = Lab::get();
     let host = lab.host("full2");
@@ -111,22 +106,23 @@ fn a_conflict_is_named_before_anything_starts() {
         [[steps]]
         file = { path = "/tmp/started", content = "x" }
     "#;
-    let told = project.play(playbook, "full2", "").exits(2);
-    assert_eq!(found(told.step("full2", "who listens"), "8080/tcp")["verdict"], "pass");
-    assert!(told.failure("full2").contains("1 of 2 checks fail: port 80/tcp"), "{}", told.failure("full2"));
+    let report = project.play(playbook, "full2", "").exits(2);
+    assert_eq!(found(report.step("full2", "who listens"), "8080/tcp")["verdict"], "pass");
+    assert!(
+        report.failure("full2").contains("1 of 2 checks fail: port 80/tcp"),
+        "{}",
+        report.failure("full2")
+    );
     assert_eq!(host.read("/tmp/started"), None, "nothing was started");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn what_another_user_may_not_see_is_unknown() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full2");
     let playbook = "[[steps]]\nname = \"who listens\"\nport = { ports = [80] }\n";
     let user = host.users.iter().find(|user| *user != "root").expect("the lab has another user").clone();
-    let told = project.play(playbook, "full2", &format!("-u {user}")).exits(2);
-    let eighty = found(told.step("full2", "who listens"), "80/tcp");
+    let report = project.play(playbook, "full2", &format!("-u {user}")).exits(2);
+    let eighty = found(report.step("full2", "who listens"), "80/tcp");
     assert_eq!(eighty["verdict"], "unknown", "{eighty}");
     assert!(eighty["seen"].as_str().unwrap().starts_with("somebody; only root can see who"), "{eighty}");
 }

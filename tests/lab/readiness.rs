@@ -54,7 +54,6 @@ fn found(document: &Value, verdict: &str) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_report_says_what_is_ready_and_what_is_not() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -95,7 +94,6 @@ fn a_report_says_what_is_ready_and_what_is_not() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn what_is_ready_is_a_hundred_percent() {
     let lab = Lab::get();
     let host = lab.host("full2");
@@ -111,7 +109,6 @@ fn what_is_ready_is_a_hundred_percent() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_fleet_is_one_table_and_limits_fail() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "full2"]);
@@ -143,7 +140,6 @@ fn a_fleet_is_one_table_and_limits_fail() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_host_without_agent_and_docker_tells_what_it_has() {
     let lab = Lab::get();
     let hosts = lab.hosts(["noexec1", "small1"]);

@@ -1,7 +1,6 @@
 //! Incidents 3 and 7 on real hosts: a new release beside the old one, behind nginx, systemd, pm2 and compose.
 
-use crate::stage::told::Told;
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Lab, Project, Report};
 use std::time::Duration;
 
 /// Answers with its version, and needs a file that only production has. On SIGTERM and SIGINT it answers what it has
@@ -61,7 +60,7 @@ impl Shop {
         self.project.write("files/shop/src/version.js", format!("module.exports = {{ {what} }};\n"));
     }
 
-    fn play(&self, playbook: &str, vars: &[(&str, &str)], more: &[&str]) -> Told {
+    fn play(&self, playbook: &str, vars: &[(&str, &str)], more: &[&str]) -> Report {
         let mut words = vec!["run".to_string(), "playbook".to_string(), playbook.to_string()];
         words.extend([
             "--hosts".to_string(),
@@ -73,20 +72,20 @@ impl Shop {
             words.extend(["-e".to_string(), format!("{name}={value}")]);
         }
         words.extend(more.iter().map(|word| word.to_string()));
-        Told::read(self.project.windlass(words))
+        Report::read(self.project.windlass(words))
     }
 
-    fn deploy(&self) -> Told {
+    fn deploy(&self) -> Report {
         self.play("deploy-overlay", &self.vars, &[])
     }
 
     /// The same with some variables set anew.
-    fn deploy_with(&self, vars: &[(&str, &str)], more: &[&str]) -> Told {
+    fn deploy_with(&self, vars: &[(&str, &str)], more: &[&str]) -> Report {
         let all: Vec<_> = self.vars.iter().copied().chain(vars.iter().copied()).collect();
         self.play("deploy-overlay", &all, more)
     }
 
-    fn back(&self, to: &str) -> Told {
+    fn back(&self, to: &str) -> Report {
         let known = ["dest", "restart", "health", "user", "within"];
         let mut vars: Vec<_> = self.vars.iter().copied().filter(|(name, _)| known.contains(name)).collect();
         vars.push(("to", to));
@@ -94,8 +93,8 @@ impl Shop {
     }
 
     /// Takes the newest run back.
-    fn undo(&self) -> Told {
-        Told::read(self.project.windlass(["runs", "undo", "last", "--output", "jsonl"]))
+    fn undo(&self) -> Report {
+        Report::read(self.project.windlass(["runs", "undo", "last", "--output", "jsonl"]))
     }
 
     fn release(&self) -> String {
@@ -181,7 +180,6 @@ fn shop() -> Shop {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn production_only_files_survive_and_who_asks_sees_no_error() {
     let shop = shop();
     let host = &shop.host;
@@ -219,14 +217,13 @@ fn production_only_files_survive_and_who_asks_sees_no_error() {
     assert_eq!(host.must(pid), running, "nothing changed, so nothing is restarted");
 
     let run = apply.events[0]["run"].as_str().expect("every line names its run");
-    Told::read(shop.project.windlass(["runs", "undo", run, "--output", "jsonl"])).exits(0);
+    Report::read(shop.project.windlass(["runs", "undo", run, "--output", "jsonl"])).exits(0);
     assert_eq!(shop.says(SHOP), "production 1");
     assert_eq!(shop.tree(), before);
     assert_eq!(host.sh("ls -d /srv/shop.releases").code, 2, "nothing of it is left");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn what_does_not_pass_never_serves_and_what_does_not_answer_is_gone_back_from() {
     let shop = shop();
     let host = &shop.host;
@@ -236,22 +233,22 @@ fn what_does_not_pass_never_serves_and_what_does_not_answer_is_gone_back_from() 
 
     shop.version("number: 3, {");
     let client = Client::asks(host, SHOP);
-    let told = shop.deploy().exits(2);
-    assert!(told.failure("full1").contains("node --check src/version.js"), "{}", told.failure("full1"));
-    assert!(told.failure("full1").contains("SyntaxError"), "{}", told.failure("full1"));
+    let report = shop.deploy().exits(2);
+    assert!(report.failure("full1").contains("node --check src/version.js"), "{}", report.failure("full1"));
+    assert!(report.failure("full1").contains("SyntaxError"), "{}", report.failure("full1"));
     client.saw_no_error();
     assert_eq!((shop.tree(), shop.release().as_str()), (before.clone(), "0002"));
     assert_eq!(shop.releases(), ["0001", "0002"], "the stage is gone");
 
     shop.version("number: 4, sick: true");
     let client = Client::asks(host, SHOP);
-    let told = shop.deploy().exits(2);
-    assert_eq!(told.outcome("full1"), "undone", "{told:#?}");
-    assert!(told.failure("full1").contains("500"), "{}", told.failure("full1"));
+    let report = shop.deploy().exits(2);
+    assert_eq!(report.outcome("full1"), "undone", "{report:#?}");
+    assert!(report.failure("full1").contains("500"), "{}", report.failure("full1"));
     assert!(
-        told.failure("full1").contains("the shop is sick"),
+        report.failure("full1").contains("the shop is sick"),
         "its last log lines: {}",
-        told.failure("full1")
+        report.failure("full1")
     );
     client.saw_no_error();
     assert_eq!(
@@ -260,8 +257,8 @@ fn what_does_not_pass_never_serves_and_what_does_not_answer_is_gone_back_from() 
     );
     assert!(shop.record("0003").contains("\"state\":\"bad\""), "{}", shop.record("0003"));
 
-    let told = shop.back("3").exits(2);
-    assert!(told.failure("full1").contains("it is known to be bad"), "{}", told.failure("full1"));
+    let report = shop.back("3").exits(2);
+    assert!(report.failure("full1").contains("it is known to be bad"), "{}", report.failure("full1"));
     assert_eq!(shop.release(), "0002");
 
     shop.version("number: 5");
@@ -283,7 +280,6 @@ fn what_does_not_pass_never_serves_and_what_does_not_answer_is_gone_back_from() 
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn files_behind_nginx_from_an_archive_are_never_missing() {
     let shop = Shop::new(
         "full2",
@@ -331,7 +327,6 @@ fn archive(project: &Project, text: &str) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn an_app_of_pm2_in_cluster_mode_is_reloaded_without_a_gap() {
     let vars = [
         ("check", "[\"node --check src/version.js\"]"),
@@ -358,16 +353,15 @@ fn an_app_of_pm2_in_cluster_mode_is_reloaded_without_a_gap() {
     assert_eq!(shop.deploy().exits(0).outcome("full2"), "ok");
 
     shop.version("number: 3, sick: true");
-    let told = shop.deploy().exits(2);
-    assert_eq!(told.outcome("full2"), "undone", "{told:#?}");
-    assert!(told.failure("full2").contains("the shop is sick"), "{}", told.failure("full2"));
+    let report = shop.deploy().exits(2);
+    assert_eq!(report.outcome("full2"), "undone", "{report:#?}");
+    assert!(report.failure("full2").contains("the shop is sick"), "{}", report.failure("full2"));
     assert_eq!(shop.says(url), "production 2");
     host.must(&pm2("delete api"));
     host.must(&pm2("kill"));
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_compose_service_gets_the_new_release_and_the_old_one_back() {
     let vars =
         [("restart", "compose:web"), ("health", "http://127.0.0.1:8104/index.html"), ("within", "10s")];
@@ -398,19 +392,18 @@ fn a_compose_service_gets_the_new_release_and_the_old_one_back() {
         "files/shop/docker-compose.yml",
         host.read("/srv/web/docker-compose.yml").unwrap().replace("/page:ro", "/elsewhere:ro"),
     );
-    let told = shop.deploy().exits(2);
-    assert_eq!(told.outcome("full1"), "undone", "{told:#?}");
+    let report = shop.deploy().exits(2);
+    assert_eq!(report.outcome("full1"), "undone", "{report:#?}");
     assert!(
-        told.failure("full1").contains("change directory to '/page'"),
+        report.failure("full1").contains("change directory to '/page'"),
         "its last words: {}",
-        told.failure("full1")
+        report.failure("full1")
     );
     assert_eq!(shop.says(url), "two");
     host.must("docker-compose --project-directory /srv/web -f /srv/web/docker-compose.yml down -t 1");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn without_an_agent_it_is_the_same() {
     let shop = Shop::new("noexec1", "/srv/site", &[]);
     let host = &shop.host;
@@ -419,9 +412,9 @@ fn without_an_agent_it_is_the_same() {
     let before = shop.tree();
     shop.project.write("files/shop/index.html", "two\n");
 
-    let told = shop.deploy_with(&[("check", "[\"grep two index.html\"]")], &[]).exits(0);
+    let report = shop.deploy_with(&[("check", "[\"grep two index.html\"]")], &[]).exits(0);
 
-    assert_eq!(told.system("noexec1"), "sh");
+    assert_eq!(report.system("noexec1"), "sh");
     assert_eq!(
         (shop.release().as_str(), host.read("/srv/site/index.html").as_deref()),
         ("0002", Some("two\n"))
@@ -432,7 +425,6 @@ fn without_an_agent_it_is_the_same() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_run_that_was_cut_off_is_completed_by_the_next() {
     let shop = Shop::new("small1", "/srv/site", &[]);
     let host = &shop.host;
@@ -449,9 +441,9 @@ fn a_run_that_was_cut_off_is_completed_by_the_next() {
     assert_eq!(shop.releases(), ["0002"], "the stage was left behind");
     host.write("/srv/site/upload", "written since\n");
 
-    let told = shop.deploy().exits(0);
+    let report = shop.deploy().exits(0);
     assert_eq!(
-        (told.outcome("small1"), host.read("/srv/site/index.html").as_deref()),
+        (report.outcome("small1"), host.read("/srv/site/index.html").as_deref()),
         ("changed", Some("two\n"))
     );
     assert_eq!(host.read("/srv/site/upload").as_deref(), Some("written since\n"));

@@ -1,6 +1,6 @@
 //! What is kept of a run, what interrupts one, and what the next one makes of it.
 
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Lab, Project, Stage};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -32,10 +32,8 @@ argv = ["touch", "/srv/e2e/handled"]
 "#;
 
 /// A host that owes no handlers of an earlier test.
-fn host(lab: &Lab, name: &str) -> Host {
-    let host = lab.host(name);
-    host.must("rm -rf /srv/e2e /var/lib/windlass/handlers && mkdir -p /srv/e2e");
-    host
+fn stage(name: &str) -> Stage {
+    Stage::on(name).with("rm -rf /srv/e2e /var/lib/windlass/handlers && mkdir -p /srv/e2e")
 }
 
 fn exists(host: &Host, file: &str) -> bool {
@@ -47,11 +45,8 @@ fn reached(host: &Host) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_run_is_listed_shown_and_exported() {
-    let lab = Lab::get();
-    let host = host(&lab, "small1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("small1");
     let file = "[[steps]]\nname = \"say\"\n[steps.file]\npath = \"/srv/e2e/said\"\ncontent = \"hello\\n\"\n";
     project.play(file, "small1", "--diff").exits(0);
 
@@ -60,30 +55,24 @@ fn a_run_is_listed_shown_and_exported() {
     let show = project.windlass(["runs", "show", "last"]).stdout;
     assert!(show.contains("say") && show.contains("+hello") && show.contains("small1"), "{show}");
     let export = project.export();
-    let host_told = &export["hosts"][0];
-    assert_eq!((export["exit"].as_i64(), host_told["outcome"].as_str()), (Some(0), Some("changed")));
-    assert_eq!(host_told["steps"][0]["outcome"], "changed");
+    let host_report = &export["hosts"][0];
+    assert_eq!((export["exit"].as_i64(), host_report["outcome"].as_str()), (Some(0), Some("changed")));
+    assert_eq!(host_report["steps"][0]["outcome"], "changed");
     assert_eq!(export["playbook"][0]["text"].as_str(), Some(file));
     assert_eq!(host.read("/srv/e2e/said").as_deref(), Some("hello\n"));
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn json_is_one_document_and_nothing_else() {
-    let lab = Lab::get();
-    let _host = host(&lab, "small1");
-    let project = Project::new(&lab);
+    let Stage { host: _host, project } = stage("small1");
     let finished = project.windlass("run command --hosts small1 --output json -- hostname".split(' '));
     let document: Value = serde_json::from_str(&finished.stdout).expect("one document");
     assert_eq!(document["hosts"][0]["steps"][0]["output"]["stdout"], "small1\n");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn no_secret_is_kept_or_told() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+fn no_secret_is_kept_or_printed() {
+    let Stage { host, project } = stage("full1");
     let (secret, base64) = ("cannary-7Qx9+veRy/secret", "Y2FubmFyeS03UXg5K3ZlUnkvc2VjcmV0");
     project.write("templates/env", "TOKEN={{ token }}\n");
     project.write("token.toml", format!("token = \"{secret}\"\n"));
@@ -145,19 +134,16 @@ fn no_file_holds(folder: &std::path::Path, texts: &[&str]) {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn the_first_interrupt_finishes_the_step_in_hand() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     let mut run = project.start(GATED, "full1");
     reached(&host);
     run.interrupt();
     host.must("touch /srv/e2e/open");
-    let told = run.end().exits(130);
+    let report = run.end().exits(130);
 
-    assert_eq!(told.outcome("full1"), "cancelled");
-    assert_eq!(told.step("full1", "gate")["outcome"], "changed");
+    assert_eq!(report.outcome("full1"), "cancelled");
+    assert_eq!(report.step("full1", "gate")["outcome"], "changed");
     assert!(exists(&host, "through") && !exists(&host, "behind"));
     let export = project.export();
     assert_eq!((export["exit"].as_i64(), export["interrupted"].as_bool()), (Some(130), Some(true)));
@@ -165,38 +151,31 @@ fn the_first_interrupt_finishes_the_step_in_hand() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn the_second_interrupt_kills_what_runs() {
     second_interrupt_kills("full1");
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn the_second_interrupt_kills_what_runs_without_an_agent() {
     second_interrupt_kills("noexec1");
 }
 
 fn second_interrupt_kills(name: &str) {
-    let lab = Lab::get();
-    let host = host(&lab, name);
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage(name);
     let mut run = project.start(GATED, name);
     reached(&host);
     run.interrupt();
     run.interrupt();
-    let told = run.end().exits(130);
+    let report = run.end().exits(130);
 
-    assert!(["cancelled", "failed", "unknown"].contains(&told.outcome(name)), "{told:#?}");
+    assert!(["cancelled", "failed", "unknown"].contains(&report.outcome(name)), "{report:#?}");
     host.await_success("! grep -qs '0[.]0871' /proc/[0-9]*/cmdline", SOON);
     assert!(!exists(&host, "through") && !exists(&host, "behind"));
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_run_whose_controller_was_killed_is_settled_by_the_next() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     let run = project.start(GATED, "full1");
     reached(&host);
     run.kill();
@@ -204,11 +183,11 @@ fn a_run_whose_controller_was_killed_is_settled_by_the_next() {
     host.await_success("test -e /srv/e2e/through", SOON);
     let died = project.export()["run"].as_str().expect("a run has a name").to_owned();
 
-    let told = project.play(GATED, "full1", "").exits(0);
+    let report = project.play(GATED, "full1", "").exits(0);
 
-    assert_eq!(told.step("full1", "before")["outcome"], "ok");
-    assert_eq!(told.step("full1", "gate")["outcome"], "ok", "it was through and is not run again");
-    assert_eq!(told.step("full1", "owed")["outcome"], "changed", "the handler was owed");
+    assert_eq!(report.step("full1", "before")["outcome"], "ok");
+    assert_eq!(report.step("full1", "gate")["outcome"], "ok", "it was through and is not run again");
+    assert_eq!(report.step("full1", "owed")["outcome"], "changed", "the handler was owed");
     assert!(exists(&host, "handled") && exists(&host, "behind"));
     let settled = project.windlass(["runs", "export", &died]).stdout;
     let settled: Value = serde_json::from_str(&settled).expect("an export is JSON");
@@ -218,11 +197,8 @@ fn a_run_whose_controller_was_killed_is_settled_by_the_next() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_handler_is_owed_after_a_failed_run() {
-    let lab = Lab::get();
-    let host = host(&lab, "full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = stage("full1");
     let fails = GATED.replace("argv = [\"touch\", \"/srv/e2e/handled\"]", "argv = [\"false\"]");
     host.must("touch /srv/e2e/open");
     assert_eq!(project.play(&fails, "full1", "").exits(2).step("full1", "owed")["outcome"], "failed");
@@ -233,12 +209,10 @@ fn a_handler_is_owed_after_a_failed_run() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn a_second_controller_is_told_who_works_there() {
-    let lab = Lab::get();
+fn a_second_controller_reads_who_works_there() {
     for name in ["full1", "noexec1"] {
-        let host = host(&lab, name);
-        let (first, second) = (Project::new(&lab), Project::new(&lab));
+        let Stage { host, project: first } = stage(name);
+        let second = Project::new(&Lab::get());
         let run = first.start(GATED, name);
         reached(&host);
         let refused = second.play(GATED, name, "");
@@ -281,22 +255,19 @@ merge = { a = 2 }
 "#;
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_run_is_undone_to_the_byte() {
-    let lab = Lab::get();
     for name in ["full1", "noexec1"] {
-        let host = host(&lab, name);
-        let project = Project::new(&lab);
+        let Stage { host, project } = stage(name);
         host.must(
             "cd /srv/e2e && printf 'old\\r\\nx' >there && chown 1000:1000 there && chmod 4711 there && ln -s there link \
              && echo a >lines && mkdir -p gone/below && echo b >gone/below/c && chmod 0700 gone && echo '{ \"a\" :1}' >data.json",
         );
         let before = tree(&host);
-        let told = project.play(CHANGES, name, "").exits(0);
-        assert_eq!(told.outcomes(name), ["changed"; 6]);
+        let report = project.play(CHANGES, name, "").exits(0);
+        assert_eq!(report.outcomes(name), ["changed"; 6]);
         assert_ne!(tree(&host), before);
 
-        let undone = project.told("runs undo last").exits(0);
+        let undone = project.report("runs undo last").exits(0);
 
         assert_eq!(undone.outcome(name), "undone");
         assert_eq!(tree(&host), before, "{name}");
@@ -312,7 +283,6 @@ fn tree(host: &Host) -> String {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_retry_goes_to_the_hosts_that_were_not_fine() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "small1"]);
@@ -323,7 +293,7 @@ fn a_retry_goes_to_the_hosts_that_were_not_fine() {
     project.play(needs, "full1,small1", "").exits(2);
     hosts[0].must("touch /srv/e2e-ready");
 
-    let retried = project.told("runs retry last").exits(0);
+    let retried = project.report("runs retry last").exits(0);
 
     assert_eq!(retried.outcome("full1"), "changed");
     assert!(!retried.events.iter().any(|event| event["host"] == "small1"), "{retried:#?}");

@@ -43,7 +43,6 @@ const BASES: &[&str] = &[
 const MOMENTS: usize = 400;
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn calendars_elapse_exactly_when_cron_would() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -64,22 +63,22 @@ fn calendars_elapse_exactly_when_cron_would() {
             }
         }
         host.write("/tmp/calendars.sh", &script);
-        let told = host.must("sh /tmp/calendars.sh; true");
-        let told: Vec<&str> = told.split("@@\n").skip(1).collect();
-        assert_eq!(told.len(), asked.len());
-        for ((cron, base, slots), told) in asked.into_iter().zip(told) {
-            compared += compare(cron, zone, base, &slots, told);
+        let report = host.must("sh /tmp/calendars.sh; true");
+        let report: Vec<&str> = report.split("@@\n").skip(1).collect();
+        assert_eq!(report.len(), asked.len());
+        for ((cron, base, slots), report) in asked.into_iter().zip(report) {
+            compared += compare(cron, zone, base, &slots, report);
         }
     }
     assert!(compared > 50_000, "{compared}");
 }
 
-fn compare(cron: &str, zone: &str, base: &str, slots: &Slots, told: &str) -> usize {
+fn compare(cron: &str, zone: &str, base: &str, slots: &Slots, report: &str) -> usize {
     let from = time(base);
     // Changes of the clock are written out for ten years from 2026 on, and not beyond.
     let mut until: Timestamp = "2035-12-31T00:00:00Z".parse().unwrap();
     let mut elapses = BTreeSet::new();
-    for one in told.split("Normalized form:").skip(1) {
+    for one in report.split("Normalized form:").skip(1) {
         let times: Vec<Timestamp> = one.lines().filter_map(elapse).collect();
         // Of one that goes on beyond what was asked, no more is known.
         if times.len() == MOMENTS {
@@ -87,7 +86,7 @@ fn compare(cron: &str, zone: &str, base: &str, slots: &Slots, told: &str) -> usi
         }
         elapses.extend(times);
     }
-    assert!(!elapses.is_empty(), "{cron}: {told}");
+    assert!(!elapses.is_empty(), "{cron}: {report}");
     let last = elapses.last().copied().unwrap_or(from);
     let until = until.min(last);
     let elapses: Vec<Timestamp> = elapses.into_iter().filter(|at| *at <= until).collect();
@@ -147,7 +146,6 @@ fn controller(lab: &Lab, host: &Host) {
 const OFTEN: &str = "[schedule.often]\nplaybook = \"note\"\nhosts = \"self\"\ncron = \"*/5 * * * * *\"\n";
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_timer_of_systemd_starts_runs() {
     let lab = Lab::get();
     let host = lab.host("full1");
@@ -160,10 +158,10 @@ fn a_timer_of_systemd_starts_runs() {
     assert!(refused.code == 5 && refused.stderr.contains("--yes"), "{refused:?}");
     host.must(&format!("{windlass} schedule install --yes"));
     let units = "/etc/systemd/system/windlass-shop-";
-    let told = host.must(&format!(
+    let report = host.must(&format!(
         "systemd-analyze verify {units}often.timer {units}often.service {units}check.service 2>&1"
     ));
-    assert!(!told.contains("windlass-shop"), "{told}");
+    assert!(!report.contains("windlass-shop"), "{report}");
     host.await_success("test \"$(wc -l </srv/noted)\" -ge 3", SOON);
     let again = host.must(&format!("{windlass} schedule install --yes"));
     assert_eq!(again, "the units are as they should be");

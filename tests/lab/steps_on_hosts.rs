@@ -1,30 +1,27 @@
 //! Step kinds where the system matters: apt, systemd, nginx, and values that travel between steps.
 
-use crate::stage::{Lab, Project};
+use crate::stage::{Lab, Project, Stage};
 
 /// One step, run twice: what it does first, what it does then.
 #[track_caller]
 fn twice(project: &Project, step: &str, first: &str, second: &str) {
     for outcome in [first, second] {
-        let told = project.play(&format!("[[steps]]\n{step}"), "full1", "").exits(0);
-        assert_eq!(told.outcomes("full1"), [outcome], "{step}: {told:#?}");
+        let report = project.play(&format!("[[steps]]\n{step}"), "full1", "").exits(0);
+        assert_eq!(report.outcomes("full1"), [outcome], "{step}: {report:#?}");
     }
 }
 
 /// Why one step fails.
 #[track_caller]
 fn fails(project: &Project, step: &str) -> String {
-    let told = project.play(&format!("[[steps]]\n{step}"), "full1", "").exits(2);
-    assert_eq!(told.outcome("full1"), "failed");
-    told.failure("full1")
+    let report = project.play(&format!("[[steps]]\n{step}"), "full1", "").exits(2);
+    assert_eq!(report.outcome("full1"), "failed");
+    report.failure("full1")
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn packages_are_installed_and_removed() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     twice(&project, "[steps.package]\nname = \"nginx\"", "ok", "ok");
     let unknown = fails(&project, "[steps.package]\nname = \"no-such-package-e2e\"");
     assert!(unknown.contains("no-such-package-e2e"), "{unknown}");
@@ -47,11 +44,8 @@ fn packages_are_installed_and_removed() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn units_are_stopped_started_enabled_and_restarted() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     host.must("systemctl reset-failed nginx; systemctl enable --now nginx");
     let service = |more: &str| format!("[steps.service]\nname = \"nginx\"\n{more}\n");
     let active = || host.sh("systemctl is-active nginx").stdout.trim().to_owned();
@@ -66,11 +60,8 @@ fn units_are_stopped_started_enabled_and_restarted() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_unit_that_fails_shows_its_journal() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     let unknown = fails(&project, "[steps.service]\nname = \"e2e-none\"\nstate = \"started\"");
     assert!(unknown.contains("e2e-none"), "{unknown}");
 
@@ -83,11 +74,8 @@ fn a_unit_that_fails_shows_its_journal() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn nginx_answers() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     host.must("systemctl start nginx");
     let page = "[steps.http]\nurl = \"http://127.0.0.1:80/\"\n";
     twice(&project, page, "ok", "ok");
@@ -102,11 +90,8 @@ fn nginx_answers() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn commands_and_scripts_run_once_where_something_shows_that_they_did() {
-    let lab = Lab::get();
-    let host = lab.host("full1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full1");
     project.write("files/make.sh", "#!/bin/sh\nprintf '%s|' \"$@\" \"$WORD\" >>/srv/e2e/made\n");
     host.must("rm -rf /srv/e2e; mkdir -p /srv/e2e");
     let creates = "[steps.command]\nargv = [\"touch\", \"/srv/e2e/a b\"]\ncreates = \"/srv/e2e/a b\"\n";
@@ -122,7 +107,6 @@ fn commands_and_scripts_run_once_where_something_shows_that_they_did() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_file_is_fetched_from_each_host() {
     let lab = Lab::get();
     let _hosts = lab.hosts(["full1", "small1", "noexec1"]);
@@ -173,7 +157,6 @@ shell = "echo x >>/srv/e2e/told"
 "#;
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn values_travel_between_steps() {
     let lab = Lab::get();
     let hosts = lab.hosts(["full1", "small1", "noexec1"]);
@@ -185,14 +168,21 @@ fn values_travel_between_steps() {
     for host in &hosts {
         host.must("rm -rf /srv/e2e; mkdir -p /srv/e2e");
     }
-    let told = project.play(VALUES, "full1,small1,noexec1", "").exits(0);
+    let report = project.play(VALUES, "full1,small1,noexec1", "").exits(0);
     let again = project.play(VALUES, "full1,small1,noexec1", "").exits(0);
     for host in &hosts {
         let name = &host.name;
-        assert_eq!(told.outcomes(name), ["ok", "changed", "skipped", "changed", "changed"], "{name}");
+        assert_eq!(report.outcomes(name), ["ok", "changed", "skipped", "changed", "changed"], "{name}");
         assert_eq!(host.read("/srv/e2e/page"), Some(format!("{name}:a b+c'd\n")));
-        assert_eq!(told.step(name, "third time")["tries"], 3);
+        assert_eq!(report.step(name, "third time")["tries"], 3);
         assert_eq!(again.outcomes(name), ["ok", "ok", "skipped", "changed"], "{name}");
         assert_eq!(host.read("/srv/e2e/told").as_deref(), Some("x\n"), "the handler ran once");
     }
+}
+
+#[test]
+fn a_file_is_replaced_and_its_mode_stays() {
+    let stage = Stage::on("small1").with("printf old >/srv/page; chmod 600 /srv/page");
+    stage.converges("[[steps]]\nfile = { path = \"/srv/page\", content = \"new\" }\n");
+    assert_eq!(stage.host.must("cat /srv/page; stat -c %a /srv/page"), "new600");
 }

@@ -15,7 +15,6 @@ fn sh(folder: &Path, command: &str) -> String {
 
 /// Word for word what README.md of the store says, with its placeholders replaced.
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn the_readme_restores_with_the_real_tools() {
     let key = tempfile::tempdir().unwrap();
     sh(key.path(), "age-keygen -o key.txt 2>/dev/null");
@@ -52,7 +51,6 @@ fn the_readme_restores_with_the_real_tools() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_controller_killed_at_any_change_of_names_leaves_only_whole_backups() {
     if let Some(folder) = std::env::var_os(CHILD) {
         return take_many(Path::new(&folder), 1);

@@ -1,7 +1,7 @@
 //! Accounts, rules, jobs and the rest of a host's own settings, on hosts where the real programs decide: what `--check`
 //! says, what is done, that a second run does nothing, and that undo leaves every byte as it was.
 
-use crate::stage::{Host, Lab, Project};
+use crate::stage::{Host, Project, Stage};
 
 /// A key that nobody has.
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJibM1QNndcvTu9EzkQ44Lmgo0rjw/elJ8PPnmQ23R+p nobody";
@@ -24,7 +24,7 @@ fn there_and_back(host: &Host, project: &Project, playbook: &str, look: impl FnO
 
     let apply = project.play(playbook, &host.name, "").exits(0);
     let expected: Vec<(&str, &str)> =
-        apply.steps(&host.name).into_iter().map(|(name, outcome)| (name, as_foretold(outcome))).collect();
+        apply.steps(&host.name).into_iter().map(|(name, outcome)| (name, as_predicted(outcome))).collect();
     assert_eq!(check.steps(&host.name), expected);
     look();
 
@@ -38,16 +38,13 @@ fn there_and_back(host: &Host, project: &Project, playbook: &str, look: impl FnO
     assert_eq!(after, before, "differing: {differing:#?}");
 }
 
-fn as_foretold(outcome: &str) -> &str {
+fn as_predicted(outcome: &str) -> &str {
     if outcome == "changed" { "would_change" } else { outcome }
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_hosts_own_settings_are_made_and_taken_back_byte_for_byte() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full2");
     host.must("rm -f /var/spool/cron/crontabs/deploy");
     let name = host.must("hostname");
     let playbook = format!(
@@ -153,11 +150,8 @@ fn a_hosts_own_settings_are_made_and_taken_back_byte_for_byte() {
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn users_are_removed_and_come_back_as_they_were() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full2");
     host.must(
         "userdel -r e2e-old 2>/dev/null; useradd -m -G adm,sudo -p '$6$a$b' e2e-old && touch /home/e2e-old/letter \
          && useradd e2e-younger",
@@ -173,11 +167,8 @@ fn users_are_removed_and_come_back_as_they_were() {
 
 /// Debian's busybox has no program for accounts; the line of a user that is there can be changed all the same.
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn without_programs_for_accounts_what_exists_is_changed_and_nothing_made() {
-    let lab = Lab::get();
-    let host = lab.host("small1");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("small1");
     let playbook = format!(
         "[[steps]]\n[steps.user]\nname = \"nobody\"\nshell = \"/bin/sh\"\n\
          [[steps]]\n[steps.authorized_key]\nuser = \"deploy\"\nkeys = [\"{KEY}\"]\n"
@@ -187,35 +178,29 @@ fn without_programs_for_accounts_what_exists_is_changed_and_nothing_made() {
         assert!(host.must("cat /home/deploy/.ssh/authorized_keys").ends_with(KEY));
     });
     let before = host.must(SNAPSHOT);
-    let told = project.play("[[steps]]\n[steps.user]\nname = \"e2e\"", "small1", "").exits(2);
-    assert!(told.failure("small1").starts_with("make user e2e: the host has neither useradd nor adduser"));
+    let report = project.play("[[steps]]\n[steps.user]\nname = \"e2e\"", "small1", "").exits(2);
+    assert!(report.failure("small1").starts_with("make user e2e: the host has neither useradd nor adduser"));
     assert_eq!(host.must(SNAPSHOT), before);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
 fn a_broken_rule_is_never_written() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
+    let Stage { host, project } = Stage::on("full2");
     let before = host.must(SNAPSHOT);
     let broken = "[[steps]]\n[steps.sudoers]\nname = \"e2e\"\ncontent = \"\"\"\n# fine\ndeploy ALL=(ALL NOPASSWD\n\"\"\"";
-    let told = project.play(broken, "full2", "").exits(2);
-    let failure = told.failure("full2");
+    let report = project.play(broken, "full2", "").exits(2);
+    let failure = report.failure("full2");
     assert!(failure.starts_with("check /etc/sudoers.d/e2e: e2e:2:"), "{failure}");
     assert!(failure.contains("syntax error"), "{failure}");
     assert_eq!(host.must(SNAPSHOT), before);
 }
 
 #[test]
-#[ignore = "needs the lab: ./tests/run"]
-fn a_container_has_no_swap_of_its_own_and_is_told_so() {
-    let lab = Lab::get();
-    let host = lab.host("full2");
-    let project = Project::new(&lab);
-    let told =
+fn a_container_has_no_swap_of_its_own_and_the_error_says_so() {
+    let Stage { host, project } = Stage::on("full2");
+    let report =
         project.play("[[steps]]\n[steps.swap]\npath = \"/e2e-swap\"\nsize = \"1 MiB\"", "full2", "").exits(2);
-    let failure = told.failure("full2");
+    let failure = report.failure("full2");
     assert!(failure.starts_with("run swapon /e2e-swap: "), "{failure}");
     assert!(
         failure.contains("the file system cannot hold a swap file") || failure.contains("a container"),

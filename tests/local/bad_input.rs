@@ -11,11 +11,11 @@ fn wrong(playbook: &str, hosts: &str, message: Expect) {
     let project = Project::without_inventory();
     project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\nssh = { port = 9 }\n");
     project.write("playbooks/site.toml", playbook);
-    told(&project, &format!("run playbook site --hosts {hosts}"), message);
+    printed(&project, &format!("run playbook site --hosts {hosts}"), message);
 }
 
 #[track_caller]
-fn told(project: &Project, line: &str, message: Expect) {
+fn printed(project: &Project, line: &str, message: Expect) {
     let finished = project.windlass(line.split(' '));
     message.assert_eq(&finished.stderr);
     assert_eq!((finished.code, finished.stdout.as_str()), (5, ""), "{finished:?}");
@@ -170,7 +170,7 @@ fn a_handler_that_is_not_there() {
 fn a_param_of_the_wrong_type() {
     let project = Project::without_inventory();
     project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\n");
-    told(
+    printed(
         &project,
         "run playbook fix-dns --hosts web1 -e live_restore=often",
         expect![[r#"
@@ -196,7 +196,7 @@ fn an_unknown_host_pattern() {
 fn an_unknown_playbook() {
     let project = Project::without_inventory();
     project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\n");
-    told(
+    printed(
         &project,
         "run playbook fix-dsn --hosts web1",
         expect![[r#"
@@ -212,7 +212,7 @@ fn a_mistake_in_the_inventory() {
     let project = Project::without_inventory();
     project.write("inventories/prod.toml", "[hosts.web1]\nadress = \"127.0.0.1\"\n");
     project.write("playbooks/site.toml", STEP);
-    told(
+    printed(
         &project,
         "run playbook site --hosts web1",
         expect![[r#"

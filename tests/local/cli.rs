@@ -13,7 +13,7 @@ fn windlass(folder: &Path, line: &str) -> Output {
 }
 
 /// Exit code, standard output and standard error in an empty folder.
-fn told(line: &str) -> (i32, String, String) {
+fn printed(line: &str) -> (i32, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let output = windlass(folder.path(), line);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -22,7 +22,7 @@ fn told(line: &str) -> (i32, String, String) {
 
 #[test]
 fn help_lists_the_subcommands() {
-    let (code, out, _) = told("--help");
+    let (code, out, _) = printed("--help");
     assert_eq!(code, 0);
     // clap fills the empty lines between paragraphs with spaces.
     let out: String = out.lines().map(|line| line.trim_end().to_string() + "\n").collect();
@@ -88,7 +88,7 @@ fn help_lists_the_subcommands() {
 #[test]
 fn each_subcommand_has_help() {
     for line in ["runs --help", "runs show --help", "steps --help", "init --help", "man --help"] {
-        let (code, out, _) = told(line);
+        let (code, out, _) = printed(line);
         assert!(code == 0 && out.contains("Usage: windlass"), "{line}: {out}");
     }
 }
@@ -97,14 +97,14 @@ fn each_subcommand_has_help() {
 fn wrong_options_exit_5() {
     for line in ["--frobnicate", "", "runs", "runs list --output yaml", "-v -q runs list", "completions tcl"]
     {
-        let (code, out, err) = told(line);
+        let (code, out, err) = printed(line);
         assert_eq!((code, out.as_str()), (5, ""), "{line}: {err}");
     }
 }
 
 #[test]
-fn an_unknown_subcommand_is_told_with_the_nearest() {
-    let (code, _, err) = told("setps");
+fn an_unknown_subcommand_is_reported_with_the_nearest() {
+    let (code, _, err) = printed("setps");
     assert_eq!(code, 5);
     expect![[r#"
         error: unrecognized subcommand 'setps'
@@ -120,9 +120,9 @@ fn an_unknown_subcommand_is_told_with_the_nearest() {
 
 #[test]
 fn steps_describes_a_kind_and_knows_the_nearest() {
-    let (code, out, _) = told("steps file");
+    let (code, out, _) = printed("steps file");
     assert!(code == 0 && out.contains("[steps.file]") && out.contains("* path"), "{out}");
-    let (code, _, err) = told("steps fiel");
+    let (code, _, err) = printed("steps fiel");
     assert_eq!(code, 5);
     expect![[r#"
         error: describe step kind fiel: there is no such kind
@@ -133,7 +133,7 @@ fn steps_describes_a_kind_and_knows_the_nearest() {
 
 #[test]
 fn steps_are_json_when_asked_for() {
-    let (code, out, _) = told("steps file --output json");
+    let (code, out, _) = printed("steps file --output json");
     let kinds: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, kinds[0]["kind"].as_str()), (0, Some("file")));
     assert!(kinds[0]["schema"]["properties"]["path"].is_object());
@@ -142,7 +142,7 @@ fn steps_are_json_when_asked_for() {
 #[test]
 fn completions_know_the_subcommands() {
     for shell in ["bash", "zsh", "fish"] {
-        let (code, out, _) = told(&format!("completions {shell}"));
+        let (code, out, _) = printed(&format!("completions {shell}"));
         assert!(code == 0 && out.contains("windlass") && out.contains("steps"), "{shell}");
     }
 }

@@ -1,11 +1,12 @@
 //! Tests of the built program that need no lab.
 
 #[path = "../stage/mod.rs"]
-#[expect(dead_code, reason = "the tests of the lab use the rest")]
+#[expect(dead_code, unused_imports, reason = "the tests of the lab use the rest")]
 mod stage;
 
 mod bad_input;
 mod cli;
+mod folder_host;
 mod schedule;
 mod store;
 mod structure;

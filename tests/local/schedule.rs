@@ -1,7 +1,7 @@
-//! Schedules, as a person has them: windlass.toml, `windlass serve`, runs on a host, people told. No lab: the host is a
+//! Schedules, as a person has them: windlass.toml, `windlass serve`, runs on a host, notices. No lab: the host is a
 //! folder behind an SSH server in this process.
 
-use crate::stage::folder_host::Stage;
+use crate::folder_host::FolderStage;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ struct Serving {
 
 impl Serving {
     /// Starts it; its log is `serve.log` in the project.
-    fn start(stage: &Stage, more: &[&str]) -> Serving {
+    fn start(stage: &FolderStage, more: &[&str]) -> Serving {
         let log =
             std::fs::OpenOptions::new().append(true).create(true).open(stage.file("serve.log")).unwrap();
         let mut command = stage.project.command();
@@ -69,8 +69,8 @@ fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A project whose schedule `often` runs a step that notes each time it begins and ends.
-fn stage(keys: &str, seconds: &str) -> Stage {
-    let stage = Stage::set();
+fn stage(keys: &str, seconds: &str) -> FolderStage {
+    let stage = FolderStage::set();
     let (begun, over) = (stage.file("begun"), stage.file("over"));
     let shell = format!("echo x >>{}; sleep {seconds}; echo x >>{}", begun.display(), over.display());
     stage.project.write(
@@ -83,21 +83,21 @@ fn stage(keys: &str, seconds: &str) -> Stage {
     stage
 }
 
-fn lines(stage: &Stage, name: &str) -> usize {
+fn lines(stage: &FolderStage, name: &str) -> usize {
     std::fs::read_to_string(stage.file(name)).unwrap_or_default().lines().count()
 }
 
-fn json(stage: &Stage, words: &[&str]) -> Value {
+fn json(stage: &FolderStage, words: &[&str]) -> Value {
     let finished = stage.project.windlass(words.iter().copied().chain(["--output", "json"]));
     serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
 }
 
-fn state(stage: &Stage) -> Value {
+fn state(stage: &FolderStage) -> Value {
     let text = std::fs::read_to_string(stage.file(".windlass/schedule/often.json")).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-fn log(stage: &Stage) -> String {
+fn log(stage: &FolderStage) -> String {
     std::fs::read_to_string(stage.file("serve.log")).unwrap_or_default()
 }
 
@@ -107,7 +107,7 @@ fn second(time: &Value) -> i64 {
 }
 
 /// How many runs each slot has, by what the record says.
-fn runs(stage: &Stage) -> BTreeMap<String, Vec<Value>> {
+fn runs(stage: &FolderStage) -> BTreeMap<String, Vec<Value>> {
     let mut by_slot: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for run in json(stage, &["runs", "list", "-n", "1000"]).as_array().expect("a list") {
         by_slot.entry(run["slot"].as_str().expect("every run has one").into()).or_default().push(run.clone());
@@ -116,7 +116,7 @@ fn runs(stage: &Stage) -> BTreeMap<String, Vec<Value>> {
 }
 
 /// Every second since the schedule was first seen was run or left out, and counted.
-fn nothing_is_lost(stage: &Stage, runs: usize) {
+fn nothing_is_lost(stage: &FolderStage, runs: usize) {
     let state = state(stage);
     let all = second(&state["settled"]) - second(&state["since"]);
     let left_out = state["counts"]["left_out"].as_i64().unwrap_or(0);
@@ -305,17 +305,17 @@ fn get(address: &str, path: &str) -> String {
 }
 
 #[test]
-fn people_are_told_once_of_each_thing() {
+fn each_thing_is_notified_once() {
     let stage = stage("cron = \"0 2 * * *\"\nnotify = [\"hook\", \"file\", \"mail\"]", "0");
     let (hook, notices) = webhook();
     let (smtp, mails) = mail_server();
-    let told = stage.file("told");
+    let report = stage.file("told");
     let config = stage.project.read("windlass.toml");
     let channels = format!(
         "[notify.hook]\nwebhook = \"file:hook\"\n\
          [notify.file]\ncommand = [\"sh\", \"-c\", {:?}]\n\
          [notify.mail]\nsmtp = {{ host = \"127.0.0.1\", port = {smtp}, tls = \"none\", from = \"w@example.com\", to = \"ops@example.com\" }}\n",
-        format!("cat >>{0}; echo >>{0}", told.display())
+        format!("cat >>{0}; echo >>{0}", report.display())
     );
     stage.project.write("windlass.toml", config + &channels);
     stage.project.write("hook", format!("http://127.0.0.1:{hook}/secret-key\n"));
@@ -336,7 +336,7 @@ fn people_are_told_once_of_each_thing() {
         events[0]["text"].as_str().unwrap().contains("1 of 1 hosts did not end well: web1"),
         "{events:#?}"
     );
-    assert_eq!(std::fs::read_to_string(&told).unwrap().lines().count(), 2);
+    assert_eq!(std::fs::read_to_string(&report).unwrap().lines().count(), 2);
     let mails: Vec<String> = mails.try_iter().collect();
     assert_eq!(mails.len(), 2, "{mails:?}");
     assert!(mails[0].contains("Subject: windlass: schedule often failed"), "{mails:?}");

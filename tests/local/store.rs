@@ -2,9 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "these tests run the built program and real tools")]
 
 use crate::stage::s3::{S3, with_keys};
-use crate::stage::store::{CHILD, about, child, fill, noise, project, settled, store, take, take_many, tar};
+use crate::stage::store::{CHILD, about, child, noise, project, settled, store, take, take_many, tar};
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use sha2::Digest as _;
 use std::fs;
@@ -23,7 +23,7 @@ fn windlass(project: &Path, line: &str) -> Output {
 }
 
 /// What it prints on standard output; it must end so.
-fn told(project: &Path, line: &str, code: i32) -> String {
+fn printed(project: &Path, line: &str, code: i32) -> String {
     let output = windlass(project, line);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(
@@ -42,13 +42,13 @@ fn error(project: &Path, line: &str, code: i32) -> String {
 }
 
 fn json(project: &Path, line: &str) -> Value {
-    serde_json::from_str(&told(project, &format!("{line} --output json"), 0)).unwrap()
+    serde_json::from_str(&printed(project, &format!("{line} --output json"), 0)).unwrap()
 }
 
 #[test]
 fn a_directory_is_listed_verified_and_pruned() {
     let project = project("[store.default]\nurl = \"kept\"\nkeep = { last = 2 }\n");
-    assert_eq!(told(project.path(), "backups list", 0), "there is no backup\n");
+    assert_eq!(printed(project.path(), "backups list", 0), "there is no backup\n");
     let store = store(project.path(), "default");
     let old = take(&store, "web1", 72, b"select 1", &[]);
     let middle = take(&store, "web1", 48, b"select 2", &[]);
@@ -58,19 +58,19 @@ fn a_directory_is_listed_verified_and_pruned() {
     let ids: Vec<&str> = list.as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap()).collect();
     assert_eq!(ids, [&young, &other, &middle, &old].map(|manifest| manifest.id.as_str()));
     assert_eq!(list[0]["parts"][0]["entries"], 7);
-    let table = told(project.path(), "backups list --hosts web*", 0);
+    let table = printed(project.path(), "backups list --hosts web*", 0);
     assert!(table.contains(young.id.as_str()) && !table.contains("db1"), "{table}");
-    assert!(told(project.path(), "backups list --name other", 0).contains("there is no backup"));
+    assert!(printed(project.path(), "backups list --name other", 0).contains("there is no backup"));
 
     let late = error(project.path(), "backups list --max-age 26h", 2);
     assert_eq!(late, "late: db1 nightly: the newest is 30h old\n");
-    told(project.path(), "backups list --max-age 26h --hosts web1", 0);
+    printed(project.path(), "backups list --max-age 26h --hosts web1", 0);
     assert_eq!(
         error(project.path(), "backups list --max-age 26h --hosts web9", 2),
         "late: web9: there is no backup of it\n"
     );
 
-    let whole = told(project.path(), "backups verify --all", 0);
+    let whole = printed(project.path(), "backups verify --all", 0);
     assert_eq!(whole.matches("whole").count(), 4, "{whole}");
     let shown = json(project.path(), "backups prune --dry-run");
     let going: Vec<&str> = shown
@@ -84,7 +84,7 @@ fn a_directory_is_listed_verified_and_pruned() {
     let asked = error(project.path(), "backups prune", 5);
     assert!(asked.contains("there is no terminal to ask on"), "{asked}");
     assert_eq!(json(project.path(), "backups list").as_array().unwrap().len(), 4);
-    told(project.path(), "backups prune --yes", 0);
+    printed(project.path(), "backups prune --yes", 0);
     assert_eq!(json(project.path(), "backups list").as_array().unwrap().len(), 3);
     let again = error(project.path(), "backups prune --yes", 0);
     assert_eq!(again, "removed 0 of 3 backups, and what 0 unfinished ones had left\n");
@@ -93,18 +93,18 @@ fn a_directory_is_listed_verified_and_pruned() {
     let mut bytes = fs::read(&part).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&part, bytes).unwrap();
-    let damaged = told(project.path(), &format!("backups verify {}", middle.id), 2);
+    let damaged = printed(project.path(), &format!("backups verify {}", middle.id), 2);
     assert!(damaged.contains("damaged"), "{damaged}");
-    told(project.path(), "backups verify --latest", 0);
+    printed(project.path(), "backups verify --latest", 0);
     let unknown = error(project.path(), "backups verify 20261121T084500Z-web1-nightly-kxqz", 5);
     assert!(unknown.contains("it is in none of the stores"), "{unknown}");
     fs::remove_file(part).unwrap();
     let listed = windlass(project.path(), "backups list");
     assert!(String::from_utf8_lossy(&listed.stdout).contains("damaged"));
     assert!(String::from_utf8_lossy(&listed.stderr).contains("app.dump.zst is missing"));
-    told(project.path(), "backups prune --yes", 0);
+    printed(project.path(), "backups prune --yes", 0);
     assert_eq!(json(project.path(), "backups list").as_array().unwrap().len(), 3, "damaged ones are left");
-    told(project.path(), "backups prune --yes --damaged", 0);
+    printed(project.path(), "backups prune --yes --damaged", 0);
     assert_eq!(json(project.path(), "backups list").as_array().unwrap().len(), 2);
 }
 
@@ -159,7 +159,7 @@ fn s3_keeps_lists_verifies_and_prunes() {
     let list = json(project.path(), "backups list --store offsite");
     assert_eq!(list.as_array().unwrap().len(), 2);
     assert_eq!(list[1]["plain_bytes"].as_u64().unwrap(), large.plain_bytes());
-    let whole = told(project.path(), "backups verify --all", 0);
+    let whole = printed(project.path(), "backups verify --all", 0);
     assert_eq!(whole.matches("whole").count(), 2, "{whole}");
     assert!(server.files().iter().all(|path| !path.to_string_lossy().contains(".upload_id")));
 
@@ -171,8 +171,8 @@ fn s3_keeps_lists_verifies_and_prunes() {
     let mut bytes = fs::read(&object).unwrap();
     bytes[3] ^= 4;
     fs::write(&object, bytes).unwrap();
-    told(project.path(), &format!("backups verify {}", small.id), 2);
-    told(project.path(), "backups prune --yes --keep-last 1", 0);
+    printed(project.path(), &format!("backups verify {}", small.id), 2);
+    printed(project.path(), "backups prune --yes --keep-last 1", 0);
     let left = json(project.path(), "backups list");
     assert_eq!(left.as_array().unwrap().len(), 1);
     assert!(!server.files().iter().any(|path| path.to_string_lossy().contains(large.id.as_str())));
@@ -183,18 +183,18 @@ fn s3_with_a_wrong_key_or_bucket_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let server = S3::start(folder.path());
     let wrong = project(&server.table("offsite").replace("env:S3_SECRET", "env:S3_KEY"));
-    let told = error(wrong.path(), "backups list --store offsite", 1);
+    let report = error(wrong.path(), "backups list --store offsite", 1);
     assert!(
-        told.contains("SignatureDoesNotMatch") && told.contains("look at access_key and secret_key"),
-        "{told}"
+        report.contains("SignatureDoesNotMatch") && report.contains("look at access_key and secret_key"),
+        "{report}"
     );
-    assert!(!told.contains("StringToSign"), "{told}");
+    assert!(!report.contains("StringToSign"), "{report}");
     let bucket = project(&server.table("offsite").replace("s3://bucket/", "s3://other/"));
-    let told = error(bucket.path(), "backups list --store offsite", 1);
-    assert!(told.contains("NoSuchBucket") && told.contains("make the bucket first"), "{told}");
+    let report = error(bucket.path(), "backups list --store offsite", 1);
+    assert!(report.contains("NoSuchBucket") && report.contains("make the bucket first"), "{report}");
     let unset = project(&server.table("offsite").replace("env:S3_SECRET", "env:NOT_SET"));
-    let told = error(unset.path(), "backups list --store offsite", 5);
-    assert!(told.contains("NOT_SET is not in the environment"), "{told}");
+    let report = error(unset.path(), "backups list --store offsite", 5);
+    assert!(report.contains("NOT_SET is not in the environment"), "{report}");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn s3_that_goes_away_leaves_no_entry_and_is_swept() {
 
     let server = S3::start(folder.path());
     let second = project(&with_keys(&server.table("offsite")));
-    assert_eq!(told(second.path(), "backups list", 0), "there is no backup\n");
+    assert_eq!(printed(second.path(), "backups list", 0), "there is no backup\n");
     let later = error(second.path(), "backups prune --yes", 0);
     assert!(later.contains("what 0 unfinished ones had left"), "it is too young: {later}");
     let left = || server.files().iter().filter(|path| path.to_string_lossy().contains("web1")).count();

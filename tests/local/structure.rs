@@ -203,8 +203,9 @@ fn nothing_names_a_developers_machine() {
         let text = String::from_utf8_lossy(&text).into_owned();
         let lines = text.lines().enumerate();
         let named = lines.filter(|(_, line)| names.iter().any(|name| begins_a_path(line, name)));
-        let told = named.map(|(index, _)| format!("{}:{}: a path of one machine", path.display(), index + 1));
-        told.collect::<Vec<_>>()
+        let report =
+            named.map(|(index, _)| format!("{}:{}: a path of one machine", path.display(), index + 1));
+        report.collect::<Vec<_>>()
     }));
 }
 
@@ -219,6 +220,29 @@ fn files_are_short() {
     );
     let short = LONG.iter().filter(|(path, _)| !sources.iter().filter(long).any(|file| file.path == *path));
     complain(short.map(|(path, _)| format!("{path} is short by now: take it out of LONG")));
+}
+
+#[test]
+fn no_test_is_forgotten() {
+    let programs = ["tests/local", "tests/lab"];
+    let stray = files("tests", "rs").into_iter().filter(|path| path.parent() == Some(Path::new("tests")));
+    complain(stray.map(|path| format!("{}: move it to tests/local or tests/lab", path.display())));
+    for program in programs {
+        let main = read(format!("{program}/main.rs"));
+        let modules = files(program, "rs").iter().map(|path| stem(path)).collect::<Vec<_>>();
+        let absent = |name: &&String| *name != "main" && !main.contains(&format!("\nmod {name};\n"));
+        complain(
+            modules.iter().filter(absent).map(|name| format!("{program}/main.rs: mod {name} is missing")),
+        );
+    }
+}
+
+#[test]
+fn no_test_is_ignored() {
+    let attribute = concat!("#[", "ignore");
+    let all = ["src", "tests"].iter().flat_map(|folder| files(folder, "rs"));
+    let ignored = all.filter(|path| read(path).contains(attribute));
+    complain(ignored.map(|path| format!("{}: tests/runner says which tests are left out", path.display())));
 }
 
 #[test]
@@ -480,7 +504,7 @@ fn mentions_are_found_in_every_spelling() {
 }
 
 #[test]
-fn a_path_of_one_machine_is_told_from_a_module() {
+fn a_path_of_one_machine_differs_from_a_module() {
     let folder = concat!("/wo", "rk/");
     assert!(begins_a_path(&format!("cd {folder}main"), folder));
     assert!(!begins_a_path(&format!("src/engine{folder}tests.rs"), folder));

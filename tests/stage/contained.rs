@@ -11,7 +11,7 @@ pub struct Contained {
     program: &'static str,
     /// Its client inside.
     client: &'static str,
-    /// What the client is told to make the database `app`.
+    /// Arguments of the client that create the database `app`.
     make: &'static str,
     /// The URL of that database, as seen from inside.
     pub url: &'static str,

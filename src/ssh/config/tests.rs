@@ -157,7 +157,6 @@ const COMPARED: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-#[ignore = "needs ssh: ./tests/run"]
 fn everything_is_as_ssh_g_says() {
     for (config, names) in COMPARED {
         let home = Home::new(config);

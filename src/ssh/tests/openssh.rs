@@ -17,7 +17,6 @@ fn keygen(sshd: &Sshd, name: &str, arguments: &[&str]) {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn commands_run_and_end_as_they_did() {
     let sshd = Sshd::start("");
     let connection = connect(&sshd.target(), &Shared::new()).await.unwrap();
@@ -33,7 +32,6 @@ async fn commands_run_and_end_as_they_did() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn the_first_command_is_sent_before_its_channel_is_confirmed() {
     let sshd = Sshd::start("");
     let shared = Shared::new();
@@ -51,7 +49,6 @@ fn early_count() -> usize {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn megabytes_pass_both_ways() {
     let sshd = Sshd::start("");
     let connection = connect(&sshd.target(), &Shared::new()).await.unwrap();
@@ -64,7 +61,6 @@ async fn megabytes_pass_both_ways() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn a_broken_connection_is_told() {
     let sshd = Sshd::start("");
     let connection = connect(&sshd.target(), &Shared::new()).await.unwrap();
@@ -75,7 +71,6 @@ async fn a_broken_connection_is_told() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn keys_of_every_kind_log_in() {
     let sshd = Sshd::start("TrustedUserCAKeys {}/ca.pub");
     keygen(&sshd, "ca", &["-t", "ed25519", "-N", ""]);
@@ -115,7 +110,6 @@ async fn keys_of_every_kind_log_in() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn agents_sign_with_keys_and_certificates() {
     let sshd = Sshd::start("TrustedUserCAKeys {}/ca.pub");
     keygen(&sshd, "ca", &["-t", "ed25519", "-N", ""]);
@@ -163,7 +157,6 @@ async fn agents_sign_with_keys_and_certificates() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn users_are_tried_in_order_and_the_key_that_worked_is_remembered() {
     let sshd = Sshd::start("");
     keygen(&sshd, "other", &["-t", "ed25519", "-N", ""]);
@@ -186,7 +179,6 @@ async fn users_are_tried_in_order_and_the_key_that_worked_is_remembered() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn a_refusal_lists_what_was_tried_and_what_would_be_taken() {
     let sshd = Sshd::start("");
     keygen(&sshd, "other", &["-t", "ed25519", "-N", ""]);
@@ -210,7 +202,6 @@ async fn a_refusal_lists_what_was_tried_and_what_would_be_taken() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn jump_hosts_of_any_depth_are_passed() {
     let (one, two, three) = (Sshd::start(""), Sshd::start(""), Sshd::start(""));
     let target = Target { jump: vec![one.target(), two.target()], ..three.target() };
@@ -245,7 +236,6 @@ async fn run_or_lost(connection: &Connection) -> crate::model::failure::Result<(
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn a_busy_sshd_is_asked_again() {
     let sshd = Sshd::start("MaxStartups 2");
     let (target, shared) = (sshd.target(), Shared::new());
@@ -260,7 +250,6 @@ async fn a_busy_sshd_is_asked_again() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn sixty_logins_at_one_sshd_all_succeed() {
     let sshd = Sshd::start("");
     let (target, shared) = (sshd.target(), Shared::new());
@@ -274,7 +263,6 @@ async fn sixty_logins_at_one_sshd_all_succeed() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn host_certificates_vouch_for_hosts() {
     let sshd = Sshd::start("HostCertificate {}/host-cert.pub");
     keygen(&sshd, "ca", &["-t", "ed25519", "-N", ""]);
@@ -300,7 +288,6 @@ async fn host_certificates_vouch_for_hosts() {
 }
 
 #[tokio::test]
-#[ignore = "needs sshd: ./tests/run"]
 async fn new_hosts_are_learned_in_a_form_openssh_reads() {
     let sshd = Sshd::start("");
     let learned = sshd.path("new/known_hosts");
@@ -324,7 +311,6 @@ async fn new_hosts_are_learned_in_a_form_openssh_reads() {
 
 /// Prints medians of `true` through our layer and through OpenSSH's client, in turns.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures; needs sshd: ./tests/run"]
 async fn measure_a_login_and_a_command() {
     let sshd = Sshd::start("");
     let (target, shared) = (sshd.target(), Shared::new());

@@ -11,14 +11,14 @@ use windlass::demo::hosts::{self, HOSTS};
 use windlass::demo::server::{FolderHost, Server, USER};
 
 /// A project with one host, `web1`. Both are gone when it is dropped.
-pub struct Stage {
+pub struct FolderStage {
     pub project: Project,
     _server: Server,
     _runtime: tokio::runtime::Runtime,
 }
 
-impl Stage {
-    pub fn set() -> Stage {
+impl FolderStage {
+    pub fn set() -> FolderStage {
         let project = Project::without_inventory();
         let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
         let folder = project.path().join("web1");
@@ -40,7 +40,7 @@ impl Stage {
             path("known_hosts"),
         );
         project.write("inventories/demo.toml", inventory);
-        Stage { project, _server: server, _runtime: runtime }
+        FolderStage { project, _server: server, _runtime: runtime }
     }
 
     /// A file of the project that steps write to from the host.

@@ -1,4 +1,4 @@
-//! What a run told as JSON lines, asked host by host.
+//! What a run reports as JSON lines, asked host by host.
 
 use super::{Finished, Project};
 use rustix::process::{Pid, Signal};
@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Stdio};
 
 /// A run of windlass with `--output jsonl`.
 #[derive(Debug)]
-pub struct Told {
+pub struct Report {
     pub code: i32,
     /// Every line of standard output. Reading them fails the test when one is no JSON.
     pub events: Vec<Value>,
@@ -17,14 +17,14 @@ pub struct Told {
 
 impl Project {
     /// Runs `windlass LINE --output jsonl`; words are split at spaces.
-    pub fn told(&self, line: &str) -> Told {
-        Told::read(self.windlass(line.split_whitespace().chain(["--output", "jsonl"])))
+    pub fn report(&self, line: &str) -> Report {
+        Report::read(self.windlass(line.split_whitespace().chain(["--output", "jsonl"])))
     }
 
     /// Writes `playbooks/NAME.toml` and runs it on HOSTS; `more` are options.
-    pub fn play(&self, playbook: &str, hosts: &str, more: &str) -> Told {
+    pub fn play(&self, playbook: &str, hosts: &str, more: &str) -> Report {
         self.write("playbooks/it.toml", playbook);
-        self.told(&format!("run playbook it --hosts {hosts} {more}"))
+        self.report(&format!("run playbook it --hosts {hosts} {more}"))
     }
 
     /// What is known of the newest run.
@@ -34,18 +34,18 @@ impl Project {
     }
 }
 
-impl Told {
-    pub fn read(finished: Finished) -> Told {
+impl Report {
+    pub fn read(finished: Finished) -> Report {
         let parse = |line: &str| {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}: {finished:?}"))
         };
         let events = finished.stdout.lines().map(parse).collect();
-        Told { code: finished.code, events, stderr: finished.stderr }
+        Report { code: finished.code, events, stderr: finished.stderr }
     }
 
     /// The run's name.
     pub fn run(&self) -> String {
-        let first = self.events.first().unwrap_or_else(|| panic!("nothing was told: {self:?}"));
+        let first = self.events.first().unwrap_or_else(|| panic!("nothing was reported: {self:?}"));
         text(first, "run").to_owned()
     }
 
@@ -87,9 +87,9 @@ impl Told {
         named.next().unwrap_or_else(|| panic!("no step {name} on {host}: {self:?}"))
     }
 
-    /// Fails, with all that was told, unless the run ended with `code`.
+    /// Fails, with the whole report, unless the run ended with `code`.
     #[track_caller]
-    pub fn exits(self, code: i32) -> Told {
+    pub fn exits(self, code: i32) -> Report {
         assert_eq!(self.code, code, "{self:#?}");
         self
     }
@@ -99,7 +99,7 @@ impl Told {
     }
 
     fn of<'a>(&'a self, event: &str, host: &str) -> Vec<&'a Value> {
-        self.events.iter().filter(|told| told["event"] == event && told["host"] == host).collect()
+        self.events.iter().filter(|report| report["event"] == event && report["host"] == host).collect()
     }
 }
 
@@ -112,7 +112,7 @@ fn text<'a>(event: &'a Value, name: &str) -> &'a str {
 pub struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    told: String,
+    report: String,
 }
 
 impl Project {
@@ -124,18 +124,18 @@ impl Project {
         command.args(line.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("windlass starts");
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        Running { child, stdout, told: String::new() }
+        Running { child, stdout, report: String::new() }
     }
 }
 
 impl Running {
-    /// Reads on until such an event is told.
+    /// Reads until such an event is reported.
     pub fn until(&mut self, event: &str) {
         loop {
-            let before = self.told.len();
-            let read = self.stdout.read_line(&mut self.told).expect("windlass prints text");
-            assert_ne!(read, 0, "the run ended before {event}: {}", self.told);
-            if self.told[before..].contains(&format!("\"event\":\"{event}\"")) {
+            let before = self.report.len();
+            let read = self.stdout.read_line(&mut self.report).expect("windlass prints text");
+            assert_ne!(read, 0, "the run ended before {event}: {}", self.report);
+            if self.report[before..].contains(&format!("\"event\":\"{event}\"")) {
                 return;
             }
         }
@@ -155,10 +155,10 @@ impl Running {
     }
 
     /// Waits for the end.
-    pub fn end(mut self) -> Told {
-        self.stdout.read_to_string(&mut self.told).expect("windlass prints text");
+    pub fn end(mut self) -> Report {
+        self.stdout.read_to_string(&mut self.report).expect("windlass prints text");
         let ended = self.child.wait_with_output().expect("it is our child");
         let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
-        Told::read(Finished { code: ended.status.code().unwrap_or(-1), stdout: self.told, stderr })
+        Report::read(Finished { code: ended.status.code().unwrap_or(-1), stdout: self.report, stderr })
     }
 }
