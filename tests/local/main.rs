@@ -6,6 +6,7 @@ mod stage;
 
 mod bad_input;
 mod cli;
+mod dependencies;
 mod folder_host;
 mod schedule;
 mod store;
