@@ -1,5 +1,5 @@
-//! Step kinds: each one file below, with its keys, a documented example, what it plans, and its tests. The table at the
-//! end of this file lists them; parser, reference, JSON Schema and lint all walk that table.
+//! Step kinds: each one file of a domain below, with its keys, a documented example, what it plans, and its tests. The
+//! domain's file lists them in the table that `KINDS` joins; parser, reference, JSON Schema and lint all walk that table.
 
 use crate::model::op::{Answer, Plan, Run};
 use crate::model::{Failure, Result, Value};
@@ -28,30 +28,24 @@ pub trait Step: Send + Sync {
 }
 
 /// A step kind. Its struct's fields are the keys of its TOML table, their doc comments the reference.
-#[cfg(feature = "controller")]
-pub trait Kind: Step + DeserializeOwned + schemars::JsonSchema + 'static {
+pub trait Kind: Step + DeserializeOwned + Described + 'static {
     /// The table's name: `[steps.NAME]`.
     const NAME: &'static str;
-    /// For which group of the reference, for example `files`.
-    const GROUP: &'static str;
     /// A playbook's `[[steps]]` that uses every key. It is documentation and test.
     const EXAMPLE: &'static str;
     /// Keys that mean something on the controller before the job is sent.
     const KEYS: &'static [(&'static str, KeyUse)] = &[];
 }
 
-/// A step kind. Its struct's fields are the keys of its TOML table.
+/// Keys with a JSON Schema. Only the controller describes keys.
+#[cfg(feature = "controller")]
+pub use schemars::JsonSchema as Described;
+
+/// Keys with a JSON Schema. Only the controller describes keys, so that on a host every type will do.
 #[cfg(not(feature = "controller"))]
-pub trait Kind: Step + DeserializeOwned + 'static {
-    /// The table's name: `[steps.NAME]`.
-    const NAME: &'static str;
-    /// For which group of the reference, for example `files`.
-    const GROUP: &'static str;
-    /// A playbook's `[[steps]]` that uses every key. It is documentation and test.
-    const EXAMPLE: &'static str;
-    /// Keys that mean something on the controller before the job is sent.
-    const KEYS: &'static [(&'static str, KeyUse)] = &[];
-}
+pub trait Described {}
+#[cfg(not(feature = "controller"))]
+impl<Keys> Described for Keys {}
 
 /// What the controller makes of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,11 +87,11 @@ pub struct NamedText {
 }
 
 /// A row of the table: a step kind without its type.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// As in [`Kind::NAME`].
     pub name: &'static str,
-    /// As in [`Kind::GROUP`].
+    /// The group of the reference that it is in: its domain's, for example `run and check`.
     pub group: &'static str,
     /// As in [`Kind::EXAMPLE`].
     pub example: &'static str,
@@ -146,10 +140,10 @@ pub fn parse(name: &str, keys: &Value) -> Result<Box<dyn Step>> {
     (row.parse)(keys).map_err(|wrong| wrong.in_step(name))
 }
 
-const fn row<K: Kind>() -> Row {
+const fn row<K: Kind>(group: &'static str) -> Row {
     Row {
         name: K::NAME,
-        group: K::GROUP,
+        group,
         example: K::EXAMPLE,
         keys: K::KEYS,
         parse: parse_as::<K>,
@@ -172,79 +166,52 @@ fn path_of(path: &serde_path_to_error::Path) -> String {
     }
 }
 
-/// Declares the modules and the table of step kinds from one list.
+/// Declares the kinds of one domain: the group's name in the reference, then a row for each kind's file.
 macro_rules! kinds {
-    ($($file:ident::$kind:ident),* $(,)?) => {
+    ($group:literal: $($file:ident::$kind:ident),* $(,)?) => {
         $(pub mod $file;)*
-        /// Every step kind, in the order of the reference.
-        pub static KINDS: &[Row] = &[$(row::<$file::$kind>()),*];
+        /// The kinds of this domain, in the order of the reference.
+        pub const KINDS: &[$crate::step::Row] = &[$($crate::step::row::<$file::$kind>($group)),*];
     };
 }
 
-kinds![
-    // files
-    file::File,
-    template::Template,
-    directory::Directory,
-    symlink::Symlink,
-    absent::Absent,
-    line::Line,
-    block::Block,
-    json::Json,
-    overlay::Overlay,
-    sync::Sync,
-    archive::Archive,
-    fetch::Fetch,
-    stray_files::StrayFiles,
-    // system
-    package::Package,
-    service::Service,
-    user::User,
-    group::Group,
-    authorized_key::AuthorizedKey,
-    sudoers::Sudoers,
-    cron::Cron,
-    timer::Timer,
-    sysctl::Sysctl,
-    hostname::Hostname,
-    timezone::Timezone,
-    swap::Swap,
-    mount::Mount,
-    sshd::Sshd,
-    firewall::Firewall,
-    reboot::Reboot,
-    // run and check
-    command::Command,
-    script::Script,
-    port::Port,
-    disk::Disk,
-    resources::Resources,
-    check::Check,
-    wait_for::WaitFor,
-    http::Http,
-    assert::Assert,
-    debug::Debug,
-    // web
-    nginx_site::NginxSite,
-    nginx_port::NginxPort,
-    // containers
-    compose_port::ComposePort,
-    image::Image,
-    container::Container,
-    compose::Compose,
-    blue_green::BlueGreen,
-    docker_prune::DockerPrune,
-    // data
-    backup::Backup,
-    restore::Restore,
-    sql::Sql,
-    migrate::Migrate,
-    // deploy and audit
-    release::Release,
-    tree_audit::TreeAudit,
-    env_audit::EnvAudit,
-    imports_audit::ImportsAudit,
-];
+pub mod checks;
+pub mod containers;
+pub mod data;
+pub mod deploy;
+pub mod files;
+pub mod system;
+pub mod web;
+
+/// The kinds of each domain, in the order of the reference.
+const DOMAINS: [&[Row]; 7] =
+    [files::KINDS, system::KINDS, checks::KINDS, web::KINDS, containers::KINDS, data::KINDS, deploy::KINDS];
+
+/// Every step kind, in the order of the reference.
+pub static KINDS: &[Row] = &joined::<{ count(&DOMAINS) }>(&DOMAINS);
+
+/// How many rows the tables have together.
+const fn count(domains: &[&[Row]]) -> usize {
+    match domains {
+        [first, others @ ..] => first.len() + count(others),
+        [] => 0,
+    }
+}
+
+/// The rows of all tables in one; loops, because a constant cannot use iterators.
+const fn joined<const COUNT: usize>(domains: &[&[Row]]) -> [Row; COUNT] {
+    let mut all = [domains[0][0]; COUNT];
+    let (mut at, mut domain, mut row) = (0, 0, 0);
+    while at < COUNT {
+        if row < domains[domain].len() {
+            all[at] = domains[domain][row];
+            (at, row) = (at + 1, row + 1);
+        } else {
+            (domain, row) = (domain + 1, 0);
+        }
+    }
+    all
+}
 
 #[cfg(all(test, feature = "controller"))]
 mod tests;

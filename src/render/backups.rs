@@ -7,7 +7,7 @@ use crate::model::arg::Arg;
 use crate::model::digest::Digest;
 use crate::model::{Doing, Failure, Result, Value};
 use crate::source::Entry;
-use crate::step::backup::ABOUT;
+use crate::step::data::backup::ABOUT;
 use crate::store::{BackupStore, EntryKind, Identities, Manifest, Part};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};

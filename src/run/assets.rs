@@ -8,7 +8,7 @@ use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result, Value, Values};
 use crate::render::contents::Contents;
 use crate::ssh::Writer;
-use crate::step::fetch;
+use crate::step::files::fetch;
 use crate::wire;
 use bytes::Bytes;
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use crate::model::job::{HostWork, Job, JobStep};
 use crate::model::run::now;
 use crate::model::{Failure, Result};
 use crate::ssh::Writer;
-use crate::step::backup::Backup;
+use crate::step::data::backup::Backup;
 use crate::store::{self, BackupAbout, BackupStore, Encoding, Intake, PartAbout};
 use crate::wire;
 use bytes::Bytes;

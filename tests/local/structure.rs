@@ -153,21 +153,29 @@ fn what_hosts_run_is_synchronous() {
 
 #[test]
 fn a_step_kind_is_one_file_and_one_row() {
-    let table = read("src/step.rs");
-    let (_, rows) = table.split_once("kinds![").expect("src/step.rs has the table of kinds");
-    let (rows, _) = rows.split_once("];").expect("the table has an end");
-    let row = |line: &str| {
-        Some(line.trim().strip_suffix(',')?.split_once("::")?.0.trim_start_matches("r#").to_string())
-    };
-    let rows: BTreeSet<String> = rows.lines().filter_map(row).collect();
-    let kinds =
-        files("src/step", "rs").into_iter().filter(|path| path.parent() == Some(Path::new("src/step")));
-    let kinds: BTreeSet<String> = kinds.map(|path| stem(&path)).filter(|name| name != "tests").collect();
-    complain(kinds.difference(&rows).map(|kind| format!("src/step/{kind}.rs has no row in src/step.rs")));
-    complain(
-        rows.difference(&kinds)
-            .map(|kind| format!("src/step.rs: the row {kind} has no file src/step/{kind}.rs")),
-    );
+    let domains = rust_files_in("src/step").into_iter().filter(|domain| domain != "tests");
+    complain(domains.flat_map(|domain| {
+        let rows = rows_of(&domain);
+        let kinds = rust_files_in(&format!("src/step/{domain}"));
+        let silent = kinds.difference(&rows).map(|kind| format!("src/step/{domain}/{kind}.rs has no row"));
+        let lost = rows.difference(&kinds).map(|kind| format!("src/step/{domain}.rs: {kind} has no file"));
+        silent.chain(lost).collect::<Vec<_>>()
+    }));
+}
+
+/// The kinds in the table of a domain.
+fn rows_of(domain: &str) -> BTreeSet<String> {
+    let text = read(format!("src/step/{domain}.rs"));
+    let (_, rows) = text.split_once("kinds! {").expect("a domain's file has a table of kinds");
+    let (rows, _) = rows.split_once("\n}").expect("the table has an end");
+    let row = |line: &str| Some(line.trim().strip_suffix(',')?.split_once("::")?.0.to_string());
+    rows.lines().filter_map(row).collect()
+}
+
+/// The names of the `.rs` files directly in `directory`.
+fn rust_files_in(directory: &str) -> BTreeSet<String> {
+    let paths = files(directory, "rs").into_iter();
+    paths.filter(|path| path.parent() == Some(Path::new(directory))).map(|path| stem(&path)).collect()
 }
 
 #[test]

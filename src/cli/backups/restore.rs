@@ -12,7 +12,7 @@ use crate::model::{Doing, Failure};
 use crate::playbook::{Playbook, shipped};
 use crate::render::Selection;
 use crate::source::Source;
-use crate::step::backup::ABOUT;
+use crate::step::data::backup::ABOUT;
 use crate::store::Manifest;
 use std::path::{Path, PathBuf};
 

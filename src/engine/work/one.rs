@@ -11,7 +11,7 @@ use crate::model::event::{Event, StepEnded};
 use crate::model::job::{JobStep, Resume};
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
-use crate::step::reboot::Reboot;
+use crate::step::system::reboot::Reboot;
 use crate::step::{self, Kind};
 use crate::system::dressed::Dressed;
 use std::collections::BTreeMap;

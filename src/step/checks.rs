@@ -1,0 +1,15 @@
+//! Step kinds that run a program of the user, and those that look at a host and change nothing.
+
+kinds! {
+    "run and check":
+    command::Command,
+    script::Script,
+    port::Port,
+    disk::Disk,
+    resources::Resources,
+    check::Check,
+    wait_for::WaitFor,
+    http::Http,
+    assert::Assert,
+    debug::Debug,
+}

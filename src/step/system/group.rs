@@ -1,0 +1,133 @@
+//! A group of users.
+
+use super::user::accounts::{self, Accounts, GROUP, Group as Account, Range, check_name};
+use crate::model::Result;
+use crate::model::op::{Command, Plan, Run, Undo};
+use crate::step::{Kind, Step, WrongKey};
+use crate::system::Probe;
+use crate::wanted::lines::State;
+use serde::Deserialize;
+
+/// Makes a group, gives one another id, or removes one, with groupadd, or busybox's addgroup. `register` gets `gid` as it
+/// was found.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its name.
+    name: String,
+    /// `present` when not given.
+    #[serde(default)]
+    state: State,
+    /// Group id; a new group gets the next one when it is not given.
+    gid: Option<u32>,
+    /// A new group is one for a service: an id below 1000.
+    #[serde(default)]
+    system: bool,
+}
+
+impl Kind for Group {
+    const NAME: &'static str = "group";
+    const EXAMPLE: &'static str = r#"
+[[steps]]
+name = "those who may read the uploads"
+[steps.group]
+name = "uploads"
+state = "present"       # or "absent"
+gid = 2500
+system = false
+"#;
+}
+
+impl Step for Group {
+    fn check(&self) -> Result<(), WrongKey> {
+        check_name(&self.name).map_err(|why| WrongKey::new("name", why))
+    }
+
+    fn plan(&self, host: &dyn Probe) -> Result<Plan> {
+        let accounts = Accounts::read(host)?;
+        let there = accounts.group(&self.name).filter(|group| group.name == self.name);
+        let run = match (self.state, &there) {
+            (State::Absent, None) => None,
+            (State::Absent, Some(_)) => Some(self.removal(host)?),
+            (State::Present, None) => Some(self.creation(host, &accounts)?),
+            (State::Present, Some(group)) => self.new_id(host, group)?,
+        };
+        let result = there.into_iter().map(|group| ("gid".to_string(), group.gid.into())).collect();
+        Ok(Plan { result, ..Plan::of(run.into_iter().map(Into::into).collect()) })
+    }
+}
+
+impl Group {
+    fn creation(&self, host: &dyn Probe, accounts: &Accounts) -> Result<Run> {
+        let range = Range::of(host, "GID", self.system)?;
+        let gid = self.gid.map_or_else(|| accounts.new_id(&range, |id| accounts.is_free_gid(id)), Ok)?;
+        let line = Account { name: self.name.clone(), gid, members: Vec::new() }.line();
+        let shadow = accounts::has(host, "groupadd")?;
+        let (add, option, remove) =
+            if shadow { ("groupadd", "--gid", "groupdel") } else { ("addgroup", "-g", "delgroup") };
+        Ok(Run {
+            undo: Undo::Command(accounts::remove(GROUP, &self.name, remove)),
+            effects: vec![accounts::effect(host, GROUP, &self.name, Some(&line))?],
+            ..Run::from(Command::new([add, option, &gid.to_string(), &self.name]))
+        })
+    }
+
+    fn new_id(&self, host: &dyn Probe, there: &Account) -> Result<Option<Run>> {
+        let Some(gid) = self.gid.filter(|gid| *gid != there.gid) else { return Ok(None) };
+        let command = |gid: u32| Command::new(["groupmod", "--gid", &gid.to_string(), &self.name]);
+        let line = Account { gid, ..there.clone() }.line();
+        let effects = vec![accounts::effect(host, GROUP, &self.name, Some(&line))?];
+        Ok(Some(Run { undo: Undo::Command(command(there.gid)), effects, ..Run::from(command(gid)) }))
+    }
+
+    fn removal(&self, host: &dyn Probe) -> Result<Run> {
+        let program = if accounts::has(host, "groupdel")? { "groupdel" } else { "delgroup" };
+        let files = [GROUP, "/etc/gshadow"];
+        let back = accounts::put_back_in(host, &format!("group {}", self.name), &files, &[&self.name])?;
+        Ok(Run {
+            undo: Undo::Command(back),
+            effects: vec![accounts::effect(host, GROUP, &self.name, None)?],
+            ..Run::from(Command::new([program, &self.name]))
+        })
+    }
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use crate::testing::{apply, host, text};
+
+    const GROUPS: &str = "root:x:0:\nann:x:1000:\n";
+
+    fn told(files: &[(&str, &str)], keys: &str) -> String {
+        apply(&host(files), "group", keys).unwrap_or_else(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn makes_changes_and_removes_a_group() {
+        let files = [("/etc/group", GROUPS), ("/usr/sbin/groupadd", ""), ("/usr/sbin/groupdel", "")];
+        assert_eq!(told(&files, "name = 'app'"), "run groupadd --gid 1001 app\n");
+        assert_eq!(told(&files, "name = 'app'\nsystem = true"), "run groupadd --gid 999 app\n");
+        assert_eq!(told(&files, "name = 'ann'\ngid = 2000"), "run groupmod --gid 2000 ann\n");
+        assert_eq!(told(&files, "name = 'ann'\nstate = 'absent'"), "run groupdel ann\n");
+        assert_eq!(told(&files, "name = 'ann'"), "");
+        assert_eq!(told(&files, "name = 'sam'\nstate = 'absent'"), "");
+    }
+
+    #[test]
+    fn busybox_has_other_programs() {
+        assert_eq!(told(&[("/etc/group", GROUPS)], "name = 'app'\ngid = 7"), "run addgroup -g 7 app\n");
+    }
+
+    #[test]
+    fn later_steps_see_it_under_check() {
+        let host = host(&[("/etc/group", GROUPS)]);
+        crate::testing::converge(&host, "group", "name = 'app'").unwrap();
+        assert_eq!(text(&host, "/etc/group"), format!("{GROUPS}app:x:1001:\n"));
+    }
+
+    #[test]
+    fn a_name_that_is_an_option_is_refused() {
+        assert!(told(&[], "name = '-g'").starts_with("read group.name: \"-g\" is not a name"));
+    }
+}

@@ -1,0 +1,230 @@
+//! Settings of the kernel.
+
+use crate::model::op::{Advice, Command, Content, Effect, Meta, Op, Plan, Run, Undo};
+use crate::model::path::HostPath;
+use crate::model::words::Word;
+use crate::model::{Failure, Result};
+use crate::step::{Kind, Step, WrongKey};
+use crate::system::Probe;
+use crate::wanted;
+use crate::wanted::lines::{Lines, State};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Where the kernel shows its settings.
+const RUNNING: &str = "/proc/sys";
+
+/// What to try, by what sysctl says.
+const HINTS: &[(&str, &str)] = &[
+    (
+        "Read-only file system",
+        "the host is a container and its kernel is another machine's: give running = false",
+    ),
+    (
+        "ermission denied",
+        "set become = true; in a container the kernel is another machine's: give running = false",
+    ),
+    ("Invalid argument", "the kernel takes no such value for it"),
+];
+
+/// Sets the kernel's settings, now and for every boot. Other lines of the file stay as they are.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Sysctl {
+    /// Names and values.
+    settings: BTreeMap<String, Word>,
+    /// The file that sets them at boot; `/etc/sysctl.d/99-windlass.conf` when not given.
+    #[serde(default = "usual_file")]
+    file: HostPath,
+    /// `absent` takes the lines out of the file; what is in force stays so until the next boot.
+    #[serde(default)]
+    state: State,
+    /// Whether they are set at once too; true when not given.
+    #[serde(default = "yes")]
+    running: bool,
+}
+
+impl Kind for Sysctl {
+    const NAME: &'static str = "sysctl";
+    const EXAMPLE: &'static str = r#"
+[[steps]]
+name = "Redis may overcommit, and many connections may wait"
+[steps.sysctl]
+settings = { "vm.overcommit_memory" = 1, "net.core.somaxconn" = 1024 }
+file = "/etc/sysctl.d/60-redis.conf"
+state = "present"       # or "absent"
+running = true
+"#;
+}
+
+impl Step for Sysctl {
+    fn check(&self) -> Result<(), WrongKey> {
+        if self.settings.is_empty() {
+            return Err(WrongKey::new("settings", "it names none"));
+        }
+        for (name, value) in &self.settings {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
+            let dots = name.split(['.', '/']).any(str::is_empty);
+            if dots || !name.bytes().all(fits) {
+                return Err(WrongKey::new("settings", format!("{name:?} is not the name of a setting")));
+            }
+            if value.as_str().contains(['\n', '\r']) {
+                return Err(WrongKey::new("settings", format!("the value of {name} is more than one line")));
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&self, host: &dyn Probe) -> Result<Plan> {
+        let old = wanted::text(host, &self.file)?;
+        let new = self.edited(old.as_deref().unwrap_or_default());
+        let mut ops = match (&old, new.is_empty()) {
+            (None, true) => Vec::new(),
+            _ => wanted::file(host, &self.file, Content::Bytes(new.into_bytes()), &Meta::default())?,
+        };
+        if self.running && self.state == State::Present {
+            for (name, value) in &self.settings {
+                ops.extend(set(host, name, value.as_str())?);
+            }
+        }
+        Ok(Plan::of(ops))
+    }
+}
+
+impl Sysctl {
+    fn edited(&self, old: &str) -> String {
+        let mut lines = Lines::of(old);
+        for (name, value) in &self.settings {
+            let line = format!("{name} = {}", value.as_str());
+            let last = lines.last_position(|line| sets(line, name));
+            match (self.state, last) {
+                (State::Absent, _) => lines.remove_if(|line| sets(line, name)),
+                (State::Present, None) => lines.push(&line),
+                (State::Present, Some(index)) => {
+                    if lines.get(index).and_then(value_of) != Some(squeezed(value.as_str())) {
+                        lines.replace(index, &line);
+                    }
+                }
+            }
+        }
+        lines.text()
+    }
+}
+
+/// Sets what is in force, when it is something else.
+fn set(host: &dyn Probe, name: &str, value: &str) -> Result<Option<Op>> {
+    let path = path_of(name);
+    let Some(now) = host.read(&path)? else {
+        return Err(Failure::new(format!("look at {name}"), "the kernel has no such setting")
+            .hint("a module may have to be loaded first; running = false only writes the file"));
+    };
+    let now = squeezed(&String::from_utf8_lossy(&now));
+    if now == squeezed(value) {
+        return Ok(None);
+    }
+    let hints = HINTS.iter().map(|(text, hint)| (text.to_string(), hint.to_string())).collect();
+    let run = Run {
+        undo: Undo::Command(write(name, &now)),
+        effects: vec![Effect::Writes { path, bytes: format!("{value}\n").into_bytes() }],
+        advice: Advice { hints, question: None },
+        ..Run::from(write(name, value))
+    };
+    Ok(Some(run.into()))
+}
+
+/// A value may begin with anything, so it goes behind the name in one word.
+fn write(name: &str, value: &str) -> Command {
+    Command::new(["sysctl", "-q", "-w", &format!("{name}={value}")])
+}
+
+/// As sysctl has it: dots separate unless the first separator is a slash; then slashes do, and dots are part of names.
+fn path_of(name: &str) -> HostPath {
+    let slashes = name.find(['.', '/']).is_some_and(|at| name.as_bytes()[at] == b'/');
+    let swap = |letter: char| match letter {
+        '.' => '/',
+        '/' => '.',
+        other => other,
+    };
+    let path: String = if slashes { name.to_string() } else { name.chars().map(swap).collect() };
+    HostPath::from(RUNNING).join(path)
+}
+
+fn sets(line: &str, name: &str) -> bool {
+    let line = line.trim();
+    let named = line.split_once('=').map(|(left, _)| left.trim().trim_start_matches('-'));
+    !line.starts_with(['#', ';']) && named.is_some_and(|left| path_of(left) == path_of(name))
+}
+
+fn value_of(line: &str) -> Option<String> {
+    line.split_once('=').map(|(_, value)| squeezed(value))
+}
+
+/// The kernel writes tabs where people write spaces.
+fn squeezed(value: &str) -> String {
+    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn usual_file() -> HostPath {
+    HostPath::from("/etc/sysctl.d/99-windlass.conf")
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use crate::testing::{apply, converge, host, parse, text};
+    use expect_test::expect;
+
+    const FILE: &str = "/etc/sysctl.d/99-windlass.conf";
+
+    #[test]
+    fn sets_what_is_in_force_and_what_will_be() {
+        let host = host(&[
+            ("/proc/sys/vm/swappiness", "60\n"),
+            ("/proc/sys/net/ipv4/tcp_rmem", "4\t5\t6\n"),
+            ("/etc/x", ""),
+        ]);
+        let keys = "settings = { 'vm.swappiness' = 10, 'net.ipv4.tcp_rmem' = '4 5 6' }";
+        expect![[r#"
+            make directory /etc/sysctl.d
+            write /etc/sysctl.d/99-windlass.conf
+            run sysctl -q -w vm.swappiness=10
+
+        "#]]
+        .assert_eq(&converge(&host, "sysctl", keys).unwrap());
+        assert_eq!(text(&host, FILE), "net.ipv4.tcp_rmem = 4 5 6\nvm.swappiness = 10\n");
+        assert_eq!(apply(&host, "sysctl", keys).unwrap(), "");
+    }
+
+    #[test]
+    fn touches_no_other_line() {
+        let before = "# ours\nvm/swappiness=60\n;vm.swappiness = 1\nkernel.panic=5";
+        let host = host(&[(FILE, before)]);
+        apply(&host, "sysctl", "settings = { 'vm.swappiness' = 10 }\nrunning = false").unwrap();
+        assert_eq!(text(&host, FILE), "# ours\nvm.swappiness = 10\n;vm.swappiness = 1\nkernel.panic=5");
+        apply(&host, "sysctl", "settings = { 'vm.swappiness' = 1 }\nstate = 'absent'").unwrap();
+        assert_eq!(text(&host, FILE), "# ours\n;vm.swappiness = 1\nkernel.panic=5");
+    }
+
+    #[test]
+    fn names_with_dots_in_an_interface_are_written_with_slashes() {
+        let host = host(&[("/proc/sys/net/ipv4/conf/eth0.1/forwarding", "0\n"), (FILE, "")]);
+        let told = apply(&host, "sysctl", "settings = { 'net/ipv4/conf/eth0.1/forwarding' = 1 }").unwrap();
+        assert!(told.ends_with("run sysctl -q -w net/ipv4/conf/eth0.1/forwarding=1\n"), "{told}");
+    }
+
+    #[test]
+    fn a_setting_that_the_kernel_has_not_is_a_failure() {
+        let failure = apply(&host(&[]), "sysctl", "settings = { 'vm.swapiness' = 10 }").unwrap_err();
+        expect![[r#"
+            look at vm.swapiness: the kernel has no such setting
+              hint: a module may have to be loaded first; running = false only writes the file"#]]
+        .assert_eq(&failure.to_string());
+        let refused = |keys: &str| parse("sysctl", keys).err().map(|failure| failure.why).unwrap_or_default();
+        assert_eq!(refused("settings = { 'vm..x' = 1 }"), "\"vm..x\" is not the name of a setting");
+        assert_eq!(refused("settings = { '../etc/x' = 1 }"), "\"../etc/x\" is not the name of a setting");
+    }
+}
