@@ -2,7 +2,7 @@
 //! events; a [`RunStore`] keeps it.
 
 use crate::model::Failure;
-use crate::model::event::{Event, Output, StepEnded};
+use crate::model::event::{Event, Output, StepEnded, UndoScope};
 use crate::model::job::RunId;
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent, RunKind};
@@ -88,6 +88,8 @@ pub struct Counts {
     pub skipped: u32,
     /// Failed.
     pub failed: u32,
+    /// Failed, and the playbook ignores it.
+    pub ignored: u32,
     /// Cannot be told before it is applied.
     pub unknown: u32,
 }
@@ -137,13 +139,15 @@ impl RunRecord {
         }
     }
 
-    /// Whether a step may have changed something that `runs undo` could take back.
-    pub fn changed_something(&self) -> bool {
-        let changed =
-            |host: &HostRecord| host.counts().changed > 0 && host.outcome != Some(HostOutcome::Undone);
-        let undoable =
-            self.intent.kind.journaled() && self.intent.kind != RunKind::Undo && !self.intent.check;
-        undoable && self.hosts.iter().any(changed)
+    /// How many changes an undo of it could undo; `None` when it changed nothing, or is an undo itself.
+    pub fn undo_scope(&self) -> Option<UndoScope> {
+        if !self.intent.kind.journaled() || self.intent.kind == RunKind::Undo {
+            return None;
+        }
+        let mut scope = UndoScope::default();
+        let in_force = self.hosts.iter().filter(|host| !host.is_undone());
+        in_force.flat_map(|host| &host.steps).for_each(|step| scope.add(&step.undo));
+        (scope.changes > 0).then_some(scope)
     }
 }
 
@@ -177,8 +181,13 @@ impl HostRecord {
     /// How many steps ended in which way.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        self.steps.iter().filter(|step| step.item.is_none()).for_each(|step| counts.add(step.outcome));
+        self.steps.iter().filter(|step| step.item.is_none()).for_each(|step| counts.add(step));
         counts
+    }
+
+    /// Whether what it changed is undone again, as far as that is possible.
+    pub fn is_undone(&self) -> bool {
+        matches!(self.outcome, Some(HostOutcome::Undone | HostOutcome::PartlyUndone))
     }
 
     /// From the first contact to the end.
@@ -194,8 +203,9 @@ impl HostRecord {
 }
 
 impl Counts {
-    fn add(&mut self, outcome: StepOutcome) {
-        match outcome {
+    fn add(&mut self, step: &StepEnded) {
+        match step.outcome {
+            StepOutcome::Failed if step.ignored => self.ignored += 1,
             StepOutcome::Ok => self.ok += 1,
             StepOutcome::Changed | StepOutcome::WouldChange => self.changed += 1,
             StepOutcome::Skipped => self.skipped += 1,

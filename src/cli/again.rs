@@ -1,6 +1,6 @@
 //! `windlass runs retry` and `windlass runs undo`: an earlier run, once more or backwards.
 
-use super::options::{Hosts, Options, Reach};
+use super::options::{Hosts, Options};
 use super::request::Request;
 use super::start::{self, Chosen};
 use super::{Done, Global, Stop, answer};
@@ -18,13 +18,15 @@ use crate::source::Source;
 pub fn retry(record: &RunRecord, options: &Options, global: &Global) -> Done {
     let intent = &record.intent;
     if intent.kind == RunKind::Undo {
-        let failure = Failure::new(format!("retry run {}", intent.run), "it took another run back");
-        return Err(Stop::misused(failure.hint("windlass runs undo can be said again")));
+        let failure = Failure::new(format!("retry run {}", intent.run), "it undoes another run");
+        return Err(Stop::misused(failure.hint("windlass runs undo continues what it did not finish")));
     }
     let left =
         hosts_where(record, |host| !matches!(host.outcome, Some(HostOutcome::Ok | HostOutcome::Changed)));
     if left.is_empty() {
-        return answer(&format!("run {} ended well on every host\n", intent.run));
+        let ended =
+            if intent.check { "was a dry run, and nothing failed" } else { "ended well on every host" };
+        return answer(&format!("run {} {ended}\n", intent.run));
     }
     let chosen = choose(&left, global)?;
     let vars = vars_of(record, options)?;
@@ -40,12 +42,12 @@ pub fn retry(record: &RunRecord, options: &Options, global: &Global) -> Done {
     start::run(request, &chosen, &options, global)
 }
 
-/// Takes it back on the hosts where it may have changed something.
-pub fn undo(record: &RunRecord, pattern: Option<&str>, reach: Reach, global: &Global) -> Done {
+/// Undoes it on the hosts where it may have changed something.
+pub fn undo(record: &RunRecord, pattern: Option<&str>, options: &Options, global: &Global) -> Done {
     let intent = &record.intent;
     let doing = || format!("undo run {}", intent.run);
     if !intent.kind.journaled() || intent.check {
-        let why = "it left no journal on the hosts: commands and dry runs have nothing to take back";
+        let why = "it left no journal on the hosts: commands and dry runs have nothing to undo";
         return Err(Stop::misused(Failure::new(doing(), why)));
     }
     let mut hosts = hosts_where(record, may_have_changed);
@@ -54,12 +56,15 @@ pub fn undo(record: &RunRecord, pattern: Option<&str>, reach: Reach, global: &Gl
         hosts.retain(|host| wanted.contains(host));
     }
     if hosts.is_empty() {
+        if record.hosts().iter().any(|host| host.outcome == Some(HostOutcome::Undone)) {
+            return answer(&format!("run {} is undone already\n", intent.run));
+        }
         return Err(Stop::misused(Failure::new(doing(), "it changed nothing on these hosts")));
     }
     let chosen = choose(&hosts, global)?;
     let becomes = playbook_of(record, &chosen.project)?.becomes;
     let request = Request::undo(intent.run.clone(), intent.name.clone(), becomes);
-    start::run(request, &chosen, &Options { reach, ..Options::default() }, global)
+    start::run(request, &chosen, options, global)
 }
 
 fn may_have_changed(host: &HostRecord) -> bool {

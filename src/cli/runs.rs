@@ -12,6 +12,9 @@ use clap::Subcommand;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+/// `last` of a retry or an undo is looked for among so many of the newest runs.
+const RUNS_LOOKED_AT: usize = 1000;
+
 /// Look at earlier runs
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -41,21 +44,27 @@ enum Command {
         /// Its name, the beginning or the end of it, or `last`
         run: String,
     },
-    /// Run a run again on the hosts where it did not end well
+    /// Retry a run on the hosts where it did not end well
     Retry {
-        /// Its name, the beginning or the end of it, or `last`
+        /// Its name, the start or the end of it, or `last`: the newest that is no dry run and no undo
         run: String,
         /// How.
         #[command(flatten)]
         options: Options,
     },
-    /// Take back, byte for byte, what a run changed
+    /// Undo what a run changed, byte for byte, and list what cannot be undone
     Undo {
         /// Its name, the beginning or the end of it, or `last`
         run: String,
         /// Only on these hosts
         #[arg(long = "hosts", value_name = "PATTERN")]
         hosts: Option<String>,
+        /// Change nothing; show what would be undone, and what could not be
+        #[arg(short = 'C', long)]
+        check: bool,
+        /// Show how files change
+        #[arg(short = 'D', long)]
+        diff: bool,
         /// As whom, and how fast.
         #[command(flatten)]
         reach: Reach,
@@ -68,9 +77,10 @@ pub fn run(args: Args, global: &Global) -> Done {
     match args.command {
         Command::List { limit } => list(store, limit, global),
         Command::Show { run, no_diff } => show(&found(store, &run)?, !no_diff, global),
-        Command::Retry { run, options } => again::retry(&found(store, &run)?, &options, global),
-        Command::Undo { run, hosts, reach } => {
-            again::undo(&found(store, &run)?, hosts.as_deref(), reach, global)
+        Command::Retry { run, options } => again::retry(&found_applied(store, &run)?, &options, global),
+        Command::Undo { run, hosts, check, diff, reach } => {
+            let options = Options { check, diff, reach, ..Options::default() };
+            again::undo(&found_applied(store, &run)?, hosts.as_deref(), &options, global)
         }
         Command::Export { run } => match global.format() {
             Format::Markdown => show(&found(store, &run)?, false, global),
@@ -84,6 +94,24 @@ fn found(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
     let store = store.ok_or_else(|| Stop::misused(nothing().hint("name its folder with --project")))?;
     let run = store.find(text).map_err(Stop::misused)?;
     Ok(store.load(&run)?)
+}
+
+/// The run to retry or to undo: there, `last` is the newest one that was neither a dry run nor an undo.
+fn found_applied(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
+    if text != "last" {
+        return found(store, text);
+    }
+    let Some(store) = store else { return found(None, text) };
+    let applied = |line: &&RunLine| !line.check && line.kind != RunKind::Undo;
+    match store.list(RUNS_LOOKED_AT)?.iter().find(applied) {
+        Some(line) => Ok(store.load(&line.run)?),
+        None => {
+            let why = "there are only dry runs and undos";
+            Err(Stop::misused(
+                Failure::new("find run last", why).hint("name the run: windlass runs list shows them"),
+            ))
+        }
+    }
 }
 
 fn show(record: &RunRecord, diff: bool, global: &Global) -> Done {
@@ -164,7 +192,7 @@ fn ended(line: &RunLine) -> String {
     let outcomes: Vec<String> = outcomes.collect();
     match line.state {
         RunState::Ended(_) if line.undone > 0 => {
-            format!("{}; taken back since on {}", outcomes.join(", "), line.undone)
+            format!("{}; undone since on {}", outcomes.join(", "), line.undone)
         }
         RunState::Ended(_) => outcomes.join(", "),
         RunState::Running => {
@@ -177,7 +205,7 @@ fn ended(line: &RunLine) -> String {
 /// A run in `runs list --output json`: `run kind name check who pattern started state exit outcomes undone schedule
 /// slot`. `state` is
 /// `running`, `ended` or `died`; `exit` is null unless it has ended; `undone` counts the hosts on which a later run has
-/// taken it back; `schedule` and `slot` say which schedule started it and for which time, null when none did.
+/// undone it; `schedule` and `slot` say which schedule started it and for which time, null when none did.
 fn described(line: &RunLine) -> Value {
     let (state, exit) = match line.state {
         RunState::Running => ("running", None),
@@ -233,7 +261,7 @@ mod tests {
             20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns                              prod   its controller died: 12 changed, 1 unknown
             20260314-150926-kxqz  2026-03-14 15:09:26  command: systemctl is-active docker  prod   running, 12 changed, 1 unknown
             20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns (check)                      prod   12 would change, 1 unknown
-            20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns                              prod   12 changed, 1 unknown; taken back since on 11
+            20260314-150926-kxqz  2026-03-14 15:09:26  fix-dns                              prod   12 changed, 1 unknown; undone since on 11
         "#]].assert_eq(&table(&lines, &TimeZone::UTC, Style { color: false }));
     }
 

@@ -7,6 +7,7 @@ use super::backup::Sender;
 use super::batch;
 use super::confirm;
 use super::diff;
+use super::entry::Entry;
 use super::fetch;
 use super::guard::Armed;
 use super::link::{Assets, Link};
@@ -92,7 +93,7 @@ impl StepTry<'_, '_, '_> {
             if plan.is_empty() {
                 return self.judge_findings(done);
             }
-            if plan.ops.iter().any(changes_host) && self.take_lock_first()? {
+            if plan.ops.iter().any(Op::changes_host) && self.take_lock_first()? {
                 continue;
             }
             if done_before.as_ref() == Some(&plan.ops) {
@@ -141,21 +142,38 @@ impl StepTry<'_, '_, '_> {
         }
     }
 
-    /// Takes back what this try changed. When that fails, whatever is armed stays so.
-    pub fn take_back_changes(&mut self, failure: Failure, done: &mut StepProgress) -> Failure {
-        let Target::Real(_, journal) = &mut self.target else { return failure };
-        match undo::undo_current(journal, self.before).and_then(|lines| self.disarm(false).map(|()| lines)) {
-            Ok(lines) => {
-                done.changes.clear();
-                done.notes.extend(first_lines(lines));
-                failure
-            }
+    /// Undoes what this try changed. When that fails, whatever is armed stays so.
+    pub fn undo_changes(&mut self, failure: Failure, done: &mut StepProgress) -> Failure {
+        match self.try_undo_changes(done) {
+            Ok(None) => failure,
+            Ok(Some(why)) => Failure {
+                why: format!("{}; what the step had changed could not be undone: {why}", failure.why),
+                ..failure
+            },
             Err(undo) => {
-                let why =
-                    format!("{}; what the step had changed could not be taken back: {undo}", failure.why);
+                let why = format!("{}; what the step had changed could not be undone: {undo}", failure.why);
                 Failure { why, ..failure }
             }
         }
+    }
+
+    /// Says what could not be undone, but for commands that nothing undoes: they are counted, and named with the run.
+    fn try_undo_changes(&mut self, done: &mut StepProgress) -> Result<Option<String>> {
+        let Target::Real(_, journal) = &mut self.target else { return Ok(None) };
+        let undone = undo::undo_current(journal, self.before)?;
+        let last = journal.changes();
+        if undone.left.iter().any(|left| left.impossible && left.change == last) {
+            journal.note(Entry::Failed { change: last })?;
+        }
+        done.changes.clear();
+        done.notes.extend(first_lines(undone.lines));
+        let refused = undone.left.iter().filter(|left| !left.impossible);
+        let refused: Vec<String> = refused.map(|left| format!("{}: {}", left.what, left.why)).collect();
+        if refused.is_empty() {
+            self.disarm(false)?;
+            return Ok(None);
+        }
+        Ok(Some(first_lines(refused).join("; ")))
     }
 
     /// Does what the step wants done about a failure, once what it had changed is taken back. It stays, whatever becomes
@@ -413,11 +431,6 @@ fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut StepProgress) -> Result
         other => drop(perform::change(pretend, other, &Nowhere)?),
     }
     Ok(())
-}
-
-/// Waits and transfers to the controller change nothing on the host, so they need neither lock nor journal.
-fn changes_host(op: &Op) -> bool {
-    !matches!(op, Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_))
 }
 
 fn output_of(answer: Answer) -> Output {

@@ -3,7 +3,7 @@
 use crate::model::digest::Digest;
 use crate::model::event::StepEnded;
 use crate::model::job::RunId;
-use crate::model::op::{Command, Meta};
+use crate::model::op::{Command, Meta, Run};
 use crate::model::outcome::HostOutcome;
 use crate::model::path::HostPath;
 use serde::{Deserialize, Serialize};
@@ -30,9 +30,19 @@ pub enum Entry {
     Armed { change: u32, step: u32, name: String, agent: u32, ports_before: Vec<u16> },
     /// No guard watches the changes after number `change` any more: they were confirmed, or are undone.
     Disarmed { change: u32, confirmed: bool },
+    /// An undo is about to write these files: what it leaves beside them when it is killed is swept.
+    Undoing {
+        writes: Vec<HostPath>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<HostPath>,
+    },
     /// A change was undone.
     #[serde(rename = "taken_back")]
     Undone { change: u32 },
+    /// A command failed, and nothing undoes it: it is no change that an undo would have to name.
+    Failed { change: u32 },
+    /// A change that was undone is in force again: the undo was rolled back.
+    Redone { change: u32 },
     /// A step ended.
     Step(StepEnded),
     /// Last: how the run ended here.
@@ -43,8 +53,10 @@ pub enum Entry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reversal {
-    /// Not at all.
+    /// It needs nothing: it changed nothing, or something else undoes it.
     Nothing,
+    /// Nothing that windlass knows undoes it.
+    Impossible { why: String },
     /// What stood there is put back.
     Restore { path: HostPath, before: Vec<Saved>, left: Left },
     /// Two paths are exchanged again; before, these stood there.
@@ -53,8 +65,37 @@ pub enum Reversal {
     Meta { path: HostPath, meta: Meta },
     /// By a command.
     Command(Command),
+    /// By a command, unless these files are as they were before: then the change never happened.
+    CommandOver { command: Command, before: Vec<FileState> },
     /// The same command, once everything before it was restored.
     Again(Command),
+    /// The same, with what proves that it worked.
+    Repeat(Box<Run>),
+}
+
+/// What a file held: its digest, or `None` when it did not exist.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileState {
+    /// Where.
+    pub path: HostPath,
+    /// What it held.
+    pub digest: Option<Digest>,
+}
+
+impl Reversal {
+    /// Whether it runs a command of the way forward once more, after everything else.
+    pub fn is_repeated(&self) -> bool {
+        matches!(self, Reversal::Again(_) | Reversal::Repeat(_))
+    }
+
+    /// That command.
+    pub fn repeated(&self) -> Option<Run> {
+        match self {
+            Reversal::Again(command) => Some(Run::from(command.clone())),
+            Reversal::Repeat(run) => Some((**run).clone()),
+            _ => None,
+        }
+    }
 }
 
 /// Something that stood at a path.

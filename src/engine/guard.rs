@@ -9,8 +9,10 @@ use super::entry::Entry;
 use super::journal::{self, Journal};
 use super::link::Link;
 use super::state_dir::StateDir;
-use super::{undo, wait};
-use crate::model::event::StepEnded;
+use super::undo::log::LaterLog;
+use super::undo::{self, Undoer};
+use super::wait;
+use crate::model::event::{StepEnded, UndoScope};
 use crate::model::guard::Guard;
 use crate::model::job::RunId;
 use crate::model::op::{Command, Meta};
@@ -87,6 +89,11 @@ impl Watch {
     /// What makes systemd start the unit at the next boot. It is not told of it before: nobody needs it until then.
     fn wanted(&self) -> HostPath {
         HostPath::from(UNITS).join("multi-user.target.wants").join(format!("{}.service", self.unit()))
+    }
+
+    /// The files of systemd that the watch consists of.
+    pub fn unit_files(&self) -> Vec<HostPath> {
+        vec![self.wanted(), self.unit_file()]
     }
 
     fn arguments(&self, state: &StateDir, wait: Duration) -> Vec<String> {
@@ -270,7 +277,7 @@ pub fn try_login_after_undo(link: &dyn Link, entries: &[Entry]) -> Result<()> {
     let ports = armed.iter().rev().find(|ports| !ports.is_empty()).map_or(&[][..], |ports| &ports[..]);
     let until = Instant::now() + crate::model::guard::WITHIN;
     link.confirm(ports, until).map_err(|why| {
-        let why = format!("the run is taken back, and a new login does not work any more: {why}");
+        let why = format!("the run is undone, and a new login does not work any more: {why}");
         Failure::new("log in after the undo", why)
             .hint("who is still logged in should not log out before sshd and firewall let somebody in again")
     })
@@ -283,19 +290,20 @@ fn take_back(host: &dyn System, state: &StateDir, watch: &Watch) -> Result<Optio
         forget(host, state, watch)?;
         return Ok(None);
     }
-    let taken = undo::take_back(host, &state.saved(&watch.run), &entries, watch.change);
-    let failure = match &taken.result {
-        Ok(()) => Failure::new(CONFIRM, "no confirmation came, so the host took the change back by itself")
+    let open = undo::open_changes(&entries, watch.change);
+    let saved = state.saved(&watch.run);
+    let undoer = Undoer { host, saved, diff: false, pretends: false };
+    let undone = undoer.undo_all(&open, &mut LaterLog { host, state, run: &watch.run })?;
+    let failure = match undone.failure("undo") {
+        None => Failure::new(CONFIRM, "no confirmation came, so the host took the change back by itself")
             .hint("the change, or something at the same time, cut windlass off"),
-        Err(why) => Failure::new(
-            CONFIRM,
-            format!("no confirmation came, and the change could not be taken back: {why}"),
-        ),
+        Some(left) => {
+            let why = format!("no confirmation came, and the change could not be undone: {}", left.why);
+            Failure::new(CONFIRM, why)
+        }
     };
-    let marks = taken.changes.iter().map(|change| Entry::Undone { change: *change });
-    let mut written: Vec<Entry> = marks.collect();
-    written.push(Entry::Disarmed { change: watch.change, confirmed: false });
-    written.extend(failed_step(&entries, watch, &failure, taken.told).map(Entry::Step));
+    let mut written = vec![Entry::Disarmed { change: watch.change, confirmed: false }];
+    written.extend(failed_step(&entries, watch, &failure, undone.lines).map(Entry::Step));
     written.push(Entry::End { outcome: HostOutcome::Failed });
     journal::append(host, state, &watch.run, &written)?;
     forget(host, state, watch)?;
@@ -322,5 +330,6 @@ fn failed_step(entries: &[Entry], watch: &Watch, failure: &Failure, notes: Vec<S
         findings: Vec::new(),
         failure: Some(failure.clone()),
         ignored: false,
+        undo: UndoScope::default(),
     })
 }

@@ -1,8 +1,8 @@
 //! What a change needs to be undone, saved before it is made: the bytes that it replaces, modes and owners, commands.
 
-use super::entry::{Left, Reversal, Saved, SavedKind};
+use super::entry::{FileState, Left, Reversal, Saved, SavedKind};
 use crate::model::digest::Digest;
-use crate::model::op::{Meta, Op, Undo};
+use crate::model::op::{Effect, Meta, NO_UNDO, Op, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::system::{FileKind, Stat, System};
@@ -62,13 +62,44 @@ impl<'a> Saver<'a> {
             Op::Exchange { one, other } => self.of_exchange(one, other),
             Op::RemoveEmpty { path } => self.restore_empty(path),
             Op::Meta { path, .. } => self.of_meta(path),
-            Op::Run(run) => Ok(match &run.undo {
-                Undo::Nothing => Reversal::Nothing,
-                Undo::Command(command) => Reversal::Command(command.clone()),
-                Undo::Again => Reversal::Again(run.command.clone()),
-            }),
+            Op::Run(run) => self.of_run(run),
             Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => Ok(Reversal::Nothing),
         }
+    }
+
+    fn of_run(&self, run: &Run) -> Result<Reversal> {
+        Ok(match &run.undo {
+            Undo::NotNeeded => Reversal::Nothing,
+            Undo::Nothing => Reversal::Impossible { why: NO_UNDO.to_string() },
+            Undo::Impossible(why) => Reversal::Impossible { why: why.clone() },
+            Undo::Command(command) => {
+                let (command, before) = (command.clone(), self.states(run)?);
+                if before.is_empty() {
+                    Reversal::Command(command)
+                } else {
+                    Reversal::CommandOver { command, before }
+                }
+            }
+            Undo::Again => Reversal::Repeat(Box::new(Run {
+                command: run.command.clone(),
+                accept: run.accept.clone(),
+                idle: run.idle,
+                confirm: run.confirm.clone(),
+                waits: run.waits.clone(),
+                advice: run.advice.clone(),
+                ..Run::default()
+            })),
+        })
+    }
+
+    /// The files that a command writes, as they are before it.
+    fn states(&self, run: &Run) -> Result<Vec<FileState>> {
+        let written = run.effects.iter().filter_map(|effect| match effect {
+            Effect::Writes { path, .. } => Some(path),
+            Effect::Copies { .. } | Effect::Removes { .. } => None,
+        });
+        let state = |path: &HostPath| Ok(FileState { path: path.clone(), digest: self.host.digest(path)? });
+        written.map(state).collect()
     }
 
     fn of_meta(&self, path: &HostPath) -> Result<Reversal> {

@@ -6,8 +6,8 @@ use super::state_dir::{StateDir, private_file};
 use super::{guard, perform, sweep};
 use crate::model::job::{Envelope, RunId};
 use crate::model::{Doing, Failure, Result};
-use crate::system::{Lock, Probe, System};
-use std::collections::BTreeMap;
+use crate::system::{Lock, System};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Runs whose undo is kept on a host; older ones are dropped when a new one starts.
@@ -17,26 +17,44 @@ const RUNS_KEPT: usize = 50;
 pub fn start(journal: &mut Journal<'_>) -> Result<Vec<String>> {
     let (host, state, envelope) = (journal.host(), journal.state().clone(), journal.envelope());
     state.create_for(host, &envelope.run)?;
-    let last = last_holder(host, &state)?;
     take_lock(host, &state, envelope)?;
     check_epoch(host, &state, envelope)?;
     if envelope.resume.is_some() {
         journal.resume()?;
     }
     let found = guard::undo_pending(host, &state)?;
-    if let Some(last) = last.filter(|last| *last != envelope.run) {
-        sweep::sweep(host, &state, &last)?;
-    }
+    sweep_unfinished(host, &state, &envelope.run)?;
     drop_old_runs(host, &state, &envelope.run)?;
     journal.open()?;
     Ok(found)
 }
 
-/// The run that had the lock last: a process that was killed left its name there.
-fn last_holder(host: &dyn Probe, state: &StateDir) -> Result<Option<RunId>> {
-    let holder = host.read(&state.lock())?.unwrap_or_default();
-    let holder = String::from_utf8_lossy(&holder).into_owned();
-    Ok(holder.rsplit_once(guard::HOLDS).and_then(|(_, run)| RunId::try_from(run.trim().to_string()).ok()))
+/// Sweeps what killed runs left behind. Which runs those may be is remembered until it is done, however often a run is
+/// killed meanwhile; the one that starts now is remembered before it writes anything else.
+fn sweep_unfinished(host: &dyn System, state: &StateDir, current: &RunId) -> Result<()> {
+    sweep::sweep_state(host, state)?;
+    let bytes = host.read(&state.unfinished())?.unwrap_or_default();
+    let before: BTreeSet<RunId> = serde_json::from_slice(&bytes).unwrap_or_default();
+    let mut unfinished = before.clone();
+    unfinished.insert(current.clone());
+    remember_unfinished(host, state, &before, &unfinished)?;
+    for run in before.iter().filter(|run| *run != current) {
+        sweep::sweep(host, state, run)?;
+    }
+    remember_unfinished(host, state, &unfinished, &BTreeSet::from([current.clone()]))
+}
+
+fn remember_unfinished(
+    host: &dyn System,
+    state: &StateDir,
+    before: &BTreeSet<RunId>,
+    now: &BTreeSet<RunId>,
+) -> Result<()> {
+    if before == now {
+        return Ok(());
+    }
+    let text = serde_json::to_vec(now).doing("encode the names of unfinished runs")?;
+    host.write(&state.unfinished(), &mut &text[..], &private_file())
 }
 
 fn take_lock(host: &dyn System, state: &StateDir, envelope: &Envelope) -> Result<()> {

@@ -35,6 +35,11 @@ impl StateDir {
         self.path.join("epochs")
     }
 
+    /// The runs that were started and may have left something to sweep.
+    pub fn unfinished(&self) -> HostPath {
+        self.path.join("unfinished")
+    }
+
     /// The handlers that runs still owe.
     pub fn handlers(&self) -> HostPath {
         self.path.join("handlers")

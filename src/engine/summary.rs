@@ -1,6 +1,7 @@
 //! What a step did, as people read it: a line for each change while they are few, a sum and the first of them when not.
 
 use super::perform::describe;
+use crate::model::event::UndoScope;
 use crate::model::op::Op;
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ const DIFF_BYTES: usize = 256 * 1024;
 pub struct Changes {
     lines: Vec<String>,
     sums: BTreeMap<&'static str, usize>,
+    undo: UndoScope,
 }
 
 /// Unified diffs, up to a bound.
@@ -31,6 +33,9 @@ impl Changes {
             self.lines.push(describe(op));
         }
         *self.sums.entry(kind(op)).or_default() += 1;
+        if op.changes_host() {
+            self.undo.count(op.no_undo().map(|why| format!("{}: {why}", describe(op))));
+        }
     }
 
     /// Whether nothing was changed.
@@ -38,9 +43,15 @@ impl Changes {
         self.sums.is_empty()
     }
 
-    /// Forgets them: they were taken back.
+    /// Forgets those that can be undone: they are undone.
     pub fn clear(&mut self) {
-        *self = Changes::default();
+        let undo = std::mem::take(&mut self.undo).without_undoable();
+        *self = Changes { undo, ..Changes::default() };
+    }
+
+    /// How many of them can be undone.
+    pub fn undo(&self) -> UndoScope {
+        self.undo.clone()
     }
 
     /// A line each; of many a sum, the first ones, and how many more there are.

@@ -1,6 +1,7 @@
 //! Clears up after a run that was cut off: whoever is killed while files wait beside their places leaves them there.
 
 use super::entry::{Entry, Left, Reversal};
+use super::guard::Watch;
 use super::journal;
 use super::state_dir::StateDir;
 use crate::model::Result;
@@ -30,6 +31,17 @@ pub fn sweep(host: &dyn System, state: &StateDir, run: &RunId) -> Result<()> {
     remove_left(host, &undo, &|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
+/// Removes what is left beside the files of the state directory itself.
+pub fn sweep_state(host: &dyn System, state: &StateDir) -> Result<()> {
+    let is_left = |name: &OsString| {
+        let stems = [&state.unfinished(), &state.epochs(), &state.handlers()]
+            .map(|path| path.file_name().map(OsString::from));
+        stems.iter().flatten().any(|of| system::is_temporary_of(name, of))
+    };
+    remove_left(host, state.path(), &is_left)?;
+    remove_left(host, &state.armed(), &|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
 /// A run without a journal changed nothing.
 fn has_ended(host: &dyn Probe, journal: &HostPath) -> Result<bool> {
     let Some(stat) = host.stat(journal)? else { return Ok(true) };
@@ -45,17 +57,32 @@ type Where = (HostPath, Option<HostPath>);
 fn about_to_write(entries: &[Entry]) -> BTreeMap<Where, BTreeSet<OsString>> {
     let mut folders: BTreeMap<Where, BTreeSet<OsString>> = BTreeMap::new();
     for entry in entries {
-        let Entry::Intent { reversal: Reversal::Restore { path, left, .. }, within, .. } = entry else {
-            continue;
+        let (paths, within) = match entry {
+            Entry::Intent {
+                reversal: Reversal::Restore { path, left: Left::File(_) | Left::Link(_), .. },
+                within,
+                ..
+            } => (vec![path.clone()], within.clone()),
+            Entry::Undoing { writes, within } => (writes.clone(), within.clone()),
+            Entry::Armed { change, .. } => (guard_files(entries, *change), None),
+            _ => continue,
         };
-        let (Left::File(_) | Left::Link(_), Some(folder), Some(name)) =
-            (left, path.parent(), path.file_name())
-        else {
-            continue;
-        };
-        folders.entry((HostPath::from(folder), within.clone())).or_default().insert(name.to_os_string());
+        for path in paths {
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+            let place = (HostPath::from(parent), within.clone());
+            folders.entry(place).or_default().insert(name.to_os_string());
+        }
     }
     folders
+}
+
+/// What arming the changes after this one writes outside of the state directory.
+fn guard_files(entries: &[Entry], change: u32) -> Vec<HostPath> {
+    let run = entries.iter().find_map(|entry| match entry {
+        Entry::Start { run, .. } => Some(run.clone()),
+        _ => None,
+    });
+    run.map(|run| Watch { run, change }.unit_files()).unwrap_or_default()
 }
 
 fn remove_left(host: &dyn System, folder: &Path, is_left: &dyn Fn(&OsString) -> bool) -> Result<()> {
@@ -97,5 +124,10 @@ mod tests {
         assert_eq!(left(&format!("{INTENT}\n")), [false, true, false]);
         assert_eq!(left(&format!("{INTENT}\n{{\"torn")), [false, true, false]);
         assert_eq!(left(&format!("{INTENT}\n{{\"end\":{{\"outcome\":\"changed\"}}}}\n")), [true, true, true]);
+    }
+
+    #[test]
+    fn what_a_killed_undo_was_about_to_write_is_removed() {
+        assert_eq!(left("{\"undoing\":{\"writes\":[\"/d/b\"]}}\n"), [true, false, false]);
     }
 }

@@ -1,281 +1,348 @@
-//! Takes changes back, newest first, from what the journal kept.
+//! Undoes changes, newest first, from what the journal kept. It goes on past a change that cannot be undone, and says
+//! what is left.
+
+pub mod access;
+mod decide;
+mod groups;
+pub mod log;
+mod proof;
 
 use super::batch::Touched;
-use super::entry::{Entry, Left, Reversal, Saved, SavedKind};
+use super::confirm;
+use super::entry::{Entry, Reversal};
 use super::host_reader::HostReader;
 use super::journal::Journal;
-use crate::model::op::{Command, Meta};
+use super::link::Assets;
+use super::perform;
+use super::summary::{Changes, Diffs};
+use crate::model::op::{Asset, Command, Op, Run, Undo};
 use crate::model::path::HostPath;
-use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
-use crate::system::{FileKind, Probe, System};
+use crate::system::System;
+use decide::Decision;
+pub use groups::{Group, groups};
+use log::{OwnLog, UndoLog};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::io::Read;
+use std::time::Duration;
 
-/// So many changes are taken back together at most.
+/// So many changes are undone together at most.
 const BATCH: usize = 1000;
 
-/// What came of taking changes back.
-pub struct Taken {
-    /// The changes that are taken back now, by their number in the journal.
-    pub changes: Vec<u32>,
-    /// What was done, a line each.
-    pub told: Vec<String>,
-    /// Why it could not go on. What is in `changes` is done in either case.
-    pub result: Result<()>,
-}
-
-/// Undoes the changes of the current run after the first `after`, newest first. Returns what it did, a line each.
-pub fn undo_current(journal: &mut Journal<'_>, after: u32) -> Result<Vec<String>> {
-    let saved = journal.state().saved(journal.run());
-    let taken = take_back(journal.host(), &saved, journal.entries(), after);
-    journal.undone(&taken.changes)?;
-    taken.result.map(|()| taken.told)
-}
-
-/// Takes back the changes with a number above `after` that were not taken back before.
-pub fn take_back(host: &dyn System, blobs: &HostPath, entries: &[Entry], after: u32) -> Taken {
-    let mut taken = Taken { changes: Vec::new(), told: Vec::new(), result: Ok(()) };
-    let mut again: Vec<(u32, &Command)> = Vec::new();
-    let open = open_changes(entries, after);
-    let mut left = &open[..];
-    while let Some(first) = left.first() {
-        if let Reversal::Again(command) = first.reversal {
-            again.push((first.change, command));
-            left = &left[1..];
-            continue;
-        }
-        let (now, later) = left.split_at(batch_length(left).max(1));
-        match take_batch_back(host, blobs, now) {
-            Ok(told) => taken.told.extend(told),
-            Err(failure) => {
-                taken.result = Err(failure);
-                return taken;
-            }
-        }
-        taken.changes.extend(now.iter().map(|one| one.change));
-        left = later;
-    }
-    // A daemon is only told to read its files again when some were restored. Until then its restart is not taken back:
-    // a restart that failed is alone in its step, and the files that broke it are taken back later, with the run.
-    if taken.told.is_empty() {
-        return taken;
-    }
-    taken.changes.extend(again.iter().map(|(change, _)| *change));
-    match run_again(host, again.into_iter().map(|(_, command)| command).collect()) {
-        Ok(lines) => taken.told.extend(lines),
-        Err(failure) => taken.result = Err(failure),
-    }
-    taken
-}
+/// A command that undoes something may take so long, as a step may.
+const COMMAND_TIME: Duration = Duration::from_secs(30 * 60);
 
 /// A change that is still in force.
-struct Open<'a> {
-    change: u32,
-    what: &'a str,
-    reversal: &'a Reversal,
-    within: Option<&'a HostPath>,
+#[derive(Clone, Debug)]
+pub struct OpenChange {
+    /// Its number in the journal.
+    pub change: u32,
+    /// The step that made it.
+    pub step: u32,
+    /// What it did: `write /etc/motd`.
+    pub what: String,
+    /// How it is undone.
+    pub reversal: Reversal,
+    /// Below which directory no link may be followed meanwhile.
+    pub within: Option<HostPath>,
 }
 
-/// How many changes from the beginning can be taken back together: of files, none of which depends on another.
-fn batch_length(open: &[Open]) -> usize {
+/// What came of undoing changes.
+#[derive(Debug, Default)]
+pub struct Undone {
+    /// The changes that are undone now, or needed nothing, by their number in the journal.
+    pub changes: Vec<u32>,
+    /// What was done, as a step reports it.
+    pub done: Changes,
+    /// How files changed.
+    pub diffs: Diffs,
+    /// What was done, a line each.
+    pub lines: Vec<String>,
+    /// What is not undone, and why.
+    pub left: Vec<Left>,
+}
+
+/// A change that is not undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Left {
+    /// Its number in the journal.
+    pub change: u32,
+    /// Whether nothing is known that undoes it.
+    pub impossible: bool,
+    /// What it did.
+    pub what: String,
+    /// Why it could not be undone.
+    pub why: String,
+}
+
+/// Undoes changes on a host.
+pub struct Undoer<'a> {
+    /// The host, or what pretends to be it.
+    pub host: &'a dyn System,
+    /// The directory with the bytes that the run replaced.
+    pub saved: HostPath,
+    /// Whether diffs are wanted.
+    pub diff: bool,
+    /// Whether nothing is really changed.
+    pub pretends: bool,
+}
+
+/// Undoes the changes of the current run after the first `after`, newest first. Those who restart a daemon do it again once
+/// what it reads is restored.
+pub fn undo_current(journal: &mut Journal<'_>, after: u32) -> Result<Undone> {
+    let open = open_changes(journal.entries(), after);
+    let saved = journal.state().saved(journal.run());
+    let undoer = Undoer { host: journal.host(), saved, diff: false, pretends: false };
+    undoer.undo_all(&open, &mut OwnLog(journal))
+}
+
+/// The changes after number `after` that are still in force, newest first.
+pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
+    let mut undone = BTreeSet::new();
+    for entry in entries {
+        match entry {
+            Entry::Undone { change } | Entry::Failed { change } => drop(undone.insert(*change)),
+            Entry::Redone { change } => drop(undone.remove(change)),
+            _ => {}
+        }
+    }
+    let intents = entries.iter().rev().filter_map(|entry| match entry {
+        Entry::Intent { change, step, what, reversal, within } if *change > after => Some(OpenChange {
+            change: *change,
+            step: *step,
+            what: what.clone(),
+            reversal: reversal.clone(),
+            within: within.clone(),
+        }),
+        _ => None,
+    });
+    intents.filter(|open| !undone.contains(&open.change)).collect()
+}
+
+impl Undoer<'_> {
+    /// Undoes all of these, then has daemons read their restored files again. An error is one of writing the journal.
+    pub fn undo_all(&self, open: &[OpenChange], log: &mut dyn UndoLog) -> Result<Undone> {
+        let mut undone = Undone::default();
+        self.undo(open, log, &mut undone)?;
+        // A daemon only reads its files again when some were restored. Until then its restart is not undone: a restart
+        // that failed is alone in its step, and the files that broke it are restored later, with the run.
+        if !undone.lines.is_empty() {
+            self.repeat(open, log, &mut undone)?;
+        }
+        Ok(undone)
+    }
+
+    /// Undoes changes but for what is repeated afterwards.
+    pub fn undo(&self, open: &[OpenChange], log: &mut dyn UndoLog, undone: &mut Undone) -> Result<()> {
+        let open: Vec<&OpenChange> = open.iter().filter(|one| !one.reversal.is_repeated()).collect();
+        let mut left = &open[..];
+        while !left.is_empty() {
+            let (now, later) = left.split_at(batch_length(left).max(1));
+            self.undo_batch(now, log, undone)?;
+            left = later;
+        }
+        Ok(())
+    }
+
+    /// Runs what daemons were restarted with once more, each once, in the order in which it was run first.
+    pub fn repeat(&self, open: &[OpenChange], log: &mut dyn UndoLog, undone: &mut Undone) -> Result<()> {
+        let mut runs: Vec<(&OpenChange, Run)> = Vec::new();
+        for one in open.iter().rev() {
+            let Some(run) = one.reversal.repeated() else { continue };
+            match runs.iter().any(|(_, known)| known.command == run.command) {
+                true => undone.changes.push(one.change),
+                false => runs.push((one, run)),
+            }
+        }
+        for (one, run) in runs {
+            let op = Op::from(Run { command: timed(run.command.clone()), undo: Undo::Again, ..run });
+            self.perform_one(one, &[op], log, undone)?;
+        }
+        Ok(())
+    }
+
+    /// Undoes changes that do not depend on each other. When they cannot be undone together, each is tried alone, so that
+    /// one of them stops no other.
+    fn undo_batch(&self, open: &[&OpenChange], log: &mut dyn UndoLog, undone: &mut Undone) -> Result<()> {
+        let decided: Vec<Result<Decision>> =
+            open.iter().map(|one| decide::decide(self.host, &self.saved, one)).collect();
+        let (mut as_before, mut together) = (Vec::new(), Vec::<(&OpenChange, Vec<Op>)>::new());
+        for (one, decision) in open.iter().zip(decided) {
+            match decision {
+                Ok(Decision::AsBefore) => as_before.push(one.change),
+                Ok(Decision::Perform(ops)) => together.push((one, ops)),
+                Ok(Decision::Impossible(why)) => undone.leave(one, why),
+                Err(failure) => undone.leave(one, said(&failure)),
+            }
+        }
+        log.undone(&as_before)?;
+        undone.changes.extend(as_before);
+        match &together[..] {
+            [] => Ok(()),
+            [(one, ops)] => self.perform_one(one, ops, log, undone),
+            many => self.perform_together(many, log, undone),
+        }
+    }
+
+    fn perform_together(
+        &self,
+        all: &[(&OpenChange, Vec<Op>)],
+        log: &mut dyn UndoLog,
+        undone: &mut Undone,
+    ) -> Result<()> {
+        let Some((first, _)) = all.first() else { return Ok(()) };
+        let ops: Vec<Op> = all.iter().flat_map(|(_, ops)| ops.iter().cloned()).collect();
+        self.add_diffs(&ops, undone);
+        log.about_to(first.step, &ops, first.within.as_ref())?;
+        let assets = SavedBytes { host: self.host, directory: &self.saved };
+        let within = first.within.as_ref().map(HostPath::as_path);
+        let performed = self.host.together(within, &mut || {
+            ops.iter().try_for_each(|op| perform::change(self.host, op, &assets).map(drop))
+        });
+        if performed.is_err() {
+            return all.iter().try_for_each(|(one, _)| self.try_alone(one, log, undone));
+        }
+        let changes: Vec<u32> = all.iter().map(|(one, _)| one.change).collect();
+        log.undone(&changes)?;
+        all.iter().for_each(|(one, ops)| undone.add(one, ops));
+        Ok(())
+    }
+
+    /// Looks again: some of it may have been done.
+    fn try_alone(&self, one: &OpenChange, log: &mut dyn UndoLog, undone: &mut Undone) -> Result<()> {
+        match decide::decide(self.host, &self.saved, one) {
+            Ok(Decision::AsBefore) => {
+                undone.add(one, &[]);
+                log.undone(&[one.change])
+            }
+            Ok(Decision::Perform(ops)) => self.perform_one(one, &ops, log, undone),
+            Ok(Decision::Impossible(why)) => {
+                undone.leave(one, why);
+                Ok(())
+            }
+            Err(failure) => {
+                undone.leave(one, said(&failure));
+                Ok(())
+            }
+        }
+    }
+
+    fn perform_one(
+        &self,
+        one: &OpenChange,
+        ops: &[Op],
+        log: &mut dyn UndoLog,
+        undone: &mut Undone,
+    ) -> Result<()> {
+        self.add_diffs(ops, undone);
+        log.about_to(one.step, ops, one.within.as_ref())?;
+        let within = one.within.as_ref().map(HostPath::as_path);
+        let performed = self.host.together(within, &mut || ops.iter().try_for_each(|op| self.perform(op)));
+        match performed {
+            Ok(()) => {
+                undone.add(one, ops);
+                log.undone(&[one.change])
+            }
+            Err(failure) => {
+                undone.leave(one, said(&failure));
+                Ok(())
+            }
+        }
+    }
+
+    fn perform(&self, op: &Op) -> Result<()> {
+        if self.pretends && matches!(op, Op::Run(_)) {
+            return Ok(());
+        }
+        let assets = SavedBytes { host: self.host, directory: &self.saved };
+        let answer = perform::change(self.host, op, &assets)?;
+        confirm::accept(self.host, op, answer.as_ref())?;
+        match (op, answer) {
+            (Op::Run(run), Some(answer)) => proof::await_effects(self.host, run, &answer),
+            _ => Ok(()),
+        }
+    }
+
+    fn add_diffs(&self, ops: &[Op], undone: &mut Undone) {
+        if self.diff {
+            ops.iter().for_each(|op| undone.diffs.add(|| super::diff::of(self.host, op)));
+        }
+    }
+}
+
+impl Undone {
+    fn add(&mut self, one: &OpenChange, ops: &[Op]) {
+        self.changes.push(one.change);
+        match one.reversal.repeated() {
+            Some(run) => self.lines.push(format!("ran {}", run.command.shown())),
+            None => self.lines.push(format!("undone: {}", one.what)),
+        }
+        ops.iter().for_each(|op| self.done.push(op));
+    }
+
+    fn leave(&mut self, one: &OpenChange, why: String) {
+        let impossible = matches!(one.reversal, Reversal::Impossible { .. });
+        self.left.push(Left { change: one.change, impossible, what: one.what.clone(), why });
+    }
+
+    /// What is left as one failure; `None` when all is undone.
+    pub fn failure(&self, doing: &str) -> Option<Failure> {
+        failure_of(&self.left, self.changes.len(), doing)
+    }
+}
+
+/// So many changes that are left have a line each in a failure.
+const LEFT_SHOWN: usize = 20;
+
+/// What is left as one failure that lists it; `None` when nothing is.
+pub fn failure_of(left: &[Left], undone: usize, doing: &str) -> Option<Failure> {
+    if left.is_empty() {
+        return None;
+    }
+    let shown = left.iter().take(LEFT_SHOWN).map(|left| format!("\n    {}: {}", left.what, left.why));
+    let more = left.len().saturating_sub(LEFT_SHOWN);
+    let more = if more > 0 { format!("\n    … and {more} more") } else { String::new() };
+    let why = format!(
+        "{} of {} changes are not undone:{}{more}",
+        left.len(),
+        left.len() + undone,
+        shown.collect::<String>()
+    );
+    Some(Failure::new(doing, why))
+}
+
+/// How many changes from the start can be undone together: of files, none of which depends on another.
+fn batch_length(open: &[&OpenChange]) -> usize {
     let mut touched = Touched::default();
-    let within = open.first().and_then(|first| first.within);
-    let fits = |one: &&Open| match one.reversal {
+    let within = open.first().and_then(|first| first.within.as_ref());
+    let fits = |one: &&&OpenChange| match &one.reversal {
         // What is put back becomes visible last of all; what is removed is gone at once.
         Reversal::Restore { path, before, .. } => {
-            one.within == within && touched.add(path, before.is_empty())
+            one.within.as_ref() == within && touched.add(path, before.is_empty())
         }
-        Reversal::Meta { path, .. } => one.within == within && touched.add(path, true),
-        Reversal::Nothing | Reversal::Command(_) | Reversal::Exchange { .. } | Reversal::Again(_) => false,
+        Reversal::Meta { path, .. } => one.within.as_ref() == within && touched.add(path, true),
+        _ => false,
     };
     open.iter().take(BATCH).take_while(fits).count()
 }
 
-/// Takes back changes that do not depend on each other; a single one may be anything. Once more is no harm when some of
-/// them were taken back before.
-fn take_batch_back(host: &dyn System, blobs: &HostPath, open: &[Open]) -> Result<Vec<String>> {
-    let mut told = Vec::new();
-    let within = open.first().and_then(|first| first.within);
-    host.together(within.map(HostPath::as_path), &mut || {
-        for one in open {
-            if take_one_back(host, blobs, one.reversal)? {
-                told.push(format!("took back: {}", one.what));
-            }
-        }
-        Ok(())
-    })?;
-    Ok(told)
+/// A command of an undo has a deadline.
+fn timed(command: Command) -> Command {
+    Command { timeout: command.timeout.or(Some(COMMAND_TIME)), ..command }
 }
 
-/// The changes that are still in force, newest first.
-fn open_changes(entries: &[Entry], after: u32) -> Vec<Open<'_>> {
-    let taken: BTreeSet<u32> = entries
-        .iter()
-        .filter_map(|entry| if let Entry::Undone { change } = entry { Some(*change) } else { None })
-        .collect();
-    let intents = entries.iter().rev().filter_map(|entry| match entry {
-        Entry::Intent { change, what, reversal, within, .. } if *change > after => {
-            Some(Open { change: *change, what, reversal, within: within.as_ref() })
-        }
-        _ => None,
-    });
-    intents.filter(|one| !taken.contains(&one.change)).collect()
+fn said(failure: &Failure) -> String {
+    format!("{}: {}", failure.doing, failure.why)
 }
 
-/// Daemons that were restarted read their restored files, each once, in the order in which they were restarted first.
-fn run_again(host: &dyn System, newest_first: Vec<&Command>) -> Result<Vec<String>> {
-    let mut commands: Vec<&Command> = Vec::new();
-    for command in newest_first.into_iter().rev() {
-        if !commands.contains(&command) {
-            commands.push(command);
-        }
+/// The bytes that a run replaced, as assets.
+struct SavedBytes<'a> {
+    host: &'a dyn System,
+    directory: &'a HostPath,
+}
+
+impl Assets for SavedBytes<'_> {
+    fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
+        Ok(Box::new(HostReader::new(self.host, &self.directory.join(asset.digest.to_string()))))
     }
-    commands.into_iter().map(|command| run(host, command)).collect()
-}
-
-fn run(host: &dyn System, command: &Command) -> Result<String> {
-    let answer = host.run(command)?;
-    if answer.ok() { Ok(format!("ran {}", command.shown())) } else { Err(refused(command, &answer)) }
-}
-
-/// Whether there was anything to take back.
-fn take_one_back(host: &dyn System, blobs: &HostPath, reversal: &Reversal) -> Result<bool> {
-    match reversal {
-        Reversal::Nothing | Reversal::Again(_) => Ok(false),
-        Reversal::Command(command) => run(host, command).map(|_| true),
-        Reversal::Exchange { one, other } => exchange_back(host, one, other),
-        Reversal::Meta { path, meta } => match host.stat(path)? {
-            Some(stat) if differs(meta, &stat.meta()) => host.set_meta(path, meta).map(|()| true),
-            _ => Ok(false),
-        },
-        Reversal::Restore { path, before, left } => restore(host, blobs, path, before, left),
-    }
-}
-
-/// Files may have changed in a directory since; it is the same one.
-fn exchange_back(host: &dyn System, one: &Saved, other: &Saved) -> Result<bool> {
-    let (first, second) = (&one.path, &other.path);
-    if is_still(host, first, &one.what)? && is_still(host, second, &other.what)? {
-        return Ok(false);
-    }
-    if !is_still(host, first, &other.what)? || !is_still(host, second, &one.what)? {
-        return Err(changed_since(&format!("exchange {first} and {second} again")));
-    }
-    host.exchange(first, second).map(|()| true)
-}
-
-fn is_still(host: &dyn Probe, path: &Path, what: &SavedKind) -> Result<bool> {
-    let Some(stat) = host.stat(path)? else { return Ok(false) };
-    Ok(match what {
-        SavedKind::Dir => stat.kind == FileKind::Dir,
-        SavedKind::Link { target } => stat.target.as_deref() == Some(target.as_path()),
-        SavedKind::File { .. } => stat.kind == FileKind::File,
-    })
-}
-
-fn changed_since(doing: &str) -> Failure {
-    Failure::new(doing, "it was changed by somebody else since")
-        .hint("look at what it holds now; what it held before is kept with the run on the host")
-}
-
-fn restore(
-    host: &dyn System,
-    blobs: &HostPath,
-    path: &HostPath,
-    before: &[Saved],
-    left: &Left,
-) -> Result<bool> {
-    if stands_as_before(host, path, before)? {
-        return Ok(false);
-    }
-    if !stands_as_left(host, path, before, left)? {
-        return Err(changed_since(&format!("take back {path}")));
-    }
-    match (before, left) {
-        // Somebody else's files are in it by now.
-        ([], Left::Dir) if !host.list(path)?.is_empty() => return Ok(false),
-        ([], _) => host.remove(path)?,
-        _ => before.iter().try_for_each(|saved| put_back(host, blobs, saved))?,
-    }
-    Ok(true)
-}
-
-/// Whether something that is known of it is otherwise.
-fn differs(meta: &Meta, now: &Meta) -> bool {
-    let known = |before: Option<u32>, now: Option<u32>| before.is_some() && before != now;
-    known(meta.mode, now.mode) || known(meta.owner, now.owner) || known(meta.group, now.group)
-}
-
-fn put_back(host: &dyn System, blobs: &HostPath, saved: &Saved) -> Result<()> {
-    match &saved.what {
-        SavedKind::Dir => host.make_dir(&saved.path, &saved.meta),
-        SavedKind::Link { target } => {
-            host.link(&saved.path, target)?;
-            host.set_meta(&saved.path, &Meta { mode: None, ..saved.meta.clone() })
-        }
-        SavedKind::File { blob, .. } => {
-            // A link stands where the file was: writing would follow it.
-            if kind_at(host, &saved.path)? == Some(FileKind::Link) {
-                host.remove(&saved.path)?;
-            }
-            host.write(&saved.path, &mut HostReader::new(host, &blobs.join(blob)), &saved.meta)
-        }
-    }
-}
-
-fn stands_as_before(host: &dyn System, path: &Path, before: &[Saved]) -> Result<bool> {
-    if before.is_empty() {
-        return Ok(host.stat(path)?.is_none());
-    }
-    for saved in before {
-        let Some(stat) = host.stat(&saved.path)? else { return Ok(false) };
-        let same = match &saved.what {
-            SavedKind::Dir => stat.kind == FileKind::Dir,
-            SavedKind::Link { target } => stat.target.as_deref() == Some(target.as_path()),
-            SavedKind::File { digest, .. } => {
-                stat.kind == FileKind::File && host.digest(&saved.path)?.as_ref() == Some(digest)
-            }
-        };
-        if !same || (stat.kind != FileKind::Link && stat.meta() != saved.meta) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn stands_as_left(host: &dyn Probe, path: &Path, before: &[Saved], left: &Left) -> Result<bool> {
-    let stat = host.stat(path)?;
-    Ok(match left {
-        Left::Absent => match stat {
-            None => true,
-            // A removal that stopped half way leaves some of the tree: what is missing is put back.
-            Some(stat) => {
-                let was_dir = before.first().is_some_and(|saved| saved.what == SavedKind::Dir);
-                stat.kind == FileKind::Dir && was_dir && only_what_was(host, before, path)?
-            }
-        },
-        Left::Dir => stat.is_none_or(|stat| stat.kind == FileKind::Dir),
-        Left::Link(target) => stat.is_none_or(|stat| stat.target.as_deref() == Some(target.as_path())),
-        Left::File(digest) => match stat {
-            None => true,
-            Some(stat) => stat.kind == FileKind::File && host.digest(path)?.as_ref() == Some(digest),
-        },
-    })
-}
-
-/// Whether nothing stands below `path` that was not there before.
-fn only_what_was(host: &dyn Probe, before: &[Saved], path: &Path) -> Result<bool> {
-    for name in host.list(path)? {
-        let child = path.join(name);
-        let Some(saved) = before.iter().find(|saved| saved.path.as_path() == child) else { return Ok(false) };
-        if saved.what == SavedKind::Dir && !only_what_was(host, before, &child)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn kind_at(host: &dyn Probe, path: &Path) -> Result<Option<FileKind>> {
-    Ok(host.stat(path)?.map(|stat| stat.kind))
 }

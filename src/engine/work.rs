@@ -2,6 +2,7 @@
 
 mod judge;
 mod one;
+mod undo;
 
 use super::context::{Context, Registered};
 use super::entry::Entry;
@@ -10,11 +11,12 @@ use super::journal::{self, Journal};
 use super::link::Link;
 use super::start;
 use super::state_dir::StateDir;
-use super::summary::first_lines;
 use super::target::Target;
-use super::undo;
-use crate::model::event::{Event, StepEnded};
+use super::undo::log::OwnLog;
+use super::undo::{Undoer, groups, open_changes};
+use crate::model::event::{Event, StepEnded, UndoScope};
 use crate::model::job::{Job, JobStep, Mode, OnFailure, Resume, RunId};
+use crate::model::op::NO_UNDO;
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
 use crate::system::pretend::Pretend;
@@ -32,7 +34,7 @@ pub fn work(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link) -> 
     }
     job.envelope.settle.iter().filter_map(|run| settle(host, state, run)).for_each(|event| link.send(event));
     if let Some(run) = &job.work.undo {
-        return take_back_run(host, state, journal, link, run);
+        return undo::undo_run(job, host, state, link, run);
     }
     match job.work.mode {
         Mode::Apply => Worker::new(job, host, state, link, Target::Real(host, journal)).work(),
@@ -79,51 +81,16 @@ fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
             Entry::Step(ended) => steps.push(ended),
             Entry::End { outcome: ended } => outcome = Some(ended),
             // Something was begun; unless an end follows, the run was cut off there.
-            Entry::Intent { .. } => outcome = Some(HostOutcome::Cancelled),
-            Entry::Start { .. } | Entry::Undone { .. } | Entry::Armed { .. } | Entry::Disarmed { .. } => {}
+            Entry::Intent { .. } | Entry::Undoing { .. } => outcome = Some(HostOutcome::Cancelled),
+            Entry::Start { .. }
+            | Entry::Undone { .. }
+            | Entry::Armed { .. }
+            | Entry::Disarmed { .. }
+            | Entry::Redone { .. }
+            | Entry::Failed { .. } => {}
         }
     }
     Some(Event::Settled { run: run.clone(), outcome, steps })
-}
-
-/// Takes an earlier run back on this host.
-fn take_back_run(
-    host: &dyn System,
-    state: &StateDir,
-    journal: Journal<'_>,
-    link: &dyn Link,
-    run: &RunId,
-) -> HostEnd {
-    match try_take_back(host, state, journal, link, run) {
-        Ok(()) => HostEnd::of(HostOutcome::Undone),
-        Err(failure) => HostEnd::because(HostOutcome::Failed, failure),
-    }
-}
-
-fn try_take_back(
-    host: &dyn System,
-    state: &StateDir,
-    mut journal: Journal<'_>,
-    link: &dyn Link,
-    run: &RunId,
-) -> Result<()> {
-    let Some(entries) = journal::read(host, state, run)? else {
-        link.send(Event::Note(format!("run {run} changed nothing here")));
-        return Ok(());
-    };
-    if !journal.is_open() {
-        start::start(&mut journal)?;
-    }
-    let taken = undo::take_back(host, &state.saved(run), &entries, 0);
-    let marks: Vec<_> = taken.changes.iter().map(|change| Entry::Undone { change: *change }).collect();
-    journal::append(host, state, run, &marks)?;
-    let changed = !taken.told.is_empty();
-    for line in first_lines(taken.told) {
-        link.send(Event::Note(line));
-    }
-    taken.result?;
-    journal::append(host, state, run, &[Entry::End { outcome: HostOutcome::Undone }])?;
-    if changed { guard::try_login_after_undo(link, &entries) } else { Ok(()) }
 }
 
 /// A job in work.
@@ -293,20 +260,23 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             }
         };
         self.notified.clear();
-        match undo::undo_current(journal, 0).and_then(|lines| journal.owe(Vec::new()).map(|()| lines)) {
-            Ok(lines) => {
-                let changed = !lines.is_empty();
-                first_lines(lines).into_iter().for_each(|line| self.link.send(Event::Note(line)));
-                if changed && let Err(locked_out) = guard::try_login_after_undo(self.link, journal.entries())
-                {
-                    self.link.send(Event::Note(locked_out.to_string()));
-                }
-                HostEnd { outcome: HostOutcome::Undone, failure }
-            }
-            Err(undo) => {
-                self.link.send(Event::Note(format!("could not be undone: {undo}")));
-                HostEnd { outcome: HostOutcome::Failed, failure }
-            }
+        let undoer = Undoer {
+            host: journal.host(),
+            saved: journal.state().saved(journal.run()),
+            diff: self.job.work.diff,
+            pretends: false,
+        };
+        let mut work = undo::UndoWork::new(self.job, self.link, undoer, journal.run());
+        let groups = groups(journal.entries(), open_changes(journal.entries(), 0));
+        let undone = work.all(&groups, &mut OwnLog(journal)).and_then(|()| journal.owe(Vec::new()));
+        let left = undone.err().or(work.end().failure);
+        let locked_out = match groups.is_empty() {
+            true => None,
+            false => guard::try_login_after_undo(self.link, journal.entries()).err(),
+        };
+        match left.or(locked_out) {
+            None => HostEnd { outcome: HostOutcome::Undone, failure },
+            Some(left) => HostEnd { outcome: HostOutcome::PartlyUndone, failure: and_then(failure, left) },
         }
     }
 
@@ -387,6 +357,12 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     }
 }
 
+/// Why a run failed, and what of it could not be undone.
+fn and_then(failure: Option<Failure>, left: Failure) -> Option<Failure> {
+    let Some(failure) = failure else { return Some(left) };
+    Some(Failure { why: format!("{}; then: {}: {}", failure.why, left.doing, left.why), ..failure })
+}
+
 /// What is told of a step with `no_log`: that it ended, and how.
 fn hidden(report: StepEnded) -> StepEnded {
     let failure = report.failure.map(|_| {
@@ -395,7 +371,9 @@ fn hidden(report: StepEnded) -> StepEnded {
     });
     let notes = vec!["hidden: the step has no_log".to_string()];
     let findings = Vec::new();
-    StepEnded { changes: Vec::new(), diff: None, output: None, notes, findings, failure, ..report }
+    let not = report.undo.not.iter().map(|_| format!("{}: {NO_UNDO}", report.name)).take(1).collect();
+    let undo = UndoScope { not, ..report.undo };
+    StepEnded { undo, changes: Vec::new(), diff: None, output: None, notes, findings, failure, ..report }
 }
 
 fn with(names: &[String], more: &[String]) -> Vec<String> {

@@ -89,6 +89,48 @@ pub struct StepEnded {
     pub failure: Option<Failure>,
     /// The failure was expected (`ignore_errors`).
     pub ignored: bool,
+    /// How many of its changes can be undone. Those of a loop are with its elements.
+    #[serde(default)]
+    pub undo: UndoScope,
+}
+
+/// How many changes can be undone, and which cannot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoScope {
+    /// Changes that were or would be made.
+    pub changes: u32,
+    /// Those that can be undone.
+    pub undoable: u32,
+    /// The first of the others, each with the reason: `run make deploy: nothing is known that undoes it`.
+    pub not: Vec<String>,
+}
+
+impl UndoScope {
+    /// So many changes that cannot be undone are named.
+    const NAMED: usize = 20;
+
+    /// Counts a change. `no_undo`: what it is and why it cannot be undone.
+    pub fn count(&mut self, no_undo: Option<String>) {
+        self.changes += 1;
+        match no_undo {
+            None => self.undoable += 1,
+            Some(why) if self.not.len() < Self::NAMED && !self.not.contains(&why) => self.not.push(why),
+            Some(_) => {}
+        }
+    }
+
+    /// Adds what another part of the run did.
+    pub fn add(&mut self, other: &UndoScope) {
+        self.changes += other.changes;
+        self.undoable += other.undoable;
+        let new = other.not.iter().filter(|why| !self.not.contains(why)).cloned().collect::<Vec<_>>();
+        self.not.extend(new.into_iter().take(Self::NAMED.saturating_sub(self.not.len())));
+    }
+
+    /// What is left of it once all that can be undone is undone.
+    pub fn without_undoable(self) -> UndoScope {
+        UndoScope { changes: self.changes - self.undoable, undoable: 0, ..self }
+    }
 }
 
 /// What the commands of a step said.

@@ -114,7 +114,7 @@ pub struct Run {
     pub accept: Accept,
     /// An exit status that says that there was nothing left to do: fine, and no change.
     pub idle: Option<i32>,
-    /// What takes it back, when something does.
+    /// What undoes it.
     pub undo: Undo,
     /// What later questions will be answered once it has run: how check mode knows.
     pub predicts: Vec<Prediction>,
@@ -126,7 +126,7 @@ pub struct Run {
     pub advice: Advice,
     /// What it does to files, in this order: how check mode knows.
     pub effects: Vec<Effect>,
-    /// Everything at and below these paths is its own work: its `undo` takes back what later changes of the run do there.
+    /// Everything at and below these paths is its own work: its `undo` covers what later changes of the run do there.
     pub covers: Vec<HostPath>,
 }
 
@@ -162,14 +162,18 @@ pub struct Advice {
     pub question: Option<Command>,
 }
 
-/// How a command is taken back.
+/// How a command is undone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Undo {
-    /// Nothing takes it back.
+    /// Nothing is known that undoes it.
     #[default]
     Nothing,
-    /// This command does.
+    /// Nothing undoes it, for this reason.
+    Impossible(String),
+    /// It changes nothing that would have to be undone: a cache, a failed unit's mark.
+    NotNeeded,
+    /// This command undoes it.
     Command(Command),
     /// The same command once more, after everything before it was restored: a daemon reads its old files again.
     Again,
@@ -305,7 +309,25 @@ impl Plan {
     }
 }
 
+/// Why a command without an undo cannot be undone.
+pub const NO_UNDO: &str = "nothing is known that undoes it";
+
 impl Op {
+    /// Whether it changes something on the host. Waits, and transfers to the controller, do not.
+    pub fn changes_host(&self) -> bool {
+        !matches!(self, Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_))
+    }
+
+    /// Why it cannot be undone; `None` when it can, or needs no undo.
+    pub fn no_undo(&self) -> Option<&str> {
+        let Op::Run(run) = self else { return None };
+        match &run.undo {
+            Undo::Nothing => Some(NO_UNDO),
+            Undo::Impossible(why) => Some(why),
+            Undo::NotNeeded | Undo::Command(_) | Undo::Again => None,
+        }
+    }
+
     /// The path that it makes, changes or removes; `None` when it is no change of a file.
     pub fn path(&self) -> Option<&HostPath> {
         match self {

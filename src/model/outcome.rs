@@ -23,7 +23,7 @@ pub enum StepOutcome {
     Changed,
     /// `when`, a tag or an earlier result left it out.
     Skipped,
-    /// The step failed; what it had changed was taken back.
+    /// The step failed; what it had changed was undone.
     Failed,
     /// Under `--check`: applying it would change something.
     WouldChange,
@@ -41,8 +41,10 @@ pub enum HostOutcome {
     Changed,
     /// A step failed.
     Failed,
-    /// A step failed or the run was undone, and everything was taken back.
+    /// A step failed or the run was undone, and everything it had changed is as before.
     Undone,
+    /// The run was undone as far as that is possible; the failure lists what is not as before.
+    PartlyUndone,
     /// Nothing was started there.
     Unreachable,
     /// Something was started there and the verdict did not arrive.
@@ -90,6 +92,7 @@ impl HostOutcome {
             HostOutcome::Changed => "changed",
             HostOutcome::Failed => "failed",
             HostOutcome::Undone => "undone",
+            HostOutcome::PartlyUndone => "partly_undone",
             HostOutcome::Unreachable => "unreachable",
             HostOutcome::Unknown => "unknown",
             HostOutcome::Cancelled => "cancelled",

@@ -53,6 +53,7 @@ pub fn step(index: u32, outcome: StepOutcome) -> StepEnded {
         findings: vec![],
         failure: None,
         ignored: false,
+        undo: UndoScope::default(),
     }
 }
 
@@ -61,6 +62,7 @@ pub fn changed(index: u32) -> StepEnded {
     StepEnded {
         name: "dockerd hands out resolvers".into(),
         changes: vec!["write /etc/docker/daemon.json".into()],
+        undo: UndoScope { changes: 1, undoable: 1, not: vec![] },
         diff: Some(
             "--- /etc/docker/daemon.json\n+++ /etc/docker/daemon.json\n@@ -1 +1 @@\n-{}\n+{\"dns\": []}\n"
                 .into(),

@@ -3,7 +3,7 @@
 
 use super::forms;
 use crate::model::backup::Said;
-use crate::model::event::{Event, Output, StepEnded};
+use crate::model::event::{Event, Output, StepEnded, UndoScope};
 use crate::model::finding::Finding;
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent, Source};
 use crate::model::{Failure, Value, Values};
@@ -133,6 +133,7 @@ impl Redactor {
             notes: texts(step.notes),
             findings: step.findings.into_iter().map(|finding| self.finding(finding)).collect(),
             failure: step.failure.map(|failure| self.failure(failure)),
+            undo: UndoScope { not: texts(step.undo.not), ..step.undo },
             ..step
         }
     }

@@ -1,7 +1,7 @@
 //! Rows of the tables, and the records they are made from.
 
 use super::{HostRecord, RunRecord, bounded};
-use crate::model::event::{Output, StepEnded};
+use crate::model::event::{Output, StepEnded, UndoScope};
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::{RunIntent, Scheduled};
@@ -20,7 +20,7 @@ pub const HOST: &str = "host, outcome, failure, attempt, started, ended, settled
 
 /// The columns of `steps` that [`step`] reads, in its order.
 pub const STEP: &str = "step, item, name, outcome, took_ms, tries, changes, diff, notes, failure, ignored, status, \
-     stdout, stderr, total, findings";
+     stdout, stderr, total, findings, undo";
 
 /// Adds a run with all its hosts.
 pub fn insert_run(change: &Transaction, intent: &RunIntent, epoch: u64) -> Result<()> {
@@ -58,7 +58,7 @@ pub fn insert_step(change: &Transaction, run: &RunId, host: &str, step: &StepEnd
     let output = step.output.as_ref();
     let mut insert = change.prepare_cached(&format!(
         "INSERT INTO steps (run, host, {STEP}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-         ?15, ?16, ?17, ?18)"
+         ?15, ?16, ?17, ?18, ?19)"
     ))?;
     insert.execute(params![
         run.as_str(),
@@ -79,6 +79,7 @@ pub fn insert_step(change: &Transaction, run: &RunId, host: &str, step: &StepEnd
         output.map(|output| &output.stderr),
         output.map(|output| output.total as i64),
         text(&step.findings)?,
+        text(&step.undo)?,
     ])?;
     Ok(())
 }
@@ -131,6 +132,9 @@ pub fn host(row: &Row) -> Result<HostRecord> {
 /// A step.
 pub fn step(row: &Row) -> Result<StepEnded> {
     let took_ms: i64 = row.get(4)?;
+    let changes: Vec<String> = json(row, 6)?;
+    // What was recorded before undo was counted could be undone, as far as anything knew.
+    let all = UndoScope { changes: changes.len() as u32, undoable: changes.len() as u32, not: Vec::new() };
     Ok(StepEnded {
         step: row.get(0)?,
         item: row.get(1)?,
@@ -138,12 +142,13 @@ pub fn step(row: &Row) -> Result<StepEnded> {
         outcome: word(row, 3)?,
         took: Duration::from_millis(took_ms as u64),
         tries: row.get(5)?,
-        changes: json(row, 6)?,
+        changes,
         diff: row.get(7)?,
         notes: json(row, 8)?,
         findings: json(row, 15)?,
         failure: optional(row, 9, json)?,
         ignored: row.get(10)?,
+        undo: optional(row, 16, json)?.unwrap_or(all),
         output: optional(row, 11, output)?,
     })
 }

@@ -68,6 +68,9 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE runs ADD COLUMN slot TEXT;
     CREATE INDEX runs_of_schedule ON runs (schedule, slot) WHERE schedule IS NOT NULL;
 ",
+    "
+    ALTER TABLE steps ADD COLUMN undo TEXT;
+",
 ];
 
 /// Brings the tables to the newest version. A database of a later windlass is refused, not touched.

@@ -16,7 +16,11 @@ fn code_of(kind: RunKind, outcome: HostOutcome) -> u8 {
     match outcome {
         HostOutcome::Ok | HostOutcome::Changed => 0,
         HostOutcome::Undone if kind == RunKind::Undo => 0,
-        HostOutcome::Undone | HostOutcome::Failed | HostOutcome::Unknown | HostOutcome::Cancelled => 2,
+        HostOutcome::Undone
+        | HostOutcome::PartlyUndone
+        | HostOutcome::Failed
+        | HostOutcome::Unknown
+        | HostOutcome::Cancelled => 2,
         HostOutcome::Unreachable => 4,
     }
 }
@@ -40,6 +44,7 @@ mod tests {
             assert_eq!(exit_code(RunKind::Playbook, outcomes.iter().copied(), false), code, "{outcomes:?}");
         }
         assert_eq!(exit_code(RunKind::Undo, [Undone], false), 0);
+        assert_eq!(exit_code(RunKind::Undo, [Undone, PartlyUndone], false), 2);
         assert_eq!(exit_code(RunKind::Playbook, [Ok, Cancelled], true), 130);
     }
 }

@@ -1,7 +1,7 @@
 //! `--output json` and `runs export`: one document that says everything about a run. Its fields are stable: new ones
 //! may be added, and `version` grows when one changes or goes.
 
-use crate::model::event::{Output, StepEnded};
+use crate::model::event::{Output, StepEnded, UndoScope};
 use crate::model::finding::{Checks, Finding};
 use crate::model::job::RunId;
 use crate::model::outcome::{HostOutcome, StepOutcome};
@@ -66,7 +66,7 @@ pub struct Document<'a> {
 pub struct Host<'a> {
     /// Its name in the inventory.
     pub host: &'a str,
-    /// `ok changed failed undone unreachable unknown cancelled`; null while it goes on.
+    /// `ok changed failed undone partly_undone unreachable unknown cancelled`; null while it goes on.
     pub outcome: Option<HostOutcome>,
     /// Why it failed or could not be reached: `{"doing", "why", "hint"?}`, or null.
     pub failure: Option<&'a Failure>,
@@ -80,7 +80,7 @@ pub struct Host<'a> {
     pub took_secs: Option<f64>,
     /// The later run that settled the outcome from the host's journal, or null.
     pub settled_by: Option<&'a RunId>,
-    /// How many steps ended how: `ok changed skipped failed unknown`.
+    /// How many steps ended how: `ok changed skipped failed ignored unknown`.
     pub counts: Counts,
     /// How many findings came to which verdict; null when the run looked at nothing.
     pub checks: Option<Sum>,
@@ -126,6 +126,8 @@ pub struct Step<'a> {
     pub failure: Option<&'a Failure>,
     /// Whether the failure was expected.
     pub ignored: bool,
+    /// How many of its changes can be undone, and which cannot: `changes`, `undoable`, `not`; null without changes.
+    pub undo: Option<&'a UndoScope>,
     /// What its commands said, or null.
     pub output: Option<Said>,
 }
@@ -221,6 +223,7 @@ impl<'a> Step<'a> {
             findings: &step.findings,
             failure: step.failure.as_ref(),
             ignored: step.ignored,
+            undo: (step.undo.changes > 0).then_some(&step.undo),
             output: step.output.as_ref().map(Said::of),
         }
     }

@@ -49,9 +49,11 @@ fn table(record: &RunRecord, view: &View) -> String {
     let word = |line: &Line| line.outcome.map_or("running", |outcome| host_word(outcome, check));
     let hosts_width = widest(lines.iter().map(|line| line.hosts.as_str())).max(4);
     let outcome_width = widest(lines.iter().map(word)).max(7);
-    let unsure = lines.iter().any(|line| line.counts.unknown > 0);
-    let head =
-        cells(["ok", if check { "would change" } else { "changed" }, "skipped", "failed"], unsure, "unknown");
+    let extra: Vec<Extra> =
+        EXTRAS.into_iter().filter(|extra| lines.iter().any(|line| extra.of(line) > 0)).collect();
+    let changed_name = if check { "would change" } else { "changed" };
+    let more: String = extra.iter().map(|extra| format!("  {}", extra.name)).collect();
+    let head = format!("  {:>4}  {changed_name}  skipped  failed{more}", "ok");
     let title = format!("{}  {}{head}   time", padded("host", hosts_width), padded("outcome", outcome_width));
     let mut table = view.style.paint(Tone::Faint, &title) + "\n";
     for line in &lines {
@@ -63,18 +65,31 @@ fn table(record: &RunRecord, view: &View) -> String {
         let took = line.took.map_or_else(|| "-".to_string(), time);
         let changed_width = if check { 12 } else { 7 };
         let [ok, changed, skipped, failed] = counts;
-        let unknown = if unsure { format!("  {:>7}", line.counts.unknown) } else { String::new() };
+        let more: String = extra.iter().map(|extra| format!("  {:>7}", extra.of(line))).collect();
         table += &format!(
-            "{}  {outcome}  {ok:>4}  {changed:>changed_width$}  {skipped:>7}  {failed:>6}{unknown}  {took:>5}\n",
+            "{}  {outcome}  {ok:>4}  {changed:>changed_width$}  {skipped:>7}  {failed:>6}{more}  {took:>5}\n",
             padded(&line.hosts, hosts_width),
         );
     }
     table
 }
 
-fn cells([ok, changed, skipped, failed]: [&str; 4], unsure: bool, unknown: &str) -> String {
-    let unknown = if unsure { format!("  {unknown}") } else { String::new() };
-    format!("  {ok:>4}  {changed}  {skipped}  {failed}{unknown}")
+/// A column of the table that is there only when a host has something in it. Its name has seven letters.
+#[derive(Clone, Copy)]
+struct Extra {
+    name: &'static str,
+    count: fn(&Counts) -> u32,
+}
+
+const EXTRAS: [Extra; 2] = [
+    Extra { name: "ignored", count: |counts| counts.ignored },
+    Extra { name: "unknown", count: |counts| counts.unknown },
+];
+
+impl Extra {
+    fn of(&self, line: &Line) -> u32 {
+        (self.count)(&line.counts)
+    }
 }
 
 fn table_lines(record: &RunRecord) -> Vec<Line> {
@@ -113,10 +128,27 @@ fn summary(record: &RunRecord, view: &View) -> String {
 fn next(record: &RunRecord, view: &View) -> String {
     let run = &record.intent.run;
     let mut next = format!("windlass runs show {run}");
-    if record.changed_something() && view.verbosity > Verbosity::Quiet {
-        next += &format!("   (to take it back: windlass runs undo {run})");
+    if view.verbosity > Verbosity::Quiet
+        && let Some(undo) = undo_line(record)
+    {
+        next += &format!("   ({undo})");
     }
     view.style.paint(Tone::Faint, &next)
+}
+
+/// What of a run can be undone, and how; `None` when it changed nothing, or is an undo itself.
+fn undo_line(record: &RunRecord) -> Option<String> {
+    let scope = record.undo_scope()?;
+    let (all, some) = (scope.changes, scope.undoable);
+    let not = escape::line(&scope.not.join("; ")).into_owned();
+    let command = format!("windlass runs undo {}", record.intent.run);
+    match (some, record.intent.check) {
+        (0, _) => Some(format!("nothing of it can be undone: {not}")),
+        (some, true) if some == all => None,
+        (some, false) if some == all => Some(format!("to undo it: {command}")),
+        (some, true) => Some(format!("{some} of {all} changes could be undone; not: {not}")),
+        (some, false) => Some(format!("{some} of {all} changes can be undone: {command}; not: {not}")),
+    }
 }
 
 /// How many hosts ended how, most first.

@@ -78,6 +78,9 @@ pub fn step_tone(outcome: StepOutcome) -> Tone {
 pub fn host_word(outcome: HostOutcome, check: bool) -> &'static str {
     match outcome {
         HostOutcome::Changed if check => "would change",
+        HostOutcome::Undone if check => "would be undone",
+        HostOutcome::PartlyUndone if check => "would be partly undone",
+        HostOutcome::PartlyUndone => "partly undone",
         outcome => outcome.as_str(),
     }
 }
@@ -87,7 +90,7 @@ pub fn host_tone(outcome: HostOutcome) -> Tone {
     match outcome {
         HostOutcome::Ok => Tone::Good,
         HostOutcome::Changed => Tone::Changed,
-        HostOutcome::Failed | HostOutcome::Unreachable => Tone::Bad,
+        HostOutcome::Failed | HostOutcome::PartlyUndone | HostOutcome::Unreachable => Tone::Bad,
         HostOutcome::Undone | HostOutcome::Unknown => Tone::Unsure,
         HostOutcome::Cancelled => Tone::Faint,
     }

@@ -90,7 +90,7 @@ fn a_run_as_people_read_it() {
         db1    unreachable     0        0        0       0   5.0s
 
         2 changed, 1 failed, 1 unreachable in 5.1s
-        windlass runs show 20260314-150926-kxqz   (to take it back: windlass runs undo 20260314-150926-kxqz)
+        windlass runs show 20260314-150926-kxqz   (to undo it: windlass runs undo 20260314-150926-kxqz)
     "#]];
     check_screen(options(Format::Human, view()), HOSTS, three_hosts(), screen);
 }
@@ -158,7 +158,7 @@ fn verbose_tells_everything() {
             db1    unreachable     0        0        0       0   5.0s
 
             2 changed, 1 failed, 1 unreachable in 5.1s
-            windlass runs show 20260314-150926-kxqz   (to take it back: windlass runs undo 20260314-150926-kxqz)
+            windlass runs show 20260314-150926-kxqz   (to undo it: windlass runs undo 20260314-150926-kxqz)
         "#]],
     );
 }
@@ -225,7 +225,7 @@ fn many_hosts_that_end_alike_share_a_line() {
             w20      changed     0        1        0       0   2.1s
 
             19 ok, 1 changed in 5.1s
-            windlass runs show 20260314-150926-kxqz   (to take it back: windlass runs undo 20260314-150926-kxqz)
+            windlass runs show 20260314-150926-kxqz
         "#]],
     );
 }
@@ -263,15 +263,15 @@ fn the_elements_of_a_loop_are_told_below_their_step() {
         &["web01"],
         events,
         expect![[r#"
-        web01  changed       install packages  0.4s
-          - changed       install nginx
+            web01  changed       install packages  0.4s
+              - changed       install nginx
 
-        host   outcome    ok  changed  skipped  failed   time
-        web01  changed     0        1        0       0   2.1s
+            host   outcome    ok  changed  skipped  failed   time
+            web01  changed     0        1        0       0   2.1s
 
-        1 changed in 5.1s
-        windlass runs show 20260314-150926-kxqz   (to take it back: windlass runs undo 20260314-150926-kxqz)
-    "#]],
+            1 changed in 5.1s
+            windlass runs show 20260314-150926-kxqz   (to undo it: windlass runs undo 20260314-150926-kxqz)
+        "#]],
     );
 }
 
@@ -317,6 +317,7 @@ fn json_is_one_document() {
                     "changed": 1,
                     "skipped": 0,
                     "failed": 0,
+                    "ignored": 0,
                     "unknown": 0
                   },
                   "checks": null,
@@ -336,6 +337,11 @@ fn json_is_one_document() {
                       "findings": [],
                       "failure": null,
                       "ignored": false,
+                      "undo": {
+                        "changes": 1,
+                        "undoable": 1,
+                        "not": []
+                      },
                       "output": null
                     }
                   ]
@@ -360,7 +366,7 @@ fn jsonl_is_a_line_for_each_event() {
         {"time":"2026-03-14T15:09:26Z","run":"20260314-150926-kxqz","event":"connecting","host":"web01","attempt":1}
         {"time":"2026-03-14T15:09:26.08Z","run":"20260314-150926-kxqz","event":"connected","host":"web01"}
         {"time":"2026-03-14T15:09:26.09Z","run":"20260314-150926-kxqz","event":"sent","host":"web01"}
-        {"time":"2026-03-14T15:09:26.5Z","run":"20260314-150926-kxqz","event":"step_ended","host":"web01","step":0,"item":null,"name":"step 0","outcome":"ok","took_secs":0.4,"tries":1,"changes":[],"diff":null,"notes":[],"findings":[],"failure":null,"ignored":false,"output":null}
+        {"time":"2026-03-14T15:09:26.5Z","run":"20260314-150926-kxqz","event":"step_ended","host":"web01","step":0,"item":null,"name":"step 0","outcome":"ok","took_secs":0.4,"tries":1,"changes":[],"diff":null,"notes":[],"findings":[],"failure":null,"ignored":false,"undo":null,"output":null}
         {"time":"2026-03-14T15:09:28.1Z","run":"20260314-150926-kxqz","event":"host_ended","host":"web01","outcome":"ok","failure":null}
         {"time":"2026-03-14T15:09:28Z","run":"20260314-150926-kxqz","event":"verdict","host":"web01","outcome":"ok","failure":null}
         {"time":"2026-03-14T15:09:31.1Z","run":"20260314-150926-kxqz","event":"run_ended","exit":6}

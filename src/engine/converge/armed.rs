@@ -21,7 +21,7 @@ impl StepTry<'_, '_, '_> {
         match self.target {
             Target::Pretended(_) => {
                 let note = format!(
-                    "would be armed: taken back after {} s unless a new connection confirms it",
+                    "would be armed: undone after {} s unless a new connection confirms it",
                     guard.within.as_secs()
                 );
                 if !done.notes.contains(&note) {

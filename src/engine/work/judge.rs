@@ -32,6 +32,7 @@ impl Worker<'_, '_, '_> {
         let mut known = fields(report.outcome, done.output.as_ref(), &done.result);
         known.insert("findings".to_string(), json!(done.findings));
         let partial = done.unknown.is_some() || (check && done.unpredicted);
+        report.undo = done.changes.undo();
         report.changes = done.changes.told();
         report.findings = done.findings;
         report.output = done.output;

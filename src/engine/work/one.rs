@@ -7,7 +7,7 @@ use crate::engine::converge::StepTry;
 use crate::engine::progress::StepProgress;
 use crate::engine::{state_dir, wait};
 use crate::model::arg::Arg;
-use crate::model::event::{Event, StepEnded};
+use crate::model::event::{Event, StepEnded, UndoScope};
 use crate::model::job::{JobStep, Resume};
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
@@ -314,7 +314,7 @@ impl<'a> Worker<'a, '_, '_> {
         };
         let tried = attempt.run(done);
         let tried = tried.map_err(|failure| {
-            let failure = attempt.take_back_changes(failure, done);
+            let failure = attempt.undo_changes(failure, done);
             attempt.mend(failure, done)
         });
         if !done.changes.is_empty() || tried.is_err() {
@@ -354,6 +354,7 @@ fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant
         findings: Vec::new(),
         failure: None,
         ignored: false,
+        undo: UndoScope::default(),
     }
 }
 

@@ -61,7 +61,7 @@ fn what_is_confirmed_stays() {
 fn what_is_not_confirmed_is_taken_back_and_the_steps_before_it_stay() {
     let host = with_sshd();
     let told = run_confirmed(&host, Err("log in: refused".to_string()));
-    assert!(told.contains("took back: write /etc/ssh/sshd_config.d/00-windlass.conf"), "{told}");
+    assert!(told.contains("undone: write /etc/ssh/sshd_config.d/00-windlass.conf"), "{told}");
     let why = "=> failed\nconfirm the change over a new connection: log in: refused\n";
     assert!(told.contains(why), "{told}");
     assert_eq!((text(&host, PATH).as_str(), text(&host, "/before").as_str()), ("old\n", "x"));
@@ -80,7 +80,7 @@ fn nothing_is_changed_where_nothing_could_take_it_back() {
 fn check_arms_nothing_and_says_that_it_would() {
     let host = with_sshd();
     let told = check(&host, SSHD);
-    let note = "would be armed: taken back after 40 s unless a new connection confirms it\n";
+    let note = "would be armed: undone after 40 s unless a new connection confirms it\n";
     assert!(told.contains(note), "{told}");
     assert!(host.stat(Path::new("/var")).unwrap().is_none());
 }
@@ -146,14 +146,24 @@ fn the_next_run_takes_it_back_first_and_then_tells_how_that_run_ended() {
 }
 
 #[test]
-fn an_undo_that_locks_out_says_so() {
+fn an_undo_that_locks_out_is_rolled_back_and_says_so() {
     let host = with_sshd();
     run_confirmed(&host, Ok(()));
     let heard = Heard { confirms: Some(Err("refused".to_string())), ..Heard::default() };
     let told = run_with(&host, &undo_of("1-a"), &heard);
-    assert!(
-        told.contains("the run is taken back, and a new login does not work any more: refused"),
-        "{told}"
-    );
+    assert!(told.contains("no new login works afterwards, so the undo was rolled back: refused"), "{told}");
+    assert_eq!(text(&host, PATH), "old\nPort 22\n", "as the run left it");
+    assert_eq!(text(&host, "/before"), "x", "nothing else was undone");
+    assert_eq!(names(&host, "/var/lib/windlass/armed"), [""; 0]);
+}
+
+#[test]
+fn an_undo_that_a_new_login_confirms_stays() {
+    let host = with_sshd();
+    run_confirmed(&host, Ok(()));
+    let heard = Heard { confirms: Some(Ok(())), ..Heard::default() };
+    let told = run_with(&host, &undo_of("1-a"), &heard);
+    assert!(told.ends_with("=> undone\n"), "{told}");
     assert_eq!(text(&host, PATH), "old\n");
+    assert!(host.stat(Path::new("/before")).unwrap().is_none());
 }

@@ -1,0 +1,203 @@
+//! Decides by looking at the host what undoes one change: nothing, ops, or nothing that windlass knows.
+
+use super::{OpenChange, timed};
+use crate::engine::entry::{FileState, Left, Reversal, Saved, SavedKind};
+use crate::model::op::{Asset, Command, Content, Meta, Op, Run};
+use crate::model::path::HostPath;
+use crate::model::{Failure, Result};
+use crate::system::{self, FileKind, Probe};
+use std::path::Path;
+
+/// Saved files up to this size, in bytes, are put back by their bytes, so that a diff of them can be shown.
+const SHOWN: u64 = 256 * 1024;
+
+/// What undoes a change.
+#[derive(Debug, PartialEq)]
+pub enum Decision {
+    /// It is as before, or needs nothing.
+    AsBefore,
+    /// These ops.
+    Perform(Vec<Op>),
+    /// Nothing that windlass knows.
+    Impossible(String),
+}
+
+/// Looks what undoes `open`. An error says why it cannot be undone now.
+pub fn decide(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<Decision> {
+    match &open.reversal {
+        Reversal::Nothing | Reversal::Again(_) | Reversal::Repeat(_) => Ok(Decision::AsBefore),
+        Reversal::Impossible { why } => Ok(Decision::Impossible(why.clone())),
+        Reversal::Command(command) => Ok(Decision::Perform(vec![run(command)])),
+        Reversal::CommandOver { command, before } => match all_as_before(host, before)? {
+            true => Ok(Decision::AsBefore),
+            false => Ok(Decision::Perform(vec![run(command)])),
+        },
+        Reversal::Exchange { one, other } => exchange(host, one, other),
+        Reversal::Meta { path, meta } => Ok(match host.stat(path)? {
+            Some(stat) if differs(meta, &stat.meta()) => {
+                Decision::Perform(vec![Op::Meta { path: path.clone(), meta: meta.clone() }])
+            }
+            _ => Decision::AsBefore,
+        }),
+        Reversal::Restore { path, before, left } => restore(host, saved, path, before, left),
+    }
+}
+
+fn run(command: &Command) -> Op {
+    Op::from(Run::from(timed(command.clone())))
+}
+
+/// Whether a command that was cut off, or failed, changed none of the files that it is about.
+fn all_as_before(host: &dyn Probe, before: &[FileState]) -> Result<bool> {
+    for file in before {
+        if host.digest(&file.path)? != file.digest {
+            return Ok(false);
+        }
+    }
+    Ok(!before.is_empty())
+}
+
+/// Files may have changed in a directory since; it is the same one.
+fn exchange(host: &dyn Probe, one: &Saved, other: &Saved) -> Result<Decision> {
+    let (first, second) = (&one.path, &other.path);
+    if is_still(host, first, &one.what)? && is_still(host, second, &other.what)? {
+        return Ok(Decision::AsBefore);
+    }
+    if !is_still(host, first, &other.what)? || !is_still(host, second, &one.what)? {
+        return Err(changed_since(&format!("exchange {first} and {second} again")));
+    }
+    Ok(Decision::Perform(vec![Op::Exchange { one: first.clone(), other: second.clone() }]))
+}
+
+fn is_still(host: &dyn Probe, path: &Path, what: &SavedKind) -> Result<bool> {
+    let Some(stat) = host.stat(path)? else { return Ok(false) };
+    Ok(match what {
+        SavedKind::Dir => stat.kind == FileKind::Dir,
+        SavedKind::Link { target } => stat.target.as_deref() == Some(target.as_path()),
+        SavedKind::File { .. } => stat.kind == FileKind::File,
+    })
+}
+
+fn changed_since(doing: &str) -> Failure {
+    Failure::new(doing, "it was changed by something else since")
+        .hint("look at what it holds now; what it held before is kept with the run on the host")
+}
+
+fn restore(
+    host: &dyn Probe,
+    blobs: &HostPath,
+    path: &HostPath,
+    before: &[Saved],
+    left: &Left,
+) -> Result<Decision> {
+    if stands_as_before(host, path, before)? {
+        return Ok(Decision::AsBefore);
+    }
+    if !stands_as_left(host, path, before, left)? {
+        return Err(changed_since(&format!("restore {path}")));
+    }
+    match (before, left) {
+        ([], Left::Dir) if !host.list(path)?.is_empty() => {
+            Err(Failure::new(format!("remove directory {path}"), "it holds files that were added since"))
+        }
+        ([], Left::Dir) => Ok(Decision::Perform(vec![Op::RemoveEmpty { path: path.clone() }])),
+        ([], _) => Ok(Decision::Perform(vec![Op::Remove { path: path.clone() }])),
+        _ => {
+            let mut ops = Vec::new();
+            before.iter().try_for_each(|saved| put_back(host, blobs, saved, &mut ops))?;
+            Ok(Decision::Perform(ops))
+        }
+    }
+}
+
+/// Whether something that is known of it is otherwise.
+fn differs(meta: &Meta, now: &Meta) -> bool {
+    let known = |before: Option<u32>, now: Option<u32>| before.is_some() && before != now;
+    known(meta.mode, now.mode) || known(meta.owner, now.owner) || known(meta.group, now.group)
+}
+
+fn put_back(host: &dyn Probe, blobs: &HostPath, saved: &Saved, ops: &mut Vec<Op>) -> Result<()> {
+    let (path, meta) = (saved.path.clone(), saved.meta.clone());
+    match &saved.what {
+        SavedKind::Dir => ops.push(Op::Dir { path, meta }),
+        SavedKind::Link { target } => {
+            ops.push(Op::Link { path: path.clone(), target: target.clone() });
+            ops.push(Op::Meta { path, meta: Meta { mode: None, ..meta } });
+        }
+        SavedKind::File { blob, digest } => {
+            // A link stands where the file was: writing would follow it.
+            if host.stat(&path)?.is_some_and(|stat| stat.kind == FileKind::Link) {
+                ops.push(Op::Remove { path: path.clone() });
+            }
+            let kept = blobs.join(blob);
+            let size = host.stat(&kept)?.map(|stat| stat.size);
+            let size =
+                size.ok_or_else(|| Failure::new(format!("restore {path}"), "its saved bytes are gone"))?;
+            let content = match size <= SHOWN {
+                true => Content::Bytes(host.read(&kept)?.unwrap_or_default()),
+                false => Content::Asset(Asset { digest: digest.clone(), size }),
+            };
+            ops.push(Op::Write { path, content, meta });
+        }
+    }
+    Ok(())
+}
+
+fn stands_as_before(host: &dyn Probe, path: &Path, before: &[Saved]) -> Result<bool> {
+    if before.is_empty() {
+        return Ok(host.stat(path)?.is_none());
+    }
+    for saved in before {
+        let Some(stat) = host.stat(&saved.path)? else { return Ok(false) };
+        let same = match &saved.what {
+            SavedKind::Dir => stat.kind == FileKind::Dir,
+            SavedKind::Link { target } => stat.target.as_deref() == Some(target.as_path()),
+            SavedKind::File { digest, .. } => {
+                stat.kind == FileKind::File && host.digest(&saved.path)?.as_ref() == Some(digest)
+            }
+        };
+        if !same || (stat.kind != FileKind::Link && stat.meta() != saved.meta) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn stands_as_left(host: &dyn Probe, path: &Path, before: &[Saved], left: &Left) -> Result<bool> {
+    let stat = host.stat(path)?;
+    Ok(match left {
+        Left::Absent => match stat {
+            None => true,
+            // A removal that stopped half way leaves some of the tree: what is missing is put back.
+            Some(stat) => {
+                let was_dir = before.first().is_some_and(|saved| saved.what == SavedKind::Dir);
+                stat.kind == FileKind::Dir && was_dir && only_what_was(host, before, path)?
+            }
+        },
+        Left::Dir => stat.is_none_or(|stat| stat.kind == FileKind::Dir),
+        Left::Link(target) => stat.is_none_or(|stat| stat.target.as_deref() == Some(target.as_path())),
+        Left::File(digest) => match stat {
+            None => true,
+            Some(stat) => stat.kind == FileKind::File && host.digest(path)?.as_ref() == Some(digest),
+        },
+    })
+}
+
+/// Whether nothing stands below `path` that was not there before. What windlass itself left beside a file that it was
+/// putting back is no change of others.
+fn only_what_was(host: &dyn Probe, before: &[Saved], path: &Path) -> Result<bool> {
+    for name in host.list(path)? {
+        let child = path.join(&name);
+        let Some(saved) = before.iter().find(|saved| saved.path.as_path() == child) else {
+            let names = before.iter().filter_map(|saved| saved.path.file_name());
+            match names.into_iter().any(|of| system::is_temporary_of(&name, of)) {
+                true => continue,
+                false => return Ok(false),
+            }
+        };
+        if saved.what == SavedKind::Dir && !only_what_was(host, before, &child)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
