@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 mod confirmation;
@@ -66,6 +66,7 @@ fn serve() -> Result<()> {
     let (sender, pieces) = sync_channel(PIECES_WAITING);
     let (keep, kept) = sync_channel(ANSWERS_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
+    let killed = Killed::default();
     let wanted = Wanted::default();
     let (answers, confirmation) = confirmation::channel();
     let orders = Orders {
@@ -75,10 +76,11 @@ fn serve() -> Result<()> {
         kept: keep,
         wanted: wanted.clone(),
         stopping: stopping.clone(),
+        killed: killed.clone(),
         stopper: host.stopper(),
     };
     std::thread::spawn(move || orders.follow());
-    let channel = Channel::new(&job, Incoming::new(pieces, wanted), confirmation, kept, stopping);
+    let channel = Channel::new(&job, Incoming::new(pieces, wanted), confirmation, kept, stopping, killed);
     channel.send(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -88,6 +90,14 @@ fn serve() -> Result<()> {
     let HostEnd { outcome, failure } = work::work(&job, &host, &StateDir::at(state_dir()), &channel);
     channel.send(Event::Finished { nonce: job.envelope.nonce.clone(), outcome, failure });
     Ok(())
+}
+
+/// Why the work was killed, once it was.
+type Killed = Arc<Mutex<Option<String>>>;
+
+/// Plain data that is never left half changed, so a panic elsewhere does not spoil it.
+fn lock(killed: &Killed) -> MutexGuard<'_, Option<String>> {
+    killed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tell_own_digest() -> Result<()> {
@@ -119,6 +129,7 @@ struct Orders {
     kept: SyncSender<(u32, Answered)>,
     wanted: Wanted,
     stopping: Arc<AtomicBool>,
+    killed: Killed,
     stopper: Stopper,
 }
 
@@ -139,7 +150,8 @@ impl Orders {
                 }
                 Order::Confirmed { request, refusal } => self.answers.give(request, refusal),
                 Order::Stop => self.stopping.store(true, Ordering::SeqCst),
-                Order::Kill => {
+                Order::Kill { why } => {
+                    lock(&self.killed).get_or_insert(why);
                     self.stopping.store(true, Ordering::SeqCst);
                     self.answers.end("it was killed while it waited");
                     self.stopper.kill();
@@ -168,6 +180,7 @@ struct Channel<'a> {
     confirmation: Confirmation,
     kept: Receiver<(u32, Answered)>,
     stopping: Arc<AtomicBool>,
+    killed: Killed,
 }
 
 impl<'a> Channel<'a> {
@@ -177,8 +190,10 @@ impl<'a> Channel<'a> {
         confirmation: Confirmation,
         kept: Receiver<(u32, Answered)>,
         stopping: Arc<AtomicBool>,
+        killed: Killed,
     ) -> Self {
-        let channel = Channel { job, out: Mutex::new(io::stdout()), incoming, confirmation, kept, stopping };
+        let channel =
+            Channel { job, out: Mutex::new(io::stdout()), incoming, confirmation, kept, stopping, killed };
         channel.write(wire::MARKER);
         channel
     }
@@ -217,6 +232,10 @@ impl Link for Channel<'_> {
 
     fn stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn killed(&self) -> Option<String> {
+        lock(&self.killed).clone()
     }
 
     fn guard(&self) -> Result<String> {

@@ -79,6 +79,8 @@ pub enum Interrupt {
     Stop,
     /// At once.
     Kill,
+    /// At once, since the time of the host's whole work is up.
+    TimedOut,
 }
 
 /// Where hosts' events go.

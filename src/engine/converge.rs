@@ -312,6 +312,9 @@ impl StepTry<'_, '_, '_> {
     /// What is refused is told in the step's own words, where it has some.
     fn accept(&self, op: &Op, answer: Option<&Answer>) -> Result<bool> {
         let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(true) };
+        if let Some(why) = self.link.killed().filter(|_| !answer.ok()) {
+            return Err(Failure::new(perform::describe(op), why));
+        }
         confirm::accept(self.dressed, op, Some(answer))
             .map_err(|failure| self.step.explain(run, answer).unwrap_or(failure))?;
         self.await_effects(run, answer)?;

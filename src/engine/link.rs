@@ -36,6 +36,11 @@ pub trait Link: Assets {
     /// Whether the job should stop after the current step.
     fn stopping(&self) -> bool;
 
+    /// Why the work is killed, once it is: what runs then is ended from outside.
+    fn killed(&self) -> Option<String> {
+        None
+    }
+
     /// The program that can undo changes when neither this process nor its connection exists any more.
     fn guard(&self) -> Result<String> {
         Err(Failure::new("arm the change", "nothing on this host could take it back without windlass")

@@ -170,6 +170,6 @@ pub enum Order {
     Confirmed { request: u32, refusal: Option<String> },
     /// Finish the step in hand, then stop.
     Stop,
-    /// Stop now: the running process group is killed.
-    Kill,
+    /// Stop now, for this reason: the running process group is killed.
+    Kill { why: String },
 }

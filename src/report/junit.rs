@@ -40,6 +40,13 @@ fn case(host: &str, step: &StepEnded) -> String {
     );
     match step.outcome {
         StepOutcome::Skipped => format!("{head}><skipped/></testcase>\n"),
+        StepOutcome::Failed if step.ignored => {
+            let why = step.failure.as_ref().map_or_else(String::new, ToString::to_string);
+            format!(
+                "{head}><skipped message=\"failed, and ignored\">{}</skipped></testcase>\n",
+                escaped(&why)
+            )
+        }
         _ if is_failure(step) => format!("{head}>{}</testcase>\n", failure(step)),
         _ => format!("{head}/>\n"),
     }

@@ -71,21 +71,21 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> HostEnd {
             () = asked_for_more(&mut interrupt, *hurry.borrow()) => {
                 let level = *interrupt.borrow();
                 hurry.send_replace(level);
-                if level == Interrupt::Kill { break "it was killed by Ctrl-C"; }
+                if level >= Interrupt::Kill { break tools.why_killed(level); }
             }
             () = &mut time_is_up => {
-                hurry.send_replace(Interrupt::Kill);
-                break "its time was up, so it was killed";
+                hurry.send_replace(Interrupt::TimedOut);
+                break tools.why_killed(Interrupt::TimedOut);
             }
         }
     };
     match tokio::time::timeout(KILL_GRACE, ended).await {
         Ok(HostEnd { outcome, failure }) => {
-            let failure = failure.unwrap_or_else(|| Failure::new(format!("work {name}"), why));
+            let failure = failure.unwrap_or_else(|| Failure::new(format!("work {name}"), &why));
             HostEnd::because(outcome, failure)
         }
         Err(_) => {
-            let why = format!("{why}, and told nothing within {} s", KILL_GRACE.as_secs());
+            let why = format!("{why}, and nothing came back within {} s", KILL_GRACE.as_secs());
             let hint = "windlass settles it from the host's own journal at the next contact";
             HostEnd::because(HostOutcome::Unknown, Failure::new(format!("work {name}"), why).hint(hint))
         }

@@ -124,7 +124,7 @@ async fn by_agent(
     tools.events.send(&task.name, HostEvent::Sent).await;
     let (reader, writer) = channel.split();
     let writer = Arc::new(Mutex::new(writer));
-    let urging = tokio::spawn(urge(writer.clone(), hurry));
+    let urging = tokio::spawn(urge(writer.clone(), hurry, tools.clone()));
     let (frames, words, wanted) = (Frames::default(), Vec::new(), Arc::default());
     let reply =
         Listening { task, route, tools, writer, frames, words, wanted, resume: None }.listen(reader).await;
@@ -139,10 +139,14 @@ fn first_bytes(task: &JobTask) -> Result<Bytes> {
     Ok(Bytes::from([&password[..], wire::MARKER, &job].concat()))
 }
 
-/// Passes on that somebody is in a hurry.
-async fn urge(writer: Arc<Mutex<Writer>>, mut hurry: watch::Receiver<Interrupt>) {
-    for (level, order) in [(Interrupt::Stop, Order::Stop), (Interrupt::Kill, Order::Kill)] {
+/// Passes on how urgently an end is wanted.
+async fn urge(writer: Arc<Mutex<Writer>>, mut hurry: watch::Receiver<Interrupt>, tools: Tools) {
+    for level in [Interrupt::Stop, Interrupt::Kill] {
         asked_for(&mut hurry, level).await;
+        let order = match level {
+            Interrupt::Stop => Order::Stop,
+            _ => Order::Kill { why: tools.why_killed(*hurry.borrow()) },
+        };
         if let Ok(frame) = wire::frame(&order) {
             // A channel that takes nothing any more ends by itself.
             let _gone = writer.lock().await.write(Bytes::from(frame)).await;

@@ -3,8 +3,9 @@
 use super::Interrupt;
 use super::tools::{Tools, asked_for};
 use crate::model::Failure;
-use crate::model::event::{Event, Output, StepEnded};
+use crate::model::event::{Event, Output, StepEnded, UndoScope};
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
+use crate::model::refusal::signal;
 use crate::model::run::HostEvent;
 use crate::ssh::ship::{self, Become};
 use crate::ssh::{Chunk, Connection, Exit};
@@ -22,7 +23,7 @@ pub struct Line {
 
 impl Line {
     fn command(&self) -> String {
-        ship::line(&self.text, self.becoming.as_ref())
+        ship::watched_line(&self.text, self.becoming.as_ref())
     }
 
     fn input(&self) -> Bytes {
@@ -43,16 +44,17 @@ pub async fn run(
         Ok(channel) => channel,
         Err(failure) => return HostEnd::because(HostOutcome::Unreachable, failure),
     };
-    let _closed_already = channel.eof().await;
     tools.events.send(host, HostEvent::Sent).await;
     let mut output = Output { status: -1, ..Output::default() };
-    let mut lost = None;
+    let (mut lost, mut killed) = (None, None);
     loop {
         let chunk = tokio::select! {
             chunk = channel.next() => chunk,
-            () = asked_for(&mut hurry, Interrupt::Kill) => {
-                let _gone = channel.signal(crate::ssh::Signal::Term).await;
-                break;
+            () = asked_for(&mut hurry, Interrupt::Kill), if killed.is_none() => {
+                killed = Some(tools.why_killed(*hurry.borrow()));
+                // The host ends the command with all that it started when its input ends.
+                let _gone = channel.eof().await;
+                continue;
             }
         };
         match chunk {
@@ -61,12 +63,15 @@ pub async fn run(
             Some(Chunk::Stderr(bytes)) => keep(&mut output.stderr, &bytes, &mut output.total),
             Some(Chunk::Exit(Exit::Status(status))) => output.status = status as i32,
             Some(Chunk::Exit(Exit::Signal(name))) => {
-                lost = Some(Failure::new("run it", format!("SIG{name} ended it")))
+                lost = Some(Failure::new(format!("run {}", line.text), format!("SIG{name} ended it")))
             }
             Some(Chunk::Lost(failure)) => lost = Some(failure),
         }
     }
-    let end = verdict(line, &output, lost);
+    let end = match killed {
+        Some(why) => HostEnd::because(HostOutcome::Failed, Failure::new(format!("run {}", line.text), why)),
+        None => verdict(line, &output, lost),
+    };
     let step = step_ended(line, output, &end, began);
     tools.events.send(host, HostEvent::Said(Event::StepEnded(step))).await;
     end
@@ -85,7 +90,9 @@ fn verdict(line: &Line, output: &Output, lost: Option<Failure>) -> HostEnd {
             Failure::new(doing, "exit status 127: there is no such program there"),
         ),
         (status, _) => {
-            HostEnd::because(HostOutcome::Failed, Failure::new(doing, format!("exit status {status}")))
+            let ended = signal(status).map(|name| format!("SIG{name} ended it"));
+            let why = ended.unwrap_or_else(|| format!("exit status {status}"));
+            HostEnd::because(HostOutcome::Failed, Failure::new(doing, why))
         }
     }
 }
@@ -95,7 +102,11 @@ fn step_ended(line: &Line, output: Output, end: &HostEnd, began: Instant) -> Ste
         step: 0,
         item: None,
         name: line.text.clone(),
-        outcome: if end.outcome == HostOutcome::Changed { StepOutcome::Changed } else { StepOutcome::Failed },
+        outcome: match end.outcome {
+            HostOutcome::Changed => StepOutcome::Changed,
+            HostOutcome::Unknown => StepOutcome::Unknown,
+            _ => StepOutcome::Failed,
+        },
         took: began.elapsed(),
         tries: 1,
         changes: Vec::new(),
@@ -105,6 +116,7 @@ fn step_ended(line: &Line, output: Output, end: &HostEnd, began: Instant) -> Ste
         notes: Vec::new(),
         failure: end.failure.clone(),
         ignored: false,
+        undo: UndoScope::default(),
     }
 }
 

@@ -55,6 +55,7 @@ pub async fn run(
     ];
     let mut files = assets::Fetched::new(&tools.destinations.fetched, &task.name);
     let mut hurried = Interrupt::None;
+    let mut killed = None;
     let mut in_a_hurry = hurry.clone();
     let ended = loop {
         tokio::select! {
@@ -72,16 +73,28 @@ pub async fn run(
             }
             () = asked_for(&mut in_a_hurry, Interrupt::Kill), if hurried == Interrupt::Stop => {
                 hurried = Interrupt::Kill;
+                killed = Some(tools.why_killed(*in_a_hurry.borrow()));
                 kill(connection, task, pid.load(Ordering::SeqCst), first.clone()).await;
             }
             ended = &mut working => break ended,
         }
     };
     carrying.iter().for_each(JoinHandle::abort);
+    let ended = ended.map(|end| because_killed(end, killed));
     Ok(ended.unwrap_or_else(|panic| {
         let failure = Failure::new(format!("work {}", task.name), format!("windlass itself failed: {panic}"));
         HostEnd::because(HostOutcome::Unknown, failure.hint("this is a bug"))
     }))
+}
+
+/// A connection that was cut to kill what ran is told as what it was cut for.
+fn because_killed(end: HostEnd, killed: Option<String>) -> HostEnd {
+    match (end.outcome, killed) {
+        (HostOutcome::Unknown, Some(why)) => {
+            HostEnd::because(HostOutcome::Unknown, Failure::new("work through the shell", why))
+        }
+        _ => end,
+    }
 }
 
 /// From the engine to the host, until the engine has ended.

@@ -4,6 +4,7 @@ use super::backups::Stores;
 use super::{EventSender, Interrupt};
 use crate::model::job::Job;
 use crate::model::outcome::{HostEnd, HostOutcome};
+use crate::model::refusal::timed_out;
 use crate::model::run::HostEvent;
 use crate::render::contents::Contents;
 use crate::ssh::ship::Become;
@@ -38,6 +39,14 @@ pub struct Destinations {
 }
 
 impl Tools {
+    /// Why a host's work is killed.
+    pub fn why_killed(&self, urgency: Interrupt) -> String {
+        match self.timeout.filter(|_| urgency == Interrupt::TimedOut) {
+            Some(timeout) => timed_out(timeout),
+            None => "interrupted".to_string(),
+        }
+    }
+
     /// Reports how a host ended.
     pub async fn ended(&self, host: String, end: HostEnd) -> (String, HostOutcome) {
         let HostEnd { outcome, failure } = end;

@@ -8,6 +8,7 @@ use crate::model::{Failure, Result};
 const FIND: &str = include_str!("ship/find.sh");
 const PLACE: &str = include_str!("ship/place.sh");
 const KILL: &str = include_str!("ship/kill.sh");
+const LINE: &str = include_str!("ship/line.sh");
 
 /// Starts what a host without a known agent says.
 const HOST: &str = "windlass-host ";
@@ -94,6 +95,13 @@ pub fn kill_shell(pid: u32, becoming: Option<&Become>) -> String {
     sh(becoming, KILL, &format!(" {pid}"))
 }
 
+/// The command for one line of shell text, which ends, with all that it started, when its standard input ends.
+pub fn watched_line(text: &str, becoming: Option<&Become>) -> String {
+    let shell = if becoming.is_some() { "/bin/sh" } else { "" };
+    let words = Command::new([shell, text]).shown();
+    sh(becoming, LINE, &format!(" {words}"))
+}
+
 /// The command for one line of shell text.
 pub fn line(text: &str, becoming: Option<&Become>) -> String {
     match becoming {
@@ -164,13 +172,44 @@ fn one_line(script: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead, BufReader, Read};
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Stdio};
 
     #[test]
     fn scripts_pass_through_every_login_shell() {
-        for script in [FIND, PLACE, KILL] {
+        for script in [FIND, PLACE, KILL, LINE] {
             let line = one_line(script);
             assert!(!line.contains(['\'', '!', '\\', '\n']), "{line}");
         }
+    }
+
+    #[test]
+    fn a_line_ends_with_all_that_it_started_when_its_input_ends() {
+        let line = watched_line("sleep 600 & echo started; wait", None);
+        let mut child = process("/bin/sh", &line);
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut started = String::new();
+        output.read_line(&mut started).unwrap();
+        drop(child.stdin.take());
+        // The end of its output comes when nothing of it runs any more.
+        output.read_to_string(&mut started).unwrap();
+        assert_eq!((started.as_str(), child.wait().unwrap().success()), ("started\n", false));
+    }
+
+    #[test]
+    fn a_line_ends_as_its_command_does_and_leaves_what_it_detached() {
+        let mut child = process("/bin/sh", &watched_line("read x; echo \"it's $x.\"; exit 3", None));
+        let mut output = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        assert_eq!((output.as_str(), child.wait().unwrap().code()), ("it's .\n", Some(3)));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a host's shell is played by this machine's")]
+    fn process(shell: &str, line: &str) -> Child {
+        let mut command = std::process::Command::new(shell);
+        command.args(["-c", line]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.spawn().unwrap()
     }
 
     #[test]
