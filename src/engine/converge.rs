@@ -163,7 +163,7 @@ impl StepTry<'_, '_, '_> {
         let undone = undo::undo_current(journal, self.before)?;
         let last = journal.changes();
         if undone.left.iter().any(|left| left.impossible && left.change == last) {
-            journal.note(Entry::Failed { change: last })?;
+            journal.note(Entry::NoChange { change: last })?;
         }
         done.changes.clear();
         done.notes.extend(first_lines(undone.lines));
@@ -303,10 +303,21 @@ impl StepTry<'_, '_, '_> {
                 journal.intend(self.index, std::slice::from_ref(op), None)?;
                 let answer = perform::change(*host, op, self.link)?;
                 done.output = answer.clone().map(output_of).or(done.output.take());
-                return self.accept(op, answer.as_ref());
+                let changed = self.accept(op, answer.as_ref())?;
+                if !changed {
+                    self.note_no_change()?;
+                }
+                return Ok(changed);
             }
         }
         Ok(true)
+    }
+
+    /// A command found that there was nothing left to do, so there is nothing to undo either.
+    fn note_no_change(&mut self) -> Result<()> {
+        let Target::Real(_, journal) = &mut self.target else { return Ok(()) };
+        let change = journal.changes();
+        journal.note(Entry::NoChange { change })
     }
 
     /// What is refused is told in the step's own words, where it has some.

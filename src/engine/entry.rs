@@ -39,8 +39,8 @@ pub enum Entry {
     /// A change was undone.
     #[serde(rename = "taken_back")]
     Undone { change: u32 },
-    /// A command failed, and nothing undoes it: it is no change that an undo would have to name.
-    Failed { change: u32 },
+    /// A command failed, and nothing undoes it; or it found nothing to do. It is no change that an undo would have to name.
+    NoChange { change: u32 },
     /// A change that was undone is in force again: the undo was rolled back.
     Redone { change: u32 },
     /// A step ended.

@@ -101,7 +101,7 @@ pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
     let mut undone = BTreeSet::new();
     for entry in entries {
         match entry {
-            Entry::Undone { change } | Entry::Failed { change } => drop(undone.insert(*change)),
+            Entry::Undone { change } | Entry::NoChange { change } => drop(undone.insert(*change)),
             Entry::Redone { change } => drop(undone.remove(change)),
             _ => {}
         }

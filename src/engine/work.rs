@@ -87,7 +87,7 @@ fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
             | Entry::Armed { .. }
             | Entry::Disarmed { .. }
             | Entry::Redone { .. }
-            | Entry::Failed { .. } => {}
+            | Entry::NoChange { .. } => {}
         }
     }
     Some(Event::Settled { run: run.clone(), outcome, steps })

@@ -172,7 +172,9 @@ impl Nginx {
         };
         let back = waiting("back", &[self.workers(host, layout)?.join(" ")]);
         let complaints = script(["complaints".to_string()].into_iter().chain(log_sizes.clone()));
-        let reload = Run { advice: advice(complaints), ..Run::from(waiting("lead", &log_sizes)) };
+        let lead = waiting("lead", &log_sizes);
+        // What comes before it leads nginx back.
+        let reload = Run { advice: advice(complaints), undo: Undo::NotNeeded, ..Run::from(lead) };
         let first = Op::from(Run { undo: Undo::Command(back), ..self.tested() });
         Ok([first].into_iter().chain(writes).chain([reload.into()]).collect())
     }

@@ -156,7 +156,8 @@ impl Site<'_> {
         }
         let mut runs = Vec::new();
         if self.keys.pull {
-            runs.push(Run::from(self.project.command(&["pull", "--quiet"], &self.keys.services)));
+            let pull = self.project.command(&["pull", "--quiet"], &self.keys.services);
+            runs.push(Run { undo: Undo::NotNeeded, ..Run::from(pull) });
         }
         let mut words = vec!["up", "--detach"];
         words.extend(self.keys.build.then_some("--build"));

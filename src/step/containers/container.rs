@@ -240,7 +240,7 @@ impl Course<'_> {
         };
         // What these commands make themselves is removed when they are taken back.
         let undo = match now.id.as_str() {
-            "" => Undo::Nothing,
+            "" => Undo::NotNeeded,
             _ => Undo::Command(commands::stop(now).command),
         };
         match now.status.as_str() {

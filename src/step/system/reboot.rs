@@ -2,7 +2,7 @@
 
 use crate::model::Result;
 use crate::model::duration::TimeSpan;
-use crate::model::op::{Command, Effect, Plan, Run};
+use crate::model::op::{Command, Effect, Plan, Run, Undo};
 use crate::model::path::HostPath;
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
@@ -63,7 +63,7 @@ impl Step for Reboot {
             None => &["reboot"],
         };
         let effects = vec![Effect::Removes { path: HostPath::from(REQUIRED) }];
-        let run = Run { effects, ..Run::from(Command::new(program.iter().copied())) };
+        let run = Run { effects, undo: Undo::NotNeeded, ..Run::from(Command::new(program.iter().copied())) };
         let mut plan =
             Plan { once: self.always, boot: Some(self.within.get()), ..Plan::of(vec![run.into()]) };
         if let Some(packages) = host.read(Path::new(PACKAGES))?.filter(|_| required) {

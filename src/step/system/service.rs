@@ -206,7 +206,7 @@ impl Course<'_> {
     /// Starts it, also when it failed so often that systemd would refuse.
     fn start(&mut self, verb: &str) {
         if self.unit.active == "failed" {
-            self.run("reset-failed", Undo::Nothing);
+            self.run("reset-failed", Undo::NotNeeded);
         }
         let undo = if self.unit.is_active() { Undo::Again } else { self.undo("stop") };
         self.run(verb, undo);

@@ -92,7 +92,7 @@ impl<'a> Stages<'a> {
         spec.ports = vec![format!("127.0.0.1:{port}:{}", self.keys.port)];
         let mut runs: Vec<Run> = in_the_way.map(force_remove).into_iter().collect();
         runs.push(commands::create(&spec, &name, &self.digest));
-        runs.push(commands::start(&name, self.keys.readiness(), Undo::Nothing));
+        runs.push(commands::start(&name, self.keys.readiness(), Undo::NotNeeded));
         Ok(self.planned(runs, &[self.started(port).prediction(&name)]))
     }
 
@@ -276,7 +276,8 @@ fn is_broken(container: &Container) -> bool {
 
 /// Nothing of it is wanted: it never served.
 fn force_remove(container: &Container) -> Run {
-    Run::from(Command::new(["docker", "container", "rm", "--force", "--volumes", &container.id]))
+    let command = Command::new(["docker", "container", "rm", "--force", "--volumes", &container.id]);
+    Run { undo: Undo::NotNeeded, ..Run::from(command) }
 }
 
 fn request(url: String, headers: BTreeMap<String, String>, fine: std::ops::Range<u16>) -> Condition {

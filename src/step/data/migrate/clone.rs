@@ -4,7 +4,7 @@ use super::files::File;
 use super::record::Record;
 use super::script::{RECORDED, Scripts};
 use crate::model::digest::Digest;
-use crate::model::op::{Command, Run};
+use crate::model::op::{Command, Run, Undo};
 use crate::model::{Failure, Result};
 use crate::sql::Dialect;
 use crate::sql::client::Client;
@@ -34,7 +34,7 @@ pub fn attempt(host: &dyn Probe, scripts: &Scripts, client: &Client, files: &[&F
     let command =
         client.command_with(&task, &words.each_ref().map(String::as_str), &database.connection(), &sql);
     let title = Some(format!("{} migrations on a copy of {database}", files.len()));
-    Ok(Run::from(Command { title, ..command }))
+    Ok(Run { undo: Undo::NotNeeded, ..Run::from(Command { title, ..command }) })
 }
 
 /// The copy's name: the same for every try from this host, so that what an interrupted one left is found, and never that

@@ -125,14 +125,14 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
     let title = Some(format!("restore {} into {}", part.label.name, target.database));
     // No password is kept on the host, and without it nobody can take this back.
     let undo = match target.database.has_password() {
-        true => Undo::Nothing,
+        true => Undo::Impossible("it takes a password, which no host keeps".to_string()),
         false => Undo::Command(work.back()),
     };
     let mut notes = Vec::new();
     if there {
         notes.push(format!("the old one is kept as {}: drop it when nothing of it is missed", target.kept));
     }
-    if undo == Undo::Nothing {
+    if matches!(undo, Undo::Impossible(_)) {
         notes.push(format!(
             "{} asks for a password, which no host keeps: `runs undo` leaves it as it is",
             target.database

@@ -70,7 +70,7 @@ impl Restart {
         tree: &HostPath,
         user: Option<&str>,
     ) -> Result<Means> {
-        let undo = if shelf.live.is_some() { Undo::Again } else { Undo::Nothing };
+        let undo = if shelf.live.is_some() { Undo::Again } else { Undo::NotNeeded };
         match self {
             Restart::Unit(name) => unit(host, name, "restart", undo),
             Restart::Reload(name) => unit(host, name, "reload", undo),

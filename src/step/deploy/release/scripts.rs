@@ -26,7 +26,8 @@ pub fn remove(shelf: &Shelf, number: u32) -> Op {
 
 /// What copies and checks wrote is durable before anything leads there. Where sync knows no file systems, all are synced.
 pub fn settle(tree: &HostPath) -> Op {
-    sh(format!("sync {tree}"), include_bytes!("settle.sh"), [tree.to_string()]).into()
+    let command = sh(format!("sync {tree}"), include_bytes!("settle.sh"), [tree.to_string()]);
+    Run { undo: Undo::NotNeeded, ..Run::from(command) }.into()
 }
 
 /// Nothing to do now. When the run is taken back, this comes before the link is: a release that `keep` has removed since

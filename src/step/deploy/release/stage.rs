@@ -66,7 +66,7 @@ impl Release {
     fn checked(&self, argv: Vec<String>, tree: &HostPath) -> Op {
         let command =
             Command { directory: Some(tree.clone()), user: self.user.clone(), ..Command::new(argv) };
-        Run::from(command).into()
+        Run { undo: Undo::NotNeeded, ..Run::from(command) }.into()
     }
 
     /// Copies again, once, what was written to the live tree since it was copied; the source's own files are newer.
@@ -87,7 +87,7 @@ impl Release {
         let tree = shelf.tree(number);
         let words = [live.tree.to_string(), tree.to_string()].into_iter().chain(paths.clone());
         let copy = Run {
-            undo: Undo::Nothing,
+            undo: Undo::NotNeeded,
             ..Run::from(scripts::sh(
                 format!("copy {} files of {} again", paths.len(), live.tree),
                 include_bytes!("catch-up.sh"),

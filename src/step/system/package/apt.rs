@@ -1,6 +1,6 @@
 //! apt and dpkg as questions and commands, and what their answers mean.
 
-use crate::model::op::{Advice, Answer, Command, Prediction, Run};
+use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
@@ -109,7 +109,7 @@ pub fn fresh_question(minutes: u64) -> Command {
 
 /// The command that refreshes the package lists.
 pub fn update(minutes: u64) -> Run {
-    let mut run = patient(&["apt-get", "update", "-q"]);
+    let mut run = Run { undo: Undo::NotNeeded, ..patient(&["apt-get", "update", "-q"]) };
     run.command.environment.insert("STAMP".to_string(), STAMP.to_string());
     let answer = Answer::said(0, format!("{STAMP}\n"));
     run.predicts.push(Prediction { argv: fresh_question(minutes).argv, answer });
@@ -121,7 +121,7 @@ pub fn repair(host: &dyn Probe) -> Result<Option<Run>> {
     let journal = HostPath::from(JOURNAL);
     let interrupted = host.stat(&journal)?.is_some() && !host.list(&journal)?.is_empty();
     let configure = ["dpkg", "--configure", "--pending", "--force-confdef", "--force-confold"];
-    Ok(interrupted.then(|| patient(&configure)))
+    Ok(interrupted.then(|| Run { undo: Undo::NotNeeded, ..patient(&configure) }))
 }
 
 /// A command that waits for the lock in a script, because it does not do so by itself.
