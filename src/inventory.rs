@@ -37,12 +37,21 @@ pub struct Host {
     pub name: HostName,
     /// Where to connect: a name or an IP address. The host's name when the inventory gives none.
     pub address: String,
+    /// Whether the inventory gives the address. Otherwise the ssh configuration may give another (`HostName`).
+    pub address_given: bool,
     /// How to connect; what is open is `~/.ssh/config`'s to say.
     pub ssh: SshSettings,
     /// The groups it is in, weakest first: parents before children.
     pub groups: Vec<String>,
     /// What files, groups and the host itself set, weakest first.
     pub vars: Vec<Setting>,
+}
+
+impl Host {
+    /// The address that the inventory gives.
+    pub fn given_address(&self) -> Option<&str> {
+        self.address_given.then_some(self.address.as_str())
+    }
 }
 
 /// A group as everything that is said of it makes it.

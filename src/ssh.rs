@@ -3,13 +3,21 @@
 //! `Config` is read once, `Target::resolve` decides how a host is reached, `connect` gets in, `Connection::exec` runs a
 //! command. `Shared` holds what the connections of one run have in common.
 
+mod algorithms;
 pub mod auth;
 pub mod channel;
 pub mod config;
 mod connect;
+mod crowd;
+mod elevate;
+pub mod explain;
 pub mod keys;
 pub mod known_hosts;
+pub mod local;
 mod pattern;
+mod proxy;
+mod revoked;
+pub mod scan;
 mod session;
 pub mod ship;
 pub mod target;
@@ -19,7 +27,7 @@ pub use channel::{Channel, Chunk, Connection, Exit, Reader, Signal, Writer};
 pub use config::{Config, Paths};
 pub use connect::connect;
 pub use session::Lost;
-pub use target::{PasswordFrom, Target};
+pub use target::{SecretFrom, Target};
 
 use crate::model::failure::Failure;
 use keys::{Keys, Passphrase};
@@ -36,8 +44,10 @@ const LOGINS_PER_SSHD: usize = 8;
 
 /// Asked for the password of a user on a host.
 pub type AskPassword = dyn Fn(&str, &str) -> Option<String> + Send + Sync;
-/// Told which login worked at a host, so that it can be tried first next time.
-pub type OnWorked = dyn Fn(&str, &Worked) + Send + Sync;
+/// Asked whether the key of a host is the right one: `None` when there is no terminal to ask on.
+pub type ConfirmKey = dyn Fn(&str, &str) -> Option<bool> + Send + Sync;
+/// Called with each login that worked at a host, so that it can be tried first next time.
+pub type OnAcceptedLogin = dyn Fn(&str, &AcceptedLogin) + Send + Sync;
 
 /// What the connections of one run have in common.
 #[derive(Default)]
@@ -45,23 +55,26 @@ pub struct Shared {
     known_hosts: Arc<KnownHosts>,
     keys: Arc<Keys>,
     passphrase: Option<Arc<Passphrase>>,
-    password: Option<Box<AskPassword>>,
-    on_worked: Option<Box<OnWorked>>,
-    worked: Mutex<HashMap<String, Worked>>,
+    password: Option<Arc<AskPassword>>,
+    confirm: Option<Arc<ConfirmKey>>,
+    on_accepted: Option<Box<OnAcceptedLogin>>,
+    worked: Mutex<HashMap<String, AcceptedLogin>>,
     logins: Mutex<HashMap<(String, u16), Arc<Semaphore>>>,
     moved: Mutex<HashMap<String, Target>>,
+    bastions: connect::Bastions,
+    crowd: Arc<crowd::Crowd>,
 }
 
 /// A login that worked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Worked {
+pub struct AcceptedLogin {
     pub user: String,
     /// The key's fingerprint, and for a certificate its id and serial.
     pub key: String,
 }
 
 impl Shared {
-    /// Nothing known, nobody to ask.
+    /// Nothing known, no one to ask.
     pub fn new() -> Shared {
         Shared::default()
     }
@@ -71,7 +84,8 @@ impl Shared {
         mut self,
         passphrase: impl Fn(&Path) -> Option<String> + Send + Sync + 'static,
     ) -> Shared {
-        self.passphrase = Some(Arc::new(passphrase));
+        let none = || Failure::new("ask for a passphrase", "no passphrase was given");
+        self.passphrase = Some(Arc::new(move |path: &Path| passphrase(path).ok_or_else(none)));
         self
     }
 
@@ -80,18 +94,27 @@ impl Shared {
         mut self,
         password: impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static,
     ) -> Shared {
-        self.password = Some(Box::new(password));
+        self.password = Some(Arc::new(password));
         self
     }
 
-    /// Begins with logins that worked in an earlier run, by `address:port`, and tells `on_worked` of new ones.
+    /// Asks `confirm` (host, key) before the first key of a host is trusted that is then given a password.
+    pub fn with_confirmation(
+        mut self,
+        confirm: impl Fn(&str, &str) -> Option<bool> + Send + Sync + 'static,
+    ) -> Shared {
+        self.confirm = Some(Arc::new(confirm));
+        self
+    }
+
+    /// Starts with logins that worked in an earlier run, by `address:port`, and reports new ones to `on_accepted`.
     pub fn with_memory(
         mut self,
-        worked: HashMap<String, Worked>,
-        on_worked: impl Fn(&str, &Worked) + Send + Sync + 'static,
+        worked: HashMap<String, AcceptedLogin>,
+        on_accepted: impl Fn(&str, &AcceptedLogin) + Send + Sync + 'static,
     ) -> Shared {
         self.worked = Mutex::new(worked);
-        self.on_worked = Some(Box::new(on_worked));
+        self.on_accepted = Some(Box::new(on_accepted));
         self
     }
 
@@ -106,14 +129,14 @@ impl Shared {
         moved.get(&target.name).unwrap_or(target).clone()
     }
 
-    fn remembered(&self, target: &Target) -> Option<Worked> {
+    fn remembered(&self, target: &Target) -> Option<AcceptedLogin> {
         self.worked.lock().unwrap_or_else(PoisonError::into_inner).get(&place(target)).cloned()
     }
 
-    fn remember(&self, target: &Target, worked: &Worked) {
+    fn remember(&self, target: &Target, worked: &AcceptedLogin) {
         let before =
             self.worked.lock().unwrap_or_else(PoisonError::into_inner).insert(place(target), worked.clone());
-        if let Some(tell) = self.on_worked.as_ref().filter(|_| before.as_ref() != Some(worked)) {
+        if let Some(tell) = self.on_accepted.as_ref().filter(|_| before.as_ref() != Some(worked)) {
             tell(&place(target), worked);
         }
     }
@@ -139,6 +162,8 @@ fn place(target: &Target) -> String {
 /// What kind of failure it was: it decides how a host ends, and whether trying again makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
+    /// What says how to reach the host cannot be honoured. Nothing was contacted.
+    Configuration,
     /// No connection: name, network, timeout, refused, hung up.
     Unreachable,
     /// The host is not the one we know, or not known.

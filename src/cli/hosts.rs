@@ -1,15 +1,21 @@
 //! `windlass hosts [PATTERN]`: the inventory as resolved.
 
+use super::options::Reach;
 use super::{Done, Global, answer};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::model::Value;
 use crate::report::style::{self, Style};
-use crate::report::{Format, escape};
+use crate::report::{Format, Verbosity, escape};
 use serde_json::{Map, json};
 use std::path::PathBuf;
 
+mod reach;
+mod scan;
+
 /// Show the inventory as it is resolved: hosts, how they are reached, their groups
+///
+/// With -v, each option of the connection with the file and line that decided it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which hosts, as in `run --hosts`
@@ -24,6 +30,15 @@ pub struct Args {
     /// Show everything, variables included, as JSON (the same as --output json)
     #[arg(long)]
     json: bool,
+    /// Ask the hosts for their keys, and show the fingerprints to compare; nothing is logged in to
+    #[arg(long, conflicts_with_all = ["graph", "json"])]
+    scan: bool,
+    /// Write the keys of new hosts to known_hosts
+    #[arg(long, requires = "scan")]
+    write_known_hosts: bool,
+    /// An option of ssh_config, as after `ssh -o`
+    #[arg(short = 'o', long = "ssh-option", value_name = "OPTION=VALUE")]
+    ssh_options: Vec<String>,
 }
 
 /// Prints the hosts.
@@ -31,6 +46,13 @@ pub fn run(args: Args, global: &Global) -> Done {
     let project = global.open_project()?;
     let inventory = Inventory::load(&project, &args.inventory)?;
     let hosts = inventory.select(&args.pattern, &project)?;
+    let config = || Reach { ssh_options: args.ssh_options.clone(), ..Reach::default() }.ssh_config();
+    if args.scan {
+        return scan::run(&hosts, &config()?, args.write_known_hosts, global);
+    }
+    if global.verbosity() == Verbosity::Verbose && !args.json && global.format() == Format::Human {
+        return answer(&reach::shown(&hosts, &config()?, global.view(false).style));
+    }
     match global.format() {
         Format::Human if args.graph => answer(&graph(&inventory, &hosts)),
         Format::Human if !args.json => answer(&table(&hosts, global.view(false).style)),

@@ -1,6 +1,8 @@
 //! The options that every kind of run has: which hosts, as whom, how.
 
+use super::Stop;
 use crate::model::run::Scheduled;
+use crate::ssh::{Config, Paths};
 use std::path::PathBuf;
 
 /// Which hosts.
@@ -52,6 +54,15 @@ pub struct Reach {
     /// The login name
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
+    /// A private key file to log in with, as after `ssh -i`; can be given several times
+    #[arg(long, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
+    /// Ask for the password to log in with
+    #[arg(long)]
+    pub ask_pass: bool,
+    /// An option of ssh_config, as after `ssh -o`: `ConnectTimeout=5`; can be given several times
+    #[arg(short = 'o', long = "ssh-option", value_name = "OPTION=VALUE")]
+    pub ssh_options: Vec<String>,
     /// Become root (or the inventory's `become_user`) once logged in
     #[arg(short, long = "become")]
     pub becomes: bool,
@@ -61,4 +72,20 @@ pub struct Reach {
     /// For the whole of one host's run: `30s`, `5m`, `1h`
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
+}
+
+impl Reach {
+    /// The ssh configuration, with the options of the command line over it.
+    pub fn ssh_config(&self) -> Result<Config, Stop> {
+        let identity = |path: &PathBuf| format!("IdentityFile={}", quoted(&path.display().to_string()));
+        let options: Vec<String> =
+            self.identity.iter().map(identity).chain(self.ssh_options.iter().cloned()).collect();
+        let config = Config::load(&Paths::standard()).map_err(Stop::misused)?;
+        config.with_options(&options).map_err(Stop::Refused)
+    }
+}
+
+/// A path as one word of ssh_config, without tokens.
+fn quoted(path: &str) -> String {
+    format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%"))
 }

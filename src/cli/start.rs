@@ -6,6 +6,7 @@ use super::{Done, Global, Stop, answer, prompt, store};
 use crate::diagnostic::Diagnostics;
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
+use crate::model::host::SshSettings;
 use crate::model::job::{Envelope, Job, Mode, RunId};
 use crate::model::run::{RunIntent, Source, now};
 use crate::model::{Failure, Value, Values};
@@ -20,7 +21,7 @@ use crate::run::tools::Destinations;
 use crate::run::{self, FORKS, Task, Work, assets};
 use crate::setting::Setting;
 use crate::ssh::ship::{Become, Method};
-use crate::ssh::{Config, Paths, Shared, Target};
+use crate::ssh::{Config, SecretFrom, Shared, Target, explain};
 use crate::variables;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,6 +75,9 @@ pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let prepared = prepare(&request, chosen, options, &command_line, &run)?;
+    if global.verbosity() == report::Verbosity::Verbose {
+        list_unused_options(&prepared.work);
+    }
     let Spread { serial, max_failures, on_failure } = request.spread.clone();
     let session = Session {
         intent: intent(request, chosen, options, run, &prepared),
@@ -95,9 +99,17 @@ pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global
             view: global.view(options.diff),
             progress: global.progress(),
         },
-        shared: shared(),
+        shared: shared(prepared.login_password),
     };
     Ok(session::execute(session, store(global)?)?)
+}
+
+/// Lists what the ssh configuration says and windlass does not use, once for all hosts.
+fn list_unused_options(work: &[Work]) {
+    let unused = explain::unused(work.iter().map(|work| &work.target));
+    if !unused.is_empty() {
+        eprintln!("note: options of the ssh configuration that are not used: {}", unused.join(", "));
+    }
 }
 
 /// The stores that backups of this run go to.
@@ -112,15 +124,25 @@ fn stores(work: &[Work], chosen: &Chosen) -> Result<Stores, Stop> {
 }
 
 /// What connections share, with questions to the person at the keyboard where a key or host wants a password.
-pub fn shared() -> Shared {
+/// `password` was asked for beforehand, for all hosts.
+pub fn shared(password: Option<String>) -> Shared {
+    let ask = move |host: &str, user: &str| match &password {
+        Some(password) => Some(password.clone()),
+        None => prompt::secret(&format!("password of {user} on {host}")),
+    };
     Shared::new()
         .with_passphrase(|key: &Path| prompt::secret(&format!("passphrase of {}", key.display())))
-        .with_password(|host, user| prompt::secret(&format!("password of {user} on {host}")))
+        .with_password(ask)
+        .with_confirmation(|host, key| {
+            prompt::confirm(&format!("{host} shows the key {key} for the first time. Is it the right one?"))
+        })
 }
 
 /// The work on each host, and what must not be seen of it.
 struct Prepared {
     work: Vec<Work>,
+    /// Asked for once, for all hosts.
+    login_password: Option<String>,
     secrets: Vec<String>,
     params: Values,
 }
@@ -132,26 +154,36 @@ fn prepare(
     command_line: &[Setting],
     run: &RunId,
 ) -> Result<Prepared, Stop> {
-    let config = Config::load(&Paths::standard()).map_err(Stop::misused)?;
+    let config = options.reach.ssh_config()?;
     let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
     let tasks = tasks(request, chosen, &hosts, options, command_line, run)?;
-    let password = match options.reach.ask_become_pass {
-        true => Some(prompt::secret("password to become root").ok_or_else(no_terminal)?),
-        false => None,
+    let ask = |asked: bool, what: &str| match asked {
+        true => prompt::secret(what).ok_or_else(no_terminal).map(Some),
+        false => Ok(None),
     };
+    let login_password = ask(options.reach.ask_pass, "password to log in")?;
+    let prompted = |host: &&Host| host.ssh.become_password_from.as_deref() == Some("prompt");
+    let asked = options.reach.ask_become_pass || hosts.iter().any(prompted);
+    let password = ask(asked, "password to become root")?;
     let mut problems = Diagnostics::default();
-    let mut secrets: Vec<String> = password.iter().cloned().collect();
+    let mut secrets: Vec<String> = password.iter().chain(&login_password).cloned().collect();
     let mut all = Vec::new();
-    for (host, task) in hosts.into_iter().zip(tasks) {
+    let settings: Vec<SshSettings> = hosts.iter().map(|host| ssh_settings(host, options)).collect();
+    let asked = hosts.iter().zip(&settings);
+    let asked: Vec<_> =
+        asked.map(|(host, settings)| (host.name.as_str(), host.given_address(), settings)).collect();
+    let targets = Target::resolve_all(&asked, &config);
+    for ((host, task), target) in hosts.into_iter().zip(tasks).zip(targets) {
         if let Task::Job(job, _) = &task {
             secrets.extend(job.work.secrets.iter().cloned());
         }
-        all.extend(problems.keep(work(host, request, options, &config, task, password.clone())));
+        all.extend(problems.keep(work(host, target, request, options, &config, task, password.clone())));
     }
+    secrets.extend(all.iter().filter_map(|work| work.password.clone()));
     secrets.sort();
     secrets.dedup();
     let params = command_line.iter().map(|setting| (setting.name.clone(), setting.value.clone())).collect();
-    Ok(problems.unless_errors(Prepared { work: all, secrets, params })?)
+    Ok(problems.unless_errors(Prepared { work: all, secrets, params, login_password })?)
 }
 
 /// What is to be done on each host, in their order.
@@ -216,29 +248,60 @@ fn nonce() -> String {
 
 fn work(
     host: &Host,
+    mut target: Target,
     request: &Request,
     options: &Options,
     config: &Config,
     task: Task,
     password: Option<String>,
 ) -> Result<Work, Diagnostics> {
+    let becomes = options.reach.becomes || request.becomes.or(host.ssh.becomes).unwrap_or(false);
+    let password = match (&host.ssh.become_password_from, options.reach.ask_become_pass) {
+        _ if !becomes => None,
+        (Some(from), false) if from != "prompt" => {
+            let doing = format!("read the password to become another user on {}", host.name);
+            let from = SecretFrom::parse(from, &config.paths.home, &doing)?;
+            match from.read(&doing) {
+                Ok(password) => Some(password),
+                // It fails alone, when its turn comes.
+                Err(failure) => {
+                    target.unusable.get_or_insert(failure);
+                    None
+                }
+            }
+        }
+        (None, false) => None,
+        _ => password,
+    };
+    let becoming = if becomes { Some(becoming(host, password.is_some())?) } else { None };
+    Ok(Work { host: host.name.to_string(), target, becoming, password, task })
+}
+
+/// How a host is reached, as the inventory and the command line say it.
+fn ssh_settings(host: &Host, options: &Options) -> SshSettings {
     let mut settings = host.ssh.clone();
     if let Some(user) = &options.reach.user {
         settings.user = Some(user.as_str().into());
     }
-    let target = Target::resolve(host.name.as_str(), Some(&host.address), &settings, config)?;
-    let becomes = options.reach.becomes || request.becomes.or(settings.becomes).unwrap_or(false);
-    let becoming = if becomes { Some(becoming(host, password.is_some())?) } else { None };
-    Ok(Work { host: host.name.to_string(), target, becoming, password, task })
+    if options.reach.ask_pass {
+        settings.password_from = Some("prompt".to_string());
+    }
+    settings
 }
 
 fn becoming(host: &Host, password: bool) -> Result<Become, Failure> {
     let doing = || format!("read how to become another user on {}", host.name);
     let method = match host.ssh.become_method.as_deref() {
         None | Some("sudo") => Method::Sudo,
+        Some("doas") if password => {
+            let why = "doas takes no password without a terminal";
+            return Err(Failure::new(doing(), why)
+                .hint("allow it without one (nopass in doas.conf), or set become_method to sudo or su"));
+        }
         Some("doas") => Method::Doas,
+        Some("su") => Method::Su,
         Some(other) => {
-            return Err(Failure::new(doing(), format!("{other} is not known")).hint("use sudo or doas"));
+            return Err(Failure::new(doing(), format!("{other} is not known")).hint("use sudo, doas or su"));
         }
     };
     let user = host.ssh.become_user.clone().unwrap_or_else(|| "root".to_string());

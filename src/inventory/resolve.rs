@@ -184,12 +184,15 @@ impl<'a> Whole<'a> {
             ssh = host.ssh.clone().or(ssh);
             vars.extend(host.vars.iter().cloned());
         }
-        Host { name: name.clone(), address: address(name, said, problems), ssh, groups, vars }
+        let given = address(name, said, problems);
+        let address_given = given.is_some();
+        let address = given.unwrap_or_else(|| name.to_string());
+        Host { name: name.clone(), address, address_given, ssh, groups, vars }
     }
 }
 
 /// The one address that the files give, rendered with `name`.
-fn address(name: &HostName, said: &[&FileHost], problems: &mut Diagnostics) -> String {
+fn address(name: &HostName, said: &[&FileHost], problems: &mut Diagnostics) -> Option<String> {
     let context = minijinja::context! { name => name.as_str(), inventory_hostname => name.as_str() };
     let mut found: Option<(String, &Place)> = None;
     for (source, place) in said.iter().filter_map(|host| host.address.as_ref()) {
@@ -209,5 +212,5 @@ fn address(name: &HostName, said: &[&FileHost], problems: &mut Diagnostics) -> S
             _ => found = Some((address, place)),
         }
     }
-    found.map_or_else(|| name.to_string(), |(address, _)| address)
+    found.map(|(address, _)| address)
 }

@@ -123,7 +123,7 @@ fn what_is_wrong_is_pointed_at() {
     check(
         &[(
             "inventories/x.toml",
-            "[host.a]\n[hosts.a]\naddres = 'x'\nvars = { facts = 1, a-b = 2 }\n[hosts.b]\naddress = 5\nssh = { usr = 'x', host_key = 'no' }\n[hosts.'-x']\n[hosts.'w[3-1]']\n[groups.'a b']\n",
+            "[host.a]\n[hosts.a]\naddres = 'x'\nvars = { facts = 1, a-b = 2 }\n[hosts.b]\naddress = 5\nssh = { usr = 'x' }\n[hosts.c]\nssh = { host_key = 'no' }\n[hosts.'-x']\n[hosts.'w[3-1]']\n[groups.'a b']\n",
         )],
         expect![[r#"
             error: unknown key `host`
@@ -165,33 +165,33 @@ fn what_is_wrong_is_pointed_at() {
             error: unknown key `usr`
              --> inventories/x.toml:7:9
               |
-            7 | ssh = { usr = 'x', host_key = 'no' }
+            7 | ssh = { usr = 'x' }
               |         ^^^ not a key of `ssh`
               |
               = hint: did you mean `user`?
 
-            error: `no` is not one of strict, accept-new
-             --> inventories/x.toml:7:31
+            error: invalid value: string "no", expected "strict", "accept-new" or a fingerprint "SHA256:…" as `ssh-keygen -l` prints it
+             --> inventories/x.toml:9:20
               |
-            7 | ssh = { usr = 'x', host_key = 'no' }
-              |                               ^^^^
+            9 | ssh = { host_key = 'no' }
+              |                    ^^^^
 
             error: `-x` is no name: letters, digits and `.-_:` are allowed, a letter or digit first
-             --> inventories/x.toml:8:8
-              |
-            8 | [hosts.'-x']
-              |        ^^^^
+              --> inventories/x.toml:10:8
+               |
+            10 | [hosts.'-x']
+               |        ^^^^
 
             error: `[3-1]` ends before it begins
-             --> inventories/x.toml:9:8
-              |
-            9 | [hosts.'w[3-1]']
-              |        ^^^^^^^^
+              --> inventories/x.toml:11:8
+               |
+            11 | [hosts.'w[3-1]']
+               |        ^^^^^^^^
 
             error: `a b` is no name: letters, digits and `.-_:` are allowed, a letter or digit first
-              --> inventories/x.toml:10:9
+              --> inventories/x.toml:12:9
                |
-            10 | [groups.'a b']
+            12 | [groups.'a b']
                |         ^^^^^
         "#]],
     );

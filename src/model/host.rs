@@ -13,10 +13,10 @@ pub struct SshSettings {
     /// The login name, or several that are tried in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<OneOrMany>,
-    /// The port of sshd; 22 when nobody says otherwise.
+    /// The port of sshd; 22 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// Private key files, tried in order. `~` is the home folder here.
+    /// Private key files, tried in order. `~` is the home directory here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<OneOrMany>,
     /// Whether only the keys of `identity` are offered, even when the agent holds others.
@@ -25,22 +25,40 @@ pub struct SshSettings {
     /// The hosts to go through, first hop first: `user@host:port`, joined by commas, or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jump: Option<String>,
+    /// The command whose input and output are the connection, as `ProxyCommand` in ssh_config, or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_command: Option<String>,
+    /// Further options of ssh_config, such as `Ciphers=aes256-gcm@openssh.com`, as after `ssh -o`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    /// What carries the connection: `ssh`, `local` (this machine, without SSH), `docker` or `podman` (the container of the
+    /// host's address).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
     /// Whether steps become another user once logged in.
     #[serde(default, rename = "become", skip_serializing_if = "Option::is_none")]
     pub becomes: Option<bool>,
-    /// Whom steps become; root when nobody says otherwise.
+    /// Whom steps become; root by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub become_user: Option<String>,
     /// How steps become another user, for example `sudo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub become_method: Option<String>,
-    /// Where the login password is: `env:NAME`, `file:PATH` or `prompt`. Without it no password is ever tried.
+    /// Where the password is that becoming another user takes, as in `password_from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub become_password_from: Option<String>,
+    /// Where the login password is: `env:NAME`, `file:PATH`, `command:PROGRAM …` or `prompt`. Without it no password is
+    /// ever tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_from: Option<String>,
+    /// Where the passphrase of encrypted keys is, as in `password_from`; `prompt` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_from: Option<String>,
     /// The files of known host keys, in the order they are read; the first is written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<OneOrMany>,
-    /// What to do with a host whose key is not known yet.
+    /// What to do with a host whose key is not known yet: `strict`, `accept-new`, or the fingerprint that its key must
+    /// have (`SHA256:…`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<HostKeyPolicy>,
     /// How long to wait for a connection, for example `10` or `"10s"`.
@@ -49,7 +67,7 @@ pub struct SshSettings {
     /// How long a silent connection is left alone before it is asked for a sign of life; 0 never asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keepalive: Option<Span>,
-    /// The socket of the ssh-agent, or `none`. `$SSH_AUTH_SOCK` when nobody says otherwise.
+    /// The socket of the ssh-agent, or `none`. `$SSH_AUTH_SOCK` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
 }
@@ -57,16 +75,26 @@ pub struct SshSettings {
 impl SshSettings {
     /// These settings, with what they leave open taken from `weaker`.
     pub fn or(self, weaker: SshSettings) -> SshSettings {
+        // A jump host and a proxy command replace each other, so the stronger place decides about both.
+        let weaker = match self.jump.is_some() || self.proxy_command.is_some() {
+            true => SshSettings { jump: None, proxy_command: None, ..weaker },
+            false => weaker,
+        };
         SshSettings {
             user: self.user.or(weaker.user),
             port: self.port.or(weaker.port),
             identity: self.identity.or(weaker.identity),
             identities_only: self.identities_only.or(weaker.identities_only),
             jump: self.jump.or(weaker.jump),
+            proxy_command: self.proxy_command.or(weaker.proxy_command),
+            options: [self.options, weaker.options].concat(),
+            via: self.via.or(weaker.via),
             becomes: self.becomes.or(weaker.becomes),
             become_user: self.become_user.or(weaker.become_user),
             become_method: self.become_method.or(weaker.become_method),
+            become_password_from: self.become_password_from.or(weaker.become_password_from),
             password_from: self.password_from.or(weaker.password_from),
+            passphrase_from: self.passphrase_from.or(weaker.passphrase_from),
             known_hosts: self.known_hosts.or(weaker.known_hosts),
             host_key: self.host_key.or(weaker.host_key),
             connect_timeout: self.connect_timeout.or(weaker.connect_timeout),
@@ -76,16 +104,80 @@ impl SshSettings {
     }
 }
 
-/// What to do with a host whose key is not known. A changed key is always refused.
+/// What carries the connection to a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// SSH.
+    #[default]
+    Ssh,
+    /// Nothing: the host is this machine.
+    Local,
+    /// `docker exec`.
+    Docker,
+    /// `podman exec`.
+    Podman,
+}
+
+/// What to do with a host whose key is not known. A changed key is always refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum HostKeyPolicy {
     /// Refuse it.
     #[default]
     Strict,
     /// Trust it this first time and write it down.
     AcceptNew,
+    /// Trust the key of this fingerprint, and no other.
+    Fingerprint(String),
+}
+
+/// How a fingerprint starts.
+const FINGERPRINT: &str = "SHA256:";
+
+impl Serialize for HostKeyPolicy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            HostKeyPolicy::Strict => "strict",
+            HostKeyPolicy::AcceptNew => "accept-new",
+            HostKeyPolicy::Fingerprint(fingerprint) => fingerprint,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for HostKeyPolicy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "strict" => Ok(HostKeyPolicy::Strict),
+            "accept-new" => Ok(HostKeyPolicy::AcceptNew),
+            // 32 bytes in base64 without padding, as `ssh-keygen -l` prints them.
+            _ if text.strip_prefix(FINGERPRINT).is_some_and(|rest| rest.len() == 43 && base64(rest)) => {
+                Ok(HostKeyPolicy::Fingerprint(text))
+            }
+            _ => Err(de::Error::invalid_value(
+                de::Unexpected::Str(&text),
+                &"\"strict\", \"accept-new\" or a fingerprint \"SHA256:…\" as `ssh-keygen -l` prints it",
+            )),
+        }
+    }
+}
+
+fn base64(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
+}
+
+#[cfg(feature = "controller")]
+impl schemars::JsonSchema for HostKeyPolicy {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "HostKeyPolicy".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "\"strict\", \"accept-new\", or the fingerprint that the host's key must have: \"SHA256:…\"",
+            "type": "string",
+        })
+    }
 }
 
 /// One string, or a list of them.
@@ -250,6 +342,31 @@ mod tests {
         let wrong = read(r#"{"keepalive": "soon"}"#).unwrap_err();
         assert!(wrong.contains("expected a number of seconds or a string like \"10s\""), "{wrong}");
         assert!(read(r#"{"hostkey": "strict"}"#).unwrap_err().contains("unknown field `hostkey`"));
+    }
+
+    #[test]
+    fn a_host_key_is_a_policy_or_a_fingerprint() {
+        let fingerprint = format!("SHA256:{}", "a".repeat(43));
+        let read = |policy: &str| read(&format!(r#"{{"host_key": "{policy}"}}"#)).map(|ssh| ssh.host_key);
+        assert_eq!(read(&fingerprint), Ok(Some(HostKeyPolicy::Fingerprint(fingerprint.clone()))));
+        assert_eq!(read("strict"), Ok(Some(HostKeyPolicy::Strict)));
+        for wrong in ["ask", "SHA256:short", "MD5:00:11", &format!("{fingerprint}=")] {
+            assert!(read(wrong).unwrap_err().contains("accept-new"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn options_of_host_and_group_add_up_and_the_hosts_come_first() {
+        let with = |option: &str| SshSettings { options: vec![option.to_string()], ..SshSettings::default() };
+        assert_eq!(with("Port=1").or(with("Port=2")).options, ["Port=1", "Port=2"]);
+    }
+
+    #[test]
+    fn a_jump_host_replaces_a_weaker_proxy_command() {
+        let host = SshSettings { jump: Some("bastion".to_string()), ..SshSettings::default() };
+        let group = SshSettings { proxy_command: Some("nc %h %p".to_string()), ..SshSettings::default() };
+        assert_eq!(host.clone().or(group.clone()).proxy_command, None);
+        assert_eq!(group.or(host).jump, None);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use super::confirm::Route;
 use crate::model::job::Resume;
 use crate::model::{Failure, Result};
 use crate::ssh::{self, Connection, Shared};
-use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -34,7 +33,7 @@ pub async fn come_back(route: &Route, shared: &Shared, resume: &Resume) -> Resul
 async fn booted(route: &Route, shared: &Shared, before: &str) -> Result<Connection> {
     let connection =
         ssh::connect(&route.target_at(shared, &[]), shared).await.map_err(|error| error.failure)?;
-    let now = super::output::of(&connection, ASK, Bytes::new()).await?;
+    let now = super::output::of(&connection, ASK).await?;
     let now = now.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
     if !now.is_empty() && now != before {
         return Ok(connection);

@@ -115,9 +115,8 @@ async fn once(route: &Route, target: &Target, shared: &Shared) -> Result<(), (Fa
 
 async fn run(connection: &Connection, route: &Route) -> Result<()> {
     let (becoming, password) = route.becoming(connection);
-    let password = ship::password_line(password.as_deref());
     let command = ship::line(&format!("echo {WORDS}"), becoming.as_ref());
-    let said = output::of(connection, &command, Bytes::from(password)).await?;
+    let said = output::of_user(connection, becoming.as_ref(), password.as_deref(), &command).await?;
     if said.lines().any(|line| line.trim() == WORDS) {
         return Ok(());
     }

@@ -120,7 +120,8 @@ async fn by_agent(
 ) -> Result<AgentReply> {
     let find = ship::find(agents, task.becoming.as_ref());
     let first = first_bytes(task)?;
-    let channel = connection.exec_with_input(&find, first).await?;
+    let (becoming, password) = (task.becoming.as_ref(), task.password.as_deref());
+    let channel = connection.exec_as(becoming, password, &find, first).await?;
     tools.events.send(&task.name, HostEvent::Sent).await;
     let (reader, writer) = channel.split();
     let writer = Arc::new(Mutex::new(writer));
@@ -132,11 +133,10 @@ async fn by_agent(
     Ok(reply)
 }
 
-/// A password line when one is needed, the marker that ends all noise, the job.
+/// The marker that ends all noise, the job.
 fn first_bytes(task: &JobTask) -> Result<Bytes> {
-    let password = ship::password_line(task.password.as_deref());
     let job = wire::frame(&Order::Job(Box::new(task.job.clone())))?;
-    Ok(Bytes::from([&password[..], wire::MARKER, &job].concat()))
+    Ok(Bytes::from([wire::MARKER, &job].concat()))
 }
 
 /// Passes on how urgently an end is wanted.
@@ -276,10 +276,10 @@ impl Listening<'_> {
 
 async fn place(connection: &Connection, task: &JobTask, agent: &AgentBinary, bare: &Bare) -> Result<()> {
     let command = ship::place(agent, bare, task.becoming.as_ref())?;
-    let password = ship::password_line(task.password.as_deref());
     let packed = if bare.gzip { agent.gzipped.to_vec() } else { agent.raw()? };
-    let input = Bytes::from([password, packed].concat());
-    let (mut reader, mut writer) = connection.exec_with_input(&command, input).await?.split();
+    let (becoming, password) = (task.becoming.as_ref(), task.password.as_deref());
+    let channel = connection.exec_as(becoming, password, &command, Bytes::from(packed)).await?;
+    let (mut reader, mut writer) = channel.split();
     let ending = tokio::spawn(async move { writer.eof().await });
     let (mut said, mut status) = (Vec::new(), None);
     while let Some(chunk) = reader.next().await {

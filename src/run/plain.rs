@@ -25,10 +25,6 @@ impl Line {
     fn command(&self) -> String {
         ship::watched_line(&self.text, self.becoming.as_ref())
     }
-
-    fn input(&self) -> Bytes {
-        Bytes::from(ship::password_line(self.password.as_deref()))
-    }
 }
 
 /// Runs the command and tells it as one step.
@@ -40,7 +36,9 @@ pub async fn run(
     mut hurry: watch::Receiver<Interrupt>,
 ) -> HostEnd {
     let began = Instant::now();
-    let mut channel = match connection.exec_with_input(&line.command(), line.input()).await {
+    let (becoming, password) = (line.becoming.as_ref(), line.password.as_deref());
+    let started = connection.exec_as(becoming, password, &line.command(), Bytes::new()).await;
+    let mut channel = match started {
         Ok(channel) => channel,
         Err(failure) => return HostEnd::because(HostOutcome::Unreachable, failure),
     };

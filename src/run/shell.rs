@@ -14,7 +14,7 @@ use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
 use crate::run::assets;
 use crate::ssh::ship;
-use crate::ssh::{Chunk, Connection, Reader, Writer};
+use crate::ssh::{Channel, Chunk, Connection, Reader, Writer};
 use crate::system::shell::Shell;
 use crate::wire;
 use bytes::Bytes;
@@ -38,8 +38,7 @@ pub async fn run(
     tools: &Tools,
     mut hurry: watch::Receiver<Interrupt>,
 ) -> Result<HostEnd> {
-    let first = Bytes::from(ship::password_line(task.password.as_deref()));
-    let channel = connection.exec_with_input(&ship::shell(task.becoming.as_ref()), first.clone()).await?;
+    let channel = start(connection, task, &ship::shell(task.becoming.as_ref())).await?;
     let (reader, writer) = channel.split();
     let (to_host, outgoing) = mpsc::channel(PIECES_WAITING);
     let (incoming, from_host) = mpsc::channel(PIECES_WAITING);
@@ -74,7 +73,7 @@ pub async fn run(
             () = asked_for(&mut in_a_hurry, Interrupt::Kill), if hurried == Interrupt::Stop => {
                 hurried = Interrupt::Kill;
                 killed = Some(tools.why_killed(*in_a_hurry.borrow()));
-                kill(connection, task, pid.load(Ordering::SeqCst), first.clone()).await;
+                kill(connection, task, pid.load(Ordering::SeqCst)).await;
             }
             ended = &mut working => break ended,
         }
@@ -125,14 +124,19 @@ async fn carry_back(mut reader: Reader, incoming: mpsc::Sender<Bytes>, pid: Arc<
 
 /// Ends the shell and what runs below it, by a second command. The engine then finds that its pipe is lost, and the
 /// host's journal knows what was begun.
-async fn kill(connection: &Connection, task: &JobTask, pid: u32, first: Bytes) {
+async fn kill(connection: &Connection, task: &JobTask, pid: u32) {
     if pid == 0 {
         return;
     }
     let command = ship::kill_shell(pid, task.becoming.as_ref());
-    if let Ok(mut channel) = connection.exec_with_input(&command, first).await {
+    if let Ok(mut channel) = start(connection, task, &command).await {
         while channel.next().await.is_some() {}
     }
+}
+
+/// Runs a command as the user that the task becomes.
+async fn start(connection: &Connection, task: &JobTask, command: &str) -> Result<Channel> {
+    connection.exec_as(task.becoming.as_ref(), task.password.as_deref(), command, Bytes::new()).await
 }
 
 fn copy_of(task: &JobTask) -> JobTask {

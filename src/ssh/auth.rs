@@ -1,121 +1,215 @@
 //! Logging in: which keys are offered in which order, by whom they are used, and what is said when none is taken.
 //!
-//! Order: the key that worked last time, the keys somebody named, the agent's, the usual files. Each is first only
+//! Order: the key that worked last time, the named keys, the agent's, the usual files. Each is first only
 //! asked about, so that a passphrase is needed, or an agent's owner disturbed, only for a key the server takes.
 
+mod candidates;
 mod password;
 
-use super::keys::{KeyFile, Keys, Passphrase, fingerprint};
-use super::session::Door;
-use super::target::Target;
-use super::{AskPassword, ConnectError, Worked};
+use candidates::{Candidate, candidates};
+
+use super::keys::{KeyFile, Keys, Passphrase};
+use super::session::ClientHandler;
+use super::target::{Method, Target};
+use super::{AcceptedLogin, AskPassword, ConnectError};
 use crate::model::failure::{Doing, Failure, Result};
 use russh::client::{AuthResult, Handle};
+use russh::keys::HashAlg;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::signature::Signer as _;
 use russh::keys::ssh_encoding::Encode;
 use russh::keys::ssh_key::private::KeypairData;
-use russh::keys::{Certificate, HashAlg, PublicKey};
 use russh::{MethodKind, MethodSet, SendError, Signer};
 use std::sync::Arc;
 use tokio::net::UnixStream;
 
 /// What a login uses besides the target.
-pub struct Means<'a> {
+pub struct Credentials<'a> {
     pub keys: Arc<Keys>,
     pub passphrase: Option<Arc<Passphrase>>,
-    pub password: Option<&'a AskPassword>,
-    pub remembered: Option<&'a Worked>,
+    pub password: Option<Arc<AskPassword>>,
+    pub remembered: Option<&'a AcceptedLogin>,
 }
 
 /// How a login ended when nothing broke.
 pub enum Login {
-    In(Worked),
+    In(AcceptedLogin),
     Refused(Refused),
 }
+
+/// sshd hangs up at the sixth refusal (MaxAuthTries 6), so a connection ends before that and the next goes on.
+const REFUSALS_PER_CONNECTION: usize = 5;
 
 /// What was tried in vain, for the message.
 #[derive(Default)]
 pub struct Refused {
+    /// The keys that were refused, by their ids, so that the next connection goes on with the others.
+    ids: Vec<String>,
+    /// Whether there are keys left that one more connection could offer.
+    pub more: bool,
     pub tried: Vec<String>,
     pub problems: Vec<String>,
     pub takes: Vec<&'static str>,
+    /// The password was tried, or could not be read.
+    password: bool,
     /// The server hung up, most likely after too many keys.
     pub hung_up: bool,
 }
 
-struct Candidate {
-    public: PublicKey,
-    certificate: Option<Certificate>,
-    label: String,
-    file: Option<Arc<KeyFile>>,
-    in_agent: bool,
-}
-
 type Agent = AgentClient<UnixStream>;
 
-/// Tries to log in as `user`.
+/// Tries to log in as `user`, by the ways of the target in their order.
+/// `before` is what earlier connections tried.
 pub async fn login(
-    handle: &mut Handle<Door>,
+    handle: &mut Handle<ClientHandler>,
     target: &Target,
     user: &str,
-    means: &Means<'_>,
+    credentials: &Credentials<'_>,
+    before: Refused,
 ) -> Result<Login, ConnectError> {
-    let mut refused = Refused::default();
-    let mut agent = agent(handle, target, &mut refused).await;
-    let held = identities(agent.as_mut(), &mut refused).await;
-    let candidates = candidates(target, &held, means, &mut refused);
-    let mut takes: Option<MethodSet> = None;
-    let mut rsa = None;
-    for candidate in &candidates {
-        if takes.as_ref().is_some_and(|takes| !takes.contains(&MethodKind::PublicKey)) {
+    let refused = Refused { more: false, hung_up: false, ..before };
+    let mut attempt = LoginAttempt { handle, target, user, credentials, takes: None, refused };
+    for method in &target.methods {
+        let accepted = match method {
+            Method::PublicKey => attempt.public_keys().await?,
+            Method::Password | Method::KeyboardInteractive => attempt.password(*method).await?,
+        };
+        if let Some(accepted) = accepted {
+            return Ok(Login::In(accepted));
+        }
+        if attempt.hung_up() || attempt.refused.more {
             break;
         }
-        let hash = hash(handle, candidate, &mut rsa).await.map_err(ConnectError::protocol(target))?;
-        match offer(handle, user, candidate, hash, agent.as_mut(), means).await {
-            Ok(AuthResult::Success) => return Ok(Login::In(candidate.worked(user))),
-            Ok(AuthResult::Failure { remaining_methods, partial_success }) => {
-                let half = if partial_success { ", which was not enough" } else { "" };
-                refused.tried.push(format!("{}{half}", candidate.label));
-                // russh answers with no methods at all when the connection ends meanwhile.
-                refused.hung_up = remaining_methods.is_empty();
-                takes = Some(remaining_methods);
-            }
-            Err(why) => refused.problems.push(format!("{}: {}", candidate.label, why.0.why)),
-        }
-        if refused.hung_up || handle.is_closed() {
-            refused.hung_up = true;
-            return Ok(Login::Refused(refused));
-        }
     }
-    let takes = match takes {
-        Some(takes) => takes,
-        None => match ask_methods(handle, user).await.map_err(ConnectError::protocol(target))? {
-            Some(takes) => takes,
-            None => return Ok(Login::In(Worked { user: user.to_string(), key: String::new() })),
-        },
-    };
-    if let Some(from) = &target.password
-        && let Some(worked) = password::login(handle, target, user, from, &takes, means, &mut refused).await?
+    if attempt.takes.is_none()
+        && !attempt.hung_up()
+        && let Some(accepted) = attempt.methods().await?
     {
-        return Ok(Login::In(worked));
+        return Ok(Login::In(accepted));
     }
-    refused.takes = takes.iter().map(Into::into).collect();
-    refused.hung_up = handle.is_closed();
-    Ok(Login::Refused(refused))
+    Ok(Login::Refused(attempt.ended()))
 }
 
-/// What the server takes, asked with the method `none`. `None`: it let us in just so.
-async fn ask_methods(handle: &mut Handle<Door>, user: &str) -> Result<Option<MethodSet>, russh::Error> {
+/// One user at one server.
+struct LoginAttempt<'a> {
+    handle: &'a mut Handle<ClientHandler>,
+    target: &'a Target,
+    user: &'a str,
+    credentials: &'a Credentials<'a>,
+    /// What the server takes, once it has said so.
+    takes: Option<MethodSet>,
+    refused: Refused,
+}
+
+impl LoginAttempt<'_> {
+    async fn public_keys(&mut self) -> Result<Option<AcceptedLogin>, ConnectError> {
+        let mut agent = agent(self.handle, self.target, &mut self.refused).await;
+        let held = identities(agent.as_mut(), &mut self.refused).await;
+        let candidates = candidates(self.target, &held, self.credentials, &mut self.refused);
+        let (mut rsa, mut refusals) = (None, 0);
+        for candidate in &candidates {
+            if self.refused.ids.contains(&candidate.id()) {
+                continue;
+            }
+            if refusals == REFUSALS_PER_CONNECTION {
+                self.refused.more = true;
+                break;
+            }
+            if self.takes.as_ref().is_some_and(|takes| !takes.contains(&MethodKind::PublicKey)) {
+                break;
+            }
+            let hash = hash(self.handle, candidate, &mut rsa).await;
+            let hash = hash.map_err(ConnectError::protocol(self.target))?;
+            let answer =
+                offer(self.handle, self.user, candidate, hash, agent.as_mut(), self.credentials).await;
+            match answer {
+                Ok(AuthResult::Success) => return Ok(Some(candidate.worked(self.user))),
+                Ok(AuthResult::Failure { remaining_methods, partial_success }) => {
+                    let half = if partial_success { ", which was not enough" } else { "" };
+                    self.refused.tried.push(format!("{}{half}", candidate.label));
+                    self.refused.ids.push(candidate.id());
+                    refusals += 1;
+                    // russh answers with no methods at all when the connection ends meanwhile.
+                    self.refused.hung_up = remaining_methods.is_empty();
+                    self.takes = Some(remaining_methods);
+                }
+                Err(why) => self.refused.problems.push(format!("{}: {}", candidate.label, why.0.why)),
+            }
+            if self.hung_up() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn password(&mut self, method: Method) -> Result<Option<AcceptedLogin>, ConnectError> {
+        let Some(from) = &self.target.password else { return Ok(None) };
+        if self.takes.is_none()
+            && let Some(accepted) = self.methods().await?
+        {
+            return Ok(Some(accepted));
+        }
+        let kind = match method {
+            Method::Password => MethodKind::Password,
+            _ => MethodKind::KeyboardInteractive,
+        };
+        let takes = self.takes.as_ref().is_some_and(|takes| takes.contains(&kind));
+        // A password that was refused once is not tried by another way: some servers count each.
+        if !takes || self.refused.password {
+            return Ok(None);
+        }
+        let login = password::login(self.handle, self.target, self.user, from, kind, self.credentials);
+        match login.await? {
+            Ok(true) => Ok(Some(AcceptedLogin { user: self.user.to_string(), key: "password".to_string() })),
+            Ok(false) => {
+                self.refused.password = true;
+                self.refused.tried.push("the password".to_string());
+                Ok(None)
+            }
+            Err(why) => {
+                self.refused.password = true;
+                self.refused.problems.push(why.why);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Asks what the server takes; an answer is a login that needed nothing.
+    async fn methods(&mut self) -> Result<Option<AcceptedLogin>, ConnectError> {
+        match ask_methods(self.handle, self.user).await.map_err(ConnectError::protocol(self.target))? {
+            Some(takes) => {
+                self.takes = Some(takes);
+                Ok(None)
+            }
+            None => Ok(Some(AcceptedLogin { user: self.user.to_string(), key: String::new() })),
+        }
+    }
+
+    fn hung_up(&self) -> bool {
+        self.refused.hung_up || self.handle.is_closed()
+    }
+
+    fn ended(mut self) -> Refused {
+        self.refused.hung_up = self.hung_up();
+        self.refused.takes = self.takes.iter().flat_map(|takes| takes.iter()).map(Into::into).collect();
+        self.refused
+    }
+}
+
+/// What the server takes, asked with the method `none`. `None`: it accepted the login without any key.
+async fn ask_methods(
+    handle: &mut Handle<ClientHandler>,
+    user: &str,
+) -> Result<Option<MethodSet>, russh::Error> {
     Ok(match handle.authenticate_none(user).await? {
         AuthResult::Success => None,
         AuthResult::Failure { remaining_methods, .. } => Some(remaining_methods),
     })
 }
 
-/// Connects to the agent and tells it which server this is about, so that keys bound to hosts can be used.
-async fn agent(handle: &Handle<Door>, target: &Target, refused: &mut Refused) -> Option<Agent> {
+/// Connects to the agent and names the server this is about, so that keys bound to hosts can be used.
+async fn agent(handle: &Handle<ClientHandler>, target: &Target, refused: &mut Refused) -> Option<Agent> {
     let socket = target.agent.as_ref()?;
     match AgentClient::connect_uds(socket).await {
         Ok(mut agent) => {
@@ -147,112 +241,9 @@ async fn identities(agent: Option<&mut Agent>, refused: &mut Refused) -> Vec<Age
     }
 }
 
-/// Everything that can be offered, best first, each once.
-fn candidates(
-    target: &Target,
-    held: &[AgentIdentity],
-    means: &Means<'_>,
-    refused: &mut Refused,
-) -> Vec<Candidate> {
-    let mut files = Vec::new();
-    for path in &target.identities {
-        match means.keys.load(path) {
-            Ok(Some(key)) => files.extend(from_file(&key, target, held)),
-            Ok(None) if target.identities_named => {
-                refused.problems.push(format!("{}: no such file", path.display()))
-            }
-            Ok(None) => {}
-            Err(why) => refused.problems.push(format!("{}: {}", path.display(), why.why)),
-        }
-    }
-    let mut agents: Vec<_> = held.iter().map(from_agent).collect();
-    if target.identities_only {
-        let named = |candidate: &Candidate| {
-            files.iter().any(|file: &Candidate| file.public.key_data() == candidate.public.key_data())
-        };
-        agents.retain(named);
-    }
-    let mut all = if target.identities_named {
-        files
-    } else {
-        std::mem::take(&mut agents).into_iter().chain(files).collect()
-    };
-    all.extend(agents);
-    let mut seen = Vec::new();
-    all.retain(|candidate| {
-        !seen.contains(&candidate.id()) && {
-            seen.push(candidate.id());
-            true
-        }
-    });
-    if let Some(remembered) = means.remembered {
-        all.sort_by_key(|candidate| candidate.id() != remembered.key);
-    }
-    all
-}
-
-/// A key file: its certificates first, then the bare key. What an agent holds is used there when the file is encrypted.
-fn from_file(key: &Arc<KeyFile>, target: &Target, held: &[AgentIdentity]) -> Vec<Candidate> {
-    let in_agent = held.iter().any(|identity| public(identity).key_data() == key.public.key_data());
-    if !key.has_private() && !in_agent {
-        return Vec::new();
-    }
-    let named = target.certificates.iter().filter_map(|path| super::keys::read_certificate(path));
-    let ours = named.filter(|certificate| certificate.public_key() == key.public.key_data());
-    let certificates = key.certificate.clone().into_iter().chain(ours).map(Some);
-    let file = key.has_private().then(|| key.clone());
-    certificates
-        .chain([None])
-        .map(|certificate| {
-            let kind = if certificate.is_some() { "certificate of " } else { "" };
-            let label = format!("{kind}{} ({})", key.path.display(), fingerprint(&key.public));
-            Candidate { public: key.public.clone(), certificate, label, file: file.clone(), in_agent }
-        })
-        .collect()
-}
-
-fn from_agent(identity: &AgentIdentity) -> Candidate {
-    let public = public(identity);
-    let (certificate, comment) = match identity {
-        AgentIdentity::PublicKey { comment, .. } => (None, comment),
-        AgentIdentity::Certificate { certificate, comment } => (Some(certificate.clone()), comment),
-    };
-    let kind = if certificate.is_some() { "certificate of " } else { "" };
-    let label = format!("{kind}agent key {comment} ({})", fingerprint(&public));
-    Candidate { public, certificate, label, file: None, in_agent: true }
-}
-
-fn public(identity: &AgentIdentity) -> PublicKey {
-    match identity {
-        AgentIdentity::PublicKey { key, .. } => key.clone(),
-        AgentIdentity::Certificate { certificate, .. } => {
-            PublicKey::new(certificate.public_key().clone(), "")
-        }
-    }
-}
-
-impl Candidate {
-    /// A name that is the same in the next run.
-    fn id(&self) -> String {
-        match &self.certificate {
-            None => fingerprint(&self.public),
-            Some(certificate) => format!(
-                "{} certificate {} {}",
-                fingerprint(&self.public),
-                certificate.key_id(),
-                certificate.serial()
-            ),
-        }
-    }
-
-    fn worked(&self, user: &str) -> Worked {
-        Worked { user: user.to_string(), key: self.id() }
-    }
-}
-
 /// RSA keys sign with SHA-2 only; which one the server prefers is asked once a connection.
 async fn hash(
-    handle: &Handle<Door>,
+    handle: &Handle<ClientHandler>,
     candidate: &Candidate,
     known: &mut Option<HashAlg>,
 ) -> Result<Option<HashAlg>, russh::Error> {
@@ -266,19 +257,21 @@ async fn hash(
 }
 
 async fn offer(
-    handle: &mut Handle<Door>,
+    handle: &mut Handle<ClientHandler>,
     user: &str,
     candidate: &Candidate,
     hash: Option<HashAlg>,
     agent: Option<&mut Agent>,
-    means: &Means<'_>,
+    credentials: &Credentials<'_>,
 ) -> Result<AuthResult, SignError> {
     let open = candidate.file.as_ref().is_some_and(|file| file.is_open());
     let mut hand = match (agent, &candidate.file) {
-        (Some(agent), _) if candidate.in_agent && !open => Hand::Agent(agent),
-        (_, Some(file)) => {
-            Hand::File { file: file.clone(), keys: means.keys.clone(), passphrase: means.passphrase.clone() }
-        }
+        (Some(agent), _) if candidate.in_agent && !open => KeySigner::Agent(agent),
+        (_, Some(file)) => KeySigner::File {
+            file: file.clone(),
+            keys: credentials.keys.clone(),
+            passphrase: credentials.passphrase.clone(),
+        },
         (_, None) => return Err(SignError(Failure::new("use the key", "its private half is nowhere"))),
     };
     match &candidate.certificate {
@@ -290,7 +283,7 @@ async fn offer(
 }
 
 /// Who signs.
-enum Hand<'a> {
+enum KeySigner<'a> {
     File { file: Arc<KeyFile>, keys: Arc<Keys>, passphrase: Option<Arc<Passphrase>> },
     Agent(&'a mut Agent),
 }
@@ -303,7 +296,7 @@ impl From<SendError> for SignError {
     }
 }
 
-impl Signer for Hand<'_> {
+impl Signer for KeySigner<'_> {
     type Error = SignError;
 
     async fn auth_sign(
@@ -313,13 +306,13 @@ impl Signer for Hand<'_> {
         text: Vec<u8>,
     ) -> Result<Vec<u8>, SignError> {
         match self {
-            Hand::Agent(agent) => agent.sign_request(key, hash, text).await.map_err(|why| {
+            KeySigner::Agent(agent) => agent.sign_request(key, hash, text).await.map_err(|why| {
                 SignError(Failure::new(
                     "sign",
                     format!("the agent did not sign: {}", super::session::plain(&why.to_string())),
                 ))
             }),
-            Hand::File { file, keys, passphrase } => {
+            KeySigner::File { file, keys, passphrase } => {
                 let (file, keys, passphrase) = (file.clone(), keys.clone(), passphrase.clone());
                 // Decrypting a key takes a second on purpose, and asking for a passphrase takes a person.
                 let signed = tokio::task::spawn_blocking(move || {
@@ -360,9 +353,9 @@ impl Refused {
         // Every user is offered the same keys, so the last story stands for all unless they differ.
         let mut why: Vec<String> = Vec::new();
         for (user, story) in stories {
-            let told = story.tell();
-            let told = if stories.len() > 1 { format!("{user}: {told}") } else { told };
-            why.push(told);
+            let result = story.tell();
+            let result = if stories.len() > 1 { format!("{user}: {result}") } else { result };
+            why.push(result);
         }
         Failure::new(doing, why.join("; "))
             .hint(stories.last().map_or(String::new(), |(user, story)| story.advice(user, target)))

@@ -1,18 +1,24 @@
 //! A connection that is logged in, and the commands that run over it.
 
-use super::session::{Door, Early, FIRST_CHANNEL, Lost, State, explain};
+use super::session::{ClientHandler, Early, FIRST_CHANNEL, Lost, State, explain};
 use super::wire::Wire;
-use super::{Class, ConnectError, Target, Worked};
-use crate::model::failure::{Failure, Result};
+use super::{AcceptedLogin, Class, ConnectError, Target};
+use crate::model::failure::{Doing, Failure, Result};
 use bytes::Bytes;
 use russh::client::{Handle, Msg};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+mod program;
+
+pub use program::Launcher;
+use program::{Input, Output};
 
 /// A channel must be open within this time: sshd may fork, and PAM may mount a home.
 const CHANNEL_DEADLINE: Duration = Duration::from_secs(30);
@@ -21,16 +27,25 @@ const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A connection that is logged in. It ends when it and its channels are dropped.
 ///
-/// Several commands may run at once, but each must be read: one whose output nobody takes holds up the others.
+/// Several commands may run at once, but each must be read: one whose output no one takes holds up the others.
 pub struct Connection {
-    handle: Handle<Door>,
+    link: Link,
     state: Arc<State>,
     name: String,
-    worked: Worked,
+    worked: AcceptedLogin,
     /// Whether a channel was opened already; only the first may be used early.
     used: AtomicBool,
+    /// Variables that each command is given, if sshd accepts them.
+    environment: Vec<(String, String)>,
     /// The connection to the last jump host, which must live as long.
-    through: Option<Arc<Connection>>,
+    pub(super) through: Option<Arc<Connection>>,
+}
+
+/// What carries the commands.
+enum Link {
+    Ssh(Handle<ClientHandler>),
+    /// No connection at all: each command is a program of this machine.
+    Programs(Launcher),
 }
 
 /// A running command.
@@ -41,9 +56,23 @@ pub struct Channel {
 
 /// What a command sends.
 pub struct Reader {
-    half: ChannelReadHalf,
+    source: Source,
     state: Arc<State>,
     closed: bool,
+    /// What was read already and is to be read again.
+    put_back: VecDeque<Chunk>,
+}
+
+/// Where the output of a command comes from.
+enum Source {
+    Ssh(ChannelReadHalf),
+    Program(Output),
+}
+
+/// Where the input of a command goes.
+enum Sink {
+    Ssh(ChannelWriteHalf<Msg>),
+    Program(Input),
 }
 
 /// What a command is sent.
@@ -55,7 +84,7 @@ pub struct Writer {
 
 /// What both a writer and the task that sends its first bytes need.
 struct Half {
-    half: ChannelWriteHalf<Msg>,
+    sink: Sink,
     state: Arc<State>,
     closed: watch::Receiver<bool>,
 }
@@ -68,7 +97,7 @@ pub enum Chunk {
     /// How it ended. Output may still follow: read until there is no more.
     Exit(Exit),
     /// The connection broke, or the server refused to run the command. Always the last chunk. Without it and without
-    /// `Exit` the server closed the channel and told nothing of the command's end.
+    /// `Exit` the server closed the channel and said nothing about the command's end.
     Lost(Failure),
 }
 
@@ -92,13 +121,37 @@ pub enum Signal {
 
 impl Connection {
     pub(super) fn new(
-        handle: Handle<Door>,
+        handle: Handle<ClientHandler>,
         state: Arc<State>,
         target: &Target,
-        worked: Worked,
+        worked: AcceptedLogin,
         through: Option<Arc<Connection>>,
     ) -> Self {
-        Connection { handle, state, name: target.name.clone(), worked, used: AtomicBool::new(false), through }
+        if let Some(through) = &through {
+            state.goes_through(&through.name, &through.state);
+        }
+        Connection {
+            link: Link::Ssh(handle),
+            state,
+            name: target.name.clone(),
+            worked,
+            used: AtomicBool::new(false),
+            environment: target.environment.clone(),
+            through,
+        }
+    }
+
+    /// A host that is reached without SSH.
+    pub(super) fn programs(launcher: Launcher, target: &Target, worked: AcceptedLogin) -> Self {
+        Connection {
+            link: Link::Programs(launcher),
+            state: Arc::default(),
+            name: target.name.clone(),
+            worked,
+            used: AtomicBool::new(false),
+            environment: Vec::new(),
+            through: None,
+        }
     }
 
     /// Runs a command through the login shell of the user.
@@ -107,15 +160,26 @@ impl Connection {
     }
 
     /// Runs a command and sends it `first` without waiting for anything, which spends the fewest round trips. The
-    /// bytes are written while the caller goes on; more may be written after them. An error in sending them is told by
+    /// bytes are written while the caller goes on; more may be written after them. An error in sending them is reported by
     /// the next write.
     ///
     /// On the first channel of a connection to OpenSSH the command itself is sent before the channel is confirmed.
     pub async fn exec_with_input(&self, command: &str, first: Bytes) -> Result<Channel> {
         let doing = format!("run a command on {}", self.name);
-        let opened = timeout(CHANNEL_DEADLINE, self.open(command)).await;
+        let handle = match &self.link {
+            Link::Ssh(handle) => handle,
+            Link::Programs(launcher) => {
+                let (reader, input) = launcher.start(command).doing(doing)?;
+                return Ok(self.channel(Source::Program(reader), Sink::Program(input), 0, first));
+            }
+        };
+        let opened = timeout(CHANNEL_DEADLINE, self.open(handle, command)).await;
         let why = match opened {
-            Ok(Ok(channel)) => return Ok(self.channel(channel, first)),
+            Ok(Ok(channel)) => {
+                let number = channel.id().number();
+                let (reader, half) = channel.split();
+                return Ok(self.channel(Source::Ssh(reader), Sink::Ssh(half), number, first));
+            }
             Ok(Err(russh::Error::Disconnect | russh::Error::SendError)) => self.state.why(),
             Ok(Err(why)) => explain(&why),
             Err(_) => {
@@ -131,17 +195,25 @@ impl Connection {
         })
     }
 
-    async fn open(&self, command: &str) -> Result<russh::Channel<Msg>, russh::Error> {
-        let first = !self.used.swap(true, Ordering::Relaxed);
+    async fn open(
+        &self,
+        handle: &Handle<ClientHandler>,
+        command: &str,
+    ) -> Result<russh::Channel<Msg>, russh::Error> {
+        // Variables have to come before the command, so it cannot be sent early.
+        let first = !self.used.swap(true, Ordering::Relaxed) && self.environment.is_empty();
         if first {
             self.state.send_early(command);
         }
-        let opened = self.handle.channel_open_session().await;
+        let opened = handle.channel_open_session().await;
         let sent = first && matches!(self.state.take_early(), Early::Sent);
         let channel = opened?;
         if sent && channel.id().number() != FIRST_CHANNEL {
             // It cannot happen with the version of russh we pin. If it did, the command went nowhere.
             return Err(russh::Error::Inconsistent);
+        }
+        for (name, value) in &self.environment {
+            channel.set_env(false, name, value).await?;
         }
         if !sent {
             channel.exec(true, command).await?;
@@ -149,13 +221,13 @@ impl Connection {
         Ok(channel)
     }
 
-    fn channel(&self, channel: russh::Channel<Msg>, first: Bytes) -> Channel {
-        let (state, closed) = (self.state.clone(), self.state.closed(channel.id().number()).subscribe());
-        let (reader, half) = channel.split();
-        let half = Arc::new(Half { half, state: state.clone(), closed });
-        let sender = half.clone();
-        let first = (!first.is_empty()).then(|| tokio::spawn(async move { sender.send(first).await }));
-        Channel { reader: Reader { half: reader, state, closed: false }, writer: Writer { half, first } }
+    fn channel(&self, source: Source, sink: Sink, number: u32, first: Bytes) -> Channel {
+        let (state, closed) = (self.state.clone(), self.state.closed(number).subscribe());
+        let half = Arc::new(Half { sink, state: state.clone(), closed });
+        let reader = Reader { source, state, closed: false, put_back: VecDeque::new() };
+        let mut channel = Channel { reader, writer: Writer { half, first: None } };
+        channel.start_sending(first);
+        channel
     }
 
     /// A stream to another sshd through this one.
@@ -168,7 +240,10 @@ impl Connection {
                 failure.hint("is the host up, and does the jump host allow it (AllowTcpForwarding)?"),
             )
         };
-        let open = self.handle.channel_open_direct_tcpip(&target.address, target.port.into(), "127.0.0.1", 0);
+        let Link::Ssh(handle) = &self.link else {
+            return Err(failed("it is not reached by SSH".to_string()));
+        };
+        let open = handle.channel_open_direct_tcpip(&target.address, target.port.into(), "127.0.0.1", 0);
         match timeout(CHANNEL_DEADLINE, open).await {
             Ok(Ok(channel)) => Ok(Wire::tunnel(channel.into_stream(), self.state.lost())),
             Ok(Err(why)) => Err(failed(explain(&why))),
@@ -178,7 +253,10 @@ impl Connection {
 
     /// Whether the connection stands, as far as we know.
     pub fn alive(&self) -> bool {
-        !self.handle.is_closed()
+        match &self.link {
+            Link::Ssh(handle) => !handle.is_closed(),
+            Link::Programs(_) => true,
+        }
     }
 
     /// Becomes ready once the connection is gone.
@@ -187,7 +265,7 @@ impl Connection {
     }
 
     /// The user and key that logged in.
-    pub fn worked(&self) -> &Worked {
+    pub fn worked(&self) -> &AcceptedLogin {
         &self.worked
     }
 
@@ -203,9 +281,11 @@ impl Connection {
 
     /// Says goodbye and closes. Dropping closes too, without a word.
     pub async fn disconnect(self) {
-        let goodbye = self.handle.disconnect(Disconnect::ByApplication, "", "en");
-        // Nothing follows from a farewell that is not heard.
-        let _ = timeout(GOODBYE_DEADLINE, goodbye).await;
+        if let Link::Ssh(handle) = &self.link {
+            let goodbye = handle.disconnect(Disconnect::ByApplication, "", "en");
+            // Nothing follows from a farewell that is not heard.
+            let _ = timeout(GOODBYE_DEADLINE, goodbye).await;
+        }
         if let Some(through) = self.through.and_then(Arc::into_inner) {
             Box::pin(through.disconnect()).await;
         }
@@ -238,6 +318,19 @@ impl Channel {
         self.writer.close().await
     }
 
+    /// Leaves chunks that were read to the next reader.
+    pub(super) fn put_back(&mut self, chunks: Vec<Chunk>) {
+        self.reader.put_back.extend(chunks);
+    }
+
+    /// Sends bytes by a task of its own; further ones are written after them.
+    pub(super) fn start_sending(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            let sender = self.writer.half.clone();
+            self.writer.first = Some(tokio::spawn(async move { sender.send(bytes).await }));
+        }
+    }
+
     /// Both directions, for two tasks.
     pub fn split(self) -> (Reader, Writer) {
         (self.reader, self.writer)
@@ -247,8 +340,15 @@ impl Channel {
 impl Reader {
     /// The next piece of output, or `None` when the channel is closed.
     pub async fn next(&mut self) -> Option<Chunk> {
+        if let Some(chunk) = self.put_back.pop_front() {
+            return Some(chunk);
+        }
+        let source = match &mut self.source {
+            Source::Ssh(half) => half,
+            Source::Program(output) => return output.next().await,
+        };
         while !self.closed {
-            match self.half.wait().await {
+            match source.wait().await {
                 Some(ChannelMsg::Data { data }) => return Some(Chunk::Stdout(data)),
                 Some(ChannelMsg::ExtendedData { data, ext: 1 }) => return Some(Chunk::Stderr(data)),
                 Some(ChannelMsg::ExitStatus { exit_status }) => {
@@ -279,7 +379,7 @@ impl Reader {
 
 impl Writer {
     /// Sends bytes to the command, waiting while it takes none. Somebody must read meanwhile: a command whose output
-    /// nobody takes stops reading, and with it the whole connection, as its buffers are small on purpose.
+    /// no one takes stops reading, and with it the whole connection, as its buffers are small on purpose.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.first().await?;
         self.half.send(bytes).await
@@ -288,23 +388,32 @@ impl Writer {
     /// Ends the command's input, after everything written so far.
     pub async fn eof(&mut self) -> Result<()> {
         self.first().await?;
-        self.half.half.eof().await.map_err(|_| self.half.gone())
+        match &self.half.sink {
+            Sink::Ssh(half) => half.eof().await.map_err(|_| self.half.gone()),
+            Sink::Program(input) => {
+                input.end().await;
+                Ok(())
+            }
+        }
     }
 
     /// Sends the command a signal.
     pub async fn signal(&mut self, signal: Signal) -> Result<()> {
-        let signal = match signal {
-            Signal::Hup => Sig::HUP,
-            Signal::Int => Sig::INT,
-            Signal::Term => Sig::TERM,
-            Signal::Kill => Sig::KILL,
-        };
-        self.half.half.signal(signal).await.map_err(|_| self.half.gone())
+        match &self.half.sink {
+            Sink::Ssh(half) => half.signal(signal.of_ssh()).await.map_err(|_| self.half.gone()),
+            Sink::Program(input) => input.signal(signal.of_system()).doing("send a signal"),
+        }
     }
 
     /// Gives the channel up.
     pub async fn close(&mut self) -> Result<()> {
-        self.half.half.close().await.map_err(|_| self.half.gone())
+        match &self.half.sink {
+            Sink::Ssh(half) => half.close().await.map_err(|_| self.half.gone()),
+            Sink::Program(input) => {
+                input.end().await;
+                input.signal(rustix::process::Signal::HUP).doing("end the command")
+            }
+        }
     }
 
     async fn first(&mut self) -> Result<()> {
@@ -322,10 +431,17 @@ impl Writer {
 impl Half {
     /// Sends bytes, or fails when the channel closes while the window is shut; russh would wait for ever.
     async fn send(&self, bytes: Bytes) -> Result<()> {
+        let half = match &self.sink {
+            Sink::Ssh(half) => half,
+            Sink::Program(input) => {
+                let gone = |_| Failure::new("send input", "the command ended before it took all of it");
+                return input.send(&bytes).await.map_err(gone);
+            }
+        };
         let mut closed = self.closed.clone();
         tokio::select! {
             biased;
-            sent = self.half.data_bytes(bytes) => sent.map_err(|_| self.gone()),
+            sent = half.data_bytes(bytes) => sent.map_err(|_| self.gone()),
             _ = closed.wait_for(|closed| *closed) => {
                 Err(Failure::new("send input", "the command ended before it took all of it"))
             }
@@ -339,7 +455,29 @@ impl Half {
 
 impl Drop for Half {
     fn drop(&mut self) {
-        self.state.forget(self.half.id().number());
+        if let Sink::Ssh(half) = &self.sink {
+            self.state.forget(half.id().number());
+        }
+    }
+}
+
+impl Signal {
+    fn of_ssh(self) -> Sig {
+        match self {
+            Signal::Hup => Sig::HUP,
+            Signal::Int => Sig::INT,
+            Signal::Term => Sig::TERM,
+            Signal::Kill => Sig::KILL,
+        }
+    }
+
+    fn of_system(self) -> rustix::process::Signal {
+        match self {
+            Signal::Hup => rustix::process::Signal::HUP,
+            Signal::Int => rustix::process::Signal::INT,
+            Signal::Term => rustix::process::Signal::TERM,
+            Signal::Kill => rustix::process::Signal::KILL,
+        }
     }
 }
 

@@ -1,94 +1,156 @@
 //! From a target to a connection that is logged in: hops, sockets, key exchange, users, and patience with a busy sshd.
 
-use super::auth::{self, Login, Means, Refused};
-use super::session::{Broken, Door, State, explain, plain};
+use super::auth::{self, Credentials, Login, Refused};
+use super::channel::Launcher;
+use super::crowd::Place;
+use super::keys::Passphrase;
+use super::known_hosts::{Knowledge, KnownHostsCommand, Offered, Rules, show};
+use super::proxy::Proxy;
+use super::session::{Broken, ClientHandler, State, explain, plain};
+use super::target::Via;
 use super::wire::{Greeting, Wire};
-use super::{Class, ConnectError, Connection, Shared, Target, Worked};
+use super::{AcceptedLogin, Class, ConnectError, Connection, SecretFrom, Shared, Target};
 use crate::model::failure::Failure;
-use futures::stream::{FuturesUnordered, StreamExt};
+use crate::model::host::HostKeyPolicy;
 use rand::RngExt;
 use russh::client::{self, Handle};
-use russh::{Preferred, SshId, cipher, compression, mac};
+use russh::keys::PublicKey;
+use russh::{Preferred, SshId, compression};
 use std::borrow::Cow;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
+
+mod bastion;
+mod dial;
+
+pub use bastion::Bastions;
 
 /// A login may take this long: slow PAM modules, an agent that asks its owner, a passphrase that is typed.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
+/// A login with more keys than one connection may offer takes further ones, but not for ever.
+const CONNECTIONS_PER_USER: usize = 4;
 /// An sshd that closes before its banner has too many logins under way; it is asked again so many times,
 const BUSY_TRIES: u32 = 7;
+/// one that says nothing, while others are slow too, so many times,
+const SILENT_TRIES: u32 = 3;
 /// after this long at first, twice as long each time,
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
 /// and never after more than this.
 const BUSY_PAUSE_MAX: Duration = Duration::from_secs(4);
-/// The next address of a host is tried when the one before has not answered for so long (RFC 8305).
-const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 /// At 50 ms of latency 2 MiB, russh's default, carries 20 MB/s and this 160.
 const WINDOW_BYTES: u32 = 16 << 20;
 /// Messages of a channel that wait for their reader; then the connection stops reading, and the peer sending.
 pub const CHANNEL_BUFFER: usize = 8;
 
-/// AES-GCM first, which hardware does; ChaCha20 last, and only with strict key exchange; no CBC.
-const CIPHERS: &[cipher::Name] = &[
-    cipher::AES_256_GCM,
-    cipher::AES_128_GCM,
-    cipher::AES_256_CTR,
-    cipher::AES_192_CTR,
-    cipher::AES_128_CTR,
-    cipher::CHACHA20_POLY1305,
-];
-const MACS: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM, mac::HMAC_SHA256, mac::HMAC_SHA512];
-
 /// Connects to a target, through its jump hosts, and logs in.
 pub async fn connect(target: &Target, shared: &Shared) -> Result<Connection, ConnectError> {
-    let mut through: Option<Connection> = None;
-    for hop in &target.jump {
-        let reached = step(hop, through.take(), shared).await.map_err(|why| via(why, hop, target))?;
-        through = Some(reached);
+    usable(target)?;
+    if let Some((launcher, user)) = Launcher::to(target).await? {
+        let worked = AcceptedLogin { user, key: String::new() };
+        return Ok(Connection::programs(launcher, target, worked));
     }
+    let through = bastion::reach(target, &target.jump, shared).await?;
     step(target, through, shared).await
 }
 
-fn via(mut error: ConnectError, hop: &Target, target: &Target) -> ConnectError {
-    error.failure.doing = format!("reach {} through {}: {}", target.name, hop.name, error.failure.doing);
-    error
+/// Fails for a host of which it was known beforehand that it cannot be reached.
+fn usable(target: &Target) -> Result<(), ConnectError> {
+    match &target.unusable {
+        Some(failure) => Err(ConnectError::new(Class::Configuration, failure.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The key that a host shows, without logging in to it, and what known_hosts says about it.
+pub async fn host_key(target: &Target, shared: &Shared) -> Result<ShownKey, ConnectError> {
+    usable(target)?;
+    if target.via != Via::Ssh {
+        let failure = Failure::new(doing(target), "it is not reached by SSH, so it has no key");
+        return Err(ConnectError::new(Class::Configuration, failure));
+    }
+    let through = bastion::reach(target, &target.jump, shared).await?;
+    let asks = Target {
+        known_hosts: Vec::new(),
+        known_hosts_command: None,
+        revoked: None,
+        trusts_loopback: false,
+        policy: HostKeyPolicy::AcceptNew,
+        // Where a password follows, a new key is never trusted without being compared first.
+        password: Some(SecretFrom::Prompt),
+        ..target.clone()
+    };
+    match exchange_keys(&asks, through.as_deref(), shared).await {
+        Err(Exchange::Unconfirmed(key, _)) => {
+            let known = shared.known_hosts.about(&target.identity(), &target.known_hosts);
+            let knowledge = known.map_err(|why| ConnectError::new(Class::HostKey, why))?;
+            Ok(ShownKey { key: *key, knowledge })
+        }
+        Err(Exchange::Failed(error)) => Err(error),
+        Ok(_) => {
+            let why = "the server showed no key";
+            Err(ConnectError::new(Class::Protocol, Failure::new(doing(target), why)))
+        }
+    }
+}
+
+/// A key that a host shows.
+pub struct ShownKey {
+    pub key: PublicKey,
+    pub knowledge: Knowledge,
 }
 
 /// One hop. sshd allows no second user on a connection, so each has one of its own.
-async fn step(
+pub async fn step(
     target: &Target,
-    through: Option<Connection>,
+    through: Option<Arc<Connection>>,
     shared: &Shared,
 ) -> Result<Connection, ConnectError> {
-    let through = through.map(Arc::new);
     let remembered = shared.remembered(target);
     let mut stories: Vec<(String, Refused)> = Vec::new();
+    let credentials = Credentials {
+        keys: shared.keys.clone(),
+        passphrase: passphrase(target, shared),
+        password: shared.password.clone(),
+        remembered: remembered.as_ref(),
+    };
     for user in users(target, remembered.as_ref()) {
-        let _turn = shared.turn(target).await;
-        let (mut handle, state) = shake_hands(target, through.as_deref(), shared).await?;
-        let means = Means {
-            keys: shared.keys.clone(),
-            passphrase: shared.passphrase.clone(),
-            password: shared.password.as_deref(),
-            remembered: remembered.as_ref(),
-        };
-        let login = timeout(LOGIN_DEADLINE, auth::login(&mut handle, target, user, &means)).await;
-        match login.map_err(|_| too_long(target, user))?? {
-            Login::In(worked) => {
-                shared.remember(target, &worked);
-                return Ok(Connection::new(handle, state, target, worked, through));
+        let mut story = Refused::default();
+        for _ in 0..CONNECTIONS_PER_USER {
+            let _turn = shared.turn(target).await;
+            let (mut handle, state, _place) = shake_hands(target, through.as_deref(), shared).await?;
+            let login = auth::login(&mut handle, target, user, &credentials, story);
+            match timeout(LOGIN_DEADLINE, login).await.map_err(|_| too_long(target, user))?? {
+                Login::In(worked) => {
+                    shared.remember(target, &worked);
+                    return Ok(Connection::new(handle, state, target, worked, through));
+                }
+                Login::Refused(refused) => story = refused,
             }
-            Login::Refused(story) => stories.push((user.to_string(), story)),
+            if !story.more {
+                break;
+            }
         }
+        stories.push((user.to_string(), story));
     }
     Err(ConnectError::new(Class::Authentication, Refused::failure(&stories, target)))
 }
 
+/// What is asked for the passphrase of an encrypted key.
+fn passphrase(target: &Target, shared: &Shared) -> Option<Arc<Passphrase>> {
+    match &target.passphrase {
+        SecretFrom::Prompt => shared.passphrase.clone(),
+        elsewhere => {
+            let from = elsewhere.clone();
+            Some(Arc::new(move |_: &Path| from.read("read the passphrase")))
+        }
+    }
+}
+
 /// The users in order, the one that worked last time first.
-fn users<'a>(target: &'a Target, remembered: Option<&Worked>) -> Vec<&'a str> {
+fn users<'a>(target: &'a Target, remembered: Option<&AcceptedLogin>) -> Vec<&'a str> {
     let mut users: Vec<&str> = target.users.iter().map(String::as_str).collect();
     users.sort_by_key(|user| remembered.is_none_or(|worked| worked.user != *user));
     users
@@ -104,26 +166,69 @@ fn too_long(target: &Target, user: &str) -> ConnectError {
     )
 }
 
-/// Connects and agrees on keys, again and again while the sshd is too busy.
+/// Connects and agrees on keys; where a person has to compare the host's key first, that is asked in between, without
+/// a deadline.
 async fn shake_hands(
     target: &Target,
     through: Option<&Connection>,
     shared: &Shared,
-) -> Result<(Handle<Door>, Arc<State>), ConnectError> {
+) -> Result<(Handle<ClientHandler>, Arc<State>, Place), ConnectError> {
+    match exchange_keys(target, through, shared).await {
+        Ok(done) => return Ok(done),
+        Err(Exchange::Failed(error)) => return Err(error),
+        Err(Exchange::Unconfirmed(key, trust)) => confirm(target, shared, *key, trust).await?,
+    }
+    match exchange_keys(target, through, shared).await {
+        Ok(done) => Ok(done),
+        Err(Exchange::Failed(error)) => Err(error),
+        Err(Exchange::Unconfirmed(key, _)) => {
+            let why =
+                format!("the host now shows another key than the one that was confirmed: {}", show(&key));
+            Err(ConnectError::new(Class::HostKey, Failure::new(doing(target), why)))
+        }
+    }
+}
+
+/// Why there is no connection that could log in.
+enum Exchange {
+    Failed(ConnectError),
+    /// A person has to compare the key first.
+    Unconfirmed(Box<PublicKey>, Trust),
+}
+
+/// Connects and agrees on keys, again and again while the sshd is too busy. Only time in which the login has its turn
+/// counts: `connect_timeout` is for each attempt, and silence is tried again only while a crowd is logging in.
+async fn exchange_keys(
+    target: &Target,
+    through: Option<&Connection>,
+    shared: &Shared,
+) -> Result<(Handle<ClientHandler>, Arc<State>, Place), Exchange> {
     let mut pause = BUSY_PAUSE;
     for attempt in 1.. {
+        let place = shared.crowd.enter().await;
         let greeting = Arc::new(std::sync::OnceLock::new());
         let once =
             timeout(target.connect_timeout, shake_hands_once(target, through, shared, &greeting)).await;
-        let error = match once {
-            Ok(Ok(done)) => return Ok(done),
-            Ok(Err(Attempt::Failed(error))) => return Err(error),
-            Ok(Err(Attempt::Busy(said))) if attempt >= BUSY_TRIES => return Err(busy(target, said, attempt)),
-            Ok(Err(Attempt::Busy(_))) => None,
-            Err(_) => Some(silent(target, greeting.get())),
+        let (refusal, tries) = match once {
+            Ok(Ok((handle, state))) => {
+                place.exchanged(target.connect_timeout);
+                return Ok((handle, state, place));
+            }
+            Ok(Err(HandshakeError::Failed(error))) => return Err(Exchange::Failed(error)),
+            Ok(Err(HandshakeError::Unconfirmed(key, trust))) => {
+                return Err(Exchange::Unconfirmed(key, trust));
+            }
+            Ok(Err(HandshakeError::Busy(said))) => (busy(target, said, attempt), BUSY_TRIES),
+            // A host that accepts no connection is dead, whatever others do.
+            Err(_) if greeting.get().is_none() || !shared.crowd.is_dense(target.connect_timeout) => {
+                return Err(Exchange::Failed(silent(target, greeting.get())));
+            }
+            Err(_) => (silent(target, greeting.get()), SILENT_TRIES),
         };
-        if let Some(error) = error {
-            return Err(error);
+        place.cut();
+        drop(place);
+        if attempt >= tries {
+            return Err(Exchange::Failed(refusal));
         }
         let jitter = rand::rng().random_range(0.5..1.5);
         sleep(pause.mul_f64(jitter)).await;
@@ -132,16 +237,46 @@ async fn shake_hands(
     unreachable!("the attempts are counted above")
 }
 
-enum Attempt {
+enum HandshakeError {
     Failed(ConnectError),
     /// Closed before the banner, with what it said instead.
     Busy(Option<String>),
+    /// A person has to compare the key first.
+    Unconfirmed(Box<PublicKey>, Trust),
 }
 
-impl From<ConnectError> for Attempt {
+/// What a key is checked with.
+#[derive(Clone)]
+struct Trust {
+    knowledge: Arc<Knowledge>,
+    rules: Arc<Rules>,
+}
+
+impl From<ConnectError> for HandshakeError {
     fn from(error: ConnectError) -> Self {
-        Attempt::Failed(error)
+        HandshakeError::Failed(error)
     }
+}
+
+/// Asks whether a key is the right one, and writes it down if so. A password must not go to whatever answers first.
+async fn confirm(target: &Target, shared: &Shared, key: PublicKey, trust: Trust) -> Result<(), ConnectError> {
+    let (ask, known_hosts) = (shared.confirm.clone(), shared.known_hosts.clone());
+    let (name, shown) = (target.name.clone(), show(&key));
+    let doing = format!("trust the host key of {name}");
+    let unconfirmed =
+        Failure::new(&doing, format!("a password would go to a host whose key is not confirmed: {shown}"))
+            .hint(format!(
+                "compare it with the host's own, then set host_key = \"{}\" in the inventory",
+                shown.split(' ').nth(1).unwrap_or_default()
+            ));
+    let asking = tokio::task::spawn_blocking(move || match ask.and_then(|ask| ask(&name, &shown)) {
+        Some(true) => {
+            known_hosts.learn(&trust.knowledge, &key, &Rules { write: true, ..(*trust.rules).clone() })
+        }
+        _ => Err(unconfirmed),
+    });
+    let answer = asking.await.unwrap_or_else(|why| Err(Failure::new(doing, why)));
+    answer.map_err(|failure| ConnectError::new(Class::HostKey, failure))
 }
 
 async fn shake_hands_once(
@@ -149,33 +284,64 @@ async fn shake_hands_once(
     through: Option<&Connection>,
     shared: &Shared,
     seen: &std::sync::OnceLock<Greeting>,
-) -> Result<(Handle<Door>, Arc<State>), Attempt> {
-    let who = target.who();
-    let knowledge = shared
-        .known_hosts
-        .about(&who, &target.known_hosts)
-        .map_err(|why| ConnectError::new(Class::HostKey, why))?;
-    let config = Arc::new(preferences(target, &knowledge.algorithms()));
-    let wire = match through {
-        None => dial(target).await?,
-        Some(hop) => hop.tunnel(target).await?,
+) -> Result<(Handle<ClientHandler>, Arc<State>), HandshakeError> {
+    let wire = match (through, &target.proxy) {
+        (Some(hop), _) => hop.tunnel(target).await?,
+        (None, Some(command)) => program(target, command)?,
+        (None, None) => dial::dial(target).await?,
     };
     let greeting = wire.greeting();
     let _ = seen.set(greeting.clone());
+    let loopback = wire.is_loopback();
+    let trust =
+        trust(target, shared, loopback).await.map_err(|why| ConnectError::new(Class::HostKey, why))?;
+    let config = Arc::new(preferences(target, &trust.knowledge.offered(&target.algorithms)));
     let state = Arc::new(State::default());
-    let door = Door {
+    let handler = ClientHandler {
         known_hosts: shared.known_hosts.clone(),
-        knowledge: Arc::new(knowledge),
-        policy: target.policy,
+        knowledge: trust.knowledge.clone(),
+        rules: trust.rules.clone(),
         state: state.clone(),
     };
-    match client::connect_stream(config, wire, door).await {
+    match client::connect_stream(config, wire, handler).await {
         Ok(handle) => Ok((handle, state)),
+        Err(Broken::Unconfirmed(key)) => Err(HandshakeError::Unconfirmed(key, trust)),
         Err(why) => Err(classify(why, &greeting, target)),
     }
 }
 
-fn preferences(target: &Target, algorithms: &super::known_hosts::Algorithms) -> client::Config {
+/// What is known of the host's key, and the rules that decide about it.
+async fn trust(target: &Target, shared: &Shared, loopback: bool) -> Result<Trust, Failure> {
+    let identity = target.identity();
+    let mut knowledge = shared.known_hosts.about(&identity, &target.known_hosts)?;
+    let tokens = target.tokens.clone();
+    let command = target.known_hosts_command.clone().map(|written| KnownHostsCommand { written, tokens });
+    if let Some(command) = command.clone() {
+        let lines = tokio::task::spawn_blocking(move || command.before(&identity)).await;
+        let lines = lines.unwrap_or_else(|why| Err(Failure::new("run KnownHostsCommand", why)))?;
+        knowledge = knowledge.with(&lines)?;
+    }
+    let rules = Rules {
+        policy: target.policy.clone(),
+        trusted: loopback && target.trusts_loopback && target.host_key_alias.is_none(),
+        revoked: target.revoked.clone(),
+        command,
+        confirm: target.password.is_some(),
+        write: target.writes_known_hosts,
+        hash: target.hash_known_hosts,
+        algorithms: target.algorithms.clone(),
+    };
+    Ok(Trust { knowledge: Arc::new(knowledge), rules: Arc::new(rules) })
+}
+
+fn program(target: &Target, command: &str) -> Result<Wire, ConnectError> {
+    Proxy::start(command).map(Wire::program).map_err(|why| {
+        let why = format!("ProxyCommand `{command}` did not start: {}", plain(&why.to_string()));
+        ConnectError::new(Class::Unreachable, Failure::new(doing(target), why))
+    })
+}
+
+fn preferences(target: &Target, offered: &Offered) -> client::Config {
     client::Config {
         client_id: SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-windlass_", env!("CARGO_PKG_VERSION")))),
         window_size: WINDOW_BYTES,
@@ -184,51 +350,19 @@ fn preferences(target: &Target, algorithms: &super::known_hosts::Algorithms) -> 
         keepalive_max: target.keepalive_max,
         nodelay: true,
         preferred: Preferred {
-            key: Cow::Owned(algorithms.plain.clone()),
-            host_key_certificates: Cow::Owned(algorithms.certificates.clone()),
-            cipher: Cow::Borrowed(CIPHERS),
-            mac: Cow::Borrowed(MACS),
+            kex: Cow::Owned(target.algorithms.kex.clone()),
+            key: Cow::Owned(offered.plain.clone()),
+            host_key_certificates: Cow::Owned(offered.certificates.clone()),
+            cipher: Cow::Owned(target.algorithms.ciphers.clone()),
+            mac: Cow::Owned(target.algorithms.macs.clone()),
             compression: Cow::Borrowed(&[compression::NONE]),
-            ..Preferred::DEFAULT
         },
         ..client::Config::default()
     }
 }
 
-/// Connects a socket: every address of the name, the next one when the one before is slow.
-async fn dial(target: &Target) -> Result<Wire, ConnectError> {
-    let place = (target.address.as_str(), target.port);
-    let addresses: Vec<_> =
-        lookup_host(place).await.map_err(|why| unreachable_because(target, why))?.collect();
-    let mut attempts: FuturesUnordered<_> = addresses
-        .into_iter()
-        .enumerate()
-        .map(|(index, address)| async move {
-            sleep(NEXT_ADDRESS * index as u32).await;
-            TcpStream::connect(address).await
-        })
-        .collect();
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    while let Some(attempt) = attempts.next().await {
-        match attempt.and_then(Wire::tcp) {
-            Ok(wire) => return Ok(wire),
-            Err(why) => last = why,
-        }
-    }
-    Err(unreachable_because(target, last))
-}
-
 fn doing(target: &Target) -> String {
     format!("connect to {} port {}", target.address, target.port)
-}
-
-fn unreachable_because(target: &Target, why: io::Error) -> ConnectError {
-    let failure = Failure::new(doing(target), plain(&why.to_string()));
-    let failure = match why.kind() {
-        io::ErrorKind::ConnectionRefused => failure.hint("is sshd running there, and on this port?"),
-        _ => failure,
-    };
-    ConnectError::new(Class::Unreachable, failure)
 }
 
 fn silent(target: &Target, greeting: Option<&Greeting>) -> ConnectError {
@@ -258,15 +392,23 @@ fn busy(target: &Target, said: Option<String>, tries: u32) -> ConnectError {
         .hint("too many logins at once (MaxStartups there), or it refuses this address (fail2ban, PerSourcePenalties, hosts.deny)"))
 }
 
+/// A program that ends before the banner has failed; what it said last is most likely the reason.
+fn program_ended(greeting: &Greeting, target: &Target) -> ConnectError {
+    let said = greeting.complaint().map(|said| format!(", saying `{said}`")).unwrap_or_default();
+    let failure = Failure::new(doing(target), format!("ProxyCommand ended before the server's banner{said}"));
+    let command = target.proxy.as_deref().unwrap_or_default();
+    ConnectError::new(Class::Unreachable, failure.hint(format!("run it by hand: {command}")))
+}
+
 /// What sshd says when it has too many logins under way, or enough of us. Older ones say nothing.
 const BUSY_WORDS: &[&str] = &["Exceeded MaxStartups", "Not allowed at this time"];
 
-fn no_banner(said: Option<String>, target: &Target) -> Attempt {
+fn no_banner(said: Option<String>, target: &Target) -> HandshakeError {
     match said {
         Some(said) if !BUSY_WORDS.iter().any(|words| said.starts_with(words)) => {
             not_ssh(&said, target).into()
         }
-        said => Attempt::Busy(said),
+        said => HandshakeError::Busy(said),
     }
 }
 
@@ -275,9 +417,12 @@ fn not_ssh(said: &str, target: &Target) -> ConnectError {
     ConnectError::new(Class::Protocol, failure.hint("is the port right?"))
 }
 
-fn classify(why: Broken, greeting: &Greeting, target: &Target) -> Attempt {
+fn classify(why: Broken, greeting: &Greeting, target: &Target) -> HandshakeError {
     let why = match why {
         Broken::Untrusted(failure) => return ConnectError::new(Class::HostKey, failure).into(),
+        Broken::Unconfirmed(_) => {
+            return ConnectError::new(Class::HostKey, Failure::new(doing(target), why)).into();
+        }
         Broken::Weak(failure) => return ConnectError::new(Class::Protocol, failure).into(),
         Broken::Ssh(why) => why,
     };
@@ -292,6 +437,9 @@ fn classify(why: Broken, greeting: &Greeting, target: &Target) -> Attempt {
         ),
         _ => false,
     };
+    if hung_up && !greeting.is_ssh() && greeting.is_program() {
+        return program_ended(greeting, target).into();
+    }
     if hung_up && !greeting.is_ssh() {
         return no_banner(greeting.said(), target);
     }

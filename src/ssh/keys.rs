@@ -30,7 +30,7 @@ pub struct KeyFile {
 pub type Loaded = std::result::Result<Option<Arc<KeyFile>>, Failure>;
 
 /// Asked for the passphrase of a key file.
-pub type Passphrase = dyn Fn(&Path) -> Option<String> + Send + Sync;
+pub type Passphrase = dyn Fn(&Path) -> Result<String> + Send + Sync;
 
 /// Key files read so far, and those decrypted so far.
 #[derive(Default)]
@@ -74,10 +74,11 @@ impl KeyFile {
         let Some(locked) = &self.locked else {
             return Err(Failure::new(doing, "only its public half is here"));
         };
-        let Some(passphrase) = passphrase.and_then(|ask| ask(&self.path)) else {
-            return Err(Failure::new(doing, "it is encrypted and no passphrase was given")
-                .hint(format!("ssh-add {}", self.path.display())));
-        };
+        let none = || Failure::new(&doing, "no passphrase was given");
+        let passphrase = passphrase.map_or_else(|| Err(none()), |ask| ask(&self.path)).map_err(|why| {
+            Failure::new(&doing, format!("it is encrypted, and {}", why.why))
+                .hint(format!("ssh-add {}", self.path.display()))
+        })?;
         match decode_secret_key(locked, Some(&passphrase)) {
             Ok(key) => Ok(Arc::new(key)),
             // The library's own words for this are about padding or check bytes.

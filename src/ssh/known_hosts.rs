@@ -2,22 +2,31 @@
 //!
 //! Hashed names, wildcards, `!`, `[host]:port`, `@cert-authority` and `@revoked` mean what sshd(8) says. Stricter than
 //! OpenSSH in two ways: a host that shows another type of key than the ones we know of it counts as changed, and a
-//! host certificate without principals is good for nothing. Anything that cannot be decided is a refusal.
+//! host certificate without principals is worth nothing. Anything that cannot be decided is a refusal.
 
-use super::pattern::{Verdict, verdict};
-use crate::model::failure::{Doing, Failure, Result};
+use super::algorithms::Algorithms;
+use super::pattern::{ListMatch, match_list};
+use super::revoked::Revoked;
+use crate::model::failure::{Doing, Result};
 use crate::model::host::HostKeyPolicy;
 use hmac::{Hmac, KeyInit, Mac};
-use russh::keys::ssh_key::certificate::CertType;
-use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
-use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns};
+use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+
+mod command;
+mod knowledge;
+
+pub use command::KnownHostsCommand;
+
+use knowledge::Known;
+pub use knowledge::{Knowledge, Offered, Verified, show};
 
 /// Files larger than this are not lists of host keys.
 const MAX_BYTES: u64 = 64 << 20;
@@ -30,7 +39,7 @@ pub struct KnownHosts {
 
 /// The host a question is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Who {
+pub struct HostIdentity {
     /// The name in messages.
     pub name: String,
     /// The address, or the alias that stands for it in `known_hosts`.
@@ -40,40 +49,31 @@ pub struct Who {
     pub alias: bool,
 }
 
-/// What the files say of one host.
-pub struct Knowledge {
-    who: Who,
-    /// The files asked, for messages; new keys go into the first.
-    files: Vec<PathBuf>,
-    /// Lines for the host and port.
-    lines: Vec<Known>,
-    /// Lines for the host without its port: believed when they agree, as OpenSSH does.
-    bare: Vec<Known>,
+/// What decides about a host's key besides the files.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub policy: HostKeyPolicy,
+    /// Whether the host is trusted whatever key it shows: `NoHostAuthenticationForLocalhost`.
+    pub trusted: bool,
+    /// Keys that are never trusted.
+    pub revoked: Option<PathBuf>,
+    /// A command that prints lines of known_hosts for the key that is shown.
+    pub command: Option<KnownHostsCommand>,
+    /// Whether a new key is trusted only once the person who started the run has compared it.
+    pub confirm: bool,
+    /// Whether a new key is written down.
+    pub write: bool,
+    /// Whether the name is written as a hash.
+    pub hash: bool,
+    pub algorithms: Algorithms,
 }
 
-/// What the files say of a key that a host shows.
+/// What is to be done about a key that a host shows.
 #[derive(Debug, PartialEq)]
-pub enum Verified {
-    /// A line or a certificate authority vouches for it.
-    Known,
-    /// Nothing is known of this host; here is its key.
-    Unknown(Box<PublicKey>),
-}
-
-/// The host key algorithms to ask for, best first.
-#[derive(Debug, PartialEq)]
-pub struct Algorithms {
-    pub plain: Vec<Algorithm>,
-    /// Those asked for as certificates; empty unless an authority is known for this host.
-    pub certificates: Vec<Algorithm>,
-}
-
-#[derive(Clone, Debug)]
-struct Known {
-    marker: Option<Marker>,
-    key: PublicKey,
-    file: Arc<Path>,
-    line: usize,
+pub enum Decision {
+    Trust,
+    /// The person who started the run has to compare it first.
+    Ask(Box<PublicKey>),
 }
 
 /// One parsed file. Names without wildcards are found by hash, so that thousands of hosts cost nothing.
@@ -86,9 +86,13 @@ struct File {
 
 impl KnownHosts {
     /// What `files` say of `who`. A file that does not exist says nothing; one that cannot be read is an error.
-    pub fn about(&self, who: &Who, files: &[PathBuf]) -> Result<Knowledge> {
-        let mut knowledge =
-            Knowledge { who: who.clone(), files: files.to_vec(), lines: Vec::new(), bare: Vec::new() };
+    pub fn about(&self, identity: &HostIdentity, files: &[PathBuf]) -> Result<Knowledge> {
+        let mut knowledge = Knowledge {
+            identity: identity.clone(),
+            files: files.to_vec(),
+            lines: Vec::new(),
+            bare: Vec::new(),
+        };
         for path in files {
             knowledge.add(self.file(path)?.as_ref());
         }
@@ -106,29 +110,58 @@ impl KnownHosts {
         Ok(file)
     }
 
-    /// Decides about the key a host shows; a new one is written down when `policy` says so.
+    /// Decides about the key a host shows; a new one is written down when the policy says so.
     pub fn verify(
         &self,
         knowledge: &Knowledge,
         shown: &PublicKeyOrCertificate,
-        policy: HostKeyPolicy,
-    ) -> Result<()> {
-        match (knowledge.check(shown, SystemTime::now())?, policy) {
-            (Verified::Known, _) => Ok(()),
-            (Verified::Unknown(key), HostKeyPolicy::Strict) => Err(knowledge.unknown(&key)),
-            (Verified::Unknown(key), HostKeyPolicy::AcceptNew) => self.learn(knowledge, &key),
+        rules: &Rules,
+    ) -> Result<Decision> {
+        if rules.trusted {
+            return Ok(Decision::Trust);
+        }
+        let key = shown.public_key();
+        if let Some(path) = &rules.revoked
+            && Revoked::read(path)?.has(shown)
+        {
+            return Err(knowledge.failure(format!(
+                "its key {} is revoked in {}",
+                show(&key),
+                path.display()
+            )));
+        }
+        if !rules.algorithms.long_enough(&key) {
+            return Err(knowledge.failure(format!("its key {} is shorter than RequiredRSASize", show(&key))));
+        }
+        if let HostKeyPolicy::Fingerprint(wanted) = &rules.policy {
+            return knowledge.pinned(&key, wanted).map(|()| Decision::Trust);
+        }
+        let knowledge = &match &rules.command {
+            Some(command) => knowledge.with(&command.for_key(&knowledge.identity, &key)?)?,
+            None => knowledge.clone(),
+        };
+        match (knowledge.check(shown, SystemTime::now(), &rules.algorithms)?, &rules.policy) {
+            (Verified::Known, _) => Ok(Decision::Trust),
+            (Verified::Unknown(key), HostKeyPolicy::AcceptNew) if rules.confirm => Ok(Decision::Ask(key)),
+            (Verified::Unknown(key), HostKeyPolicy::AcceptNew) => {
+                self.learn(knowledge, &key, rules).map(|()| Decision::Trust)
+            }
+            (Verified::Unknown(key), _) => Err(knowledge.unknown(&key)),
         }
     }
 
     /// Writes a new key down. Under a lock the file is read again first, since another connection or another
     /// controller may have learned something about this host meanwhile.
-    fn learn(&self, knowledge: &Knowledge, key: &PublicKey) -> Result<()> {
+    pub fn learn(&self, knowledge: &Knowledge, key: &PublicKey, rules: &Rules) -> Result<()> {
+        if !rules.write {
+            return Ok(());
+        }
         let Some(path) = knowledge.files.first() else {
             return Err(knowledge.failure("no known_hosts file is set to write the new key to"));
         };
-        let doing = || format!("write the host key of {} to {}", knowledge.who.name, path.display());
-        if let Some(folder) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).doing(doing())?;
+        let doing = || format!("write the host key of {} to {}", knowledge.identity.name, path.display());
+        if let Some(directory) = path.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).doing(doing())?;
         }
         let mut file = fs::OpenOptions::new()
             .read(true)
@@ -137,6 +170,10 @@ impl KnownHosts {
             .mode(0o600)
             .open(path)
             .doing(doing())?;
+        // `UserKnownHostsFile /dev/null` keeps nothing.
+        if !file.metadata().doing(doing())?.is_file() {
+            return Ok(());
+        }
         rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).doing(doing())?;
         let mut text = String::new();
         (&mut file).take(MAX_BYTES).read_to_string(&mut text).doing(doing())?;
@@ -144,11 +181,14 @@ impl KnownHosts {
             lines: Vec::new(),
             bare: Vec::new(),
             files: knowledge.files.clone(),
-            who: knowledge.who.clone(),
+            identity: knowledge.identity.clone(),
         };
         now.add(&File::parse(&text, path)?);
-        if matches!(now.check(&key.clone().into(), SystemTime::now())?, Verified::Unknown(_)) {
-            let line = knowledge.line(key, &text).doing(doing())?;
+        if matches!(
+            now.check(&key.clone().into(), SystemTime::now(), &rules.algorithms)?,
+            Verified::Unknown(_)
+        ) {
+            let line = knowledge.line(key, &text, rules.hash).doing(doing())?;
             file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).doing(doing())?;
             text.push_str(&line);
         }
@@ -169,7 +209,7 @@ fn read(path: &Path) -> Result<String> {
 
 impl File {
     /// Lines that make no sense are skipped, as OpenSSH does, except revocations: losing one of those would trust a key
-    /// that was taken back.
+    /// that was revoked.
     fn parse(text: &str, path: &Path) -> Result<File> {
         let mut file = File::default();
         let path: Arc<Path> = path.into();
@@ -224,10 +264,10 @@ impl File {
 fn stands_for(patterns: &HostPatterns, name: &str) -> bool {
     match patterns {
         HostPatterns::Patterns(names) => {
-            verdict(names.iter().map(String::as_str), &[name]) == Verdict::Included
+            match_list(names.iter().map(String::as_str), &[name]) == ListMatch::Included
         }
         HostPatterns::HashedName { salt, hash } => {
-            // HMAC takes keys of every length, so this cannot fail; if it did, the line would stand for nobody.
+            // HMAC takes keys of every length, so this cannot fail; if it did, the line would stand for no one.
             let Ok(mut mac) = Hmac::<sha1::Sha1>::new_from_slice(salt) else { return false };
             mac.update(name.as_bytes());
             mac.verify_slice(hash).is_ok()
@@ -235,198 +275,11 @@ fn stands_for(patterns: &HostPatterns, name: &str) -> bool {
     }
 }
 
-impl Who {
+impl HostIdentity {
     /// How the host is written in `known_hosts`.
     pub fn label(&self) -> String {
         let address = self.address.to_ascii_lowercase();
         if self.port == 22 || self.alias { address } else { format!("[{address}]:{}", self.port) }
-    }
-}
-
-impl Knowledge {
-    fn add(&mut self, file: &File) {
-        let label = self.who.label();
-        self.lines.extend(file.lines(&label));
-        let bare = self.who.address.to_ascii_lowercase();
-        if bare != label {
-            self.bare.extend(file.lines(&bare));
-        }
-    }
-
-    fn all(&self, marker: Option<Marker>) -> impl Iterator<Item = &Known> {
-        self.lines.iter().chain(&self.bare).filter(move |known| known.marker == marker)
-    }
-
-    /// Asks first for the types of key we know, so that a host with several shows one that can be checked.
-    pub fn algorithms(&self) -> Algorithms {
-        let mut plain: Vec<Algorithm> = Vec::new();
-        for known in self.all(None) {
-            plain
-                .extend(OFFERED.iter().filter(|offered| same_type(offered, &known.key.algorithm())).cloned());
-        }
-        plain.extend(OFFERED.iter().cloned());
-        let mut seen = Vec::new();
-        plain.retain(|algorithm| {
-            !seen.contains(algorithm) && {
-                seen.push(algorithm.clone());
-                true
-            }
-        });
-        let authority = self.all(Some(Marker::CertAuthority)).next().is_some();
-        Algorithms { plain, certificates: if authority { OFFERED.to_vec() } else { Vec::new() } }
-    }
-
-    /// Decides about the key or certificate a host shows.
-    pub fn check(&self, shown: &PublicKeyOrCertificate, now: SystemTime) -> Result<Verified> {
-        let key = shown.public_key();
-        self.not_revoked(&key)?;
-        if let Some(certificate) = shown.certificate() {
-            let signer = PublicKey::new(certificate.signature_key().clone(), "");
-            self.not_revoked(&signer)?;
-            if let Some(authority) =
-                self.all(Some(Marker::CertAuthority)).find(|known| same(&known.key, &signer))
-            {
-                return self.check_certificate(certificate, authority, now).map(|()| Verified::Known);
-            }
-        }
-        // A certificate of an authority we do not know still proves that the host holds the key inside.
-        if self.all(None).any(|known| same(&known.key, &key)) {
-            return Ok(Verified::Known);
-        }
-        match self.lines.iter().find(|known| known.marker.is_none()) {
-            Some(_) => Err(self.changed(&key)),
-            None => Ok(Verified::Unknown(Box::new(key))),
-        }
-    }
-
-    fn not_revoked(&self, key: &PublicKey) -> Result<()> {
-        match self.all(Some(Marker::Revoked)).find(|known| same(&known.key, key)) {
-            None => Ok(()),
-            Some(known) => {
-                Err(self.failure(format!("its key {} is revoked at {}", show(key), known.place())))
-            }
-        }
-    }
-
-    fn check_certificate(&self, certificate: &Certificate, authority: &Known, now: SystemTime) -> Result<()> {
-        let refuse = |why: String| {
-            Err(self.failure(format!("its certificate `{}` {why}", certificate.key_id())).hint(format!(
-                "the authority is at {}; sign a new certificate with ssh-keygen -s CA -h -n {}",
-                authority.place(),
-                self.who.address
-            )))
-        };
-        let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if certificate.cert_type() != CertType::Host {
-            return refuse("is a user's, not a host's".to_string());
-        }
-        if seconds >= certificate.valid_before() {
-            return refuse(format!("expired {}", ago(seconds - certificate.valid_before())));
-        }
-        if seconds < certificate.valid_after() {
-            return refuse("is not valid yet".to_string());
-        }
-        let address = self.who.address.to_ascii_lowercase();
-        let names = certificate.valid_principals();
-        if !names.iter().any(|name| super::pattern::matches(&name.to_ascii_lowercase(), &address)) {
-            return refuse(format!("is for [{}], not for {address}", names.join(", ")));
-        }
-        if certificate.critical_options().iter().next().is_some() {
-            return refuse("has critical options, which no host certificate may have".to_string());
-        }
-        match certificate.validate_at(seconds, [&authority.key.fingerprint(HashAlg::Sha256)]) {
-            Ok(()) => Ok(()),
-            Err(why) => refuse(format!("is not valid: {why}")),
-        }
-    }
-
-    fn changed(&self, key: &PublicKey) -> Failure {
-        let old: Vec<String> = self
-            .lines
-            .iter()
-            .filter(|known| known.marker.is_none())
-            .map(|known| format!("{} at {}", show(&known.key), known.place()))
-            .collect();
-        let file = self
-            .lines
-            .iter()
-            .find(|known| known.marker.is_none())
-            .map(|known| known.file.display().to_string());
-        let why = format!("the host key has changed: it is now {}, and was {}", show(key), old.join(" and "));
-        self.failure(why).hint(format!(
-            "somebody may be between you and the host; if it was set up anew, compare the new fingerprint there, then: ssh-keygen -f {} -R '{}'",
-            file.unwrap_or_default(), self.who.label()
-        ))
-    }
-
-    fn unknown(&self, key: &PublicKey) -> Failure {
-        let file = self.files.first().map(|file| file.display().to_string()).unwrap_or_default();
-        let Who { address, port, .. } = &self.who;
-        let kind = key
-            .algorithm()
-            .as_str()
-            .trim_start_matches("ssh-")
-            .split('-')
-            .next()
-            .unwrap_or_default()
-            .to_string();
-        self.failure(format!("its host key is not known: {}", show(key))).hint(format!(
-            "compare that fingerprint with the host's (ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub there), then: \
-             ssh-keyscan -t {kind} -p {port} {address} >> {file}; or set host_key = \"accept-new\""
-        ))
-    }
-
-    fn failure(&self, why: impl std::fmt::Display) -> Failure {
-        let Who { address, port, .. } = &self.who;
-        Failure::new(format!("check the host key of {address} port {port}"), why)
-    }
-
-    /// The line to append to a file that so far holds `before`.
-    fn line(&self, key: &PublicKey, before: &str) -> Result<String, russh::keys::ssh_key::Error> {
-        let newline = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-        let key = PublicKey::new(key.key_data().clone(), "").to_openssh()?;
-        Ok(format!("{newline}{} {}\n", self.who.label(), key.trim_end()))
-    }
-}
-
-impl Known {
-    fn place(&self) -> String {
-        format!("{}:{}", self.file.display(), self.line)
-    }
-}
-
-/// Every type of host key we take, best first. `ssh-rsa` with SHA-1 and DSA are gone from OpenSSH too.
-const OFFERED: &[Algorithm] = &[
-    Algorithm::Ed25519,
-    Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
-    Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
-    Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
-    Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
-    Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
-];
-
-fn same(one: &PublicKey, other: &PublicKey) -> bool {
-    one.key_data() == other.key_data()
-}
-
-fn same_type(offered: &Algorithm, known: &Algorithm) -> bool {
-    match (offered, known) {
-        (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }) => true,
-        _ => offered == known,
-    }
-}
-
-/// A key as people compare it: `ssh-ed25519 SHA256:…`.
-pub fn show(key: &PublicKey) -> String {
-    format!("{} {}", key.algorithm(), key.fingerprint(HashAlg::Sha256))
-}
-
-fn ago(seconds: u64) -> String {
-    match seconds {
-        0..=119 => format!("{seconds} seconds ago"),
-        120..=7199 => format!("{} minutes ago", seconds / 60),
-        7200..=172_799 => format!("{} hours ago", seconds / 3600),
-        _ => format!("{} days ago", seconds / 86400),
     }
 }
 

@@ -1,8 +1,7 @@
 //! What windlass answers while russh runs a connection: is this the right host, and what became of the connection.
 
-use super::known_hosts::{Knowledge, KnownHosts};
+use super::known_hosts::{Decision, Knowledge, KnownHosts, Rules, show};
 use crate::model::failure::Failure;
-use crate::model::host::HostKeyPolicy;
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use russh::keys::ssh_encoding::Decode;
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
@@ -22,10 +21,10 @@ pub const FIRST_CHANNEL: u32 = 2;
 pub static SENT_EARLY: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// The answers for one connection.
-pub struct Door {
+pub struct ClientHandler {
     pub known_hosts: Arc<KnownHosts>,
     pub knowledge: Arc<Knowledge>,
-    pub policy: HostKeyPolicy,
+    pub rules: Arc<Rules>,
     pub state: Arc<State>,
 }
 
@@ -38,6 +37,8 @@ pub struct State {
     closed: Mutex<HashMap<u32, watch::Sender<bool>>>,
     early: Mutex<Early>,
     server: OnceLock<String>,
+    /// The jump host that the connection goes through: its name, and what is known of its connection.
+    through: OnceLock<(String, Arc<State>)>,
     banner: Mutex<String>,
 }
 
@@ -80,8 +81,16 @@ impl State {
 
     /// Why the connection ended.
     pub fn why(&self) -> String {
+        if let Some((name, through)) = self.through.get().filter(|(_, through)| *through.lost.borrow()) {
+            return format!("the connection through {name} was lost: {}", through.why());
+        }
         let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
         why.unwrap_or_else(|| "the connection was closed".to_string())
+    }
+
+    /// The connection goes through another one.
+    pub fn goes_through(&self, name: &str, through: &Arc<State>) {
+        let _set_once = self.through.set((name.to_string(), through.clone()));
     }
 
     /// Whether a channel is closed, as it changes. It does not matter who asks first, russh's task or ours.
@@ -96,7 +105,7 @@ impl State {
         }
     }
 
-    /// Forgets a channel that nobody uses any more.
+    /// Forgets a channel that no one uses any more.
     pub fn forget(&self, channel: u32) {
         self.closed.lock().unwrap_or_else(PoisonError::into_inner).remove(&channel);
     }
@@ -139,6 +148,8 @@ pub enum Broken {
     Ssh(russh::Error),
     /// We do not trust the host.
     Untrusted(Failure),
+    /// The person who started the run has to compare the key of the host first.
+    Unconfirmed(Box<PublicKey>),
     /// The encryption it offers can be tampered with.
     Weak(Failure),
 }
@@ -162,21 +173,22 @@ macro_rules! refuse {
     };
 }
 
-impl Handler for Door {
+impl Handler for ClientHandler {
     type Error = Broken;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Broken> {
         // Writing a new key down waits for a file lock, which no task of the runtime may do.
-        let (known_hosts, knowledge, policy) =
-            (self.known_hosts.clone(), self.knowledge.clone(), self.policy);
+        let (known_hosts, knowledge, rules) =
+            (self.known_hosts.clone(), self.knowledge.clone(), self.rules.clone());
         let shown = match shown {
             PublicKeyOrCertificate::PublicKey { key, .. } => key.clone().into(),
             PublicKeyOrCertificate::Certificate(certificate) => certificate.clone().into(),
         };
-        let verdict =
-            tokio::task::spawn_blocking(move || known_hosts.verify(&knowledge, &shown, policy)).await;
-        match verdict {
-            Ok(Ok(())) => Ok(true),
+        let decision =
+            tokio::task::spawn_blocking(move || known_hosts.verify(&knowledge, &shown, &rules)).await;
+        match decision {
+            Ok(Ok(Decision::Trust)) => Ok(true),
+            Ok(Ok(Decision::Ask(key))) => Err(Broken::Unconfirmed(key)),
             Ok(Err(why)) => Err(Broken::Untrusted(why)),
             Err(why) => Err(Broken::Untrusted(Failure::new("check the host key", why))),
         }
@@ -271,8 +283,8 @@ impl Handler for Door {
     }
 }
 
-/// russh's task may also end without telling, for example when its socket cannot be shut down.
-impl Drop for Door {
+/// russh's task may also end without a message, for example when its socket cannot be shut down.
+impl Drop for ClientHandler {
     fn drop(&mut self) {
         self.state.end("the connection was closed".to_string());
     }
@@ -282,6 +294,7 @@ impl std::fmt::Display for Broken {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Broken::Untrusted(failure) | Broken::Weak(failure) => out.write_str(&failure.why),
+            Broken::Unconfirmed(key) => write!(out, "its key {} is not confirmed", show(key)),
             Broken::Ssh(why) => out.write_str(&explain(why)),
         }
     }

@@ -4,11 +4,15 @@ use crate::agent_binary::AgentBinary;
 use crate::model::op::Command;
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
+use std::sync::LazyLock;
 
 const FIND: &str = include_str!("ship/find.sh");
 const PLACE: &str = include_str!("ship/place.sh");
 const KILL: &str = include_str!("ship/kill.sh");
 const LINE: &str = include_str!("ship/line.sh");
+const ASK_SUDO: &str = include_str!("ship/sudo.sh");
+const ASK_SU: &str = include_str!("ship/su.sh");
+const ANNOUNCE: &str = include_str!("ship/announce.sh");
 
 /// Starts what a host without a known agent says.
 const HOST: &str = "windlass-host ";
@@ -19,25 +23,48 @@ const END: &str = "windlass-end";
 /// What [`place`] says when the agent is where it belongs.
 pub const PLACED: &str = "windlass-placed";
 
-/// How a login becomes somebody else.
+/// How a login becomes another user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Become {
-    /// `sudo` or `doas`.
+    /// The program that does it.
     pub method: Method,
     /// Whom to become.
     pub user: String,
-    /// Whether a password comes as the first line on stdin.
+    /// Whether there is a password, for when the program asks.
     pub password: bool,
 }
 
-/// A program that runs another as somebody else.
+impl Become {
+    /// Whether the program may ask for something before the command starts: see `elevate`.
+    pub fn asks(&self) -> bool {
+        self.password || self.method == Method::Su
+    }
+}
+
+/// A program that runs another as another user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// sudo.
     Sudo,
-    /// OpenBSD's doas, which takes no password from stdin.
+    /// OpenBSD's doas, which takes no password without a terminal.
     Doas,
+    /// su, which takes the password of the other user.
+    Su,
 }
+
+impl Method {
+    /// The program's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Sudo => "sudo",
+            Method::Doas => "doas",
+            Method::Su => "su",
+        }
+    }
+}
+
+/// A random word, by which prompts and announcements are known to be the ones that were asked for.
+pub static NONCE: LazyLock<String> = LazyLock::new(|| format!("windlass-{:032x}", rand::random::<u128>()));
 
 /// A host that has none of our agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +107,7 @@ const PID: &str = "windlass-pid ";
 
 /// The command for a host that is worked through its shell. See [`shell_pid`].
 pub fn shell(becoming: Option<&Become>) -> String {
-    format!("exec {}/bin/sh -c 'echo {PID}$$; exec /bin/sh'", prefix(becoming))
+    sh(becoming, &format!("echo {PID}$$; exec /bin/sh"), "")
 }
 
 /// The process number of the shell, out of what it has said so far.
@@ -106,13 +133,11 @@ pub fn watched_line(text: &str, becoming: Option<&Become>) -> String {
 pub fn line(text: &str, becoming: Option<&Become>) -> String {
     match becoming {
         None => text.to_string(),
-        Some(_) => format!("exec {}{}", prefix(becoming), Command::new(["/bin/sh", "-c", text]).shown()),
+        Some(who) => {
+            let text = Command::new([text]).shown();
+            format!("exec {} -c {text} windlass", program(who))
+        }
     }
-}
-
-/// What sudo or doas reads first on standard input, when it asks for a password; then comes what is meant for the program.
-pub fn password_line(password: Option<&str>) -> Vec<u8> {
-    password.map(|password| format!("{password}\n").into_bytes()).unwrap_or_default()
 }
 
 /// Reads what [`find`] says when it finds no agent, out of whatever else the login printed; `None` when it is not there.
@@ -144,24 +169,31 @@ pub fn explain(becoming: Option<&Become>, status: Option<u32>, said: &str) -> Fa
         Some(who) if last.contains("not found") => failure.hint(match who.method {
             Method::Sudo => "install sudo on the host, or log in as root and set become = false",
             Method::Doas => "install doas on the host, or use become_method = \"sudo\"",
+            Method::Su => "install su on the host, or use become_method = \"sudo\"",
         }),
         _ => failure.hint("try the same login by hand: ssh HOST /bin/sh -c true"),
     }
 }
 
 fn sh(becoming: Option<&Become>, script: &str, arguments: &str) -> String {
-    format!("exec {}/bin/sh -c '{}' windlass{arguments}", prefix(becoming), one_line(script))
+    let program = becoming.map_or_else(|| "/bin/sh".to_string(), program);
+    format!("exec {program} -c '{}' windlass{arguments}", one_line(script))
 }
 
-fn prefix(becoming: Option<&Become>) -> String {
-    match becoming {
-        None => String::new(),
-        Some(Become { method: Method::Sudo, user, password: false }) => format!("sudo -n -H -u {user} -- "),
-        Some(Become { method: Method::Sudo, user, password: true }) => {
-            format!("sudo -k -S -p windlass-password: -H -u {user} -- ")
-        }
-        Some(Become { method: Method::Doas, user, .. }) => format!("doas -n -u {user} "),
+/// What stands for `/bin/sh` where the login becomes another user first.
+fn program(who: &Become) -> String {
+    let user = &who.user;
+    match (who.method, who.password) {
+        (Method::Sudo, false) => format!("sudo -n -H -u {user} -- /bin/sh"),
+        (Method::Doas, _) => format!("doas -n -u {user} /bin/sh"),
+        (Method::Sudo, true) => asking(ASK_SUDO, user),
+        (Method::Su, _) => asking(ASK_SU, user),
     }
+}
+
+/// A shell that becomes `user`, after a question perhaps, then announces itself and does what follows: `-c SCRIPT …`.
+fn asking(script: &str, user: &str) -> String {
+    format!("/bin/sh -c '{}' {} {user} '{}'", one_line(script), *NONCE, one_line(ANNOUNCE))
 }
 
 fn one_line(script: &str) -> String {
@@ -178,7 +210,7 @@ mod tests {
 
     #[test]
     fn scripts_pass_through_every_login_shell() {
-        for script in [FIND, PLACE, KILL, LINE] {
+        for script in [FIND, PLACE, KILL, LINE, ASK_SUDO, ASK_SU, ANNOUNCE] {
             let line = one_line(script);
             assert!(!line.contains(['\'', '!', '\\', '\n']), "{line}");
         }

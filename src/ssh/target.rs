@@ -1,24 +1,33 @@
 //! Everything that has to be known to connect to a host, decided before anything is contacted.
 
-use super::config::{Config, Found, Query, tokens::tilde};
-use super::known_hosts::Who;
+use super::algorithms::Algorithms;
+use super::config::tokens::Tokens;
+use super::config::{Config, Found, Query, Setting, Values, keywords};
+use super::known_hosts::HostIdentity;
 use crate::model::failure::{Failure, Result};
+pub use crate::model::host::Via;
 use crate::model::host::{HostKeyPolicy, OneOrMany, SshSettings};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a connection may take when nobody says otherwise.
+mod inventory;
+mod jump;
+mod secret;
+
+pub use secret::SecretFrom;
+
+/// How long a connection may take by default.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After this long without a byte a sign of life is asked for; russh itself would wait for ever.
 pub const KEEPALIVE: Duration = Duration::from_secs(15);
 /// So many unanswered signs of life end a connection.
 pub const KEEPALIVE_MAX: usize = 3;
-/// More hops than this are a mistake, most likely a loop.
-const MAX_JUMPS: usize = 8;
-/// The keys OpenSSH tries when nobody names one.
+/// So many hosts are looked up at once.
+const RESOLVED_AT_ONCE: usize = 16;
+/// The keys OpenSSH tries by default.
 const DEFAULT_KEYS: &[&str] = &["id_rsa", "id_ecdsa", "id_ed25519"];
 
-/// A host and how to get in: plain data.
+/// A host and how to log in to it: plain data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     /// The name in messages.
@@ -29,44 +38,132 @@ pub struct Target {
     pub known_port: Option<u16>,
     /// Login names, tried in order. Never empty.
     pub users: Vec<String>,
+    /// Ways to log in, tried in order.
+    pub methods: Vec<Method>,
     /// Private key files, tried in order.
     pub identities: Vec<PathBuf>,
-    /// Whether somebody named `identities`; otherwise they are the usual files, which may be absent.
+    /// Whether `identities` were named; otherwise they are the usual files, which may be absent.
     pub identities_named: bool,
     pub identities_only: bool,
     /// Certificates besides the `-cert.pub` next to each key.
     pub certificates: Vec<PathBuf>,
     /// The socket of the agent.
     pub agent: Option<PathBuf>,
+    pub password: Option<SecretFrom>,
+    /// Where the passphrase of encrypted keys is.
+    pub passphrase: SecretFrom,
     /// Read in order; new keys are written to the first.
     pub known_hosts: Vec<PathBuf>,
+    /// A command that prints lines of known_hosts, its tokens not yet replaced.
+    pub known_hosts_command: Option<String>,
+    /// Keys that are never trusted.
+    pub revoked: Option<PathBuf>,
+    /// Whether new keys are written down: not where no file of the user's is named.
+    pub writes_known_hosts: bool,
+    /// Whether names of new hosts are written as hashes.
+    pub hash_known_hosts: bool,
     /// The name that stands for this host in `known_hosts`, when it is not its address.
     pub host_key_alias: Option<String>,
+    /// Whether a host on loopback is trusted whatever key it shows.
+    pub trusts_loopback: bool,
     pub policy: HostKeyPolicy,
+    pub algorithms: Algorithms,
+    /// What the `%` tokens stand for.
+    pub tokens: Tokens,
+    /// Which addresses of the host are tried, and from where.
+    pub socket: Socket,
     pub connect_timeout: Duration,
+    /// How often an address that does not answer is tried.
+    pub attempts: u32,
     /// `None`: never asked for a sign of life.
     pub keepalive: Option<Duration>,
     pub keepalive_max: usize,
-    pub password: Option<PasswordFrom>,
+    /// What carries the connection.
+    pub via: Via,
+    /// The user of a container, where one is named.
+    pub container_user: Option<String>,
     /// The hosts to go through, first hop first.
     pub jump: Vec<Target>,
-    /// What in the ssh configuration was skipped and why.
-    pub notes: Vec<String>,
+    /// The command whose input and output are the connection.
+    pub proxy: Option<String>,
+    /// Variables that each command is given, if sshd accepts them.
+    pub environment: Vec<(String, String)>,
+    /// Options of the ssh configuration that are not used, each with where it is set.
+    pub unused: Vec<String>,
+    /// Why this host cannot be reached at all.
+    pub unusable: Option<Failure>,
 }
 
-/// Where a login password is read from, at the moment it is needed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PasswordFrom {
-    /// The environment variable of this name.
-    Environment(String),
-    /// The first line of this file, which only we may read.
-    File(PathBuf),
-    /// Whoever started the run, asked by a callback.
-    Prompt,
+/// Which addresses of a host are tried, and from where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Socket {
+    pub family: Family,
+    /// The address here that the connection comes from.
+    pub bind_address: Option<String>,
+    /// The network interface that the connection leaves by.
+    pub bind_interface: Option<String>,
+}
+
+/// Which kind of addresses is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    #[default]
+    Any,
+    V4,
+    V6,
+}
+
+/// A way to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    PublicKey,
+    Password,
+    KeyboardInteractive,
 }
 
 impl Target {
-    /// Decides how to reach `name`: the inventory's settings first, then the ssh configuration, then defaults.
+    /// A host that is reached by OpenSSH's defaults, with no key and no file.
+    pub fn new(name: &str, address: &str, port: u16, user: &str) -> Target {
+        Target {
+            name: name.to_string(),
+            address: address.to_string(),
+            port,
+            known_port: None,
+            users: vec![user.to_string()],
+            methods: METHODS.iter().map(|(_, method)| *method).collect(),
+            identities: Vec::new(),
+            identities_named: true,
+            identities_only: false,
+            certificates: Vec::new(),
+            agent: None,
+            password: None,
+            passphrase: SecretFrom::Prompt,
+            known_hosts: Vec::new(),
+            known_hosts_command: None,
+            revoked: None,
+            writes_known_hosts: true,
+            hash_known_hosts: false,
+            host_key_alias: None,
+            trusts_loopback: false,
+            policy: HostKeyPolicy::Strict,
+            algorithms: Algorithms::default(),
+            tokens: Tokens::default(),
+            socket: Socket::default(),
+            connect_timeout: CONNECT_TIMEOUT,
+            attempts: 1,
+            keepalive: Some(KEEPALIVE),
+            keepalive_max: KEEPALIVE_MAX,
+            via: Via::Ssh,
+            container_user: None,
+            jump: Vec::new(),
+            proxy: None,
+            environment: Vec::new(),
+            unused: Vec::new(),
+            unusable: None,
+        }
+    }
+
+    /// Decides how to reach `name`: the command line first, the inventory's settings, the ssh configuration, defaults.
     pub fn resolve(
         name: &str,
         address: Option<&str>,
@@ -76,12 +173,45 @@ impl Target {
         resolve(name, address, settings, config, 0)
     }
 
+    /// The same, where a host that cannot be reached fails when it is contacted, and alone.
+    pub fn or_unusable(name: &str, address: Option<&str>, settings: &SshSettings, config: &Config) -> Target {
+        Target::resolve(name, address, settings, config).unwrap_or_else(|failure| Target {
+            unusable: Some(failure),
+            ..Target::new(name, address.unwrap_or(name), 22, &config.paths.user)
+        })
+    }
+
+    /// Decides how to reach many hosts, by name, address and settings: several at a time, since the configuration may
+    /// run commands and ask for names.
+    pub fn resolve_all(hosts: &[(&str, Option<&str>, &SshSettings)], config: &Config) -> Vec<Target> {
+        let share = hosts.len().div_ceil(RESOLVED_AT_ONCE).max(1);
+        let resolve = |share: &[(&str, Option<&str>, &SshSettings)]| -> Vec<Target> {
+            let each = share.iter();
+            each.map(|(name, address, settings)| Target::or_unusable(name, *address, settings, config))
+                .collect()
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                hosts.chunks(share).map(|share| scope.spawn(move || resolve(share))).collect();
+            let joined = threads.into_iter().map(|thread| thread.join());
+            joined
+                .flat_map(|targets| targets.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
+    }
+
     /// The host as `known_hosts` sees it.
-    pub fn who(&self) -> Who {
+    pub fn identity(&self) -> HostIdentity {
         let address = self.host_key_alias.as_ref().unwrap_or(&self.address).clone();
         let port = self.known_port.unwrap_or(self.port);
-        Who { name: self.name.clone(), address, port, alias: self.host_key_alias.is_some() }
+        HostIdentity { name: self.name.clone(), address, port, alias: self.host_key_alias.is_some() }
     }
+}
+
+/// Every option of a host, with where it was set.
+pub fn values(name: &str, address: Option<&str>, settings: &SshSettings, config: &Config) -> Result<Values> {
+    let options = inventory::options(settings)?;
+    Ok(config.lookup(&Query { name, address, inventory: &options })?.values)
 }
 
 fn resolve(
@@ -92,44 +222,51 @@ fn resolve(
     depth: usize,
 ) -> Result<Target> {
     let doing = format!("find out how to reach {name}");
-    let users = settings.user.as_ref().map(OneOrMany::as_slice).unwrap_or_default();
-    let query = Query { name, address, user: users.first().map(String::as_str), port: settings.port };
-    let found = config.lookup(&query)?;
+    let options = inventory::options(settings)?;
+    let found = config.lookup(&Query { name, address, inventory: &options })?;
+    let values = &found.values;
+    let unused = keywords::check(values)?;
     check_host(&found.hostname, &doing)?;
-    if let Some(command) = found.proxy_command.as_ref().filter(|command| *command != "none") {
-        let why = format!("the ssh configuration says `ProxyCommand {command}`, which windlass does not run");
-        return Err(Failure::new(doing, why).hint("use ProxyJump there, or `jump` in the inventory"));
+    if let Some(refusal) = values.setting("refuseconnection") {
+        return Err(refusal.wrong(format!("it refuses this host: {}", refusal.words.join(" "))));
     }
-    let jump = jump(settings, &found, config, depth, &doing)?;
-    let (identities, identities_named) = identities(settings, &found, config);
+    let path = |written: &str| found.tokens.path(written);
+    let secret = |from: &str| SecretFrom::parse(from, &config.paths.home, &doing);
+    let (identities, identities_named) = identities(&found)?;
     Ok(Target {
-        name: name.to_string(),
-        address: found.hostname.clone(),
-        port: found.port.unwrap_or(22),
-        known_port: None,
-        users: if users.is_empty() {
-            vec![found.user.clone().unwrap_or(config.paths.user.clone())]
-        } else {
-            users.to_vec()
-        },
+        users: users(settings, &found),
+        methods: methods(&found)?,
         identities,
         identities_named,
-        identities_only: settings.identities_only.or(found.identities_only).unwrap_or(false),
-        certificates: found.certificate_files.clone(),
-        agent: agent(settings, &found, config),
-        known_hosts: known_hosts(settings, &found, config),
-        host_key_alias: found.host_key_alias.clone(),
-        policy: settings.host_key.unwrap_or_else(|| policy(&found)),
-        connect_timeout: settings
-            .connect_timeout
-            .map(|span| span.0)
-            .or(found.connect_timeout)
-            .unwrap_or(CONNECT_TIMEOUT),
-        keepalive: keepalive(settings, &found),
-        keepalive_max: found.server_alive_count_max.unwrap_or(KEEPALIVE_MAX),
-        password: settings.password_from.as_deref().map(|from| password(from, config, &doing)).transpose()?,
-        jump,
-        notes: found.notes,
+        identities_only: values.flag("identitiesonly")?.unwrap_or(false),
+        certificates: paths(&found, "certificatefile")?,
+        agent: agent(&found)?,
+        password: settings.password_from.as_deref().map(secret).transpose()?,
+        passphrase: settings.passphrase_from.as_deref().map_or(Ok(SecretFrom::Prompt), secret)?,
+        known_hosts: known_hosts(&found)?,
+        known_hosts_command: values.command("knownhostscommand").map(str::to_string),
+        revoked: values.word_or_none("revokedhostkeys")?.map(path).transpose()?,
+        writes_known_hosts: values.setting("userknownhostsfile").is_none_or(is_file),
+        hash_known_hosts: values.flag("hashknownhosts")?.unwrap_or(false),
+        host_key_alias: values.word("hostkeyalias")?.map(str::to_string),
+        trusts_loopback: values.flag("nohostauthenticationforlocalhost")?.unwrap_or(false),
+        policy: policy(settings, &found)?,
+        algorithms: Algorithms::of(values)?,
+        socket: socket(&found)?,
+        connect_timeout: values.time("connecttimeout")?.unwrap_or(CONNECT_TIMEOUT),
+        attempts: values.number("connectionattempts", 1..=u32::MAX)?.unwrap_or(1),
+        keepalive: keepalive(settings, &found)?,
+        keepalive_max: values
+            .number("serveralivecountmax", 0..=u32::MAX)?
+            .map_or(KEEPALIVE_MAX, |count| count as usize),
+        via: settings.via.unwrap_or_default(),
+        container_user: settings.user.as_ref().and_then(|users| users.as_slice().first()).cloned(),
+        jump: jump::hops(settings, &found, config, depth, &doing)?,
+        proxy: proxy_command(&found)?,
+        environment: environment(&found)?,
+        unused,
+        tokens: found.tokens.clone(),
+        ..Target::new(name, &found.hostname, found.tokens.port, &config.paths.user)
     })
 }
 
@@ -142,129 +279,152 @@ fn check_host(hostname: &str, doing: &str) -> Result<()> {
     Ok(())
 }
 
-/// The hops before a host. As with OpenSSH the first hop of a chain may have hops of its own; the later ones not.
-/// A hop takes keys, known hosts and times from the host's settings, but never its user, port or password.
-fn jump(
-    settings: &SshSettings,
-    found: &Found,
-    config: &Config,
-    depth: usize,
-    doing: &str,
-) -> Result<Vec<Target>> {
-    let Some(chain) = settings.jump.as_ref().or(found.proxy_jump.as_ref()) else { return Ok(Vec::new()) };
-    if chain.eq_ignore_ascii_case("none") {
-        return Ok(Vec::new());
+/// The login names: several only where the inventory gives several and no stronger place gives one.
+fn users(settings: &SshSettings, found: &Found) -> Vec<String> {
+    let several = settings.user.as_ref().map(OneOrMany::as_slice).unwrap_or_default();
+    if several.first() == Some(&found.tokens.user) {
+        return several.to_vec();
     }
-    if depth >= MAX_JUMPS {
-        let why = format!("more than {MAX_JUMPS} jump hosts follow each other, the last is `{chain}`");
-        return Err(Failure::new(doing, why)
-            .hint("look for a jump host that jumps through itself; `ProxyJump none` ends a chain"));
-    }
-    let mut hops = Vec::new();
-    for (index, hop) in chain.split(',').enumerate() {
-        let hop = hop.trim();
-        let (user, host, port) = split_hop(hop)
-            .ok_or_else(|| Failure::new(doing, format!("`{hop}` is not a jump host like user@host:22")))?;
-        let settings = SshSettings {
-            user: user.map(OneOrMany::One),
-            port,
-            jump: (index > 0).then(|| "none".to_string()),
-            password_from: None,
-            ..settings.clone()
-        };
-        let mut target = resolve(&host, None, &settings, config, depth + 1)?;
-        hops.append(&mut target.jump);
-        hops.push(target);
-    }
-    Ok(hops)
+    vec![found.tokens.user.clone()]
 }
 
-/// Splits `user@host:port`, `[::1]:22` and `ssh://user@host:port`.
-fn split_hop(hop: &str) -> Option<(Option<String>, String, Option<u16>)> {
-    let hop = hop.strip_prefix("ssh://").map(|uri| uri.trim_end_matches('/')).unwrap_or(hop);
-    let (user, place) = match hop.rsplit_once('@') {
-        Some((user, place)) if !user.is_empty() => (Some(user.to_string()), place),
-        Some(_) => return None,
-        None => (None, hop),
-    };
-    let (host, port) = match place.strip_prefix('[') {
-        Some(rest) => {
-            let (host, rest) = rest.split_once(']')?;
-            (host, rest.strip_prefix(':'))
+/// The ways to log in that windlass has, by OpenSSH's names.
+const METHODS: &[(&str, Method)] = &[
+    ("publickey", Method::PublicKey),
+    ("password", Method::Password),
+    ("keyboard-interactive", Method::KeyboardInteractive),
+];
+
+fn methods(found: &Found) -> Result<Vec<Method>> {
+    let values = &found.values;
+    // `unbound` and `host-bound` are kinds of yes.
+    let public_keys = &["yes", "true", "no", "false", "unbound", "host-bound"];
+    let public_keys = !matches!(values.choice("pubkeyauthentication", public_keys)?, Some("no" | "false"));
+    let passwords = values.flag("passwordauthentication")?.unwrap_or(true);
+    let questions = values.flag("kbdinteractiveauthentication")?.unwrap_or(true);
+    let mut methods: Vec<Method> = match values.word("preferredauthentications")? {
+        None => METHODS.iter().map(|(_, method)| *method).collect(),
+        Some(names) => {
+            let known =
+                |name: &str| METHODS.iter().find(|(known, _)| *known == name).map(|(_, method)| *method);
+            names.split(',').filter_map(known).collect()
         }
-        // More than one colon without brackets is an IPv6 address without a port.
-        None if place.matches(':').count() == 1 => {
-            place.split_once(':').map(|(host, port)| (host, Some(port)))?
+    };
+    methods.retain(|method| match method {
+        Method::PublicKey => public_keys,
+        Method::Password => passwords,
+        Method::KeyboardInteractive => questions,
+    });
+    match methods.is_empty() {
+        false => Ok(methods),
+        true => {
+            Err(Failure::new("choose how to log in", "the ssh configuration leaves no way that windlass has")
+                .hint("look at PreferredAuthentications, PubkeyAuthentication and PasswordAuthentication"))
         }
-        None => (place, None),
-    };
-    let port = match port {
-        Some(port) => Some(port.parse().ok()?),
-        None => None,
-    };
-    (!host.is_empty()).then(|| (user, host.to_string(), port))
-}
-
-fn identities(settings: &SshSettings, found: &Found, config: &Config) -> (Vec<PathBuf>, bool) {
-    let home = &config.paths.home;
-    match (&settings.identity, &found.identity_files) {
-        (Some(named), _) => (expand(named.as_slice(), home), true),
-        (None, Some(named)) => (named.clone(), true),
-        (None, None) => (DEFAULT_KEYS.iter().map(|key| home.join(".ssh").join(key)).collect(), false),
     }
 }
 
-fn expand(written: &[String], home: &Path) -> Vec<PathBuf> {
-    written.iter().map(|path| tilde(path, home)).collect()
-}
-
-fn agent(settings: &SshSettings, found: &Found, config: &Config) -> Option<PathBuf> {
-    let environment = || std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from);
-    match (settings.agent.as_deref(), &found.identity_agent) {
-        (Some("none"), _) => None,
-        (Some("SSH_AUTH_SOCK"), _) => environment(),
-        (Some(path), _) => Some(tilde(path, &config.paths.home)),
-        (None, Some(path)) => path.clone(),
-        (None, None) => environment(),
+fn identities(found: &Found) -> Result<(Vec<PathBuf>, bool)> {
+    let named = found.values.list("identityfile").next().is_some();
+    let home = &found.tokens.home;
+    match named {
+        true => Ok((paths(found, "identityfile")?, true)),
+        false => Ok((DEFAULT_KEYS.iter().map(|key| home.join(".ssh").join(key)).collect(), false)),
     }
 }
 
-fn known_hosts(settings: &SshSettings, found: &Found, config: &Config) -> Vec<PathBuf> {
-    let home = &config.paths.home;
-    if let Some(named) = &settings.known_hosts {
-        return expand(named.as_slice(), home);
-    }
+/// The paths of a list of which each line gives one.
+fn paths(found: &Found, key: &str) -> Result<Vec<PathBuf>> {
+    let real = found.values.list(key).filter(|setting| !setting.words[0].eq_ignore_ascii_case("none"));
+    real.map(|setting| found.tokens.path(&setting.words[0]).map_err(|why| setting.wrong(why.why))).collect()
+}
+
+fn agent(found: &Found) -> Result<Option<PathBuf>> {
+    let variable = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    Ok(match found.values.word("identityagent")? {
+        None | Some("SSH_AUTH_SOCK") => variable("SSH_AUTH_SOCK"),
+        Some("none") => None,
+        Some(path) => match path.strip_prefix('$').filter(|name| !name.starts_with('{')) {
+            Some(name) => variable(name),
+            None => {
+                let path = found.tokens.path(path);
+                Some(path.map_err(|why| found.values.wrong("identityagent", why.why))?)
+            }
+        },
+    })
+}
+
+fn known_hosts(found: &Found) -> Result<Vec<PathBuf>> {
+    let home = &found.tokens.home;
     let own = || vec![home.join(".ssh/known_hosts"), home.join(".ssh/known_hosts2")];
     let global = || vec!["/etc/ssh/ssh_known_hosts".into(), "/etc/ssh/ssh_known_hosts2".into()];
-    let mut files = found.user_known_hosts.clone().unwrap_or_else(own);
-    files.extend(found.global_known_hosts.clone().unwrap_or_else(global));
-    files
+    let named = |key: &str| -> Result<Option<Vec<PathBuf>>> {
+        let Some(setting) = found.values.setting(key) else { return Ok(None) };
+        let real = setting.words.iter().filter(|word| !word.eq_ignore_ascii_case("none"));
+        let path = |word: &String| found.tokens.path(word).map_err(|why| setting.wrong(why.why));
+        real.map(path).collect::<Result<_>>().map(Some)
+    };
+    let mut files = named("userknownhostsfile")?.unwrap_or_else(own);
+    files.extend(named("globalknownhostsfile")?.unwrap_or_else(global));
+    Ok(files)
+}
+
+/// Whether a list of files names one.
+fn is_file(setting: &Setting) -> bool {
+    setting.words.iter().any(|word| !word.eq_ignore_ascii_case("none"))
 }
 
 /// `StrictHostKeyChecking no` becomes accept-new: a changed key is refused whatever the configuration says.
-/// `ask` becomes strict, since nobody is there to answer in a batch.
-fn policy(found: &Found) -> HostKeyPolicy {
-    match found.strict_host_key_checking.as_deref() {
+/// `ask` becomes strict, since no one can answer in a batch.
+fn policy(settings: &SshSettings, found: &Found) -> Result<HostKeyPolicy> {
+    if let Some(pinned @ HostKeyPolicy::Fingerprint(_)) = &settings.host_key {
+        return Ok(pinned.clone());
+    }
+    let words = &["yes", "true", "no", "false", "off", "ask", "accept-new"];
+    Ok(match found.values.choice("stricthostkeychecking", words)? {
         Some("accept-new" | "no" | "off" | "false") => HostKeyPolicy::AcceptNew,
         _ => HostKeyPolicy::Strict,
-    }
+    })
 }
 
-fn keepalive(settings: &SshSettings, found: &Found) -> Option<Duration> {
+fn socket(found: &Found) -> Result<Socket> {
+    let family = match found.values.choice("addressfamily", &["any", "inet", "inet6"])? {
+        Some("inet") => Family::V4,
+        Some("inet6") => Family::V6,
+        _ => Family::Any,
+    };
+    Ok(Socket {
+        family,
+        bind_address: found.values.word("bindaddress")?.map(str::to_string),
+        bind_interface: found.values.word("bindinterface")?.map(str::to_string),
+    })
+}
+
+fn keepalive(settings: &SshSettings, found: &Found) -> Result<Option<Duration>> {
     // `ServerAliveInterval 0` is OpenSSH's default and says nothing about a fleet, so only the inventory can turn it off.
-    let configured = found.server_alive_interval.filter(|interval| !interval.is_zero());
+    let configured = found.values.time("serveraliveinterval")?.filter(|interval| !interval.is_zero());
     let interval = settings.keepalive.map(|span| span.0).or(configured).unwrap_or(KEEPALIVE);
-    (!interval.is_zero()).then_some(interval)
+    Ok((!interval.is_zero()).then_some(interval))
 }
 
-fn password(from: &str, config: &Config, doing: &str) -> Result<PasswordFrom> {
-    match from.split_once(':') {
-        Some(("env", name)) if !name.is_empty() => Ok(PasswordFrom::Environment(name.to_string())),
-        None if from == "prompt" => Ok(PasswordFrom::Prompt),
-        Some(("file", path)) if !path.is_empty() => Ok(PasswordFrom::File(tilde(path, &config.paths.home))),
-        _ => Err(Failure::new(doing, format!("`password_from = \"{from}\"` is not a place for a password"))
-            .hint("use \"env:NAME\", \"file:PATH\" or \"prompt\"")),
-    }
+/// The command that is the connection, with its tokens replaced; a jump host that was set first replaces it.
+fn proxy_command(found: &Found) -> Result<Option<String>> {
+    let Some(setting) = found.values.proxy().filter(|proxy| proxy.key == "proxycommand") else {
+        return Ok(None);
+    };
+    let Some(command) = found.values.command("proxycommand") else { return Ok(None) };
+    found.tokens.command(command).map(Some).map_err(|why| setting.wrong(why.why))
+}
+
+/// The variables of `SetEnv`.
+fn environment(found: &Found) -> Result<Vec<(String, String)>> {
+    let Some(setting) = found.values.setting("setenv") else { return Ok(Vec::new()) };
+    let pair = |word: &String| {
+        let (name, value) =
+            word.split_once('=').ok_or_else(|| setting.wrong(format!("`{word}` is not NAME=VALUE")))?;
+        Ok((name.to_string(), value.to_string()))
+    };
+    setting.words.iter().map(pair).collect()
 }
 
 #[cfg(test)]

@@ -2,62 +2,41 @@
 
 mod openssh;
 mod server;
-mod sshd;
+pub mod sshd;
 
 use super::*;
-use crate::model::host::HostKeyPolicy;
 use bytes::Bytes;
 use std::time::Duration;
 
 /// A host on loopback of which nothing else is known.
 fn target(port: u16) -> Target {
-    Target {
-        name: "lab".to_string(),
-        address: "127.0.0.1".to_string(),
-        port,
-        known_port: None,
-        users: vec!["deploy".to_string()],
-        identities: Vec::new(),
-        identities_named: true,
-        identities_only: false,
-        certificates: Vec::new(),
-        agent: None,
-        known_hosts: Vec::new(),
-        host_key_alias: None,
-        policy: HostKeyPolicy::Strict,
-        connect_timeout: Duration::from_secs(10),
-        keepalive: Some(target::KEEPALIVE),
-        keepalive_max: target::KEEPALIVE_MAX,
-        password: None,
-        jump: Vec::new(),
-        notes: Vec::new(),
-    }
+    Target::new("lab", "127.0.0.1", port, "deploy")
 }
 
 /// What a command sent and how it ended.
 #[derive(Debug, Default, PartialEq)]
-struct Told {
+struct CommandResult {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     exit: Option<Exit>,
     lost: Option<String>,
 }
 
-async fn read(mut channel: Reader) -> Told {
-    let mut told = Told::default();
+async fn read(mut channel: Reader) -> CommandResult {
+    let mut result = CommandResult::default();
     while let Some(chunk) = channel.next().await {
         match chunk {
-            Chunk::Stdout(bytes) => told.stdout.extend(bytes),
-            Chunk::Stderr(bytes) => told.stderr.extend(bytes),
-            Chunk::Exit(exit) => told.exit = Some(exit),
-            Chunk::Lost(failure) => told.lost = Some(failure.why),
+            Chunk::Stdout(bytes) => result.stdout.extend(bytes),
+            Chunk::Stderr(bytes) => result.stderr.extend(bytes),
+            Chunk::Exit(exit) => result.exit = Some(exit),
+            Chunk::Lost(failure) => result.lost = Some(failure.why),
         }
     }
-    told
+    result
 }
 
 /// Runs a command with input, to its end.
-async fn run(connection: &Connection, command: &str, input: impl Into<Bytes>) -> Told {
+async fn run(connection: &Connection, command: &str, input: impl Into<Bytes>) -> CommandResult {
     let channel = connection.exec_with_input(command, input.into()).await.unwrap();
     let (reader, mut writer) = channel.split();
     let ending = async move {
@@ -67,8 +46,8 @@ async fn run(connection: &Connection, command: &str, input: impl Into<Bytes>) ->
     tokio::join!(read(reader), ending).0
 }
 
-fn printed(stdout: &str) -> Told {
-    Told { stdout: stdout.into(), exit: Some(Exit::Status(0)), ..Told::default() }
+fn printed(stdout: &str) -> CommandResult {
+    CommandResult { stdout: stdout.into(), exit: Some(Exit::Status(0)), ..CommandResult::default() }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod stage;
 mod audits;
 mod backup;
 mod backup_databases;
+mod become_user;
 mod blue_green;
 mod cleanup;
 mod containers;

@@ -9,5 +9,6 @@ mod cli;
 mod dependencies;
 mod folder_host;
 mod schedule;
+mod ssh_config;
 mod store;
 mod structure;

@@ -1,52 +1,45 @@
 //! Logging in with a password: only where `password_from` names one.
 
-use super::{Means, Refused};
-use crate::model::failure::{Doing, Failure, Result};
-use crate::ssh::session::Door;
-use crate::ssh::target::{PasswordFrom, Target};
-use crate::ssh::{ConnectError, Worked};
+use super::Credentials;
+use crate::model::failure::{Failure, Result};
+use crate::ssh::ConnectError;
+use crate::ssh::session::ClientHandler;
+use crate::ssh::target::{SecretFrom, Target};
+use russh::MethodKind;
 use russh::client::{Handle, KeyboardInteractiveAuthResponse};
-use russh::{MethodKind, MethodSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 
 /// How many times a server may ask something before a keyboard-interactive login is given up.
 const MAX_QUESTIONS: usize = 4;
 
-/// Logs in with a password, where the target names one and the server takes one.
+/// Logs in with a password by one of the two ways. The inner failure: there is no password to try.
 pub async fn login(
-    handle: &mut Handle<Door>,
+    handle: &mut Handle<ClientHandler>,
     target: &Target,
     user: &str,
-    from: &PasswordFrom,
-    takes: &MethodSet,
-    means: &Means<'_>,
-    refused: &mut Refused,
-) -> Result<Option<Worked>, ConnectError> {
-    let secret = match read_password(from, target, user, means) {
+    from: &SecretFrom,
+    kind: MethodKind,
+    credentials: &Credentials<'_>,
+) -> Result<Result<bool>, ConnectError> {
+    let secret = match read_password(from, target, user, credentials).await {
         Ok(secret) => secret,
-        Err(why) => {
-            refused.problems.push(why.why);
-            return Ok(None);
+        Err(why) => return Ok(Err(why)),
+    };
+    let accepted = match kind {
+        MethodKind::Password => {
+            handle.authenticate_password(user, secret.as_str()).await.map(|result| result.success())
         }
+        _ => keyboard(handle, user, &secret).await,
     };
-    let accepted = if takes.contains(&MethodKind::Password) {
-        handle.authenticate_password(user, secret.as_str()).await.map(|result| result.success())
-    } else if takes.contains(&MethodKind::KeyboardInteractive) {
-        keyboard(handle, user, &secret).await
-    } else {
-        return Ok(None);
-    };
-    if accepted.map_err(ConnectError::protocol(target))? {
-        return Ok(Some(Worked { user: user.to_string(), key: "password".to_string() }));
-    }
-    refused.tried.push("the password".to_string());
-    Ok(None)
+    accepted.map(Ok).map_err(ConnectError::protocol(target))
 }
 
 /// Answers the one hidden question of a keyboard-interactive login, which is how PAM asks for a password. A second
 /// question, such as for a code, is nothing a batch can answer.
-async fn keyboard(handle: &mut Handle<Door>, user: &str, secret: &str) -> Result<bool, russh::Error> {
+async fn keyboard(
+    handle: &mut Handle<ClientHandler>,
+    user: &str,
+    secret: &str,
+) -> Result<bool, russh::Error> {
     let mut answer = handle.authenticate_keyboard_interactive_start(user, None::<String>).await?;
     let mut answered = false;
     for _ in 0..MAX_QUESTIONS {
@@ -67,25 +60,21 @@ async fn keyboard(handle: &mut Handle<Door>, user: &str, secret: &str) -> Result
     Ok(false)
 }
 
-fn read_password(from: &PasswordFrom, target: &Target, user: &str, means: &Means<'_>) -> Result<String> {
+/// Asking a person or a program may take its time, so a thread that may block does it.
+async fn read_password(
+    from: &SecretFrom,
+    target: &Target,
+    user: &str,
+    credentials: &Credentials<'_>,
+) -> Result<String> {
     let doing = "read the password";
-    match from {
-        PasswordFrom::Environment(name) => std::env::var(name)
-            .map_err(|_| Failure::new(doing, format!("${name}, which holds the password, is not set"))),
-        PasswordFrom::File(path) => {
-            let meta = fs::metadata(path).doing(format!("read {}", path.display()))?;
-            if meta.mode() & 0o077 != 0 {
-                return Err(Failure::new(
-                    doing,
-                    format!("others may read the password in {} (chmod 600)", path.display()),
-                ));
-            }
-            let text = fs::read_to_string(path).doing(format!("read {}", path.display()))?;
-            Ok(text.lines().next().unwrap_or_default().to_string())
-        }
-        PasswordFrom::Prompt => means
-            .password
-            .and_then(|ask| ask(&target.name, user))
-            .ok_or_else(|| Failure::new(doing, "nobody is there to type the password")),
-    }
+    let (from, ask) = (from.clone(), credentials.password.clone());
+    let (name, user) = (target.name.clone(), user.to_string());
+    let read = move || match from {
+        SecretFrom::Prompt => ask
+            .and_then(|ask| ask(&name, &user))
+            .ok_or_else(|| Failure::new(doing, "there is no terminal to type the password on")),
+        elsewhere => elsewhere.read(doing),
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|why| Err(Failure::new(doing, why)))
 }

@@ -1,6 +1,6 @@
 //! Turns an ssh configuration file into lines: words and quotes, `Host`, `Match`, and `Include` with its patterns.
 
-use super::{Condition, INCLUDE_DEPTH, Line, What, check_owner};
+use super::{Condition, INCLUDE_DEPTH, Line, Origin, Setting, Statement, check_owner, keywords};
 use crate::model::failure::{Doing, Failure, Result};
 use crate::ssh::pattern;
 use std::fs;
@@ -10,14 +10,16 @@ use std::path::{Component, Path, PathBuf};
 /// Files larger than this are not configuration.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// Where `Include` looks.
+pub struct Directory<'a> {
+    /// The directory of relative names.
+    pub include: &'a Path,
+    /// What `~` stands for; `None` in the system's file, which may not use it.
+    pub home: Option<&'a Path>,
+}
+
 /// Reads a file and what it includes. `None` when there is no such file. `guarded` files must be ours alone.
-pub fn file(
-    path: &Path,
-    guarded: bool,
-    folder: &Path,
-    home: &Path,
-    depth: usize,
-) -> Result<Option<Vec<Line>>> {
+pub fn file(path: &Path, guarded: bool, directory: &Directory, depth: usize) -> Result<Option<Vec<Line>>> {
     if depth > INCLUDE_DEPTH {
         return Err(Failure::new(format!("read {}", path.display()), "too many files include each other"));
     }
@@ -31,44 +33,52 @@ pub fn file(
         check_owner(path, &file.metadata().doing(doing())?)?;
     }
     let mut text = String::new();
-    file.take(MAX_BYTES).read_to_string(&mut text).doing(doing())?;
+    file.take(MAX_BYTES + 1).read_to_string(&mut text).doing(doing())?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(Failure::new(doing(), format!("it is larger than {MAX_BYTES} bytes")));
+    }
     let mut lines = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        let place = format!("{}:{}", path.display(), number + 1);
-        if let Some(what) = parse(line, &place, folder, home, depth)? {
-            lines.push(Line { what, place });
+        let origin: Origin = format!("{}:{}", path.display(), number + 1).into();
+        if let Some(statement) = parse(line, &origin, directory, depth)? {
+            lines.push(Line { statement, origin });
         }
     }
     Ok(Some(lines))
 }
 
-fn parse(line: &str, place: &str, folder: &Path, home: &Path, depth: usize) -> Result<Option<What>> {
-    let Some((key, values)) = split(line).doing(format!("read {place}"))? else { return Ok(None) };
-    if values.is_empty() {
-        return Err(Failure::new(format!("read {place}"), format!("`{key}` has no value")));
+fn parse(line: &str, origin: &Origin, directory: &Directory, depth: usize) -> Result<Option<Statement>> {
+    let Some(setting) = setting(line, origin).doing(format!("read {origin}"))? else { return Ok(None) };
+    if setting.words.is_empty() {
+        let why = format!("`{}` has no value", keywords::spelled(&setting.key));
+        return Err(Failure::new(format!("read {origin}"), why));
     }
-    Ok(Some(match key.as_str() {
-        "host" => What::Host(values),
-        "match" => What::Match(conditions(&values, place)?),
-        "include" => What::Include(included(&values, folder, home, depth)?),
-        _ => What::Set { key, values },
+    Ok(Some(match setting.key.as_str() {
+        "host" => Statement::Host(setting.words),
+        "match" => Statement::Match(conditions(&setting.words, origin)?),
+        "include" => Statement::Include(included(&setting.words, origin, directory, depth)?),
+        _ => Statement::Set(setting),
     }))
 }
 
-/// The key in lower case and the words after it. `key value`, `key=value` and `key = value` are the same.
-fn split(line: &str) -> Result<Option<(String, Vec<String>)>, String> {
+/// The key and the words after it. `key value`, `key=value` and `key = value` are the same.
+pub fn setting(line: &str, origin: &Origin) -> Result<Option<Setting>, String> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
     }
     let end = line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len());
+    let key = keywords::usual(&line[..end].trim_matches('"').to_ascii_lowercase());
     let rest = line[end..].trim_start();
-    let rest = rest.strip_prefix('=').unwrap_or(rest);
-    Ok(Some((line[..end].trim_matches('"').to_ascii_lowercase(), words(rest)?)))
+    let rest = rest.strip_prefix('=').unwrap_or(rest).trim_start();
+    // Commands are taken as they stand: their quotes are the shell's.
+    let words = if keywords::is_command(&key) { vec![rest.to_string()] } else { words(rest)? };
+    let words = if rest.is_empty() { Vec::new() } else { words };
+    Ok(Some(Setting { key, words, text: rest.to_string(), origin: origin.clone() }))
 }
 
 /// Words as OpenSSH splits them: both quotes, a backslash before a quote, a backslash or a space, `#` starts a comment.
-fn words(text: &str) -> Result<Vec<String>, String> {
+pub fn words(text: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut letters = text.chars().peekable();
     loop {
@@ -94,61 +104,93 @@ fn word(letters: &mut std::iter::Peekable<std::str::Chars>) -> Result<String, St
     if quote.is_some() { Err("a quote is not closed".to_string()) } else { Ok(word) }
 }
 
-fn conditions(words: &[String], place: &str) -> Result<Vec<Condition>> {
+/// Conditions as `host web*`, `host=web*` or `host = web*`.
+fn conditions(words: &[String], origin: &str) -> Result<Vec<Condition>> {
     let mut conditions = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let (word, equals) = match word.split_once('=') {
-            Some((word, argument)) => (word, Some(argument.to_string())),
+        let (word, mut argument) = match word.split_once('=') {
+            Some((word, argument)) => {
+                (word, Some(argument.to_string()).filter(|argument| !argument.is_empty()))
+            }
             None => (word.as_str(), None),
         };
         let kind = word.trim_start_matches('!').to_ascii_lowercase();
-        let argument = match (kind.as_str(), equals) {
-            ("all" | "final" | "canonical", _) => String::new(),
-            (_, Some(argument)) => argument,
-            _ => words.next().cloned().ok_or_else(|| {
-                Failure::new(format!("read {place}"), format!("`Match {kind}` needs something to match"))
-            })?,
-        };
-        conditions.push(Condition { negated: word.starts_with('!'), kind, argument });
+        let takes_none = matches!(kind.as_str(), "all" | "final" | "canonical");
+        if !takes_none && argument.is_none() {
+            let next = words.next().map(|word| word.strip_prefix('=').unwrap_or(word).to_string());
+            argument = if next.as_deref() == Some("") { words.next().cloned() } else { next };
+        }
+        let argument = argument.filter(|argument| !argument.is_empty() || kind == "tagged");
+        if !takes_none && argument.is_none() {
+            let why = format!("`Match {kind}` needs something to match");
+            return Err(Failure::new(format!("read {origin}"), why));
+        }
+        let negated = word.starts_with('!');
+        conditions.push(Condition { negated, kind, argument: argument.unwrap_or_default() });
     }
+    stands_alone(&conditions, origin)?;
     Ok(conditions)
 }
 
-fn included(patterns: &[String], folder: &Path, home: &Path, depth: usize) -> Result<Vec<Vec<Line>>> {
+/// `all` stands alone, or after `final` or `canonical`.
+fn stands_alone(conditions: &[Condition], origin: &str) -> Result<()> {
+    let all = conditions.iter().position(|condition| condition.kind == "all");
+    let (first, length) = (conditions.first().map(|first| first.kind.as_str()), conditions.len());
+    match all {
+        None | Some(0) if all.is_none() || length == 1 => Ok(()),
+        Some(1) if length == 2 && matches!(first, Some("final" | "canonical")) => Ok(()),
+        _ => Err(Failure::new(
+            format!("read {origin}"),
+            "`Match all` cannot be combined with other conditions",
+        )),
+    }
+}
+
+fn included(
+    patterns: &[String],
+    origin: &str,
+    directory: &Directory,
+    depth: usize,
+) -> Result<Vec<Vec<Line>>> {
     let mut files = Vec::new();
     for pattern in patterns {
-        let pattern = match pattern.strip_prefix("~/") {
-            Some(rest) => home.join(rest),
-            None => folder.join(pattern),
+        let path = match (pattern.strip_prefix("~/"), directory.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            (None, _) if !pattern.starts_with('~') => directory.include.join(pattern),
+            _ => {
+                let why = format!("`Include {pattern}` cannot be used here");
+                return Err(Failure::new(format!("read {origin}"), why).hint("write the whole path"));
+            }
         };
-        for path in expand(&pattern) {
-            files.extend(file(&path, true, folder, home, depth + 1)?);
+        for path in expand(&path) {
+            files.extend(file(&path, true, directory, depth + 1)?);
         }
     }
     Ok(files)
 }
 
-/// The files a pattern with `*` and `?` stands for, sorted, each component on its own. Hidden files are not meant.
+/// The files that a pattern with `*`, `?` and `[a-z]` stands for, sorted, each component on its own. Hidden files are
+/// not meant.
 fn expand(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for component in pattern.components() {
         let name = component.as_os_str().to_string_lossy();
-        if !matches!(component, Component::Normal(_)) || !name.contains(['*', '?']) {
+        if !matches!(component, Component::Normal(_)) || !name.contains(['*', '?', '[', '\\']) {
             found.iter_mut().for_each(|path| path.push(component));
             continue;
         }
-        found = found.iter().flat_map(|folder| children(folder, &name)).collect();
+        found = found.iter().flat_map(|directory| children(directory, &name)).collect();
     }
     found.retain(|path| path.exists());
     found
 }
 
-fn children(folder: &Path, wanted: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+fn children(directory: &Path, wanted: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let named = entries.filter(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        pattern::matches(wanted, &name) && name.starts_with('.') == wanted.starts_with('.')
+        pattern::matches_file(wanted, &name) && name.starts_with('.') == wanted.starts_with('.')
     });
     let mut paths: Vec<_> = named.map(|entry| entry.path()).collect();
     paths.sort();
@@ -178,7 +220,32 @@ mod tests {
     #[test]
     fn the_equals_sign_is_a_space() {
         for line in ["Port 22", "port=22", "PORT = 22", "  port\t22  "] {
-            assert_eq!(split(line).unwrap(), Some(("port".into(), vec!["22".into()])), "{line}");
+            let setting = setting(line, &"x:1".into()).unwrap().unwrap();
+            assert_eq!((setting.key.as_str(), setting.words), ("port", vec!["22".to_string()]), "{line}");
+        }
+    }
+
+    #[test]
+    fn commands_keep_their_quotes_and_signs() {
+        let setting = setting("ProxyCommand = nc -x 'a b' %h %p # all", &"x:1".into()).unwrap().unwrap();
+        assert_eq!(setting.text, "nc -x 'a b' %h %p # all");
+    }
+
+    #[test]
+    fn conditions_take_their_argument_with_and_without_an_equals_sign() {
+        let read = |text: &str| {
+            let read = conditions(&words(text).unwrap(), "x:1").map_err(|why| why.why)?;
+            let shown =
+                |c: &Condition| format!("{}{} {}", if c.negated { "!" } else { "" }, c.kind, c.argument);
+            Ok::<_, String>(read.iter().map(shown).collect::<Vec<_>>().join("; "))
+        };
+        for text in ["host a user b", "host=a user=b", "host = a user =b", "Host a USER \"b\""] {
+            assert_eq!(read(text).unwrap(), "host a; user b", "{text}");
+        }
+        assert_eq!(read("!host a,b final").unwrap(), "!host a,b; final ");
+        assert_eq!(read("final all").unwrap(), "final ; all ");
+        for text in ["all host a", "host a all", "host", "host a user"] {
+            assert!(read(text).is_err(), "{text}");
         }
     }
 }

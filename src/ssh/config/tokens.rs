@@ -4,26 +4,50 @@ use crate::model::failure::{Failure, Result};
 use std::path::{Path, PathBuf};
 
 /// What the tokens stand for while one host is looked up.
-pub struct Tokens<'a> {
-    pub hostname: &'a str,
-    pub name: &'a str,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tokens {
+    /// Where the connection goes.
+    pub hostname: String,
+    /// The name that was given.
+    pub name: String,
+    /// The name in known_hosts.
+    pub alias: String,
     pub port: u16,
-    pub user: &'a str,
-    pub local_user: &'a str,
-    pub home: &'a Path,
-    pub jump: &'a str,
+    pub user: String,
+    pub local_user: String,
+    pub home: PathBuf,
+    pub jump: String,
+    /// Only `%h` and `%%` are tokens, and `%h` is the name: so it is in `HostName`.
+    pub only_host: bool,
 }
 
-impl Tokens<'_> {
+impl Tokens {
     /// A path with `~`, tokens and `${NAME}` replaced.
     pub fn path(&self, written: &str) -> Result<PathBuf> {
         let written = self.environment(written)?;
         let expanded = self.expand(&written)?;
-        Ok(tilde(&expanded, self.home))
+        Ok(tilde(&expanded, &self.home))
+    }
+
+    /// A command for a shell with its tokens replaced, refused when a name in it could end a word or start a command.
+    pub fn command(&self, written: &str) -> Result<String> {
+        for value in [&self.hostname, &self.name, &self.alias, &self.user, &self.local_user] {
+            if value.starts_with('-') || value.contains(special) {
+                let why = format!("`{}` is not passed to a shell", value.escape_debug());
+                return Err(Failure::new("replace the tokens of a command", why));
+            }
+        }
+        self.expand(written)
     }
 
     /// A text with its tokens replaced.
     pub fn expand(&self, written: &str) -> Result<String> {
+        self.expand_with(written, &[])
+    }
+
+    /// The same with further tokens.
+    pub fn expand_with(&self, written: &str, more: &[(char, String)]) -> Result<String> {
+        let more = |token: char| more.iter().find(|(name, _)| *name == token).map(|(_, value)| value.clone());
         let mut out = String::new();
         let mut letters = written.chars();
         while let Some(letter) = letters.next() {
@@ -31,7 +55,7 @@ impl Tokens<'_> {
                 out.push(letter);
                 continue;
             }
-            match letters.next().and_then(|token| self.token(token)) {
+            match letters.next().and_then(|token| more(token).or_else(|| self.token(token))) {
                 Some(value) => out.push_str(&value),
                 None => {
                     let why = format!("`{written}` has a % that is not followed by a known token");
@@ -48,7 +72,9 @@ impl Tokens<'_> {
         Some(match token {
             '%' => "%".to_string(),
             'h' => self.hostname.to_string(),
-            'n' | 'k' => self.name.to_string(),
+            _ if self.only_host => return None,
+            'n' => self.name.to_string(),
+            'k' => self.alias.to_string(),
             'p' => self.port.to_string(),
             'r' => self.user.to_string(),
             'u' => self.local_user.to_string(),
@@ -79,6 +105,11 @@ impl Tokens<'_> {
     }
 }
 
+/// Letters that mean something to a shell.
+fn special(letter: char) -> bool {
+    letter.is_whitespace() || letter.is_control() || "'\"`$\\;&|<>(){}*?!#".contains(letter)
+}
+
 /// `~` and `~/x` under `home`; everything else as it stands.
 pub fn tilde(written: &str, home: &Path) -> PathBuf {
     match written.strip_prefix('~') {
@@ -96,24 +127,24 @@ fn local_host_name() -> String {
 mod tests {
     use super::*;
 
-    fn tokens() -> Tokens<'static> {
-        let home = Path::new("/home/ann");
+    fn tokens() -> Tokens {
         Tokens {
-            hostname: "10.0.0.1",
-            name: "web1",
+            hostname: "10.0.0.1".to_string(),
+            name: "web1".to_string(),
+            alias: "boat".to_string(),
             port: 2222,
-            user: "deploy",
-            local_user: "ann",
-            home,
-            jump: "",
+            user: "deploy".to_string(),
+            local_user: "ann".to_string(),
+            home: "/home/ann".into(),
+            ..Tokens::default()
         }
     }
 
     #[test]
     fn every_token_has_its_value() {
         assert_eq!(
-            tokens().expand("%h %n %p %r %u %d %%").unwrap(),
-            "10.0.0.1 web1 2222 deploy ann /home/ann %"
+            tokens().expand("%h %n %k %p %r %u %d %%").unwrap(),
+            "10.0.0.1 web1 boat 2222 deploy ann /home/ann %"
         );
         assert_eq!(tokens().path("~/.ssh/%r_%n").unwrap(), Path::new("/home/ann/.ssh/deploy_web1"));
         assert_eq!(tokens().expand("%C").unwrap().len(), 40);
@@ -123,5 +154,14 @@ mod tests {
     fn an_unknown_token_is_an_error() {
         assert!(tokens().expand("%z").unwrap_err().why.contains("known token"));
         assert!(tokens().expand("50%").is_err());
+    }
+
+    #[test]
+    fn a_name_that_a_shell_would_read_is_refused() {
+        assert_eq!(tokens().command("nc %h %p").unwrap(), "nc 10.0.0.1 2222");
+        for name in ["a;b", "$(x)", "a b", "-oX", "`x`", "a\nb"] {
+            let tokens = Tokens { hostname: name.to_string(), ..tokens() };
+            assert!(tokens.command("nc %h").unwrap_err().why.contains("is not passed to a shell"), "{name}");
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! Keys are made by ssh-keygen's rules here, so that no program is needed.
 
+use super::knowledge::OFFERED;
 use super::*;
-use russh::keys::PrivateKey;
+use crate::ssh::algorithms::Algorithms;
 use russh::keys::ssh_key::certificate::Builder;
+use russh::keys::ssh_key::certificate::CertType;
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, PrivateKey};
 use std::time::Duration;
+use std::time::UNIX_EPOCH;
 
 fn key() -> PrivateKey {
     PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap()
@@ -13,8 +17,12 @@ fn text(key: &PrivateKey) -> String {
     key.public_key().to_openssh().unwrap()
 }
 
-fn who(address: &str, port: u16) -> Who {
-    Who { name: "web1".to_string(), address: address.to_string(), port, alias: false }
+fn identity(address: &str, port: u16) -> HostIdentity {
+    HostIdentity { name: "web1".to_string(), address: address.to_string(), port, alias: false }
+}
+
+fn rules() -> Rules {
+    Rules { policy: HostKeyPolicy::AcceptNew, write: true, ..Rules::default() }
 }
 
 /// What a file with these lines says when `address` at `port` shows `key`.
@@ -24,13 +32,18 @@ fn ask(
     port: u16,
     shown: impl Into<PublicKeyOrCertificate>,
 ) -> Result<bool, String> {
-    let verified = knowledge(lines, address, port).check(&shown.into(), SystemTime::now());
+    let verified =
+        knowledge(lines, address, port).check(&shown.into(), SystemTime::now(), &Algorithms::default());
     verified.map(|verified| verified == Verified::Known).map_err(|failure| failure.why)
 }
 
 fn knowledge(lines: &str, address: &str, port: u16) -> Knowledge {
-    let mut knowledge =
-        Knowledge { who: who(address, port), files: Vec::new(), lines: Vec::new(), bare: Vec::new() };
+    let mut knowledge = Knowledge {
+        identity: identity(address, port),
+        files: Vec::new(),
+        lines: Vec::new(),
+        bare: Vec::new(),
+    };
     knowledge.add(&File::parse(lines, Path::new("known_hosts")).unwrap());
     knowledge
 }
@@ -115,11 +128,12 @@ fn a_revocation_that_cannot_be_read_is_an_error_and_other_nonsense_is_not() {
 #[test]
 fn the_known_type_of_key_is_asked_for_first() {
     let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 }).unwrap();
-    let algorithms = knowledge(&format!("web1 {}", text(&key)), "web1", 22).algorithms();
+    let algorithms = knowledge(&format!("web1 {}", text(&key)), "web1", 22).offered(&Algorithms::default());
     assert_eq!(algorithms.plain[0], Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 });
     assert_eq!(algorithms.plain.len(), OFFERED.len());
     assert!(algorithms.certificates.is_empty());
-    let authority = knowledge(&format!("@cert-authority * {}", text(&key)), "web1", 22).algorithms();
+    let authority =
+        knowledge(&format!("@cert-authority * {}", text(&key)), "web1", 22).offered(&Algorithms::default());
     assert_eq!(authority.certificates, OFFERED);
 }
 
@@ -172,8 +186,8 @@ fn certificates_count_when_all_of_them_is_right() {
 
 #[test]
 fn new_keys_are_written_once_however_many_come_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ssh/known_hosts");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ssh/known_hosts");
     let keys: Vec<_> = (0..20).map(|_| key()).collect();
     std::thread::scope(|scope| {
         for thread in 0..4 {
@@ -182,9 +196,10 @@ fn new_keys_are_written_once_however_many_come_at_once() {
                 // Each thread is a controller of its own, with its own memory.
                 let store = KnownHosts::default();
                 for (number, key) in keys.iter().enumerate().cycle().skip(thread * 5).take(20) {
-                    let known =
-                        store.about(&who(&format!("web{number}"), 22), std::slice::from_ref(file)).unwrap();
-                    store.verify(&known, &key.public_key().clone().into(), HostKeyPolicy::AcceptNew).unwrap();
+                    let known = store
+                        .about(&identity(&format!("web{number}"), 22), std::slice::from_ref(file))
+                        .unwrap();
+                    store.verify(&known, &key.public_key().clone().into(), &rules()).unwrap();
                 }
             });
         }
@@ -194,16 +209,16 @@ fn new_keys_are_written_once_however_many_come_at_once() {
 
 #[test]
 fn somebody_else_may_have_learned_another_key_meanwhile() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("known_hosts");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("known_hosts");
     let store = KnownHosts::default();
-    let known = store.about(&who("web1", 22), std::slice::from_ref(&file)).unwrap();
+    let known = store.about(&identity("web1", 22), std::slice::from_ref(&file)).unwrap();
     fs::write(&file, format!("web1 {}", text(&key()))).unwrap();
     let shown = key().public_key().clone().into();
-    assert!(store.verify(&known, &shown, HostKeyPolicy::AcceptNew).unwrap_err().why.contains("has changed"));
+    assert!(store.verify(&known, &shown, &rules()).unwrap_err().why.contains("has changed"));
     // A last line without its newline is not run into.
-    let other = store.about(&who("web2", 22), std::slice::from_ref(&file)).unwrap();
-    store.verify(&other, &shown, HostKeyPolicy::AcceptNew).unwrap();
+    let other = store.about(&identity("web2", 22), std::slice::from_ref(&file)).unwrap();
+    store.verify(&other, &shown, &rules()).unwrap();
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 2);
 }
 

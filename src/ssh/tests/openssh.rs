@@ -1,5 +1,7 @@
 //! What only a real sshd, ssh-keygen and ssh-agent can prove.
 
+mod reached;
+
 use super::sshd::{Agent, Sshd, me, run as program};
 use super::*;
 use crate::model::host::HostKeyPolicy;
@@ -23,8 +25,12 @@ async fn commands_run_and_end_as_they_did() {
     assert!(connection.server().starts_with("SSH-2.0-OpenSSH"));
     assert_eq!(run(&connection, "cat", "hello").await, printed("hello"));
     let both = run(&connection, "echo out; echo err >&2; exit 3", "").await;
-    let expected =
-        Told { stdout: "out\n".into(), stderr: "err\n".into(), exit: Some(Exit::Status(3)), lost: None };
+    let expected = CommandResult {
+        stdout: "out\n".into(),
+        stderr: "err\n".into(),
+        exit: Some(Exit::Status(3)),
+        lost: None,
+    };
     assert_eq!(both, expected);
     let killed = run(&connection, "kill -9 $$", "").await;
     assert_eq!(killed.exit, Some(Exit::Signal("KILL".to_string())));
@@ -53,11 +59,11 @@ async fn megabytes_pass_both_ways() {
     let sshd = Sshd::start("");
     let connection = connect(&sshd.target(), &Shared::new()).await.unwrap();
     let input = Bytes::from((0..20_000_000u32).map(|n| (n / 7) as u8).collect::<Vec<_>>());
-    let told = run(&connection, "cat", input.clone()).await;
-    assert!(told.stdout == input && told.exit == Some(Exit::Status(0)));
+    let result = run(&connection, "cat", input.clone()).await;
+    assert!(result.stdout == input && result.exit == Some(Exit::Status(0)));
     // A command that takes nothing must not keep its writer waiting.
-    let told = run(&connection, "exec 0<&-; echo no thanks", input).await;
-    assert_eq!(told, printed("no thanks\n"));
+    let result = run(&connection, "exec 0<&-; echo no thanks", input).await;
+    assert_eq!(result, printed("no thanks\n"));
 }
 
 #[tokio::test]
@@ -65,8 +71,8 @@ async fn a_broken_connection_is_told() {
     let sshd = Sshd::start("");
     let connection = connect(&sshd.target(), &Shared::new()).await.unwrap();
     let channel = connection.exec("kill -9 $PPID; sleep 100").await.unwrap();
-    let told = read(channel.split().0).await;
-    assert_eq!((told.exit, told.lost.as_deref()), (None, Some("the server closed the connection")));
+    let result = read(channel.split().0).await;
+    assert_eq!((result.exit, result.lost.as_deref()), (None, Some("the server closed the connection")));
     assert!(!connection.alive());
 }
 
@@ -114,7 +120,7 @@ async fn agents_sign_with_keys_and_certificates() {
     let sshd = Sshd::start("TrustedUserCAKeys {}/ca.pub");
     keygen(&sshd, "ca", &["-t", "ed25519", "-N", ""]);
     keygen(&sshd, "rsa", &["-t", "rsa", "-b", "2048", "-N", ""]);
-    let agent = Agent::start(sshd.folder.path(), &["id", "rsa"]);
+    let agent = Agent::start(sshd.directory.path(), &["id", "rsa"]);
     for name in ["id", "rsa"] {
         authorize(&sshd, &format!("{name}.pub"));
         let target = Target {
@@ -137,12 +143,12 @@ async fn agents_sign_with_keys_and_certificates() {
     program("ssh-keygen", &["-q", "-s", &ca, "-I", "test", "-n", &me(), &public]);
     let agent = Agent::start(
         &{
-            let folder = sshd.path("second");
-            fs::create_dir(&folder).unwrap();
+            let directory = sshd.path("second");
+            fs::create_dir(&directory).unwrap();
             for f in ["rsa", "rsa.pub", "rsa-cert.pub"] {
-                fs::copy(sshd.path(f), folder.join(f)).unwrap();
+                fs::copy(sshd.path(f), directory.join(f)).unwrap();
             }
-            folder
+            directory
         },
         &["rsa"],
     );
@@ -165,17 +171,17 @@ async fn users_are_tried_in_order_and_the_key_that_worked_is_remembered() {
         identities: vec![sshd.path("other"), sshd.path("id")],
         ..sshd.target()
     };
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let log = told.clone();
+    let result = Arc::new(Mutex::new(Vec::new()));
+    let log = result.clone();
     let shared = Shared::new().with_memory(HashMap::new(), move |place, worked| {
         log.lock().unwrap().push((place.to_string(), worked.clone()))
     });
     for _ in 0..2 {
         assert_eq!(connect(&target, &shared).await.unwrap().worked().user, me());
     }
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].0, format!("127.0.0.1:{}", sshd.port));
+    let result = result.lock().unwrap();
+    assert_eq!(result.len(), 1);
+    assert_eq!(result[0].0, format!("127.0.0.1:{}", sshd.port));
 }
 
 #[tokio::test]
@@ -192,7 +198,7 @@ async fn a_refusal_lists_what_was_tried_and_what_would_be_taken() {
         "refused",
         "/other (SHA256:",
         "/locked (SHA256:",
-        "encrypted and no passphrase was given",
+        "encrypted, and no passphrase was given",
         "/absent: no such file",
         "the server takes publickey",
         "ssh-copy-id",
@@ -209,8 +215,8 @@ async fn jump_hosts_of_any_depth_are_passed() {
     let input = "x".repeat(5_000_000);
     assert_eq!(run(&connection, "cat", input.clone()).await.stdout.len(), input.len());
     drop(two);
-    let told = run_or_lost(&connection).await;
-    assert!(told.is_err(), "{told:?}");
+    let result = run_or_lost(&connection).await;
+    assert!(result.is_err(), "{result:?}");
     let away = Target { port: 1, ..three.target() };
     let error = connect(&Target { jump: vec![one.target()], ..away }, &Shared::new()).await.err().unwrap();
     assert_eq!(error.class, Class::Unreachable);
@@ -230,7 +236,7 @@ async fn run_or_lost(connection: &Connection) -> crate::model::failure::Result<(
         }
     };
     tokio::select! {
-        told = read(reader) => Err(Failure::new("read", told.lost.unwrap_or_default())),
+        result = read(reader) => Err(Failure::new("read", result.lost.unwrap_or_default())),
         sent = writing => sent,
     }
 }
@@ -257,8 +263,8 @@ async fn sixty_logins_at_one_sshd_all_succeed() {
         let (target, shared) = (&target, &shared);
         async move { run(&connect(target, shared).await.unwrap(), &format!("echo {n}"), "").await }
     });
-    for (n, told) in futures::future::join_all(logins).await.into_iter().enumerate() {
-        assert_eq!(told, printed(&format!("{n}\n")));
+    for (n, result) in futures::future::join_all(logins).await.into_iter().enumerate() {
+        assert_eq!(result, printed(&format!("{n}\n")));
     }
 }
 

@@ -1,6 +1,8 @@
 //! An SSH server in this process, which does on purpose what sshd does only on a bad day.
 
 use super::*;
+use crate::model::host::HostKeyPolicy;
+use crate::ssh::target::Via;
 use expect_test::expect;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
@@ -16,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A listening server and the key files to get in.
 struct Lab {
-    folder: TempDir,
+    directory: TempDir,
     target: Target,
 }
 
@@ -47,13 +49,13 @@ impl Lab {
     }
 
     fn files(host: &PrivateKey, port: u16) -> Lab {
-        let folder = tempfile::tempdir().unwrap();
-        let (id, known_hosts) = (folder.path().join("id"), folder.path().join("known_hosts"));
+        let directory = tempfile::tempdir().unwrap();
+        let (id, known_hosts) = (directory.path().join("id"), directory.path().join("known_hosts"));
         new_key().write_openssh_file(&id, LineEnding::LF).unwrap();
         fs::write(&known_hosts, format!("[127.0.0.1]:{port} {}\n", host.public_key().to_openssh().unwrap()))
             .unwrap();
         let target = Target { identities: vec![id], known_hosts: vec![known_hosts], ..target(port) };
-        Lab { folder, target }
+        Lab { directory, target }
     }
 
     async fn connect(&self) -> Result<Connection, ConnectError> {
@@ -67,7 +69,7 @@ async fn serve(config: Arc<server::Config>, stream: TcpStream) {
     }
 }
 
-/// Lets everybody in except the user `stranger`, and does odd things by name of the command.
+/// Accepts every user except the user `stranger`, and does odd things by name of the command.
 struct Mischief;
 
 impl server::Handler for Mischief {
@@ -148,7 +150,11 @@ impl server::Handler for Mischief {
 #[tokio::test]
 async fn the_status_may_come_before_the_last_output() {
     let connection = Lab::start(|_| {}).await.connect().await.unwrap();
-    let expected = Told { stdout: "after the status".into(), exit: Some(Exit::Status(7)), ..Told::default() };
+    let expected = CommandResult {
+        stdout: "after the status".into(),
+        exit: Some(Exit::Status(7)),
+        ..CommandResult::default()
+    };
     assert_eq!(run(&connection, "late", "").await, expected);
 }
 
@@ -161,7 +167,7 @@ async fn a_refused_command_a_signal_and_a_silent_end_are_told_apart() {
     channel.signal(Signal::Term).await.unwrap();
     assert_eq!(channel.next().await, Some(Chunk::Exit(Exit::Signal("TERM".to_string()))));
     assert_eq!(channel.next().await, None);
-    assert_eq!(run(&connection, "mute", "").await, Told::default());
+    assert_eq!(run(&connection, "mute", "").await, CommandResult::default());
 }
 
 #[tokio::test]
@@ -180,7 +186,7 @@ async fn a_server_that_only_looks_like_openssh_gets_its_command_the_ordinary_way
 #[tokio::test]
 async fn an_unknown_host_is_refused_with_the_command_that_makes_it_known() {
     let mut lab = Lab::start(|_| {}).await;
-    let empty = lab.folder.path().join("empty");
+    let empty = lab.directory.path().join("empty");
     lab.target.known_hosts = vec![empty];
     let error = lab.connect().await.err().unwrap();
     assert_eq!(error.class, Class::HostKey);
@@ -195,20 +201,21 @@ async fn a_changed_key_is_refused_whatever_the_policy() {
     let mut lab = Lab::start(|_| {}).await;
     let port = lab.target.port;
     let old = new_key().public_key().to_openssh().unwrap();
-    fs::write(lab.folder.path().join("known_hosts"), format!("# mine\n[127.0.0.1]:{port} {old}\n")).unwrap();
+    fs::write(lab.directory.path().join("known_hosts"), format!("# mine\n[127.0.0.1]:{port} {old}\n"))
+        .unwrap();
     lab.target.policy = HostKeyPolicy::AcceptNew;
     let error = lab.connect().await.err().unwrap();
     assert_eq!(error.class, Class::HostKey);
     expect![[r#"
         check the host key of 127.0.0.1 port PORT: the host key has changed: it is now ssh-ed25519 SHA256:FINGERPRINT, and was ssh-ed25519 SHA256:FINGERPRINT at FOLDER/known_hosts:2
-          hint: somebody may be between you and the host; if it was set up anew, compare the new fingerprint there, then: ssh-keygen -f FOLDER/known_hosts -R '[127.0.0.1]:PORT'"#]]
+          hint: another machine may be between you and the host; if it was set up anew, compare the new fingerprint there, then: ssh-keygen -f FOLDER/known_hosts -R '[127.0.0.1]:PORT'"#]]
     .assert_eq(&general(&error, &lab));
 }
 
 /// A message without what differs from run to run.
 fn general(error: &ConnectError, lab: &Lab) -> String {
     let text = error.to_string().replace(&lab.target.port.to_string(), "PORT");
-    let mut text = text.replace(&lab.folder.path().display().to_string(), "FOLDER");
+    let mut text = text.replace(&lab.directory.path().display().to_string(), "FOLDER");
     let mut from = 0;
     while let Some(at) = text[from..].find("SHA256:").map(|at| from + at + 7) {
         text.replace_range(at..at + 43, "FINGERPRINT");
@@ -236,14 +243,14 @@ async fn a_password_is_tried_only_where_one_is_given() {
     let mut lab = Lab::start(|_| {}).await;
     lab.target.identities = Vec::new();
     assert_eq!(lab.connect().await.err().unwrap().class, Class::Authentication);
-    let file: PathBuf = lab.folder.path().join("password");
+    let file: PathBuf = lab.directory.path().join("password");
     fs::write(&file, "open sesame\n").unwrap();
-    lab.target.password = Some(PasswordFrom::File(file.clone()));
+    lab.target.password = Some(SecretFrom::File(file.clone()));
     let error = lab.connect().await.err().unwrap();
-    assert!(error.failure.why.contains("others may read the password"), "{error}");
+    assert!(error.failure.why.contains("others may read"), "{error}");
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     assert_eq!(lab.connect().await.unwrap().worked().key, "password");
-    lab.target.password = Some(PasswordFrom::Prompt);
+    lab.target.password = Some(SecretFrom::Prompt);
     let shared = Shared::new()
         .with_password(|host, user| (host == "lab" && user == "deploy").then(|| "open sesame".into()));
     connect(&lab.target, &shared).await.unwrap();
@@ -328,4 +335,59 @@ async fn hosts_that_do_not_answer_are_unreachable_in_time() {
     assert_eq!((error.class, error.failure.why.as_str()), (Class::Unreachable, "connection refused"));
     let nowhere = Target { address: "nowhere.invalid".to_string(), ..silent };
     assert_eq!(connect(&nowhere, &Shared::new()).await.err().unwrap().class, Class::Unreachable);
+}
+
+#[tokio::test]
+async fn a_proxy_command_that_fails_says_so() {
+    let proxy = Some("sh -c 'echo no such tunnel >&2; exit 1'".to_string());
+    let error = connect(&Target { proxy, ..target(22) }, &Shared::new()).await.err().unwrap();
+    assert_eq!(error.class, Class::Unreachable);
+    assert_eq!(error.failure.why, "ProxyCommand ended before the server's banner, saying `no such tunnel`");
+}
+
+#[tokio::test]
+async fn a_bastion_that_cannot_be_reached_is_tried_once_for_all() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tries = tokio::spawn(async move {
+        let mut tries = 0;
+        while let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::from_secs(1), listener.accept()).await
+        {
+            tries += 1;
+            let mut stream = stream;
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400\r\n\r\n").await;
+        }
+        tries
+    });
+    let bastion = Target { name: "bastion".to_string(), ..target(port) };
+    let shared = Shared::new();
+    let behind = Target { jump: vec![bastion], ..target(22) };
+    let ended = futures::future::join_all((0..8).map(|_| connect(&behind, &shared))).await;
+    for error in ended.into_iter().map(|ended| ended.err().unwrap()) {
+        assert!(error.failure.doing.starts_with("reach lab through bastion: connect to"), "{error}");
+    }
+    assert_eq!(tries.await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn this_machine_is_a_host_without_ssh() {
+    let connection = connect(&Target { via: Via::Local, ..target(1) }, &Shared::new()).await.unwrap();
+    let input = "x".repeat(1_000_000);
+    let result = run(&connection, "cat; echo err >&2; exit 3", input.clone()).await;
+    assert_eq!((result.stdout.len(), result.stderr.as_slice()), (input.len(), &b"err\n"[..]));
+    assert_eq!(result.exit, Some(Exit::Status(3)));
+    assert_eq!(connection.worked().user, sshd::me());
+    let mut channel = connection.exec("echo ready; exec sleep 1000").await.unwrap();
+    assert_eq!(channel.next().await, Some(Chunk::Stdout(Bytes::from("ready\n"))));
+    channel.signal(Signal::Term).await.unwrap();
+    assert_eq!(channel.next().await, Some(Chunk::Exit(Exit::Signal("TERM".to_string()))));
+    assert_eq!(channel.next().await, None);
+}
+
+#[tokio::test]
+async fn a_container_that_does_not_exist_is_unreachable() {
+    let container = Target { via: Via::Docker, address: "no-such-container".to_string(), ..target(1) };
+    let error = connect(&container, &Shared::new()).await.err().unwrap();
+    assert_eq!(error.class, Class::Unreachable);
+    assert_eq!(error.failure.doing, "run a command in the container no-such-container by docker");
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Output, Stdio};
 use tempfile::TempDir;
 
 pub struct Sshd {
-    pub folder: TempDir,
+    pub directory: TempDir,
     pub port: u16,
     child: Child,
 }
@@ -24,10 +24,10 @@ pub fn run(program: &str, arguments: &[&str]) -> Output {
 }
 
 impl Sshd {
-    /// Starts an sshd with `extra` lines of configuration, which lets in the key `folder/id` as the current user.
+    /// Starts an sshd with `extra` lines of configuration, which accepts the key `directory/id` as the current user.
     pub fn start(extra: &str) -> Sshd {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).display().to_string();
         for key in ["host", "id"] {
             run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", key, "-f", &path(key)]);
         }
@@ -37,21 +37,21 @@ impl Sshd {
         let config = format!(
             "{}\nSetEnv HOME=/nonexistent\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nUsePAM no\nStrictModes no\n\
              PidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
-            extra.replace("{}", &folder.path().display().to_string()),
+            extra.replace("{}", &directory.path().display().to_string()),
             path("host"),
             path("authorized_keys"),
         );
         fs::write(path("sshd_config"), config).unwrap();
         let host = fs::read_to_string(path("host.pub")).unwrap();
         fs::write(path("known_hosts"), format!("[127.0.0.1]:{port} {host}")).unwrap();
-        // sshd's privilege separation wants this folder, which packages make at boot.
+        // sshd's privilege separation wants this directory, which packages make at boot.
         let _ = fs::create_dir_all("/run/sshd");
         let child = listen(&path("sshd_config"));
-        Sshd { folder, port, child }
+        Sshd { directory, port, child }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// How to get in, with the key `id`.
@@ -104,8 +104,8 @@ pub struct Agent {
 
 impl Agent {
     #[expect(clippy::disallowed_methods, reason = "tests start their own agent")]
-    pub fn start(folder: &std::path::Path, keys: &[&str]) -> Agent {
-        let socket = folder.join("agent");
+    pub fn start(directory: &std::path::Path, keys: &[&str]) -> Agent {
+        let socket = directory.join("agent");
         let mut child = std::process::Command::new("ssh-agent")
             .arg("-D")
             .arg("-a")
@@ -118,7 +118,7 @@ impl Agent {
         for key in keys {
             let added = std::process::Command::new("ssh-add")
                 .arg("-q")
-                .arg(folder.join(key))
+                .arg(directory.join(key))
                 .env("SSH_AUTH_SOCK", &socket)
                 .status();
             assert!(added.unwrap().success());

@@ -1,0 +1,212 @@
+//! Which algorithms are offered: windlass's own lists, and what `Ciphers`, `MACs`, `KexAlgorithms`, `HostKeyAlgorithms`
+//! and the like make of them. A list that leaves nothing is an error, so that no weaker one is used in silence.
+
+use super::config::{Setting, Values};
+use super::pattern::matches;
+use crate::model::failure::Result;
+use russh::keys::{Algorithm, PublicKey};
+use russh::{Preferred, cipher, kex, mac};
+
+/// AES-GCM first, which hardware does; ChaCha20 last, and only with strict key exchange; no CBC.
+const CIPHERS: &[cipher::Name] = &[
+    cipher::AES_256_GCM,
+    cipher::AES_128_GCM,
+    cipher::AES_256_CTR,
+    cipher::AES_192_CTR,
+    cipher::AES_128_CTR,
+    cipher::CHACHA20_POLY1305,
+];
+const MACS: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM, mac::HMAC_SHA256, mac::HMAC_SHA512];
+/// Offered only where they are asked for: SHA-1 is old, though as a MAC it is not broken.
+const OLD_MACS: &[mac::Name] = &[mac::HMAC_SHA1_ETM, mac::HMAC_SHA1];
+/// Offered only where they are asked for.
+const OTHER_KEX: &[kex::Name] = &[
+    kex::ECDH_SHA2_NISTP256,
+    kex::ECDH_SHA2_NISTP384,
+    kex::ECDH_SHA2_NISTP521,
+    kex::DH_GEX_SHA1,
+    kex::DH_G14_SHA1,
+    kex::DH_G1_SHA1,
+];
+/// Names in the list of key exchanges that announce abilities.
+const ANNOUNCED: &[kex::Name] = &[
+    kex::EXTENSION_SUPPORT_AS_CLIENT,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+/// Types of keys, of hosts and of users, certificates first.
+const KEYS: &[&str] = &[
+    "ssh-ed25519-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp384-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+    "sk-ssh-ed25519-cert-v01@openssh.com",
+    "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "rsa-sha2-512-cert-v01@openssh.com",
+    "rsa-sha2-256-cert-v01@openssh.com",
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+];
+/// Offered only where it is asked for: it signs with SHA-1.
+const OLD_KEYS: &[&str] = &["ssh-rsa"];
+
+/// What is offered to a server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Algorithms {
+    pub kex: Vec<kex::Name>,
+    pub ciphers: Vec<cipher::Name>,
+    pub macs: Vec<mac::Name>,
+    /// The types of host keys and of their certificates.
+    pub host_keys: Vec<&'static str>,
+    /// Whether the order of `host_keys` was asked for; otherwise the types that known_hosts has come first.
+    pub host_keys_in_order: bool,
+    /// The types of our own keys.
+    pub public_keys: Vec<&'static str>,
+    /// With which types an authority may sign the certificate of a host.
+    pub authorities: Vec<&'static str>,
+    /// RSA keys with fewer bits are refused, a host's and ours.
+    pub least_rsa_bits: u32,
+}
+
+/// OpenSSH's own least size of an RSA key.
+const LEAST_RSA_BITS: u32 = 1024;
+
+impl Default for Algorithms {
+    fn default() -> Self {
+        Algorithms {
+            kex: Preferred::DEFAULT.kex.to_vec(),
+            ciphers: CIPHERS.to_vec(),
+            macs: MACS.to_vec(),
+            host_keys: KEYS.to_vec(),
+            host_keys_in_order: false,
+            public_keys: KEYS.to_vec(),
+            authorities: KEYS.to_vec(),
+            least_rsa_bits: LEAST_RSA_BITS,
+        }
+    }
+}
+
+impl Algorithms {
+    /// What the options of a host make of windlass's own lists.
+    pub fn of(values: &Values) -> Result<Algorithms> {
+        let plain = Algorithms::default();
+        let secret: Vec<kex::Name> =
+            plain.kex.iter().filter(|name| !ANNOUNCED.contains(name)).copied().collect();
+        let mut kex = choose(values.setting("kexalgorithms"), &secret, OTHER_KEX)?;
+        kex.extend(ANNOUNCED.iter().filter(|name| plain.kex.contains(name)));
+        let host_keys = values.setting("hostkeyalgorithms");
+        Ok(Algorithms {
+            kex,
+            ciphers: choose(values.setting("ciphers"), CIPHERS, &[])?,
+            macs: choose(values.setting("macs"), MACS, OLD_MACS)?,
+            host_keys: choose(host_keys, KEYS, OLD_KEYS)?,
+            host_keys_in_order: host_keys.is_some_and(|keys| !keys.words[0].starts_with(['+', '-'])),
+            public_keys: choose(values.setting("pubkeyacceptedalgorithms"), KEYS, OLD_KEYS)?,
+            authorities: choose(values.setting("casignaturealgorithms"), KEYS, &[])?,
+            least_rsa_bits: values
+                .number("requiredrsasize", 0..=u32::MAX)?
+                .map_or(LEAST_RSA_BITS, |bits| bits.max(LEAST_RSA_BITS)),
+        })
+    }
+
+    /// Whether a key of ours may be offered, as a certificate or as it is.
+    pub fn accepts(&self, key: &PublicKey, as_certificate: bool) -> bool {
+        let name = |algorithm: &Algorithm| match as_certificate {
+            true => algorithm.to_certificate_type().to_string(),
+            false => algorithm.as_str().to_string(),
+        };
+        let algorithms = match key.algorithm().is_rsa() {
+            true => ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"]
+                .iter()
+                .filter_map(|name| name.parse().ok())
+                .collect(),
+            false => vec![key.algorithm()],
+        };
+        algorithms.iter().any(|algorithm| self.public_keys.contains(&name(algorithm).as_str()))
+    }
+
+    /// Whether an RSA key is long enough; other keys always are.
+    pub fn long_enough(&self, key: &PublicKey) -> bool {
+        rsa_bits(key).is_none_or(|bits| bits >= self.least_rsa_bits as usize)
+    }
+}
+
+/// The size of an RSA key.
+pub fn rsa_bits(key: &PublicKey) -> Option<usize> {
+    let modulus = key.key_data().rsa()?.n().as_positive_bytes()?;
+    let first = modulus.iter().position(|byte| *byte != 0)?;
+    Some((modulus.len() - first) * 8 - modulus[first].leading_zeros() as usize)
+}
+
+/// A list as OpenSSH reads it: `a,b` replaces, `+a` appends, `-a*` removes, `^a` puts first. Names that windlass does
+/// not have are skipped, as long as one remains.
+fn choose<T: Copy + PartialEq + AsRef<str>>(
+    setting: Option<&Setting>,
+    own: &[T],
+    other: &[T],
+) -> Result<Vec<T>> {
+    let Some(setting) = setting else { return Ok(own.to_vec()) };
+    let written = setting.words.join("");
+    let (sign, list) = match written.split_at_checked(1) {
+        Some((sign @ ("+" | "-" | "^"), list)) => (sign, list),
+        _ => ("", written.as_str()),
+    };
+    let all: Vec<T> = own.iter().chain(other).copied().collect();
+    let mut listed: Vec<T> = Vec::new();
+    for pattern in list.split(',') {
+        let named = all.iter().filter(|name| matches(pattern, name.as_ref()));
+        let new: Vec<T> = named.filter(|name| !listed.contains(name)).copied().collect();
+        listed.extend(new);
+    }
+    let rest: Vec<T> = own.iter().filter(|name| !listed.contains(name)).copied().collect();
+    let chosen: Vec<T> = match sign {
+        "+" => own.iter().chain(listed.iter().filter(|name| !own.contains(name))).copied().collect(),
+        "-" => rest,
+        "^" => [listed, rest].concat(),
+        _ => listed,
+    };
+    if chosen.is_empty() {
+        let names: Vec<&str> = all.iter().map(AsRef::as_ref).collect();
+        return Err(setting.wrong("windlass has none of these").hint(format!("it has {}", names.join(", "))));
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(written: &str) -> Result<String, String> {
+        let setting = Setting::new("ciphers", written, &"x:1".into());
+        let (own, other) = (["aes256", "aes128", "chacha"], ["old"]);
+        choose(Some(&setting), &own, &other).map(|names| names.join(" ")).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn lists_replace_append_remove_and_put_first() {
+        for (written, expected) in [
+            ("aes128,aes256", "aes128 aes256"),
+            ("aes128,rot13", "aes128"),
+            ("+old", "aes256 aes128 chacha old"),
+            ("+aes128", "aes256 aes128 chacha"),
+            ("-aes*", "chacha"),
+            ("^chacha", "chacha aes256 aes128"),
+            ("^old,chacha", "old chacha aes256 aes128"),
+            ("aes*", "aes256 aes128"),
+        ] {
+            assert_eq!(chosen(written).as_deref(), Ok(expected), "{written}");
+        }
+        assert_eq!(
+            chosen("rot13").unwrap_err(),
+            "read `Ciphers` of x:1: windlass has none of these\n  hint: it has aes256, aes128, chacha, old"
+        );
+        assert!(chosen("-*").is_err());
+    }
+}
