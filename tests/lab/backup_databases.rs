@@ -6,7 +6,7 @@ use crate::stage::contained;
 use crate::stage::{Host, Lab, Project, Stage};
 use std::time::Duration;
 
-const HOST: &str = "full1";
+const HOST: &str = "full3";
 
 /// It must appear nowhere.
 const PASSWORD: &str = "Canary-51ad@:/";

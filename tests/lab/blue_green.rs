@@ -1,6 +1,6 @@
 //! Incident 8, whole: a container behind nginx is replaced under load, with a way back from everything that fails.
 
-use crate::stage::{Host, Project, Report, Stage};
+use crate::stage::{Host, Report, Stage};
 use std::time::Duration;
 
 const SITE: &str = "/etc/nginx/sites-enabled/e2e-shop";
@@ -55,12 +55,13 @@ fn names(host: &Host) -> Vec<String> {
 }
 
 /// Swaps to a version. The app answers slowly to SIGTERM, so that it is killed after a second.
-fn swap(project: &Project, version: &str, more: &str) -> Report {
+fn swap(stage: &Stage, version: &str, more: &str) -> Report {
+    let host = &stage.host.name;
     let line = format!(
-        "run playbook blue-green --hosts full2 -e name=e2eshop -e image=e2eshop:{version} -e port=80 -e site={SITE} \
+        "run playbook blue-green --hosts {host} -e name=e2eshop -e image=e2eshop:{version} -e port=80 -e site={SITE} \
          -e health=/cgi-bin/version -e within=15s {more}"
     );
-    project.report(&line)
+    stage.project.report(&line)
 }
 
 /// Clients on the host that ask without a pause; every answer that is not a 200 with a version is counted.
@@ -84,85 +85,98 @@ fn count(host: &Host) -> (usize, String) {
 
 #[test]
 fn swaps_under_load_fail_no_request() {
-    let Stage { host, project } = Stage::on("full2");
-    start_by_hand(&host);
-    load(&host);
+    let stage = Stage::on("full2");
+    let Stage { host, project } = &stage;
+    start_by_hand(host);
+    load(host);
 
-    let check = swap(&project, "v2", "--check").exits(0);
-    assert_eq!(check.step("full2", "the new container serves")["outcome"], "would_change", "{check:#?}");
-    assert_eq!((host.read(SITE).as_deref(), names(&host)), (Some(CONF), vec!["running e2eshop".to_owned()]));
+    let check = swap(&stage, "v2", "--check").exits(0);
+    assert_eq!(check.step(&host.name, "the new container serves")["outcome"], "would_change", "{check:#?}");
+    assert_eq!((host.read(SITE).as_deref(), names(host)), (Some(CONF), vec!["running e2eshop".to_owned()]));
 
     let mut last = String::new();
     for version in ["v2", "v3", "v1", "v2"] {
-        let report = swap(&project, version, "").exits(0);
-        assert_eq!(report.outcome("full2"), "changed", "{report:#?}");
+        let report = swap(&stage, version, "").exits(0);
+        assert_eq!(report.outcome(&host.name), "changed", "{report:#?}");
         assert_eq!(host.must(VERSION), version);
         last = project.export()["run"].as_str().expect("a name").to_owned();
     }
     let port = host.must(&format!("sed -n 's/.*server   127.0.0.1:\\([0-9]*\\)  max_fails.*/\\1/p' {SITE}"));
     assert_eq!(host.read(SITE), Some(CONF.replace("127.0.0.1:8090", &format!("127.0.0.1:{port}"))));
-    let again = swap(&project, "v2", "").exits(0);
-    assert_eq!(again.outcome("full2"), "ok", "{again:#?}");
+    let again = swap(&stage, "v2", "").exits(0);
+    assert_eq!(again.outcome(&host.name), "ok", "{again:#?}");
 
     project.report(&format!("runs undo {last}")).exits(0);
     assert_eq!(host.must(VERSION), "v1", "the one before serves again");
 
-    let (good, bad) = count(&host);
+    let (good, bad) = count(host);
     println!("{good} good answers while swapping");
     assert!(good > 100, "{good}");
     assert_eq!(bad, "", "of {good} requests these failed");
-    clean(&host);
+    clean(host);
 }
 
 #[test]
 fn a_version_that_never_answers_leaves_the_old_one() {
-    let Stage { host, project } = Stage::on("full2");
-    start_by_hand(&host);
-    load(&host);
-    build(&host, "deaf", "[\"sh\",\"-c\",\"echo waiting for DATABASE_URL >&2; sleep 1000\"]");
-    build(&host, "dead", "[\"sh\",\"-c\",\"echo cannot open /data >&2; exit 7\"]");
+    let stage = Stage::on("full3");
+    let Stage { host, .. } = &stage;
+    start_by_hand(host);
+    load(host);
+    build(host, "deaf", "[\"sh\",\"-c\",\"echo waiting for DATABASE_URL >&2; sleep 1000\"]");
+    build(host, "dead", "[\"sh\",\"-c\",\"echo cannot open /data >&2; exit 7\"]");
 
     for (version, words) in [("deaf", "waiting for DATABASE_URL"), ("dead", "cannot open /data")] {
-        let failure = swap(&project, version, "-e within=5s").exits(2).failure("full2");
+        let failure = swap(&stage, version, "-e within=5s").exits(2).failure(&host.name);
         assert!(failure.contains(words), "{failure}");
         assert_eq!(
-            (host.read(SITE).as_deref(), names(&host)),
+            (host.read(SITE).as_deref(), names(host)),
             (Some(CONF), vec!["running e2eshop".to_owned()])
         );
     }
     // nginx refuses the configuration as a whole: the site is not even touched.
     host.write("/etc/nginx/conf.d/e2e-broken.conf", "server { listen 8098; no_such_directive on; }\n");
-    let failure = swap(&project, "v2", "").exits(2).failure("full2");
+    let failure = swap(&stage, "v2", "").exits(2).failure(&host.name);
     host.must("rm /etc/nginx/conf.d/e2e-broken.conf");
     assert!(failure.contains("no_such_directive"), "{failure}");
-    assert_eq!((host.read(SITE).as_deref(), names(&host)), (Some(CONF), vec!["running e2eshop".to_owned()]));
+    assert_eq!((host.read(SITE).as_deref(), names(host)), (Some(CONF), vec!["running e2eshop".to_owned()]));
 
     // It passes its test and cannot be used: a port is taken. Only the missing new workers tell.
     host.write("/etc/nginx/conf.d/e2e-taken.conf", "server { listen 127.0.0.1:8080; }\n");
-    let failure = swap(&project, "v2", "").exits(2).failure("full2");
+    let failure = swap(&stage, "v2", "").exits(2).failure(&host.name);
     host.must("rm /etc/nginx/conf.d/e2e-taken.conf");
     assert!(failure.contains("goes on with its old configuration"), "{failure}");
     assert_eq!(host.read(SITE).as_deref(), Some(CONF));
     // nginx could not take up the old configuration either, which it never left: the new container goes all the same.
-    assert_eq!(names(&host), ["running e2eshop"]);
-    swap(&project, "v2", "").exits(0);
+    assert_eq!(names(host), ["running e2eshop"]);
+    swap(&stage, "v2", "").exits(0);
     assert_eq!(host.must(VERSION), "v2");
-    assert!(!names(&host).contains(&"running e2eshop-next".to_owned()));
+    assert!(!names(host).contains(&"running e2eshop-next".to_owned()));
 
-    assert_eq!(count(&host).1, "");
-    clean(&host);
+    assert_eq!(count(host).1, "");
+    clean(host);
 }
 
 #[test]
-fn a_run_that_was_killed_is_gone_on_with() {
-    let Stage { host, project } = Stage::on("full2");
-    start_by_hand(&host);
-    load(&host);
-    for (round, seconds) in ["1", "2", "3", "4", "5", "7"].into_iter().enumerate() {
+fn a_run_that_was_killed_at_odd_seconds_is_resumed() {
+    killed_runs_are_resumed("full2", ["1", "3", "5"]);
+}
+
+#[test]
+fn a_run_that_was_killed_at_other_seconds_is_resumed() {
+    killed_runs_are_resumed("full3", ["2", "4", "7"]);
+}
+
+fn killed_runs_are_resumed(name: &str, seconds_until_kill: [&str; 3]) {
+    let stage = Stage::on(name);
+    let Stage { host, project } = &stage;
+    start_by_hand(host);
+    load(host);
+    for (round, seconds) in seconds_until_kill.into_iter().enumerate() {
         let version = ["v2", "v3", "v1"][round % 3];
         let mut windlass = project.command();
         let line = format!(
-            "run playbook blue-green --hosts full2 -e name=e2eshop -e image=e2eshop:{version} -e port=80 -e site={SITE} -e health=/cgi-bin/version"
+            "run playbook blue-green --hosts {} -e name=e2eshop -e image=e2eshop:{version} -e port=80 -e site={SITE} -e health=/cgi-bin/version",
+            host.name
         );
         let mut child = windlass
             .args(line.split_whitespace())
@@ -178,29 +192,31 @@ fn a_run_that_was_killed_is_gone_on_with() {
             "for process in /proc/[0-9]*; do case $(readlink $process/exe) in \
              */windlass-*) kill -KILL ${process#/proc/} ;; esac; done; true",
         );
-        swap(&project, version, "").exits(0);
+        swap(&stage, version, "").exits(0);
         assert_eq!(host.must(VERSION), version);
-        assert!(!names(&host).contains(&"running e2eshop-next".to_owned()));
+        assert!(!names(host).contains(&"running e2eshop-next".to_owned()));
         assert_eq!(
-            names(&host).iter().filter(|name| name.starts_with("running")).count(),
+            names(host).iter().filter(|name| name.starts_with("running")).count(),
             1,
             "{:?}",
-            names(&host)
+            names(host)
         );
-        assert_eq!(swap(&project, version, "").exits(0).outcome("full2"), "ok");
+        assert_eq!(swap(&stage, version, "").exits(0).outcome(&host.name), "ok");
     }
-    assert_eq!(count(&host).1, "");
-    clean(&host);
+    assert_eq!(count(host).1, "");
+    clean(host);
 }
 
 /// dockerd ends every container when it is restarted without live-restore; a restart policy brings them back.
 #[test]
 fn a_dockerd_that_is_restarted_in_the_middle_costs_no_version() {
-    let Stage { host, project } = Stage::on("full2");
-    start_by_hand(&host);
+    let stage = Stage::on("full2");
+    let Stage { host, project } = &stage;
+    start_by_hand(host);
     let mut command = project.command();
     let line = format!(
-        "run playbook blue-green --hosts full2 -e name=e2eshop -e image=e2eshop:v2 -e port=80 -e site={SITE} -e health=/cgi-bin/version -e within=20s"
+        "run playbook blue-green --hosts {} -e name=e2eshop -e image=e2eshop:v2 -e port=80 -e site={SITE} -e health=/cgi-bin/version -e within=20s",
+        host.name
     );
     command.args(line.split_whitespace());
     let run = std::thread::spawn(move || crate::stage::finish(&mut command));
@@ -212,29 +228,30 @@ fn a_dockerd_that_is_restarted_in_the_middle_costs_no_version() {
     // Whatever became of that run, one of both versions serves, and the next run ends what was begun.
     host.await_success(&format!("{VERSION} | grep v"), SOON);
     if finished.code != 0 {
-        assert!(names(&host).contains(&"running e2eshop".to_owned()), "{:?} {finished:?}", names(&host));
+        assert!(names(host).contains(&"running e2eshop".to_owned()), "{:?} {finished:?}", names(host));
     }
-    swap(&project, "v2", "").exits(0);
+    swap(&stage, "v2", "").exits(0);
     assert_eq!(host.must(VERSION), "v2");
-    let running = names(&host).into_iter().filter(|name| name.starts_with("running")).collect::<Vec<_>>();
+    let running = names(host).into_iter().filter(|name| name.starts_with("running")).collect::<Vec<_>>();
     assert_eq!(running, ["running e2eshop"]);
-    clean(&host);
+    clean(host);
 }
 
 #[test]
 fn a_first_deployment_and_an_archive() {
-    let Stage { host, project } = Stage::on("full2");
-    start_by_hand(&host);
+    let stage = Stage::on("full3");
+    let Stage { host, project } = &stage;
+    start_by_hand(host);
     host.must("docker rm -f e2eshop");
     project.write("files/shop.tar", host.bytes("docker save e2eshop:v2"));
     host.must("docker rmi e2eshop:v2");
 
-    let report = swap(&project, "v2", "-e archive=shop.tar").exits(0);
-    assert_eq!((report.outcome("full2"), host.must(VERSION).as_str()), ("changed", "v2"));
-    assert_eq!(swap(&project, "v2", "-e archive=shop.tar").exits(0).outcome("full2"), "ok");
+    let report = swap(&stage, "v2", "-e archive=shop.tar").exits(0);
+    assert_eq!((report.outcome(&host.name), host.must(VERSION).as_str()), ("changed", "v2"));
+    assert_eq!(swap(&stage, "v2", "-e archive=shop.tar").exits(0).outcome(&host.name), "ok");
 
     // What was kept long enough is removed by the next run.
-    swap(&project, "v3", "-e keep_old=0").exits(0);
-    assert_eq!(names(&host), ["running e2eshop"]);
-    clean(&host);
+    swap(&stage, "v3", "-e keep_old=0").exits(0);
+    assert_eq!(names(host), ["running e2eshop"]);
+    clean(host);
 }

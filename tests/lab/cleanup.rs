@@ -43,20 +43,20 @@ fn all(files: &str, containers: &str, images: &str, rows: &str) -> (String, Stri
     [files, containers, images, rows].map(str::to_owned).into()
 }
 
-const LINE: &str = "run playbook cleanup --hosts full1 -e images_older=1 -e containers=1 -e build_cache=1s \
+const LINE: &str = "run playbook cleanup --hosts full3 -e images_older=1 -e containers=1 -e build_cache=1s \
                     -e archives=[\"/srv/e2e-clean/update-*.tar.gz\"] \
                     -e sql=[{database=\"postgres:///e2eclean\",table=\"sessions\",where=\"expires_at<now()\"}]";
 
 #[test]
 fn what_nobody_needs_is_shown_and_then_goes() {
-    let Stage { host, project } = Stage::on("full1");
+    let Stage { host, project } = Stage::on("full3");
     clutter(&host);
     let before = there(&host);
 
     let shown = project.report(LINE).exits(0);
-    assert_eq!(shown.outcome("full1"), "ok", "{shown:#?}");
+    assert_eq!(shown.outcome("full3"), "ok", "{shown:#?}");
     assert_eq!(there(&host), before, "it only shows");
-    let report = format!("{:?}", shown.step("full1", "containers, images and build cache"));
+    let report = format!("{:?}", shown.step("full3", "containers, images and build cache"));
     for what in ["e2eclean-ended", "e2eclean:unused", "e2eclean:windlass-v1"] {
         assert!(report.contains(what), "{what}: {report}");
     }
@@ -72,7 +72,7 @@ fn what_nobody_needs_is_shown_and_then_goes() {
     assert_eq!(there(&host), before, "--check changes nothing");
     let report = project.report(&apply).exits(0);
     let outcome = |report: &crate::stage::Report| {
-        report.step("full1", "containers, images and build cache")["outcome"].clone()
+        report.step("full3", "containers, images and build cache")["outcome"].clone()
     };
     assert_eq!((outcome(&check), outcome(&report)), ("would_change".into(), "changed".into()));
     assert_eq!(
@@ -88,6 +88,6 @@ fn what_nobody_needs_is_shown_and_then_goes() {
     host.must("docker image inspect lab/busybox >/dev/null && docker inspect app >/dev/null");
 
     let again = project.report(&apply).exits(0);
-    assert_eq!(again.outcome("full1"), "ok", "{again:#?}");
+    assert_eq!(again.outcome("full3"), "ok", "{again:#?}");
     clean(&host);
 }

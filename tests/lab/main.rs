@@ -11,6 +11,7 @@ mod become_user;
 mod blue_green;
 mod cleanup;
 mod containers;
+mod faults;
 mod fix_dns;
 mod guard;
 mod hosts;

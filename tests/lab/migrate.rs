@@ -120,7 +120,7 @@ fn project(lab: &Lab, files: &[(&str, &str)]) -> Project {
 
 /// The shipped playbook on a database whose URL is in the environment.
 fn migrate(project: &Project, url: &str, more: &str) -> Report {
-    migrate_on(project, "full1", url, more)
+    migrate_on(project, "full3", url, more)
 }
 
 fn migrate_on(project: &Project, hosts: &str, url: &str, more: &str) -> Report {
@@ -158,7 +158,7 @@ require('http').createServer((request, response) => {
 #[test]
 fn a_site_without_its_tables_gets_them() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     let database = Database::postgres(&host, "migrate_incident");
     let project = project(&lab, ACCOUNTS);
     host.write("/tmp/migrate-site.js", SITE);
@@ -169,7 +169,7 @@ fn a_site_without_its_tables_gets_them() {
     let check = migrate(&project, &database.url(), "--check").exits(0);
     assert_eq!(host.must(health), "502", "--check changes nothing");
     let changes =
-        |report: &Report| report.step("full1", "the database has its migrations")["changes"].clone();
+        |report: &Report| report.step("full3", "the database has its migrations")["changes"].clone();
     assert_eq!(
         changes(&check),
         serde_json::json!([
@@ -177,10 +177,10 @@ fn a_site_without_its_tables_gets_them() {
             "run migration 002_people.sql on migrate_incident on 127.0.0.1"
         ])
     );
-    assert_eq!(check.outcomes("full1"), ["would_change"]);
+    assert_eq!(check.outcomes("full3"), ["would_change"]);
 
     let apply = migrate(&project, &database.url(), "").exits(0);
-    assert_eq!((apply.outcomes("full1"), changes(&apply)), (vec!["changed"], changes(&check)));
+    assert_eq!((apply.outcomes("full3"), changes(&apply)), (vec!["changed"], changes(&check)));
     assert_eq!(
         (host.must(health).as_str(), host.must("curl -s http://127.0.0.1:3977/").as_str()),
         ("200", "2")
@@ -192,7 +192,7 @@ fn a_site_without_its_tables_gets_them() {
     assert_eq!(Some(recorded), run);
 
     for more in ["", "--check", "-e try_on_clone=true"] {
-        assert_eq!(migrate(&project, &database.url(), more).exits(0).outcomes("full1"), ["ok"], "{more}");
+        assert_eq!(migrate(&project, &database.url(), more).exits(0).outcomes("full3"), ["ok"], "{more}");
     }
     host.must("systemctl stop migrate-site");
 }
@@ -205,7 +205,7 @@ const MAPPED: &str = "UPDATE accounts SET state = 'closed' WHERE state = 'old';\
 #[test]
 fn a_copy_fails_in_place_of_the_database() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     for database in [Database::postgres(&host, "migrate_copy"), Database::mariadb(&host, "migrate_copy")] {
         let project = project(&lab, ACCOUNTS);
         migrate(&project, &database.url(), "").exits(0);
@@ -213,7 +213,7 @@ fn a_copy_fails_in_place_of_the_database() {
         let before = database.says("SELECT * FROM windlass_migrations");
 
         let report = migrate(&project, &database.url(), "-e try_on_clone=true").exits(2);
-        let failure = report.failure("full1");
+        let failure = report.failure("full3");
         let code =
             if database.kind == Kind::Postgres { "SQLSTATE 23514" } else { "SQLSTATE 23000, error 4025" };
         for part in
@@ -233,7 +233,7 @@ fn a_copy_fails_in_place_of_the_database() {
         assert_eq!(database.says("SELECT * FROM windlass_migrations"), before);
         let apply = migrate(&project, &database.url(), "-e try_on_clone=true").exits(0);
         assert_eq!(
-            (check.outcomes("full1"), apply.outcomes("full1")),
+            (check.outcomes("full3"), apply.outcomes("full3")),
             (vec!["would_change"], vec!["changed"])
         );
         assert_eq!(
@@ -246,7 +246,7 @@ fn a_copy_fails_in_place_of_the_database() {
 #[test]
 fn a_transaction_that_fails_leaves_its_error_and_nothing_else() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     let database = Database::postgres(&host, "migrate_whole");
     let project = project(&lab, ACCOUNTS);
     project.write(
@@ -254,7 +254,7 @@ fn a_transaction_that_fails_leaves_its_error_and_nothing_else() {
         "CREATE TABLE people (id int);\nSELECT *\n  FROM nobody;\n",
     );
 
-    let failure = migrate(&project, &database.url(), "").exits(2).failure("full1");
+    let failure = migrate(&project, &database.url(), "").exits(2).failure("full3");
     assert!(failure.contains("relation \"nobody\" does not exist (SQLSTATE 42P01), in statement 2, 002_people.sql:2: SELECT * FROM nobody"), "{failure}");
     assert_eq!(database.record(), "1 applied\n2 failed");
     assert!(database.says("SELECT error FROM windlass_migrations WHERE version = '2'").contains("42P01"));
@@ -271,7 +271,7 @@ fn a_transaction_that_fails_leaves_its_error_and_nothing_else() {
 #[test]
 fn a_dirty_file_is_resolved_with_the_command_that_is_shown() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     let database = Database::mariadb(&host, "migrate_dirty");
     let project = project(&lab, ACCOUNTS);
     let half =
@@ -279,8 +279,8 @@ fn a_dirty_file_is_resolved_with_the_command_that_is_shown() {
     project.write("files/migrations/003_half.sql", half);
     project.write("files/migrations/004_after.sql", "CREATE TABLE afterwards (id int);\n");
 
-    let first = migrate(&project, &database.url(), "").exits(2).failure("full1");
-    let second = migrate(&project, &database.url(), "").exits(2).failure("full1");
+    let first = migrate(&project, &database.url(), "").exits(2).failure("full3");
+    let second = migrate(&project, &database.url(), "").exits(2).failure("full3");
     for failure in [&first, &second] {
         for part in ["half applied (dirty)", "003_half.sql:2: ALTER TABLE nothing", "42S02"] {
             assert!(failure.contains(part), "{part}: {failure}");
@@ -295,11 +295,11 @@ fn a_dirty_file_is_resolved_with_the_command_that_is_shown() {
     let retried = typed(&project, &database, &second, "retry:3");
     assert_eq!(retried.code, 0, "{retried:?}");
     assert_eq!(database.record(), "1 applied\n2 applied\n3 applied\n4 applied");
-    assert_eq!(migrate(&project, &database.url(), "").exits(0).outcomes("full1"), ["ok"]);
+    assert_eq!(migrate(&project, &database.url(), "").exits(0).outcomes("full3"), ["ok"]);
 
     // And the other way: the rest is done by hand.
     project.write("files/migrations/005_half.sql", "CREATE TABLE five (id int);\nDROP TABLE nothing;\n");
-    let failure = migrate(&project, &database.url(), "").exits(2).failure("full1");
+    let failure = migrate(&project, &database.url(), "").exits(2).failure("full3");
     let settled = typed(&project, &database, &failure, "applied:5");
     assert_eq!(settled.code, 0, "{settled:?}");
     assert!(database.record().ends_with("5 applied"));
@@ -319,7 +319,7 @@ fn typed(project: &Project, database: &Database, failure: &str, resolve: &str) -
 #[test]
 fn disorder_is_refused_and_an_existing_database_is_taken_over() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     for database in [Database::postgres(&host, "migrate_order"), Database::mariadb(&host, "migrate_order")] {
         let project = project(&lab, ACCOUNTS);
         let url = database.url();
@@ -327,26 +327,26 @@ fn disorder_is_refused_and_an_existing_database_is_taken_over() {
         database.says("CREATE TABLE accounts (id integer PRIMARY KEY, state varchar(20))");
         if database.kind == Kind::Postgres {
             database.says("ALTER TABLE accounts OWNER TO migrate_order");
-            let failure = run("").exits(2).failure("full1");
+            let failure = run("").exits(2).failure("full3");
             assert!(failure.contains("42P07") && failure.contains("set baseline to its number"), "{failure}");
         }
         let check = run("-e baseline=001 --check").exits(0);
         let apply = run("-e baseline=001").exits(0);
-        assert_eq!(check.steps("full1"), [("the database has its migrations", "would_change")]);
-        assert_eq!(apply.outcomes("full1"), ["changed"]);
+        assert_eq!(check.steps("full3"), [("the database has its migrations", "would_change")]);
+        assert_eq!(apply.outcomes("full3"), ["changed"]);
         assert_eq!(database.record(), "1 baseline\n2 applied");
 
         project.write("files/migrations/002_people.sql", "SELECT 1;\n");
-        let failure = run("").exits(2).failure("full1");
+        let failure = run("").exits(2).failure("full3");
         assert!(failure.contains("look at 002_people.sql: it was applied with the checksum "), "{failure}");
         assert!(failure.contains("-e resolve=applied:2"), "{failure}");
         run("-e resolve=applied:2").exits(0);
-        assert_eq!(run("").exits(0).outcomes("full1"), ["ok"]);
+        assert_eq!(run("").exits(0).outcomes("full3"), ["ok"]);
 
         project.write("files/migrations/004_four.sql", "CREATE TABLE four (id int);\n");
         run("").exits(0);
         project.write("files/migrations/003_three.sql", "CREATE TABLE three (id int);\n");
-        let failure = run("").exits(2).failure("full1");
+        let failure = run("").exits(2).failure("full3");
         assert!(
             failure.contains("003_three.sql: it was never applied, and 4, which comes after it, was"),
             "{failure}"
@@ -359,7 +359,7 @@ fn disorder_is_refused_and_an_existing_database_is_taken_over() {
 #[test]
 fn two_controllers_apply_each_file_once() {
     let lab = Lab::get();
-    let hosts = lab.hosts(["full1", "full2"]);
+    let hosts = lab.hosts(["full3", "full2"]);
     let database = Database::postgres(&hosts[0], "migrate_race");
     let slow: &[(&str, &str)] = &[
         (
@@ -368,7 +368,7 @@ fn two_controllers_apply_each_file_once() {
         ),
         ("002_more.sql", "INSERT INTO applied VALUES (2);\nSELECT pg_sleep(1);\n"),
     ];
-    // One database for both hosts: full1's listens to full2 for as long as this takes.
+    // One database for both hosts: full3's listens to full2 for as long as this takes.
     let config = "/etc/postgresql/15/main/conf.d/migrate.conf";
     hosts[0].write(config, "listen_addresses = '*'\n");
     hosts[0].must("cp -p /etc/postgresql/15/main/pg_hba.conf /tmp/migrate-hba; echo 'host migrate_race migrate_race all scram-sha-256' >>/etc/postgresql/15/main/pg_hba.conf; systemctl restart postgresql");
@@ -379,7 +379,7 @@ fn two_controllers_apply_each_file_once() {
         let mut command = command(project, host, &url, "--output jsonl");
         std::thread::spawn(move || Report::read(crate::stage::finish(&mut command)))
     };
-    let running = [start(&projects[0], "full1"), start(&projects[1], "full2")];
+    let running = [start(&projects[0], "full3"), start(&projects[1], "full2")];
     let report = running.map(|run| run.join().expect("it ends"));
     let rows = database.says("SELECT string_agg(file::text, ' ' ORDER BY file) FROM applied");
     let record = database.record();
@@ -387,7 +387,7 @@ fn two_controllers_apply_each_file_once() {
     hosts[0].must(&format!("rm {config}; cp -p /tmp/migrate-hba /etc/postgresql/15/main/pg_hba.conf; systemctl restart postgresql"));
     assert_eq!((report[0].code, report[1].code), (0, 0), "{report:#?}");
     assert_eq!((rows.as_str(), record.as_str()), ("1 2", "1 applied\n2 applied"));
-    let mut outcomes = [report[0].outcome("full1"), report[1].outcome("full2")];
+    let mut outcomes = [report[0].outcome("full3"), report[1].outcome("full2")];
     outcomes.sort();
     assert!(outcomes.contains(&"changed"), "{outcomes:?}");
 }
@@ -395,7 +395,7 @@ fn two_controllers_apply_each_file_once() {
 #[test]
 fn two_projects_on_one_host_apply_each_file_once() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     let database = Database::mariadb(&host, "migrate_two");
     let slow: &[(&str, &str)] = &[
         (
@@ -407,14 +407,14 @@ fn two_projects_on_one_host_apply_each_file_once() {
     let projects = [project(&lab, slow), project(&lab, slow)];
     let url = database.url();
     let running = [&projects[0], &projects[1]].map(|project| {
-        let mut command = command(project, "full1", &url, "--output jsonl");
+        let mut command = command(project, "full3", &url, "--output jsonl");
         std::thread::spawn(move || Report::read(crate::stage::finish(&mut command)))
     });
     let report = running.map(|run| run.join().expect("it ends"));
     assert!(report.iter().any(|report| report.code == 0), "{report:#?}");
     // The host has one lock: the other run reports it, or comes afterwards and finds the work done.
     for project in &projects {
-        assert_eq!(migrate(project, &url, "").exits(0).outcomes("full1"), ["ok"]);
+        assert_eq!(migrate(project, &url, "").exits(0).outcomes("full3"), ["ok"]);
     }
     assert_eq!(database.says("SELECT group_concat(file ORDER BY file) FROM applied"), "1,2");
 }
@@ -422,24 +422,24 @@ fn two_projects_on_one_host_apply_each_file_once() {
 #[test]
 fn a_database_in_a_container_is_migrated_there() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     for database in [&contained::POSTGRES, &contained::MARIADB] {
         contained::start(&host, database);
         let url = database.url;
         let project = project(&lab, ACCOUNTS);
 
-        let missing = migrate(&project, url, "-e container=nobody").exits(2).failure("full1");
+        let missing = migrate(&project, url, "-e container=nobody").exits(2).failure("full3");
         assert!(missing.contains("the container nobody must run"), "{missing}");
         let check = migrate(&project, url, "-e container=contained-db -e try_on_clone=true --check").exits(0);
         let apply = migrate(&project, url, "-e container=contained-db -e try_on_clone=true").exits(0);
         assert_eq!(
-            (check.outcomes("full1"), apply.outcomes("full1")),
+            (check.outcomes("full3"), apply.outcomes("full3")),
             (vec!["would_change"], vec!["changed"])
         );
         let ask = |query: &str| contained::ask(&host, database, query);
         assert_eq!(ask("SELECT count(*) FROM accounts;"), "2");
         assert_eq!(ask("SELECT count(*) FROM windlass_migrations WHERE run <> '';"), "2");
-        assert_eq!(migrate(&project, url, "-e container=contained-db").exits(0).outcomes("full1"), ["ok"]);
+        assert_eq!(migrate(&project, url, "-e container=contained-db").exits(0).outcomes("full3"), ["ok"]);
         host.must("docker rm -f contained-db");
     }
 }
@@ -447,7 +447,7 @@ fn a_database_in_a_container_is_migrated_there() {
 #[test]
 fn a_lock_that_is_held_is_waited_for_and_then_reported() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     for database in [Database::postgres(&host, "migrate_held"), Database::mariadb(&host, "migrate_held")] {
         let (client, held) = match database.kind {
             Kind::Postgres => (
@@ -473,25 +473,25 @@ fn a_lock_that_is_held_is_waited_for_and_then_reported() {
             assert!(std::time::Instant::now() < deadline, "nobody holds the lock");
         }
         let project = project(&lab, ACCOUNTS);
-        let failure = migrate(&project, &database.url(), "-e lock_timeout=1s").exits(2).failure("full1");
+        let failure = migrate(&project, &database.url(), "-e lock_timeout=1s").exits(2).failure("full3");
         assert!(
             failure.contains("another run holds the lock: wait, or give a longer lock_timeout"),
             "{failure}"
         );
         host.must("systemctl stop migrate-held");
-        assert_eq!(migrate(&project, &database.url(), "").exits(0).outcomes("full1"), ["changed"]);
+        assert_eq!(migrate(&project, &database.url(), "").exits(0).outcomes("full3"), ["changed"]);
     }
 }
 
 #[test]
 fn a_copy_that_an_interrupted_try_left_is_made_anew() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     for database in [Database::postgres(&host, "migrate_left"), Database::mariadb(&host, "migrate_left")] {
         let slow =
             if database.kind == Kind::Postgres { "SELECT pg_sleep(3);\n" } else { "SELECT sleep(3);\n" };
         let project = project(&lab, &[("001_slow.sql", slow)]);
-        let mut command = command(&project, "full1", &database.url(), "-e try_on_clone=true");
+        let mut command = command(&project, "full3", &database.url(), "-e try_on_clone=true");
         let run = std::thread::spawn(move || crate::stage::finish(&mut command));
         let deadline = std::time::Instant::now() + Duration::from_secs(60);
         let copy = loop {
@@ -515,7 +515,7 @@ fn a_copy_that_an_interrupted_try_left_is_made_anew() {
 #[test]
 fn another_tool_does_the_work_under_the_lock() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     for database in [Database::postgres(&host, "migrate_tool"), Database::mariadb(&host, "migrate_tool")] {
         let project = project(&lab, &[("schema.prisma", "model one"), ("0_init/migration.sql", "SELECT 1;")]);
         let tool = "test -n \"$DATABASE_URL\" || exit 9\necho ran >>/srv/migrate-tool/runs\n[ ! -e /srv/migrate-tool/fail ]\n";
@@ -523,7 +523,7 @@ fn another_tool_does_the_work_under_the_lock() {
         host.write("/srv/migrate-tool/tool.sh", tool);
         let url = database.url();
         let run = |more: &str| {
-            let mut command = command(&project, "full1", &url, more);
+            let mut command = command(&project, "full3", &url, more);
             command.args([
                 "-e",
                 "command=sh tool.sh",
@@ -534,15 +534,15 @@ fn another_tool_does_the_work_under_the_lock() {
             ]);
             Report::read(crate::stage::finish(&mut command))
         };
-        assert_eq!(run("--check").exits(0).outcomes("full1"), ["would_change"]);
+        assert_eq!(run("--check").exits(0).outcomes("full3"), ["would_change"]);
         assert_eq!(host.read("/srv/migrate-tool/runs"), None);
-        assert_eq!(run("").exits(0).outcomes("full1"), ["changed"]);
-        assert_eq!(run("").exits(0).outcomes("full1"), ["ok"]);
+        assert_eq!(run("").exits(0).outcomes("full3"), ["changed"]);
+        assert_eq!(run("").exits(0).outcomes("full3"), ["ok"]);
         assert_eq!(host.must("wc -l </srv/migrate-tool/runs"), "1");
 
         host.must("touch /srv/migrate-tool/fail");
         project.write("files/migrations/1_more/migration.sql", "SELECT 2;");
-        assert!(run("").exits(2).failure("full1").contains("exit status 1"));
+        assert!(run("").exits(2).failure("full3").contains("exit status 1"));
         assert!(database.record().contains("failed"), "{}", database.record());
         host.must("rm /srv/migrate-tool/fail");
         run("").exits(0);
@@ -554,7 +554,7 @@ fn another_tool_does_the_work_under_the_lock() {
 #[test]
 fn a_password_is_seen_nowhere() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     host.forget_windlass();
     for database in [Database::postgres(&host, "migrate_secret"), Database::mariadb(&host, "migrate_secret")]
     {
@@ -564,7 +564,7 @@ fn a_password_is_seen_nowhere() {
             project(&lab, &[("001_slow.sql", slow), ("002_wrong.sql", "SELECT wrong FROM nowhere;\n")]);
         // Arguments and environments of every process there, as root sees them, while it runs.
         host.must("rm -f /tmp/migrate-seen; systemd-run --unit migrate-look sh -c 'for i in $(seq 40); do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr \"\\0\" \"\\n\"; sleep 0.1; done >/tmp/migrate-seen'");
-        let mut command = command(&project, "full1", &database.url(), "--diff -v");
+        let mut command = command(&project, "full3", &database.url(), "--diff -v");
         let finished = crate::stage::finish(&mut command);
         host.await_success("! systemctl is-active migrate-look", Duration::from_secs(60));
         assert_eq!(finished.code, 2, "{finished:?}");
@@ -588,7 +588,7 @@ fn a_password_is_seen_nowhere() {
 #[test]
 fn sql_is_asked_and_reported() {
     let lab = Lab::get();
-    let host = lab.host("full1");
+    let host = lab.host("full3");
     for database in [Database::postgres(&host, "migrate_sql"), Database::mariadb(&host, "migrate_sql")] {
         database.says("CREATE TABLE sessions (id int, note varchar(20)); INSERT INTO sessions VALUES (1, NULL), (2, 'a\tb')");
         if database.kind == Kind::Postgres {
@@ -602,20 +602,20 @@ fn sql_is_asked_and_reported() {
              [[steps]]\n[steps.debug]\nmessage = '{{{{ before.value }}}} {{{{ before.rows[-1].note }}}}'\n",
             url = database.url()
         );
-        let check = project.play(&playbook, "full1", "--check").exits(0);
-        assert_eq!(check.outcomes("full1"), ["ok", "would_change", "ok"]);
+        let check = project.play(&playbook, "full3", "--check").exits(0);
+        assert_eq!(check.outcomes("full3"), ["ok", "would_change", "ok"]);
         assert_eq!(database.says("SELECT count(*) FROM sessions"), "2");
-        let apply = project.play(&playbook, "full1", "").exits(0);
-        assert_eq!(apply.outcomes("full1"), ["ok", "changed", "ok"]);
+        let apply = project.play(&playbook, "full3", "").exits(0);
+        assert_eq!(apply.outcomes("full3"), ["ok", "changed", "ok"]);
         assert!(format!("{apply:?}").contains(r"1 a\tb"), "{apply:?}");
         assert_eq!(database.says("SELECT count(*) FROM sessions"), "1");
-        assert_eq!(project.play(&playbook, "full1", "").exits(0).outcomes("full1"), ["ok", "ok", "ok"]);
+        assert_eq!(project.play(&playbook, "full3", "").exits(0).outcomes("full3"), ["ok", "ok", "ok"]);
 
         let write = format!(
             "[[steps]]\n[steps.sql]\ndatabase = '{}'\nquery = 'DELETE FROM sessions'\nread_only = true\n",
             database.url()
         );
-        let failure = project.play(&write, "full1", "").exits(2).failure("full1");
+        let failure = project.play(&write, "full3", "").exits(2).failure("full3");
         assert!(failure.to_lowercase().contains("read-only") || failure.contains("READ ONLY"), "{failure}");
         assert_eq!(database.says("SELECT count(*) FROM sessions"), "1");
     }

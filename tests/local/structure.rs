@@ -245,6 +245,20 @@ fn no_test_is_forgotten() {
     }
 }
 
+/// Examples are constants that tests run (`EXAMPLE` of a step). One in a comment would need a stage of its own in `.ci/run`,
+/// which compiles the library once more.
+#[test]
+fn comments_hold_no_examples_to_compile() {
+    let fence = concat!("``", "`");
+    let comment = |line: &str| line.starts_with("///") || line.starts_with("//!");
+    complain(sources().iter().flat_map(|file| {
+        file.complaints_in_all(|line| {
+            let line = line.trim_start();
+            (comment(line) && line.contains(fence)).then(|| "make the example a test".to_string())
+        })
+    }));
+}
+
 #[test]
 fn no_test_is_ignored() {
     let attribute = concat!("#[", "ignore");
