@@ -1,16 +1,19 @@
 //! windlass: operates a fleet of hosts over SSH. ARCHITECTURE.md is the map of this library.
 
 // On hosts and on the controller.
+pub mod accounts;
 pub mod agent;
 pub mod audit;
 pub mod docker;
 pub mod engine;
+pub mod fstab;
 pub mod javascript;
 pub mod model;
 pub mod nginx;
 pub mod sql;
 pub mod step;
 pub mod system;
+pub mod systemd;
 pub mod template;
 pub mod tree;
 pub mod wanted;

@@ -13,6 +13,7 @@ mod program;
 mod raw;
 mod read;
 mod statement;
+pub mod usual;
 
 pub use address::{Address, Port};
 pub use backend::Backend;

@@ -1,6 +1,7 @@
 //! Step kinds: each one file of a domain below, with its keys, a documented example, what it plans, and its tests. The
 //! domain's file lists them in the table that `KINDS` joins; parser, reference, JSON Schema and lint all walk that table.
 
+use crate::model::backup::Request;
 use crate::model::op::{Answer, Plan, Run};
 use crate::model::{Failure, Result, Value};
 use crate::system::Probe;
@@ -21,10 +22,35 @@ pub trait Step: Send + Sync {
         None
     }
 
+    /// Whether its plan may reboot the host, so that its run has to resume afterwards.
+    fn boots(&self) -> bool {
+        false
+    }
+
+    /// The backup that its host will send, for the controller to prepare for.
+    fn backup(&self) -> Option<Request> {
+        None
+    }
+
+    /// The file that its host will send, for the controller to compare with what it has.
+    fn fetches(&self) -> Option<Fetches> {
+        None
+    }
+
     /// Refuses keys that fit one by one but not together, so that a playbook is refused before anything is contacted.
     fn check(&self) -> Result<(), WrongKey> {
         Ok(())
     }
+}
+
+/// A file that a host sends to the controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetches {
+    /// Its path below the host's directory on the controller.
+    pub kept_as: String,
+    /// The key in which the step gets the digest of what the controller has there from an earlier run, so that only a
+    /// file that differs travels.
+    pub have: &'static str,
 }
 
 /// A step kind. Its struct's fields are the keys of its TOML table, their doc comments the reference.
@@ -47,7 +73,12 @@ pub trait Described {}
 #[cfg(not(feature = "controller"))]
 impl<Keys> Described for Keys {}
 
-/// What the controller makes of a key's value.
+/// What the controller makes of a key's value, since hosts have neither the project's files nor its store.
+///
+/// A variant is here for what is read, and not for a kind that reads it. `Asset`, `Text`, `Texts`, `Template` and `Tree` are
+/// the ways in which a file travels. `Expression` and `Known` say when a value must be known. `Image`, `Backup`, `Imports`
+/// and `Variables` stay because reading an archive of images, a store or source code takes libraries that the agent does not
+/// have, so that a kind, which the agent has, cannot read them itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyUse {
     /// The path of a file below `files/`; the step gets an [`Asset`](crate::model::op::Asset).
@@ -56,11 +87,11 @@ pub enum KeyUse {
     Image,
     /// The path of a file below `files/`; the step gets its text.
     Text,
-    /// The path of a folder below `files/`; the step gets the [`NamedText`]s in it and in its folders, sorted by name.
+    /// The path of a directory below `files/`; the step gets the [`NamedText`]s in it and below it, sorted by name.
     Texts,
     /// The path of a template below `templates/`; the step gets the rendered text.
     Template,
-    /// A folder or archive of the controller: below `files/`, else in the project, else `/…` or `~/…`. The step gets a
+    /// A directory or archive of the controller: below `files/`, else in the project, else `/…` or `~/…`. The step gets a
     /// [`Named`](crate::model::tree::Named) tree; its keys `exclude` and `strip` choose what is read.
     Tree,
     /// A backup in a store of the controller's: an id, or `HOST/NAME` for the newest. The step gets what is in it; its keys
@@ -70,17 +101,17 @@ pub enum KeyUse {
     Expression,
     /// Any value that must be known before the host is contacted: the controller acts on it too.
     Known,
-    /// A folder here; the step gets what its imports lead to.
+    /// A directory here; the step gets what its imports lead to.
     Imports,
-    /// A folder here; the step gets the environment variables that it reads.
+    /// A directory here; the step gets the environment variables that it reads.
     Variables,
 }
 
-/// A text file of a folder on the controller.
+/// A text file of a directory on the controller.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "controller", derive(serde::Serialize))]
 pub struct NamedText {
-    /// The file's path in the folder.
+    /// The file's path in the directory.
     pub name: String,
     /// What is in it.
     pub text: String,

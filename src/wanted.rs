@@ -1,7 +1,7 @@
 //! Compares what a path should be with what is there; the difference is ops. Every step that writes files uses it.
 
 use crate::model::mode::Mode;
-use crate::model::op::{Command, Content, Meta, Op};
+use crate::model::op::{Command, Content, Meta, Op, Wait};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::system::{self, FileKind, Probe, Stat};
@@ -128,4 +128,22 @@ fn id_of(host: &dyn Probe, database: &str, what: &str, name: &str) -> Result<u32
 fn id_in(lines: &str, name: &str) -> Option<u32> {
     let line = lines.lines().find(|line| line.split(':').next() == Some(name))?;
     line.split(':').nth(2)?.parse().ok()
+}
+/// The waits that do not hold yet.
+pub fn unmet(host: &dyn Probe, waits: Vec<Wait>) -> Result<Vec<Op>> {
+    let mut ops = Vec::new();
+    for Wait { condition, within, every } in waits {
+        if !host.observe(&condition)?.holds {
+            ops.push(Op::Await { condition, within, every });
+        }
+    }
+    Ok(ops)
+}
+
+/// Whether what a command would make is there, or what it would remove is gone.
+pub fn is_done(host: &dyn Probe, creates: Option<&HostPath>, removes: Option<&HostPath>) -> Result<bool> {
+    let exists = |path: &HostPath| Ok(host.stat(&followed(host, path)?)?.is_some());
+    let made = creates.map(exists).transpose()?;
+    let there = removes.map(exists).transpose()?;
+    Ok(made == Some(true) || there == Some(false))
 }

@@ -2,8 +2,10 @@
 //!
 //! The controller knows from the job which backup of which parts comes; nothing that a host says names anything.
 
+use super::Value;
 use super::digest::Digest;
 use super::failure::Failure;
+use super::keep::Keep;
 use super::op::{Accept, Command};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,35 @@ pub struct Backup {
     pub name: String,
     /// In the order in which they are sent.
     pub parts: Vec<Part>,
+}
+
+/// The part that holds what only the host knows of the other parts, as JSON.
+pub const ABOUT: &str = "about.json";
+
+/// What a step's keys say of a backup: what the controller must know before the host sends it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// What people call it.
+    pub name: String,
+    /// The store; the project's own when not given.
+    pub store: Option<String>,
+    /// Which older ones are kept; all when not given.
+    pub keep: Option<Keep>,
+    /// Whom it is encrypted to, when not as the store says.
+    pub recipients: Vec<String>,
+    /// What a restore test asks of each database that has no question of its own.
+    pub assertion: Option<String>,
+    /// Its parts, in the order in which they are sent. Two never have one name.
+    pub parts: Vec<Planned>,
+}
+
+/// A part as the keys have it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// Its name and kind.
+    pub label: Label,
+    /// What it is taken from, for whom it is restored by. No secret is in it.
+    pub from: Value,
 }
 
 /// One stream of a backup: what a command writes to its standard output.

@@ -36,6 +36,13 @@ pub fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Eva
     serde_json::from_value(value).map_err(serde::de::Error::custom)
 }
 
+/// The schema of a key that takes an expression or a list of them.
+#[cfg(feature = "controller")]
+pub fn expressions(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let one = generator.subschema_for::<Evaluated>();
+    schemars::json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+}
+
 #[cfg(feature = "controller")]
 impl schemars::JsonSchema for Evaluated {
     fn schema_name() -> std::borrow::Cow<'static, str> {

@@ -48,6 +48,20 @@ impl Size {
     }
 }
 
+/// A number of bytes in powers of 1000, as Docker and du write it: `12.3 MB`.
+pub fn decimal(count: u64) -> String {
+    const UNITS: &[&str] = &["kB", "MB", "GB", "TB"];
+    let mut number = count as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        if number < 1000.0 {
+            break;
+        }
+        (number, unit) = (number / 1000.0, larger);
+    }
+    if unit == "B" { format!("{count} B") } else { format!("{number:.1} {unit}") }
+}
+
 impl Part {
     /// Reads `10%` or a size.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -157,6 +171,11 @@ mod tests {
             );
         }
         assert!(Size::parse("many").is_err() && Size::parse("-1").is_err() && Size::parse("").is_err());
+    }
+
+    #[test]
+    fn sizes_in_powers_of_1000_are_shown() {
+        assert_eq!([0, 999, 1000, 12_345_678].map(decimal), ["0 B", "999 B", "1.0 kB", "12.3 MB"]);
     }
 
     #[test]

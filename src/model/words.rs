@@ -1,6 +1,7 @@
 //! Words of a command line as people write them: a list, or one line that is split as a shell splits it. No shell runs.
 
 use serde::{Deserialize, Deserializer, de};
+use std::collections::BTreeMap;
 
 /// Program and arguments: at least one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,11 @@ impl Word {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Variables as a command takes them.
+pub fn environment(words: &BTreeMap<String, Word>) -> BTreeMap<String, String> {
+    words.iter().map(|(name, word)| (name.clone(), word.as_str().to_string())).collect()
 }
 
 impl From<Word> for String {

@@ -4,11 +4,10 @@ use crate::model::arg::Arg;
 use crate::model::digest::Digest;
 use crate::model::event::Order;
 use crate::model::job::HostWork;
-use crate::model::path::HostPath;
-use crate::model::{Doing, Failure, Result, Value, Values};
+use crate::model::{Doing, Failure, Result, Value};
 use crate::render::contents::Contents;
 use crate::ssh::Writer;
-use crate::step::files::fetch;
+use crate::step;
 use crate::wire;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -106,22 +105,23 @@ fn read_one(
     }
 }
 
-/// Gives the `fetch` steps the digests of the host's files that an earlier run put into `folder`, so that only what differs
-/// travels. A step whose path is not known yet fetches its file anew.
-pub fn name_what_is_there(work: &mut HostWork, folder: &Path) {
+/// Gives the steps that fetch a file the digest of what an earlier run put of it into `directory`, so that only
+/// what differs travels. A step whose keys are not known yet fetches its file anew.
+pub fn name_what_is_there(work: &mut HostWork, directory: &Path) {
     let all = [&mut work.steps, &mut work.handlers, &mut work.rescue, &mut work.always];
-    for step in all.into_iter().flatten().filter(|step| step.kind == "fetch") {
-        let Some(Arg::Value(Value::Object(keys))) = &mut step.args else { continue };
-        if let Some(digest) = digest_of_kept(keys, folder) {
-            keys.insert("have".to_string(), Value::String(digest.to_string()));
+    for step in all.into_iter().flatten() {
+        let Some(Arg::Value(keys)) = &mut step.args else { continue };
+        let parsed = step::parse(&step.kind, keys).ok();
+        let Some(fetches) = parsed.and_then(|parsed| parsed.fetches()) else { continue };
+        if let (Some(digest), Value::Object(keys)) = (digest_of(&directory.join(fetches.kept_as)), keys) {
+            keys.insert(fetches.have.to_string(), Value::String(digest.to_string()));
         }
     }
 }
 
-fn digest_of_kept(keys: &Values, folder: &Path) -> Option<Digest> {
-    let path = HostPath::from(keys.get("path")?.as_str()?);
-    let kept_as = fetch::kept_as(&path, keys.get("to").and_then(Value::as_str)).ok()?;
-    let mut file = File::open(folder.join(kept_as)).ok()?;
+/// The digest of a file here; none when it cannot be read.
+fn digest_of(path: &Path) -> Option<Digest> {
+    let mut file = File::open(path).ok()?;
     Digest::of_reader(&mut file).ok().map(|(digest, _)| digest)
 }
 

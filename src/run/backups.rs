@@ -1,12 +1,12 @@
 //! Backups that a host sends: what its job says is taken into the store that its job names, and nothing else.
 
-use crate::model::backup::{Answered, Kept, Label, PartKind, Said};
+use crate::model::backup::{Answered, Kept, Label, PartKind, Request, Said};
 use crate::model::event::Order;
 use crate::model::job::{HostWork, Job, JobStep};
 use crate::model::run::now;
 use crate::model::{Failure, Result};
 use crate::ssh::Writer;
-use crate::step::data::backup::Backup;
+use crate::step;
 use crate::store::{self, BackupAbout, BackupStore, Encoding, Intake, PartAbout};
 use crate::wire;
 use bytes::Bytes;
@@ -24,8 +24,7 @@ impl Stores {
     /// Adds those that the work names; `open` opens one by what its step says.
     pub fn add(&mut self, work: &HostWork, open: &dyn Fn(Option<&str>) -> Result<BackupStore>) -> Result<()> {
         for backup in work.all_steps().filter_map(backup_of) {
-            let name = backup?.to().map(str::to_string);
-            if let Entry::Vacant(vacant) = self.0.entry(name) {
+            if let Entry::Vacant(vacant) = self.0.entry(backup.store) {
                 let store = open(vacant.key().as_deref())?;
                 vacant.insert(store);
             }
@@ -40,10 +39,11 @@ impl fmt::Debug for Stores {
     }
 }
 
-/// What a step keeps, when it is one that keeps something and is done on this host.
-fn backup_of(step: &JobStep) -> Option<Result<Backup>> {
-    let keys = step.args.as_ref().filter(|_| step.kind == "backup")?.known()?;
-    Some(serde_json::from_value(keys).map_err(|error| Failure::new("read the keys of backup", error)))
+/// What a step keeps, when it is one that keeps something and is done on this host. Keys that cannot be read fail the step
+/// on its host.
+fn backup_of(step: &JobStep) -> Option<Request> {
+    let keys = step.args.as_ref()?.known()?;
+    step::parse(&step.kind, &keys).ok()?.backup()
 }
 
 /// The backups that one host sends, one after the other.
@@ -62,7 +62,7 @@ struct Taking {
     intake: Intake,
     labels: Vec<Label>,
     store: BackupStore,
-    backup: Backup,
+    backup: Request,
     notes: Vec<String>,
 }
 
@@ -118,27 +118,26 @@ impl<'a> Backups<'a> {
     async fn begin(&self, request: u32, step: u32) -> Result<Taking> {
         let job_step = self.job.work.all_steps().find(|job_step| job_step.index == step);
         let unknown = || Failure::new("take a backup", "the step that sends it takes none");
-        let backup = job_step.and_then(backup_of).ok_or_else(unknown)??;
-        let store = self.stores.0.get(&backup.to().map(str::to_string)).ok_or_else(unknown)?.clone();
-        let planned = backup.planned();
-        let parts = planned.iter().map(|planned| PartAbout {
+        let backup = job_step.and_then(backup_of).ok_or_else(unknown)?;
+        let store = self.stores.0.get(&backup.store).ok_or_else(unknown)?.clone();
+        let parts = backup.parts.iter().map(|planned| PartAbout {
             name: planned.label.name.clone(),
             kind: of_store(planned.label.kind),
             from: planned.from.clone(),
         });
         let about = BackupAbout {
             host: self.job.envelope.host.clone(),
-            name: backup.name().to_string(),
+            name: backup.name.clone(),
             playbook: self.job.work.playbook.clone(),
             run: self.job.envelope.run.clone(),
             started: now(),
-            recipients: backup.recipients().to_vec(),
-            assertion: backup.assertion().map(str::to_string),
+            recipients: backup.recipients.clone(),
+            assertion: backup.assertion.clone(),
             parts: parts.collect(),
         };
         let notes = swept(store.clone()).await;
         let intake = store.begin(about).await?;
-        let labels = planned.into_iter().map(|planned| planned.label).collect();
+        let labels = backup.parts.iter().map(|planned| planned.label.clone()).collect();
         Ok(Taking { request, intake, labels, store, backup, notes })
     }
 
@@ -148,7 +147,7 @@ impl<'a> Backups<'a> {
             return Err(Failure::new("take a backup", "it ends before it has begun"));
         };
         let manifest = intake.commit().await?;
-        if let Some(keep) = backup.keep() {
+        if let Some(keep) = &backup.keep {
             notes.extend(pruned(store, &manifest, keep.clone()).await);
         }
         Ok(Kept { id: manifest.id.to_string(), stored: manifest.stored_bytes(), notes })

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["wire", "template", "source"],
     &["system", "diagnostic"],
-    &["wanted", "keys", "nginx", "sql", "docker", "javascript"],
+    &["wanted", "keys", "nginx", "sql", "docker", "javascript", "accounts", "systemd", "fstab"],
     &["tree", "audit"],
     &["step"],
     &["engine"],
@@ -69,6 +69,9 @@ const ON_HOSTS: &[&str] = &[
     "sql",
     "docker",
     "javascript",
+    "accounts",
+    "systemd",
+    "fstab",
     "tree",
     "audit",
     "step",
@@ -176,6 +179,31 @@ fn rows_of(domain: &str) -> BTreeSet<String> {
 fn rust_files_in(directory: &str) -> BTreeSet<String> {
     let paths = files(directory, "rs").into_iter();
     paths.filter(|path| path.parent() == Some(Path::new(directory))).map(|path| stem(&path)).collect()
+}
+
+#[test]
+fn only_steps_name_a_step_kind() {
+    let outside = sources().into_iter().filter(|file| file.module() != "step");
+    let domains = rust_files_in("src/step");
+    complain(outside.flat_map(|file| {
+        file.complaints(|code| {
+            let named = domains.iter().find(|domain| names_a_module(code, domain))?;
+            Some(format!("step::{named}: ask a step by a method of Step, whatever its kind"))
+        })
+    }));
+}
+
+/// Whether a line of code names what is in the module `step::domain`.
+fn names_a_module(code: &str, domain: &str) -> bool {
+    let path = format!("step::{domain}::");
+    let listed = code.split_once("crate::step::{").map(|(_, names)| names);
+    let in_list =
+        |names: &str| names.split([',', '}']).any(|name| name.trim().starts_with(&format!("{domain}::")));
+    code.match_indices(&path).any(|(at, _)| !in_a_name(code, at)) || listed.is_some_and(in_list)
+}
+
+fn in_a_name(code: &str, at: usize) -> bool {
+    code[..at].chars().next_back().is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
 #[test]
@@ -523,6 +551,15 @@ fn mentions_are_found_in_every_spelling() {
     assert_eq!(found("let x = crate::run::go(crate::wire::read());"), "run wire");
     assert_eq!(found("windlass::agent::main()"), "agent");
     assert_eq!(found("pub(crate) fn of(subcrate::model: u8)"), "");
+}
+
+#[test]
+fn a_module_of_a_step_kind_is_found() {
+    assert!(names_a_module("use crate::step::files::fetch;", "files"));
+    assert!(names_a_module("    step::files::fetch::kept_as(path)", "files"));
+    assert!(names_a_module("use crate::step::{Kind, files::fetch};", "files"));
+    assert!(!names_a_module("use super::step::files;", "files"));
+    assert!(!names_a_module("use crate::step::{Kind, Step};", "files"));
 }
 
 #[test]

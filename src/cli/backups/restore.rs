@@ -7,12 +7,12 @@ use crate::cli::request::Request;
 use crate::cli::start::{self, Chosen};
 use crate::cli::{Done, Global, Stop, prompt};
 use crate::inventory::fold::fold;
+use crate::model::backup::ABOUT;
 use crate::model::run::RunKind;
 use crate::model::{Doing, Failure};
 use crate::playbook::{Playbook, shipped};
 use crate::render::Selection;
 use crate::source::Source;
-use crate::step::data::backup::ABOUT;
 use crate::store::Manifest;
 use std::path::{Path, PathBuf};
 

@@ -11,8 +11,7 @@ use crate::model::event::{Event, StepEnded, UndoScope};
 use crate::model::job::{JobStep, Resume};
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
-use crate::step::system::reboot::Reboot;
-use crate::step::{self, Kind};
+use crate::step;
 use crate::system::dressed::Dressed;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -295,7 +294,7 @@ impl<'a> Worker<'a, '_, '_> {
         };
         let before = self.changes_so_far();
         let name = self.name(step, locals);
-        let resume = (step.kind == Reboot::NAME).then(|| self.resume_after(step)).flatten();
+        let resume = parsed.boots().then(|| self.resume_after(step)).flatten();
         let mut attempt = StepTry {
             run: &self.job.envelope.run,
             index: step.index,

@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub struct Assert {
     /// An expression, or a list of them.
     #[serde(deserialize_with = "one_or_more")]
-    #[cfg_attr(feature = "controller", schemars(schema_with = "expressions"))]
+    #[cfg_attr(feature = "controller", schemars(schema_with = "crate::model::evaluated::expressions"))]
     that: Vec<Evaluated>,
     /// What to say when one is false; which one it was is said in any case.
     message: Option<String>,
@@ -86,13 +86,6 @@ impl Assert {
 /// What is wrong with one, its value told as it is.
 fn describe(one: &Evaluated) -> String {
     format!("{} is {}", one.expression, one.value)
-}
-
-/// The schema of a key that takes an expression or a list of them.
-#[cfg(feature = "controller")]
-pub fn expressions(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    let one = generator.subschema_for::<Evaluated>();
-    schemars::json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
 }
 
 #[cfg(all(test, feature = "controller"))]

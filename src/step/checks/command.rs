@@ -4,7 +4,7 @@ use crate::model::Result;
 use crate::model::op::{self, Accept, Answer, Condition, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
-use crate::model::words::{Word, Words};
+use crate::model::words::{Word, Words, environment};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted;
@@ -108,7 +108,7 @@ impl Step for Command {
         if self.read_only {
             return look(host, command, &self.accepted());
         }
-        if is_done(host, self.creates.as_ref(), self.removes.as_ref())? || self.checks_out(host)? {
+        if wanted::is_done(host, self.creates.as_ref(), self.removes.as_ref())? || self.checks_out(host)? {
             return Ok(Plan::nothing());
         }
         let run = Run {
@@ -165,19 +165,6 @@ impl Command {
             Some(statuses) => Accept::Of(statuses.to_vec()),
         }
     }
-}
-
-/// Whether what a command would make is there, or what it would remove is gone.
-pub fn is_done(host: &dyn Probe, creates: Option<&HostPath>, removes: Option<&HostPath>) -> Result<bool> {
-    let exists = |path: &HostPath| Ok(host.stat(&wanted::followed(host, path)?)?.is_some());
-    let made = creates.map(exists).transpose()?;
-    let there = removes.map(exists).transpose()?;
-    Ok(made == Some(true) || there == Some(false))
-}
-
-/// The environment as a command takes it.
-pub fn environment(words: &BTreeMap<String, Word>) -> BTreeMap<String, String> {
-    words.iter().map(|(name, word)| (name.clone(), word.as_str().to_string())).collect()
 }
 
 fn prediction(words: &Words) -> Prediction {

@@ -17,7 +17,7 @@ pub struct Debug {
     message: Option<Value>,
     /// An expression, or a list of them, whose values are told.
     #[serde(default, deserialize_with = "one_or_more")]
-    #[cfg_attr(feature = "controller", schemars(schema_with = "super::assert::expressions"))]
+    #[cfg_attr(feature = "controller", schemars(schema_with = "crate::model::evaluated::expressions"))]
     var: Vec<Evaluated>,
 }
 

@@ -3,7 +3,7 @@
 use crate::model::Result;
 use crate::model::duration::TimeSpan;
 use crate::model::op::{Condition, HttpCheck, Op, Plan};
-use crate::model::words::Word;
+use crate::model::words::{self, Word};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use serde::Deserialize;
@@ -91,7 +91,7 @@ impl Http {
         HttpCheck {
             url: self.url.clone(),
             method: self.method.to_uppercase(),
-            headers: super::command::environment(&self.headers),
+            headers: words::environment(&self.headers),
             body: self.body.clone(),
             status: self.status.clone(),
             matches: self.matches.clone(),

@@ -9,7 +9,7 @@ use crate::model::op::{Answer, Command, Op, Plan, Prediction, Run};
 use crate::model::{Result, Value, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
-use expect::{At, Expected};
+use expect::{Expected, WrittenPort};
 use holder::Holder;
 use look::{Docker, Look, Process};
 use serde::Deserialize;
@@ -39,7 +39,7 @@ const SERVERS: u16 = 32_767;
 pub struct Port {
     /// Ports, TCP when nothing else is said (`"53/udp"`); all on which something listens when not given.
     #[serde(default)]
-    ports: Vec<At>,
+    ports: Vec<WrittenPort>,
     /// Who may hold a port, by port: `free`, `held` (by anybody), `container NAME` (or its compose service), `unit NAME`,
     /// `process NAME`; several joined by ` or `. Ports that are only named here are looked at too. Others may be held by
     /// anybody but an orphan.
@@ -65,7 +65,7 @@ free_orphans = true                 # end docker-proxies that a crashed dockerd 
 
 impl Step for Port {
     fn check(&self) -> Result<(), WrongKey> {
-        let wrong = self.expect.keys().find_map(|key| At::read(key).err());
+        let wrong = self.expect.keys().find_map(|key| WrittenPort::read(key).err());
         wrong.map_or(Ok(()), |why| Err(WrongKey::new("expect", why)))
     }
 
@@ -83,25 +83,28 @@ impl Step for Port {
 
 /// A port and who holds it.
 struct Held {
-    at: At,
+    at: WrittenPort,
     addresses: BTreeSet<String>,
     holders: Vec<Holder>,
 }
 
 impl Port {
     /// The ports that are looked at.
-    fn wanted(&self, look: &Look) -> BTreeSet<At> {
-        let expected = self.expect.keys().filter_map(|key| At::read(key).ok());
+    fn wanted(&self, look: &Look) -> BTreeSet<WrittenPort> {
+        let expected = self.expect.keys().filter_map(|key| WrittenPort::read(key).ok());
         if !self.ports.is_empty() {
             return self.ports.iter().cloned().chain(expected).collect();
         }
         let listens = look.sockets.iter().filter(|socket| socket.protocol == "tcp" || socket.port <= SERVERS);
-        let listening = listens.map(|socket| At { port: socket.port, protocol: socket.protocol });
+        let listening = listens.map(|socket| WrittenPort { port: socket.port, protocol: socket.protocol });
         listening.chain(expected).collect()
     }
 
-    fn expected(&self, at: &At) -> Option<&Expected> {
-        self.expect.iter().find(|(key, _)| At::read(key).as_ref() == Ok(at)).map(|(_, expected)| expected)
+    fn expected(&self, at: &WrittenPort) -> Option<&Expected> {
+        self.expect
+            .iter()
+            .find(|(key, _)| WrittenPort::read(key).as_ref() == Ok(at))
+            .map(|(_, expected)| expected)
     }
 
     fn finding(&self, held: &Held, pretended: bool) -> Finding {
@@ -125,7 +128,7 @@ impl Port {
 }
 
 impl Held {
-    fn of(at: At, look: &Look) -> Self {
+    fn of(at: WrittenPort, look: &Look) -> Self {
         let mut addresses = BTreeSet::new();
         let mut holders: Vec<Holder> = Vec::new();
         let of_port = |socket: &&look::Socket| socket.port == at.port && socket.protocol == at.protocol;
@@ -220,7 +223,7 @@ fn ends(held: &[Held], told: &str) -> Vec<Op> {
     ops
 }
 
-fn end(at: &At, process: &Process) -> Command {
+fn end(at: &WrittenPort, process: &Process) -> Command {
     let pid = process.pid.to_string();
     let argv = ["sh", "-c", END, "sh", &pid, &process.start, &process.line];
     let title = Some(format!("kill {pid} (orphaned docker-proxy of port {at})"));

@@ -1,12 +1,12 @@
 //! A script of the project's, run on the host without being put there.
 
-use super::command::{environment, is_done};
 use crate::model::Result;
 use crate::model::op::{Command, Plan, Run, Undo};
 use crate::model::path::HostPath;
-use crate::model::words::{Word, Words};
+use crate::model::words::{Word, Words, environment};
 use crate::step::{KeyUse, Kind, Step, WrongKey};
 use crate::system::Probe;
+use crate::wanted;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ impl Step for Script {
     }
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
-        if is_done(host, self.creates.as_ref(), None)? {
+        if wanted::is_done(host, self.creates.as_ref(), None)? {
             return Ok(Plan::nothing());
         }
         let stdin = self.text().as_bytes().to_vec();

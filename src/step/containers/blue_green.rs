@@ -11,7 +11,7 @@ use crate::model::Result;
 use crate::model::duration::TimeSpan;
 use crate::model::op::Plan;
 use crate::model::path::HostPath;
-use crate::model::words::{Word, Words};
+use crate::model::words::{self, Word, Words};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use serde::Deserialize;
@@ -133,7 +133,7 @@ impl BlueGreen {
         Spec {
             image: self.image.clone(),
             ports: vec![self.port.to_string()],
-            env: crate::step::checks::command::environment(&self.env),
+            env: words::environment(&self.env),
             env_file: self.env_file.clone(),
             volumes: self.volumes.clone(),
             network: self.network.clone(),

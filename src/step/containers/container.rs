@@ -9,7 +9,7 @@ use crate::model::digest::Digest;
 use crate::model::duration::TimeSpan;
 use crate::model::op::{Condition, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
-use crate::model::words::{Word, Words};
+use crate::model::words::{self, Word, Words};
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
@@ -126,8 +126,14 @@ impl Step for Container {
         docker::plan(host, |docker| {
             let there = docker.container(&self.name)?;
             let kept = docker.kept(&self.name)?;
-            let mut course =
-                Course { docker, name: &self.name, now: there, kept, runs: Vec::new(), replaced: None };
+            let mut course = ContainerChange {
+                docker,
+                name: &self.name,
+                now: there,
+                kept,
+                runs: Vec::new(),
+                replaced: None,
+            };
             match self.state {
                 State::Absent => course.put_aside(self.keep_old)?,
                 _ => self.make(&mut course)?,
@@ -147,13 +153,13 @@ impl Container {
         Spec {
             image: self.image.clone().unwrap_or_default(),
             ports: self.ports.clone(),
-            env: crate::step::checks::command::environment(&self.env),
+            env: words::environment(&self.env),
             env_file: self.env_file.clone(),
             volumes: self.volumes.clone(),
             network: self.network.clone(),
             restart: Some(self.restart.clone()),
             command: self.command.as_ref().map(Words::to_vec).unwrap_or_default(),
-            labels: crate::step::checks::command::environment(&self.labels),
+            labels: words::environment(&self.labels),
             user: self.user.clone(),
             health: self.health.clone(),
             stop_timeout: self.stop_timeout,
@@ -164,7 +170,7 @@ impl Container {
         Readiness { within: self.within.get(), stays: self.stays.get() }
     }
 
-    fn make(&self, course: &mut Course<'_>) -> Result<()> {
+    fn make(&self, course: &mut ContainerChange<'_>) -> Result<()> {
         let spec = self.spec();
         let digest = spec.digest(course.docker.host())?;
         let image = course.docker.expect_image(&spec.image)?.id;
@@ -181,7 +187,7 @@ impl Container {
     }
 
     /// One that runs as asked may still be getting ready, or never get so.
-    fn judge(&self, course: &Course<'_>) -> Result<Option<Op>> {
+    fn judge(&self, course: &ContainerChange<'_>) -> Result<Option<Op>> {
         match course.now.as_ref().map_or("", |there| there.health.as_str()) {
             "starting" => {
                 let command =
@@ -202,7 +208,7 @@ impl Container {
 }
 
 /// The commands that a container needs, and how it will be after them.
-struct Course<'a> {
+struct ContainerChange<'a> {
     docker: &'a Docker<'a>,
     name: &'a str,
     now: Option<There>,
@@ -211,7 +217,7 @@ struct Course<'a> {
     replaced: Option<String>,
 }
 
-impl Course<'_> {
+impl ContainerChange<'_> {
     /// Stops what is there and gives it the name under which it is kept.
     fn put_aside(&mut self, keep: TimeSpan) -> Result<()> {
         let Some(old) = self.now.take() else { return Ok(()) };

@@ -8,10 +8,10 @@ use crate::model::Result;
 use crate::model::duration::TimeSpan;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::op::{Command, Plan, Prediction, Run};
+use crate::model::size::decimal;
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use listing::Listing;
-pub use listing::bytes;
 use serde::Deserialize;
 use unused::{Container, Image};
 
@@ -70,7 +70,7 @@ impl Step for DockerPrune {
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         docker::plan(host, |docker| {
-            let mut going = Going::nothing(docker, self.apply);
+            let mut going = Removal::nothing(docker, self.apply);
             let staying = self.containers(&mut going)?;
             self.images(&mut going, &staying)?;
             self.build_cache(&mut going)?;
@@ -82,7 +82,7 @@ impl Step for DockerPrune {
 
 impl DockerPrune {
     /// Adds the containers that go; those that stay.
-    fn containers(&self, going: &mut Going<'_>) -> Result<Vec<Container>> {
+    fn containers(&self, going: &mut Removal<'_>) -> Result<Vec<Container>> {
         let listing = Listing::of_containers(going.docker)?;
         let now = going.docker.now()?;
         let containers: Vec<Container> = listing.read("read what docker container inspect says")?;
@@ -93,7 +93,7 @@ impl DockerPrune {
         let left = listing.without(|id| gone.iter().any(|one| one.id == id));
         for one in &gone {
             let run = Run::from(Command::new(["docker", "container", "rm", &one.id]));
-            let seen = format!("{}, {} on disk", one.ended(now), bytes(one.size()));
+            let seen = format!("{}, {} on disk", one.ended(now), decimal(one.size()));
             going.add(
                 "container",
                 one.name.trim_start_matches('/'),
@@ -106,7 +106,7 @@ impl DockerPrune {
         Ok(staying)
     }
 
-    fn images(&self, going: &mut Going<'_>, containers: &[Container]) -> Result<()> {
+    fn images(&self, going: &mut Removal<'_>, containers: &[Container]) -> Result<()> {
         let Some(age) = self.images else { return Ok(()) };
         let now = going.docker.now()?;
         let listing = Listing::of_images(going.docker)?;
@@ -119,7 +119,7 @@ impl DockerPrune {
             let seen = format!(
                 "no container uses it, named {}, up to {}",
                 unused::ago(now - one.at()),
-                bytes(one.size)
+                decimal(one.size)
             );
             going.add(
                 "image",
@@ -133,7 +133,7 @@ impl DockerPrune {
         Ok(())
     }
 
-    fn build_cache(&self, going: &mut Going<'_>) -> Result<()> {
+    fn build_cache(&self, going: &mut Removal<'_>) -> Result<()> {
         let Some(age) = self.build_cache else { return Ok(()) };
         let before = going.docker.now()? - age.get().as_secs() as i64;
         let cache = listing::build_cache(going.docker)?;
@@ -145,13 +145,13 @@ impl DockerPrune {
         let run =
             Run::from(Command::new(["docker", "builder", "prune", "--all", "--force", "--filter", &until]));
         let size: u64 = gone.iter().map(|one| one.bytes()).sum();
-        let seen = format!("{} entries not used for {age}, {}", gone.len(), bytes(size));
+        let seen = format!("{} entries not used for {age}, {}", gone.len(), decimal(size));
         let left: Vec<&listing::Cached> = cache.iter().filter(|one| !one.may_go(before)).collect();
         going.add("docker", "build cache", seen, size, run, vec![listing::cache_prediction(&left)]);
         Ok(())
     }
 
-    fn volumes(&self, going: &mut Going<'_>) -> Result<()> {
+    fn volumes(&self, going: &mut Removal<'_>) -> Result<()> {
         if !self.volumes {
             return Ok(());
         }
@@ -165,7 +165,7 @@ impl DockerPrune {
 }
 
 /// What goes, as it is collected.
-struct Going<'a> {
+struct Removal<'a> {
     docker: &'a Docker<'a>,
     apply: bool,
     plan: Plan,
@@ -174,14 +174,15 @@ struct Going<'a> {
     after: Vec<Prediction>,
 }
 
-impl<'a> Going<'a> {
+impl<'a> Removal<'a> {
     fn nothing(docker: &'a Docker<'a>, apply: bool) -> Self {
-        Going { docker, apply, plan: Plan::nothing(), bytes: 0, runs: Vec::new(), after: Vec::new() }
+        Removal { docker, apply, plan: Plan::nothing(), bytes: 0, runs: Vec::new(), after: Vec::new() }
     }
 
     fn add(&mut self, group: &str, what: &str, seen: String, size: u64, run: Run, after: Vec<Prediction>) {
         self.bytes += size;
-        let finding = Finding::new(group, what, Verdict::Info, seen).cell(bytes(size)).detail("bytes", size);
+        let finding =
+            Finding::new(group, what, Verdict::Info, seen).cell(decimal(size)).detail("bytes", size);
         self.plan.findings.push(finding);
         if self.apply {
             self.runs.push(run);
@@ -196,7 +197,7 @@ impl<'a> Going<'a> {
         self.plan.result.insert("count".to_string(), count.into());
         self.plan.result.insert("bytes".to_string(), self.bytes.into());
         if count > 0 {
-            let total = format!("{count} would go, which frees up to {}", bytes(self.bytes));
+            let total = format!("{count} would go, which frees up to {}", decimal(self.bytes));
             self.plan.notes.push(if self.apply { total.replace("would go", "go") } else { total });
         }
         self.plan

@@ -1,6 +1,6 @@
 //! A host's files, databases, volumes and containers, streamed to the controller's store.
 
-use crate::model::backup::{self, Label, PartKind};
+use crate::model::backup::{self, Label, PartKind, Planned};
 use crate::model::item::Item;
 use crate::model::keep::Keep;
 use crate::model::op::{Op, Plan};
@@ -108,17 +108,6 @@ fn default_name() -> String {
     "backup".to_string()
 }
 
-/// A part as the keys have it.
-pub struct Planned {
-    /// Its name and kind.
-    pub label: Label,
-    /// What it is taken from, for whoever restores it. No secret is in it.
-    pub from: Value,
-}
-
-/// What tells about the other parts what only the host knows.
-pub const ABOUT: &str = "about.json";
-
 impl Step for Backup {
     fn check(&self) -> Result<(), WrongKey> {
         plain(&self.name).map_err(|why| WrongKey::new("name", why))?;
@@ -136,6 +125,17 @@ impl Step for Backup {
             )),
             false => Ok(()),
         }
+    }
+
+    fn backup(&self) -> Option<backup::Request> {
+        Some(backup::Request {
+            name: self.name.clone(),
+            store: self.to.clone(),
+            keep: self.keep.clone(),
+            recipients: self.encrypt_to.clone(),
+            assertion: self.assertion.clone(),
+            parts: self.planned(),
+        })
     }
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
@@ -164,33 +164,8 @@ impl Step for Backup {
 }
 
 impl Backup {
-    /// What people call it.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The store.
-    pub fn to(&self) -> Option<&str> {
-        self.to.as_deref()
-    }
-
-    /// Which older ones are kept.
-    pub fn keep(&self) -> Option<&Keep> {
-        self.keep.as_ref()
-    }
-
-    /// Whom it is encrypted to, when not as the store says.
-    pub fn recipients(&self) -> &[String] {
-        &self.encrypt_to
-    }
-
-    /// What a restore test asks of each database that has no question of its own.
-    pub fn assertion(&self) -> Option<&str> {
-        self.assertion.as_deref()
-    }
-
     /// Its parts, in the order in which they are sent. Two never have one name.
-    pub fn planned(&self) -> Vec<Planned> {
+    fn planned(&self) -> Vec<Planned> {
         let mut planned: Vec<Planned> = self.files.iter().map(|item| item.0.planned()).collect();
         planned.extend(self.sources().map(|source| source.planned(self.assertion.as_deref())));
         planned.extend(self.redis.iter().map(|item| item.0.planned()));

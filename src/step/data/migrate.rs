@@ -10,11 +10,11 @@ mod tool;
 use crate::model::duration::TimeSpan;
 use crate::model::op::{Answer, Condition, Op, Plan, Run};
 use crate::model::path::HostPath;
+use crate::model::words::environment;
 use crate::model::words::{Word, Words};
 use crate::model::{Failure, Result, Value, Values};
 use crate::sql::client::Client;
 use crate::sql::url::Database;
-use crate::step::checks::command::environment;
 use crate::step::{KeyUse, Kind, NamedText, Step, WrongKey};
 use crate::system::Probe;
 use files::{File, Version};
@@ -239,7 +239,7 @@ impl Migrate {
     }
 
     /// The dirty or changed file that `resolve` settles; nothing when it is settled already.
-    fn settled<'f>(&self, files: &'f [File], record: &Record) -> Result<Option<Settled<'f>>> {
+    fn settled<'f>(&self, files: &'f [File], record: &Record) -> Result<Option<Resolved<'f>>> {
         let doing = || format!("resolve {}", self.resolve);
         let resolved = self.resolved().map_err(|why| Failure::new(doing(), why))?;
         let Some((applied, version)) = resolved else { return Ok(None) };
@@ -249,7 +249,7 @@ impl Migrate {
         let row = record.row(&version);
         let open =
             row.is_some_and(|row| row.state == State::Dirty || (applied && row.checksum != file.short()));
-        Ok(open.then_some(Settled { file, applied }))
+        Ok(open.then_some(Resolved { file, applied }))
     }
 
     /// A dirty file, one that was changed after it was applied, one that comes too late: each stops everything.
@@ -276,7 +276,7 @@ impl Migrate {
 }
 
 /// A file that a person has looked after.
-pub(super) struct Settled<'a> {
+pub(super) struct Resolved<'a> {
     file: &'a File,
     /// It is in the database as it is; else it may run again.
     applied: bool,

@@ -119,7 +119,7 @@ struct Files {
 
 /// What one part comes to.
 #[derive(Default)]
-struct Put {
+struct PartPlan {
     ops: Vec<Op>,
     notes: Vec<String>,
 }
@@ -170,7 +170,7 @@ impl Restore {
         has("path") || has("volume") || has("database") || self.parts.contains(&part.label.name)
     }
 
-    fn put_back(&self, host: &dyn Probe, part: &Part) -> Result<Put> {
+    fn put_back(&self, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
         match part.label.kind {
             PartKind::PgDump | PartKind::Sql => databases::plan(self, host, part),
             _ if !self.is_put_back(part) => {
@@ -178,7 +178,7 @@ impl Restore {
                     "{} is not put back by itself: name it in parts, and a path with to",
                     part.label.name
                 );
-                Ok(Put { notes: vec![note], ..Put::default() })
+                Ok(PartPlan { notes: vec![note], ..PartPlan::default() })
             }
             PartKind::Tar => trees::plan(self, host, part),
             PartKind::Rdb | PartKind::Json => self.file(host, part),
@@ -186,7 +186,7 @@ impl Restore {
     }
 
     /// A part that is a file by itself.
-    fn file(&self, host: &dyn Probe, part: &Part) -> Result<Put> {
+    fn file(&self, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
         let doing = || format!("restore {}", part.label.name);
         let Some(to) = &self.to else {
             return Err(Failure::new(doing(), "nothing says where to").hint("name the file with to"));
@@ -198,7 +198,7 @@ impl Restore {
         let mode = if host.stat(&path)?.is_some() { None } else { Some(0o600) };
         let content = Content::Asset(part.asset.clone());
         let write = Op::Write { path, content, meta: Meta { mode, ..Meta::default() } };
-        Ok(Put { ops: vec![write], notes: Vec::new() })
+        Ok(PartPlan { ops: vec![write], notes: Vec::new() })
     }
 }
 

@@ -4,7 +4,7 @@ use crate::model::digest::Digest;
 use crate::model::op::{Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Values};
-use crate::step::{Kind, Step, WrongKey};
+use crate::step::{Fetches, Kind, Step, WrongKey};
 use crate::system::{FileKind, Probe, Stat};
 use crate::wanted;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub struct Fetch {
     /// The file on the host.
     path: HostPath,
     /// Where it is kept below `fetched/HOST/`; by default as on the host, `fetched/web1/etc/motd`.
-    to: Option<Inside>,
+    to: Option<RelativePath>,
     /// A missing file is fine.
     #[serde(default)]
     missing_ok: bool,
@@ -56,6 +56,10 @@ impl Step for Fetch {
         self.kept_as().map(drop).map_err(|failure| WrongKey::new("path", failure.why))
     }
 
+    fn fetches(&self) -> Option<Fetches> {
+        Some(Fetches { kept_as: self.kept_as().ok()?, have: "have" })
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let to = self.kept_as()?;
         let path = wanted::followed(host, &self.path)?;
@@ -70,8 +74,11 @@ impl Step for Fetch {
 }
 
 impl Fetch {
+    /// Where the file is kept below `fetched/HOST/`: `to`, else `path` without its first `/`.
     fn kept_as(&self) -> Result<String> {
-        kept_as(&self.path, self.to.as_ref().map(|to| to.0.as_str()))
+        let kept = self.to.clone().map_or_else(|| RelativePath::of_path(&self.path), Ok);
+        kept.map(|kept| kept.0)
+            .map_err(|why| Failure::new(format!("fetch {}", self.path), why).hint("give it a name with to"))
     }
 
     fn missing(&self) -> Result<Plan> {
@@ -102,37 +109,29 @@ impl Fetch {
     }
 }
 
-/// Where a host's file is kept below `fetched/HOST/`: the step's `to`, else its `path` without the first `/`. The
-/// controller asks too, to tell the step by its digest what is there already.
-pub fn kept_as(path: &HostPath, to: Option<&str>) -> Result<String> {
-    let kept = to.map_or_else(|| Inside::of_path(path), |to| Inside::try_from(to.to_string()));
-    kept.map(|kept| kept.0)
-        .map_err(|why| Failure::new(format!("fetch {path}"), why).hint("give it a name with to"))
-}
-
 /// A relative path with `/` between its parts that cannot lead out of the folder it is in.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "controller", schemars(with = "String"))]
 #[serde(try_from = "String")]
-struct Inside(String);
+struct RelativePath(String);
 
-impl Inside {
+impl RelativePath {
     /// The host's path without its first `/`.
     fn of_path(path: &HostPath) -> Result<Self, String> {
         let parts = path.components().filter(|part| *part != Component::RootDir);
         let parts = parts.map(|part| part.as_os_str().to_str().ok_or("its name is not UTF-8".to_string()));
-        Inside::try_from(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
+        RelativePath::try_from(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
     }
 }
 
-impl TryFrom<String> for Inside {
+impl TryFrom<String> for RelativePath {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
         let fits = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']);
         match text.split('/').all(fits) {
-            true => Ok(Inside(text)),
+            true => Ok(RelativePath(text)),
             false => Err(format!("{text:?} is no relative path, or has an empty part, . or .. in it")),
         }
     }

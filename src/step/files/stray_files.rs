@@ -4,8 +4,8 @@ use crate::model::duration::TimeSpan;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run};
 use crate::model::refusal::refused;
+use crate::model::size::decimal;
 use crate::model::{Failure, Result};
-use crate::step::containers::docker_prune::bytes;
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::{FileKind, Probe};
 use serde::Deserialize;
@@ -74,8 +74,8 @@ impl Step for StrayFiles {
             let found = found(host, &question, folder)?;
             total += found.iter().map(|(_, size)| size).sum::<u64>();
             plan.findings.extend(found.iter().map(|(path, size)| {
-                Finding::new("file", path, Verdict::Info, bytes(*size))
-                    .cell(bytes(*size))
+                Finding::new("file", path, Verdict::Info, decimal(*size))
+                    .cell(decimal(*size))
                     .detail("bytes", *size)
             }));
             if self.apply && !found.is_empty() {
@@ -86,7 +86,7 @@ impl Step for StrayFiles {
         plan.result.insert("bytes".to_string(), total.into());
         if !plan.findings.is_empty() {
             let verb = if self.apply { "go" } else { "would go" };
-            plan.notes.push(format!("{} files {verb}, which frees {}", plan.findings.len(), bytes(total)));
+            plan.notes.push(format!("{} files {verb}, which frees {}", plan.findings.len(), decimal(total)));
         }
         Ok(plan)
     }

@@ -2,7 +2,7 @@
 
 mod key;
 
-use super::user::accounts::{Accounts, User};
+use crate::accounts::{Accounts, User};
 use crate::model::op::{Command, Condition, Content, Meta, Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
@@ -65,7 +65,7 @@ impl Step for AuthorizedKey {
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let Some(user) = Accounts::read(host)?.user(&self.user) else { return self.unknown_user(host) };
-        let place = Place::of(host, &user)?;
+        let place = KeyFile::of(host, &user)?;
         let old = place.text(host)?;
         let new = self.edited(&old);
         if place.file.is_none() && new.is_empty() {
@@ -143,13 +143,13 @@ fn put(lines: &mut Lines<'_>, key: &Key) {
 }
 
 /// Where a user's keys are, and what stands there.
-struct Place {
+struct KeyFile {
     home: HostPath,
     folder: Option<Stat>,
     file: Option<Stat>,
 }
 
-impl Place {
+impl KeyFile {
     fn of(host: &dyn Probe, user: &User) -> Result<Self> {
         let home = HostPath::from(user.home.as_str());
         if host.stat(&wanted::followed(host, &home)?)?.is_none() {
@@ -163,7 +163,7 @@ impl Place {
         wanted::expect_kind(&folder, folder_stat.as_ref(), FileKind::Dir)?;
         let file_stat = if folder_stat.is_some() { host.stat(&file)? } else { None };
         wanted::expect_kind(&file, file_stat.as_ref(), FileKind::File)?;
-        Ok(Place { home, folder: folder_stat, file: file_stat })
+        Ok(KeyFile { home, folder: folder_stat, file: file_stat })
     }
 
     fn folder_path(&self) -> HostPath {

@@ -1,6 +1,6 @@
 //! A group of users.
 
-use super::user::accounts::{self, Accounts, GROUP, Group as Account, Range, check_name};
+use crate::accounts::{self, Accounts, GROUP, Group as Account, Range, check_name};
 use crate::model::Result;
 use crate::model::op::{Command, Plan, Run, Undo};
 use crate::step::{Kind, Step, WrongKey};

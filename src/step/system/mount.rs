@@ -1,14 +1,12 @@
 //! A file system and where it is mounted.
 
-pub mod fstab;
-
+use crate::fstab::{self, Entry, MOUNTS, entries};
 use crate::model::Result;
 use crate::model::op::{Advice, Command, Effect, Meta, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted;
-use fstab::{Entry, MOUNTS, entries};
 use serde::Deserialize;
 
 /// Takes back a mount or umount, also one that has failed.

@@ -53,6 +53,10 @@ impl Step for Reboot {
         }
     }
 
+    fn boots(&self) -> bool {
+        true
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let required = host.stat(Path::new(REQUIRED))?.is_some();
         if !required && !self.always {

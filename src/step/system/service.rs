@@ -1,14 +1,12 @@
 //! A service, or another unit of systemd.
 
-pub mod systemd;
-
 use crate::model::op::{Condition, Op, Plan, Prediction, Run, Undo};
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
+use crate::systemd::{self, Unit};
 use serde::Deserialize;
 use std::time::Duration;
-use systemd::Unit;
 
 /// Starts, stops, restarts or enables a unit of systemd: at least one of `state`, `enabled` and `masked`. What is
 /// started is looked at afterwards: a service that ends at once is a failure that tells the end of its log. A oneshot
@@ -87,7 +85,7 @@ impl Step for Service {
         if unit.load == "not-found" {
             return self.plan_unknown(host);
         }
-        let mut course = Course { name: &self.name, unit: unit.clone(), runs: Vec::new(), once: false };
+        let mut course = UnitChange { name: &self.name, unit: unit.clone(), runs: Vec::new(), once: false };
         self.set_masked(&mut course);
         self.expect_loaded(&course.unit)?;
         self.set_enabled(&mut course)?;
@@ -106,7 +104,7 @@ impl Service {
         Ok(Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }]))
     }
 
-    fn set_masked(&self, course: &mut Course<'_>) {
+    fn set_masked(&self, course: &mut UnitChange<'_>) {
         let is_masked = course.unit.load == "masked" || course.unit.file.starts_with("masked");
         match self.masked {
             Some(true) if !is_masked => {
@@ -139,7 +137,7 @@ impl Service {
         self.enabled != Some(true) && matches!(self.state, None | Some(State::Stopped))
     }
 
-    fn set_enabled(&self, course: &mut Course<'_>) -> Result<()> {
+    fn set_enabled(&self, course: &mut UnitChange<'_>) -> Result<()> {
         let Some(wanted) = self.enabled else { return Ok(()) };
         match (wanted, course.unit.file.as_str()) {
             (true, "disabled" | "enabled-runtime" | "linked" | "linked-runtime") => {
@@ -162,7 +160,7 @@ impl Service {
         Ok(())
     }
 
-    fn set_state(&self, course: &mut Course<'_>) -> Result<()> {
+    fn set_state(&self, course: &mut UnitChange<'_>) -> Result<()> {
         let active = course.unit.is_active();
         match self.state {
             Some(State::Started | State::Reloaded) if !active => course.start("start"),
@@ -187,14 +185,14 @@ impl Service {
 }
 
 /// The commands that a unit needs, and how it will be after them.
-struct Course<'a> {
+struct UnitChange<'a> {
     name: &'a str,
     unit: Unit,
     runs: Vec<Run>,
     once: bool,
 }
 
-impl Course<'_> {
+impl UnitChange<'_> {
     fn run(&mut self, verb: &str, undo: Undo) {
         self.runs.push(systemd::run(verb, self.name, undo));
     }

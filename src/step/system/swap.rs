@@ -1,6 +1,6 @@
 //! A swap file.
 
-use super::mount::fstab::{self, Entry};
+use crate::fstab::{self, Entry};
 use crate::model::op::{Advice, Command, Effect, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::size::Size;

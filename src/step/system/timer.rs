@@ -2,7 +2,6 @@
 
 mod units;
 
-use super::service::systemd::{self, Unit};
 use crate::model::duration::TimeSpan;
 use crate::model::op::{Command, Content, Meta, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
@@ -10,6 +9,7 @@ use crate::model::words::Word;
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
+use crate::systemd::{self, Unit};
 use crate::wanted;
 use crate::wanted::lines::State;
 use serde::Deserialize;

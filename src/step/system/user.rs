@@ -1,15 +1,14 @@
 //! A user of the host.
 
-pub mod accounts;
 mod change;
 
+use crate::accounts::{self, Accounts, User as Account, check_name};
 use crate::model::op::{Command, Condition, Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted::lines::State;
-use accounts::{Accounts, User as Account, check_name};
 use serde::Deserialize;
 use std::time::Duration;
 

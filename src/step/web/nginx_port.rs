@@ -4,7 +4,7 @@ use crate::model::duration::TimeSpan;
 use crate::model::op::{Condition, Content, Meta, Op, Plan, Wait};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Value};
-use crate::nginx::{Backend, Configuration, Edit, Layout, Nginx, Serving};
+use crate::nginx::{Backend, Configuration, Edit, Layout, Nginx, Serving, usual};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted;
@@ -46,13 +46,13 @@ pub struct NginxPort {
     #[serde(default = "slash")]
     probe: String,
     /// The statuses that are fine; all below 500 when not given.
-    #[serde(default = "below_500")]
+    #[serde(default = "usual::below_500")]
     status: Vec<u16>,
     /// How long the new port and the answer may take; 10 seconds when not given.
-    #[serde(default = "ten_seconds")]
+    #[serde(default = "usual::ten_seconds")]
     within: TimeSpan,
     /// The program; `nginx` when not given.
-    #[serde(default = "nginx")]
+    #[serde(default = "usual::nginx")]
     program: String,
     /// Its main file, when it is not the one that `nginx -V` tells.
     config: Option<HostPath>,
@@ -146,7 +146,7 @@ impl NginxPort {
         match nginx.serving(host, layout, &site.paths())? {
             Serving::Supposed => Ok(Plan::nothing()),
             Serving::Stale => Ok(Plan::of(nginx.reload(host, layout, &site.paths(), waits)?)),
-            Serving::Current | Serving::Unknown => Ok(Plan::of(unmet(host, waits)?)),
+            Serving::Current | Serving::Unknown => Ok(Plan::of(wanted::unmet(host, waits)?)),
         }
     }
 
@@ -163,7 +163,7 @@ impl NginxPort {
             within: self.within.get(),
             every: EVERY,
         });
-        unmet(host, waits.collect())
+        wanted::unmet(host, waits.collect())
     }
 
     /// The answers that the site must give through nginx.
@@ -293,17 +293,6 @@ impl NginxPort {
     }
 }
 
-/// The waits that do not hold yet.
-pub fn unmet(host: &dyn Probe, waits: Vec<Wait>) -> Result<Vec<Op>> {
-    let mut ops = Vec::new();
-    for Wait { condition, within, every } in waits {
-        if !host.observe(&condition)?.holds {
-            ops.push(Op::Await { condition, within, every });
-        }
-    }
-    Ok(ops)
-}
-
 fn not_read(step: &NginxPort, host: &dyn Probe) -> Failure {
     let doing = format!("move port {} to {} in {}", step.from, step.to, step.file);
     match host.stat(&step.file) {
@@ -316,21 +305,6 @@ fn not_read(step: &NginxPort, host: &dyn Probe) -> Failure {
 
 fn slash() -> String {
     "/".to_string()
-}
-
-/// Every status that no server failed with.
-pub fn below_500() -> Vec<u16> {
-    (200..500).collect()
-}
-
-/// A while.
-pub fn ten_seconds() -> TimeSpan {
-    TimeSpan::seconds(10)
-}
-
-/// The usual program.
-pub fn nginx() -> String {
-    "nginx".to_string()
 }
 
 #[cfg(all(test, feature = "controller"))]

@@ -1,11 +1,10 @@
 //! A site of nginx: its file, whether it is enabled, and that nginx serves it.
 
-use super::nginx_port::{below_500, nginx, ten_seconds};
 use crate::model::duration::TimeSpan;
 use crate::model::op::{Content, Meta, Op, Plan, Wait};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
-use crate::nginx::{self, Configuration, Layout, Nginx, Serving};
+use crate::nginx::{self, Configuration, Layout, Nginx, Serving, usual};
 use crate::step::{KeyUse, Kind, Step, WrongKey};
 use crate::system::{FileKind, Probe};
 use crate::wanted;
@@ -33,13 +32,13 @@ pub struct NginxSite {
     /// A path that is asked for at every server of the file afterwards, through nginx; nothing when not given.
     probe: Option<String>,
     /// The statuses that are fine; all below 500 when not given.
-    #[serde(default = "below_500")]
+    #[serde(default = "usual::below_500")]
     status: Vec<u16>,
     /// How long the answer may take; 10 seconds when not given.
-    #[serde(default = "ten_seconds")]
+    #[serde(default = "usual::ten_seconds")]
     within: TimeSpan,
     /// The program; `nginx` when not given.
-    #[serde(default = "nginx")]
+    #[serde(default = "usual::nginx")]
     program: String,
     /// Its main file, when it is not the one that `nginx -V` tells.
     config: Option<HostPath>,
@@ -126,7 +125,7 @@ impl Step for NginxSite {
 }
 
 /// Where the files of a site are.
-struct Places {
+struct SiteFiles {
     /// What nginx reads.
     read: HostPath,
     /// The file of a site that is not enabled.
@@ -135,7 +134,7 @@ struct Places {
     linked: bool,
 }
 
-impl Places {
+impl SiteFiles {
     fn file(&self, state: State) -> &HostPath {
         if self.linked || state == State::Disabled { &self.kept } else { &self.read }
     }
@@ -143,7 +142,7 @@ impl Places {
 
 impl NginxSite {
     /// The folders that the main file includes say how this nginx keeps its sites.
-    fn places(&self, layout: &Layout, main: &Configuration) -> Result<Places> {
+    fn places(&self, layout: &Layout, main: &Configuration) -> Result<SiteFiles> {
         let folder = HostPath::from(layout.config.parent().unwrap_or(Path::new("/")));
         let patterns =
             main.statements.iter().filter(|one| one.is("include")).filter_map(|one| one.argument(0));
@@ -169,7 +168,7 @@ impl NginxSite {
             true => enabled.with_file_name("sites-available").join(&name),
             false => enabled.join(format!("{name}.disabled")),
         };
-        Ok(Places { read: enabled.join(name).into(), kept: kept.into(), linked })
+        Ok(SiteFiles { read: enabled.join(name).into(), kept: kept.into(), linked })
     }
 
     fn plan_present(
@@ -177,7 +176,7 @@ impl NginxSite {
         host: &dyn Probe,
         nginx: &Nginx,
         layout: &Layout,
-        places: &Places,
+        places: &SiteFiles,
     ) -> Result<Plan> {
         let bytes = self.text().unwrap_or_default().as_bytes();
         let site = Configuration::of(host, places.file(State::Present), bytes)?;
@@ -208,7 +207,7 @@ impl NginxSite {
         match nginx.serving(host, layout, files)? {
             Serving::Supposed => Ok(Plan::nothing()),
             Serving::Stale => Ok(Plan::of(nginx.reload(host, layout, files, waits)?)),
-            Serving::Current | Serving::Unknown => Ok(Plan::of(super::nginx_port::unmet(host, waits)?)),
+            Serving::Current | Serving::Unknown => Ok(Plan::of(wanted::unmet(host, waits)?)),
         }
     }
 
@@ -218,7 +217,7 @@ impl NginxSite {
         host: &dyn Probe,
         nginx: &Nginx,
         layout: &Layout,
-        places: &Places,
+        places: &SiteFiles,
         more: Vec<Op>,
     ) -> Result<Plan> {
         let hidden = gone(host, &places.read)?;
@@ -232,7 +231,7 @@ impl NginxSite {
     }
 
     /// What becomes of the file of a site that is disabled: as given, else as it is now.
-    fn keep(&self, host: &dyn Probe, places: &Places) -> Result<Vec<Op>> {
+    fn keep(&self, host: &dyn Probe, places: &SiteFiles) -> Result<Vec<Op>> {
         let content = match self.text() {
             Some(text) => Some(text.as_bytes().to_vec()),
             None if places.linked || host.stat(&places.kept)?.is_some() => None,
@@ -259,7 +258,7 @@ impl NginxSite {
 }
 
 /// The link that enables a site, unless one leads to its file already.
-fn link(host: &dyn Probe, places: &Places) -> Result<Vec<Op>> {
+fn link(host: &dyn Probe, places: &SiteFiles) -> Result<Vec<Op>> {
     let name = places.kept.file_name().unwrap_or_default();
     let target = HostPath::from(Path::new("../sites-available").join(name));
     let there = host.stat(&places.read)?;

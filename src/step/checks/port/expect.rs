@@ -7,7 +7,7 @@ use std::fmt;
 
 /// A port as it is written: `3001`, `"53/udp"`; TCP when nothing is said.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct At {
+pub struct WrittenPort {
     /// Its number.
     pub port: u16,
     /// `tcp` or `udp`.
@@ -96,35 +96,35 @@ impl fmt::Display for Expected {
     }
 }
 
-impl At {
+impl WrittenPort {
     /// Reads `3001`, `3001/tcp`, `53/udp`.
     pub fn read(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a port such as 3001 or 53/udp");
         let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let protocol = ["tcp", "udp"].into_iter().find(|known| *known == protocol).ok_or_else(wrong)?;
         match port.parse() {
-            Ok(port @ 1..) => Ok(At { port, protocol }),
+            Ok(port @ 1..) => Ok(WrittenPort { port, protocol }),
             _ => Err(wrong()),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for At {
+impl<'de> Deserialize<'de> for WrittenPort {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
-        At::read(&text).map_err(serde::de::Error::custom)
+        WrittenPort::read(&text).map_err(serde::de::Error::custom)
     }
 }
 
-impl fmt::Display for At {
+impl fmt::Display for WrittenPort {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}", self.port, self.protocol)
     }
 }
 
 #[cfg(feature = "controller")]
-impl schemars::JsonSchema for At {
+impl schemars::JsonSchema for WrittenPort {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "port".into()
     }

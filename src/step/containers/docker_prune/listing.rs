@@ -169,20 +169,6 @@ fn read_bytes(text: &str) -> Option<u64> {
     text[..digits].parse::<f64>().ok().map(|number| (number * factor) as u64)
 }
 
-/// The same way, for people.
-pub fn bytes(count: u64) -> String {
-    const UNITS: &[&str] = &["kB", "MB", "GB", "TB"];
-    let mut number = count as f64;
-    let mut unit = "B";
-    for larger in UNITS {
-        if number < 1000.0 {
-            break;
-        }
-        (number, unit) = (number / 1000.0, larger);
-    }
-    if unit == "B" { format!("{count} B") } else { format!("{number:.1} {unit}") }
-}
-
 #[cfg(all(test, feature = "controller"))]
 mod tests {
     use super::*;
@@ -193,7 +179,6 @@ mod tests {
             ["33B", "12.3MB", "1.2GB", "x", ""].map(read_bytes),
             [Some(33), Some(12_300_000), Some(1_200_000_000), None, None]
         );
-        assert_eq!([0, 999, 1000, 12_345_678].map(bytes), ["0 B", "999 B", "1.0 kB", "12.3 MB"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::files::File;
 use super::record::Row;
-use super::script::{LOCKED, Scripts, Way, without_frame};
+use super::script::{ApplyMode, LOCKED, Scripts, without_frame};
 use crate::model::Failure;
 use crate::model::op::{Answer, Run};
 use crate::sql::answer::ServerError;
@@ -14,7 +14,7 @@ use crate::sql::split::{self, Piece};
 const NO_COPY: &str = "windlass: the copy could not be made";
 
 /// What a script was for, as the command's first word says it.
-struct Aim<'a> {
+struct ScriptPurpose<'a> {
     /// Whether it was about a copy.
     copy: bool,
     /// The files in it.
@@ -24,7 +24,7 @@ struct Aim<'a> {
 impl Scripts<'_> {
     /// The failure of a script that the server, or the client, has refused.
     pub fn explain(&self, files: &[File], run: &Run, answer: &Answer) -> Option<Failure> {
-        let aim = Aim::read(about(&run.command)?, files)?;
+        let aim = ScriptPurpose::read(about(&run.command)?, files)?;
         let doing = format!("run {}", run.command.shown());
         let Some(error) = ServerError::read(self.dialect(), answer) else {
             return Some(reach::failed(self.database, self.container, &run.command, answer));
@@ -50,7 +50,7 @@ impl Scripts<'_> {
 
     fn at_statement(
         &self,
-        aim: &Aim,
+        aim: &ScriptPurpose,
         file: &File,
         number: usize,
         error: &ServerError,
@@ -64,11 +64,11 @@ impl Scripts<'_> {
             _ if aim.copy => {
                 failure.hint("this was the copy, which is dropped; the database itself was not touched")
             }
-            Way::Stepwise => failure.hint(format!("{} is half applied (dirty): {}", file.name, next(file))),
-            Way::Whole if is_there_already(error) => failure.hint(
+            ApplyMode::Stepwise => failure.hint(format!("{} is half applied (dirty): {}", file.name, next(file))),
+            ApplyMode::Whole if is_there_already(error) => failure.hint(
                 "nothing of this file was applied; when the database had it before windlass knew it, set baseline to its number",
             ),
-            Way::Whole => failure.hint("nothing of this file was applied: mend it and run again"),
+            ApplyMode::Whole => failure.hint("nothing of this file was applied: mend it and run again"),
         })
     }
 
@@ -97,13 +97,13 @@ impl Scripts<'_> {
     }
 }
 
-impl<'a> Aim<'a> {
-    fn read(about: &str, files: &'a [File]) -> Option<Aim<'a>> {
+impl<'a> ScriptPurpose<'a> {
+    fn read(about: &str, files: &'a [File]) -> Option<ScriptPurpose<'a>> {
         let mut words = about.split(' ');
         let what = words.next()?;
         let versions: Vec<&str> = words.collect();
         let files = files.iter().filter(|file| versions.contains(&file.version.as_str())).collect();
-        Some(Aim { copy: what == "try", files })
+        Some(ScriptPurpose { copy: what == "try", files })
     }
 }
 
@@ -112,7 +112,7 @@ fn placed(name: &str, piece: &Piece) -> String {
 }
 
 /// An error of windlass's own statements: the lock, the record, the copy.
-fn beside_statements(aim: &Aim, error: &ServerError, failure: Failure) -> Failure {
+fn beside_statements(aim: &ScriptPurpose, error: &ServerError, failure: Failure) -> Failure {
     let has = |codes: &[&str]| codes.iter().any(|code| error.code.starts_with(code));
     if error.message.contains(LOCKED) || has(&["55P03"]) {
         return failure.hint("another run holds the lock: wait, or give a longer lock_timeout");

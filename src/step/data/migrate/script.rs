@@ -1,7 +1,7 @@
 //! The scripts that apply a file, record what was there before, and settle what stopped: each one session, which takes
 //! the lock, looks at the record once more, and only then does something.
 
-use super::Settled;
+use super::Resolved;
 use super::files::File;
 use crate::model::op::{Command, Run};
 use crate::sql::Dialect;
@@ -36,7 +36,7 @@ pub struct Scripts<'a> {
 
 /// How a file is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ApplyMode {
     /// With its row in one transaction.
     Whole,
     /// Statement by statement, its row telling how far it came.
@@ -59,7 +59,7 @@ impl Scripts<'_> {
         let at = |piece: &Piece| format!("{}:{}: {}", file.name, piece.line, piece.shown());
         let inner = without_frame(&pieces);
         let frame = inner.iter().find(|piece| reach::controls_transaction(piece));
-        if let Some(piece) = frame.filter(|_| self.way(file, inner) == Way::Whole) {
+        if let Some(piece) = frame.filter(|_| self.way(file, inner) == ApplyMode::Whole) {
             return Err(format!(
                 "{}: each file is one transaction already; leave this out, or begin the file with `-- windlass: no-transaction`",
                 at(piece)
@@ -119,7 +119,7 @@ impl Scripts<'_> {
     }
 
     /// Records what a person has settled.
-    pub fn settle(&self, client: &Client, settled: &Settled) -> Run {
+    pub fn settle(&self, client: &Client, settled: &Resolved) -> Run {
         let mut script = self.locked();
         let file = settled.file;
         let table = self.table();
@@ -218,8 +218,8 @@ impl Scripts<'_> {
         let inner = without_frame(&pieces);
         self.stop_when_done(script, file.version.as_str(), "<> 'failed'");
         match self.way(file, inner) {
-            Way::Whole => self.add_whole(script, file, inner),
-            Way::Stepwise => self.add_stepwise(script, file, inner),
+            ApplyMode::Whole => self.add_whole(script, file, inner),
+            ApplyMode::Stepwise => self.add_stepwise(script, file, inner),
         }
     }
 
@@ -245,14 +245,14 @@ impl Scripts<'_> {
         script.own(&update(&format!("state = 'applied', finished_at = {}", self.now())));
     }
 
-    pub(super) fn way(&self, file: &File, pieces: &[Piece]) -> Way {
+    pub(super) fn way(&self, file: &File, pieces: &[Piece]) -> ApplyMode {
         let whole = match self.dialect() {
             Dialect::Postgres => {
                 !pieces.iter().any(|piece| reach::forbids_transaction(Dialect::Postgres, piece))
             }
             Dialect::MySql => pieces.iter().all(reach::only_rows),
         };
-        if whole && !file.runs_alone() { Way::Whole } else { Way::Stepwise }
+        if whole && !file.runs_alone() { ApplyMode::Whole } else { ApplyMode::Stepwise }
     }
 
     fn insert(&self, file: &File, state: &str) -> String {
@@ -300,8 +300,8 @@ impl Scripts<'_> {
             Dialect::MySql => "CONVERT(UNHEX('",
         };
         match self.way(file, without_frame(&pieces)) {
-            Way::Stepwise => format!("UPDATE {} SET error = {bytes}", self.table()),
-            Way::Whole => format!(
+            ApplyMode::Stepwise => format!("UPDATE {} SET error = {bytes}", self.table()),
+            ApplyMode::Whole => format!(
                 "INSERT INTO {} (version, name, checksum, state, run, error) VALUES ({texts}, 'failed', {}, {bytes}",
                 self.table(),
                 self.run()
@@ -317,12 +317,12 @@ impl Scripts<'_> {
         };
         let version = self.literal(file.version.as_str());
         match (self.way(file, without_frame(&pieces)), self.dialect()) {
-            (Way::Stepwise, _) => format!("{bytes} WHERE version = {version} AND state = 'dirty';"),
-            (Way::Whole, Dialect::Postgres) => format!(
+            (ApplyMode::Stepwise, _) => format!("{bytes} WHERE version = {version} AND state = 'dirty';"),
+            (ApplyMode::Whole, Dialect::Postgres) => format!(
                 "{bytes}) ON CONFLICT (version) DO UPDATE SET error = EXCLUDED.error, run = EXCLUDED.run WHERE {}.state = 'failed';",
                 self.table()
             ),
-            (Way::Whole, Dialect::MySql) => {
+            (ApplyMode::Whole, Dialect::MySql) => {
                 format!(
                     "{bytes}) ON DUPLICATE KEY UPDATE error = IF(state = 'failed', VALUES(error), error);"
                 )

@@ -1,7 +1,7 @@
 //! Databases: loaded under another name, and renamed once they are whole.
 
 use super::postgres::MAINTENANCE;
-use super::{Part, Put, Restore, is_there, letters, mysql, postgres};
+use super::{Part, PartPlan, Restore, is_there, letters, mysql, postgres};
 use crate::model::backup::PartKind;
 use crate::model::op::{Advice, Command, Run, Undo};
 use crate::model::{Failure, Result};
@@ -106,7 +106,7 @@ impl Quoted {
     }
 }
 
-pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
+pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
     let target = Target::of(step, host, part, "restoring")?;
     let maintenance = target.maintenance();
     let client = Client::on(host, &maintenance, target.container.as_deref())?;
@@ -144,7 +144,7 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
         advice: advice(),
         ..Run::from(Command { title, ..command })
     };
-    Ok(Put { ops: vec![run.into()], notes })
+    Ok(PartPlan { ops: vec![run.into()], notes })
 }
 
 /// What the scripts are told.

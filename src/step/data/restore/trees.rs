@@ -1,6 +1,6 @@
 //! Files and folders: unpacked beside their place, then moved into it.
 
-use super::{Part, Put, Restore, is_there, letters};
+use super::{Part, PartPlan, Restore, is_there, letters};
 use crate::model::op::{Command, Meta, Op, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
@@ -13,16 +13,16 @@ const SWITCH: &str = include_str!("switch.sh");
 const SWITCH_BACK: &[u8] = include_bytes!("switch-back.sh");
 
 /// Where a tar goes.
-struct Place {
+struct Destination {
     /// The path that it takes.
     target: HostPath,
     /// The name of what is in the tar; `.` when that has none of its own.
     inside: String,
 }
 
-pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
+pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
     let doing = format!("restore {}", part.label.name);
-    let mut put = Put::default();
+    let mut put = PartPlan::default();
     let place = match part.from.get("volume").and_then(|name| name.as_str()) {
         Some(volume) if step.to.is_none() => of_volume(host, volume, &doing, &mut put)?,
         _ => of_files(step, part, &doing)?,
@@ -50,7 +50,7 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
     Ok(put)
 }
 
-fn of_files(step: &Restore, part: &Part, doing: &str) -> Result<Place> {
+fn of_files(step: &Restore, part: &Part, doing: &str) -> Result<Destination> {
     let path = part.from.get("path").and_then(|path| path.as_str());
     let target = step.to.as_deref().or(path).filter(|path| path.starts_with('/'));
     let target = target.ok_or_else(|| {
@@ -59,11 +59,11 @@ fn of_files(step: &Restore, part: &Part, doing: &str) -> Result<Place> {
     })?;
     let inside =
         path.and_then(|path| Path::new(path).file_name()).map_or(".".into(), |name| name.to_string_lossy());
-    Ok(Place { target: target.trim_end_matches('/').into(), inside: inside.into_owned() })
+    Ok(Destination { target: target.trim_end_matches('/').into(), inside: inside.into_owned() })
 }
 
 /// The folder of a volume, which is made when it is missing. What runs on it would not see another folder in its place.
-fn of_volume(host: &dyn Probe, volume: &str, doing: &str, put: &mut Put) -> Result<Place> {
+fn of_volume(host: &dyn Probe, volume: &str, doing: &str, put: &mut PartPlan) -> Result<Destination> {
     let running = Command::new(["docker", "ps", "--quiet", "--filter", &format!("volume={volume}")]);
     let answer = host.ask(&running)?;
     if !answer.ok() {
@@ -78,7 +78,7 @@ fn of_volume(host: &dyn Probe, volume: &str, doing: &str, put: &mut Put) -> Resu
     let question = Command::new(["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", volume]);
     let answer = host.ask(&question)?;
     if answer.ok() {
-        return Ok(Place { target: answer.text().into(), inside: ".".to_string() });
+        return Ok(Destination { target: answer.text().into(), inside: ".".to_string() });
     }
     let root = Command::new(["docker", "info", "--format", "{{.DockerRootDir}}"]);
     let answer = host.ask(&root)?;
@@ -88,7 +88,10 @@ fn of_volume(host: &dyn Probe, volume: &str, doing: &str, put: &mut Put) -> Resu
     let undo = Undo::Command(Command::new(["docker", "volume", "rm", volume]));
     let create = Command::new(["docker", "volume", "create", volume]);
     put.ops.push(Run { undo, ..Run::from(create) }.into());
-    Ok(Place { target: format!("{}/volumes/{volume}/_data", answer.text()).into(), inside: ".".to_string() })
+    Ok(Destination {
+        target: format!("{}/volumes/{volume}/_data", answer.text()).into(),
+        inside: ".".to_string(),
+    })
 }
 
 /// The folders above that are missing, from the top.
@@ -108,7 +111,7 @@ fn missing_folders(host: &dyn Probe, folder: &Path) -> Result<Vec<Op>> {
     Ok(missing)
 }
 
-fn unpack(part: &Part, stage: &HostPath, place: &Place) -> Op {
+fn unpack(part: &Part, stage: &HostPath, place: &Destination) -> Op {
     let words = ["sh", "-c", UNPACK, "windlass", &stage.to_string(), &place.inside];
     let title = Some(format!("unpack {} beside {}", part.label.name, place.target));
     let remove = Command::new(["rm", "-rf", "--", &stage.to_string()]);
@@ -121,7 +124,7 @@ fn unpack(part: &Part, stage: &HostPath, place: &Place) -> Op {
     .into()
 }
 
-fn switch(stage: &HostPath, place: &Place, kept: String) -> Op {
+fn switch(stage: &HostPath, place: &Destination, kept: String) -> Op {
     let [stage, target] = [stage, &place.target].map(ToString::to_string);
     let words = ["sh", "-c", SWITCH, "windlass", &stage, &place.inside, &target, &kept];
     let back = ["/bin/sh", "-s", "--", &stage, &place.inside, &target, &kept];

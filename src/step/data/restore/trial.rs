@@ -2,7 +2,7 @@
 
 use super::databases::{Target, format_of};
 use super::postgres::MAINTENANCE;
-use super::{Part, Put, Restore, databases, letters, mysql, postgres};
+use super::{Part, PartPlan, Restore, databases, letters, mysql, postgres};
 use crate::model::backup::PartKind;
 use crate::model::op::{Command, Run};
 use crate::model::path::HostPath;
@@ -19,7 +19,7 @@ const MYSQL: &str = include_str!("trial-mysql.sh");
 /// What the scripts end with when all is well: nothing is changed then.
 const FINE: i32 = 10;
 
-pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
+pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
     let (command, note) = match part.label.kind {
         PartKind::Tar => tree(step, host, part)?,
         PartKind::Rdb | PartKind::Json => file(step, host, part)?,
@@ -37,7 +37,7 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<Put> {
         accept: crate::model::op::Accept::Of(Vec::new()),
         ..Run::from(Command { title, ..command })
     };
-    Ok(Put { ops: vec![run.into()], notes: vec![note] })
+    Ok(PartPlan { ops: vec![run.into()], notes: vec![note] })
 }
 
 /// A folder of windlass's own that is always of the same name, so that what a killed test left is found by the next.

@@ -5,8 +5,8 @@ use crate::model::op::{Advice, Command, Op, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
-use crate::step::system::service::systemd;
 use crate::system::{FileKind, Probe};
+use crate::systemd;
 use serde::{Deserialize, Deserializer, de};
 
 /// The files that compose looks for, the first that is there, and those it adds to them.
@@ -35,7 +35,7 @@ pub enum Restart {
 }
 
 /// What there is to do, and where to look when it does not help.
-pub struct Means {
+pub struct RestartPlan {
     /// In order.
     pub ops: Vec<Op>,
     /// Its answer ends with why what serves does not.
@@ -69,7 +69,7 @@ impl Restart {
         shelf: &Shelf,
         tree: &HostPath,
         user: Option<&str>,
-    ) -> Result<Means> {
+    ) -> Result<RestartPlan> {
         let undo = if shelf.live.is_some() { Undo::Again } else { Undo::NotNeeded };
         match self {
             Restart::Unit(name) => unit(host, name, "restart", undo),
@@ -80,7 +80,7 @@ impl Restart {
     }
 }
 
-fn unit(host: &dyn Probe, name: &str, verb: &str, undo: Undo) -> Result<Means> {
+fn unit(host: &dyn Probe, name: &str, verb: &str, undo: Undo) -> Result<RestartPlan> {
     let unit = systemd::look(host, name)?;
     if unit.load == "not-found" {
         return Err(systemd::unknown(host, name));
@@ -93,10 +93,16 @@ fn unit(host: &dyn Probe, name: &str, verb: &str, undo: Undo) -> Result<Means> {
     let log = run.advice.question.clone().unwrap_or_default();
     // A release that ends at once is started so often that systemd would refuse to start the old one again.
     let forget = Run { ..systemd::run("reset-failed", name, undo) };
-    Ok(Means { ops: vec![forget.into(), run.into()], log })
+    Ok(RestartPlan { ops: vec![forget.into(), run.into()], log })
 }
 
-fn compose(host: &dyn Probe, shelf: &Shelf, tree: &HostPath, service: &str, undo: Undo) -> Result<Means> {
+fn compose(
+    host: &dyn Probe,
+    shelf: &Shelf,
+    tree: &HostPath,
+    service: &str,
+    undo: Undo,
+) -> Result<RestartPlan> {
     let compose = compose_words(host, shelf, tree)?;
     let words = |more: &[&str]| {
         let more = more.iter().map(|word| word.to_string());
@@ -110,7 +116,7 @@ fn compose(host: &dyn Probe, shelf: &Shelf, tree: &HostPath, service: &str, undo
         title: Some(format!("a look at the container of {service}")),
         ..Command::new(sh.into_iter().chain(compose))
     };
-    Ok(Means { ops: vec![started(up, confirm, &log, undo)], log })
+    Ok(RestartPlan { ops: vec![started(up, confirm, &log, undo)], log })
 }
 
 fn started(command: Command, confirm: Command, log: &Command, undo: Undo) -> Op {
@@ -147,7 +153,7 @@ fn compose_files(host: &dyn Probe, tree: &HostPath) -> Result<Vec<&'static str>>
     Ok([Some(file), first_of(COMPOSE_OVERRIDES)?].into_iter().flatten().collect())
 }
 
-fn pm2(host: &dyn Probe, shelf: &Shelf, app: &str, user: Option<&str>, undo: Undo) -> Result<Means> {
+fn pm2(host: &dyn Probe, shelf: &Shelf, app: &str, user: Option<&str>, undo: Undo) -> Result<RestartPlan> {
     let as_user =
         |words: &[&str]| Command { user: user.map(str::to_string), ..Command::new(words.iter().copied()) };
     expect_started_by_link(host, shelf, app, &as_user(&["pm2", "pid", app]))?;
@@ -158,7 +164,7 @@ fn pm2(host: &dyn Probe, shelf: &Shelf, app: &str, user: Option<&str>, undo: Und
     };
     let log = script(include_bytes!("pm2-log.sh"), &[app, LOG_LINES]);
     let confirm = script(include_bytes!("pm2-runs.sh"), &[app]);
-    Ok(Means { ops: vec![started(as_user(&["pm2", "reload", app]), confirm, &log, undo)], log })
+    Ok(RestartPlan { ops: vec![started(as_user(&["pm2", "reload", app]), confirm, &log, undo)], log })
 }
 
 /// pm2 remembers the paths that an app was started with. Started from inside a release, it would run that one for ever.

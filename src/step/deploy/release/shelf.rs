@@ -18,14 +18,14 @@ pub struct Shelf {
     /// The folder with the releases.
     pub folder: HostPath,
     /// What serves now; `None` when nothing stands at `dest`.
-    pub live: Option<Live>,
+    pub live: Option<ServingTree>,
     /// By number. One whose copy was cut off may have only a record, one that somebody put there only a folder.
     pub releases: BTreeMap<u32, Release>,
 }
 
 /// The tree that serves now.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Live {
+pub struct ServingTree {
     /// Where it really is.
     pub tree: HostPath,
     /// Whether `dest` is a link to it; else `dest` is this directory itself.
@@ -189,12 +189,12 @@ pub fn called(number: u32) -> String {
     format!("{number:04}")
 }
 
-fn live(host: &dyn Probe, dest: &HostPath) -> Result<Option<Live>> {
+fn live(host: &dyn Probe, dest: &HostPath) -> Result<Option<ServingTree>> {
     let Some(stat) = host.stat(dest)? else { return Ok(None) };
     let tree = crate::wanted::followed(host, dest)?;
     let doing = format!("look at {dest}");
     match host.stat(&tree)?.map(|stat| stat.kind) {
-        Some(FileKind::Dir) => Ok(Some(Live { tree, is_linked: stat.kind == FileKind::Link })),
+        Some(FileKind::Dir) => Ok(Some(ServingTree { tree, is_linked: stat.kind == FileKind::Link })),
         None => Err(Failure::new(doing, format!("it is a link to {tree}, and nothing is there"))
             .hint("remove the link, or let it point to what is to serve")),
         Some(other) => Err(Failure::new(doing, format!("a {} is there, not a directory", other.as_str()))),

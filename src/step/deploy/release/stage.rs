@@ -4,7 +4,7 @@
 use super::Release;
 use super::scripts;
 use super::shared;
-use super::shelf::{Live, Record, Shelf, State, called};
+use super::shelf::{Record, ServingTree, Shelf, State, called};
 use crate::model::digest::Digest;
 use crate::model::op::{Command, Content, Effect, Meta, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
@@ -104,7 +104,7 @@ impl Release {
         &self,
         host: &dyn Probe,
         shelf: &Shelf,
-        live: &Live,
+        live: &ServingTree,
         number: u32,
     ) -> Result<Vec<String>> {
         let words = [live.tree.to_string(), shelf.since(number).to_string()];
@@ -129,7 +129,7 @@ impl Release {
     }
 }
 
-fn copy(shelf: &Shelf, number: u32, live: Option<&Live>, record: Record) -> Result<Op> {
+fn copy(shelf: &Shelf, number: u32, live: Option<&ServingTree>, record: Record) -> Result<Op> {
     let (tree, record_path) = (shelf.tree(number), shelf.record_path(number));
     let text = record.text()?;
     let from = live.map(|live| live.tree.to_string()).unwrap_or_default();

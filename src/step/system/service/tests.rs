@@ -1,8 +1,8 @@
 //! Services over a pretended host: how systemd describes the unit, and what systemctl is told to do.
 
-use super::systemd::question;
 use crate::model::op::{Op, Run};
 use crate::system::pretend::Pretend;
+use crate::systemd::question;
 use crate::testing::{self, answer_to, apply, parse, planned, pretend_a_change};
 use expect_test::expect;
 

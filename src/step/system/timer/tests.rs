@@ -1,7 +1,7 @@
 //! Timers over a pretended host: the units' text, and what systemctl is told to do.
 
-use super::super::service::systemd::question;
 use crate::system::pretend::Pretend;
+use crate::systemd::question;
 use crate::testing::{self, answer, answer_to, apply, parse, text};
 use expect_test::expect;
 

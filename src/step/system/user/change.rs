@@ -1,6 +1,6 @@
 //! What changes users: useradd, usermod and userdel, or what busybox has, each with what it does to the files of accounts.
 
-use super::accounts::{self, Accounts, GROUP, Group, PASSWD, SHADOW, User};
+use crate::accounts::{self, Accounts, GROUP, Group, PASSWD, SHADOW, User};
 use crate::model::op::{Command, Content, Effect, Meta, Op, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};

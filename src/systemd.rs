@@ -155,6 +155,6 @@ impl Unit {
             return Some(look);
         }
         let argv = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter().chain(look.argv);
-        Some(Command { stdin: include_bytes!("stays.sh").to_vec(), ..Command::new(argv) })
+        Some(Command { stdin: include_bytes!("systemd/stays.sh").to_vec(), ..Command::new(argv) })
     }
 }

@@ -24,10 +24,10 @@ const FOLDERS: &[&str] = &["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 const NAME_LIMIT: usize = 32;
 
 /// Puts lines back into those files.
-const PUT_BACK: &str = include_str!("put-back.sh");
+const PUT_BACK: &str = include_str!("accounts/put-back.sh");
 
 /// Removes an account that is there.
-const REMOVE: &str = include_str!("remove.sh");
+const REMOVE: &str = include_str!("accounts/remove.sh");
 
 /// A line of `/etc/passwd`.
 #[derive(Clone, Debug, PartialEq)]
