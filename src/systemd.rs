@@ -8,10 +8,16 @@ use crate::system::Probe;
 
 /// What is asked of a unit.
 const PROPERTIES: &str =
-    "LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload";
+    "Id,LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload,TriggeredBy";
+
+/// Finds the unit file that has an alias.
+const ALIAS: &[u8] = include_bytes!("systemd/alias.sh");
+
+/// Says why a unit does not run.
+const LOG: &[u8] = include_bytes!("systemd/log.sh");
 
 /// Where unit files are.
-const UNIT_FOLDERS: &[&str] =
+const UNIT_DIRECTORIES: &[&str] =
     &["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// Names less alike than this are different names, not typing errors.
@@ -24,9 +30,15 @@ const HINTS: &[(&str, &str)] = &[
     ("is masked", "set masked = false"),
 ];
 
+/// What to try when a mask is refused.
+const MASK_HINT: (&str, &str) =
+    ("already exists", "its unit file is where the mask would stand: set enabled = false instead");
+
 /// A unit as systemd describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unit {
+    /// Its own name, which is another one than that of an alias; empty when systemd does not say.
+    pub id: String,
     /// `loaded`, `not-found`, `masked`, `bad-setting` …
     pub load: String,
     /// `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`.
@@ -41,6 +53,8 @@ pub struct Unit {
     pub can_reload: bool,
     /// Whether its unit file has changed since systemd read it.
     pub stale: bool,
+    /// Sockets, timers and paths that start it.
+    pub triggered_by: Vec<String>,
 }
 
 /// The question what a unit is like.
@@ -52,7 +66,8 @@ pub fn question(name: &str) -> Command {
 pub fn look(host: &dyn Probe, name: &str) -> Result<Unit> {
     let answer = host.ask(&question(name))?;
     if answer.ok() {
-        return Ok(Unit::read(&answer.text()));
+        let unit = Unit::read(&answer.text());
+        return if unit.file == "generated" { enabled_by_script(host, name, unit) } else { Ok(unit) };
     }
     let said = String::from_utf8_lossy(&answer.stderr).into_owned() + &answer.text();
     if answer.status == 127
@@ -65,18 +80,76 @@ pub fn look(host: &dyn Probe, name: &str) -> Result<Unit> {
     Err(refused(&question(name), &answer))
 }
 
+/// A unit that systemd makes of a script in `/etc/init.d`, enabled or disabled as the script is.
+fn enabled_by_script(host: &dyn Probe, name: &str, unit: Unit) -> Result<Unit> {
+    let answer = host.ask(&systemctl("is-enabled", name))?.text();
+    let word = answer.lines().last().map(str::trim).filter(|word| ["enabled", "disabled"].contains(word));
+    Ok(Unit { file: word.unwrap_or("generated").to_string(), ..unit })
+}
+
+/// The unit that `name` means: its own name, and what it is like. An alias is gone once its unit is disabled; its unit file
+/// says then which unit it belonged to.
+pub fn find(host: &dyn Probe, name: &str) -> Result<(String, Unit)> {
+    let unit = look(host, name)?;
+    if unit.load != "not-found" {
+        let own =
+            if unit.id.is_empty() || unit.id == full(name) { name.to_string() } else { unit.id.clone() };
+        return Ok((own, unit));
+    }
+    match aliased(host, name)? {
+        Some(own) => look(host, &own).map(|unit| (own, unit)),
+        None => Ok((name.to_string(), unit)),
+    }
+}
+
+/// The unit whose unit file has the alias `name`.
+fn aliased(host: &dyn Probe, name: &str) -> Result<Option<String>> {
+    let words = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter().chain([full(name)]);
+    let argv = words.chain(UNIT_DIRECTORIES.iter().map(|directory| directory.to_string()));
+    let title = Some(format!("look for the alias {name}"));
+    let answer = host.ask(&Command { stdin: ALIAS.to_vec(), title, ..Command::new(argv) })?;
+    let own = answer.text().trim().to_string();
+    Ok((answer.ok() && !own.is_empty()).then_some(own))
+}
+
+/// A name with its ending, as systemd completes it.
+fn full(name: &str) -> String {
+    let ends = [
+        "service",
+        "socket",
+        "timer",
+        "target",
+        "path",
+        "mount",
+        "automount",
+        "swap",
+        "slice",
+        "device",
+        "scope",
+    ];
+    match name.rsplit_once('.') {
+        Some((_, end)) if ends.contains(&end) => name.to_string(),
+        _ => format!("{name}.service"),
+    }
+}
+
 /// The failure for a unit that does not exist, with the one that is probably meant.
 pub fn unknown(host: &dyn Probe, name: &str) -> Failure {
     let failure = Failure::new(format!("look at service {name}"), "the host has no such unit");
-    match nearest(&unit_files(host), name) {
+    match alike(host, name) {
         Some(near) => failure.hint(format!("it has {near}")),
         None => failure.hint("install what brings it first"),
     }
 }
 
-/// The unit files of the host. A folder that cannot be read has none: this is only for a hint.
+/// The unit of the host whose name is nearest.
+pub fn alike(host: &dyn Probe, name: &str) -> Option<String> {
+    nearest(&unit_files(host), name)
+}
+
+/// The unit files of the host. A directory that cannot be read has none: this is only for a hint.
 fn unit_files(host: &dyn Probe) -> Vec<String> {
-    let listed = UNIT_FOLDERS.iter().filter_map(|folder| host.list(&HostPath::from(*folder)).ok());
+    let listed = UNIT_DIRECTORIES.iter().filter_map(|folder| host.list(&HostPath::from(*folder)).ok());
     listed.flatten().filter_map(|name| name.into_string().ok()).filter(|name| name.contains('.')).collect()
 }
 
@@ -93,11 +166,13 @@ pub fn systemctl(verb: &str, name: &str) -> Command {
     Command::new(["systemctl", verb, name])
 }
 
-/// The same as something to run, which `undo` takes back; the end of the unit's log is told when it fails.
+/// The same as something to run, which `undo` takes back; when it fails, the unit says why in its log.
 pub fn run(verb: &str, name: &str, undo: Undo) -> Run {
-    let log = ["journalctl", "--no-pager", "--quiet", "-n", "10", "-o", "cat", "-u", name];
-    let hints = HINTS.iter().map(|(text, hint)| (text.to_string(), hint.to_string())).collect();
-    let advice = Advice { hints, question: Some(Command::new(log)) };
+    let log = Command { stdin: LOG.to_vec(), ..Command::new(["/bin/sh", "-s", "--", name]) };
+    let for_mask = (verb == "mask").then_some(&MASK_HINT);
+    let hints =
+        HINTS.iter().chain(for_mask).map(|(text, hint)| (text.to_string(), hint.to_string())).collect();
+    let advice = Advice { hints, question: Some(log) };
     Run { undo, advice, ..Run::from(systemctl(verb, name)) }
 }
 
@@ -108,6 +183,7 @@ impl Unit {
             value.unwrap_or_default().trim().to_string()
         };
         Unit {
+            id: property("Id"),
             load: property("LoadState"),
             active: property("ActiveState"),
             file: property("UnitFileState"),
@@ -115,20 +191,24 @@ impl Unit {
             remains: property("RemainAfterExit") == "yes",
             can_reload: property("CanReload") == "yes",
             stale: property("NeedDaemonReload") == "yes",
+            triggered_by: property("TriggeredBy").split_ascii_whitespace().map(str::to_string).collect(),
         }
     }
 
     /// What systemd will answer once the unit is like this.
     pub fn prediction(&self, name: &str) -> Prediction {
         let yes = |yes: bool| if yes { "yes" } else { "no" };
+        let triggers = self.triggered_by.join(" ");
         let properties = [
-            ("LoadState", self.load.as_str()),
+            ("Id", self.id.as_str()),
+            ("LoadState", &self.load),
             ("ActiveState", &self.active),
             ("UnitFileState", &self.file),
             ("Type", &self.kind),
             ("RemainAfterExit", yes(self.remains)),
             ("CanReload", yes(self.can_reload)),
             ("NeedDaemonReload", yes(self.stale)),
+            ("TriggeredBy", &triggers),
         ];
         let text: String = properties.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
         Prediction { argv: question(name).argv, answer: Answer::said(0, text) }
@@ -154,7 +234,8 @@ impl Unit {
         if !matches!(self.kind.as_str(), "simple" | "exec" | "idle") {
             return Some(look);
         }
-        let argv = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter().chain(look.argv);
-        Some(Command { stdin: include_bytes!("systemd/stays.sh").to_vec(), ..Command::new(argv) })
+        let argv = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter().chain(look.argv.clone());
+        let (stdin, title) = (include_bytes!("systemd/stays.sh").to_vec(), Some(look.shown()));
+        Some(Command { stdin, title, ..Command::new(argv) })
     }
 }

@@ -8,9 +8,9 @@ use crate::systemd::{self, Unit};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Starts, stops, restarts or enables a unit of systemd: at least one of `state`, `enabled` and `masked`. What is
-/// started is looked at afterwards: a service that ends at once is a failure that tells the end of its log. A oneshot
-/// that does not remain active is run each time by `started`. `register` gets `active` and `enabled`, systemd's words.
+/// Starts, stops, restarts or enables a unit of systemd: at least one of `state`, `enabled` and `masked`. After a start the
+/// unit is looked at: a service that ends at once is a failure that shows what it wrote. An alias stands for its unit. A
+/// oneshot that does not remain active is run each time by `started`. `register` gets `active` and `enabled`, systemd's words.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -22,7 +22,8 @@ pub struct Service {
     state: Option<State>,
     /// Whether it starts when the host boots.
     enabled: Option<bool>,
-    /// Whether nothing at all can start it.
+    /// Whether nothing at all can start it. A unit that is not installed yet can be masked, so that its package does not
+    /// start it.
     masked: Option<bool>,
     /// Let systemd read its unit files again first when it says that this one has changed; true when not given.
     #[serde(default = "yes")]
@@ -70,6 +71,14 @@ impl Step for Service {
         if self.name.is_empty() || self.name.starts_with('-') || self.name.contains(odd) {
             return Err(WrongKey::new("name", format!("{:?} is not the name of a unit", self.name)));
         }
+        if self.name.trim_end_matches(".service").ends_with('@') {
+            let why = format!(
+                "{:?} is a template: give an instance, for example {}tty1",
+                self.name,
+                self.name.trim_end_matches(".service")
+            );
+            return Err(WrongKey::new("name", why));
+        }
         if self.state.is_none() && self.enabled.is_none() && self.masked.is_none() {
             return Err(WrongKey::new("", "give at least one of state, enabled and masked"));
         }
@@ -81,22 +90,32 @@ impl Step for Service {
     }
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
-        let unit = systemd::look(host, &self.name)?;
+        let (name, unit) = systemd::find(host, &self.name)?;
         if unit.load == "not-found" {
             return self.plan_unknown(host);
         }
-        let mut course = UnitChange { name: &self.name, unit: unit.clone(), runs: Vec::new(), once: false };
-        self.set_masked(&mut course);
-        self.expect_loaded(&course.unit)?;
-        self.set_enabled(&mut course)?;
-        self.set_state(&mut course)?;
-        Ok(Plan { result: registered(&unit), ..course.plan(self.daemon_reload) })
+        let mut change =
+            UnitChange { asked: &self.name, name: &name, unit: unit.clone(), runs: Vec::new(), once: false };
+        // What undo does in the reverse order must be possible: a unit is enabled before it is started and disabled after
+        // it was stopped, and the mask is the first to go and the last to come.
+        self.unmask(&mut change);
+        self.expect_loaded(&change.unit)?;
+        self.enable(&mut change)?;
+        self.set_state(&mut change)?;
+        self.disable(&mut change)?;
+        self.mask(&mut change);
+        let notes = self.restarters(host, &unit)?;
+        Ok(Plan { result: registered(&unit), notes, ..change.plan(self.daemon_reload) })
     }
 }
 
 impl Service {
-    /// After changes that are only pretended nobody knows what units there will be.
+    /// A unit that is not there can be masked, so that it does not start when it is installed. After changes that are only
+    /// pretended no one knows what units there will be.
     fn plan_unknown(&self, host: &dyn Probe) -> Result<Plan> {
+        if self.masked == Some(true) {
+            return self.plan_mask_only(host);
+        }
         if !host.pretends() {
             return Err(systemd::unknown(host, &self.name));
         }
@@ -104,19 +123,47 @@ impl Service {
         Ok(Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }]))
     }
 
-    fn set_masked(&self, course: &mut UnitChange<'_>) {
-        let is_masked = course.unit.load == "masked" || course.unit.file.starts_with("masked");
-        match self.masked {
-            Some(true) if !is_masked => {
-                course.run("mask", course.undo("unmask"));
-                (course.unit.load, course.unit.file) = ("masked".to_string(), "masked".to_string());
+    fn plan_mask_only(&self, host: &dyn Probe) -> Result<Plan> {
+        let unit = Unit { load: "not-found".to_string(), active: "inactive".to_string(), ..Unit::default() };
+        let mut change = UnitChange {
+            asked: &self.name,
+            name: &self.name,
+            unit: unit.clone(),
+            runs: Vec::new(),
+            once: false,
+        };
+        self.mask(&mut change);
+        let near = systemd::alike(host, &self.name).map(|near| format!("; it has {near}"));
+        let note = format!("the host has no unit {} yet{}", self.name, near.unwrap_or_default());
+        Ok(Plan { result: registered(&unit), notes: vec![note], ..change.plan(false) })
+    }
+
+    /// Says what can start a unit again that is stopped.
+    fn restarters(&self, host: &dyn Probe, unit: &Unit) -> Result<Vec<String>> {
+        if self.state != Some(State::Stopped) || self.masked == Some(true) {
+            return Ok(Vec::new());
+        }
+        let mut notes = Vec::new();
+        for trigger in &unit.triggered_by {
+            if systemd::look(host, trigger)?.is_active() {
+                notes.push(format!("{trigger} is active and can start {} again: stop it too", self.name));
             }
-            Some(false) if is_masked => {
-                course.run("unmask", course.undo("mask"));
-                // What was under the mask is seen once it is gone; until then, the usual.
-                (course.unit.load, course.unit.file) = ("loaded".to_string(), "disabled".to_string());
-            }
-            _ => {}
+        }
+        Ok(notes)
+    }
+
+    fn unmask(&self, change: &mut UnitChange<'_>) {
+        if self.masked == Some(false) && is_masked(&change.unit) {
+            change.run("unmask", change.undo("mask"));
+            // What was under the mask is seen once it is gone; until then, the usual.
+            (change.unit.load, change.unit.file) = ("loaded".to_string(), "disabled".to_string());
+        }
+    }
+
+    fn mask(&self, change: &mut UnitChange<'_>) {
+        if self.masked == Some(true) && !is_masked(&change.unit) {
+            change.run("mask", change.undo("unmask"));
+            (change.unit.load, change.unit.file) = ("masked".to_string(), "masked".to_string());
         }
     }
 
@@ -127,7 +174,7 @@ impl Service {
             "masked" => Err(Failure::new(looking, "it is masked").hint("set masked = false")),
             "error" | "bad-setting" => {
                 Err(Failure::new(looking, format!("systemd cannot use its unit file ({})", unit.load))
-                    .hint(format!("`systemctl status {}` on the host tells the line", self.name)))
+                    .hint(format!("`systemctl status {}` on the host shows the line", self.name)))
             }
             _ => Ok(()),
         }
@@ -137,55 +184,78 @@ impl Service {
         self.enabled != Some(true) && matches!(self.state, None | Some(State::Stopped))
     }
 
-    fn set_enabled(&self, course: &mut UnitChange<'_>) -> Result<()> {
-        let Some(wanted) = self.enabled else { return Ok(()) };
-        match (wanted, course.unit.file.as_str()) {
-            (true, "disabled" | "enabled-runtime" | "linked" | "linked-runtime") => {
-                course.run("enable", course.undo("disable"));
-                course.unit.file = "enabled".to_string();
-            }
-            (false, "enabled" | "enabled-runtime" | "linked" | "linked-runtime") => {
-                course.run("disable", course.undo("enable"));
-                course.unit.file = "disabled".to_string();
-            }
-            (true, "static" | "transient" | "bad" | "") => {
-                let state =
-                    if course.unit.file.is_empty() { "without a unit file" } else { &course.unit.file };
-                let why = format!("it is {state}: nothing in it says when it would start");
-                return Err(Failure::new(format!("enable {}", self.name), why)
-                    .hint("leave enabled out, or give its unit file an [Install] section"));
-            }
-            _ => {}
+    fn enable(&self, change: &mut UnitChange<'_>) -> Result<()> {
+        if self.enabled != Some(true) {
+            return Ok(());
         }
-        Ok(())
+        match change.unit.file.as_str() {
+            "disabled" | "enabled-runtime" | "linked" | "linked-runtime" => {
+                change.run("enable", change.undo("disable"));
+                change.unit.file = "enabled".to_string();
+                Ok(())
+            }
+            state @ ("static" | "transient" | "generated" | "bad" | "") => {
+                let state = if state.is_empty() { "without a unit file" } else { state };
+                let why = format!("it is {state}: nothing in it says when it would start");
+                Err(Failure::new(format!("enable {}", self.name), why)
+                    .hint("leave enabled out, or give its unit file an [Install] section"))
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn set_state(&self, course: &mut UnitChange<'_>) -> Result<()> {
-        let active = course.unit.is_active();
+    fn disable(&self, change: &mut UnitChange<'_>) -> Result<()> {
+        if self.enabled != Some(false) {
+            return Ok(());
+        }
+        let refused =
+            |why: &str, hint: &str| Err(Failure::new(format!("disable {}", self.name), why).hint(hint));
+        match change.unit.file.as_str() {
+            "enabled" | "enabled-runtime" | "linked" | "linked-runtime" | "alias" => {
+                change.run("disable", change.undo("enable"));
+                change.unit.file = "disabled".to_string();
+                Ok(())
+            }
+            "indirect" => {
+                refused("another unit is enabled for it (Also= in its unit file)", "name that unit")
+            }
+            "generated" => refused(
+                "systemd makes it at each boot from another file, such as /etc/fstab",
+                "change that file, or set masked = true",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn set_state(&self, change: &mut UnitChange<'_>) -> Result<()> {
+        let active = change.unit.is_active();
         match self.state {
-            Some(State::Started | State::Reloaded) if !active => course.start("start"),
-            Some(State::Restarted) => course.start("restart"),
-            Some(State::Reloaded) if !course.unit.can_reload => {
+            Some(State::Started | State::Reloaded) if !active => change.start("start"),
+            Some(State::Restarted) => change.start("restart"),
+            Some(State::Reloaded) if !change.unit.can_reload => {
                 return Err(Failure::new(format!("reload {}", self.name), "it cannot be reloaded")
                     .hint("use state = \"restarted\""));
             }
             Some(State::Reloaded) => {
-                course.run("reload", Undo::Again);
-                course.confirm();
+                change.run("reload", Undo::Again);
+                change.confirm();
             }
-            Some(State::Stopped) if !matches!(course.unit.active.as_str(), "inactive" | "failed") => {
-                course.run("stop", course.undo("start"));
-                course.unit.active = "inactive".to_string();
+            Some(State::Stopped) if !matches!(change.unit.active.as_str(), "inactive" | "failed") => {
+                change.run("stop", change.undo("start"));
+                change.unit.active = "inactive".to_string();
             }
             _ => {}
         }
-        course.once |= matches!(self.state, Some(State::Restarted | State::Reloaded));
+        change.once |= matches!(self.state, Some(State::Restarted | State::Reloaded));
         Ok(())
     }
 }
 
 /// The commands that a unit needs, and how it will be after them.
 struct UnitChange<'a> {
+    /// As the playbook has it, which may be an alias.
+    asked: &'a str,
+    /// The unit's own name.
     name: &'a str,
     unit: Unit,
     runs: Vec<Run>,
@@ -227,10 +297,16 @@ impl UnitChange<'_> {
             self.runs.insert(0, reload);
             self.unit.stale = false;
         }
-        let after: Prediction = self.unit.prediction(self.name);
-        let runs = self.runs.into_iter().map(|run| Run { predicts: vec![after.clone()], ..run });
+        let mut names = vec![self.asked, self.name];
+        names.dedup();
+        let after: Vec<Prediction> = names.into_iter().map(|name| self.unit.prediction(name)).collect();
+        let runs = self.runs.into_iter().map(|run| Run { predicts: after.clone(), ..run });
         Plan { once: self.once, ..Plan::of(runs.map(Op::from).collect()) }
     }
+}
+
+fn is_masked(unit: &Unit) -> bool {
+    unit.load == "masked" || unit.file.starts_with("masked")
 }
 
 fn registered(unit: &Unit) -> Values {

@@ -3,7 +3,7 @@
 use crate::model::op::{Op, Run};
 use crate::system::pretend::Pretend;
 use crate::systemd::question;
-use crate::testing::{self, answer_to, apply, parse, planned, pretend_a_change};
+use crate::testing::{self, answer, answer_to, apply, parse, planned, pretend_a_change};
 use expect_test::expect;
 
 const USUAL: &str = "LoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\nType=notify\nRemainAfterExit=no\n\
@@ -43,6 +43,82 @@ fn starts_stops_enables_and_masks_what_is_not_so() {
         run systemctl start app
     "#]]
     .assert_eq(&told("LoadState=masked UnitFileState=masked", all));
+}
+
+#[test]
+fn undo_can_go_backwards_through_what_is_done() {
+    let keys = "state = 'stopped'\nenabled = false\nmasked = true";
+    expect![[r#"
+        run systemctl stop app
+        run systemctl disable app
+        run systemctl mask app
+    "#]]
+    .assert_eq(&told("ActiveState=active UnitFileState=enabled", keys));
+}
+
+#[test]
+fn an_alias_stands_for_its_unit() {
+    let host = host("");
+    let unit =
+        "Id=redis-server.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nType=notify\n";
+    answer_to(&host, question("redis").argv, 0, unit);
+    let keys = "name = 'redis'\nstate = 'stopped'\nenabled = false";
+    let told = apply(&host, "service", keys).unwrap();
+    assert_eq!(told, "run systemctl stop redis-server.service\nrun systemctl disable redis-server.service\n");
+}
+
+#[test]
+fn the_alias_of_a_disabled_unit_is_found_by_its_unit_file() {
+    let host = host("");
+    answer_to(&host, question("redis").argv, 0, "Id=redis.service\nLoadState=not-found\n");
+    answer_to(&host, question("redis-server.service").argv, 0, &format!("Id=redis-server.service\n{USUAL}"));
+    answer(
+        &host,
+        "/bin/sh -s -- redis.service /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /lib/systemd/system",
+        0,
+        "redis-server.service\n",
+    );
+    let keys = |keys: &str| format!("name = 'redis'\n{keys}");
+    assert_eq!(apply(&host, "service", &keys("state = 'stopped'\nenabled = false")).unwrap(), "");
+    let told = apply(&host, "service", &keys("enabled = true")).unwrap();
+    assert_eq!(told, "run systemctl enable redis-server.service\n");
+}
+
+#[test]
+fn a_unit_can_be_masked_before_it_is_there() {
+    let host = host("");
+    answer_to(&host, question("later").argv, 0, "Id=later.service\nLoadState=not-found\n");
+    let told = apply(&host, "service", "name = 'later'\nmasked = true\nstate = 'stopped'").unwrap();
+    assert_eq!(told, "run systemctl mask later\n");
+}
+
+#[test]
+fn a_socket_that_would_start_it_again_is_named() {
+    let host = host("ActiveState=active TriggeredBy=app.socket");
+    answer_to(&host, question("app.socket").argv, 0, "ActiveState=active\n");
+    let plan = parse("service", "name = 'app'\nstate = 'stopped'").unwrap().plan(&host).unwrap();
+    assert_eq!(plan.notes, ["app.socket is active and can start app again: stop it too"]);
+}
+
+#[test]
+fn a_script_of_init_is_enabled_as_a_unit_is() {
+    let host = host("UnitFileState=generated");
+    answer(&host, "systemctl is-enabled app", 1, "disabled\n");
+    let told = apply(&host, "service", "name = 'app'\nenabled = true").unwrap();
+    assert_eq!(told, "run systemctl enable app\n");
+}
+
+#[test]
+fn what_cannot_be_disabled_is_a_failure() {
+    expect![[r#"
+        disable app: systemd makes it at each boot from another file, such as /etc/fstab
+          hint: change that file, or set masked = true"#]]
+    .assert_eq(&told("UnitFileState=generated", "enabled = false"));
+    let refused = parse("service", "name = 'getty@'\nenabled = true").err().unwrap().to_string();
+    assert_eq!(
+        refused,
+        "read service.name: \"getty@\" is a template: give an instance, for example getty@tty1"
+    );
 }
 
 #[test]
@@ -91,7 +167,7 @@ fn what_was_started_is_proven_to_run() {
         runs[0].confirm.as_ref().map(|proof| proof.shown())
     };
     assert_eq!(proof("Type=notify").unwrap(), "systemctl is-active app");
-    assert_eq!(proof("Type=simple").unwrap(), "/bin/sh -s -- systemctl is-active app");
+    assert_eq!(proof("Type=simple").unwrap(), "systemctl is-active app");
     assert_eq!(proof("Type=oneshot"), None);
     assert_eq!(proof("Type=oneshot RemainAfterExit=yes").unwrap(), "systemctl is-active app");
 }
@@ -150,7 +226,7 @@ fn what_systemd_cannot_do_is_a_failure() {
     .assert_eq(&told("UnitFileState=static", "enabled = true"));
     expect![[r#"
         look at service app: systemd cannot use its unit file (bad-setting)
-          hint: `systemctl status app` on the host tells the line"#]]
+          hint: `systemctl status app` on the host shows the line"#]]
     .assert_eq(&told("LoadState=bad-setting", "state = 'started'"));
 }
 
