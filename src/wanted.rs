@@ -4,8 +4,9 @@ use crate::model::mode::Mode;
 use crate::model::op::{Command, Content, Meta, Op, Wait};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
-use crate::system::{self, FileKind, Probe, Stat};
-use std::path::Path;
+use crate::system::{self, FileKind, LINK_LIMIT, Probe, Stat};
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 
 pub mod lines;
 
@@ -59,6 +60,40 @@ pub fn parents(host: &dyn Probe, path: &HostPath) -> Result<Vec<Op>> {
 /// Where `path` really ends when its last part is a link.
 pub fn followed(host: &dyn Probe, path: &HostPath) -> Result<HostPath> {
     system::followed(host, &absolute(path)?).map(|(path, _)| path.into())
+}
+
+/// `path` as the kernel calls it: every link in it followed, without `.`, `..` and slashes that mean nothing. What does not
+/// exist, or cannot be looked at, is no link.
+pub fn resolved(host: &dyn Probe, path: &HostPath) -> Result<HostPath> {
+    let mut left: Vec<OsString> = parts(&absolute(path)?);
+    let mut done = PathBuf::from("/");
+    let mut links = 0;
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            done.pop();
+            continue;
+        }
+        let next = done.join(&part);
+        match host.stat(&next).ok().flatten().and_then(|stat| stat.target) {
+            None => done = next,
+            Some(_) if links == LINK_LIMIT => {
+                let why = "there are too many links, one behind another";
+                return Err(Failure::new(format!("follow {path}"), why));
+            }
+            Some(target) => {
+                links += 1;
+                done = if target.is_absolute() { PathBuf::from("/") } else { done };
+                left.extend(parts(&target));
+            }
+        }
+    }
+    Ok(done.into())
+}
+
+/// The parts of a path, the first one last.
+fn parts(path: &Path) -> Vec<OsString> {
+    let parts = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    parts.rev().map(|part| part.as_os_str().to_os_string()).collect()
 }
 
 /// Reads a text file; a missing one is `None`, one that is not UTF-8 a failure.

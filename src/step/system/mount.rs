@@ -1,6 +1,6 @@
 //! A file system and where it is mounted.
 
-use crate::fstab::{self, Entry, MOUNTS, entries};
+use crate::fstab::{self, Entry, FSTAB, MOUNTS, entries};
 use crate::model::Result;
 use crate::model::op::{Advice, Command, Effect, Meta, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
@@ -11,6 +11,14 @@ use serde::Deserialize;
 
 /// Takes back a mount or umount, also one that has failed.
 const BACK: &str = include_str!("mount/back.sh");
+
+/// Tags that name a device, and where udev has a link for each value.
+const TAGS: &[(&str, &str)] = &[
+    ("UUID", "/dev/disk/by-uuid"),
+    ("LABEL", "/dev/disk/by-label"),
+    ("PARTUUID", "/dev/disk/by-partuuid"),
+    ("PARTLABEL", "/dev/disk/by-partlabel"),
+];
 
 /// What to try, by what mount says.
 const HINTS: &[(&str, &str)] = &[
@@ -30,7 +38,7 @@ const HINTS: &[(&str, &str)] = &[
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mount {
-    /// Where.
+    /// Where. A link in it is followed, as the kernel does.
     path: HostPath,
     /// What: a device, `UUID=…`, `LABEL=…`, a share, or a word such as `tmpfs`.
     source: Option<String>,
@@ -96,17 +104,20 @@ impl Step for Mount {
     }
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
-        let here = |entry: &Entry| entry.target == self.target();
-        let wanted = (self.state != State::Absent).then(|| self.entry());
-        let line = fstab::edit(host, wanted.as_ref(), here)?;
         let mounts = text(host, MOUNTS)?;
-        let mounted = entries(&mounts).filter(here).last();
+        let target = real_path(host, &mounts, &self.target())?;
+        let names = self.names(host, &mounts, &target)?;
+        let wanted = (self.state != State::Absent).then(|| self.entry());
+        let line = fstab::edit(host, wanted.as_ref(), |entry| names.contains(&entry.target))?;
+        let mounted = entries(&mounts).filter(|entry| entry.target == target).last();
         let ops = match (self.state, &mounted) {
-            (State::Mounted, None) => self.mount(host, &mounts, line)?,
-            (State::Mounted, Some(there)) if !line.is_empty() => self.mount_anew(&mounts, there, line),
+            (State::Mounted, None) => self.mount(host, &target, &mounts, line)?,
+            (State::Mounted, Some(there)) if !line.is_empty() => {
+                self.mount_anew(host, &mounts, there, line)?
+            }
             (State::Unmounted | State::Absent, Some(_)) => {
                 // While the line is there, undo finds what to mount.
-                [vec![self.umount(&mounts)], line].concat()
+                [self.unmount(&mounts, &target), line].concat()
             }
             _ => line,
         };
@@ -115,8 +126,20 @@ impl Step for Mount {
 }
 
 impl Mount {
+    /// The mount point as the line in `/etc/fstab` has it.
     fn target(&self) -> String {
-        self.path.to_string()
+        fstab::plain_path(&self.path.to_string())
+    }
+
+    /// How lines of `/etc/fstab` spell the mount point: with a slash at the end, through a link, or as the kernel does.
+    fn names(&self, host: &dyn Probe, mounts: &str, target: &str) -> Result<Vec<String>> {
+        let mut names = vec![self.target(), target.to_string()];
+        for Entry { target: other, .. } in entries(&text(host, FSTAB)?) {
+            if other.starts_with('/') && real_path(host, mounts, &other)? == target {
+                names.push(other);
+            }
+        }
+        Ok(names)
     }
 
     fn entry(&self) -> Entry {
@@ -130,32 +153,40 @@ impl Mount {
         }
     }
 
-    fn mount(&self, host: &dyn Probe, mounts: &str, line: Vec<Op>) -> Result<Vec<Op>> {
-        let mut ops = wanted::directory(host, &self.path, &Meta::default())?;
+    fn mount(&self, host: &dyn Probe, target: &str, mounts: &str, line: Vec<Op>) -> Result<Vec<Op>> {
+        let mut ops = wanted::directory(host, &HostPath::from(target), &Meta::default())?;
         ops.extend(line);
-        let after = format!("{mounts}{}\n", self.entry().line());
+        ops.push(self.run(&["mount", &self.target()], self.back("umount"), self.with(mounts, target)));
+        Ok(ops)
+    }
+
+    /// The kernel's list once it is mounted.
+    fn with(&self, mounts: &str, target: &str) -> String {
+        format!("{mounts}{}\n", Entry { target: target.to_string(), ..self.entry() }.line())
+    }
+
+    /// Other options need no break; another source does.
+    fn mount_anew(&self, host: &dyn Probe, mounts: &str, there: &Entry, line: Vec<Op>) -> Result<Vec<Op>> {
+        let same_kind = self.fstype.as_deref() == Some(&there.kind) && self.fstype.as_deref() != Some("none");
+        let mut ops = line;
+        if same_kind && !is_other(host, self.source.as_deref().unwrap_or_default(), &there.source)? {
+            // Taken back after the old line is: then it has the old options.
+            ops.push(self.run(&["mount", "-o", "remount", &self.target()], Undo::Again, mounts.to_string()));
+            return Ok(ops);
+        }
+        let unmount = self.unmount(mounts, &there.target);
+        let after = self.with(&without(mounts, &there.target, usize::MAX), &there.target);
+        ops.splice(0..0, unmount);
         ops.push(self.run(&["mount", &self.target()], self.back("umount"), after));
         Ok(ops)
     }
 
-    /// Other options need no break; another source does.
-    fn mount_anew(&self, mounts: &str, there: &Entry, line: Vec<Op>) -> Vec<Op> {
-        let same_kind = self.fstype.as_deref() == Some(&there.kind) && self.fstype.as_deref() != Some("none");
-        let mut ops = line;
-        if same_kind {
-            // Taken back after the old line is: then it has the old options.
-            ops.push(self.run(&["mount", "-o", "remount", &self.target()], Undo::Again, mounts.to_string()));
-            return ops;
-        }
-        let without = without(mounts, &self.target());
-        let after = format!("{without}{}\n", self.entry().line());
-        ops.insert(0, self.umount(mounts));
-        ops.push(self.run(&["mount", &self.target()], self.back("umount"), after));
-        ops
-    }
-
-    fn umount(&self, mounts: &str) -> Op {
-        self.run(&["umount", &self.target()], self.back("mount"), without(mounts, &self.target()))
+    /// One command for each file system there: they can lie one over the other.
+    fn unmount(&self, mounts: &str, target: &str) -> Vec<Op> {
+        let count = entries(mounts).filter(|entry| entry.target == target).count();
+        let one =
+            |index| self.run(&["umount", &self.target()], self.back("mount"), without(mounts, target, index));
+        (1..=count).map(one).collect()
     }
 
     fn back(&self, program: &str) -> Undo {
@@ -172,11 +203,65 @@ impl Mount {
     }
 }
 
-fn without(mounts: &str, target: &str) -> String {
-    let others = mounts
-        .split_inclusive('\n')
-        .filter(|line| Entry::of(line).is_none_or(|entry| entry.target != target));
+/// The kernel's list without the last `count` file systems at `target`.
+fn without(mounts: &str, target: &str, count: usize) -> String {
+    let is_it = |line: &&str| Entry::of(line).is_some_and(|entry| entry.target == target);
+    let keep = mounts.lines().filter(is_it).count().saturating_sub(count);
+    let mut seen = 0;
+    let others = mounts.split_inclusive('\n').filter(|line| {
+        seen += usize::from(is_it(line));
+        !is_it(line) || seen <= keep
+    });
     others.collect()
+}
+
+/// A mount point as the kernel lists it. One that is listed is taken as it is, since looking at a file system whose server
+/// is gone can take for ever.
+fn real_path(host: &dyn Probe, mounts: &str, path: &str) -> Result<String> {
+    let path = fstab::plain_path(path);
+    if entries(mounts).any(|entry| entry.target == path) {
+        return Ok(path);
+    }
+    Ok(wanted::resolved(host, &HostPath::from(path.as_str()))?.to_string())
+}
+
+/// Whether two sources are certainly different: other devices, or other shares.
+fn is_other(host: &dyn Probe, wanted: &str, there: &str) -> Result<bool> {
+    let share = |source: &str| source.starts_with("//") || source.contains(":/");
+    if share(wanted) && share(there) {
+        return Ok(wanted.trim_end_matches('/') != there.trim_end_matches('/'));
+    }
+    let devices = (device(host, wanted)?, device(host, there)?);
+    Ok(matches!(devices, (Some(wanted), Some(there)) if wanted != there))
+}
+
+/// The device that a source names, by path or by tag; none when the host has no such path.
+fn device(host: &dyn Probe, source: &str) -> Result<Option<HostPath>> {
+    let plain = fstab::plain_source(source);
+    let path = match plain.split_once('=') {
+        Some((tag, value)) => match TAGS.iter().find(|(known, _)| *known == tag) {
+            Some((_, directory)) => HostPath::from(*directory).join(udev_name(value)).into(),
+            None => return Ok(None),
+        },
+        None => HostPath::from(plain.as_str()),
+    };
+    if !path.is_absolute() || host.stat(&path)?.is_none() {
+        return Ok(None);
+    }
+    wanted::resolved(host, &path).map(Some)
+}
+
+/// The name of udev's link for a tag's value: letters that it does not take are written as `\x20`.
+fn udev_name(value: &str) -> String {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"#+-.:=@_".contains(&byte) || byte >= 0x80;
+    let mut name = Vec::new();
+    for byte in value.bytes() {
+        match fits(byte) {
+            true => name.push(byte),
+            false => name.extend(format!("\\x{byte:02x}").into_bytes()),
+        }
+    }
+    String::from_utf8_lossy(&name).into_owned()
 }
 
 fn text(host: &dyn Probe, path: &str) -> Result<String> {
@@ -190,8 +275,10 @@ fn defaults() -> String {
 
 #[cfg(all(test, feature = "controller"))]
 mod tests {
+    use crate::system::System;
     use crate::testing::{apply, converge, host, parse, text};
     use expect_test::expect;
+    use std::path::Path;
 
     const FSTAB: &str = "# ours\nUUID=1 / ext4 errors=remount-ro 0 1\n";
     const MOUNTS: &str = "/dev/sda1 / ext4 rw 0 0\n";
@@ -251,6 +338,53 @@ mod tests {
         ]);
         let keys = "path = '/srv'\nsource = '/dev/b'\nfstype = 'ext4'\noptions = 'noatime'";
         assert_eq!(apply(&host, "mount", keys).unwrap(), "");
+    }
+
+    #[test]
+    fn a_mount_point_is_found_in_each_spelling() {
+        let host = host(&[("/etc/fstab", FSTAB), ("/proc/self/mounts", MOUNTS), ("/srv/real/x", "")]);
+        host.link(Path::new("/mnt"), Path::new("srv/real")).unwrap();
+        let keys = |path: &str| format!("path = '{path}'\nsource = 'tmpfs'\nfstype = 'tmpfs'");
+        expect![[r#"
+            make directory /srv/real/sub
+            write /etc/fstab
+            run mount /mnt/sub
+
+        "#]]
+        .assert_eq(&converge(&host, "mount", &keys("/mnt/sub/")).unwrap());
+        assert!(text(&host, "/proc/self/mounts").contains("tmpfs /srv/real/sub tmpfs"));
+        assert_eq!(converge(&host, "mount", &keys("/mnt/./sub")).unwrap(), "");
+        let told = converge(&host, "mount", "path = '/srv/real/sub'\nstate = 'absent'").unwrap();
+        assert_eq!(told, "run umount /srv/real/sub\nwrite /etc/fstab\n\n");
+        assert_eq!(text(&host, "/etc/fstab"), FSTAB);
+    }
+
+    #[test]
+    fn each_of_several_layers_is_unmounted() {
+        let twice = "tmpfs /srv tmpfs rw 0 0\ntmpfs /srv tmpfs rw 0 0\n";
+        let host = host(&[("/etc/fstab", ""), ("/proc/self/mounts", twice)]);
+        let told = converge(&host, "mount", "path = '/srv'\nstate = 'absent'").unwrap();
+        assert_eq!(told, "run umount /srv\nrun umount /srv\n\n");
+    }
+
+    #[test]
+    fn another_device_is_mounted_anew_and_another_name_of_it_is_not() {
+        let files = [
+            ("/etc/fstab", "/dev/sda1 /srv ext4 defaults 0 0\n"),
+            ("/proc/self/mounts", "/dev/sda1 /srv ext4 rw 0 0\n"),
+            ("/dev/sda1", ""),
+            ("/dev/sdb1", ""),
+            ("/dev/disk/by-uuid/x", ""),
+            ("/dev/disk/by-label/x", ""),
+        ];
+        let host = host(&files);
+        host.link(Path::new("/dev/disk/by-uuid/1"), Path::new("../../sda1")).unwrap();
+        host.link(Path::new("/dev/disk/by-label/my\\x20data"), Path::new("../../sdb1")).unwrap();
+        let keys = |source: &str| format!("path = '/srv'\nsource = '{source}'\nfstype = 'ext4'");
+        let told = converge(&host, "mount", &keys("UUID=\"1\"")).unwrap();
+        assert_eq!(told, "write /etc/fstab\nrun mount -o remount /srv\n\n");
+        let told = converge(&host, "mount", &keys("LABEL=my data")).unwrap();
+        assert_eq!(told, "run umount /srv\nwrite /etc/fstab\nrun mount /srv\n\n");
     }
 
     #[test]
