@@ -60,8 +60,20 @@ fn reaches_objects_of_the_server(piece: &Piece) -> bool {
         && !piece.begins_with(&["CREATE", "USER", "MAPPING"])
 }
 
+/// What psql adds behind an error: where in the server's source it arose, from which file a password came, a question.
+const ASIDES: &[&str] = &["LOCATION:", "password retrieved from file", "Is the server running"];
+
+/// An answer whose last line of standard error is the client's reason.
+fn without_asides(answer: &Answer) -> Answer {
+    let stderr = String::from_utf8_lossy(&answer.stderr);
+    let is_aside = |line: &&str| ASIDES.iter().any(|aside| line.trim_start().starts_with(aside));
+    let kept: Vec<&str> = stderr.lines().filter(|line| !is_aside(line)).collect();
+    Answer { stderr: kept.join("\n").into_bytes(), ..answer.clone() }
+}
+
 /// The failure of a client that has no word of the server to tell.
 pub fn failed(database: &Database, container: Option<&str>, command: &Command, answer: &Answer) -> Failure {
+    let answer = &without_asides(answer);
     let failure = refused(command, answer);
     let stderr = String::from_utf8_lossy(&answer.stderr);
     let client = match database.dialect {
@@ -98,6 +110,22 @@ mod tests {
 
     fn is(dialect: Dialect, rule: impl Fn(&Piece) -> bool, text: &str) -> bool {
         rule(&statements(dialect, text).unwrap()[0])
+    }
+
+    #[test]
+    fn the_client_s_reason_is_shown_and_not_what_it_adds() {
+        let database = Database::try_from("postgres://al:pw@db/app".to_string()).unwrap();
+        let why = |stderr: &str| {
+            let answer = Answer { status: 2, stderr: stderr.into(), ..Answer::default() };
+            failed(&database, None, &Command::new(["psql"]), &answer).why
+        };
+        let refused = "psql: error: connection to server at \"db\", port 5432 failed: FATAL:  no such user";
+        for aside in
+            ["password retrieved from file \"/proc/self/fd/3\"", "LOCATION:  auth_failed, auth.c:326"]
+        {
+            assert_eq!(why(&format!("{refused}\n{aside}\n")), format!("exit status 2: {refused}"));
+        }
+        assert_eq!(why("refused\n\tIs the server running on that host?\n"), "exit status 2: refused");
     }
 
     #[test]

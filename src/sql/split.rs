@@ -56,12 +56,18 @@ impl Piece<'_> {
     }
 }
 
+/// Editors on Windows put it before a text in UTF-8. The databases' own clients skip it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// So much of a statement tells which one it is.
 const SHOWN_LETTERS: usize = 100;
 
 /// The pieces of a text.
 pub fn split(dialect: Dialect, text: &str) -> Result<Vec<Piece<'_>>, Refused> {
     let mut splitter = Splitter::new(dialect, text);
+    if text.starts_with(BYTE_ORDER_MARK) {
+        splitter.at = BYTE_ORDER_MARK.len_utf8();
+    }
     while splitter.at < text.len() {
         splitter.step()?;
     }
@@ -141,7 +147,8 @@ impl<'a> Splitter<'a> {
             letter if letter.is_alphabetic() || letter == '_' => self.word()?,
             letter if letter.is_ascii_digit() => {
                 let number = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '.';
-                self.take(rest.find(|letter| !number(letter)).unwrap_or(rest.len()));
+                let length = rest.find(|letter| !number(letter)).unwrap_or(rest.len());
+                self.take(self.up_to_delimiter(length));
             }
             other => {
                 self.count_parens(other);
@@ -249,6 +256,7 @@ impl<'a> Splitter<'a> {
         let rest = self.rest();
         let belongs = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
         let length = rest.find(|letter| !belongs(letter)).unwrap_or(rest.len());
+        let length = self.up_to_delimiter(length);
         let word = rest[..length].to_uppercase();
         if !self.postgres() && self.code.is_none() && word == "DELIMITER" {
             return self.delimiter_command(rest);
@@ -264,11 +272,25 @@ impl<'a> Splitter<'a> {
         Ok(())
     }
 
-    /// `DELIMITER //` is a line of its own, and no statement.
+    /// How much of the next so many bytes stands before a delimiter. MySQL's client looks for the delimiter at every letter,
+    /// so that it ends a statement within a word too: `END$$`.
+    fn up_to_delimiter(&self, length: usize) -> usize {
+        let rest = self.rest();
+        let ends = |at: &usize| rest.is_char_boundary(*at) && rest[*at..].starts_with(self.delimiter);
+        match self.postgres() {
+            true => length,
+            false => (1..length).find(ends).unwrap_or(length),
+        }
+    }
+
+    /// `DELIMITER //` is a line of its own, and no statement. The client takes it in quotes too.
     fn delimiter_command(&mut self, rest: &'a str) -> Result<(), Refused> {
         let line = rest.lines().next().unwrap_or_default();
         let named = line["DELIMITER".len()..].trim();
-        let delimiter = named.split_whitespace().next().unwrap_or_default();
+        let quoted =
+            ['\'', '"', '`'].into_iter().find_map(|quote| named.strip_prefix(quote)?.split_once(quote));
+        let delimiter =
+            quoted.map_or_else(|| named.split_whitespace().next().unwrap_or_default(), |(name, _)| name);
         if delimiter.is_empty() || delimiter.contains('\\') {
             return Err(self.refused("DELIMITER names nothing that could end a statement"));
         }
@@ -365,6 +387,34 @@ mod tests {
     fn refused(dialect: Dialect, text: &str) -> String {
         let refused = split(dialect, text).expect_err(text);
         format!("{}: {}", refused.line, refused.why)
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_statement() {
+        for dialect in [Postgres, MySql] {
+            let pieces = split(dialect, "\u{feff}create table a (b int);\r\nselect 1").unwrap();
+            assert_eq!(pieces[0].statement, "create table a (b int)");
+            assert_eq!(pieces[0].words[0], "CREATE");
+            assert_eq!(
+                pieces.iter().map(|piece| piece.whole).collect::<String>().chars().next(),
+                Some('\u{feff}')
+            );
+        }
+    }
+
+    #[test]
+    fn a_delimiter_ends_a_statement_within_a_word() {
+        let statements = |text: &str| -> Vec<String> {
+            let pieces = statements(MySql, text).unwrap();
+            pieces.iter().map(|piece| piece.statement.to_string()).collect()
+        };
+        let made = ["create procedure p() begin select 1; end", "select 2"];
+        for named in ["$$", "//", "_end_", "';;;'", "\"|\""] {
+            let sign = named.trim_matches(['\'', '"']);
+            let text = format!("DELIMITER {named}\n{}{sign}\nDELIMITER ;\n{};", made[0], made[1]);
+            assert_eq!(statements(&text), made, "{named}");
+        }
+        assert_eq!(statements("delimiter $$\nselect 7$$select a$b$$"), ["select 7", "select a$b"]);
     }
 
     #[test]
