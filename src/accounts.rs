@@ -1,11 +1,12 @@
 //! The host's own users and groups: `/etc/passwd`, `/etc/group` and `/etc/shadow` read, and as they will be.
 
-use crate::model::op::{Command, Effect};
+use crate::model::op::{Command, Condition, Effect, Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
 use crate::wanted::lines::Lines;
 use std::path::Path;
+use std::time::Duration;
 
 /// Users.
 pub const PASSWD: &str = "/etc/passwd";
@@ -155,6 +156,41 @@ impl Group {
     /// Its line.
     pub fn line(&self) -> String {
         format!("{}:x:{}:{}", self.name, self.gid, self.members.join(","))
+    }
+}
+
+/// A user that the host does not have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Missing(String);
+
+/// Whether the host lacks this user, also where users come from a directory service. There is always a root.
+pub fn missing(host: &dyn Probe, name: &str) -> Result<Option<Missing>> {
+    if name == "root" || Accounts::read(host)?.user(name).is_some() {
+        return Ok(None);
+    }
+    let known = host.ask(&Command::new(["getent", "passwd", name]))?.ok();
+    Ok((!known).then(|| Missing(name.to_string())))
+}
+
+impl Missing {
+    /// This user.
+    pub fn named(name: &str) -> Self {
+        Missing(name.to_string())
+    }
+
+    /// The failure; after changes that are only pretended the wait for what may make the user.
+    pub fn plan(&self, host: &dyn Probe) -> Result<Plan> {
+        let Missing(name) = self;
+        if host.pretends() {
+            let condition = Condition::Succeeds { command: Command::new(["getent", "passwd", name]) };
+            return Ok(Plan::of(vec![Op::Await {
+                condition,
+                within: Duration::ZERO,
+                every: Duration::ZERO,
+            }]));
+        }
+        Err(Failure::new(format!("look up user {name}"), "the host has no such user")
+            .hint("make it with a step of kind user first"))
     }
 }
 

@@ -2,8 +2,8 @@
 
 mod key;
 
-use crate::accounts::{Accounts, User};
-use crate::model::op::{Command, Condition, Content, Meta, Op, Plan};
+use crate::accounts::{Accounts, Missing, User};
+use crate::model::op::{Content, Meta, Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::step::{Kind, Step, WrongKey};
@@ -12,7 +12,6 @@ use crate::wanted;
 use crate::wanted::lines::{Lines, State};
 use key::Key;
 use serde::Deserialize;
-use std::time::Duration;
 
 /// Lets keys log in as a user, by `~/.ssh/authorized_keys`. A key that is there already keeps its place, its comment and,
 /// unless other ones are given, its options; comments and other lines stay. Folder and file get the modes that sshd
@@ -109,21 +108,12 @@ impl AuthorizedKey {
         lines.text()
     }
 
+    /// Only a user with a line in `/etc/passwd` has a home directory that is known.
     fn unknown_user(&self, host: &dyn Probe) -> Result<Plan> {
-        if self.state == State::Absent {
-            return Ok(Plan::nothing());
+        match self.state {
+            State::Absent => Ok(Plan::nothing()),
+            State::Present => Missing::named(&self.user).plan(host),
         }
-        if host.pretends() {
-            let command = Command::new(["getent", "passwd", &self.user]);
-            let (within, every) = (Duration::ZERO, Duration::ZERO);
-            return Ok(Plan::of(vec![Op::Await {
-                condition: Condition::Succeeds { command },
-                within,
-                every,
-            }]));
-        }
-        Err(Failure::new(format!("look up user {}", self.user), "the host has no such user")
-            .hint("make it with a step of kind user first"))
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod schedule;
 
-use crate::model::Result;
+use crate::accounts::{self, Missing};
 use crate::model::op::{Answer, Command, Content, Meta, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::words::Word;
+use crate::model::{Failure, Result};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted;
@@ -15,9 +16,9 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Where jobs have files of their own.
-const FOLDER: &str = "/etc/cron.d";
+const DIRECTORY: &str = "/etc/cron.d";
 
-/// Removes a crontab that is there.
+/// Puts one job of a crontab back.
 const BACK: &str = include_str!("cron/back.sh");
 
 /// What the first line of a job says in a user's crontab, with its name behind.
@@ -39,7 +40,7 @@ pub struct Cron {
     schedule: Option<String>,
     /// What: one line for `/bin/sh`. A `%` ends it for cron, so one that is meant is written `\%`.
     command: Option<String>,
-    /// As whom; root when not given.
+    /// As whom; root when not given. The user must exist.
     #[serde(default = "root")]
     user: String,
     /// Variables that it gets, each on a line above it (not with `crontab`, where they would hold for all that follows).
@@ -99,7 +100,16 @@ impl Step for Cron {
     }
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
-        if self.crontab { self.plan_crontab(host) } else { self.plan_file(host) }
+        // cron ignores the jobs of a user who does not exist, and says so only in its own log.
+        if let Some(missing) = accounts::missing(host, &self.user)? {
+            return if self.state == State::Absent && self.crontab {
+                Ok(Plan::nothing())
+            } else {
+                self.unless_absent(host, missing)
+            };
+        }
+        let plan = if self.crontab { self.plan_crontab(host) } else { self.plan_file(host) }?;
+        Ok(Plan { notes: self.notes(), ..plan })
     }
 }
 
@@ -130,7 +140,7 @@ impl Cron {
     }
 
     fn plan_file(&self, host: &dyn Probe) -> Result<Plan> {
-        let path = HostPath::from(FOLDER).join(&self.name);
+        let path = HostPath::from(DIRECTORY).join(&self.name);
         if self.state == State::Absent {
             let there = host.stat(&path)?.is_some();
             return Ok(Plan::of(there.then_some(Op::Remove { path }).into_iter().collect()));
@@ -147,34 +157,88 @@ impl Cron {
         text + &format!("{} {} {}\n", self.schedule(), self.user, self.command())
     }
 
+    fn unless_absent(&self, host: &dyn Probe, missing: Missing) -> Result<Plan> {
+        if self.state == State::Absent { self.plan_file(host) } else { missing.plan(host) }
+    }
+
+    /// What cron does with this job that is easily overlooked.
+    fn notes(&self) -> Vec<String> {
+        if self.state == State::Absent {
+            return Vec::new();
+        }
+        let mut notes = Vec::new();
+        if self.command().replace("\\%", "").contains('%') {
+            let why =
+                "cron ends the command at the first % without a backslash and gives it the rest as input";
+            notes.push(format!("{why}: write \\% for a plain %"));
+        }
+        if schedule::has_both_days(&self.schedule()) {
+            notes.push(
+                "day of the month and day of the week are both given: it runs when either fits".to_string(),
+            );
+        }
+        notes
+    }
+
     fn plan_crontab(&self, host: &dyn Probe) -> Result<Plan> {
         let question = Command::new(["crontab", "-u", &self.user, "-l"]);
-        let answer = host.ask(&question)?;
-        let old = match answer.status {
-            0 => String::from_utf8_lossy(&answer.stdout).into_owned(),
-            // The user has none.
-            1 if String::from_utf8_lossy(&answer.stderr).contains("no crontab") => String::new(),
-            _ => return Err(refused(&question, &answer)),
-        };
+        let Some(bytes) = self.crontab_now(host, &question)? else { return Ok(Plan::nothing()) };
+        let old = letters(&bytes);
         let new = self.edited(&old);
         if new == old {
             return Ok(Plan::nothing());
         }
-        let write =
-            |text: &str| Command { stdin: text.into(), ..Command::new(["crontab", "-u", &self.user, "-"]) };
-        let title = Some(format!("crontab -u {} -r", self.user));
-        let words = ["/bin/sh", "-s", "--", &self.user];
-        let remove = Command { stdin: BACK.into(), title, ..Command::new(words) };
-        let undo = if old.is_empty() { remove } else { write(&old) };
-        let predicts = vec![Prediction { argv: question.argv, answer: Answer::said(0, new.clone()) }];
-        let run = Run { undo: Undo::Command(undo), predicts, ..Run::from(write(&new)) };
+        let predicts = vec![Prediction { argv: question.argv, answer: Answer::said(0, bytes_of(&new)) }];
+        let write = Command { stdin: bytes_of(&new), ..Command::new(["crontab", "-u", &self.user, "-"]) };
+        let run = Run { undo: Undo::Command(self.back(&old)), predicts, ..Run::from(write) };
         Ok(Plan::of(vec![run.into()]))
+    }
+
+    /// The user's crontab; none when there is nothing to look at and nothing to do. A user who is only pretended has an empty
+    /// one, and a cron that is only pretended has not written any.
+    fn crontab_now(&self, host: &dyn Probe, question: &Command) -> Result<Option<Vec<u8>>> {
+        let answer = host.ask(question)?;
+        let said = String::from_utf8_lossy(&answer.stderr).to_lowercase();
+        match answer.status {
+            0 if answer.total > answer.stdout.len() as u64 => {
+                let why = format!("it has {} bytes, too many to edit", answer.total);
+                Err(Failure::new(format!("read the crontab of {}", self.user), why)
+                    .hint("leave crontab = true out"))
+            }
+            0 => Ok(Some(answer.stdout)),
+            1 if said.contains("no crontab") => Ok(Some(Vec::new())),
+            127 if self.state == State::Absent => Ok(None),
+            _ if host.pretends() && (answer.status == 127 || said.contains("unknown")) => {
+                Ok(Some(Vec::new()))
+            }
+            _ => Err(refused(question, &answer)),
+        }
+    }
+
+    /// The command that gives the job the lines that it has now, whatever else is in the crontab by then.
+    fn back(&self, old: &str) -> Command {
+        let (mark, job) = (self.mark(), self.job());
+        let lines = Lines::of(old);
+        let found = lines.position(|line| line == letters(mark.as_bytes()));
+        let there = found.map(|index| {
+            lines.iter().skip(index).take(2).map(|line| format!("{line}\n")).collect::<String>()
+        });
+        let title = Some(format!("put job {} of {} back", self.name, self.user));
+        let words = ["/bin/sh", "-c", BACK, "cron-back", &self.user, &mark, &job].map(str::to_string);
+        Command { stdin: bytes_of(&there.unwrap_or_default()), title, ..Command::new(words) }
+    }
+
+    fn mark(&self) -> String {
+        format!("{MARK} {}", self.name)
+    }
+
+    fn job(&self) -> String {
+        format!("{} {}", self.schedule(), self.command())
     }
 
     /// The job is the line below its mark.
     fn edited(&self, old: &str) -> String {
-        let mark = format!("{MARK} {}", self.name);
-        let job = format!("{} {}", self.schedule(), self.command());
+        let (mark, job) = (letters(self.mark().as_bytes()), letters(self.job().as_bytes()));
         let mut lines = Lines::of(old);
         let found = lines.position(|line| line == mark);
         let end = lines.iter().len();
@@ -189,18 +253,31 @@ impl Cron {
     }
 }
 
+/// A letter for each byte, so that bytes of any encoding can be edited as text and come back as they were.
+fn letters(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// The bytes of such letters.
+fn bytes_of(letters: &str) -> Vec<u8> {
+    letters.chars().filter_map(|letter| u8::try_from(letter).ok()).collect()
+}
+
 fn root() -> String {
     "root".to_string()
 }
 
 #[cfg(all(test, feature = "controller"))]
 mod tests {
-    use crate::testing::{answer, apply, host, parse, text};
+    use crate::model::op::{Answer, Command, Op, Prediction, Run, Undo};
+    use crate::testing::{answer, apply, host, parse, planned, pretend_a_change, text};
     use expect_test::expect;
+
+    const PASSWD: &str = "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n";
 
     #[test]
     fn writes_a_file_and_removes_it() {
-        let host = host(&[("/etc/cron.d/x", "")]);
+        let host = host(&[("/etc/cron.d/x", ""), ("/etc/passwd", PASSWD)]);
         let keys = "name = 'sort'\nschedule = '15 3  * * 1-5'\ncommand = 'sort -u'\nuser = 'ann'\nenvironment = { A = 'b c', N = 1 }";
         assert_eq!(apply(&host, "cron", keys).unwrap(), "write /etc/cron.d/sort\n");
         assert_eq!(
@@ -237,10 +314,98 @@ mod tests {
 
     #[test]
     fn a_crontab_is_read_and_written_by_crontab() {
-        let host = host(&[]);
+        let host = host(&[("/etc/passwd", PASSWD)]);
         answer(&host, "crontab -u ann -l", 0, "* * * * * y\n");
         let keys = "name = 'renew'\nschedule = '@daily'\ncommand = 'x'\nuser = 'ann'\ncrontab = true";
         assert_eq!(apply(&host, "cron", keys).unwrap(), "run crontab -u ann -\n");
+    }
+
+    #[test]
+    fn bytes_of_any_encoding_stay_as_they_are() {
+        let host = host(&[("/etc/passwd", PASSWD)]);
+        let there = b"# caf\xe9\n# windlass: renew\n@daily old\n".to_vec();
+        let mut run = Run::from(Command::new(["true"]));
+        let argv = ["crontab", "-u", "ann", "-l"].map(str::to_string).to_vec();
+        run.predicts.push(Prediction { argv, answer: Answer::said(0, there) });
+        host.suppose(&run);
+        host.settle();
+        let keys = "name = 'renew'\nschedule = '@daily'\ncommand = 'caf\u{e9}'\nuser = 'ann'\ncrontab = true";
+        let plan = parse("cron", keys).unwrap().plan(&host).unwrap();
+        let [Op::Run(run)] = plan.ops.as_slice() else { panic!("{plan:?}") };
+        assert_eq!(run.command.stdin, b"# caf\xe9\n# windlass: renew\n@daily caf\xc3\xa9\n");
+        let Undo::Command(back) = &run.undo else { panic!("{run:?}") };
+        assert_eq!(back.stdin, b"# windlass: renew\n@daily old\n");
+        assert_eq!(back.argv[4..], ["ann", "# windlass: renew", "@daily caf\u{e9}"]);
+    }
+
+    /// Runs `back.sh` with a `crontab` that keeps a file, and shows the file afterwards.
+    fn put_back(now: Option<&str>, lines: &str) -> Option<String> {
+        use std::io::Write;
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let crontab = "#!/bin/sh\ncd \"$KEPT\"\ncase $3 in\n-l) cat tab ;;\n-r) rm tab ;;\n-) cat >new; mv new tab ;;\nesac\n";
+        std::fs::write(path("crontab"), crontab).unwrap();
+        std::fs::set_permissions(path("crontab"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        if let Some(now) = now {
+            std::fs::write(path("tab"), now).unwrap();
+        }
+        let paths = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap());
+        #[expect(clippy::disallowed_methods, reason = "the script itself is what is tested, without a host")]
+        let mut script = std::process::Command::new("/bin/sh");
+        script.args(["-c", super::BACK, "cron-back", "ann", "# windlass: renew", "@daily new"]);
+        script.env("PATH", paths).env("KEPT", directory.path()).stdin(std::process::Stdio::piped());
+        let mut child = script.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+        std::fs::read_to_string(path("tab")).ok()
+    }
+
+    #[test]
+    fn undo_leaves_what_others_added_since() {
+        let ours = "# windlass: renew\n@daily new\n";
+        let old = "# windlass: renew\n@daily old\n";
+        assert_eq!(put_back(Some(ours), ""), None);
+        assert_eq!(put_back(None, ""), None);
+        assert_eq!(put_back(Some(&format!("a\n{ours}b\n")), "").unwrap(), "a\nb\n");
+        assert_eq!(put_back(Some(&format!("a\n{ours}b\n")), old).unwrap(), format!("a\n{old}b\n"));
+        assert_eq!(put_back(Some("# windlass: renew\n@weekly by hand\n"), "").unwrap(), "@weekly by hand\n");
+        assert_eq!(put_back(Some("b\n"), old).unwrap(), format!("b\n{old}"));
+    }
+
+    #[test]
+    fn a_user_who_does_not_exist_is_refused() {
+        let host = host(&[("/etc/passwd", PASSWD)]);
+        let keys = "name = 'x'\nschedule = '@daily'\ncommand = 'y'\nuser = 'ghost'\n";
+        expect![[r#"
+            look up user ghost: the host has no such user
+              hint: make it with a step of kind user first"#]]
+        .assert_eq(&apply(&host, "cron", keys).unwrap_err().to_string());
+        let absent = "name = 'x'\nstate = 'absent'\nuser = 'ghost'\n";
+        assert_eq!(apply(&host, "cron", absent).unwrap(), "");
+        assert_eq!(apply(&host, "cron", &format!("{absent}crontab = true")).unwrap(), "");
+        pretend_a_change(&host);
+        let told = planned(&host, "cron", keys).unwrap();
+        assert_eq!(told, "wait until getent passwd ghost succeeds\n", "a pretended step may make it");
+    }
+
+    #[test]
+    fn a_user_that_is_only_pretended_has_an_empty_crontab() {
+        let host = host(&[("/etc/passwd", PASSWD)]);
+        pretend_a_change(&host);
+        let keys = "name = 'x'\nschedule = '@daily'\ncommand = 'y'\nuser = 'ann'\ncrontab = true";
+        assert_eq!(planned(&host, "cron", keys).unwrap(), "run crontab -u ann -\n");
+    }
+
+    #[test]
+    fn what_is_easily_overlooked_is_noted() {
+        let notes = |keys: &str| {
+            let step = parse("cron", &format!("name = 'x'\n{keys}")).unwrap();
+            step.plan(&host(&[])).unwrap().notes.join("\n")
+        };
+        assert_eq!(notes("schedule = '0 0 */2 * 3'\ncommand = 'date +\\%s'"), "");
+        assert!(notes("schedule = '@daily'\ncommand = 'date +%s'").contains("at the first %"));
+        assert!(notes("schedule = '0 0 1-31/2 * 3'\ncommand = 'x'").contains("when either fits"));
     }
 
     #[test]

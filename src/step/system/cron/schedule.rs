@@ -27,6 +27,13 @@ pub fn check(schedule: &str) -> Result<(), String> {
     words.iter().zip(FIELDS).try_for_each(|(word, field)| check_field(word, field))
 }
 
+/// Whether days of the month and of the week are both restricted. cron calls a field that begins with `*` no restriction,
+/// whatever its step is.
+pub fn has_both_days(schedule: &str) -> bool {
+    let words: Vec<&str> = schedule.split_ascii_whitespace().collect();
+    matches!(words.as_slice(), [_, _, day, _, weekday] if !day.starts_with('*') && !weekday.starts_with('*'))
+}
+
 fn check_field(word: &str, (what, first, last, names): (&str, u32, u32, &[&str])) -> Result<(), String> {
     let wrong = |part: &str| format!("the {what} {part:?} is not from {first} to {last}");
     let number = |text: &str| {
