@@ -10,7 +10,7 @@ use crate::model::{Failure, Result};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted;
-use ports::{Port, Ports, Published};
+use ports::{Port, Ports, Published, Unreadable};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -59,13 +59,13 @@ impl Step for ComposePort {
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let text = wanted::text(host, &self.file)?.ok_or_else(|| self.cannot("there is no such file"))?;
-        let ports = ports::read(&text).map_err(|wrong| {
-            Failure::new(format!("read {}:{}", self.file, wrong.line), wrong.why).hint("nothing was changed")
-        })?;
+        let ports = ports::read(&text).map_err(|wrong| self.unreadable(&wrong))?;
         self.expect_service(&ports)?;
+        self.expect_read(&ports)?;
         let moving = self.of_service(&ports, self.from);
         let Some(first) = moving.first() else { return self.plan_moved(&ports) };
         self.expect_one_meaning(&moving)?;
+        self.expect_own_list(&ports, first)?;
         self.expect_free(&ports)?;
         self.expect_default_counts(host, &moving)?;
         let new = replaced(&text, &moving, self.to);
@@ -97,6 +97,40 @@ impl ComposePort {
                 .cannot(format!("it has no service {name}"))
                 .hint(format!("it has {}", ports.services.join(", ")))),
             _ => Ok(()),
+        }
+    }
+
+    /// What is not read matters when it may be what is meant.
+    fn expect_read(&self, ports: &Ports) -> Result<()> {
+        let meant = |name: &str| self.service.as_ref().is_none_or(|service| service == name);
+        match ports.unread.iter().find(|(name, _)| meant(name)) {
+            None => Ok(()),
+            Some((_, wrong)) if self.service.is_some() => Err(self.unreadable(wrong)),
+            Some((name, wrong)) => {
+                let failure = self.unreadable(wrong);
+                Err(failure
+                    .hint(format!("name the service with service = …, when it is another one than {name}")))
+            }
+        }
+    }
+
+    fn unreadable(&self, wrong: &Unreadable) -> Failure {
+        let doing = format!("read {}:{}", self.file, wrong.line);
+        Failure::new(doing, &wrong.why).hint("nothing was changed")
+    }
+
+    /// A list with an anchor can be another service's too, whose port would move along.
+    fn expect_own_list(&self, ports: &Ports, moving: &Published) -> Result<()> {
+        let anchors = ports.anchors.iter().filter(|(service, _)| *service == moving.service);
+        let mut aliases = anchors.map(|(_, anchor)| format!("*{anchor}"));
+        let sharing = aliases.find_map(|alias| {
+            ports.unread.iter().find(|(_, wrong)| wrong.why.split(' ').next() == Some(&alias))
+        });
+        match sharing {
+            None => Ok(()),
+            Some((other, wrong)) => Err(self
+                .cannot(format!("service {other}, line {}, uses the same list of ports", wrong.line))
+                .hint("give each service a list of its own first")),
         }
     }
 

@@ -47,8 +47,12 @@ pub struct Unreadable {
 pub struct Ports {
     /// The services, in order.
     pub services: Vec<String>,
-    /// Every entry of every `ports:`.
+    /// Every entry of every `ports:` that is read.
     pub published: Vec<Published>,
+    /// Services whose `ports:` is not read, each with the reason. That matters only to a step that may mean one of them.
+    pub unread: Vec<(String, Unreadable)>,
+    /// Services whose list has an anchor, each with its name.
+    pub anchors: Vec<(String, String)>,
 }
 
 impl Port {
@@ -75,14 +79,29 @@ pub fn read(text: &str) -> Result<Ports, Unreadable> {
     let mut ports = Ports::default();
     for (service, key) in services(text, &lines)? {
         let name = key_of(text, key).map(|(name, _)| name.to_string()).unwrap_or_default();
-        if let Some(list) = ports_of(text, key, service)? {
-            for entry in entries(text, &list)? {
-                ports.published.extend(published(text, &name, &entry));
-            }
+        match of_service(text, key, service, &name) {
+            Ok(published) => ports.published.extend(published),
+            Err(unreadable) => ports.unread.push((name.clone(), unreadable)),
         }
+        ports.anchors.extend(anchor_of(text, service).map(|anchor| (name.clone(), anchor)));
         ports.services.push(name);
     }
     Ok(ports)
+}
+
+fn of_service(text: &str, key: Line, body: &[Line], name: &str) -> Result<Vec<Published>, Unreadable> {
+    let Some(list) = ports_of(text, key, body)? else { return Ok(Vec::new()) };
+    let entries = entries(text, &list)?;
+    Ok(entries.iter().filter_map(|entry| published(text, name, entry)).collect())
+}
+
+/// The name of the anchor of a service's `ports:`, by which another service can use the same list.
+fn anchor_of(text: &str, body: &[Line]) -> Option<String> {
+    let indent = body.first()?.indent;
+    let line = body[*keys_at(text, body, indent, "ports").first()?];
+    let (_, start) = key_of(text, line)?;
+    let anchor = text[start..line.end].strip_prefix('&')?.split_whitespace().next()?;
+    Some(anchor.to_string())
 }
 
 /// A line that holds something.
@@ -236,6 +255,10 @@ fn ports_of<'a>(text: &str, key: Line, body: &'a [Line]) -> Result<Option<List<'
             let bracket = text[start..].find('[').map_or(start, |at| start + at);
             Ok(Some(List::Flow(bracket, line)))
         }
+        other if other.starts_with('*') => Err(wrong(
+            line.number,
+            format!("{other} is an alias; a list that stands elsewhere is not changed"),
+        )),
         other => Err(wrong(line.number, format!("{other:?} is no list of ports"))),
     }
 }

@@ -60,6 +60,28 @@ fn changed(new: &str) -> &str {
 }
 
 #[test]
+fn what_is_not_read_matters_only_where_it_may_be_meant() {
+    let file = |ports: &str| {
+        format!(
+            "x-p: &p\n  - \"9100:80\"\nservices:\n  other:\n    {ports}\n  web:\n    ports: [\"3001:3000\"]\n"
+        )
+    };
+    for unread in ["ports: *p", "ports: 80", "ports: !reset []"] {
+        let moved = |keys: &str| moved(&file(unread), &format!("from = 3001\nto = 3002\n{keys}"));
+        assert!(moved("service = 'web'").unwrap().contains("[\"3002:3000\"]"), "{unread}");
+        assert!(moved("service = 'other'").unwrap_err().contains("docker-compose.yml:5"), "{unread}");
+        assert!(moved("").unwrap_err().contains("another one than other"), "{unread}");
+    }
+}
+
+#[test]
+fn a_list_that_two_services_share_is_not_changed() {
+    let file = "services:\n  web:\n    ports: &p\n      - \"3001:3000\"\n  other:\n    ports: *p\n";
+    let told = moved(file, "service = 'web'\nfrom = 3001\nto = 3002").unwrap_err();
+    assert!(told.contains("service other, line 6, uses the same list of ports"), "{told}");
+}
+
+#[test]
 fn every_entry_is_read() {
     let shown = |one: &ports::Published| {
         let port = match &one.port {
