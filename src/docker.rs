@@ -13,6 +13,7 @@ pub mod container;
 pub mod image;
 pub mod instant;
 pub mod kept;
+pub mod reference;
 pub mod spec;
 
 /// What Docker says when it cannot be asked, and what to try.

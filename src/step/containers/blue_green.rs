@@ -113,9 +113,7 @@ impl Step for BlueGreen {
         if !docker::is_name(&self.name) {
             return Err(WrongKey::new("name", format!("{:?} is not the name of a container", self.name)));
         }
-        if self.image.is_empty() || self.image.starts_with('-') {
-            return Err(WrongKey::new("image", format!("{:?} is not the name of an image", self.image)));
-        }
+        docker::reference::check(&self.image).map_err(|why| WrongKey::new("image", why))?;
         if !self.health.starts_with('/') {
             return Err(WrongKey::new("health", "a path begins with /"));
         }

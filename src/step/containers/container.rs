@@ -116,6 +116,9 @@ impl Step for Container {
         if !docker::is_name(&self.name) {
             return Err(WrongKey::new("name", format!("{:?} is not the name of a container", self.name)));
         }
+        if let Some(image) = &self.image {
+            docker::reference::check(image).map_err(|why| WrongKey::new("image", why))?;
+        }
         if self.image.is_none() && self.state != State::Absent {
             return Err(WrongKey::new("image", "name the image it is made from"));
         }

@@ -108,9 +108,7 @@ pull = "missing"                        # or "always", "never"
 
 impl Step for Image {
     fn check(&self) -> Result<(), WrongKey> {
-        if self.name.is_empty() || self.name.starts_with('-') || self.name.contains(char::is_whitespace) {
-            return Err(WrongKey::new("name", format!("{:?} is not the name of an image", self.name)));
-        }
+        docker::reference::check(&self.name).map_err(|why| WrongKey::new("name", why))?;
         if self.archive.is_some() && self.pull.is_some() {
             return Err(WrongKey::new("pull", "an image comes from an archive or from a registry"));
         }
