@@ -10,11 +10,13 @@ pub struct Block {
     pub typescript: bool,
 }
 
-/// The scripts of a component's text. A `<script src="…">` has none of its own.
+/// The scripts of a component's text. A `<script src="…">` counts as one that imports that file, and so do the template and
+/// the styles of a component that stand elsewhere.
 pub fn of(text: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
+    let mut blocks: Vec<Block> = ["template", "style"].iter().flat_map(|tag| elsewhere(text, tag)).collect();
     let mut at = 0;
-    while let Some((attributes, start)) = next_script(text, at) {
+    while let Some((attributes, start)) = next(text, "<script", at) {
+        blocks.extend(source(text, attributes, start));
         let end = find(text, "</script", start).unwrap_or(text.len());
         let typescript = ["lang=\"ts", "lang='ts", "lang=ts"].iter().any(|lang| attributes.contains(lang));
         let script = [blank(&text[..start]), text[start..end].to_string()].concat();
@@ -24,15 +26,39 @@ pub fn of(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// The attributes of the first `<script …>` from `at` on, and where its text begins. Comments are passed over.
-fn next_script(text: &str, mut at: usize) -> Option<(&str, usize)> {
+/// What the tags of this name import by `src`.
+fn elsewhere(text: &str, tag: &str) -> Vec<Block> {
+    let (open, mut at) = (format!("<{tag}"), 0);
+    let mut blocks = Vec::new();
+    while let Some((attributes, start)) = next(text, &open, at) {
+        blocks.extend(source(text, attributes, start));
+        at = start;
+    }
+    blocks
+}
+
+/// The import of a tag's `src`, on the line on which the tag ends. A path from the top of the site, and a URL, are no files
+/// of the tree.
+fn source(text: &str, attributes: &str, start: usize) -> Option<Block> {
+    let (_, value) =
+        attributes.split_once("src=").filter(|(before, _)| before.ends_with(char::is_whitespace))?;
+    let quote = value.chars().next().filter(|letter| matches!(letter, '"' | '\''))?;
+    let path = value[1..].split(quote).next()?;
+    let is_file = !path.is_empty() && !path.starts_with('/') && !path.contains(':') && !path.contains('{');
+    let import = format!("import {};", serde_json::Value::from(path));
+    is_file.then(|| Block { text: blank(&text[..start]) + &import, typescript: true })
+}
+
+/// The attributes of the first tag that begins with `open` from `at` on, and where its text begins. Comments are passed
+/// over.
+fn next<'t>(text: &'t str, open: &str, mut at: usize) -> Option<(&'t str, usize)> {
     loop {
-        let tag = find(text, "<script", at)?;
+        let tag = find(text, open, at)?;
         if let Some(comment) = find(text, "<!--", at).filter(|comment| *comment < tag) {
             at = find(text, "-->", comment)?;
             continue;
         }
-        let attributes = tag + "<script".len();
+        let attributes = tag + open.len();
         let end = find(text, ">", attributes)?;
         at = end + 1;
         if text[attributes..].starts_with([' ', '\t', '\r', '\n', '>']) {
@@ -61,6 +87,26 @@ mod tests {
         assert_eq!(blocks[0].text.lines().nth(2), Some("import a from './a'"));
         assert_eq!(blocks[1].text.lines().nth(4).unwrap().trim(), "b()");
         assert!(!blocks[1].text.contains("import"));
+    }
+
+    #[test]
+    fn what_stands_in_a_file_of_its_own_is_imported() {
+        let imports = |text: &str| {
+            let blocks = of(text);
+            let texts = blocks.iter().map(|block| block.text.trim().to_string());
+            texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(imports("<script src=\"./a.ts\" lang=\"ts\"></script>"), "import \"./a.ts\";");
+        assert_eq!(
+            imports("<template src='./a.html'/><style src=\"./a.css\"></style>"),
+            "import \"./a.html\"; import \"./a.css\";"
+        );
+        assert_eq!(
+            imports(
+                "<script src=\"/a.js\"></script><script data-src=\"./a\"></script><script src=\"https://a/b\"></script>"
+            ),
+            ""
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::parse::Lines;
 use oxc_ast::ast::*;
 use oxc_ast_visit::{Visit, walk};
 use oxc_span::{GetSpan, Span};
+use oxc_syntax::operator::BinaryOperator;
 use oxc_syntax::scope::ScopeFlags;
 
 /// One mention of another module.
@@ -46,6 +47,7 @@ pub struct Imports {
 /// Reads a program.
 pub fn of(program: &Program<'_>, lines: &Lines) -> Imports {
     let mut reader = Reader { lines, found: Imports::default(), guards: 0, shadows: 0, own_require: false };
+    reader.references(program.source_text);
     reader.visit_program(program);
     if reader.own_require {
         reader.found.all.retain(|import| import.form != Form::Require);
@@ -75,7 +77,36 @@ impl Reader<'_> {
     fn add_expression(&mut self, expression: &Expression<'_>, form: Form) {
         match literal(expression) {
             Some(specifier) => self.add(&specifier, expression.span(), form, false),
-            None => self.found.computed.push(self.lines.line(expression.span().start)),
+            None => {
+                self.found.computed.push(self.lines.line(expression.span().start));
+                self.beginning(expression);
+            }
+        }
+    }
+
+    /// `/// <reference path="./a.d.ts" />` at the top of a file: a file beside this one, for its types.
+    fn references(&mut self, text: &str) {
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            let trimmed = line.trim_start_matches('\u{feff}').trim();
+            if !trimmed.is_empty() && !trimmed.starts_with("//") {
+                return;
+            }
+            if let Some(path) = reference(trimmed) {
+                let start = u32::try_from(at).unwrap_or_default();
+                self.add(path, Span::new(start, start), Form::Url, true);
+            }
+            at += line.len();
+        }
+    }
+
+    /// A directory that the fixed beginning of a computed name leads to: `import(`./languages/${name}.js`)`.
+    fn beginning(&mut self, expression: &Expression<'_>) {
+        let Expression::TemplateLiteral(text) = expression.get_inner_expression() else { return };
+        let first = text.quasis.first().and_then(|first| first.value.cooked.as_ref());
+        let directory = first.and_then(|first| first.rfind('/').map(|end| &first[..=end]));
+        if let Some(directory) = directory.filter(|path| path.starts_with("./") || path.starts_with("../")) {
+            self.add(directory, expression.span(), Form::Url, false);
         }
     }
 
@@ -211,11 +242,14 @@ impl<'a> Visit<'a> for Reader<'_> {
     }
 }
 
-/// The text of a string, or of a template without anything to fill in.
+/// The text of a string, of a template without anything to fill in, or of a sum of these.
 pub(super) fn literal(expression: &Expression<'_>) -> Option<String> {
     match expression.get_inner_expression() {
         Expression::StringLiteral(text) => Some(text.value.to_string()),
         Expression::TemplateLiteral(text) => text.single_quasi().map(|text| text.to_string()),
+        Expression::BinaryExpression(sum) if sum.operator == BinaryOperator::Addition => {
+            Some(literal(&sum.left)? + &literal(&sum.right)?)
+        }
         _ => None,
     }
 }
@@ -234,6 +268,14 @@ fn is_import_meta_url(expression: &Expression<'_>) -> bool {
         Expression::StaticMemberExpression(it) => it.property.name == "url" && is_import_meta(&it.object),
         _ => false,
     }
+}
+
+/// The path of a reference directive of TypeScript's.
+fn reference(line: &str) -> Option<&str> {
+    let attributes = line.strip_prefix("///")?.trim_start().strip_prefix("<reference")?;
+    let (_, value) = attributes.split_once("path=")?;
+    let quote = value.chars().next().filter(|letter| matches!(letter, '"' | '\''))?;
+    value[1..].split(quote).next()
 }
 
 /// `createRequire(…)`, `module.createRequire(…)`.
@@ -296,6 +338,8 @@ mod tests {
             ("import('./a'); import(`./b`)", "1 import ./a; 1 import ./b"),
             ("const u = new URL('./w.js', import.meta.url); new URL('./x', base)", "1 url ./w.js"),
             ("import.meta.resolve('a')", "1 import a"),
+            ("import('./a' + '.js'); require('./' + `b`)", "1 import ./a.js; 1 require ./b"),
+            ("import(`./lang/${a}.js`); import(`${b}/c`); import(`./${d}`)", "1 url ./lang/; 1 url ./"),
             (
                 "import { createRequire } from 'module'; const require = createRequire(import.meta.url); require('a'); createRequire(x)('b')",
                 "1 import module; 1 require a; 1 require b",
@@ -321,6 +365,10 @@ mod tests {
             ),
             ("let a: import('./a').A; let b: typeof import('./b')", "1 import ./a types; 1 import ./b types"),
             ("import a = require('a'); import b = c.d", "1 require a"),
+            (
+                "// a\n/// <reference path='./a.d.ts' />\na()\n/// <reference path='./b.d.ts' />",
+                "2 url ./a.d.ts types",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(told("a.ts", text), expected, "{text}");
@@ -367,7 +415,7 @@ mod tests {
             (found.computed, found.declared),
             (vec![1, 2], vec!["virtual:c".to_string(), "*.svg".to_string()])
         );
-        assert_eq!(found.all, []);
+        assert_eq!(found.all.len(), 1, "the directory of the second");
     }
 
     #[test]

@@ -16,11 +16,10 @@ use std::thread;
 /// A configuration further up than this many folders does not speak of a file.
 const CONFIGS_LIMIT: usize = 8;
 
-/// Endings that may be left out, in the order of Node, then of others.
-const ENDINGS: &[&str] = &[
-    ".js", ".json", ".node", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".cts", ".d.ts", ".d.mts",
-    ".d.cts", ".vue", ".svelte",
-];
+/// Endings that may be left out, in the order of Node, then of others. `.cjs` and `.cts` are none: neither Node nor
+/// TypeScript nor a bundler tries them.
+const ENDINGS: &[&str] =
+    &[".js", ".json", ".node", ".mjs", ".jsx", ".ts", ".tsx", ".mts", ".d.ts", ".vue", ".svelte"];
 
 /// What TypeScript takes for an ending that only exists once it has compiled.
 const SUBSTITUTES: &[(&str, &[&str])] = &[
@@ -210,9 +209,7 @@ impl Resolver {
             .then(|| led(self.typescript.resolve_file(asked.file, specifier)).ok())
             .flatten()
             .or_else(|| typed.then(|| led(self.typescript.resolve_dts(asked.file, specifier)).ok()).flatten())
-            .or_else(|| {
-                typed.then(|| led(self.typescript_of_old.resolve_file(asked.file, specifier)).ok()).flatten()
-            })
+            .or_else(|| typed.then(|| self.by_old_typescript(asked, specifier)).flatten())
             .or_else(|| led(self.bundler.resolve_file(asked.file, specifier)).ok())
             .or_else(|| {
                 led(self.plain.resolve_file(asked.file, specifier))
@@ -222,6 +219,16 @@ impl Resolver {
             .or_else(|| self.by_other_configs(asked.file, specifier))
             .or_else(|| self.looked_for_from_top(asked.file, specifier));
         found.ok_or(if is_config(&error) { ResolveError::NotFound(specifier.to_string()) } else { error })
+    }
+
+    /// TypeScript that does not know `exports` finds files that a package does not export. Types among them are all that it
+    /// needs; code that was found so is not loaded by anything.
+    fn by_old_typescript(&self, asked: Asked<'_>, specifier: &str) -> Option<Led> {
+        let found = led(self.typescript_of_old.resolve_file(asked.file, specifier)).ok()?;
+        match &found {
+            Led::To(path) if !asked.import.types_only && !parse::is_declaration(path) => None,
+            _ => Some(found),
+        }
     }
 
     /// jsconfig.json and configurations that do not say that they mean this file: bundlers' plugins read them too.

@@ -255,6 +255,26 @@ fn a_declaration_is_no_help_to_javascript_that_is_run() {
 }
 
 #[test]
+fn what_no_program_looks_for_is_missing() {
+    let package = [
+        ("node_modules/pkg/package.json", r#"{"name": "pkg", "exports": {".": "./dist/i.mjs"}}"#),
+        ("node_modules/pkg/dist/i.mjs", ""),
+        ("node_modules/pkg/dist/t.d.ts", ""),
+        ("package.json", r#"{"type": "module", "dependencies": {"pkg": "1"}}"#),
+    ];
+    let exported = "pkg/dist/i.mjs is not among the exports of its package";
+    assert!(told(&[&package[..], &[("a.ts", "import 'pkg/dist/i.mjs'")]].concat()).contains(exported));
+    assert_eq!(told(&[&package[..], &[("a.ts", "import type { T } from 'pkg/dist/t'")]].concat()), "");
+    let lost = |files: &[(&str, &str)]| told(files).contains("leads nowhere");
+    assert!(lost(&[("a.cjs", "require('./c')"), ("c.cjs", "")]));
+    assert!(lost(&[("A.vue", "<script src=\"./missing.ts\" lang=\"ts\"></script>")]));
+    assert!(!lost(&[("A.vue", "<script src=\"./b.ts\" lang=\"ts\"></script>"), ("b.ts", "")]));
+    assert!(lost(&[("a.js", "import(`./lang/${a}.js`)")]));
+    assert!(!lost(&[("a.js", "import(`./lang/${a}.js`)"), ("lang/en.js", "")]));
+    assert!(lost(&[("a.ts", "/// <reference path=\"./gone.d.ts\" />\n")]));
+}
+
+#[test]
 fn what_frameworks_make_is_only_told() {
     fine_in("src/routes/a.svelte", "<script>import '$lib/b.js'</script>", &[("src/lib/b.js", "")]);
     bad(
