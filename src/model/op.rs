@@ -7,6 +7,7 @@ use super::backup::Backup;
 use super::digest::Digest;
 use super::finding::Finding;
 use super::guard::Guard;
+use super::mode::Mode;
 use super::path::HostPath;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -197,13 +198,13 @@ pub enum Accept {
 pub struct Command {
     /// Program and arguments; a program without `/` is looked up in PATH.
     pub argv: Vec<String>,
-    /// Added to the environment. Locale is always C.
+    /// Added to the environment, in which the locale is C.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// Written to its standard input, which is empty otherwise.
     #[serde(default, with = "serde_bytes")]
     pub stdin: Vec<u8>,
-    /// Where it runs; `/` when `None`.
+    /// Where it runs; `/` when `None`, the home directory with `login`.
     #[serde(default)]
     pub directory: Option<HostPath>,
     /// As whom, when not as the one who runs windlass there.
@@ -215,6 +216,10 @@ pub struct Command {
     /// What people are told that it is, where its words would not tell them: `migration 003_users.sql on app`.
     #[serde(default)]
     pub title: Option<String>,
+    /// It is the user's own program, so that it finds what a login by ssh gives: the home directory to run in, and the
+    /// login's locale. windlass's own commands run in `/`, and in the locale C, in which their output is read.
+    #[serde(default)]
+    pub login: bool,
 }
 
 /// How a process ended, with as much of its output as is kept.
@@ -374,6 +379,15 @@ impl Command {
     /// A program with its arguments and nothing else.
     pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
         Command { argv: argv.into_iter().map(Into::into).collect(), ..Command::default() }
+    }
+
+    /// The same with this umask: a shell sets it and then becomes the program.
+    pub fn with_umask(self, umask: Option<Mode>) -> Self {
+        let Some(umask) = umask else { return self };
+        let title = Some(self.shown());
+        let shell = ["/bin/sh", "-c", "umask \"$1\"; shift; exec \"$@\"", "umask", &umask.to_string()];
+        let argv = shell.map(str::to_string).into_iter().chain(self.argv).collect();
+        Command { argv, title, ..self }
     }
 
     /// Its title, else the command as a person would type it.

@@ -20,8 +20,10 @@ for b in "$h" /run/user/$u /var/tmp /dev/shm /tmp; do
   folder "$p" || continue;
   for a in "$@"; do
     whole "$p/${a%%:*}" "${a##*:}" || continue;
+    umask 022;
     "$p/${a%%:*}";
     r=$?;
+    umask 077;
     # 126: the folder allows no exec any more, so the job was not touched and another folder may do.
     case $r in 126) ;; *) exit $r;; esac;
   done;

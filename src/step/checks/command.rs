@@ -1,6 +1,7 @@
 //! One command, run once.
 
 use crate::model::Result;
+use crate::model::mode::Mode;
 use crate::model::op::{self, Accept, Answer, Condition, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 /// Runs one command: exactly one of `argv`, `run` and `shell`. It is run each time, and counts as a change, unless
 /// `creates`, `removes` or `check` shows that nothing is to be done, or `read_only` says that it changes nothing.
+/// It finds what a login by ssh gives without a terminal: environment, locale, limits, and an empty standard input.
 /// A secret belongs into `stdin` or `environment`: everybody on a host can see arguments.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
@@ -30,8 +32,10 @@ pub struct Command {
     /// Given to it on standard input, which is empty otherwise.
     #[serde(default)]
     stdin: String,
-    /// Where it runs; `/` when not given.
+    /// Where it runs; the home directory of its user when not given, as in a login.
     directory: Option<HostPath>,
+    /// The mode bits that files which it creates do not get, in octal: "027". "022" when not given.
+    umask: Option<Mode>,
     /// Added to its environment.
     #[serde(default)]
     environment: BTreeMap<String, Word>,
@@ -60,6 +64,7 @@ name = "the database has its tables"
 [steps.command]
 argv = ["bin/migrate", "--to", "{{ version }}"]
 directory = "/srv/app"
+umask = "027"                                           # what it creates is closed to others
 environment = { DATABASE_URL = "{{ database_url }}" }   # not in argv: everybody can see arguments
 check = ["bin/migrate", "--is-at", "{{ version }}"]     # exits 0: nothing to do
 undo = ["bin/migrate", "--back"]
@@ -95,6 +100,7 @@ impl Step for Command {
             return Err(WrongKey::new("", "give exactly one of argv, run and shell"));
         }
         self.words()?;
+        check_umask(self.umask)?;
         let decides = self.creates.is_some() || self.removes.is_some() || self.check.is_some();
         if self.read_only && (decides || self.undo.is_some()) {
             let why = "what only looks is always run: leave creates, removes, check and undo out";
@@ -114,7 +120,7 @@ impl Step for Command {
         let run = Run {
             accept: self.accepted(),
             undo: self.undo.as_ref().map_or(Undo::Nothing, |words| Undo::Command(self.aside(words))),
-            predicts: self.check.iter().map(prediction).collect(),
+            predicts: self.check.iter().map(|words| prediction(self.aside(words))).collect(),
             confirm: self.check.as_ref().map(|words| self.aside(words)),
             ..Run::from(command)
         };
@@ -142,8 +148,10 @@ impl Command {
             environment: environment(&self.environment),
             stdin: self.stdin.clone().into_bytes(),
             directory: self.directory.clone(),
+            login: true,
             ..op::Command::default()
         }
+        .with_umask(self.umask)
     }
 
     /// A command beside the main one: same place and environment, its own standard input.
@@ -167,8 +175,16 @@ impl Command {
     }
 }
 
-fn prediction(words: &Words) -> Prediction {
-    Prediction { argv: words.to_vec(), answer: Answer::default() }
+/// A umask takes permissions away, and there are nine of them.
+fn check_umask(umask: Option<Mode>) -> Result<(), WrongKey> {
+    match umask.filter(|umask| umask.bits() > 0o777) {
+        Some(_) => Err(WrongKey::new("umask", "give at most \"777\"")),
+        None => Ok(()),
+    }
+}
+
+fn prediction(check: op::Command) -> Prediction {
+    Prediction { argv: check.argv, answer: Answer::default() }
 }
 
 /// Asks at once. After pretended changes the answer would be about the past: then the wait for it is all there is.
@@ -243,7 +259,8 @@ mod tests {
                       "directory": "/srv",
                       "user": null,
                       "timeout": null,
-                      "title": null
+                      "title": null,
+                      "login": true
                     },
                     "input": null,
                     "accept": {
@@ -265,7 +282,8 @@ mod tests {
                         "directory": "/srv",
                         "user": null,
                         "timeout": null,
-                        "title": null
+                        "title": null,
+                        "login": true
                       }
                     },
                     "predicts": [],
@@ -290,6 +308,19 @@ mod tests {
               }
             }"#]]
         .assert_eq(&serde_json::to_string_pretty(&plan).unwrap());
+    }
+
+    #[test]
+    fn a_umask_is_set_by_a_shell_that_becomes_the_program() {
+        let plan = parse("command", "run = 'mkdir /srv/a'\numask = '027'").unwrap().plan(&host(&[])).unwrap();
+        let Op::Run(run) = &plan.ops[0] else { panic!("{plan:?}") };
+        assert_eq!(
+            run.command.argv[2..],
+            ["umask \"$1\"; shift; exec \"$@\"", "umask", "0027", "mkdir", "/srv/a"]
+        );
+        assert_eq!((run.command.shown().as_str(), run.command.login), ("mkdir /srv/a", true));
+        let refused = parse("command", "run = 'a'\numask = '1777'").err().unwrap().to_string();
+        assert_eq!(refused, "read command.umask: give at most \"777\"");
     }
 
     #[test]

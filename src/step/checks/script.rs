@@ -1,6 +1,7 @@
 //! A script of the project's, run on the host without being put there.
 
 use crate::model::Result;
+use crate::model::mode::Mode;
 use crate::model::op::{Command, Plan, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::words::{Word, Words, environment};
@@ -30,8 +31,10 @@ pub struct Script {
     /// Added to its environment.
     #[serde(default)]
     environment: BTreeMap<String, Word>,
-    /// Where it runs; `/` when not given.
+    /// Where it runs; the home directory of its user when not given, as in a login.
     directory: Option<HostPath>,
+    /// The mode bits that files which it creates do not get, in octal: "027". "022" when not given.
+    umask: Option<Mode>,
     /// A path: when it exists there is nothing to do.
     creates: Option<HostPath>,
     /// A command that takes it back, as a list or a line, for `runs undo` and `on_failure = "undo"`.
@@ -50,6 +53,7 @@ interpreter = ["python3", "-u"]          # its #! line when not given
 args = ["--language", "{{ language }}"]
 environment = { TOKEN = "{{ token }}" }
 directory = "/srv/app"
+umask = "027"                            # what it creates is closed to others
 creates = "/srv/app/index/done"
 undo = "rm -r /srv/app/index"
 
@@ -65,6 +69,9 @@ find /var/lib/app/sessions -type f -mtime +2 -delete
 impl Step for Script {
     fn check(&self) -> Result<(), WrongKey> {
         match (&self.file, &self.content) {
+            (Some(_), None) | (None, Some(_)) if self.umask.is_some_and(|umask| umask.bits() > 0o777) => {
+                Err(WrongKey::new("umask", "give at most \"777\""))
+            }
             (Some(_), None) | (None, Some(_)) => Ok(()),
             _ => Err(WrongKey::new("", "give exactly one of file and content")),
         }
@@ -93,7 +100,8 @@ impl Script {
 
     fn command(&self, argv: Vec<String>) -> Command {
         let environment = environment(&self.environment);
-        Command { argv, environment, directory: self.directory.clone(), ..Command::default() }
+        let directory = self.directory.clone();
+        Command { argv, environment, directory, login: true, ..Command::default() }.with_umask(self.umask)
     }
 
     fn argv(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A generous bound for things that must not take long.
@@ -227,6 +227,18 @@ pub fn environment_and_directory_are_set(on: &Fixture) {
 pub fn the_locale_is_c(on: &Fixture) {
     assert_eq!(sh(on, "echo $LC_ALL:${LANG-}:${LC_TIME-}").text(), "C::");
     assert!(sh(on, "echo $PATH").text().contains("/usr/sbin"));
+}
+
+pub fn a_login_gives_its_home_directory_and_locale(on: &Fixture) {
+    let script = "pwd; echo \"${LC_ALL-none} ${LANG-none}\"; cat";
+    let login = Command { login: true, ..Command::new(["sh", "-c", script]) };
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or("/".into()));
+    // Where the host has no such home directory, a login starts in `/`.
+    let there = if on.root == Path::new("/") && home.is_dir() { &home } else { &on.root };
+    let of_login = |name: &str| std::env::var(name).unwrap_or_else(|_| "none".to_string());
+    let expected =
+        format!("{}\n{} {}", there.canonicalize().unwrap().display(), of_login("LC_ALL"), of_login("LANG"));
+    assert_eq!(on.system.run(&login).unwrap().text(), expected);
 }
 
 pub fn a_missing_program_is_127(on: &Fixture) {

@@ -76,7 +76,8 @@ impl Local {
         let environment = program::environment(&self.root, command, user.as_ref());
         let path = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
         let Some(program) = program::find(&self.root, name, &path) else { return Ok(no_program(name)) };
-        let directory = self.directory(command).map_err(|errno| refused(&doing, errno))?;
+        let home = environment.get(std::ffi::OsStr::new("HOME")).map(PathBuf::from);
+        let directory = self.directory(command, home).map_err(|errno| refused(&doing, errno))?;
         #[expect(clippy::disallowed_methods, reason = "this is the one place that runs processes")]
         let mut process = std::process::Command::new(program);
         process.arg0(name).args(&command.argv[1..]).env_clear().envs(environment).current_dir(directory);
@@ -90,8 +91,16 @@ impl Local {
         }
     }
 
-    fn directory(&self, command: &Command) -> rustix::io::Result<PathBuf> {
-        let path = command.directory.as_deref().unwrap_or(Path::new("/"));
+    /// Where the command runs: a login whose home directory is missing starts in `/`.
+    fn directory(&self, command: &Command, home: Option<PathBuf>) -> rustix::io::Result<PathBuf> {
+        if let Some(path) = command.directory.as_deref() {
+            return self.existing(path);
+        }
+        let home = home.filter(|home| command.login && home.is_absolute());
+        home.and_then(|home| self.existing(&home).ok()).map_or_else(|| self.existing(Path::new("/")), Ok)
+    }
+
+    fn existing(&self, path: &Path) -> rustix::io::Result<PathBuf> {
         let open = self.root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
         match &self.root {
             Root::Host => Ok(path.into()),

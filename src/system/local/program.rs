@@ -30,6 +30,25 @@ const INHERITED: [&str; 15] = [
 /// What belongs to the user who logged in, and not to another whom a command runs as.
 const PERSONAL: [&str; 4] = ["TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST"];
 
+/// The locale of the login, for commands that run as in one.
+const LOCALE: [&str; 15] = [
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_ADDRESS",
+    "LC_COLLATE",
+    "LC_CTYPE",
+    "LC_IDENTIFICATION",
+    "LC_MEASUREMENT",
+    "LC_MESSAGES",
+    "LC_MONETARY",
+    "LC_NAME",
+    "LC_NUMERIC",
+    "LC_PAPER",
+    "LC_TELEPHONE",
+    "LC_TIME",
+];
+
 /// Folders that PATH always ends with: logins of ordinary users lack the `sbin` ones.
 const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -40,7 +59,9 @@ const REAL_FOLDERS: &str = "/usr/bin:/bin";
 pub fn environment(root: &Root, command: &Command, user: Option<&Identity>) -> BTreeMap<OsString, OsString> {
     let mut all: BTreeMap<OsString, OsString> = BTreeMap::new();
     let mut set = |name: &str, value: OsString| all.insert(name.into(), value);
-    for name in INHERITED.iter().filter(|name| user.is_none() || !PERSONAL.contains(name)) {
+    let personal = |name: &&&str| user.is_none() || !PERSONAL.contains(*name);
+    let locale: &[&str] = if command.login { &LOCALE } else { &[] };
+    for name in INHERITED.iter().filter(personal).chain(locale) {
         if let Some(value) = std::env::var_os(name) {
             set(name, value);
         }
@@ -51,7 +72,9 @@ pub fn environment(root: &Root, command: &Command, user: Option<&Identity>) -> B
         set("USER", user.name.clone().into());
         set("LOGNAME", user.name.clone().into());
     }
-    set("LC_ALL", "C".into());
+    if !command.login {
+        set("LC_ALL", "C".into());
+    }
     set("PATH", search_path(root));
     if let Root::Folder(_, folder) = root {
         set("WINDLASS_ROOT", folder.into());

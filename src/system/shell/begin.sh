@@ -10,6 +10,12 @@
 nonce=$windlass_end
 unset windlass_end windlass_break windlass_script windlass_line
 unset number verb decoded count scratch pipes unfinished errors status kept limit user uid su_words folder input variables
+# What a login has set of the locale, for commands that run as in one.
+locale='LANG LANGUAGE LC_ALL LC_CTYPE LC_NUMERIC LC_TIME LC_COLLATE LC_MONETARY LC_MESSAGES LC_PAPER LC_NAME LC_ADDRESS
+LC_TELEPHONE LC_MEASUREMENT LC_IDENTIFICATION'
+for variable in $locale; do
+    eval "login_$variable=\${$variable-}"
+done
 unset LANG LANGUAGE LC_CTYPE LC_NUMERIC LC_TIME LC_COLLATE LC_MONETARY LC_MESSAGES LC_PAPER LC_NAME LC_ADDRESS \
     LC_TELEPHONE LC_MEASUREMENT LC_IDENTIFICATION CDPATH ENV BASH_ENV MAIL OLDPWD POSIXLY_CORRECT \
     SSH_CLIENT SSH_CONNECTION SSH_TTY SSH_ORIGINAL_COMMAND SSH_AUTH_SOCK
@@ -22,6 +28,8 @@ for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
 done
 export PATH
 set -f
+# A login may have another one; files of commands are as open as most programs expect.
+umask 022
 cd /
 
 has() { command -v "$1" >/dev/null 2>&1; }

@@ -8,7 +8,7 @@ use crate::model::{Failure, Result};
 use crate::system::output::join;
 use crate::system::user::Identity;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::PathBuf;
 
 impl Shell {
     /// Runs a command and keeps `kept` bytes of each end of its output.
@@ -37,14 +37,25 @@ impl Shell {
             .word(user.as_ref().map_or("", |user| &user.name))
             .optional(user.as_ref().map(|user| user.uid))
             .word(if user.is_some() { su_words.join(&b' ') } else { Vec::new() })
-            .word(command.directory.as_deref().unwrap_or(Path::new("/")).as_os_str().as_bytes())
+            .word(directory(command, user.as_ref()).as_os_str().as_bytes())
             .later(&command.stdin)
+            .word(if command.login { "login" } else { "own" })
             .number(variables.len());
         for word in variables.iter().chain(&command.argv) {
             refuse_nul(word.as_bytes(), doing)?;
             request = request.word(word);
         }
         Ok(request)
+    }
+}
+
+/// Where it runs; empty for the home directory of the login itself, which the script knows.
+fn directory(command: &Command, user: Option<&Identity>) -> PathBuf {
+    match (&command.directory, user) {
+        (Some(directory), _) => directory.to_path_buf(),
+        (None, Some(user)) if command.login => PathBuf::from(&user.home),
+        (None, None) if command.login => PathBuf::new(),
+        _ => PathBuf::from("/"),
     }
 }
 

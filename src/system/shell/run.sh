@@ -36,10 +36,20 @@ while [ "$count" -gt 0 ]; do
 done
 exec "$@"'
 
-# number of variables, variables, words. Becomes the command.
+# The locale of the login. The names are constants, so that eval reads nothing of anyone else's.
+restore_locale() {
+    unset LC_ALL
+    # A word for each name, although `set -f` keeps it from being anything but words.
+    for variable in $locale; do
+        eval "[ -z \"\$login_$variable\" ] || export $variable=\"\$login_$variable\""
+    done
+}
+
+# whether as in a login, number of variables, variables, words. Becomes the command.
 become_command() {
-    count=$1
-    shift
+    [ "$1" != login ] || restore_locale
+    count=$2
+    shift 2
     [ -z "$user" ] || unset TMPDIR XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS DOCKER_HOST
     while [ "$count" -gt 0 ]; do
         export "$1"
@@ -56,11 +66,16 @@ become_command() {
     fi
 }
 
-# kept, limit in seconds, user, its number, words for su, folder, stdin, number of variables, variables, words
+# kept, limit in seconds, user, its number, words for su, folder (none: the home directory of the login), stdin, whether as
+# in a login, number of variables, variables, words
 do_run() {
     kept=$1 limit=$2 user=$3 uid=$4 su_words=$5 folder=$6 input=${7#%}
     shift 7
     exec 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    if [ -z "$folder" ]; then
+        folder=${HOME:-/}
+        [ -d "$folder/." ] || folder=/
+    fi
     ls -d "$folder/." >/dev/null && cd "$folder" || return
     find_scratch || return
     if [ "$uid" = "$own_uid" ]; then user=; fi
