@@ -205,6 +205,7 @@ fn look(host: &dyn Probe, command: op::Command, accept: &Accept) -> Result<Plan>
 
 #[cfg(all(test, feature = "controller"))]
 mod tests {
+    use crate::model::op::Op;
     use crate::testing::{answer, apply, host, parse, planned, pretend_a_change};
     use expect_test::expect;
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use std::time::Duration;
 
 mod nftables;
+mod others;
 mod rule;
 mod ufw;
 
@@ -19,7 +20,8 @@ const SSH_PORTS: &[u8] = include_bytes!("firewall/ssh-ports.sh");
 
 /// Lets in what is named and nothing else: answers, loopback, ICMP and DHCP always pass. nftables gets a table of its
 /// own, `inet windlass`; no other table is touched, Docker's among them, and it is loaded again at each boot. Where ufw
-/// is active, its rules are set instead. The ports of SSH stay open unless `keep_ssh` is false. The rules are tested
+/// is active, its rules are set instead; those of others stay, and what they allow besides is noted. A rule of others that
+/// opens a port to more than a rule with `from` here is refused. The ports of SSH stay open unless `keep_ssh` is false. The rules are tested
 /// first; once they are in force windlass logs in anew, and unless that works the host takes them back by itself, even
 /// when windlass is cut off. Ports that Docker publishes pass by this: publish them on 127.0.0.1 to close them.
 #[derive(Debug, Deserialize)]
@@ -126,14 +128,19 @@ impl Step for Firewall {
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let through_ufw = self.through_ufw(host)?;
+        let mut notes = Vec::new();
         let ops = match (self.state, through_ufw) {
-            (State::Present, true) => ufw::present(host, &self.rules(host)?, &self.trust)?,
+            (State::Present, true) => {
+                let (ops, others) = ufw::present(host, &self.rules(host)?, &self.trust)?;
+                notes = others;
+                ops
+            }
             (State::Present, false) => nftables::present(host, &self.rules(host)?, &self.trust, self.boot)?,
             (State::Absent, true) => ufw::absent(host)?,
             (State::Absent, false) => nftables::absent(host)?,
         };
         let guard = Guard { within: self.within.get(), ..Guard::default() };
-        let mut plan = Plan::of(ops);
+        let mut plan = Plan { notes, ..Plan::of(ops) };
         plan.guard = (self.armed && !plan.is_empty()).then_some(guard);
         plan.result.insert("backend".to_string(), if through_ufw { "ufw" } else { "nftables" }.into());
         Ok(plan)

@@ -90,7 +90,18 @@ impl Ports {
         }
     }
 
-    fn read(text: &str) -> Result<Self, String> {
+    /// Whether some port is one of both.
+    pub fn meets(self, other: Ports) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
+    /// Whether all of the other's ports are among these.
+    pub fn hold(self, other: Ports) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+
+    /// Reads `80` or `8000-8100`.
+    pub fn read(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a port; write 80, \"443/udp\" or \"8000-8100\"");
         let port = |text: &str| text.trim().parse().ok().filter(|port| *port > 0).ok_or_else(wrong);
         let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -113,7 +124,17 @@ impl Source {
         if self.address.is_ipv4() { "ip" } else { "ip6" }
     }
 
-    fn read(text: &str) -> Result<Self, String> {
+    /// Whether all addresses of the other are in this network.
+    pub fn holds(self, other: Source) -> bool {
+        let bits = |source: Source| if source.address.is_ipv4() { 32 } else { 128 };
+        let (prefix, others) = (self.prefix.unwrap_or(bits(self)), other.prefix.unwrap_or(bits(other)));
+        self.address.is_ipv4() == other.address.is_ipv4()
+            && prefix <= others
+            && masked(other.address, prefix) == masked(self.address, prefix)
+    }
+
+    /// Reads an address or a network.
+    pub fn read(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is neither an address nor a network such as \"10.0.0.0/8\"");
         let (address, prefix) = match text.split_once('/') {
             None => (text, None),

@@ -1,5 +1,6 @@
 //! ufw, where it is active: its own rules, those of windlass with a comment that says so. Other rules stay.
 
+use super::others;
 use super::rule::Rule;
 use crate::model::op::{Answer, Command, Op, Prediction, Run, Undo};
 use crate::model::refusal::refused;
@@ -15,12 +16,14 @@ pub fn is_active(host: &dyn Probe) -> Result<bool> {
     Ok(answer.ok() && answer.text().lines().any(|line| line.trim() == "Status: active"))
 }
 
-/// The ops that let in these rules and what others allowed there.
-pub fn present(host: &dyn Probe, rules: &[Rule], trust: &[String]) -> Result<Vec<Op>> {
+/// The ops that allow what these rules say, and notes of what others allow besides.
+pub fn present(host: &dyn Probe, rules: &[Rule], trust: &[String]) -> Result<(Vec<Op>, Vec<String>)> {
     let trusted = trust.iter().map(|name| format!("allow in on {} {OURS}", name.replace('*', "+")));
     let wanted: Vec<String> = rules.iter().map(rule).chain(trusted).collect();
     let all = added(host)?;
     let there = ours(&all);
+    let foreign: Vec<&String> = all.iter().filter(|rule| !there.contains(rule)).collect();
+    let notes = others::wider(host, &foreign, rules, trust)?;
     // ufw has a rule once, whatever its comment: one of somebody else's is good enough, and stays theirs.
     let has = |rule: &str| all.iter().any(|other| bare(other) == bare(rule));
     let mut runs: Vec<Run> = Vec::new();
@@ -40,7 +43,7 @@ pub fn present(host: &dyn Probe, rules: &[Rule], trust: &[String]) -> Result<Vec
     let kept = all.iter().filter(|rule| !there.contains(rule));
     let new = wanted.iter().filter(|rule| !kept.clone().any(|other| bare(other) == bare(rule)));
     let after: Vec<String> = kept.clone().chain(new).cloned().collect();
-    Ok(foretold(runs, &after, "Status: active\nDefault: deny (incoming)\n"))
+    Ok((foretold(runs, &after, "Status: active\nDefault: deny (incoming)\n"), notes))
 }
 
 /// The ops that take windlass's rules away.
