@@ -12,12 +12,14 @@ use crate::model::{Failure, Result};
 use crate::system::{Brought, FileKind, Probe, Stat};
 use crate::wanted;
 use dress::Dress;
+use edited::{Copies, Edited};
 use removal::Removals;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 mod dress;
+pub mod edited;
 mod removal;
 #[cfg(all(test, feature = "controller"))]
 mod tests;
@@ -43,6 +45,8 @@ pub struct Wish<'a> {
     pub owner: Option<&'a str>,
     /// Of everything in the source.
     pub group: Option<&'a str>,
+    /// What becomes of files that were edited since; `None` replaces them like any other.
+    pub edited: Option<Edited>,
 }
 
 /// What an overlay comes to on a host.
@@ -78,6 +82,9 @@ pub fn lay(host: &dyn Probe, wish: &Wish) -> Result<Laid> {
         new: Manifest::default(),
         ops: Ops::default(),
         conflicts: Vec::new(),
+        copies: Copies::default(),
+        kept: Vec::new(),
+        host,
         dest: &dest,
     };
     for entry in tree.entries() {
@@ -86,12 +93,14 @@ pub fn lay(host: &dyn Probe, wish: &Wish) -> Result<Laid> {
     work.refuse_conflicts()?;
     let removals = Removals::look(&mut work.there, wish, tree, &old)?;
     let (mut ops, new) = (work.ops, work.new);
+    ops.copies = work.copies.ops;
+    let edited = some_of(&[work.copies.notes, work.kept].concat());
     if top.is_none() {
         ops.first = wanted::parents(host, &dest)?;
         ops.first.push(Op::Dir { path: dest.clone(), meta: work.dress.new_dir(0o755) });
     }
     let mut plan = Plan { within: Some(dest.clone()), ..Plan::nothing() };
-    plan.notes = ops.notes(tree).into_iter().chain(removals.notes(&dest)).collect();
+    plan.notes = ops.notes(tree).into_iter().chain(edited).chain(removals.notes(&dest)).collect();
     let manifest = removals.manifest(new, &old, wish);
     plan.ops = in_order(host, brought, &dest, ops, removals, &manifest, &old, &old_bytes)?;
     Ok(Laid { plan, dest, tree: tree.clone(), manifest })
@@ -102,6 +111,8 @@ pub fn lay(host: &dyn Probe, wish: &Wish) -> Result<Laid> {
 struct Ops {
     /// The folder itself, and those above it.
     first: Vec<Op>,
+    /// Copies of what was edited and is replaced.
+    copies: Vec<Op>,
     /// What windlass put there and is of another type now.
     replaced: Vec<Op>,
     dirs: Vec<Op>,
@@ -112,7 +123,7 @@ struct Ops {
 
 impl Ops {
     fn all(self) -> impl Iterator<Item = Op> {
-        let lists = [self.first, self.replaced, self.dirs, self.writes, self.links, self.metas];
+        let lists = [self.first, self.copies, self.replaced, self.dirs, self.writes, self.links, self.metas];
         lists.into_iter().flatten()
     }
 
@@ -178,6 +189,10 @@ struct Work<'a> {
     new: Manifest,
     ops: Ops,
     conflicts: Vec<String>,
+    copies: Copies,
+    /// Notes of edited files that stay.
+    kept: Vec<String>,
+    host: &'a dyn Probe,
     dest: &'a HostPath,
 }
 
@@ -234,6 +249,13 @@ impl Work<'_> {
         let path = self.dest.join(&entry.path);
         let meta = self.dress.meta_of(entry, old.is_some_and(|put| put.made));
         let same = self.there.is(&entry.path, stat, &entry.what)?;
+        if let (false, Some(put), Some(edited)) = (same, old, self.wish.edited)
+            && matches!(entry.what, TreeNode::File(_))
+            && !self.there.is(&entry.path, stat, &put.what)?
+            && !self.replaces(edited, entry, stat, put)?
+        {
+            return Ok(());
+        }
         match &entry.what {
             TreeNode::File(asset) if !same => {
                 let content = Content::Asset(asset.clone());
@@ -260,6 +282,23 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a file that was edited since is replaced all the same; else it stays known as it was written.
+    fn replaces(&mut self, edited: Edited, entry: &Entry, stat: &Stat, put: &Put) -> Result<bool> {
+        let path = HostPath::from(self.dest.join(&entry.path));
+        match edited {
+            Edited::Replace => self.copies.add(self.host, self.brought, &path, stat).map(|()| true),
+            Edited::Keep => {
+                self.kept.push(edited::kept(self.dest, &entry.path));
+                self.new.entries.insert(entry.path.clone(), put.clone());
+                Ok(false)
+            }
+            Edited::Fail => {
+                self.conflicts.push(edited::refused(&path));
+                Ok(false)
+            }
+        }
     }
 
     fn own_link(&mut self, path: HostPath, meta: &Meta) {

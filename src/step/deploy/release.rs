@@ -221,6 +221,7 @@ impl Release {
                 dir_mode: None,
                 owner: None,
                 group: None,
+                edited: None,
             },
         )
     }

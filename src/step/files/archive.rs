@@ -8,6 +8,7 @@ use crate::model::tree::Named;
 use crate::model::tree::pattern::Pattern;
 use crate::step::{KeyUse, Kind, Step};
 use crate::system::Probe;
+use crate::tree::overlay::edited::Edited;
 use crate::tree::overlay::{Wish, lay};
 use serde::Deserialize;
 
@@ -40,6 +41,10 @@ pub struct Archive {
     owner: Option<String>,
     /// Group name or id of everything in the archive.
     group: Option<String>,
+    /// What becomes of a file that was edited on the host since an earlier run wrote it: `replace` puts the source's in its
+    /// place, keeps a copy on the host and says where; `keep` leaves it; `fail` refuses to go on. `replace` when not given.
+    #[serde(default)]
+    edited: Edited,
 }
 
 impl Kind for Archive {
@@ -58,6 +63,7 @@ file_mode = "0644"
 dir_mode = "0755"
 owner = "root"
 group = "root"
+edited = "replace"                      # or "keep", "fail"
 "#;
 }
 
@@ -72,6 +78,7 @@ impl Step for Archive {
             dir_mode: self.dir_mode,
             owner: self.owner.as_deref(),
             group: self.group.as_deref(),
+            edited: Some(self.edited),
         };
         Ok(lay(host, &wish)?.plan)
     }

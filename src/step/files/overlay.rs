@@ -8,12 +8,13 @@ use crate::model::tree::Named;
 use crate::model::tree::pattern::Pattern;
 use crate::step::{KeyUse, Kind, Step};
 use crate::system::Probe;
+use crate::tree::overlay::edited::Edited;
 use crate::tree::overlay::{Wish, lay};
 use serde::Deserialize;
 
-/// Lays a folder or archive over a folder there: writes what differs, only that travels, and leaves alone what is only
-/// there. What an earlier run put there and has left the source is removed, unless somebody changed it since. A path of
-/// another type there is an error, and links there are not followed. Modes are the source's (without set-user-id and
+/// Copies a local directory or tar archive over a directory on the host. Only differing files are transferred. Files that
+/// exist only on the host are never touched. Files that an earlier run copied and that are no longer in the source are
+/// removed, unless they were edited since. A path of another type there is an error, and links there are not followed. Modes are the source's (without set-user-id and
 /// the like); what is new belongs to whom the folder belongs.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
@@ -37,6 +38,10 @@ pub struct Overlay {
     owner: Option<String>,
     /// Group name or id of everything in the source.
     group: Option<String>,
+    /// What becomes of a file that was edited on the host since an earlier run wrote it: `replace` puts the source's in its
+    /// place, keeps a copy on the host and says where; `keep` leaves it; `fail` refuses to go on. `replace` when not given.
+    #[serde(default)]
+    edited: Edited,
 }
 
 impl Kind for Overlay {
@@ -54,6 +59,7 @@ file_mode = "0644"
 dir_mode = "0755"
 owner = "deploy"
 group = "deploy"
+edited = "replace"                      # or "keep", "fail"
 "#;
 }
 
@@ -68,6 +74,7 @@ impl Step for Overlay {
             dir_mode: self.dir_mode,
             owner: self.owner.as_deref(),
             group: self.group.as_deref(),
+            edited: Some(self.edited),
         };
         Ok(lay(host, &wish)?.plan)
     }

@@ -89,6 +89,7 @@ impl Step for Sync {
             dir_mode: self.dir_mode,
             owner: self.owner.as_deref(),
             group: self.group.as_deref(),
+            edited: None,
         };
         let laid = lay(host, &wish)?;
         let extra = self.extra(host, &laid, layer)?;

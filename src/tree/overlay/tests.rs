@@ -93,6 +93,34 @@ fn what_was_edited_since_stays() {
 }
 
 #[test]
+fn what_was_edited_since_is_replaced_with_a_copy_kept_or_refused() {
+    let edited = || {
+        let host = host(&[]);
+        lay(&host, &[("sub/a", "A"), ("b", "B")]);
+        write(&host, "/d/sub/a", "by hand");
+        host
+    };
+    let (next, memory) = ([("sub/a", "A2"), ("b", "B")], crate::testing::brought().memory);
+    let host = edited();
+    let told = lay(&host, &next);
+    let copy = memory.join("edited").join(crate::testing::brought().run.as_str()).join("d/sub/a");
+    assert!(told.contains(&format!("write {}\n", copy.display())), "{told}");
+    assert_eq!(
+        (text(&host, copy.to_str().unwrap()).as_str(), text(&host, "/d/sub/a").as_str()),
+        ("by hand", "A2")
+    );
+    let host = edited();
+    assert_eq!(lay_with(&host, &next, "edited = 'keep'").unwrap(), "");
+    assert_eq!(lay_with(&host, &next, "edited = 'keep'").unwrap(), "");
+    let refused = lay_with(&host, &next, "edited = 'fail'").unwrap_err().to_string();
+    assert!(refused.contains("/d/sub/a was edited on the host since an earlier run"), "{refused}");
+    assert_eq!(text(&host, "/d/sub/a"), "by hand");
+    let host = edited();
+    let unedited = lay(&host, &[("sub/a", "by hand"), ("b", "B2")]);
+    assert!(!unedited.contains("edited"), "{unedited}");
+}
+
+#[test]
 fn what_is_excluded_is_neither_written_nor_removed() {
     let host = host(&[]);
     lay(&host, &[("a", "A"), ("keep/b", "B")]);
