@@ -4,12 +4,16 @@ use crate::docker::{Docker, commands};
 use crate::model::op::{Answer, Command, Prediction};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
+use crate::system::Probe;
 use crate::wanted;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Beyond its own limit a script that waits is given this long to say so.
 const SLACK: Duration = Duration::from_secs(30);
+
+/// The exit status when there is no such program.
+const NO_PROGRAM: i32 = 127;
 
 /// Lines of each failing service's log that are told.
 const LOG_LINES: &str = "5";
@@ -50,16 +54,33 @@ pub struct Member {
     pub status: String,
 }
 
+/// Docker's plugin, else the program that was there before it.
+fn program(host: &dyn Probe) -> Result<&'static [&'static str]> {
+    let plugin = host.ask(&Command::new(["docker", "compose", "version", "--short"]))?;
+    if plugin.ok() {
+        return Ok(&["docker", "compose"]);
+    }
+    let older = host.ask(&Command::new(["docker-compose", "version", "--short"]))?;
+    // What a pretended step may install is not there yet.
+    if older.ok() || host.pretends() {
+        return Ok(&["docker-compose"]);
+    }
+    let why = match plugin.status {
+        NO_PROGRAM => "the host has no compose: neither Docker nor docker-compose is installed",
+        _ => "the host has no compose: Docker lacks the plugin, and there is no docker-compose",
+    };
+    let hint = "install docker-compose-plugin from Docker's own packages, or docker-compose (Debian) or docker-compose-v2 (Ubuntu)";
+    Err(Failure::new("look for docker compose", why).hint(hint))
+}
+
 impl Project {
     /// Finds the program and the project's name.
     pub fn find(docker: &Docker, folder: &HostPath, files: &[String], name: Option<&str>) -> Result<Project> {
         let host = docker.host();
         if host.stat(folder)?.is_none() {
-            return Err(Failure::new(format!("look at {folder}"), "there is no such folder"));
+            return Err(Failure::new(format!("look at {folder}"), "there is no such directory"));
         }
-        let plugin = host.ask(&Command::new(["docker", "compose", "version", "--short"]))?;
-        let program: &[&str] = if plugin.ok() { &["docker", "compose"] } else { &["docker-compose"] };
-        let program = program.iter().map(|word| word.to_string()).collect();
+        let program = program(host)?.iter().map(|word| word.to_string()).collect();
         let name = match name {
             Some(name) => name.to_string(),
             None => name_of(docker, folder)?,

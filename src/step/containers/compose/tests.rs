@@ -11,6 +11,7 @@ use expect_test::expect;
 fn compose(members: &str) -> Pretend<'static> {
     let host = host(&[("/srv/shop/docker-compose.yml", "services: {}\n")]);
     answer(&host, "docker compose version --short", 1, "");
+    answer(&host, "docker-compose version --short", 0, "1.29.2\n");
     answer(&host, "docker-compose --project-name shop config --hash *", 0, "app aaa\njob bbb\n");
     answer_to(&host, question(&host), 0, members);
     host
@@ -89,7 +90,7 @@ fn a_wrong_name_is_told() {
     let failure = planned(&compose(UP), "compose", "dir = '/srv/shop'\nservices = ['web']").unwrap_err();
     assert_eq!(failure.why, "its files have no service web, but app, job");
     let failure = planned(&host(&[]), "compose", "dir = '/srv/none'").unwrap_err().to_string();
-    assert_eq!(failure, "look at /srv/none: there is no such folder");
+    assert_eq!(failure, "look at /srv/none: there is no such directory");
     assert!(parse("compose", "dir = '/a'\nstate = 'down'\nservices = ['a']").is_err());
 }
 
@@ -109,4 +110,16 @@ fn the_project_s_name_is_compose_s() {
         .unwrap();
         assert_eq!(found, name);
     }
+}
+
+#[test]
+fn a_host_without_compose_says_so() {
+    let failed = |status: i32| {
+        let host = host(&[("/srv/shop/docker-compose.yml", "services: {}\n")]);
+        answer(&host, "docker compose version --short", status, "");
+        let step = parse("compose", "dir = '/srv/shop'").unwrap();
+        step.plan(&host).unwrap_err().why
+    };
+    assert_eq!(failed(1), "the host has no compose: Docker lacks the plugin, and there is no docker-compose");
+    assert_eq!(failed(127), "the host has no compose: neither Docker nor docker-compose is installed");
 }
