@@ -156,8 +156,16 @@ pub struct Flow<'a> {
 pub enum Lock {
     /// It is ours until this system ends.
     Ours,
-    /// Somebody else has it; what they wrote into it.
+    /// Another process holds it; what that wrote into it.
     Theirs(String),
+}
+
+impl Lock {
+    /// Held by another process, whose name is the first line of the lock's file.
+    pub fn theirs(file: &[u8]) -> Lock {
+        let line = file.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Lock::Theirs(String::from_utf8_lossy(line).trim().to_string())
+    }
 }
 
 /// What stands at a path.

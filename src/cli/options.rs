@@ -72,6 +72,9 @@ pub struct Reach {
     /// For the whole of one host's run: `30s`, `5m`, `1h`
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
+    /// How long to wait for a host that another run is changing; 0 refuses at once [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<String>,
 }
 
 impl Reach {

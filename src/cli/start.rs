@@ -6,6 +6,7 @@ use super::{Done, Global, Stop, answer, prompt, store};
 use crate::diagnostic::Diagnostics;
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
+use crate::model::duration::TimeSpan;
 use crate::model::host::SshSettings;
 use crate::model::job::{Envelope, Job, Mode, RunId};
 use crate::model::run::{RunIntent, Source, now};
@@ -25,6 +26,10 @@ use crate::ssh::{Config, SecretFrom, Shared, Target, explain};
 use crate::variables;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a host is waited for that another run is changing: most runs are over by then.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// Where files of hosts are kept, below the project.
 const FETCHED: &str = "fetched";
@@ -71,7 +76,8 @@ pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
 /// Runs what is requested on the chosen hosts.
 pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global) -> Done {
     let config = &chosen.project.config;
-    let timeout = options.reach.timeout.as_deref().map(time).transpose()?.or(config.timeout);
+    let timeout =
+        options.reach.timeout.as_deref().map(|text| time("--timeout", text)).transpose()?.or(config.timeout);
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let prepared = prepare(&request, chosen, options, &command_line, &run)?;
@@ -196,12 +202,13 @@ fn tasks(
     run: &RunId,
 ) -> Result<Vec<Task>, Stop> {
     let mode = if options.check { Mode::Check } else { Mode::Apply };
+    let wait = options.reach.wait.as_deref().map_or(Ok(WAIT), |text| time("--wait", text))?;
     let job = |job: Job, contents| Task::Job(Box::new(job), contents);
     let (playbook, selection) = match &request.assignment {
         Assignment::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
         Assignment::Undo(of) => {
             let undo = |host: &&Host| {
-                envelope(host, chosen, run).undo(of.clone(), &request.name, mode, options.diff)
+                envelope(host, chosen, run, wait).undo(of.clone(), &request.name, mode, options.diff)
             };
             return Ok(hosts.iter().map(|host| job(undo(host), Contents::default())).collect());
         }
@@ -219,14 +226,15 @@ fn tasks(
     })?;
     let task = |(host, Rendered { mut work, contents }): (&&Host, Rendered)| {
         assets::name_what_is_there(&mut work, &chosen.project.root.join(FETCHED).join(host.name.as_str()));
-        job(envelope(host, chosen, run).job(work), contents)
+        job(envelope(host, chosen, run, wait).job(work), contents)
     };
     Ok(hosts.iter().zip(renderer.jobs()?).map(task).collect())
 }
 
 /// Makes a host's work this run's job. Its epoch, and the runs to settle, are known once the intent is on record.
-fn envelope(host: &Host, chosen: &Chosen, run: &RunId) -> Envelope {
+fn envelope(host: &Host, chosen: &Chosen, run: &RunId, wait: Duration) -> Envelope {
     Envelope {
+        wait,
         run: run.clone(),
         host: host.name.to_string(),
         nonce: nonce(),
@@ -359,12 +367,10 @@ pub fn who() -> String {
     format!("{user}@{host}")
 }
 
-/// Reads `30s`, `5m`, `1h`.
-fn time(text: &str) -> Result<std::time::Duration, Stop> {
-    let wrong = || {
-        Stop::misused(Failure::new(format!("read --timeout {text}"), "it is not a time such as 30s or 5m"))
-    };
-    crate::keys::duration(&Value::from(text)).ok_or_else(wrong)
+/// Reads a length of time such as `30s`, `5m` or `1h` that was given with `option`.
+fn time(option: &str, text: &str) -> Result<Duration, Stop> {
+    let wrong = |why| Stop::misused(Failure::new(format!("read {option} {text}"), why));
+    TimeSpan::parse(text).map(TimeSpan::get).map_err(wrong)
 }
 
 fn no_terminal() -> Stop {

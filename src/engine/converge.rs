@@ -135,7 +135,9 @@ impl StepTry<'_, '_, '_> {
     fn take_lock_first(&mut self) -> Result<bool> {
         match self.target {
             Target::Real(_, journal) if !journal.is_open() => {
-                start::start(journal)?.into_iter().for_each(|line| self.link.send(Event::Note(line)));
+                start::start(journal, self.link)?
+                    .into_iter()
+                    .for_each(|line| self.link.send(Event::Note(line)));
                 Ok(true)
             }
             _ => Ok(false),

@@ -2,22 +2,28 @@
 //! was armed and never confirmed, sweeps what a killed run left behind, and opens the journal.
 
 use super::journal::Journal;
+use super::link::Link;
 use super::state_dir::{StateDir, private_file};
-use super::{guard, perform, sweep};
+use super::{guard, perform, sweep, wait};
+use crate::model::event::Event;
 use crate::model::job::{Envelope, RunId};
 use crate::model::{Doing, Failure, Result};
 use crate::system::{Lock, System};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Runs whose undo is kept on a host; older ones are dropped when a new one starts.
 const RUNS_KEPT: usize = 50;
 
+/// How often a lock that another run holds is tried.
+const TRY_LOCK_EVERY: Duration = Duration::from_millis(250);
+
 /// Starts the run of `journal`. Returns what it found to undo, a line each.
-pub fn start(journal: &mut Journal<'_>) -> Result<Vec<String>> {
+pub fn start(journal: &mut Journal<'_>, link: &dyn Link) -> Result<Vec<String>> {
     let (host, state, envelope) = (journal.host(), journal.state().clone(), journal.envelope());
     state.create_for(host, &envelope.run)?;
-    take_lock(host, &state, envelope)?;
+    take_lock(host, &state, envelope, link)?;
     check_epoch(host, &state, envelope)?;
     if envelope.resume.is_some() {
         journal.resume()?;
@@ -57,13 +63,49 @@ fn remember_unfinished(
     host.write(&state.unfinished(), &mut &text[..], &private_file())
 }
 
-fn take_lock(host: &dyn System, state: &StateDir, envelope: &Envelope) -> Result<()> {
+/// Takes the host's lock. One that another run holds is waited for, as long as this run may wait.
+fn take_lock(host: &dyn System, state: &StateDir, envelope: &Envelope, link: &dyn Link) -> Result<()> {
     let holder = format!("{}{}{}", envelope.who, guard::HOLDS, envelope.run);
-    match host.lock(&state.lock(), &holder)? {
-        Lock::Ours => Ok(()),
-        Lock::Theirs(other) => Err(Failure::new("lock the host", format!("it is being changed by {other}"))
-            .hint("wait until that run has ended; the lock goes when its process does")),
+    let until = Instant::now() + envelope.wait;
+    let mut reported = false;
+    loop {
+        let other = match host.lock(&state.lock(), &holder)? {
+            Lock::Ours => return Ok(()),
+            Lock::Theirs(other) => other_holder(&other),
+        };
+        if Instant::now() >= until {
+            return Err(locked(&other, envelope.wait));
+        }
+        if !reported {
+            let seconds = envelope.wait.as_secs();
+            link.send(Event::Note(format!(
+                "waiting up to {seconds} s for the host's lock: {other} holds it"
+            )));
+            reported = true;
+        }
+        if !wait::pause(TRY_LOCK_EVERY, &|| link.stopping()) {
+            return Err(Failure::new("lock the host", format!("the run was stopped while {other} held it")));
+        }
     }
+}
+
+/// Who holds the lock, and since when: a run's name begins with its start.
+fn other_holder(text: &str) -> String {
+    let run = text.rsplit_once(guard::HOLDS).and_then(|(_, run)| RunId::try_from(run.to_string()).ok());
+    match run.and_then(|run| run.started()) {
+        _ if text.is_empty() => "a run that has just started".to_string(),
+        Some(started) => format!("{text}, since {started} UTC,"),
+        None => text.to_string(),
+    }
+}
+
+fn locked(other: &str, waited: Duration) -> Failure {
+    let why = match waited.is_zero() {
+        true => format!("{other} holds it"),
+        false => format!("{other} still holds it after {} s", waited.as_secs()),
+    };
+    Failure::new("lock the host", why)
+        .hint("wait longer with --wait 10m, or end that run; its lock is released when its process on the host ends")
 }
 
 /// A controller that was asleep while another of its own runs went by must not act on what it knew then.
@@ -87,4 +129,94 @@ fn drop_old_runs(host: &dyn System, state: &StateDir, current: &RunId) -> Result
         perform::remove(host, &state.runs().join(Path::new(name)))?;
     }
     Ok(())
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use super::*;
+    use crate::engine::link::Assets;
+    use crate::engine::work::work;
+    use crate::model::arg::Arg;
+    use crate::model::job::{HostWork, Job, JobStep, Mode};
+    use crate::model::op::Asset;
+    use crate::model::outcome::{HostEnd, HostOutcome};
+    use crate::model::path::HostPath;
+    use crate::system::local::Local;
+    use std::cell::RefCell;
+    use std::io::Read;
+
+    /// Another run that holds the lock until the controller hears that it is waited for.
+    #[derive(Default)]
+    struct UntilNoted {
+        holder: RefCell<Option<Local>>,
+        notes: RefCell<Vec<String>>,
+    }
+
+    impl Link for UntilNoted {
+        fn send(&self, event: Event) {
+            if let Event::Note(note) = event {
+                self.notes.borrow_mut().push(note);
+                self.holder.take();
+            }
+        }
+
+        fn stopping(&self) -> bool {
+            false
+        }
+    }
+
+    impl Assets for UntilNoted {
+        fn open<'a>(&'a self, _: &Asset) -> Result<Box<dyn Read + 'a>> {
+            Err(Failure::new("open an asset", "there is none"))
+        }
+    }
+
+    fn job(directory: &Path, wait: Duration) -> Job {
+        let path = directory.join("file").display().to_string();
+        let keys = serde_json::json!({ "path": path, "content": "x" });
+        let step = JobStep { kind: "file".into(), args: Some(Arg::Value(keys)), ..JobStep::default() };
+        let run = RunId::try_from("20260314-151000-bbbb".to_string()).unwrap();
+        let envelope = Envelope { run, who: "bob@desk".into(), wait, ..Envelope::default() };
+        envelope.job(HostWork { mode: Mode::Apply, steps: vec![step], ..HostWork::default() })
+    }
+
+    /// Works a job while another run holds the lock.
+    fn work_against_a_holder(holder: &str, wait: Duration) -> (HostEnd, Vec<String>) {
+        let directory = tempfile::tempdir().unwrap();
+        let top = directory.path().canonicalize().unwrap();
+        let state = StateDir::at(HostPath::from(top.join("state").as_path()));
+        std::fs::create_dir(top.join("state")).unwrap();
+        let other = Local::new();
+        assert_eq!(other.lock(&state.lock(), holder).unwrap(), Lock::Ours);
+        let link = UntilNoted { holder: RefCell::new(Some(other)), ..UntilNoted::default() };
+        let end = work(&job(&top, wait), &Local::new(), &state, &link);
+        (end, link.notes.take())
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_waited_for() {
+        let (end, notes) =
+            work_against_a_holder("alice@laptop, run 20260314-150926-aaaa", Duration::from_secs(30));
+        assert_eq!((end.outcome, end.failure), (HostOutcome::Changed, None));
+        let note = "waiting up to 30 s for the host's lock: alice@laptop, run 20260314-150926-aaaa, \
+                    since 2026-03-14 15:09:26 UTC, holds it";
+        assert_eq!(notes, [note]);
+    }
+
+    #[test]
+    fn a_run_that_may_not_wait_is_refused_at_once_and_says_who_holds_the_lock() {
+        let (end, notes) = work_against_a_holder("alice@laptop, run 20260314-150926-aaaa", Duration::ZERO);
+        assert_eq!(end.outcome, HostOutcome::Failed);
+        let failure = end.failure.unwrap();
+        assert_eq!(
+            (failure.doing.as_str(), failure.why.as_str()),
+            (
+                "lock the host",
+                "alice@laptop, run 20260314-150926-aaaa, since 2026-03-14 15:09:26 UTC, holds it"
+            )
+        );
+        assert_eq!(notes, Vec::<String>::new());
+        let (end, _) = work_against_a_holder("", Duration::ZERO);
+        assert_eq!(end.failure.unwrap().why, "a run that has just started holds it");
+    }
 }

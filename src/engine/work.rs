@@ -62,7 +62,7 @@ fn take_back_armed(
     link: &dyn Link,
 ) -> Result<()> {
     if !guard::armed(host, state)?.is_empty() {
-        start::start(journal)?.into_iter().for_each(|line| link.send(Event::Note(line)));
+        start::start(journal, link)?.into_iter().for_each(|line| link.send(Event::Note(line)));
     }
     Ok(())
 }
@@ -219,7 +219,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         if let Target::Real(_, journal) = &mut self.target
             && !journal.is_open()
         {
-            start::start(journal)?;
+            start::start(journal, self.link)?;
         }
         for (name, known) in &resume.registered {
             self.context.register(name, Registered { known: known.clone(), partial: false });
@@ -297,7 +297,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             && self.job.envelope.resume.is_none()
             && !journal.owed()?.is_empty()
         {
-            start::start(journal)?;
+            start::start(journal, self.link)?;
             self.notified = journal.owed()?;
         }
         let known: Vec<_> = self.job.work.handlers.iter().map(JobStep::title).collect();

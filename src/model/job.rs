@@ -40,6 +40,8 @@ pub struct Envelope {
     pub settle: Vec<RunId>,
     /// Set when the job is resumed after a reboot.
     pub resume: Option<Box<Resume>>,
+    /// How long the host's lock is waited for when another run holds it; zero refuses at once.
+    pub wait: Duration,
 }
 
 /// What one host is to do, rendered and complete.
@@ -229,6 +231,18 @@ impl RunId {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// When it started by its controller's clock, which its name begins with: `2026-03-14 15:09:26`, in UTC.
+    pub fn started(&self) -> Option<String> {
+        let (date, rest) = self.0.split_once('-')?;
+        let (time, _) = rest.split_once('-')?;
+        let digits =
+            |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+        (digits(date, 8) && digits(time, 6)).then(|| {
+            let (year, month, day) = (&date[..4], &date[4..6], &date[6..]);
+            format!("{year}-{month}-{day} {}:{}:{}", &time[..2], &time[2..4], &time[4..])
+        })
     }
 }
 

@@ -272,8 +272,10 @@ impl System for Local {
 
 impl Local {
     fn keep_lock(&self, mut file: File, holder: &str) -> std::io::Result<Lock> {
-        file.set_len(0)?;
-        file.write_all(holder.as_bytes())?;
+        // Written over what is there and cut afterwards, so that whoever reads it meanwhile finds a name in the first line.
+        let line = format!("{}\n", holder.replace('\n', " "));
+        file.write_all(line.as_bytes())?;
+        file.set_len(line.len() as u64)?;
         self.locks.lock().unwrap_or_else(PoisonError::into_inner).push(file.into());
         Ok(Lock::Ours)
     }
@@ -378,5 +380,5 @@ fn open_to_append(place: &Place) -> rustix::io::Result<(File, bool)> {
 fn read_holder(file: &mut File) -> std::io::Result<Lock> {
     let mut bytes = Vec::new();
     file.take(HOLDER_LIMIT).read_to_end(&mut bytes)?;
-    Ok(Lock::Theirs(String::from_utf8_lossy(&bytes).trim().to_string()))
+    Ok(Lock::theirs(&bytes))
 }

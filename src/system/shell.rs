@@ -221,7 +221,7 @@ impl System for Shell {
             self.ask_script(&Request::new("lock").word(whole(path, &doing)?).word(holder), b"", &doing)?;
         match reply.status {
             0 => Ok(Lock::Ours),
-            HELD => Ok(Lock::Theirs(String::from_utf8_lossy(&reply.parts[0]).trim().to_string())),
+            HELD => Ok(Lock::theirs(reply.parts.first().map_or(&[], |part| &part[..]))),
             _ => Err(refused(&doing, &reply)),
         }
     }

@@ -48,7 +48,7 @@ fn apply(
     if same_run {
         journal.resume()?;
     }
-    let found = start::start(journal)?;
+    let found = start::start(journal, link)?;
     // With the lock nothing changes it any more.
     let entries = journal::read(host, state, of)?.unwrap_or_default();
     let undoer = Undoer { host, saved: state.saved(of), diff: job.work.diff, pretends: false };

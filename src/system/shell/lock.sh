@@ -9,7 +9,8 @@ lock() {
 lock_open() {
     eval "exec $next_lock<>\"\$1\""
     if flock -n "$next_lock"; then
-        printf %s "$2" >"$1"
+        # Written over the old text and not emptied first: a loser of the race must find a name in the first line.
+        printf '%s\n' "$2" 1<>"$1"
         next_lock=$((next_lock - 1))
         return
     fi
