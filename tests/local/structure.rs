@@ -53,8 +53,12 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
         "the recap counts findings, and their tables are drawn as the recap's",
     ),
     ("schedule", &["files", "notice", "notify", "state"], "a schedule's state says which notice was sent"),
-    ("step/json", &["document", "edit", "render"], "an edit renders values into the document it edits"),
-    ("step/restore", &["databases", "mysql", "postgres"], "what both databases share stands in `databases`"),
+    ("step/files/json", &["document", "edit", "render"], "an edit renders values into the document it edits"),
+    (
+        "step/data/restore",
+        &["databases", "mysql", "postgres"],
+        "what both databases share stands in `databases`",
+    ),
     ("store", &["index", "part"], "an index is a part, and parts are listed in an index"),
 ];
 

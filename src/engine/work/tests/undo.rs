@@ -163,3 +163,41 @@ fn a_step_says_how_many_of_its_changes_can_be_undone() {
         assert_eq!((scope.changes, scope.undoable, scope.not), (3, 2, vec![not]), "{mode:?}");
     }
 }
+
+#[test]
+fn on_failure_undo_takes_everything_back() {
+    let host = host(&[("/a", "old")]);
+    let toml = format!("on_failure = 'undo'\n{WITH_HANDLER}");
+    let told = apply(&host, &toml);
+    assert!(told.contains("=> undone\n"), "{told}");
+    assert_eq!(text(&host, "/a"), "old");
+    assert!(host.stat(Path::new("/told")).unwrap().is_none());
+}
+
+#[test]
+fn a_run_is_undone_later_byte_for_byte() {
+    let host = host(&[("/a", "old"), ("/keep", "k")]);
+    apply(&host, TWO_FILES);
+    let undo = undo_of("1-a");
+    expect![[r#"
+        undo file changed
+            remove /b
+        undo file changed
+            write /a
+        => undone
+    "#]]
+    .assert_eq(&run_with(&host, &undo, &Heard::default()));
+    assert_eq!(text(&host, "/a"), "old");
+    assert!(host.stat(Path::new("/b")).unwrap().is_none());
+}
+
+#[test]
+fn undo_refuses_what_was_changed_since() {
+    let host = host(&[("/a", "old")]);
+    apply(&host, TWO_FILES);
+    host.write(Path::new("/a"), &mut &b"by hand"[..], &crate::model::op::Meta::default()).unwrap();
+    let undo = undo_of("1-a");
+    let told = run_with(&host, &undo, &Heard::default());
+    assert!(told.contains("restore /a: it was changed by something else since"), "{told}");
+    assert_eq!(text(&host, "/a"), "by hand");
+}
