@@ -215,7 +215,7 @@ fn a_second_controller_reads_who_works_there() {
         let second = Project::new(&Lab::get());
         let run = first.start(GATED, name);
         reached(&host);
-        let refused = second.play(GATED, name, "");
+        let refused = second.play(GATED, name, "--wait 0");
         let holder = first.export()["run"].as_str().expect("a run has a name").to_owned();
         host.must("touch /srv/e2e/open");
         run.end().exits(0);
