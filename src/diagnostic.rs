@@ -3,6 +3,7 @@
 use crate::model::Failure;
 use crate::model::nearest::did_you_mean;
 use crate::source::Place;
+use crate::template::Fault;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
 use serde_json::json;
 use std::fmt;
@@ -63,6 +64,11 @@ impl Diagnostic {
     pub fn failure(failure: &Failure, place: &Place) -> Diagnostic {
         let message = format!("{}: {}", failure.doing, failure.why);
         Diagnostic { hint: failure.hint.clone(), ..Diagnostic::error(message, place) }
+    }
+
+    /// What is wrong in a template, at a place.
+    pub fn fault(fault: &Fault, place: &Place) -> Diagnostic {
+        Diagnostic { hint: fault.hint.clone(), ..Diagnostic::error(fault.why.clone(), place) }
     }
 
     /// The same as a warning.

@@ -1,5 +1,6 @@
 //! A playbook: params, variables and steps, read strictly. Everything that can be known without a host is checked here.
 
+pub mod check;
 pub mod params;
 mod read;
 pub mod shipped;

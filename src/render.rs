@@ -10,6 +10,7 @@ mod image;
 mod lint;
 mod named;
 mod names;
+mod outside;
 mod scope;
 mod step;
 mod trees;
@@ -32,6 +33,7 @@ use files::Files;
 use names::Names;
 use scope::Scope;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use trees::Trees;
 
 /// Renders one playbook for the hosts of a run.
@@ -119,7 +121,8 @@ impl<'a> Renderer<'a> {
             command_line,
             selection,
             options,
-            templates: Templates::new(&files::templates(project)?),
+            templates: Templates::new(&files::templates(project)?)
+                .with_outside(Arc::new(outside::Controller::new(project))),
             files: Files::new(project),
             audits: Audits::default(),
             trees: Trees::new(project),

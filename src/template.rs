@@ -1,86 +1,211 @@
-//! Templates and expressions: MiniJinja with strict undefined, under the names that Ansible's users know. Controller and
-//! agent render with the same code. Only text from files is ever a template; a host's output is a value.
+//! Templates and expressions with the syntax and the meaning that Jinja has under Ansible. Controller and agent render with
+//! the same code. Only text from files is ever a template; a host's output is a value.
+//!
+//! This is windlass's own evaluator, since the libraries differ from Jinja where it hurts and cannot be told otherwise:
+//! they compare text with numbers in silence, know no `%` for text and no methods on values, and write `true` for `True`.
 
+mod addresses;
+mod arithmetic;
+mod call;
+mod fault;
 mod filters;
-mod lists;
+mod format;
+mod functions;
+mod lexer;
+mod lookup;
+mod machine;
+mod methods;
+mod moment;
+mod parser;
+mod regular;
+mod render;
+mod repeat;
+mod scan;
+mod show;
+mod statements;
 mod tests_of_values;
-mod undefined;
+mod tree;
+mod value;
+mod versions;
+mod yaml_writer;
 
-pub use undefined::is_guarded;
+pub use fault::{Fault, Missing, Spot};
+pub use lexer::Escapes;
+pub use lookup::{Nowhere, Outside};
+pub use moment::Moment;
+pub use scan::{Scanned, Use};
+pub use value::{Datum, Map, OMITTED, Object, without_omitted};
 
-use crate::model::{Failure, Result, Value};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
-use regex_lite::Regex;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
+use crate::model::{Failure, Result, Value, Values};
+use machine::Machine;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use tree::{Expr, Node};
+use value::locked;
 
-/// A template may take this many instructions of MiniJinja's machine: well under a second of work.
-const FUEL: u64 = 5_000_000;
+/// Variables that a template can refer to.
+pub trait Names {
+    /// The value of a variable.
+    fn get(&self, name: &str) -> Option<Datum>;
 
-/// Macros, includes and blocks may be nested this deep.
-const RECURSION_LIMIT: usize = 100;
+    /// All variables, for hints.
+    fn names(&self) -> Vec<String>;
+}
 
-/// Names that every template knows: they are no variables.
-const GLOBALS: &[&str] =
-    &["caller", "debug", "dict", "loop", "namespace", "range", "self", "super", "varargs"];
+impl Names for Values {
+    fn get(&self, name: &str) -> Option<Datum> {
+        Values::get(self, name).map(Datum::of)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.keys().cloned().collect()
+    }
+}
+
+/// How a source is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// A text with `{{ … }}` in a playbook or an inventory.
+    Text,
+    /// A file below `templates/`, whose result is always text.
+    File,
+    /// An expression without braces: `when`.
+    Expression,
+}
+
+/// What stands in front of a file's template that is rendered on the host, so that it is read as one.
+const FILE_MARK: &str = "{#windlass:file#}";
+
+/// Parsed templates are kept while they are at most so many.
+const KEPT: usize = 5_000;
 
 /// Renders templates that may include those it was made with.
 #[derive(Clone)]
 pub struct Templates {
-    environment: Environment<'static>,
     sources: Arc<BTreeMap<String, String>>,
+    outside: Arc<dyn Outside>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    templates: HashMap<(String, Escapes), Arc<Vec<Node>>>,
+    expressions: HashMap<(String, Escapes), Arc<Expr>>,
+    scanned: HashMap<(String, Form), Arc<Scanned>>,
 }
 
 impl Templates {
     /// `sources` are what `include`, `extends` and `import` find by name.
     pub fn new(sources: &BTreeMap<String, String>) -> Templates {
-        let sources = Arc::new(sources.clone());
-        let mut environment = PLAIN.clone();
-        let found = Arc::clone(&sources);
-        environment.set_loader(move |name| Ok(found.get(name).cloned()));
-        Templates { environment, sources }
+        Templates { sources: Arc::new(sources.clone()), outside: Arc::new(Nowhere), kept: Arc::default() }
     }
 
-    /// Renders a string. One that is exactly one `{{ expression }}` keeps the value's type; any other gives text.
-    pub fn value(&self, source: &str, context: &minijinja::Value) -> Result<Value> {
-        match self.sole_expression(source) {
-            Some(expression) => self.expression(expression, context),
-            None => self.text(source, context).map(Value::String),
+    /// The same with a place where files, environment and commands are looked up.
+    pub fn with_outside(self, outside: Arc<dyn Outside>) -> Templates {
+        Templates { outside, ..self }
+    }
+
+    /// Where files, environment and commands are looked up.
+    pub fn outside(&self) -> &dyn Outside {
+        self.outside.as_ref()
+    }
+
+    /// Renders a string. One that is a single `{{ expression }}` keeps the value's type; any other gives text.
+    pub fn value(&self, source: &str, names: &dyn Names) -> Result<Value> {
+        if let Some(file) = source.strip_prefix(FILE_MARK) {
+            return self.text(file, names).map(Value::String);
         }
+        let expression = self.sole_expression(source);
+        let doing = expression.map_or_else(|| shown(source), |inside| doing(inside.trim()));
+        let rendered = self.rendered(source, Escapes::None, names).and_then(|mut out| match out.len() {
+            1 if out[0].as_text().is_none() => out.swap_remove(0).json().map(without_omitted_inside),
+            0 if expression.is_some() => Ok(Value::Null),
+            _ => joined(source, &out).map(Value::String),
+        });
+        rendered.map_err(|fault| self.failure(&doing, source, fault))
     }
 
-    /// Renders a whole template. A newline at its end is kept.
-    pub fn text(&self, source: &str, context: &minijinja::Value) -> Result<String> {
+    /// Renders a whole file. A newline at its end is kept.
+    pub fn text(&self, source: &str, names: &dyn Names) -> Result<String> {
         if is_plain(source) {
             return Ok(source.to_string());
         }
-        let rendered = self.environment.render_str(source, context.clone());
-        rendered.map_err(|error| failure(&shown(source), source, &error, context))
+        let rendered = self.rendered(source, Escapes::Python, names);
+        let text = rendered.and_then(|out| joined(source, &out));
+        text.map_err(|fault| self.failure(&shown(source), source, fault))
+    }
+
+    fn rendered(&self, source: &str, escapes: Escapes, names: &dyn Names) -> Result<Vec<Datum>, Fault> {
+        if is_plain(source) {
+            return Ok(vec![Datum::text(source)]);
+        }
+        let nodes = self.parsed(source, escapes)?;
+        let mut machine = Machine::new(self, names);
+        machine.template(&nodes)?;
+        Ok(machine.out)
     }
 
     /// Evaluates an expression, written without braces.
-    pub fn expression(&self, source: &str, context: &minijinja::Value) -> Result<Value> {
-        let value = self.evaluate(source, context)?;
-        serde_json::to_value(&value).map_err(|error| Failure::new(doing(source), error))
-    }
-
-    /// Evaluates an expression and leaves the result as MiniJinja has it, objects of the context included.
-    pub fn evaluate(&self, source: &str, context: &minijinja::Value) -> Result<minijinja::Value> {
-        let compiled = self.environment.compile_expression_owned(source.to_string());
-        let value = compiled.and_then(|expression| expression.eval(context.clone()));
-        match value {
-            Ok(value) if value.is_undefined() => {
-                Err(undefined::failure(&doing(source), source, source, context))
-            }
-            Ok(value) => Ok(value),
-            Err(error) => Err(failure(&doing(source), source, &error, context)),
-        }
+    pub fn expression(&self, source: &str, names: &dyn Names) -> Result<Value> {
+        let value = self.evaluated(source, names).and_then(|value| value.json());
+        let value = value.map_err(|fault| self.failure(&doing(source), source, fault))?;
+        Ok(without_omitted(value))
     }
 
     /// Whether an expression holds, by Jinja's rules: empty text, an empty list, 0 and none do not.
-    pub fn truth(&self, source: &str, context: &minijinja::Value) -> Result<bool> {
-        self.evaluate(source, context).map(|value| value.is_true())
+    pub fn truth(&self, source: &str, names: &dyn Names) -> Result<bool> {
+        let truth = self.evaluated(source, names).and_then(|value| value.truth());
+        truth.map_err(|fault| self.failure(&doing(source), source, fault))
+    }
+
+    fn evaluated(&self, source: &str, names: &dyn Names) -> Result<Datum, Fault> {
+        let expr = self.parsed_expression(source, Escapes::Python)?;
+        Machine::new(self, names).eval(&expr)
+    }
+
+    /// A template's nodes.
+    pub fn parsed(&self, source: &str, escapes: Escapes) -> Result<Arc<Vec<Node>>, Fault> {
+        let key = (source.to_string(), escapes);
+        if let Some(nodes) = locked(&self.kept).templates.get(&key) {
+            return Ok(Arc::clone(nodes));
+        }
+        let nodes = Arc::new(statements::template(source, escapes)?);
+        self.keep(|kept| drop(kept.templates.insert(key, Arc::clone(&nodes))));
+        Ok(nodes)
+    }
+
+    fn parsed_expression(&self, source: &str, escapes: Escapes) -> Result<Arc<Expr>, Fault> {
+        let key = (source.to_string(), escapes);
+        if let Some(expr) = locked(&self.kept).expressions.get(&key) {
+            return Ok(Arc::clone(expr));
+        }
+        let expr = Arc::new(statements::expression(source, escapes)?);
+        self.keep(|kept| drop(kept.expressions.insert(key, Arc::clone(&expr))));
+        Ok(expr)
+    }
+
+    fn keep(&self, keep: impl FnOnce(&mut Kept)) {
+        let mut kept = locked(&self.kept);
+        if kept.templates.len() + kept.expressions.len() + kept.scanned.len() > KEPT {
+            *kept = Kept::default();
+        }
+        keep(&mut kept);
+    }
+
+    /// The names that a source refers to, and what is wrong in it whatever their values are.
+    pub fn scanned(&self, source: &str, form: Form) -> Result<Arc<Scanned>, Fault> {
+        let key = (source.to_string(), form);
+        if let Some(scanned) = locked(&self.kept).scanned.get(&key) {
+            return Ok(Arc::clone(scanned));
+        }
+        let scanned = Arc::new(match form {
+            Form::Text | Form::File if is_plain(source) => Scanned::default(),
+            Form::Text => scan::template(&*self.parsed(source, Escapes::None)?),
+            Form::File => scan::template(&*self.parsed(source, Escapes::Python)?),
+            Form::Expression => scan::expression(&*self.parsed_expression(source, Escapes::Python)?),
+        });
+        self.keep(|kept| drop(kept.scanned.insert(key, Arc::clone(&scanned))));
+        Ok(scanned)
     }
 
     /// The templates that others can include, by name.
@@ -96,73 +221,112 @@ impl Templates {
         }
     }
 
+    /// A file's template, such that [`Templates::value`] renders it as one.
+    pub fn as_file(source: &str) -> String {
+        format!("{FILE_MARK}{source}")
+    }
+
     /// A string with `{{ … }}` in it as one expression that gives its text; `None` when it has tags or comments.
     pub fn as_expression(&self, source: &str) -> Option<String> {
-        let mut parts = Vec::new();
-        let mut rest = source;
-        while let Some(start) = rest.find("{{") {
-            let ends = rest.match_indices("}}").map(|(at, _)| at + 2).filter(|end| *end > start + 2);
-            let (end, inside) =
-                ends.into_iter().find_map(|end| Some((end, self.sole_expression(&rest[start..end])?)))?;
-            parts.push(Value::from(&rest[..start]).to_string());
-            parts.push(format!("({inside})"));
-            rest = &rest[end..];
-        }
-        parts.push(Value::from(rest).to_string());
-        let has_tags = source.contains("{%") || source.contains("{#");
-        (!has_tags).then(|| parts.join(" ~ "))
+        let nodes = self.parsed(source, Escapes::None).ok()?;
+        let parts = nodes.iter().map(|node| match node {
+            Node::Text(text) => Some(format!("'{}'", text.replace('\'', "\\'"))),
+            Node::Output(expr) => Some(format!("({})", &source[expr.range.clone()])),
+            _ => None,
+        });
+        let parts: Vec<String> = parts.collect::<Option<_>>()?;
+        Some(if parts.is_empty() { "''".to_string() } else { format!("'' ~ {}", parts.join(" ~ ")) })
     }
 
-    /// The names a template or an expression takes from its context. Fails when it cannot be parsed.
-    pub fn names(source: &str, as_expression: bool) -> Result<BTreeSet<String>> {
-        if !as_expression && is_plain(source) {
-            return Ok(BTreeSet::new());
-        }
-        let names = undeclared(source, as_expression, false).map_err(|error| {
-            let doing = if as_expression { doing(source) } else { shown(source) };
-            failure(&doing, source, &error, &minijinja::Value::UNDEFINED)
-        })?;
-        Ok(names.into_iter().filter(|name| !GLOBALS.contains(&name.as_str())).collect())
-    }
-
-    /// As [`Templates::names`], with the names that the templates it includes take, however deep.
-    pub fn all_names(&self, source: &str, as_expression: bool) -> Result<BTreeSet<String>> {
-        let mut names = Templates::names(source, as_expression)?;
-        for included in self.included(source) {
-            names.append(&mut Templates::names(&self.sources[&included], false)?);
+    /// The names that a source takes from its context, with those that the templates it includes take, however deep.
+    /// Fails when it cannot be parsed.
+    pub fn all_names(&self, source: &str, form: Form) -> Result<BTreeSet<String>> {
+        let scanned = self.scanned(source, form).map_err(|fault| self.fault_in(source, form, fault))?;
+        let mut names: BTreeSet<String> = scanned.uses.iter().map(|used| used.name.clone()).collect();
+        for included in self.included(source, form) {
+            let inner = &self.sources[&included];
+            let scanned =
+                self.scanned(inner, Form::File).map_err(|fault| self.fault_in(inner, Form::File, fault))?;
+            names.extend(scanned.uses.iter().map(|used| used.name.clone()));
         }
         Ok(names)
     }
 
+    /// What is wrong with a source, as a failure.
+    pub fn fault_in(&self, source: &str, form: Form, fault: Fault) -> Failure {
+        let doing = match (form, self.sole_expression(source)) {
+            (Form::Expression, _) => doing(source),
+            (_, Some(inside)) => doing(inside.trim()),
+            _ => shown(source),
+        };
+        self.failure(&doing, source, fault)
+    }
+
     /// The names of the known templates that `source` includes, extends or imports, directly or through others. One
     /// that computes such a name may include any.
-    pub fn included(&self, source: &str) -> BTreeSet<String> {
+    pub fn included(&self, source: &str, form: Form) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        let mut waiting = self.mentioned(source);
+        let mut waiting = self.mentioned(source, form);
         while let Some(name) = waiting.pop() {
             if let Some(inner) = self.sources.get(&name).filter(|_| !found.contains(&name)) {
-                waiting.append(&mut self.mentioned(inner));
+                waiting.append(&mut self.mentioned(inner, Form::File));
                 found.insert(name);
             }
         }
         found
     }
 
-    fn mentioned(&self, source: &str) -> Vec<String> {
-        let tags = || MENTION.captures_iter(source);
-        if tags().any(|tag| tag.get(1).is_none() && tag.get(2).is_none()) {
-            return self.sources.keys().cloned().collect();
+    fn mentioned(&self, source: &str, form: Form) -> Vec<String> {
+        match self.scanned(source, form) {
+            Ok(scanned) if scanned.includes_any => self.sources.keys().cloned().collect(),
+            Ok(scanned) => scanned.includes.iter().map(|(name, _)| name.clone()).collect(),
+            Err(_) => Vec::new(),
         }
-        tags().filter_map(|tag| tag.get(1).or(tag.get(2))).map(|name| name.as_str().to_string()).collect()
     }
 
     /// The inside of a string that is nothing but `{{ … }}`.
     fn sole_expression<'a>(&self, source: &'a str) -> Option<&'a str> {
-        let inside = source.strip_prefix("{{")?.strip_suffix("}}")?;
-        let inside = inside.strip_prefix(['-', '+']).unwrap_or(inside);
-        let inside = inside.strip_suffix('-').unwrap_or(inside);
-        self.environment.compile_expression_owned(inside.to_string()).is_ok().then_some(inside)
+        if !source.starts_with("{{") || !source.ends_with("}}") {
+            return None;
+        }
+        match self.parsed(source, Escapes::None).ok()?.as_slice() {
+            [Node::Output(expr)] => Some(&source[expr.range.clone()]),
+            _ => None,
+        }
     }
+
+    /// A failure with the place of what went wrong, when the template has more than one line or includes another.
+    fn failure(&self, doing: &str, source: &str, fault: Fault) -> Failure {
+        let place = match &fault.spot {
+            Some(Spot { template: Some(name), range }) => {
+                let line = self.sources.get(name.as_ref()).map_or(1, |text| line_of(text, range.start));
+                format!("{doing}, {name}:{line}")
+            }
+            Some(Spot { template: None, range }) if source.trim_end().contains('\n') => {
+                format!("{doing}, line {}", line_of(source, range.start))
+            }
+            _ => doing.to_string(),
+        };
+        Failure { hint: fault.hint, ..Failure::new(place, fault.why) }
+    }
+}
+
+/// What was rendered as one text. It ends with as many newlines as its template: a tag at the end takes none away.
+fn joined(source: &str, out: &[Datum]) -> Result<String, Fault> {
+    let mut text = out.iter().map(Datum::shown).collect::<Result<String, Fault>>()?;
+    let newlines = |text: &str| text.len() - text.trim_end_matches('\n').len();
+    let missing = newlines(source).saturating_sub(newlines(&text));
+    text.push_str(&"\n".repeat(missing));
+    Ok(text)
+}
+
+/// What is omitted inside a value goes; a value that is omitted as a whole stays so.
+fn without_omitted_inside(value: Value) -> Value {
+    if value.as_str() == Some(OMITTED) { value } else { without_omitted(value) }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Whether a string has nothing of a template in it.
@@ -170,77 +334,15 @@ pub fn is_plain(source: &str) -> bool {
     !source.contains("{{") && !source.contains("{%") && !source.contains("{#")
 }
 
-static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(environment);
-
-static MENTION: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r#"\{%[-+]?\s*(?:include|extends|import|from)\s+(?:"([^"]*)"|'([^']*)')?"#;
-    Regex::new(pattern).expect("the pattern is a literal")
-});
-
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_fuel(Some(FUEL));
-    environment.set_recursion_limit(RECURSION_LIMIT);
-    // Errors then say which part of the source they are about.
-    environment.set_debug(true);
-    environment.set_syntax(syntax());
-    filters::add(&mut environment);
-    lists::add(&mut environment);
-    tests_of_values::add(&mut environment);
-    environment
+/// Whether a name is one that every template knows without any variable.
+pub fn is_function(name: &str) -> bool {
+    matches!(name, "omit" | "self" | "super" | "loop" | "caller" | "varargs" | "kwargs")
+        || functions::find(name).is_some()
 }
 
-/// A line that holds only a tag leaves no empty line behind, as in Ansible.
-fn syntax() -> SyntaxConfig {
-    let mut syntax = SyntaxConfig::builder();
-    syntax.trim_blocks(true).keep_trailing_newline(true);
-    syntax.build().expect("the delimiters are the default ones")
-}
-
-/// What a template or an expression takes from its context; `nested` gives `facts.os.name` instead of `facts`.
-fn undeclared(source: &str, as_expression: bool, nested: bool) -> Result<BTreeSet<String>, minijinja::Error> {
-    let names = if as_expression {
-        PLAIN.compile_expression_owned(source.to_string())?.undeclared_variables(nested)
-    } else {
-        let mut environment = PLAIN.clone();
-        environment.add_template_owned("template", source.to_string())?;
-        environment.get_template("template")?.undeclared_variables(nested)
-    };
-    Ok(names.into_iter().collect())
-}
-
-fn failure(doing: &str, source: &str, error: &minijinja::Error, context: &minijinja::Value) -> Failure {
-    if error.kind() == minijinja::ErrorKind::UndefinedError {
-        let within = error.template_source().unwrap_or(source);
-        let part = error.range().and_then(|range| within.get(range)).unwrap_or(within);
-        return undefined::failure(&place(doing, source, error), part, within, context);
-    }
-    Failure::new(place(doing, source, error), reason(error))
-}
-
-fn reason(error: &minijinja::Error) -> String {
-    let why = match error.detail() {
-        Some(detail) if error.kind() == minijinja::ErrorKind::InvalidOperation => detail.to_string(),
-        Some(detail) => format!("{}: {detail}", error.kind()),
-        None => error.kind().to_string(),
-    };
-    match std::error::Error::source(error) {
-        Some(inner) => format!("{why}: {inner}"),
-        None => why,
-    }
-}
-
-/// Adds where the error is, when the template has more than one line or includes another.
-fn place(doing: &str, source: &str, error: &minijinja::Error) -> String {
-    match (error.name(), error.line()) {
-        (Some(name), Some(line)) if !name.starts_with('<') && name != "template" => {
-            format!("{doing}, {name}:{line}")
-        }
-        (_, Some(line)) if source.trim_end().contains('\n') => format!("{doing}, line {line}"),
-        _ => doing.to_string(),
-    }
+/// The values of a YAML text, one for each document.
+pub fn read_yaml(text: &str) -> Result<Vec<Value>, Fault> {
+    filters::read_yaml(text)?.iter().map(Datum::json).collect()
 }
 
 fn doing(expression: &str) -> String {
@@ -265,5 +367,7 @@ fn shortened(source: &str) -> String {
     }
 }
 
+#[cfg(test)]
+mod comparison;
 #[cfg(test)]
 mod tests;

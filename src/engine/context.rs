@@ -6,11 +6,8 @@ use crate::model::arg::Arg;
 use crate::model::job::Job;
 use crate::model::{Result, Value, Values};
 use crate::system::Probe;
-use crate::template::Templates;
-use minijinja::Value as Shown;
-use minijinja::value::{Enumerator, Object, Serde};
+use crate::template::{Datum, Names, OMITTED, Object, Templates};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The result of evaluating something that may refer to what is not known yet.
@@ -86,10 +83,13 @@ impl Context {
             Arg::Expression(source) => self
                 .evaluate(host, locals, |names| self.templates.expression(source, names))?
                 .map(|value| serde_json::json!({ "expression": source, "value": value })),
-            Arg::List(list) => self.resolve_all(host, locals, list.iter())?.map(Value::Array),
+            Arg::List(list) => self
+                .resolve_all(host, locals, list.iter())?
+                .map(|values| values.into_iter().filter(is_there).collect()),
             Arg::Map(map) => {
                 let values = self.resolve_all(host, locals, map.iter().map(|(_, arg)| arg))?;
-                values.map(|values| map.iter().map(|(key, _)| key.clone()).zip(values).collect())
+                let keys = map.iter().map(|(key, _)| key.clone());
+                values.map(|values| keys.zip(values).filter(|(_, value)| is_there(value)).collect())
             }
         })
     }
@@ -120,9 +120,9 @@ impl Context {
         &self,
         host: &dyn Probe,
         locals: &Values,
-        evaluate: impl Fn(&Shown) -> Result<T>,
+        evaluate: impl Fn(&dyn Names) -> Result<T>,
     ) -> Result<Known<T>> {
-        let names = self.names(locals);
+        let names = Visible { context: self, locals };
         loop {
             self.mark.take();
             let result = evaluate(&names);
@@ -139,18 +139,42 @@ impl Context {
             }
         }
     }
+}
 
-    fn names(&self, locals: &Values) -> Shown {
-        let mut names: BTreeMap<String, Shown> = BTreeMap::new();
-        names.insert("facts".to_string(), Shown::from_dyn_object(self.facts.clone()));
-        names.extend(self.vars.iter().map(|(name, value)| (name.clone(), Shown::from(Serde(value)))));
-        for (name, result) in &self.registered {
-            let partial = Partial { name: name.clone(), result: result.clone(), mark: self.mark.clone() };
-            names.insert(name.clone(), Shown::from_object(partial));
+/// What one expression can refer to. A result is stronger than the variable of the same name, a step's own names are
+/// stronger than both.
+struct Visible<'a> {
+    context: &'a Context,
+    locals: &'a Values,
+}
+
+impl Names for Visible<'_> {
+    fn get(&self, name: &str) -> Option<Datum> {
+        if let Some(value) = self.locals.get(name) {
+            return Some(Datum::of(value));
         }
-        names.extend(locals.iter().map(|(name, value)| (name.clone(), Shown::from(Serde(value)))));
-        Shown::from_pairs(names)
+        if let Some(result) = self.context.registered.get(name) {
+            let mark = self.context.mark.clone();
+            let partial = Partial { name: name.to_string(), result: result.clone(), mark };
+            return Some(Datum::Object(Arc::new(partial)));
+        }
+        let facts = || (name == FACTS).then(|| Datum::Object(self.context.facts.clone()));
+        self.context.vars.get(name).map(Datum::of).or_else(facts)
     }
+
+    fn names(&self) -> Vec<String> {
+        let registered = self.context.registered.keys();
+        let names = self.locals.keys().chain(registered).chain(self.context.vars.keys());
+        names.cloned().chain([FACTS.to_string()]).collect()
+    }
+}
+
+/// Everything that is read from the host.
+const FACTS: &str = "facts";
+
+/// Whether a value was not left out with `omit`.
+fn is_there(value: &Value) -> bool {
+    value.as_str() != Some(OMITTED)
 }
 
 impl<T> Known<T> {
@@ -181,20 +205,19 @@ struct Facts {
 }
 
 impl Object for Facts {
-    fn get_value(self: &Arc<Self>, key: &Shown) -> Option<Shown> {
-        let name = key.as_str()?;
-        if let Some(value) = lock(&self.known).get(name) {
-            return Some(Shown::from(Serde(value)));
+    fn get(&self, key: &str) -> Option<Datum> {
+        if let Some(value) = lock(&self.known).get(key) {
+            return Some(Datum::of(value));
         }
-        if !facts::names().contains(&name) {
+        if !facts::names().contains(&key) {
             return None;
         }
-        lock(&self.wanted).insert(name.to_string());
-        Some(Shown::from_object(Blank))
+        lock(&self.wanted).insert(key.to_string());
+        Some(Datum::Object(Arc::new(Blank)))
     }
 
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(facts::names().iter().map(|name| Shown::from(*name)).collect())
+    fn keys(&self) -> Vec<String> {
+        facts::names().iter().map(|name| name.to_string()).collect()
     }
 }
 
@@ -204,8 +227,16 @@ impl Object for Facts {
 struct Blank;
 
 impl Object for Blank {
-    fn get_value(self: &Arc<Self>, _: &Shown) -> Option<Shown> {
-        Some(Shown::from_object(Blank))
+    fn get(&self, _: &str) -> Option<Datum> {
+        Some(Datum::Object(Arc::new(Blank)))
+    }
+
+    fn keys(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn is_blank(&self) -> bool {
+        true
     }
 }
 
@@ -218,30 +249,22 @@ struct Partial {
 }
 
 impl Object for Partial {
-    fn get_value(self: &Arc<Self>, key: &Shown) -> Option<Shown> {
-        let key = key.as_str()?;
+    fn get(&self, key: &str) -> Option<Datum> {
         match self.result.known.get(key) {
-            Some(value) => Some(Shown::from(Serde(value))),
+            Some(value) => Some(Datum::of(value)),
             None if self.result.partial => {
                 self.mark.set(format!("{}.{key}", self.name));
-                Some(Shown::from_object(Blank))
+                Some(Datum::Object(Arc::new(Blank)))
             }
             None => None,
         }
     }
 
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
+    fn keys(&self) -> Vec<String> {
         if self.result.partial {
             self.mark.set(self.name.clone());
         }
-        Enumerator::Values(self.result.known.keys().map(|key| Shown::from(key.as_str())).collect())
-    }
-
-    fn render(self: &Arc<Self>, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.result.partial {
-            self.mark.set(self.name.clone());
-        }
-        write!(out, "{}", Value::Object(self.result.known.clone()))
+        self.result.known.keys().cloned().collect()
     }
 }
 

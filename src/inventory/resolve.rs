@@ -3,6 +3,7 @@
 use super::file::{File, FileGroup, FileHost};
 use super::{Group, Host, HostName, Inventory};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::Values;
 use crate::model::host::SshSettings;
 use crate::source::Place;
 use crate::template::Templates;
@@ -193,7 +194,10 @@ impl<'a> Whole<'a> {
 
 /// The one address that the files give, rendered with `name`.
 fn address(name: &HostName, said: &[&FileHost], problems: &mut Diagnostics) -> Option<String> {
-    let context = minijinja::context! { name => name.as_str(), inventory_hostname => name.as_str() };
+    let context: Values = ["name", "inventory_hostname"]
+        .map(|key| (key.to_string(), name.as_str().into()))
+        .into_iter()
+        .collect();
     let mut found: Option<(String, &Place)> = None;
     for (source, place) in said.iter().filter_map(|host| host.address.as_ref()) {
         let rendered = Templates::new(&BTreeMap::new()).text(source, &context);

@@ -1,6 +1,6 @@
 //! Reads one step: the common keys are taken off, what remains is one table named after a step kind.
 
-use super::{Step, Written};
+use super::{Step, Written, check};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, duration, strings, wrong_type};
 use crate::model::Value;
@@ -8,7 +8,7 @@ use crate::schema::Schema;
 use crate::setting::{Origin, Setting, check_name};
 use crate::source::{Data, Entry, Node, Place};
 use crate::step::{KINDS, KeyUse, Row};
-use crate::template::{Templates, is_plain};
+use crate::template::{Form, is_plain};
 use std::time::Duration;
 
 /// Between tries when `delay` says nothing.
@@ -257,10 +257,13 @@ fn expression(node: &Node, problems: &mut Diagnostics) -> Option<Written> {
             return None;
         }
     };
-    if let Err(failure) = Templates::names(&text, true) {
-        let failure =
-            if is_plain(&text) { failure } else { failure.hint("an expression is written without braces") };
-        problems.push(Diagnostic::failure(&failure, &place));
+    match is_plain(&text) {
+        true if matches!(node.data, Data::List(_)) => {}
+        true => check::source(&text, Form::Expression, &place, problems),
+        false => {
+            let problem = Diagnostic::error(format!("`{text}` is no expression"), &place);
+            problems.push(problem.hint("an expression is written without braces"));
+        }
     }
     Some(Written { text, place })
 }
@@ -269,9 +272,7 @@ fn expression(node: &Node, problems: &mut Diagnostics) -> Option<Written> {
 fn check_templates(node: &Node, problems: &mut Diagnostics) {
     match &node.data {
         Data::Scalar(Value::String(text)) => {
-            if let Err(failure) = Templates::names(text, false) {
-                problems.push(Diagnostic::failure(&failure, &node.place));
-            }
+            check::source(text, Form::Text, &node.place, problems);
         }
         Data::Scalar(_) => {}
         Data::List(list) => list.iter().for_each(|item| check_templates(item, problems)),

@@ -7,12 +7,21 @@ use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value, Values};
 use crate::schema::Schema;
 use crate::source::{Data, Node};
-use crate::template::{is_guarded, is_plain};
-use minijinja::value::Serde;
+use crate::template::{Datum, Form, Names, OMITTED, Templates, is_function, is_plain};
 
 impl Scope<'_> {
-    /// Everything in a node, rendered where that is possible. Where the schema wants text, numbers become text.
+    /// Everything in a node, rendered where that is possible. Where the schema wants text, numbers become text. What is
+    /// omitted is none.
     pub fn node(&self, node: &Node, schema: Option<Schema>, needs: &mut Needs) -> Result<Arg, Diagnostics> {
+        self.node_or_omitted(node, schema, needs).map(none_when_omitted)
+    }
+
+    fn node_or_omitted(
+        &self,
+        node: &Node,
+        schema: Option<Schema>,
+        needs: &mut Needs,
+    ) -> Result<Arg, Diagnostics> {
         let mut problems = Diagnostics::default();
         let inside = |key: Option<&str>| schema.and_then(|schema| schema.inside(key));
         let arg = match &node.data {
@@ -22,20 +31,22 @@ impl Scope<'_> {
             }
             Data::Scalar(value) => {
                 let arg = self
-                    .arg(value, needs)
+                    .arg_or_omitted(value, needs)
                     .map_err(|failure| Diagnostic::failure(&failure, &node.place).into());
                 problems.keep(arg)
             }
             Data::List(list) => {
-                let args: Vec<_> =
-                    list.iter().map(|item| problems.keep(self.node(item, inside(None), needs))).collect();
+                let args: Vec<_> = list
+                    .iter()
+                    .map(|item| problems.keep(self.node_or_omitted(item, inside(None), needs)))
+                    .collect();
                 args.into_iter().collect::<Option<Vec<_>>>().map(list_of)
             }
             Data::Table(entries) => {
                 let pair = |entry: &crate::source::Entry| {
                     Some((
                         entry.key.clone(),
-                        problems.keep(self.node(&entry.node, inside(Some(&entry.key)), needs))?,
+                        problems.keep(self.node_or_omitted(&entry.node, inside(Some(&entry.key)), needs))?,
                     ))
                 };
                 let args: Vec<_> = entries.iter().map(pair).collect();
@@ -45,15 +56,21 @@ impl Scope<'_> {
         arg.ok_or(problems)
     }
 
-    /// A value whose strings are templates, rendered where that is possible.
+    /// A value whose strings are templates, rendered where that is possible. What is omitted is none.
     pub fn arg(&self, value: &Value, needs: &mut Needs) -> Result<Arg> {
+        self.arg_or_omitted(value, needs).map(none_when_omitted)
+    }
+
+    /// The same, where what is omitted stays so: a variable hands it on.
+    pub(super) fn arg_or_omitted(&self, value: &Value, needs: &mut Needs) -> Result<Arg> {
         match value {
             Value::String(source) => self.template(source, needs),
             Value::Array(list) => {
-                list.iter().map(|item| self.arg(item, needs)).collect::<Result<_>>().map(list_of)
+                list.iter().map(|item| self.arg_or_omitted(item, needs)).collect::<Result<_>>().map(list_of)
             }
             Value::Object(map) => {
-                let pair = |(key, value): (&String, &Value)| Ok((key.clone(), self.arg(value, needs)?));
+                let pair =
+                    |(key, value): (&String, &Value)| Ok((key.clone(), self.arg_or_omitted(value, needs)?));
                 map.iter().map(pair).collect::<Result<_>>().map(map_of)
             }
             other => Ok(Arg::Value(other.clone())),
@@ -64,8 +81,9 @@ impl Scope<'_> {
         if is_plain(source) {
             return Ok(Arg::Value(source.into()));
         }
-        match self.context(source, false, needs)? {
-            Some(context) => self.hinted(self.templates.value(source, &context)).map(Arg::Value),
+        let source = &self.with_found(source, Form::Text, needs)?;
+        match self.context(source, Form::Text, needs)? {
+            Some(context) => self.templates.value(source, &context).map(Arg::Value),
             None => Ok(Arg::Template(source.to_string())),
         }
     }
@@ -74,7 +92,7 @@ impl Scope<'_> {
     fn text(&self, source: &str, needs: &mut Needs) -> Result<Arg> {
         Ok(match self.template(source, needs)? {
             Arg::Value(value) if value.is_number() || value.is_boolean() => {
-                Arg::Value(value.to_string().into())
+                Arg::Value(Datum::of(&value).to_text().unwrap_or_default().into())
             }
             Arg::Template(source) => Arg::Template(self.templates.giving_text(&source)),
             arg => arg,
@@ -83,35 +101,28 @@ impl Scope<'_> {
 
     /// The text of a template file, which stays text even when it is one expression.
     pub fn file(&self, source: &str, needs: &mut Needs) -> Result<Arg> {
-        match self.context(source, false, needs)? {
-            Some(context) => {
-                self.hinted(self.templates.text(source, &context)).map(|text| Arg::Value(text.into()))
-            }
-            // Something in front makes it more than one expression, so it gives text there too.
-            None => Ok(Arg::Template(format!("{{{{ '' }}}}{source}"))),
+        let source = &self.with_found(source, Form::File, needs)?;
+        match self.context(source, Form::File, needs)? {
+            Some(context) => self.templates.text(source, &context).map(|text| Arg::Value(text.into())),
+            None => Ok(Arg::Template(Templates::as_file(source))),
         }
     }
 
     /// An expression's value, or `None` when it waits.
     pub fn expression(&self, source: &str, needs: &mut Needs) -> Result<Option<Value>> {
-        let context = self.context(source, true, needs)?;
-        context.map(|context| self.hinted(self.templates.expression(source, &context))).transpose()
+        let context = self.context(source, Form::Expression, needs)?;
+        context.map(|context| self.templates.expression(source, &context)).transpose()
     }
 
     /// Whether an expression holds, or `None` when it waits.
     pub fn truth(&self, source: &str, needs: &mut Needs) -> Result<Option<bool>> {
-        let context = self.context(source, true, needs)?;
-        context.map(|context| self.hinted(self.templates.truth(source, &context))).transpose()
+        let context = self.context(source, Form::Expression, needs)?;
+        context.map(|context| self.templates.truth(source, &context)).transpose()
     }
 
     /// The values that a template refers to; `None` when one of them waits, and then they are needed there.
-    fn context(
-        &self,
-        source: &str,
-        as_expression: bool,
-        needs: &mut Needs,
-    ) -> Result<Option<minijinja::Value>> {
-        let names = self.renderer.names.of(self.templates, source, as_expression)?;
+    fn context(&self, source: &str, form: Form, needs: &mut Needs) -> Result<Option<Seen<'_>>> {
+        let names = self.renderer.names.of(self.templates, source, form)?;
         let mut known = Values::new();
         let mut waits = false;
         for name in names.iter() {
@@ -122,52 +133,103 @@ impl Scope<'_> {
             }
         }
         if !waits {
-            return Ok(Some(minijinja::Value::from(Serde(known))));
+            return Ok(Some(Seen { scope: self, known }));
         }
         for name in names.iter() {
-            self.check_set(name, source)?;
+            self.check_set(name, source, form)?;
             self.need(name, needs)?;
         }
         Ok(None)
     }
 
-    /// What the host would find undefined is told here already.
-    fn check_set(&self, name: &str, source: &str) -> Result<()> {
+    /// What the host would find undefined is shown here already.
+    fn check_set(&self, name: &str, source: &str, form: Form) -> Result<()> {
+        let guards = || self.templates.scanned(source, form).is_ok_and(|scanned| scanned.guards(name));
         match self.state(name)? {
-            State::Unset if !is_guarded(name, source) => {
+            State::Unset if !is_function(name) && !guards() => {
                 let doing = format!("render `{}`", source.trim());
-                Err(self.with_nearest(Failure::new(doing, format!("`{name}` is undefined")), name))
+                let failure = Failure::new(doing, format!("`{name}` is undefined"));
+                Err(self.with_nearest(failure, name))
             }
             _ => Ok(()),
         }
     }
 
-    fn hinted<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|failure| {
-            let name = failure.why.strip_prefix('`').and_then(|rest| rest.strip_suffix("` is undefined"));
-            match name.map(str::to_string) {
-                Some(name) if failure.hint.is_none() => self.with_nearest(failure, &name),
-                _ => failure,
-            }
-        })
+    /// The source with what is looked up on the controller put in as variables, when the rest of it waits for the host.
+    fn with_found(&self, source: &str, form: Form, needs: &mut Needs) -> Result<String> {
+        let scanned = match self.templates.scanned(source, form) {
+            Ok(scanned) if !scanned.lookups.is_empty() => scanned,
+            _ => return Ok(source.to_string()),
+        };
+        let names = self.renderer.names.of(self.templates, source, form)?;
+        let waits = names.iter().map(|name| self.state(name)).collect::<Result<Vec<_>>>()?;
+        if !waits.iter().any(|state| matches!(state, State::Waiting)) {
+            return Ok(source.to_string());
+        }
+        let mut replaced = source.to_string();
+        for (range, _) in scanned.lookups.iter().rev() {
+            let value = self.looked_up(&source[range.clone()])?;
+            let variable = format!("windlass_found_{}", needs.vars.len());
+            needs.vars.push((variable.clone(), Arg::Value(value)));
+            replaced.replace_range(range.clone(), &variable);
+        }
+        Ok(replaced)
+    }
+
+    fn looked_up(&self, expression: &str) -> Result<Value> {
+        match self.template(&format!("{{{{ {expression} }}}}"), &mut Needs::default())? {
+            Arg::Value(value) => Ok(value),
+            _ => Err(Failure::new(
+                format!("evaluate `{expression}`"),
+                "it is looked up before a host is contacted",
+            )
+            .hint("it cannot depend on facts, registered results or the item of an unknown loop")),
+        }
     }
 
     fn with_nearest(&self, failure: Failure, name: &str) -> Failure {
-        let known = self.slots.keys().chain(&self.roots).map(String::as_str);
-        match did_you_mean(name, known) {
+        match did_you_mean(name, self.known_names().iter().map(String::as_str)) {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
     }
+
+    fn known_names(&self) -> Vec<String> {
+        self.slots.keys().chain(&self.roots).cloned().collect()
+    }
+}
+
+/// The variables that a template refers to, and for hints the names of all others.
+struct Seen<'a> {
+    scope: &'a Scope<'a>,
+    known: Values,
+}
+
+impl Names for Seen<'_> {
+    fn get(&self, name: &str) -> Option<Datum> {
+        self.known.get(name).map(Datum::of)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.scope.known_names()
+    }
+}
+
+fn none_when_omitted(arg: Arg) -> Arg {
+    if is_omitted(&arg) { Arg::Value(Value::Null) } else { arg }
+}
+
+fn is_omitted(arg: &Arg) -> bool {
+    matches!(arg, Arg::Value(Value::String(text)) if text == OMITTED)
 }
 
 fn list_of(args: Vec<Arg>) -> Arg {
-    let list = Arg::List(args);
+    let list = Arg::List(args.into_iter().filter(|arg| !is_omitted(arg)).collect());
     list.known().map_or(list, Arg::Value)
 }
 
 /// A map of arguments, a plain value when nothing in it waits.
 pub fn map_of(args: Vec<(String, Arg)>) -> Arg {
-    let map = Arg::Map(args);
+    let map = Arg::Map(args.into_iter().filter(|(_, arg)| !is_omitted(arg)).collect());
     map.known().map_or(map, Arg::Value)
 }

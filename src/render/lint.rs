@@ -4,8 +4,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
 use crate::playbook::Playbook;
 use crate::project::Project;
-use crate::source::{Place, Source};
-use crate::template::Templates;
+use crate::source::Place;
+use crate::template::{Form, Templates};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,17 +98,15 @@ fn playbook(project: &Project, path: &Path) -> Result<(), Diagnostics> {
 fn template(project: &Project, path: &Path) -> Result<(), Diagnostics> {
     // What is no text is no template.
     let Ok(source) = project.read(path) else { return Ok(()) };
-    match Templates::names(&source.text, false) {
-        Ok(_) => Ok(()),
-        Err(failure) => Err(Diagnostic::failure(&failure, &line_of(&failure.doing, &source)).into()),
+    let scanned = Templates::new(&BTreeMap::new()).scanned(&source.text, Form::File);
+    let mut problems = Diagnostics::default();
+    let faults = match &scanned {
+        Ok(scanned) => scanned.faults.as_slice(),
+        Err(fault) => std::slice::from_ref(fault),
+    };
+    for fault in faults {
+        let span = fault.spot.as_ref().map_or(0..0, |spot| spot.range.clone());
+        problems.push(Diagnostic::fault(fault, &Place { source: Arc::clone(&source), span }));
     }
-}
-
-/// The line that a failure's text names, else the whole file.
-fn line_of(doing: &str, source: &Arc<Source>) -> Place {
-    let line =
-        doing.rsplit("line ").next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(1).max(1);
-    let start: usize = source.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
-    let length = source.text[start..].lines().next().map_or(0, str::len);
-    Place { source: Arc::clone(source), span: start..start + length }
+    problems.unless_errors(())
 }

@@ -11,6 +11,7 @@ use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value};
 use crate::source::Entry;
 use crate::step::KeyUse;
+use crate::template::Form;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -129,7 +130,7 @@ impl Maker<'_> {
             Failure { doing, ..failure }
         })?;
         if matches!(arg, Arg::Template(_)) {
-            for included in self.renderer.templates.included(source) {
+            for included in self.renderer.templates.included(source, Form::File) {
                 let text = sources[&included].clone();
                 self.rendered.work.templates.insert(included, text);
             }

@@ -1,7 +1,7 @@
 //! Which names templates refer to.
 
 use crate::model::{Result, Value};
-use crate::template::Templates;
+use crate::template::{Form, Templates};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -10,22 +10,17 @@ use std::rc::Rc;
 #[derive(Default)]
 pub struct Names(RefCell<HashMap<Key, Rc<BTreeSet<String>>>>);
 
-/// A source, and whether it is an expression.
-type Key = (String, bool);
+/// A source, and how it is read.
+type Key = (String, Form);
 
 impl Names {
     /// The names that a template or an expression takes from its context, those of what it includes among them.
-    pub fn of(
-        &self,
-        templates: &Templates,
-        source: &str,
-        as_expression: bool,
-    ) -> Result<Rc<BTreeSet<String>>> {
-        let key = (source.to_string(), as_expression);
+    pub fn of(&self, templates: &Templates, source: &str, form: Form) -> Result<Rc<BTreeSet<String>>> {
+        let key = (source.to_string(), form);
         if let Some(names) = self.0.borrow().get(&key) {
             return Ok(Rc::clone(names));
         }
-        let names = Rc::new(templates.all_names(source, as_expression)?);
+        let names = Rc::new(templates.all_names(source, form)?);
         self.0.borrow_mut().insert(key, Rc::clone(&names));
         Ok(names)
     }
@@ -35,7 +30,7 @@ impl Names {
 pub fn names_in(value: &Value, templates: &Templates) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     match value {
-        Value::String(source) => names.append(&mut templates.all_names(source, false)?),
+        Value::String(source) => names.append(&mut templates.all_names(source, Form::Text)?),
         Value::Array(list) => {
             for item in list {
                 names.append(&mut names_in(item, templates)?);

@@ -9,7 +9,7 @@ use crate::model::{Failure, Result, Value, Values};
 use crate::playbook::params::{Param, ParamKind};
 use crate::setting::{Origin, Setting};
 use crate::source::Place;
-use crate::template::Templates;
+use crate::template::{OMITTED, Templates};
 use serde_json::json;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,10 +160,14 @@ impl<'a> Scope<'a> {
 
     fn state_of(&self, slot: &Slot) -> Result<State> {
         let Setting { name, value, literal, typed, place, .. } = &slot.setting;
+        // An optional param without a default: nothing sets it.
+        if value.is_null() && slot.setting.origin == Origin::Default {
+            return Ok(State::Known(OMITTED.into()));
+        }
         let value = match *literal {
             true => value.clone(),
             false => match self
-                .arg(value, &mut Needs::default())
+                .arg_or_omitted(value, &mut Needs::default())
                 .map_err(|failure| located(failure, name, place))?
                 .known()
             {
@@ -203,7 +207,7 @@ impl<'a> Scope<'a> {
             State::Known(value) => drop(self.shared.waited_for.borrow_mut().insert(name.to_string(), value)),
             State::Unset => {}
             State::Waiting => {
-                let arg = self.arg(&slot.setting.value, needs)?;
+                let arg = self.arg_or_omitted(&slot.setting.value, needs)?;
                 let of_item = self.refers_to_item(&slot.setting.value)?;
                 let list = if of_item { &mut needs.item_vars } else { &mut needs.vars };
                 list.push((name.to_string(), arg));

@@ -178,10 +178,14 @@ impl Maker<'_> {
         for entry in self.step.environment.as_ref().and_then(Node::entries).unwrap_or_default() {
             let arg = scope.node(&entry.node, None, &mut self.needs);
             let arg = self.problems.keep(arg).map(|arg| match arg {
-                Arg::Value(value) if !value.is_string() => Arg::Value(value.to_string().into()),
+                Arg::Value(value) if !value.is_string() && !value.is_null() => {
+                    Arg::Value(value.to_string().into())
+                }
                 arg => arg,
             });
-            environment.extend(arg.map(|arg| (entry.key.clone(), arg)));
+            // What is omitted is not set.
+            let set = arg.filter(|arg| *arg != Arg::Value(Value::Null));
+            environment.extend(set.map(|arg| (entry.key.clone(), arg)));
         }
         environment
     }

@@ -60,6 +60,29 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
         "what both databases share stands in `databases`",
     ),
     ("store", &["index", "part"], "an index is a part, and parts are listed in an index"),
+    (
+        "template",
+        &[
+            "addresses",
+            "arithmetic",
+            "call",
+            "filters",
+            "format",
+            "functions",
+            "lookup",
+            "machine",
+            "methods",
+            "render",
+            "repeat",
+            "show",
+            "tests_of_values",
+            "tree",
+            "value",
+            "versions",
+            "yaml_writer",
+        ],
+        "an expression calls filters, which evaluate expressions; a value can be a macro, whose body is a template",
+    ),
 ];
 
 /// What hosts run: synchronous, and without the controller's libraries.

@@ -13,6 +13,7 @@ use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
 use crate::step;
 use crate::system::dressed::Dressed;
+use crate::template::OMITTED;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -325,9 +326,11 @@ impl<'a> Worker<'a, '_, '_> {
     fn environment(&self, step: &JobStep, locals: &Values) -> Result<BTreeMap<String, String>> {
         let mut environment = BTreeMap::new();
         for (name, arg) in &step.environment {
-            if let Known::Yes(value) = self.context.resolve(self.host, locals, arg)? {
-                environment
-                    .insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_string));
+            match self.context.resolve(self.host, locals, arg)? {
+                Known::Yes(Value::String(text)) if text == OMITTED => {}
+                Known::Yes(Value::String(text)) => drop(environment.insert(name.clone(), text)),
+                Known::Yes(value) => drop(environment.insert(name.clone(), value.to_string())),
+                Known::No(_) => {}
             }
         }
         Ok(environment)

@@ -1,0 +1,190 @@
+//! What templates look up on the controller: files of the project, the environment, commands, passwords.
+
+use super::files::Files;
+use crate::model::op::Command;
+use crate::model::path::HostPath;
+use crate::project::Project;
+use crate::system::local::Local;
+use crate::system::{Probe, reason};
+use crate::template::{Fault, Moment, Outside};
+use jiff::tz::TimeZone;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A command that a template runs here may take so long; many hosts may wait for it.
+const COMMAND_TIME: Duration = Duration::from_secs(60);
+
+/// At most this many files may fit a pattern.
+const GLOB_LIMIT: usize = 10_000;
+
+/// The controller, seen from a project.
+#[derive(Debug)]
+pub struct Controller {
+    project: Project,
+}
+
+type Found<T> = Result<T, Fault>;
+
+impl Controller {
+    /// Of this project.
+    pub fn new(project: &Project) -> Controller {
+        Controller { project: project.clone() }
+    }
+
+    /// Below `files/`, `templates/` or the project itself; an absolute path is itself.
+    fn find(&self, name: &str) -> PathBuf {
+        let root = &self.project.root;
+        let paths = [root.join("files").join(name), root.join(name)];
+        let found = paths.iter().find(|path| path.exists());
+        found.unwrap_or(&paths[1]).clone()
+    }
+
+    fn absolute(&self, path: &str) -> PathBuf {
+        self.project.root.join(path)
+    }
+}
+
+impl Outside for Controller {
+    fn file(&self, name: &str) -> Found<String> {
+        let text = Files::new(&self.project).text(name);
+        text.map_err(|failure| Fault {
+            hint: failure.hint,
+            ..Fault::new(format!("{}: {}", failure.doing, failure.why))
+        })
+    }
+
+    fn variable(&self, name: &str) -> Found<Option<String>> {
+        match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(_) => Err(Fault::new(format!("the variable {name} of the environment is no UTF-8 text"))),
+        }
+    }
+
+    fn pipe(&self, command: &str) -> Found<String> {
+        let question = Command {
+            directory: Some(HostPath::from(self.project.root.clone())),
+            timeout: Some(COMMAND_TIME),
+            environment: std::env::vars().collect(),
+            ..Command::new(["/bin/sh", "-c", command])
+        };
+        let answer = Local::new().ask(&question).map_err(|failure| Fault::new(failure.why))?;
+        if answer.status != 0 {
+            let said = String::from_utf8_lossy(&answer.stderr);
+            let said = said.lines().last().map_or(String::new(), |line| format!(": {line}"));
+            return Err(Fault::new(format!("`{command}` ended with status {}{said}", answer.status)));
+        }
+        String::from_utf8(answer.stdout).map_err(|_| Fault::new(format!("`{command}` prints no UTF-8 text")))
+    }
+
+    fn password(&self, path: &str, make: &dyn Fn() -> String) -> Found<String> {
+        if path == "/dev/null" {
+            return Ok(make());
+        }
+        let path = self.absolute(path);
+        let failed =
+            |error: std::io::Error| Fault::new(format!("{}: {}", path.display(), reason::plain(&error)));
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory).map_err(failed)?;
+        }
+        let made = make();
+        // Only one of several runs makes it; the others read what it made.
+        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(mut file) => {
+                writeln!(file, "{made}").and_then(|()| file.sync_all()).map_err(failed)?;
+                Ok(made)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let text = fs::read_to_string(&path).map_err(failed)?;
+                let line = text.lines().next().unwrap_or_default();
+                Ok(line.split(" salt=").next().unwrap_or_default().to_string())
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn path_is(&self, path: &str, what: &str) -> Found<bool> {
+        let path = self.find(path);
+        Ok(match what {
+            "file" => path.is_file(),
+            "directory" => path.is_dir(),
+            "link" => path.is_symlink(),
+            "link_exists" => path.symlink_metadata().is_ok(),
+            "mount" => is_mount(&path),
+            _ => path.exists(),
+        })
+    }
+
+    fn real_path(&self, path: &str) -> Found<String> {
+        let path = self.absolute(path);
+        let real = fs::canonicalize(&path).or_else(|error| match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => fs::canonicalize(parent).map(|parent| parent.join(name)),
+            _ => Err(error),
+        });
+        Ok(real.unwrap_or(path).display().to_string())
+    }
+
+    fn glob(&self, pattern: &str) -> Found<Vec<String>> {
+        let whole = self.find(pattern);
+        let mut found = vec![PathBuf::from("/")];
+        for part in whole.components().skip(1) {
+            let part = part.as_os_str().to_string_lossy();
+            found = found.iter().flat_map(|path| matching(path, &part)).collect();
+            if found.len() > GLOB_LIMIT {
+                return Err(Fault::new(format!("more than {GLOB_LIMIT} files fit `{pattern}`")));
+            }
+        }
+        let mut files: Vec<String> =
+            found.into_iter().filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();
+        files.sort();
+        Ok(files)
+    }
+
+    fn local(&self, moment: Moment) -> Moment {
+        let seconds = moment.0.div_euclid(1_000_000);
+        let timestamp =
+            i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+        let offset = timestamp.map_or(0, |timestamp| TimeZone::system().to_offset(timestamp).seconds());
+        Moment(moment.0 + i128::from(offset) * 1_000_000)
+    }
+}
+
+fn is_mount(path: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
+    match (device(path), device(&path.join(".."))) {
+        (Ok(own), Ok(above)) => own.0 != above.0 || own == above,
+        _ => false,
+    }
+}
+
+/// The entries of a directory that a part of a pattern names.
+fn matching(directory: &Path, part: &str) -> Vec<PathBuf> {
+    if !part.contains(['*', '?', '[']) {
+        return vec![directory.join(part)];
+    }
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names
+        .filter(|name| part.starts_with('.') || !name.starts_with('.'))
+        .filter(|name| fits(part, name))
+        .map(|name| directory.join(name))
+        .collect()
+}
+
+/// Whether a name fits a pattern with `*`, `?` and `[…]`.
+fn fits(pattern: &str, name: &str) -> bool {
+    let mut expression = String::new();
+    for letter in pattern.chars() {
+        match letter {
+            '*' => expression.push_str(".*"),
+            '?' => expression.push('.'),
+            '[' | ']' | '-' => expression.push(letter),
+            '!' => expression.push('^'),
+            letter => expression.push_str(&regex_lite::escape(&letter.to_string())),
+        }
+    }
+    regex_lite::Regex::new(&format!("^{expression}$")).is_ok_and(|regex| regex.is_match(name))
+}

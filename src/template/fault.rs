@@ -1,0 +1,68 @@
+//! What goes wrong in a template, and where in it.
+
+use crate::model::nearest::did_you_mean;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The result of evaluating a part of a template.
+pub type Result<T, E = Fault> = std::result::Result<T, E>;
+
+/// Something that went wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// Lower case, no full stop.
+    pub why: String,
+    /// What to try.
+    pub hint: Option<String>,
+    /// Where it is, once that is known.
+    pub spot: Option<Spot>,
+    /// The name that is undefined, when that is what is wrong.
+    pub undefined: Option<String>,
+}
+
+/// A part of a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The file below `templates/`; `None` for the source that was given.
+    pub template: Option<Arc<str>>,
+    /// In bytes.
+    pub range: Range<usize>,
+}
+
+/// A name or a key that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// `facts.dcker`.
+    pub path: String,
+    /// What is there instead.
+    pub known: Vec<String>,
+}
+
+impl Fault {
+    /// Something that went wrong, at a place that whoever calls knows.
+    pub fn new(why: impl Into<String>) -> Fault {
+        Fault { why: why.into(), hint: None, spot: None, undefined: None }
+    }
+
+    /// A value that is used although it is not there.
+    pub fn undefined(missing: &Missing) -> Fault {
+        let last = missing.path.rsplit('.').next().unwrap_or(&missing.path);
+        let hint = did_you_mean(last, missing.known.iter().map(String::as_str));
+        let why = match missing.path.is_empty() {
+            true => "a value in it is undefined".to_string(),
+            false => format!("`{}` is undefined", missing.path),
+        };
+        Fault { hint, undefined: Some(missing.path.clone()), ..Fault::new(why) }
+    }
+
+    /// With something to try.
+    pub fn hint(self, hint: impl Into<String>) -> Fault {
+        Fault { hint: Some(hint.into()), ..self }
+    }
+
+    /// At this place, unless a smaller one is known already.
+    pub fn at(self, template: Option<&Arc<str>>, range: Range<usize>) -> Fault {
+        let spot = self.spot.unwrap_or_else(|| Spot { template: template.cloned(), range });
+        Fault { spot: Some(spot), ..self }
+    }
+}
