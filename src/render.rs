@@ -14,6 +14,7 @@ mod outside;
 mod scope;
 mod step;
 mod trees;
+mod vocabulary;
 
 pub use lint::lint;
 
@@ -110,6 +111,7 @@ impl<'a> Renderer<'a> {
     pub fn new(request: Request<'a>) -> Result<Renderer<'a>, Diagnostics> {
         let Request { project, inventory, playbook, hosts, command_line, selection, options } = request;
         selection.check(playbook)?;
+        vocabulary::check(project, Some(inventory), playbook, command_line).unless_errors(())?;
         let groups = inventory.groups.iter().map(|(name, group)| {
             let hosts = group.hosts.iter().map(|host| host.as_str().into()).collect::<Vec<_>>();
             (name.clone(), Value::Array(hosts))

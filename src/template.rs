@@ -340,6 +340,11 @@ pub fn is_function(name: &str) -> bool {
         || functions::find(name).is_some()
 }
 
+/// Whether some value has a method of this name.
+pub fn is_method(name: &str) -> bool {
+    methods::all().any(|known| known == name)
+}
+
 /// The values of a YAML text, one for each document.
 pub fn read_yaml(text: &str) -> Result<Vec<Value>, Fault> {
     filters::read_yaml(text)?.iter().map(Datum::json).collect()

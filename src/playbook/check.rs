@@ -1,9 +1,12 @@
 //! Checks templates and expressions of a playbook while it is read: what is wrong in them whatever the values are.
 
+use super::{Playbook, Step};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::source::Place;
-use crate::template::{Fault, Form, Scanned, Templates};
-use std::collections::BTreeMap;
+use crate::model::Value;
+use crate::source::{Data, Node, Place};
+use crate::step::KeyUse;
+use crate::template::{Fault, Form, Scanned, Templates, is_plain};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
@@ -45,4 +48,84 @@ pub fn part(text: &str, range: Range<usize>, place: &Place) -> Place {
         }
         None => place.clone(),
     }
+}
+
+/// A template or an expression of a step.
+pub struct Text {
+    /// As it is written.
+    pub text: String,
+    /// How it is read.
+    pub form: Form,
+    /// Where it stands.
+    pub place: Place,
+    /// It may look at the step's own result.
+    pub about_result: bool,
+}
+
+/// Every template and expression of a step.
+pub fn texts(step: &Step) -> Vec<Text> {
+    let mut texts = Vec::new();
+    let mut add = |text: &str, form: Form, place: &Place, about_result: bool| {
+        texts.push(Text { text: text.to_string(), form, place: place.clone(), about_result });
+    };
+    for written in step.name.iter().chain(&step.become_user) {
+        add(&written.text, Form::Text, &written.place, false);
+    }
+    if let Some(written) = &step.when {
+        add(&written.text, Form::Expression, &written.place, false);
+    }
+    for written in step.until.iter().chain(&step.changed_when).chain(&step.failed_when) {
+        add(&written.text, Form::Expression, &written.place, true);
+    }
+    if let Some(items) = &step.items {
+        let form = if items.as_str().is_some_and(is_plain) { Form::Expression } else { Form::Text };
+        strings(items, &mut |text, place| add(text, form, place, false));
+    }
+    for entry in step.keys.entries().unwrap_or_default() {
+        let is_expression = step.kind.keys.contains(&(entry.key.as_str(), KeyUse::Expression));
+        let form = if is_expression { Form::Expression } else { Form::Text };
+        strings(&entry.node, &mut |text, place| add(text, form, place, false));
+    }
+    step.environment
+        .iter()
+        .for_each(|node| strings(node, &mut |text, place| add(text, Form::Text, place, false)));
+    for setting in &step.vars {
+        strings_of(&setting.value, &mut |text| add(text, Form::Text, &setting.place, false));
+    }
+    texts
+}
+
+/// Every string in a node.
+fn strings(node: &Node, found: &mut dyn FnMut(&str, &Place)) {
+    match &node.data {
+        Data::Scalar(Value::String(text)) => found(text, &node.place),
+        Data::Scalar(_) => {}
+        Data::List(list) => list.iter().for_each(|item| strings(item, found)),
+        Data::Table(entries) => entries.iter().for_each(|entry| strings(&entry.node, found)),
+    }
+}
+
+/// Every string in a value.
+pub fn strings_of(value: &Value, found: &mut dyn FnMut(&str)) {
+    match value {
+        Value::String(text) => found(text),
+        Value::Array(list) => list.iter().for_each(|item| strings_of(item, found)),
+        Value::Object(map) => map.values().for_each(|item| strings_of(item, found)),
+        _ => {}
+    }
+}
+
+/// The names that a playbook knows: its params and variables, and every name that one of its steps mentions.
+pub fn names(playbook: &Playbook) -> BTreeSet<String> {
+    let params = playbook.params.iter().map(|param| param.name.clone());
+    let settings = playbook.vars.iter().map(|setting| setting.name.clone());
+    let mut names: BTreeSet<String> = params.chain(settings).collect();
+    for step in playbook.all_steps() {
+        names.extend(step.vars.iter().map(|setting| setting.name.clone()));
+        for text in texts(step) {
+            let scanned = scanned(&text.text, text.form);
+            names.extend(scanned.iter().flat_map(|scanned| &scanned.uses).map(|used| used.name.clone()));
+        }
+    }
+    names
 }

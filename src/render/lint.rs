@@ -1,5 +1,6 @@
 //! Checks everything in a project that can be checked without connecting.
 
+use super::vocabulary;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
 use crate::playbook::Playbook;
@@ -92,7 +93,10 @@ fn playbook(project: &Project, path: &Path) -> Result<(), Diagnostics> {
     if path.extension().is_none_or(|extension| extension != "toml") {
         return Ok(());
     }
-    Playbook::read(project, &project.read(path)?).map(drop)
+    let playbook = Playbook::read(project, &project.read(path)?)?;
+    // What is wrong with the inventory is shown for itself.
+    let inventory = Inventory::load(project, &[]).ok();
+    vocabulary::check(project, inventory.as_ref(), &playbook, &[]).unless_errors(())
 }
 
 fn template(project: &Project, path: &Path) -> Result<(), Diagnostics> {

@@ -2,7 +2,6 @@
 
 mod text;
 
-use super::arithmetic::contains;
 use super::call::Arguments;
 use super::fault::{Fault, Result};
 use super::machine::unknown;
@@ -266,9 +265,4 @@ fn change_map(map: &mut Map, name: &str, arguments: &mut Arguments) -> Result<Da
         _ => map.clear(),
     }
     Ok(Datum::None)
-}
-
-/// What `in` says, for filters.
-pub fn has(container: &Datum, item: &Datum) -> Result<bool> {
-    contains(container, item)
 }

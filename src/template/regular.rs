@@ -59,11 +59,6 @@ impl Pattern {
         self.groups
     }
 
-    /// The groups with names.
-    pub fn names(&self) -> &BTreeMap<String, usize> {
-        &self.names
-    }
-
     /// Where the pattern matches first.
     pub fn search(&self, text: &[char]) -> Result<Option<Found>> {
         self.from(text, 0, false, &mut run::STEPS.clone())
