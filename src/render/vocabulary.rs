@@ -25,9 +25,6 @@ const ANSIBLES: &[(&str, &str)] = &[
     ("rc", "`status`"),
     ("msg", "`stdout`, `stderr` or the step's own fields"),
     ("cmd", "the step's own keys"),
-    ("delta", "the record of the run"),
-    ("start", "the record of the run"),
-    ("end", "the record of the run"),
 ];
 
 /// Shows what is wrong with the names of a playbook. Without an inventory, names that nothing in the playbook sets may be
@@ -273,7 +270,7 @@ impl Checker<'_> {
 /// What a step's keys for templates are set to.
 fn named_templates(step: &Step) -> impl Iterator<Item = &str> {
     let entries = step.keys.entries().unwrap_or_default().iter();
-    let named = entries.filter(|entry| step.kind.keys.contains(&(entry.key.as_str(), KeyUse::Template)));
+    let named = entries.filter(move |entry| step.kind.keys.contains(&(entry.key.as_str(), KeyUse::Template)));
     named.filter_map(|entry| entry.node.as_str())
 }
 
