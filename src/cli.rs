@@ -181,6 +181,14 @@ impl Global {
         Ok(self.open_project()?.state())
     }
 
+    /// Diagnostics for standard error.
+    pub fn shown(&self, problems: &Diagnostics) -> String {
+        match self.style(std::io::stderr().is_terminal()).color {
+            true => problems.coloured(),
+            false => problems.plain(),
+        }
+    }
+
     fn style(&self, terminal: bool) -> Style {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");

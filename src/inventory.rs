@@ -3,23 +3,24 @@
 mod ansible;
 pub mod file;
 pub mod fold;
-mod ini;
 pub mod name;
 pub mod pattern;
+mod recorded;
 mod resolve;
 mod script;
+mod sources;
 
 pub use name::HostName;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::host::SshSettings;
+use crate::model::run::Source as Recorded;
 use crate::project::Project;
 use crate::setting::Setting;
-use crate::source::Node;
-use file::File;
-use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use crate::source::Source;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// All hosts and groups, resolved.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,10 @@ pub struct Inventory {
     pub hosts: Vec<Host>,
     /// By name; the group of each file among them.
     pub groups: BTreeMap<String, Group>,
+    /// What is odd in the files, though they can be read: warnings.
+    pub warnings: Diagnostics,
+    /// What was read, in order.
+    sources: Vec<Arc<Source>>,
 }
 
 /// A host as everything that is said of it makes it.
@@ -45,6 +50,8 @@ pub struct Host {
     pub groups: Vec<String>,
     /// What files, groups and the host itself set, weakest first.
     pub vars: Vec<Setting>,
+    /// Why it cannot be reached as the inventory says; empty for most.
+    pub refused: Diagnostics,
 }
 
 impl Host {
@@ -65,14 +72,54 @@ pub struct Group {
 
 impl Inventory {
     /// Reads the inventories: `paths` when some are given, else those `windlass.toml` names, else all of `inventories/`.
+    /// A relative path of `paths` is relative to the current directory.
     pub fn load(project: &Project, paths: &[PathBuf]) -> Result<Inventory, Diagnostics> {
         let mut problems = Diagnostics::default();
-        let mut files = Vec::new();
-        for path in sources(project, paths)? {
-            files.extend(problems.keep(read(project, &path)).flatten());
+        let read = sources::read(project, paths, &mut problems)?;
+        let mut sources = read.sources;
+        let vars_files = |groups: &BTreeSet<&str>, hosts: &BTreeSet<&str>, problems: &mut Diagnostics| {
+            let mut vars_files = Vec::new();
+            for beside in &read.directories {
+                let files = ansible::VarsFiles::read(project, beside, groups, hosts, problems);
+                sources.extend(files.sources.iter().cloned());
+                vars_files.push(files);
+            }
+            vars_files
+        };
+        let inventory = resolve::resolve(&read.files, &project.config.ssh, vars_files, &mut problems);
+        Inventory { sources, ..inventory }.unless_errors(problems)
+    }
+
+    /// The inventory of an earlier run, from the sources that it recorded.
+    pub fn recorded(project: &Project, recorded: &[Recorded]) -> Result<Inventory, Diagnostics> {
+        let mut problems = Diagnostics::default();
+        let files = recorded::files(recorded, &mut problems);
+        let vars_files = |_: &BTreeSet<&str>, _: &BTreeSet<&str>, problems: &mut Diagnostics| {
+            recorded::vars_files(recorded, problems)
+        };
+        let inventory = resolve::resolve(&files, &project.config.ssh, vars_files, &mut problems);
+        inventory.unless_errors(problems)
+    }
+
+    fn unless_errors(mut self, mut problems: Diagnostics) -> Result<Inventory, Diagnostics> {
+        if problems.errors() == 0 {
+            self.warnings = std::mem::take(&mut problems);
         }
-        let inventory = resolve::resolve(&files, &project.config.ssh, &mut problems);
-        problems.unless_errors(inventory)
+        problems.unless_errors(self)
+    }
+
+    /// Adds the hosts that a pattern names by their addresses: one that ends in a comma, such as `203.0.113.7,`.
+    pub fn add_addresses(&mut self, pattern: &str, project: &Project) -> Result<(), Diagnostics> {
+        let hosts = pattern::addresses(pattern, self, &project.config.ssh)?;
+        self.hosts.extend(hosts);
+        Ok(())
+    }
+
+    /// Everything that was read, for the record: files, and what programs printed.
+    pub fn to_record(&self) -> Vec<Recorded> {
+        let recorded =
+            |source: &Arc<Source>| Recorded { path: source.name.clone(), text: source.text.clone() };
+        self.sources.iter().map(recorded).collect()
     }
 
     /// The host of this name.
@@ -84,53 +131,31 @@ impl Inventory {
     pub fn select(&self, pattern: &str, project: &Project) -> Result<Vec<&Host>, Diagnostics> {
         pattern::select(self, pattern, project)
     }
-}
 
-/// The files to read. A folder stands for the files in it.
-fn sources(project: &Project, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostics> {
-    let configured: Vec<PathBuf> = project.config.inventory.iter().map(PathBuf::from).collect();
-    let named = if paths.is_empty() { &configured } else { paths };
-    if named.is_empty() {
-        return Ok(project.files("inventories", false)?);
+    /// The warnings, and why hosts cannot be reached as the inventory says.
+    pub fn problems(&self) -> Diagnostics {
+        let mut problems = self.warnings.clone();
+        self.hosts.iter().for_each(|host| problems.append(host.refused.clone()));
+        problems
     }
-    let mut found = Vec::new();
-    for path in named {
-        let path = project.root.join(path);
-        match path.is_dir() {
-            true => found.extend(project.files(&path.display().to_string(), false)?),
-            false => found.push(path),
+
+    /// Reports those of these hosts that cannot be reached as the inventory says.
+    pub fn check_reachable<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), Diagnostics> {
+        let mut problems = Diagnostics::default();
+        let mut refused = Vec::new();
+        for host in names.into_iter().filter_map(|name| self.host(name)) {
+            if !host.refused.is_empty() {
+                refused.push(host.name.as_str());
+                problems.append(host.refused.clone());
+            }
         }
+        if !refused.is_empty() {
+            let message = format!("{} cannot be reached as the inventory says", fold::fold(&refused));
+            let problem = Diagnostic::elsewhere(message);
+            problems.push(problem.hint(format!("leave it out for now: --hosts …,!{}", refused[0])));
+        }
+        problems.unless_errors(())
     }
-    Ok(found)
-}
-
-/// Reads one file in the form its name and mode tell; a file that is no inventory is nothing.
-fn read(project: &Project, path: &Path) -> Result<Option<File>, Diagnostics> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let stem = HostName::parse(&stem)
-        .map_err(|why| Diagnostic::elsewhere(format!("read {}: {why}", project.name_of(path))))?;
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    let mut problems = Diagnostics::default();
-    let file = match extension.as_ref() {
-        "toml" => {
-            let node = Node::parse(&project.read(path)?)?;
-            file::read(stem.as_str(), &node, &mut problems)
-        }
-        _ if is_executable(path) => ansible::run(path, &project.name_of(path), stem.as_str())?,
-        "ini" | "" => ini::read(stem.as_str(), &project.read(path)?, &mut problems),
-        "yml" | "yaml" => {
-            let problem = Diagnostic::elsewhere(format!("read {}: YAML is not read", project.name_of(path)));
-            return Err(problem
-                .hint("write it as TOML, or make it a program that prints Ansible's inventory JSON")
-                .into());
-        }
-        _ => return Ok(None),
-    };
-    problems.unless_errors(Some(file))
-}
-
-fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

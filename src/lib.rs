@@ -60,6 +60,8 @@ pub mod ssh;
 pub mod store;
 #[cfg(feature = "controller")]
 pub mod variables;
+#[cfg(feature = "controller")]
+pub mod yaml;
 
 #[cfg(all(test, feature = "controller"))]
 mod testing;

@@ -4,6 +4,7 @@ use super::options::{Hosts, Options};
 use super::request::Request;
 use super::start::{self, Chosen};
 use super::{Done, Global, Stop, answer};
+use crate::inventory::Inventory;
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::RunKind;
@@ -13,9 +14,10 @@ use crate::project::Project;
 use crate::record::{HostRecord, MASK, RunRecord};
 use crate::render::Selection;
 use crate::source::Source;
+use std::path::PathBuf;
 
 /// Runs it again where it did not end well, with the variables it had.
-pub fn retry(record: &RunRecord, options: &Options, global: &Global) -> Done {
+pub fn retry(record: &RunRecord, options: &Options, inventory: &[PathBuf], global: &Global) -> Done {
     let intent = &record.intent;
     if intent.kind == RunKind::Undo {
         let failure = Failure::new(format!("retry run {}", intent.run), "it undoes another run");
@@ -28,7 +30,7 @@ pub fn retry(record: &RunRecord, options: &Options, global: &Global) -> Done {
             if intent.check { "was a dry run, and nothing failed" } else { "ended well on every host" };
         return answer(&format!("run {} {ended}\n", intent.run));
     }
-    let chosen = choose(&left, global)?;
+    let chosen = choose(record, &left.join(","), inventory, global)?;
     let vars = vars_of(record, options)?;
     let options = Options { vars, check: options.check || intent.check, ..options.clone() };
     let of = intent.run.clone();
@@ -43,7 +45,13 @@ pub fn retry(record: &RunRecord, options: &Options, global: &Global) -> Done {
 }
 
 /// Undoes it on the hosts where it may have changed something.
-pub fn undo(record: &RunRecord, pattern: Option<&str>, options: &Options, global: &Global) -> Done {
+pub fn undo(
+    record: &RunRecord,
+    pattern: Option<&str>,
+    options: &Options,
+    inventory: &[PathBuf],
+    global: &Global,
+) -> Done {
     let intent = &record.intent;
     let doing = || format!("undo run {}", intent.run);
     if !intent.kind.journaled() || intent.check {
@@ -52,7 +60,7 @@ pub fn undo(record: &RunRecord, pattern: Option<&str>, options: &Options, global
     }
     let mut hosts = hosts_where(record, may_have_changed);
     if let Some(pattern) = pattern {
-        let wanted = choose_pattern(pattern, global)?.names;
+        let wanted = choose(record, pattern, inventory, global)?.names;
         hosts.retain(|host| wanted.contains(host));
     }
     if hosts.is_empty() {
@@ -61,7 +69,7 @@ pub fn undo(record: &RunRecord, pattern: Option<&str>, options: &Options, global
         }
         return Err(Stop::misused(Failure::new(doing(), "it changed nothing on these hosts")));
     }
-    let chosen = choose(&hosts, global)?;
+    let chosen = choose(record, &hosts.join(","), inventory, global)?;
     let becomes = playbook_of(record, &chosen.project)?.becomes;
     let request = Request::undo(intent.run.clone(), intent.name.clone(), becomes);
     start::run(request, &chosen, options, global)
@@ -75,12 +83,23 @@ fn hosts_where(record: &RunRecord, wanted: impl Fn(&HostRecord) -> bool) -> Vec<
     record.hosts().iter().filter(|host| wanted(host)).map(|host| host.host.clone()).collect()
 }
 
-fn choose(hosts: &[String], global: &Global) -> Result<Chosen, Stop> {
-    choose_pattern(&hosts.join(","), global)
-}
-
-fn choose_pattern(pattern: &str, global: &Global) -> Result<Chosen, Stop> {
-    start::choose(global.open_project()?, &Hosts::default(), Some(pattern.to_string()))
+/// Chooses hosts of the inventory as the run recorded it, or of the inventories that are named now.
+fn choose(record: &RunRecord, pattern: &str, inventory: &[PathBuf], global: &Global) -> Result<Chosen, Stop> {
+    let project = global.open_project()?;
+    let recorded = &record.intent.inventory;
+    let hosts = Hosts { inventory: inventory.to_vec(), ..Hosts::default() };
+    // Runs of older versions recorded no inventory that is whole.
+    if !inventory.is_empty() || recorded.iter().all(|source| source.text.is_empty()) {
+        return start::choose(project, &hosts, Some(pattern.to_string()));
+    }
+    if let Some(masked) = recorded.iter().find(|source| source.text.contains(MASK)) {
+        let doing = format!("read the inventory of run {}", record.intent.run);
+        let failure = Failure::new(doing, format!("a secret in {} is not on record", masked.path));
+        return Err(Stop::misused(failure.hint("name the inventories to use: -i inventories")));
+    }
+    let mut all = Inventory::recorded(&project, recorded)?;
+    all.add_addresses(&record.intent.pattern, &project)?;
+    start::choose_in(project, all, &hosts, pattern.to_string())
 }
 
 /// A playbook is read as it is today, since it may have been mended; a step or script as it was typed then.

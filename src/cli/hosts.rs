@@ -44,8 +44,10 @@ pub struct Args {
 /// Prints the hosts.
 pub fn run(args: Args, global: &Global) -> Done {
     let project = global.open_project()?;
-    let inventory = Inventory::load(&project, &args.inventory)?;
+    let mut inventory = Inventory::load(&project, &args.inventory)?;
+    inventory.add_addresses(&args.pattern, &project)?;
     let hosts = inventory.select(&args.pattern, &project)?;
+    warn(&inventory, &hosts, global);
     let config = || Reach { ssh_options: args.ssh_options.clone(), ..Reach::default() }.ssh_config();
     if args.scan {
         return scan::run(&hosts, &config()?, args.write_known_hosts, global);
@@ -57,6 +59,15 @@ pub fn run(args: Args, global: &Global) -> Done {
         Format::Human if args.graph => answer(&graph(&inventory, &hosts)),
         Format::Human if !args.json => answer(&table(&hosts, global.view(false).style)),
         _ => answer(&format!("{:#}\n", Value::Array(hosts.iter().map(|host| described(host)).collect()))),
+    }
+}
+
+/// Prints what is odd in the inventory, and why chosen hosts cannot be reached, on standard error.
+fn warn(inventory: &Inventory, hosts: &[&Host], global: &Global) {
+    let mut problems = inventory.warnings.clone();
+    hosts.iter().for_each(|host| problems.append(host.refused.clone()));
+    if !problems.is_empty() {
+        eprintln!("{}", global.shown(&problems).trim_end());
     }
 }
 

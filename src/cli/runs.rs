@@ -11,6 +11,7 @@ use crate::report::{Format, escape, json, junit, markdown, told};
 use clap::Subcommand;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// `last` of a retry or an undo is looked for among so many of the newest runs.
 const RUNS_LOOKED_AT: usize = 1000;
@@ -51,6 +52,9 @@ enum Command {
         /// How.
         #[command(flatten)]
         options: Options,
+        /// Inventories to read, instead of the inventory as the run recorded it
+        #[arg(short, long, value_name = "PATH")]
+        inventory: Vec<PathBuf>,
     },
     /// Undo what a run changed, byte for byte, and list what cannot be undone
     Undo {
@@ -68,6 +72,9 @@ enum Command {
         /// As whom, and how fast.
         #[command(flatten)]
         reach: Reach,
+        /// Inventories to read, instead of the inventory as the run recorded it
+        #[arg(short, long, value_name = "PATH")]
+        inventory: Vec<PathBuf>,
     },
 }
 
@@ -77,10 +84,12 @@ pub fn run(args: Args, global: &Global) -> Done {
     match args.command {
         Command::List { limit } => list(store, limit, global),
         Command::Show { run, no_diff } => show(&found(store, &run)?, !no_diff, global),
-        Command::Retry { run, options } => again::retry(&found_applied(store, &run)?, &options, global),
-        Command::Undo { run, hosts, check, diff, reach } => {
+        Command::Retry { run, options, inventory } => {
+            again::retry(&found_applied(store, &run)?, &options, &inventory, global)
+        }
+        Command::Undo { run, hosts, check, diff, reach, inventory } => {
             let options = Options { check, diff, reach, ..Options::default() };
-            again::undo(&found_applied(store, &run)?, hosts.as_deref(), &options, global)
+            again::undo(&found_applied(store, &run)?, hosts.as_deref(), &options, &inventory, global)
         }
         Command::Export { run } => match global.format() {
             Format::Markdown => show(&found(store, &run)?, false, global),

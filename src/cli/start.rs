@@ -9,7 +9,7 @@ use crate::inventory::{Host, Inventory};
 use crate::model::duration::TimeSpan;
 use crate::model::host::SshSettings;
 use crate::model::job::{Envelope, Job, Mode, RunId};
-use crate::model::run::{RunIntent, Source, now};
+use crate::model::run::{RunIntent, now};
 use crate::model::{Failure, Value, Values};
 use crate::project::Project;
 use crate::record;
@@ -24,7 +24,7 @@ use crate::setting::Setting;
 use crate::ssh::ship::{Become, Method};
 use crate::ssh::{Config, SecretFrom, Shared, Target, explain};
 use crate::variables;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,17 @@ pub fn choose(project: Project, hosts: &Hosts, pattern: Option<String>) -> Resul
         return Err(Stop::misused(failure.hint("give a pattern: --hosts prod")));
     };
     let inventory = Inventory::load(&project, &hosts.inventory)?;
+    choose_in(project, inventory, hosts, pattern)
+}
+
+/// Chooses hosts of an inventory.
+pub fn choose_in(
+    project: Project,
+    mut inventory: Inventory,
+    hosts: &Hosts,
+    pattern: String,
+) -> Result<Chosen, Stop> {
+    inventory.add_addresses(&pattern, &project)?;
     let mut names = names_of(inventory.select(&pattern, &project)?);
     if let Some(limit) = &hosts.limit {
         let limited = names_of(inventory.select(limit, &project)?);
@@ -78,6 +89,7 @@ pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global
     let config = &chosen.project.config;
     let timeout =
         options.reach.timeout.as_deref().map(|text| time("--timeout", text)).transpose()?.or(config.timeout);
+    chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let prepared = prepare(&request, chosen, options, &command_line, &run)?;
@@ -338,21 +350,10 @@ fn intent(
         check: options.check,
         params: prepared.params.clone(),
         playbook: request.sources,
-        inventory: inventory_sources(chosen),
+        inventory: chosen.inventory.to_record(),
         hosts: prepared.work.iter().map(|work| work.host.clone()).collect(),
         scheduled: options.scheduled.clone(),
     }
-}
-
-/// The inventory files as they are. One that cannot be read as text (a program) is recorded by its path alone.
-fn inventory_sources(chosen: &Chosen) -> Vec<Source> {
-    let files = chosen.project.files("inventories", false).unwrap_or_default();
-    let source = |path: PathBuf| {
-        let name = chosen.project.name_of(&path);
-        let text = chosen.project.read(&path).map(|source| source.text.clone()).unwrap_or_default();
-        Source { path: name, text }
-    };
-    files.into_iter().map(source).collect()
 }
 
 /// Who runs this: `alice@laptop`.

@@ -1,120 +1,182 @@
-//! Ansible's inventories: the JSON of dynamic ones, and what its connection variables mean.
+//! Inventories of Ansible in all their forms. `ansible-inventory --list` is the reference for what they mean.
 
-use super::file::{File, FileGroup, FileHost};
+pub mod connection;
+mod ini;
+mod names;
+mod program;
+mod python;
+pub mod values;
+mod vars_files;
+mod words;
+mod yaml;
+
+pub use names::names_and_port;
+pub use program::{ask, printed};
+pub use vars_files::VarsFiles;
+
+use super::file::{File, FileGroup, FileHost, Form};
 use super::name::HostName;
-use super::script;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::model::host::{OneOrMany, SshSettings};
-use crate::model::{Value, Values};
+use crate::model::Value;
 use crate::setting::{Origin, Setting};
-use crate::source::Place;
-use std::collections::BTreeMap;
-use std::path::Path;
+use crate::source::{Place, Source};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-/// Runs an executable inventory and reads what it prints.
-pub fn run(program: &Path, name: &str, stem: &str) -> Result<File, Diagnostics> {
-    let parse = |text: &str| -> Result<Values, Diagnostics> {
-        serde_json::from_str(text).map_err(|error| {
-            let problem = Diagnostic::elsewhere(format!("read what {name} printed: {error}"));
-            problem.hint("it should print Ansible's dynamic inventory JSON").into()
-        })
-    };
-    let mut answer = parse(&script::run(program, name, &["--list"])?)?;
-    let meta = answer.shift_remove("_meta");
-    let place = Place::outside(name);
-    let mut problems = Diagnostics::default();
-    let mut file = groups(stem, &answer, &place, &mut problems);
-    for host in &mut file.hosts {
-        let vars = match &meta {
-            Some(meta) => meta.pointer("/hostvars").and_then(|all| all.get(host.name.as_str())).cloned(),
-            // Without `_meta` the program is asked for each host, as Ansible does.
-            None => problems
-                .keep(
-                    script::run(program, name, &["--host", host.name.as_str()])
-                        .map_err(Diagnostics::from)
-                        .and_then(|text| parse(&text)),
-                )
-                .map(Value::Object),
+/// The group of all hosts, which is there without being named.
+pub const ALL: &str = "all";
+
+/// The group of the hosts that are in no other.
+pub const UNGROUPED: &str = "ungrouped";
+
+/// Not a variable: which of two groups of one depth is stronger.
+const PRIORITY: &str = "ansible_group_priority";
+
+/// Reads an INI inventory.
+pub fn ini(stem: &str, source: &Arc<Source>, problems: &mut Diagnostics) -> File {
+    ini::read(stem, source, problems)
+}
+
+/// Reads a YAML inventory.
+pub fn yaml(stem: &str, source: &Arc<Source>, problems: &mut Diagnostics) -> File {
+    yaml::read(stem, source, problems)
+}
+
+/// Whether a text that no extension says the form of is YAML: Ansible tries that first.
+pub fn looks_like_yaml(source: &Arc<Source>) -> bool {
+    yaml::fits(source)
+}
+
+/// An inventory as it is read: hosts and groups are there once, whatever many lines say of them.
+struct Draft<'p> {
+    file: File,
+    hosts: HashMap<HostName, usize>,
+    groups: HashMap<String, usize>,
+    problems: &'p mut Diagnostics,
+}
+
+/// A variable as it is read.
+struct Variable {
+    name: String,
+    value: Value,
+    place: Place,
+    /// A program made it: it is no template.
+    literal: bool,
+}
+
+impl Draft<'_> {
+    fn new<'p>(stem: &str, problems: &'p mut Diagnostics) -> Draft<'p> {
+        let file = File { stem: stem.to_string(), form: Form::Ansible, ..File::default() };
+        Draft { file, hosts: HashMap::new(), groups: HashMap::new(), problems }
+    }
+
+    fn problem(&mut self, message: impl Into<String>, place: &Place) {
+        self.problems.push(at(message, place));
+    }
+
+    fn warning(&mut self, message: impl Into<String>, place: &Place) {
+        self.problems.push(at(message, place).warning());
+    }
+
+    /// The group of this name, created where it is new. A name that cannot be shown is refused.
+    fn group(&mut self, name: &str, place: &Place) -> Option<usize> {
+        if name.is_empty()
+            || name.len() > 253
+            || name.chars().any(|letter| letter.is_control() || letter == '/')
+        {
+            self.problem(format!("{name:?} cannot be the name of a group"), place);
+            return None;
+        }
+        Some(*self.groups.entry(name.to_string()).or_insert_with(|| {
+            self.file.groups.push(FileGroup::named(name, place.clone()));
+            self.file.groups.len() - 1
+        }))
+    }
+
+    fn child(&mut self, group: usize, child: &str, place: &Place) {
+        let children = &mut self.file.groups[group].children;
+        if !children.iter().any(|(known, _)| known == child) {
+            children.push((child.to_string(), place.clone()));
+        }
+    }
+
+    /// A host in a group. Its port counts where the host is named first, as in Ansible.
+    fn host(
+        &mut self,
+        name: &str,
+        port: Option<u16>,
+        group: Option<usize>,
+        place: &Place,
+    ) -> Option<HostName> {
+        let host = match HostName::parse(name) {
+            Ok(host) => host,
+            Err(why) => {
+                self.problem(why, place);
+                return None;
+            }
         };
-        let vars = vars.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
-        set_host(host, vars, &place);
-    }
-    problems.unless_errors(file)
-}
-
-fn groups(stem: &str, answer: &Values, place: &Place, problems: &mut Diagnostics) -> File {
-    let mut file = File { stem: stem.to_string(), ..File::default() };
-    let mut hosts = BTreeMap::new();
-    for (name, said) in answer {
-        let group = group(name, said, place);
-        for (host, _) in &group.hosts {
-            match HostName::parse(host) {
-                Ok(host) => drop(hosts.entry(host.clone()).or_insert(FileHost::named(host, place.clone()))),
-                Err(why) => problems.push(Diagnostic::elsewhere(format!("read what {place} printed: {why}"))),
-            }
+        match (self.hosts.get(&host), port) {
+            (Some(_), Some(port)) => self.warning(
+                format!(
+                    "the port {port} of `{host}` is not used: only the first line of a host can give one"
+                ),
+                place,
+            ),
+            (Some(_), None) => {}
+            (None, port) => self.add_host(host.clone(), port, place),
         }
-        match name.as_str() {
-            "all" => {
-                file.ssh =
-                    connection(said.get("vars").and_then(Value::as_object).unwrap_or(&Values::new())).1;
-                file.vars = group.vars;
-            }
-            "ungrouped" => {}
-            _ => file.groups.push(group),
+        if let Some(group) = group {
+            self.file.groups[group].hosts.push((name.to_string(), place.clone()));
+        }
+        Some(host)
+    }
+
+    fn add_host(&mut self, host: HostName, port: Option<u16>, place: &Place) {
+        let mut described = FileHost::named(host.clone(), place.clone());
+        let origin = Origin::Host(host.to_string());
+        described.vars.extend(port.map(|port| Setting::new("ansible_port", port.into(), place, origin)));
+        self.hosts.insert(host, self.file.hosts.len());
+        self.file.hosts.push(described);
+    }
+
+    /// Sets a host's variable. Where a group has the host's name, Ansible sets the group's.
+    fn host_var(&mut self, host: &HostName, variable: Variable) {
+        if let Some(group) = self.groups.get(host.as_str()).copied() {
+            self.warning(
+                format!("`{host}` is a group too, so these variables are set for the whole group"),
+                &variable.place,
+            );
+            return self.group_var(group, variable);
+        }
+        if let Some(at) = self.hosts.get(host) {
+            let host = &mut self.file.hosts[*at];
+            host.vars.push(variable.setting(Origin::Host(host.name.to_string())));
         }
     }
-    file.hosts = hosts.into_values().collect();
-    file
-}
 
-fn group(name: &str, said: &Value, place: &Place) -> FileGroup {
-    let strings = |value: Option<&Value>| -> Vec<(String, Place)> {
-        let list = value.and_then(Value::as_array).into_iter().flatten();
-        list.filter_map(Value::as_str).map(|name| (name.to_string(), place.clone())).collect()
-    };
-    let empty = Values::new();
-    let vars = said.get("vars").and_then(Value::as_object).unwrap_or(&empty);
-    FileGroup {
-        hosts: strings(if said.is_array() { Some(said) } else { said.get("hosts") }),
-        children: strings(said.get("children")),
-        vars: settings(vars, place, &Origin::Group(name.to_string())),
-        ssh: connection(vars).1,
-        ..FileGroup::named(name, place.clone())
+    fn group_var(&mut self, group: usize, variable: Variable) {
+        let group = &mut self.file.groups[group];
+        if variable.name != PRIORITY {
+            return group.vars.push(variable.setting(Origin::Group(group.name.clone())));
+        }
+        let text = variable.value.as_str().map_or_else(|| variable.value.to_string(), str::to_string);
+        match text.trim().parse() {
+            Ok(priority) => group.priority = priority,
+            Err(_) => self.problem(format!("`{PRIORITY}` must be an integer"), &variable.place),
+        }
     }
 }
 
-/// Gives a host the variables that another tool knows it by.
-pub fn set_host(host: &mut FileHost, vars: Values, place: &Place) {
-    let (address, ssh) = connection(&vars);
-    host.address = address.map(|address| (address, place.clone()));
-    host.ssh = ssh;
-    host.vars.extend(settings(&vars, place, &Origin::Host(host.name.to_string())));
+impl Variable {
+    fn setting(self, origin: Origin) -> Setting {
+        Setting { literal: self.literal, ..Setting::new(&self.name, self.value, &self.place, origin) }
+    }
 }
 
-/// The variables as they are: a program's output is never a template.
-pub fn settings(vars: &Values, place: &Place, origin: &Origin) -> Vec<Setting> {
-    let setting = |(name, value): (&String, &Value)| Setting {
-        literal: true,
-        ..Setting::new(name, value.clone(), place, origin.clone())
-    };
-    vars.iter().map(setting).collect()
-}
-
-/// Address and ssh settings that Ansible's variables stand for.
-pub fn connection(vars: &Values) -> (Option<String>, SshSettings) {
-    let text = |names: &[&str]| {
-        let value = names.iter().find_map(|name| vars.get(&format!("ansible_{name}")))?;
-        Some(value.as_str().map_or_else(|| value.to_string(), str::to_string))
-    };
-    let ssh = SshSettings {
-        user: text(&["user", "ssh_user"]).map(OneOrMany::One),
-        port: text(&["port", "ssh_port"]).and_then(|port| port.parse().ok()),
-        identity: text(&["ssh_private_key_file", "private_key_file"]).map(OneOrMany::One),
-        becomes: text(&["become"])
-            .map(|word| matches!(word.to_lowercase().as_str(), "true" | "yes" | "on" | "1")),
-        become_user: text(&["become_user"]),
-        become_method: text(&["become_method"]),
-        ..SshSettings::default()
-    };
-    (text(&["host", "ssh_host"]), ssh)
+/// A problem at a place, or one that says what it read where that has no lines.
+fn at(message: impl Into<String>, place: &Place) -> Diagnostic {
+    match place.source.text.is_empty() {
+        true => Diagnostic::elsewhere(format!("read {place}: {}", message.into())),
+        false => Diagnostic::error(message, place),
+    }
 }

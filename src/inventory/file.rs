@@ -7,10 +7,24 @@ use crate::model::host::SshSettings;
 use crate::schema;
 use crate::setting::{Origin, Setting};
 use crate::source::{Data, Entry, Node, Place};
+use crate::template::Templates;
+use std::collections::BTreeMap;
+
+/// Whose form a file has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// windlass's own, in TOML.
+    #[default]
+    Toml,
+    /// One of Ansible's.
+    Ansible,
+}
 
 /// One file, whatever its form.
 #[derive(Clone, Debug, Default)]
 pub struct File {
+    /// Its form.
+    pub form: Form,
     /// The name of the file without extension: every host of it is also in the group of this name.
     pub stem: String,
     /// `[vars]`.
@@ -53,6 +67,10 @@ pub struct FileGroup {
     pub vars: Vec<Setting>,
     /// How its hosts are reached.
     pub ssh: SshSettings,
+    /// Of two groups of one depth the one with the higher number is stronger; 1 where nothing is said.
+    pub priority: i64,
+    /// An expression over a host's variables: hosts for which it holds are in the group too. And where it stands.
+    pub when: Option<(String, Place)>,
 }
 
 impl FileHost {
@@ -73,6 +91,8 @@ impl FileGroup {
             children: Vec::new(),
             vars: Vec::new(),
             ssh: SshSettings::default(),
+            priority: 1,
+            when: None,
         }
     }
 }
@@ -85,6 +105,7 @@ pub fn read(stem: &str, node: &Node, problems: &mut Diagnostics) -> File {
     keys.finish();
     let origin = Origin::File(stem.to_string());
     File {
+        form: Form::Toml,
         stem: stem.to_string(),
         vars: vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default(),
         ssh: settings.map(|node| ssh(node, problems)).unwrap_or_default(),
@@ -138,15 +159,30 @@ fn group(entry: &Entry, problems: &mut Diagnostics) -> Option<FileGroup> {
     let mut keys = Keys::of(&entry.node, "a group", problems);
     let (hosts, children) = (keys.node("hosts"), keys.node("children").or(keys.node("groups")));
     let (vars, settings) = (keys.node("vars"), keys.node("ssh"));
+    let when =
+        keys.read("when", "an expression", |node| Some((node.as_str()?.to_string(), node.place.clone())));
     keys.finish();
     let origin = Origin::Group(entry.key.clone());
+    let when = when.filter(|(text, place)| is_expression(text, place, problems));
     Some(FileGroup {
+        when,
         hosts: hosts.map(|node| members(node, problems)).unwrap_or_default(),
         children: children.map(|node| members(node, problems)).unwrap_or_default(),
         vars: vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default(),
         ssh: settings.map(|node| ssh(node, problems)).unwrap_or_default(),
         ..FileGroup::named(&entry.key, entry.place.clone())
     })
+}
+
+/// Whether `when` can be read; what is wrong in it is reported.
+fn is_expression(text: &str, place: &Place, problems: &mut Diagnostics) -> bool {
+    let scanned = Templates::new(&BTreeMap::new()).scanned(text, crate::template::Form::Expression);
+    let faults = scanned.map_or_else(|fault| vec![fault], |scanned| scanned.faults.clone());
+    for fault in &faults {
+        let problem = Diagnostic::error(format!("`when` cannot be read: {}", fault.why), place);
+        problems.push(Diagnostic { hint: fault.hint.clone(), ..problem });
+    }
+    faults.is_empty()
 }
 
 /// The names in a list, ranges expanded, each with the place of its element.

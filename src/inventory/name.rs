@@ -77,29 +77,36 @@ pub fn expand(text: &str) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// The elements of `01-20`, `01:20`, `a-c` or `7`.
+/// The elements of `01-20`, `01:20`, `01:20:4`, `a-c` or `7`.
 fn steps_of(part: &str) -> Result<Vec<String>, String> {
     let wrong = || format!("`[{part}]` is no range; write it like [01-20] or [1,3,5-7]");
     let Some((from, to)) = part.split_once(['-', ':']) else {
         let fits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
         return if fits { Ok(vec![part.to_string()]) } else { Err(wrong()) };
     };
+    let (to, step) = match to.split_once(':') {
+        Some((to, step)) => (to, step.parse().ok().filter(|step| *step > 0).ok_or_else(wrong)?),
+        None => (to, 1),
+    };
     if let (&[from], &[to]) = (from.as_bytes(), to.as_bytes())
         && from.is_ascii_lowercase()
         && to.is_ascii_lowercase()
         && from <= to
     {
-        return Ok((from..=to).map(|letter| char::from(letter).to_string()).collect());
+        return Ok((from..=to).step_by(step).map(|letter| char::from(letter).to_string()).collect());
     }
     let number =
         |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok())?;
     let (first, last) = number(from).zip(number(to)).ok_or_else(wrong)?;
     match last.checked_sub(first) {
         None => Err(format!("`[{part}]` ends before it begins")),
-        Some(count) if count as usize >= RANGE_LIMIT => {
+        Some(count) if count as usize / step >= RANGE_LIMIT => {
             Err(format!("`[{part}]` stands for more than {RANGE_LIMIT} names"))
         }
-        Some(_) => Ok((first..=last).map(|number| format!("{number:0width$}", width = from.len())).collect()),
+        Some(_) => Ok((first..=last)
+            .step_by(step)
+            .map(|number| format!("{number:0width$}", width = from.len()))
+            .collect()),
     }
 }
 
@@ -118,6 +125,8 @@ mod tests {
         assert_eq!(list("web[8-11].x"), "web8.x web9.x web10.x web11.x");
         assert_eq!(list("db[1,3,5-6]"), "db1 db3 db5 db6");
         assert_eq!(list("r[a-b]s[1:2]"), "ras1 ras2 rbs1 rbs2");
+        assert_eq!(list("app-[01:09:4]"), "app-01 app-05 app-09");
+        assert_eq!(list("r[a-e:2]"), "ra rc re");
         assert_eq!(list("plain"), "plain");
     }
 

@@ -1,12 +1,18 @@
 //! Which hosts: `prod,web*,&eu,!web03`. Unions first, then `&`, then `!`, whatever the order.
 
-use super::name::expand;
-use super::{Host, Inventory};
+mod matcher;
+mod slice;
+mod terms;
+
+use super::{Host, HostName, Inventory, ansible};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::host::SshSettings;
 use crate::project::Project;
-use regex_lite::Regex;
+use matcher::Matcher;
+use slice::Slice;
 use std::collections::BTreeSet;
 use std::path::Path;
+use terms::terms;
 
 /// `@file` may name files that name files; deeper than this is a loop.
 const DEPTH_LIMIT: usize = 8;
@@ -33,7 +39,7 @@ pub fn among<'a>(pattern: &str, names: &[&'a str]) -> Result<BTreeSet<&'a str>, 
         let matcher = Matcher::of(term)?;
         Ok(names.iter().copied().filter(|name| matcher.matches(name)).collect())
     };
-    let terms = terms(pattern);
+    let terms = terms(pattern, |name| names.contains(&name));
     for term in terms.iter().filter(|term| !term.starts_with(['&', '!', '@'])) {
         chosen.extend(matching(term)?);
         has_plain = true;
@@ -57,6 +63,60 @@ pub fn among<'a>(pattern: &str, names: &[&'a str]) -> Result<BTreeSet<&'a str>, 
     Ok(chosen)
 }
 
+/// Whether a pattern may name hosts that are in no inventory: it ends in a comma, as in Ansible.
+pub fn names_addresses(pattern: &str) -> bool {
+    pattern.trim_end().ends_with(',')
+}
+
+/// The hosts of a pattern that ends in a comma which no inventory has: `203.0.113.7,` or `deploy@web9.example.com:2222,`.
+pub fn addresses(pattern: &str, inventory: &Inventory, ssh: &SshSettings) -> Result<Vec<Host>, Diagnostics> {
+    if !names_addresses(pattern) {
+        return Ok(Vec::new());
+    }
+    let is_known = |name: &str| inventory.host(name).is_some() || inventory.groups.contains_key(name);
+    let plain = |term: &&str| {
+        !term.starts_with(['&', '!', '@', '~']) && !term.contains(['*', '?']) && *term != ansible::ALL
+    };
+    let mut problems = Diagnostics::default();
+    let mut hosts: Vec<Host> = Vec::new();
+    for term in pattern.split(',').map(str::trim).filter(|term| !term.is_empty()).filter(plain) {
+        if is_known(term) || term.contains('[') && !term.starts_with('[') && is_known(base(term)) {
+            continue;
+        }
+        match typed(term, ssh) {
+            Ok(typed) => hosts.extend(typed.into_iter().filter(|host| !is_known(host.name.as_str()))),
+            Err(why) => problems.push(Diagnostic::elsewhere(format!("choose the host `{term}`: {why}"))),
+        }
+    }
+    problems.unless_errors(hosts)
+}
+
+fn base(term: &str) -> &str {
+    term.split('[').next().unwrap_or(term)
+}
+
+/// `[USER@]HOST[:PORT]`, with ranges.
+fn typed(term: &str, ssh: &SshSettings) -> Result<Vec<Host>, String> {
+    let (user, place) = match term.rsplit_once('@') {
+        Some((user, place)) => (Some(user), place),
+        None => (None, term),
+    };
+    let (names, port) = ansible::names_and_port(place)?;
+    let own = SshSettings { user: user.map(Into::into), port, ..SshSettings::default() };
+    let host = |name: &String| {
+        Ok(Host {
+            name: HostName::parse(name)?,
+            address: name.clone(),
+            address_given: false,
+            ssh: own.clone().or(ssh.clone()),
+            groups: Vec::new(),
+            vars: Vec::new(),
+            refused: Diagnostics::default(),
+        })
+    };
+    names.iter().map(host).collect()
+}
+
 struct Chooser<'a> {
     inventory: &'a Inventory,
     project: &'a Project,
@@ -66,7 +126,7 @@ type Names<'a> = BTreeSet<&'a str>;
 
 impl<'a> Chooser<'a> {
     fn choose(&self, pattern: &str, depth: usize, problems: &mut Diagnostics) -> Names<'a> {
-        let terms = terms(pattern);
+        let terms = terms(pattern, |name| self.is_known(name));
         let of = |mark: char| terms.iter().filter_map(move |term| term.strip_prefix(mark));
         let mut chosen = Names::new();
         let plain: Vec<_> = terms.iter().filter(|term| !term.starts_with(['&', '!'])).collect();
@@ -87,26 +147,56 @@ impl<'a> Chooser<'a> {
         chosen
     }
 
+    fn is_known(&self, name: &str) -> bool {
+        self.inventory.host(name).is_some() || self.inventory.groups.contains_key(name)
+    }
+
     fn term(&self, term: &str, depth: usize, problems: &mut Diagnostics) -> Names<'a> {
         if let Some(file) = term.strip_prefix('@') {
             return self.file(file, depth, problems);
         }
-        let matcher = match Matcher::of(term) {
-            Ok(matcher) => matcher,
+        if self.is_known(term) {
+            return self.matching(&Matcher::Globs(vec![term.to_string()]));
+        }
+        if let Some(found) = self.typed(term) {
+            return found;
+        }
+        let found = match self.slice(term) {
+            Some(found) => found,
+            None => Matcher::of(term).map(|matcher| self.matching(&matcher)),
+        };
+        match found {
             Err(why) => {
                 problems.push(Diagnostic::elsewhere(why));
-                return Names::new();
+                Names::new()
             }
-        };
-        let found = self.matching(&matcher);
-        if found.is_empty() && term != "all" {
-            let hosts = self.inventory.hosts.iter().map(|host| host.name.as_str());
-            let names = hosts.chain(self.inventory.groups.keys().map(String::as_str));
-            problems.push(
-                Diagnostic::elsewhere(format!("no host or group is called `{term}`")).nearest(term, names),
-            );
+            Ok(found) => {
+                if found.is_empty() && !matches!(term, "all" | "*") {
+                    problems.push(self.unknown(term));
+                }
+                found
+            }
         }
-        found
+    }
+
+    /// `deploy@web9:2222`, where its host is among the addresses that were typed.
+    fn typed(&self, term: &str) -> Option<Names<'a>> {
+        let hosts = typed(term, &SshSettings::default()).ok().filter(|_| term.contains(['@', ':']))?;
+        hosts.iter().map(|host| Some(self.inventory.host(host.name.as_str())?.name.as_str())).collect()
+    }
+
+    fn unknown(&self, term: &str) -> Diagnostic {
+        let hosts = self.inventory.hosts.iter().map(|host| host.name.as_str());
+        let names = hosts.chain(self.inventory.groups.keys().map(String::as_str));
+        let problem =
+            Diagnostic::elsewhere(format!("no host or group is called `{term}`")).nearest(term, names);
+        let is_address = term.contains(['.', ':']) && typed(term, &SshSettings::default()).is_ok();
+        match problem.hint.is_none() && is_address {
+            true => {
+                problem.hint(format!("for a host that is in no inventory, end it with a comma: `{term},`"))
+            }
+            false => problem,
+        }
     }
 
     fn matching(&self, matcher: &Matcher) -> Names<'a> {
@@ -114,6 +204,37 @@ impl<'a> Chooser<'a> {
         let of_groups = groups.flat_map(|(_, group)| group.hosts.iter().map(|name| name.as_str()));
         let hosts = self.inventory.hosts.iter().map(|host| host.name.as_str());
         hosts.filter(|name| matcher.matches(name)).chain(of_groups).collect()
+    }
+
+    /// `web[0:2]` and `web[-1]`: some of a group's hosts, in the group's order. Nothing when the term is no such thing.
+    fn slice(&self, term: &str) -> Option<Result<Names<'a>, String>> {
+        let (name, slice) = Slice::split(term)?;
+        let matcher = Matcher::of(name).ok()?;
+        let mut hosts: Vec<&str> = match matcher {
+            Matcher::All => self.inventory.hosts.iter().map(|host| host.name.as_str()).collect(),
+            _ => {
+                let groups = self.inventory.groups.iter().filter(|(name, _)| matcher.matches(name));
+                groups.flat_map(|(_, group)| group.hosts.iter().map(|host| host.as_str())).collect()
+            }
+        };
+        let mut seen = BTreeSet::new();
+        hosts.retain(|host| seen.insert(*host));
+        if hosts.is_empty() {
+            return None;
+        }
+        let of_group: Names<'a> = slice.of(&hosts).iter().copied().collect();
+        let of_range = Matcher::of(term).map(|matcher| self.matching(&matcher)).unwrap_or_default();
+        Some(match slice {
+            // `web[1]` is also the host `web1`.
+            Slice::One(at) if at >= 0 && !of_range.is_empty() && of_range != of_group => Err(format!(
+                "`{term}` can be a host's name or a place in the group `{name}`; write `{}`, or `{name}[{at}:{at}]`",
+                term.replace(['[', ']'], "")
+            )),
+            _ if of_group.is_empty() => {
+                Err(format!("`{term}` chooses no host: `{name}` has {}, counted from 0", hosts.len()))
+            }
+            _ => Ok(of_group),
+        })
     }
 
     /// Patterns from a file, a line each: what a run prints as failed can be given to the next one.
@@ -128,63 +249,4 @@ impl<'a> Chooser<'a> {
             source.text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         self.choose(&lines.collect::<Vec<_>>().join(","), depth + 1, problems)
     }
-}
-
-enum Matcher {
-    All,
-    Regex(Regex),
-    Globs(Vec<String>),
-}
-
-impl Matcher {
-    fn of(term: &str) -> Result<Matcher, String> {
-        match term.strip_prefix('~') {
-            _ if term == "all" || term == "*" => Ok(Matcher::All),
-            // Anchored at the beginning, as in Ansible.
-            Some(regex) => Regex::new(&format!("^(?:{regex})"))
-                .map(Matcher::Regex)
-                .map_err(|error| format!("`{regex}` is not a regular expression: {error}")),
-            None => expand(term).map(Matcher::Globs),
-        }
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        match self {
-            Matcher::All => true,
-            Matcher::Regex(regex) => regex.is_match(name),
-            Matcher::Globs(globs) => globs.iter().any(|glob| glob_matches(glob.as_bytes(), name.as_bytes())),
-        }
-    }
-}
-
-/// `*` is anything, `?` one character. Linear: it goes back only to the last star.
-fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut pos, mut star) = (0, 0, None);
-    while pos < name.len() {
-        match glob.get(at) {
-            Some(b'*') => {
-                star = Some((at, pos));
-                at += 1;
-            }
-            Some(letter) if *letter == b'?' || *letter == name[pos] => (at, pos) = (at + 1, pos + 1),
-            _ => match star {
-                None => return false,
-                Some((star_at, star_pos)) => {
-                    star = Some((star_at, star_pos + 1));
-                    (at, pos) = (star_at + 1, star_pos + 1);
-                }
-            },
-        }
-    }
-    glob[at..].iter().all(|letter| *letter == b'*')
-}
-
-/// Splits at commas that are in no brackets.
-fn terms(pattern: &str) -> Vec<&str> {
-    let mut depth = 0;
-    let split = pattern.split(|letter: char| {
-        depth += i32::from("[({".contains(letter)) - i32::from("])}".contains(letter));
-        letter == ',' && depth <= 0
-    });
-    split.map(str::trim).filter(|term| !term.is_empty()).collect()
 }

@@ -1,60 +1,78 @@
 //! Puts the files of an inventory together: who is in which group, and what wins where they differ.
 
-use super::file::{File, FileGroup, FileHost};
-use super::{Group, Host, HostName, Inventory};
+mod host;
+mod membership;
+
+use super::ansible::{ALL, UNGROUPED, VarsFiles};
+use super::file::{File, FileGroup, FileHost, Form};
+use super::{Group, HostName, Inventory};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::model::Values;
 use crate::model::host::SshSettings;
 use crate::source::Place;
 use crate::template::Templates;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Puts the files together. `weakest` are the ssh settings of `windlass.toml`.
-pub fn resolve(files: &[File], weakest: &SshSettings, problems: &mut Diagnostics) -> Inventory {
-    let whole = Whole::of(files, problems);
-    let order = whole.groups_by_depth(problems);
-    let mut inventory = Inventory::default();
-    for (name, said) in &whole.hosts_in_order() {
-        let groups: Vec<String> = order.iter().filter(|group| whole.is_in(name, group)).cloned().collect();
-        inventory.hosts.push(whole.host(name, said, groups, weakest, problems));
+/// Puts the files together. `weakest` are the ssh settings of `windlass.toml`; `vars_files` reads what stands beside the
+/// files, once it is known which groups and hosts there are.
+pub fn resolve(
+    files: &[File],
+    weakest: &SshSettings,
+    vars_files: impl FnOnce(&BTreeSet<&str>, &BTreeSet<&str>, &mut Diagnostics) -> Vec<VarsFiles>,
+    problems: &mut Diagnostics,
+) -> Inventory {
+    let mut whole = Whole::of(files, problems);
+    let groups = whole.group_names().into_iter().chain([ALL, UNGROUPED]).collect();
+    whole.vars_files = vars_files(&groups, &whole.host_names(), problems);
+    let mut order = whole.groups_by_depth(problems).unwrap_or_default();
+    if whole.add_constructed(&order, problems) {
+        order = whole.groups_by_depth(problems).unwrap_or_default();
     }
-    for group in &order {
-        let hosts =
-            inventory.hosts.iter().filter(|host| host.groups.contains(group)).map(|host| host.name.clone());
-        let children =
-            whole.children.get(group.as_str()).into_iter().flatten().map(|child| child.to_string());
-        inventory
-            .groups
-            .insert(group.clone(), Group { hosts: hosts.collect(), children: children.collect() });
-    }
-    inventory
+    whole.inventory(&order, weakest, problems)
 }
 
 /// All files at once, with the hosts that each group has through its children.
 struct Whole<'a> {
-    files: &'a [File],
-    hosts: BTreeMap<&'a HostName, Vec<&'a FileHost>>,
+    hosts: BTreeMap<&'a HostName, Described<'a>>,
+    /// In the order in which the files name them.
+    in_order: Vec<&'a HostName>,
     groups: BTreeMap<&'a str, Vec<&'a FileGroup>>,
+    /// The groups that files make for their hosts; not those of Ansible's forms, which have no `group_vars`.
+    implicit: BTreeSet<&'a str>,
     children: BTreeMap<&'a str, BTreeSet<&'a str>>,
     members: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    vars_files: Vec<VarsFiles>,
+    templates: Templates,
+}
+
+/// What the files say of one host.
+#[derive(Default)]
+struct Described<'a> {
+    files: Vec<&'a File>,
+    said: Vec<&'a FileHost>,
 }
 
 impl<'a> Whole<'a> {
     fn of(files: &'a [File], problems: &mut Diagnostics) -> Whole<'a> {
         let mut whole = Whole {
-            files,
             hosts: BTreeMap::new(),
+            in_order: Vec::new(),
             groups: BTreeMap::new(),
+            implicit: BTreeSet::new(),
             children: BTreeMap::new(),
             members: BTreeMap::new(),
+            vars_files: Vec::new(),
+            templates: Templates::new(&BTreeMap::new()),
         };
-        for file in files {
-            whole.groups.entry(&file.stem).or_default();
-            whole.add_hosts(file, problems);
-            file.groups.iter().for_each(|group| whole.groups.entry(&group.name).or_default().push(group));
+        for group in files.iter().flat_map(|file| &file.groups) {
+            whole.groups.entry(&group.name).or_default().push(group);
         }
-        whole.check_names(problems);
+        for file in files {
+            whole.add_hosts(file, problems);
+            whole.add_implicit(file, problems);
+        }
+        whole.add_members(files, problems);
         whole.spread_members();
+        whole.add_ungrouped();
         whole
     }
 
@@ -65,156 +83,109 @@ impl<'a> Whole<'a> {
                 let problem = Diagnostic::error(format!("`{}` is described twice", host.name), &host.place);
                 problems.push(problem.label(format!("first at {first}")));
             }
-            self.hosts.entry(&host.name).or_default().push(host);
-            self.members.entry(&file.stem).or_default().insert(host.name.as_str());
+            let described = self.hosts.entry(&host.name).or_insert_with(|| {
+                self.in_order.push(&host.name);
+                Described::default()
+            });
+            described.files.push(file);
+            described.said.push(host);
+            self.members.entry(ALL).or_default().insert(host.name.as_str());
         }
     }
 
+    /// The group of a file's hosts, which gives way to a group that is called so.
+    fn add_implicit(&mut self, file: &'a File, problems: &mut Diagnostics) {
+        let stem = file.stem.as_str();
+        if let Some(group) = self.groups.get(stem).and_then(|groups| groups.first()) {
+            let message =
+                format!("the group `{stem}` has only the hosts that it names, and not all of its file's");
+            let problem = Diagnostic::error(message, &group.place).warning();
+            let more_hosts = file.hosts.len() > group.hosts.len() && !self.implicit.contains(stem);
+            if more_hosts && stem != ALL && stem != UNGROUPED {
+                problems.push(problem.hint("rename the file or the group"));
+            }
+            return;
+        }
+        if stem == ALL || stem.is_empty() {
+            return;
+        }
+        let members = self.members.entry(stem).or_default();
+        members.extend(file.hosts.iter().map(|host| host.name.as_str()));
+        self.implicit.insert(stem);
+    }
+
     /// Every name in a group must be that of a host or of a group.
-    fn check_names(&mut self, problems: &mut Diagnostics) {
-        let names: BTreeSet<&str> = self.hosts.keys().map(|name| name.as_str()).collect();
-        for group in self.files.iter().flat_map(|file| &file.groups) {
+    fn add_members(&mut self, files: &'a [File], problems: &mut Diagnostics) {
+        for group in files.iter().flat_map(|file| &file.groups) {
             for (host, place) in &group.hosts {
-                match names.contains(host.as_str()) {
+                match self.host_names().contains(host.as_str()) {
                     true => drop(self.members.entry(&group.name).or_default().insert(host)),
                     false => problems.push(
                         Diagnostic::error(format!("there is no host called `{host}`"), place)
-                            .nearest(host, names.iter().copied()),
+                            .nearest(host, self.host_names()),
                     ),
                 }
             }
             for (child, place) in &group.children {
-                match self.groups.contains_key(child.as_str()) {
+                match self.group_names().contains(child.as_str()) {
+                    true if group.name == ALL => {}
                     true => drop(self.children.entry(&group.name).or_default().insert(child)),
                     false => problems.push(
                         Diagnostic::error(format!("there is no group called `{child}`"), place)
-                            .nearest(child, self.groups.keys().copied()),
+                            .nearest(child, self.group_names()),
                     ),
                 }
             }
         }
     }
 
-    /// Gives each group the hosts of its children, until nothing moves any more.
-    fn spread_members(&mut self) {
-        loop {
-            let mut moved = false;
-            for (group, children) in &self.children {
-                let gained: Vec<&str> =
-                    children.iter().filter_map(|child| self.members.get(child)).flatten().copied().collect();
-                let members = self.members.entry(group).or_default();
-                gained.into_iter().for_each(|host| moved |= members.insert(host));
-            }
-            if !moved {
-                return;
-            }
+    fn group_names(&self) -> BTreeSet<&'a str> {
+        self.groups.keys().chain(&self.implicit).copied().collect()
+    }
+
+    fn host_names(&self) -> BTreeSet<&'a str> {
+        self.hosts.keys().map(|name| name.as_str()).collect()
+    }
+
+    /// Hosts of Ansible's forms that are in no group but their file's are in `ungrouped`, and no others.
+    fn add_ungrouped(&mut self) {
+        let of_ansible =
+            |described: &Described| described.files.iter().all(|file| file.form == Form::Ansible);
+        let grouped: BTreeSet<&str> = self
+            .members
+            .iter()
+            .filter(|(group, _)| ![ALL, UNGROUPED].contains(group) && !self.implicit.contains(*group))
+            .flat_map(|(_, members)| members.iter().copied())
+            .collect();
+        let hosts = self
+            .hosts
+            .iter()
+            .filter(|(name, described)| of_ansible(described) && !grouped.contains(name.as_str()));
+        let ungrouped: BTreeSet<&str> = hosts.map(|(name, _)| name.as_str()).collect();
+        match ungrouped.is_empty() && !self.groups.contains_key(UNGROUPED) {
+            true => {}
+            false => drop(self.members.insert(UNGROUPED, ungrouped)),
         }
     }
 
-    fn is_in(&self, host: &HostName, group: &str) -> bool {
-        self.members.get(group).is_some_and(|members| members.contains(host.as_str()))
-    }
-
-    fn hosts_in_order(&self) -> Vec<(&'a HostName, Vec<&'a FileHost>)> {
-        let mut seen = BTreeSet::new();
-        let named = self.files.iter().flat_map(|file| &file.hosts).map(|host| &host.name);
-        named.filter(|name| seen.insert(*name)).map(|name| (name, self.hosts[name].clone())).collect()
-    }
-
-    /// All groups, parents before children, and by name where neither is above the other.
-    fn groups_by_depth(&self, problems: &mut Diagnostics) -> Vec<String> {
-        let mut depths: BTreeMap<&str, usize> = self.groups.keys().map(|name| (*name, 0)).collect();
-        // A path without a loop is at most as long as there are groups.
-        for _ in 0..=self.groups.len() {
-            let mut moved = None;
-            for (parent, children) in &self.children {
-                let below = depths[parent] + 1;
-                for child in children.iter().filter(|child| depths[*child] < below).collect::<Vec<_>>() {
-                    depths.insert(child, below);
-                    moved = Some(*child);
-                }
-            }
-            if moved.is_none() {
-                let mut order: Vec<_> = depths.into_iter().map(|(name, depth)| (depth, name)).collect();
-                order.sort();
-                return order.into_iter().map(|(_, name)| name.to_string()).collect();
-            }
+    /// Makes the hosts of the inventory, and its groups.
+    fn inventory(&self, order: &[&'a str], weakest: &SshSettings, problems: &mut Diagnostics) -> Inventory {
+        let mut inventory = Inventory::default();
+        for name in &self.in_order {
+            inventory.hosts.push(self.host(name, order, weakest, problems));
         }
-        self.tell_loop(problems);
-        Vec::new()
-    }
-
-    fn tell_loop(&self, problems: &mut Diagnostics) {
-        let in_loop = |start: &str| {
-            let mut waiting: Vec<&str> = self.children.get(start).into_iter().flatten().copied().collect();
-            let mut seen = BTreeSet::new();
-            while let Some(name) = waiting.pop().filter(|_| !seen.contains(start)) {
-                if seen.insert(name) {
-                    waiting.extend(self.children.get(name).into_iter().flatten());
-                }
-            }
-            seen.contains(start)
+        let is_shown = |group: &&&str| {
+            **group != UNGROUPED || self.members.get(**group).is_some_and(|all| !all.is_empty())
         };
-        let names: Vec<&str> = self.children.keys().copied().filter(|name| in_loop(name)).collect();
-        let place = names.first().and_then(|name| self.groups[name].first()).map(|group| &group.place);
-        let message = format!("these groups are children of each other: {}", names.join(", "));
-        problems.push(Diagnostic { place: place.cloned(), ..Diagnostic::elsewhere(message) });
+        for group in order.iter().filter(is_shown) {
+            let hosts = self.in_order.iter().filter(|name| self.is_in(name, group));
+            let children = self.children.get(group).into_iter().flatten();
+            let group_of = Group {
+                hosts: hosts.map(|name| (*name).clone()).collect(),
+                children: children.map(|child| child.to_string()).collect(),
+            };
+            inventory.groups.insert(group.to_string(), group_of);
+        }
+        inventory
     }
-
-    fn host(
-        &self,
-        name: &HostName,
-        said: &[&'a FileHost],
-        groups: Vec<String>,
-        weakest: &SshSettings,
-        problems: &mut Diagnostics,
-    ) -> Host {
-        let files = self.files.iter().filter(|file| file.hosts.iter().any(|host| host.name == *name));
-        let of_groups = || groups.iter().filter_map(|group| self.groups.get(group.as_str())).flatten();
-        let mut ssh = weakest.clone();
-        let mut vars = Vec::new();
-        for file in files {
-            ssh = file.ssh.clone().or(ssh);
-            vars.extend(file.vars.iter().cloned());
-        }
-        for group in of_groups() {
-            ssh = group.ssh.clone().or(ssh);
-            vars.extend(group.vars.iter().cloned());
-        }
-        for host in said {
-            ssh = host.ssh.clone().or(ssh);
-            vars.extend(host.vars.iter().cloned());
-        }
-        let given = address(name, said, problems);
-        let address_given = given.is_some();
-        let address = given.unwrap_or_else(|| name.to_string());
-        Host { name: name.clone(), address, address_given, ssh, groups, vars }
-    }
-}
-
-/// The one address that the files give, rendered with `name`.
-fn address(name: &HostName, said: &[&FileHost], problems: &mut Diagnostics) -> Option<String> {
-    let context: Values = ["name", "inventory_hostname"]
-        .map(|key| (key.to_string(), name.as_str().into()))
-        .into_iter()
-        .collect();
-    let mut found: Option<(String, &Place)> = None;
-    for (source, place) in said.iter().filter_map(|host| host.address.as_ref()) {
-        let rendered = Templates::new(&BTreeMap::new()).text(source, &context);
-        let Ok(address) = rendered.map_err(|failure| problems.push(Diagnostic::failure(&failure, place)))
-        else {
-            continue;
-        };
-        if let Err(why) = HostName::parse(&address) {
-            problems.push(Diagnostic::error(format!("not an address: {why}"), place));
-        }
-        match &found {
-            Some((first, at)) if *first != address => {
-                let problem = Diagnostic::error(format!("`{name}` has two addresses"), place);
-                problems.push(problem.label(format!("`{first}` at {at}")));
-            }
-            _ => found = Some((address, place)),
-        }
-    }
-    found.map(|(address, _)| address)
 }

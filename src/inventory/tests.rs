@@ -1,5 +1,7 @@
 //! Inventories as people write them, and what is said of those that are wrong.
 
+mod corpus;
+
 use super::*;
 use crate::inventory::fold::fold;
 use crate::project::tests::project;
@@ -105,7 +107,7 @@ echo '{"db": {"hosts": ["db1"], "vars": {"role": "{{ not_a_template }}"}}, "all"
           ansible_host="10.0.0.5" (host db1, inventories/cloud)
           ansible_port=2200 (host db1, inventories/cloud)
           ansible_user="root" (host db1, inventories/cloud)
-        solo 10.0.0.9 in old by {}
+        solo 10.0.0.9 in old ungrouped by {}
           ansible_host="10.0.0.9" (host solo, inventories/old.ini:1)
           note="a b" (host solo, inventories/old.ini:1)
         app1 app1 in old site app by {"user":"deploy"}
@@ -213,6 +215,14 @@ fn what_is_wrong_is_pointed_at() {
             3 | [hosts.'web[1-2]']
               |        ^^^^^^^^^^ first at inventories/x.toml:1
 
+            warning: the group `y` has only the hosts that it names, and not all of its file's
+             --> inventories/x.toml:7:9
+              |
+            7 | [groups.y]
+              |         ^
+              |
+              = hint: rename the file or the group
+
             error: there is no host called `wbe1`
              --> inventories/x.toml:5:10
               |
@@ -261,15 +271,19 @@ fn what_is_wrong_is_pointed_at() {
         "#]],
     );
     check(
-        &[("inventories/x", "#!/bin/sh\necho hello"), ("inventories/y.yml", "")],
+        &[("inventories/x", "#!/bin/sh\necho hello"), ("inventories/y.yml", "plugin: aws_ec2\n")],
         expect![[r#"
         error: read what inventories/x printed: expected value at line 1 column 1
          |
          = hint: it should print Ansible's dynamic inventory JSON
 
-        error: read inventories/y.yml: YAML is not read
-         |
-         = hint: write it as TOML, or make it a program that prints Ansible's inventory JSON
+        error: this configures a plugin of Ansible, which is not run here
+         --> inventories/y.yml:1:1
+          |
+        1 | plugin: aws_ec2
+          |         ^^^^^^^
+          |
+          = hint: make a program that runs `ansible-inventory -i inventories/y.yml --list`, and put that into the inventories
     "#]],
     );
 }
@@ -313,4 +327,81 @@ fn patterns_choose() {
         error: read nofile: no such file or directory
     "#]]
     .assert_eq(&chosen("@nofile"));
+}
+
+#[test]
+fn patterns_of_ansible_slices_and_addresses_choose() {
+    let ini = "[web]\nweb2\nweb1\nweb3\n[db]\ndb1\n";
+    let (project, _folder) = project(&[("inventories/x.ini", ini)]);
+    let chosen = |pattern: &str| {
+        let mut inventory = Inventory::load(&project, &[]).unwrap();
+        let added = inventory.add_addresses(pattern, &project);
+        match added.and_then(|()| {
+            Ok(inventory
+                .select(pattern, &project)?
+                .iter()
+                .map(|host| host.name.to_string())
+                .collect::<Vec<_>>())
+        }) {
+            Ok(names) => names.join(" "),
+            Err(problems) => problems.plain(),
+        }
+    };
+    assert_eq!(chosen("web:db:!web1"), "web2 web3 db1");
+    assert_eq!(chosen("web:&web1"), "web1");
+    assert_eq!(chosen("web[-1]"), "web3");
+    assert_eq!(chosen("web[0:1]"), "web2 web1");
+    assert_eq!(chosen("web[1:]"), "web1 web3");
+    assert_eq!(chosen("203.0.113.7,"), "203.0.113.7");
+    assert_eq!(chosen("db,deploy@web9.example.com:2222,"), "db1 web9.example.com");
+    expect![[r#"
+        error: no host or group is called `203.0.113.7`
+         |
+         = hint: for a host that is in no inventory, end it with a comma: `203.0.113.7,`
+    "#]]
+    .assert_eq(&chosen("203.0.113.7"));
+    expect![[r#"
+        error: `web[2]` can be a host's name or a place in the group `web`; write `web2`, or `web[2:2]`
+    "#]]
+    .assert_eq(&chosen("web[2]"));
+    assert!(chosen("web,!nosuch").contains("no host or group is called `nosuch`"));
+}
+
+#[test]
+fn constructed_groups_have_the_hosts_for_which_their_expression_holds() {
+    let toml = "[hosts.a]\nvars = { cpus = 16 }\n[hosts.b]\nvars = { cpus = 2 }\n[hosts.c]\n\
+                [groups.big]\nwhen = 'cpus | default(0) > 8'\nvars = { size = 'big' }\n";
+    let inventory = load(&[("inventories/x.toml", toml)]).unwrap();
+    assert_eq!(inventory.groups["big"].hosts.iter().map(HostName::as_str).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(inventory.hosts[0].vars.last().unwrap().name, "cpus");
+    assert!(inventory.hosts[0].vars.iter().any(|var| var.name == "size"));
+}
+
+#[test]
+fn connection_variables_are_honoured_or_named() {
+    let ini = "[inner]\ndb1 ansible_host='{{ prefix }}.1' ansible_ssh_common_args='-J ops@b1' ansible_become=yes\n\
+               old ansible_password=secret\n[inner:vars]\nprefix=10.9.9\nansible_python_interpreter=/usr/bin/python3\n";
+    let inventory = load(&[("inventories/x.ini", ini)]).unwrap();
+    let [db1, old] = inventory.hosts.as_slice() else { panic!() };
+    assert_eq!(db1.address, "10.9.9.1");
+    assert_eq!(serde_json::to_string(&db1.ssh).unwrap(), r#"{"jump":"ops@b1","become":true}"#);
+    assert!(old.refused.plain().contains("the connection variable `ansible_password`: it is not read"));
+    assert!(inventory.warnings.plain().contains("`ansible_python_interpreter` has no effect"));
+    assert!(inventory.check_reachable(["db1"]).is_ok());
+    assert!(inventory.check_reachable(["db1", "old"]).is_err());
+}
+
+#[test]
+fn what_was_recorded_gives_the_same_inventory() {
+    let program = "#!/bin/sh\necho '{\"web\": {\"hosts\": [\"w1\"]}, \"_meta\": {\"hostvars\": {\"w1\": {\"a\": 1}}}}'\n";
+    let (project, _folder) = project(&[
+        ("inventories/cloud", program),
+        ("inventories/x.toml", "[hosts.a]\naddress = '10.0.0.1'\n"),
+        ("inventories/group_vars/web.yml", "b: 2\n"),
+    ]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let again = Inventory::recorded(&project, &inventory.to_record()).unwrap();
+    let all = |inventory: &Inventory| inventory.hosts.iter().map(shown).collect::<String>();
+    assert_eq!(all(&again), all(&inventory));
+    assert!(all(&again).contains("b=2"));
 }

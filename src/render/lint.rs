@@ -16,6 +16,7 @@ pub fn lint(project: &Project, paths: &[PathBuf]) -> Diagnostics {
     let mut problems = Diagnostics::default();
     if paths.is_empty() {
         let inventory = problems.keep(Inventory::load(project, &[]));
+        inventory.iter().for_each(|inventory| problems.append(inventory.problems()));
         problems.append(schedules(project, inventory.as_ref()));
     }
     let files = match paths {
@@ -81,7 +82,10 @@ fn check(project: &Project, path: &Path) -> Diagnostics {
         .and_then(|path| path.iter().next())
         .and_then(|name| name.to_str());
     let checked = match folder {
-        Some("inventories") => Inventory::load(project, &[path.to_path_buf()]).map(drop),
+        Some("inventories") => {
+            return Inventory::load(project, &[path.to_path_buf()])
+                .map_or_else(|problems| problems, |inventory| inventory.problems());
+        }
         Some("templates") => template(project, path),
         Some("windlass.toml") => Project::find(Some(&project.root), Path::new("/")).map(drop),
         _ => playbook(project, path),

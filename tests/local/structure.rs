@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["wire", "template", "source"],
     &["system", "diagnostic"],
-    &["wanted", "keys", "nginx", "sql", "docker", "javascript", "accounts", "systemd", "fstab"],
+    &["wanted", "keys", "yaml", "nginx", "sql", "docker", "javascript", "accounts", "systemd", "fstab"],
     &["tree", "audit"],
     &["step"],
     &["engine"],

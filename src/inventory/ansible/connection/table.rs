@@ -1,0 +1,135 @@
+//! Ansible's connection variables, and what each stands for.
+
+/// What a variable stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Where to connect.
+    Address,
+    /// The login name.
+    User,
+    /// The port of sshd.
+    Port,
+    /// A private key file.
+    Identity,
+    /// How long to wait for a connection.
+    Timeout,
+    /// Whether steps become another user.
+    Become,
+    /// Which user.
+    BecomeUser,
+    /// With which program.
+    BecomeMethod,
+    /// Arguments of that program.
+    Flags,
+    /// Whether unknown host keys are refused.
+    HostKeyChecking,
+    /// How hosts are reached at all.
+    Connection,
+    /// Arguments of ssh.
+    Arguments,
+    /// The language of the login shell.
+    ShellType,
+    /// It has no effect here, and why.
+    Unused(&'static str),
+    /// It is named in an error, with what to do.
+    Refused(&'static str),
+}
+
+use Meaning::*;
+
+const PASSWORD: &str =
+    "keep it out of the inventory: `password_from = \"env:NAME\"`, \"file:PATH\" or \"prompt\"";
+const BECOME_PASSWORD: &str = "keep it out of the inventory: `windlass run -K` asks for it";
+const OWN_CLIENT: &str = "windlass speaks SSH itself and starts no ssh, scp or sftp";
+const NO_PYTHON: &str = "hosts need no interpreter";
+const OWN_DIRECTORY: &str = "windlass finds a directory for its agent itself";
+const ONE_CONNECTION: &str = "each host has one connection anyway";
+const SHELL: &str = "windlass runs /bin/sh; a command's own shell is the step's to say";
+
+/// In the order in which they count: of two that stand for one thing the later one.
+const TABLE: &[(&str, Meaning)] = &[
+    ("connection", Connection),
+    ("host", Address),
+    ("ssh_host", Address),
+    ("port", Port),
+    ("ssh_port", Port),
+    ("user", User),
+    ("ssh_user", User),
+    ("private_key_file", Identity),
+    ("ssh_private_key_file", Identity),
+    ("timeout", Timeout),
+    ("ssh_timeout", Timeout),
+    ("host_key_checking", HostKeyChecking),
+    ("ssh_host_key_checking", HostKeyChecking),
+    // The first setting of an option counts for ssh, so that these come last, and in this order.
+    ("ssh_args", Arguments),
+    ("ssh_common_args", Arguments),
+    ("ssh_extra_args", Arguments),
+    ("sudo", Become),
+    ("become", Become),
+    ("sudo_user", BecomeUser),
+    ("become_user", BecomeUser),
+    ("become_method", BecomeMethod),
+    ("sudo_flags", Flags),
+    ("become_flags", Flags),
+    ("password", Refused(PASSWORD)),
+    ("ssh_pass", Refused(PASSWORD)),
+    ("ssh_password", Refused(PASSWORD)),
+    ("ssh_private_key", Refused("write the key into a file, and name it with `identity`")),
+    ("private_key", Refused("write the key into a file, and name it with `identity`")),
+    ("ssh_private_key_passphrase", Refused("windlass asks for it, or uses the ssh-agent")),
+    ("private_key_passphrase", Refused("windlass asks for it, or uses the ssh-agent")),
+    ("ssh_pkcs11_provider", Refused("load the key into the ssh-agent")),
+    ("become_password", Refused(BECOME_PASSWORD)),
+    ("become_pass", Refused(BECOME_PASSWORD)),
+    ("sudo_pass", Refused(BECOME_PASSWORD)),
+    ("sudo_password", Refused(BECOME_PASSWORD)),
+    ("su", Refused("use `ansible_become` with sudo or doas")),
+    ("su_user", Refused("use `ansible_become_user` with sudo or doas")),
+    ("su_pass", Refused("use `ansible_become` with sudo or doas")),
+    ("su_password", Refused("use `ansible_become` with sudo or doas")),
+    ("become_exe", Refused("sudo and doas are found by their names")),
+    ("sudo_exe", Refused("sudo and doas are found by their names")),
+    ("shell_type", ShellType),
+    ("ssh_executable", Unused(OWN_CLIENT)),
+    ("scp_executable", Unused(OWN_CLIENT)),
+    ("sftp_executable", Unused(OWN_CLIENT)),
+    ("scp_extra_args", Unused(OWN_CLIENT)),
+    ("sftp_extra_args", Unused(OWN_CLIENT)),
+    ("sftp_batch_mode", Unused(OWN_CLIENT)),
+    ("ssh_transfer_method", Unused(OWN_CLIENT)),
+    ("scp_if_ssh", Unused(OWN_CLIENT)),
+    ("ssh_use_tty", Unused(OWN_CLIENT)),
+    ("ssh_password_mechanism", Unused(OWN_CLIENT)),
+    ("ssh_verbosity", Unused(OWN_CLIENT)),
+    ("ssh_retries", Unused("windlass retries a refused login by itself")),
+    ("ssh_reconnection_retries", Unused("windlass retries a refused login by itself")),
+    ("pipelining", Unused(ONE_CONNECTION)),
+    ("ssh_pipelining", Unused(ONE_CONNECTION)),
+    ("control_path", Unused(ONE_CONNECTION)),
+    ("control_path_dir", Unused(ONE_CONNECTION)),
+    ("ssh_control_path", Unused(ONE_CONNECTION)),
+    ("ssh_control_path_dir", Unused(ONE_CONNECTION)),
+    ("python_interpreter", Unused(NO_PYTHON)),
+    ("perl_interpreter", Unused(NO_PYTHON)),
+    ("ruby_interpreter", Unused(NO_PYTHON)),
+    ("interpreter_python_fallback", Unused(NO_PYTHON)),
+    ("remote_tmp", Unused(OWN_DIRECTORY)),
+    ("system_tmpdirs", Unused(OWN_DIRECTORY)),
+    ("async_dir", Unused(OWN_DIRECTORY)),
+    ("common_remote_group", Unused(OWN_DIRECTORY)),
+    ("shell_executable", Unused(SHELL)),
+    ("executable", Unused(SHELL)),
+];
+
+/// What a variable stands for, and its place in the order; nothing when it says nothing of a connection.
+pub fn meaning(variable: &str) -> Option<(usize, Meaning)> {
+    let name = variable.strip_prefix("ansible_")?;
+    let known = TABLE.iter().position(|(known, _)| *known == name);
+    let unknown = name.starts_with("ssh_") || name.starts_with("become_") || name.starts_with("paramiko_");
+    match known {
+        Some(rank) => Some((rank, TABLE[rank].1)),
+        None if unknown => Some((TABLE.len(), Refused("remove it where it is not needed"))),
+        None => None,
+    }
+}

@@ -1,0 +1,59 @@
+//! What one term of a pattern matches: a name, a glob, ranges, a regular expression.
+
+use crate::inventory::name::expand;
+use regex_lite::Regex;
+
+/// A term as what it matches.
+pub enum Matcher {
+    /// Every name.
+    All,
+    /// `~…`.
+    Regex(Regex),
+    /// With `*` and `?`; a range stands for several.
+    Globs(Vec<String>),
+}
+
+impl Matcher {
+    /// Reads a term without `&` and `!`.
+    pub fn of(term: &str) -> Result<Matcher, String> {
+        match term.strip_prefix('~') {
+            _ if term == "all" || term == "*" => Ok(Matcher::All),
+            // Anchored at the beginning, as in Ansible.
+            Some(regex) => Regex::new(&format!("^(?:{regex})"))
+                .map(Matcher::Regex)
+                .map_err(|error| format!("`{regex}` is not a regular expression: {error}")),
+            None => expand(term).map(Matcher::Globs),
+        }
+    }
+
+    /// Whether a name matches.
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Matcher::All => true,
+            Matcher::Regex(regex) => regex.is_match(name),
+            Matcher::Globs(globs) => globs.iter().any(|glob| glob_matches(glob.as_bytes(), name.as_bytes())),
+        }
+    }
+}
+
+/// `*` is anything, `?` one character. Linear: it goes back only to the last star.
+fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut pos, mut star) = (0, 0, None);
+    while pos < name.len() {
+        match glob.get(at) {
+            Some(b'*') => {
+                star = Some((at, pos));
+                at += 1;
+            }
+            Some(letter) if *letter == b'?' || *letter == name[pos] => (at, pos) = (at + 1, pos + 1),
+            _ => match star {
+                None => return false,
+                Some((star_at, star_pos)) => {
+                    star = Some((star_at, star_pos + 1));
+                    (at, pos) = (star_at + 1, star_pos + 1);
+                }
+            },
+        }
+    }
+    glob[at..].iter().all(|letter| *letter == b'*')
+}
