@@ -4,6 +4,7 @@ pub mod dotenv;
 #[cfg(feature = "controller")]
 pub mod environment;
 pub mod imports;
+pub mod look;
 pub mod nearest;
 pub mod needs;
 pub mod packages;

@@ -105,6 +105,8 @@ pub enum KeyUse {
     Imports,
     /// A directory here; the step gets the environment variables that it reads.
     Variables,
+    /// Any value. A host whose step gives it gets the agent that parses JavaScript.
+    Javascript,
 }
 
 /// A text file of a directory on the controller.
@@ -124,7 +126,8 @@ pub struct Row {
     pub name: &'static str,
     /// The group of the reference that it is in: its domain's, for example `run and check`.
     pub group: &'static str,
-    /// As in [`Kind::EXAMPLE`].
+    /// As in [`Kind::EXAMPLE`]. Hosts have no use for it, and all of them together would be 15 KB of each upload.
+    #[cfg(feature = "controller")]
     pub example: &'static str,
     /// As in [`Kind::KEYS`].
     pub keys: &'static [(&'static str, KeyUse)],
@@ -164,6 +167,14 @@ pub fn kind(name: &str) -> Option<&'static Row> {
     KINDS.iter().find(|row| row.name == name)
 }
 
+/// Whether a step makes its host parse JavaScript.
+#[cfg(feature = "controller")]
+pub fn parses_javascript(step: &crate::model::job::JobStep) -> bool {
+    let keys = kind(&step.kind).map_or(&[][..], |row| row.keys);
+    let has = |key| step.args.as_ref().is_some_and(|args| args.has(key));
+    step.skip.is_none() && keys.iter().any(|(key, key_use)| *key_use == KeyUse::Javascript && has(key))
+}
+
 /// Reads the rendered keys of a step of kind `name`.
 pub fn parse(name: &str, keys: &Value) -> Result<Box<dyn Step>> {
     let row =
@@ -175,6 +186,7 @@ const fn row<K: Kind>(group: &'static str) -> Row {
     Row {
         name: K::NAME,
         group,
+        #[cfg(feature = "controller")]
         example: K::EXAMPLE,
         keys: K::KEYS,
         parse: parse_as::<K>,

@@ -3,7 +3,9 @@
 use crate::model::op::{Content, Op};
 use crate::model::path::HostPath;
 use crate::system::Probe;
-use similar::TextDiff;
+use similar::algorithms::{Capture, Compact, Replace, myers};
+use similar::udiff::UnifiedHunkHeader;
+use similar::{ChangeTag, DiffOp, group_diff_ops};
 
 /// Texts longer than this are told by size only, in bytes.
 const TEXT_LIMIT: u64 = 256 * 1024;
@@ -62,13 +64,41 @@ fn unified(path: &HostPath, before: Text, after: Text) -> String {
         |text: &Text| if matches!(text, Text::Nothing) { "/dev/null".to_string() } else { path.to_string() };
     let (old_name, new_name) = (name(&before), name(&after));
     match (lines(before), lines(after)) {
-        (Ok(old), Ok(new)) => TextDiff::from_lines(&old, &new)
-            .unified_diff()
-            .context_radius(CONTEXT)
-            .header(&old_name, &new_name)
-            .to_string(),
+        (Ok(old), Ok(new)) => match hunks(&old, &new) {
+            hunks if hunks.is_empty() => hunks,
+            hunks => format!("--- {old_name}\n+++ {new_name}\n{hunks}"),
+        },
         (old, new) => format!("--- {old_name}\n+++ {new_name}\n{} becomes {}\n", told(old), told(new)),
     }
+}
+
+/// Not by `TextDiff`, which links every algorithm there is for every type there is: 0.2 MB of each agent.
+fn hunks(old: &str, new: &str) -> String {
+    let old: Vec<&str> = old.split_inclusive('\n').collect();
+    let new: Vec<&str> = new.split_inclusive('\n').collect();
+    let mut found = Compact::new(Replace::new(Capture::new()), &old[..], &new[..]);
+    let Ok(()) = myers::diff(&mut found, &old[..], 0..old.len(), &new[..], 0..new.len());
+    let ops = found.into_inner().into_inner().into_ops();
+    group_diff_ops(ops, CONTEXT)
+        .iter()
+        .filter(|ops| !ops.is_empty())
+        .map(|ops| hunk(ops, &old, &new))
+        .collect()
+}
+
+fn hunk(ops: &[DiffOp], old: &[&str], new: &[&str]) -> String {
+    let mut text = format!("{}\n", UnifiedHunkHeader::new(ops));
+    for change in ops.iter().flat_map(|op| op.iter_changes(old, new)) {
+        let sign = match change.tag() {
+            ChangeTag::Equal => ' ',
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+        };
+        let line = change.value();
+        let ending = if line.ends_with('\n') { "" } else { "\n\\ No newline at end of file\n" };
+        text.extend([sign.encode_utf8(&mut [0; 4]), line, ending]);
+    }
+    text
 }
 
 fn lines(text: Text) -> Result<String, u64> {
@@ -84,5 +114,45 @@ fn told(text: Result<String, u64>) -> String {
         Ok(text) if text.is_empty() => "nothing".to_string(),
         Ok(text) => format!("text of {} bytes", text.len()),
         Err(size) => format!("{size} bytes"),
+    }
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn changes_are_hunks_with_their_surroundings() {
+        let old: String = (1..=20).map(|line| format!("{line}\n")).collect();
+        let new = old.replace("\n2\n", "\ntwo\n").replace("19\n20\n", "19\n20");
+        expect![[r#"
+            @@ -1,5 +1,5 @@
+             1
+            -2
+            +two
+             3
+             4
+             5
+            @@ -17,4 +17,4 @@
+             17
+             18
+             19
+            -20
+            +20
+            \ No newline at end of file
+        "#]]
+        .assert_eq(&hunks(&old, &new));
+    }
+
+    #[test]
+    fn a_new_file_is_all_additions_and_an_equal_one_is_nothing() {
+        expect![[r#"
+            @@ -0,0 +1,2 @@
+            +a
+            +b
+        "#]]
+        .assert_eq(&hunks("", "a\nb\n"));
+        assert_eq!(hunks("a\n", "a\n"), "");
     }
 }

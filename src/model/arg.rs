@@ -20,6 +20,15 @@ pub enum Arg {
 }
 
 impl Arg {
+    /// Whether it is a table with this key.
+    pub fn has(&self, key: &str) -> bool {
+        match self {
+            Arg::Value(Value::Object(values)) => values.contains_key(key),
+            Arg::Map(map) => map.iter().any(|(name, _)| name == key),
+            _ => false,
+        }
+    }
+
     /// The value, when nothing in it waits.
     pub fn known(&self) -> Option<Value> {
         match self {

@@ -47,7 +47,7 @@ impl Maker<'_> {
             KeyUse::Backup => return self.backup(scope, name, entry),
             KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
             KeyUse::Imports | KeyUse::Variables => return self.audited(scope, key_use, name, entry),
-            KeyUse::Text | KeyUse::Expression | KeyUse::Known => {
+            KeyUse::Text | KeyUse::Expression | KeyUse::Known | KeyUse::Javascript => {
                 self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
             }
         };

@@ -219,7 +219,7 @@ impl Maker<'_> {
         let key_use =
             self.step.kind.keys.iter().find(|(key, _)| *key == entry.key).map(|(_, key_use)| *key_use);
         match key_use {
-            None => {
+            None | Some(KeyUse::Javascript) => {
                 let schema = self.renderer.schemas.get(self.step.kind.name).map(Schema::new);
                 let schema = schema.and_then(|schema| schema.inside(Some(&entry.key)));
                 let arg = scope.node(&entry.node, schema, &mut self.needs);

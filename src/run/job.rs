@@ -16,6 +16,7 @@ use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
 use crate::ssh::ship::{self, Bare};
 use crate::ssh::{Chunk, Connection, Exit, Reader, Writer};
+use crate::step;
 use crate::wire::{self, Frames};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -89,19 +90,22 @@ async fn try_run(
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
 ) -> Result<Reached> {
-    let agents = agent_binary::all()?;
-    let bare = match by_agent(connection, task, route, agents, tools, hurry.clone()).await? {
+    let javascript = task.job.work.all_steps().any(step::parses_javascript);
+    let agents = agent_binary::able(javascript)?;
+    let bare = match by_agent(connection, task, route, &agents, tools, hurry.clone()).await? {
         AgentReply::Worked(reached) => return Ok(reached),
         AgentReply::NoAgent(bare) => bare,
     };
-    let agent = agent_binary::for_platform(&bare.machine)?
+    let agent = agent_binary::for_platform(&agents, &bare.machine)
         .filter(|_| bare.system == "Linux" && bare.folder.is_some());
     let Some(agent) = agent else {
         return shell::run(connection, task, bare.state, tools, hurry).await.map(Reached::End);
     };
-    tools.events.send(&task.name, HostEvent::Uploading { bytes: agent.gzipped.len() as u64 }).await;
-    place(connection, task, agent, &bare).await?;
-    match by_agent(connection, task, route, agents, tools, hurry.clone()).await? {
+    let (packing, packed) = agent.packed(&bare.unpacks)?;
+    tools.events.send(&task.name, HostEvent::Uploading { bytes: packed.len() as u64 }).await;
+    let command = ship::place(agent, packing, &bare, task.becoming.as_ref())?;
+    place(connection, task, &command, &packed).await?;
+    match by_agent(connection, task, route, &agents, tools, hurry.clone()).await? {
         AgentReply::Worked(reached) => Ok(reached),
         AgentReply::NoAgent(bare) => {
             shell::run(connection, task, bare.state, tools, hurry).await.map(Reached::End)
@@ -114,7 +118,7 @@ async fn by_agent(
     connection: &Connection,
     task: &JobTask,
     route: &Arc<Route>,
-    agents: &[AgentBinary],
+    agents: &[&AgentBinary],
     tools: &Tools,
     hurry: watch::Receiver<Interrupt>,
 ) -> Result<AgentReply> {
@@ -274,11 +278,9 @@ impl Listening<'_> {
     }
 }
 
-async fn place(connection: &Connection, task: &JobTask, agent: &AgentBinary, bare: &Bare) -> Result<()> {
-    let command = ship::place(agent, bare, task.becoming.as_ref())?;
-    let packed = if bare.gzip { agent.gzipped.to_vec() } else { agent.raw()? };
+async fn place(connection: &Connection, task: &JobTask, command: &str, packed: &[u8]) -> Result<()> {
     let (becoming, password) = (task.becoming.as_ref(), task.password.as_deref());
-    let channel = connection.exec_as(becoming, password, &command, Bytes::from(packed)).await?;
+    let channel = connection.exec_as(becoming, password, command, Bytes::copy_from_slice(packed)).await?;
     let (mut reader, mut writer) = channel.split();
     let ending = tokio::spawn(async move { writer.eof().await });
     let (mut said, mut status) = (Vec::new(), None);

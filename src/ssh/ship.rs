@@ -1,6 +1,6 @@
 //! Ships the agent: the commands that find it on a host and place it there, and what their answers mean.
 
-use crate::agent_binary::AgentBinary;
+use crate::agent_binary::{AgentBinary, Packing};
 use crate::model::op::Command;
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
@@ -73,8 +73,8 @@ pub struct Bare {
     pub system: String,
     /// What `uname -m` says.
     pub machine: String,
-    /// Whether it can unpack gzip.
-    pub gzip: bool,
+    /// What it can unpack, the smallest first.
+    pub unpacks: Vec<Packing>,
     /// Where an agent can be placed and executed; `None` when no folder allows that.
     pub folder: Option<String>,
     /// Where windlass keeps its memory there.
@@ -82,13 +82,18 @@ pub struct Bare {
 }
 
 /// The command that runs one of `agents` if the host has it.
-pub fn find(agents: &[AgentBinary], becoming: Option<&Become>) -> String {
+pub fn find(agents: &[&AgentBinary], becoming: Option<&Become>) -> String {
     let known = agents.iter().map(|agent| format!(" {}:{}", agent.digest, agent.raw_size));
     sh(becoming, FIND, &known.collect::<String>())
 }
 
-/// The command that places `agent`, whose bytes follow on stdin, in the folder that the host named.
-pub fn place(agent: &AgentBinary, bare: &Bare, becoming: Option<&Become>) -> Result<String> {
+/// The command that places `agent`, whose bytes follow on stdin packed as `packing`, in the folder that the host named.
+pub fn place(
+    agent: &AgentBinary,
+    packing: Packing,
+    bare: &Bare,
+    becoming: Option<&Become>,
+) -> Result<String> {
     let folder = bare.folder.as_deref().unwrap_or_default();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     if !folder.starts_with('/') || !folder.bytes().all(plain) {
@@ -98,8 +103,7 @@ pub fn place(agent: &AgentBinary, bare: &Bare, becoming: Option<&Become>) -> Res
         )
         .hint("set XDG_CACHE_HOME of that login to a plain path"));
     }
-    let packing = if bare.gzip { "gzip" } else { "raw" };
-    Ok(sh(becoming, PLACE, &format!(" {folder} {} {packing}", agent.digest)))
+    Ok(sh(becoming, PLACE, &format!(" {folder} {} {}", agent.digest, packing.name())))
 }
 
 /// Starts the line in which a shell tells its process number before it does anything else.
@@ -149,7 +153,7 @@ pub fn bare(said: &[u8]) -> Option<Bare> {
     Some(Bare {
         system: words.next()?.to_string(),
         machine: words.next()?.to_string(),
-        gzip: words.next()? == "gzip",
+        unpacks: words.filter_map(Packing::named).collect(),
         folder: Some(folder.strip_prefix(FOLDER)?).filter(|folder| *folder != "-").map(str::to_string),
         state: HostPath::from(state.strip_prefix(STATE)?),
     })
@@ -247,11 +251,11 @@ mod tests {
     #[test]
     fn reads_what_a_bare_host_says_after_noise() {
         let said =
-            b"Welcome!\nwindlass-host Linux x86_64 gzip\nwindlass-folder /home/a/.cache/windlass-1000\n\
+            b"Welcome!\nwindlass-host Linux x86_64 xz gzip raw\nwindlass-folder /home/a/.cache/windlass-1000\n\
             windlass-state /home/a b/.local/state/windlass\nwindlass-end\n";
         let bare = bare(said).unwrap();
         assert_eq!(bare.machine, "x86_64");
-        assert!(bare.gzip);
+        assert_eq!(bare.unpacks, [Packing::Xz, Packing::Gzip, Packing::Raw]);
         assert_eq!(bare.folder.as_deref(), Some("/home/a/.cache/windlass-1000"));
         assert_eq!(bare.state, HostPath::from("/home/a b/.local/state/windlass"));
     }
@@ -276,15 +280,15 @@ mod tests {
 
     #[test]
     fn a_folder_that_a_host_names_is_never_pasted_unless_it_is_plain() {
-        let agents = crate::agent_binary::all().unwrap();
+        let agents = crate::agent_binary::able(false).unwrap();
         let bare = Bare {
             system: "Linux".into(),
             machine: "x86_64".into(),
-            gzip: true,
+            unpacks: vec![Packing::Raw],
             folder: Some("/tmp/$(reboot)".into()),
             state: HostPath::from("/var/lib/windlass"),
         };
-        assert!(place(&agents[0], &bare, None).is_err());
+        assert!(place(agents[0], Packing::Raw, &bare, None).is_err());
     }
 
     #[test]

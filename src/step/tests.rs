@@ -3,6 +3,7 @@
 use super::{KINDS, KeyUse, Row};
 use crate::audit::needs::Needs;
 use crate::model::digest::Digest;
+use crate::model::job::JobStep;
 use crate::model::{Value, Values};
 use serde_json::json;
 
@@ -91,7 +92,7 @@ fn substituted(row: &Row, keys: &Values) -> Value {
     let mut keys = keys.clone();
     for (key, value) in &mut keys {
         match row.keys.iter().find(|(name, _)| name == key).map(|(_, key_use)| key_use) {
-            None | Some(KeyUse::Known) => {}
+            None | Some(KeyUse::Known | KeyUse::Javascript) => {}
             Some(KeyUse::Asset) => *value = json!({ "digest": Digest::of(b""), "size": 0 }),
             Some(KeyUse::Image) => {
                 *value = json!({ "digest": Digest::of(b""), "size": 0, "images": [{ "id": "sha256:0", "tags": [] }] });
@@ -127,4 +128,17 @@ fn is_shown(example: &str, key: &str) -> bool {
     let key = regex_lite::escape(key);
     let shown = format!(r"(?m)(^|[^\w.-]){key} *=|\.{key}(\.|\])");
     regex_lite::Regex::new(&shown).expect("a pattern").is_match(example)
+}
+
+#[test]
+fn only_imports_of_a_directory_on_the_host_are_parsed_there() {
+    let parses = |kind: &str, keys: Value, skip: Option<&str>| {
+        let skip = skip.map(str::to_string);
+        let args = Some(crate::model::arg::Arg::Value(keys));
+        super::parses_javascript(&JobStep { kind: kind.to_string(), args, skip, ..JobStep::default() })
+    };
+    assert!(parses("imports_audit", json!({ "dest": "/srv/app" }), None));
+    assert!(!parses("imports_audit", json!({ "dest": "/srv/app" }), Some("when is false")));
+    assert!(!parses("imports_audit", json!({ "source": { "findings": [] } }), None));
+    assert!(!parses("file", json!({ "dest": "/a" }), None));
 }

@@ -40,11 +40,11 @@ for b in "$h" /run/user/$u /var/tmp /dev/shm /tmp; do
   rm -f "$p/true";
   case $x in -) rmdir "$p" 2>/dev/null;; esac;
 done;
-z=raw;
-command -v gzip >/dev/null 2>&1 && z=gzip;
+z=;
+for c in xz gzip; do command -v $c >/dev/null 2>&1 && z="$z $c"; done;
 s=/var/lib/windlass;
 [ "$u" = 0 ] || s=${XDG_STATE_HOME:-${HOME:-/nonexistent}/.local/state}/windlass;
-echo "windlass-host $(uname -s) $(uname -m) $z";
+echo "windlass-host $(uname -s) $(uname -m)$z raw";
 echo "windlass-folder $x";
 echo "windlass-state $s";
 echo windlass-end

@@ -1,12 +1,12 @@
 # Places the agent that comes on stdin, to its end.
-# Arguments: FOLDER, DIGEST of the raw agent, gzip or raw.
+# Arguments: FOLDER, DIGEST of the raw agent, how it is packed: xz, gzip or raw.
 # The same rules of writing as in find.sh hold.
 umask 077;
 cd "$1" || exit 1;
 t=.$2.$$;
 trap "rm -f $t" 0;
 case $3 in
-  gzip) gzip -dc;;
+  xz|gzip) $3 -dc;;
   *) cat;;
 esac >"$t" || exit 1;
 chmod 700 "$t";

@@ -1,6 +1,6 @@
 //! Imports of a JavaScript or TypeScript tree that lead nowhere.
 
-use crate::audit::{imports, usual};
+use crate::audit::{look, usual};
 use crate::model::Result;
 use crate::model::finding::Finding;
 use crate::model::op::Plan;
@@ -40,7 +40,8 @@ struct Audited {
 
 impl Kind for ImportsAudit {
     const NAME: &'static str = "imports_audit";
-    const KEYS: &'static [(&'static str, KeyUse)] = &[("source", KeyUse::Imports)];
+    const KEYS: &'static [(&'static str, KeyUse)] =
+        &[("source", KeyUse::Imports), ("dest", KeyUse::Javascript)];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "what is about to be deployed is whole"
@@ -72,7 +73,7 @@ impl Step for ImportsAudit {
             (Some(audited), _) => audited.findings.clone(),
             (None, Some(dest)) => {
                 let dest = wanted::absolute(dest)?;
-                imports::of(host, &dest, &self.exclude)?
+                look::at_imports(host, &dest, &self.exclude)?
             }
             (None, None) => Vec::new(),
         };
