@@ -1,7 +1,7 @@
 //! The agent's side of the channel: frames in, the engine in the middle, frames out.
 //!
 //! With the argument `--digest` it tells the digest of its own file and does nothing else; with `--guard` it watches over
-//! changes that must be confirmed. When its channel closes it finishes the step in hand and stops; what it did is in the
+//! changes that must be confirmed; with `--from` it works from that directory. When its channel closes it finishes the step in hand and stops; what it did is in the
 //! host's journal.
 
 use crate::engine::link::{Assets, Link};
@@ -46,6 +46,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.next().as_deref() {
         Some("--digest") => tell_own_digest(),
         Some("--guard") => guard::watch(arguments),
+        Some("--from") => stand_in(arguments.next()).and_then(|()| serve()),
         _ => serve(),
     };
     match done {
@@ -98,6 +99,13 @@ type Killed = Arc<Mutex<Option<String>>>;
 /// Plain data that is never left half changed, so a panic elsewhere does not spoil it.
 fn lock(killed: &Killed) -> MutexGuard<'_, Option<String>> {
     killed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Goes where the login is: commands without a directory of their own run there. The agent is started in the directory
+/// that holds it, so that no one can exchange it before.
+fn stand_in(directory: Option<String>) -> Result<()> {
+    let stands = directory.is_some_and(|directory| std::env::set_current_dir(directory).is_ok());
+    if stands { Ok(()) } else { std::env::set_current_dir("/").doing("leave the directory of the agent") }
 }
 
 fn tell_own_digest() -> Result<()> {

@@ -117,7 +117,8 @@ impl AgentBinary {
         gzipped.as_deref().map_err(Clone::clone)
     }
 
-    fn from_file(path: &Path, machine: &str) -> Result<Self> {
+    /// The agent in a file that is named after `machine`.
+    pub fn from_file(path: &Path, machine: &str) -> Result<Self> {
         let (machine, javascript) = match machine.strip_prefix("javascript-") {
             Some(machine) => (machine, true),
             None => (machine, false),

@@ -20,6 +20,7 @@ mod confirm;
 mod host;
 mod job;
 mod output;
+mod place;
 mod plain;
 pub mod session;
 mod shell;

@@ -5,6 +5,7 @@ use super::backups::Backups;
 use super::boot;
 use super::confirm::{self, Question, Route};
 use super::output;
+use super::place::{self, NotPlaced};
 use super::tools::{JobTask, Tools, asked_for};
 use super::{Interrupt, shell};
 use crate::agent_binary::{self, AgentBinary};
@@ -15,12 +16,13 @@ use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
 use crate::ssh::ship::{self, Bare};
-use crate::ssh::{Chunk, Connection, Exit, Reader, Writer};
+use crate::ssh::{self, Chunk, Connection, Exit, Reader, Writer};
 use crate::step;
 use crate::wire::{self, Frames};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
 /// How far a job came over one connection.
@@ -29,6 +31,8 @@ enum Reached {
     End(HostEnd),
     /// To a reboot of the host.
     Reboot(Box<Resume>),
+    /// Not to its start: the connection was cut while the agent was uploaded.
+    Upload(Failure),
 }
 
 /// What came of sending the job to an agent.
@@ -42,6 +46,12 @@ enum AgentReply {
 /// What becomes of what nobody knows.
 const SETTLES: &str = "windlass settles it from the host's own journal at the next contact";
 
+/// So many times an upload is tried, each over a connection of its own: a reset is over by then, or comes each time.
+const UPLOADS: u32 = 3;
+
+/// Before the second upload; before the third twice as long.
+const UPLOAD_PAUSE: Duration = Duration::from_secs(1);
+
 /// Has the job done.
 pub async fn run(
     connection: &Connection,
@@ -51,23 +61,36 @@ pub async fn run(
 ) -> HostEnd {
     let mut task = task;
     let route = Arc::new(Route::to(task.target.clone(), task.becoming.take(), task.password.take()));
-    let mut booted: Option<Connection> = None;
+    let mut newer: Option<Connection> = None;
+    let (mut booted, mut uploads) = (false, 0);
     loop {
-        let over = booted.as_ref().unwrap_or(connection);
+        let over = newer.as_ref().unwrap_or(connection);
         (task.becoming, task.password) = route.becoming(over);
         let resume = match try_run(over, &task, &route, tools, hurry.clone()).await {
-            Ok(Reached::End(end)) => return after(booted.is_some(), end),
+            Ok(Reached::End(end)) => return after(booted, end),
             Ok(Reached::Reboot(resume)) => resume,
+            Ok(Reached::Upload(failure)) => {
+                uploads += 1;
+                let calm = *hurry.borrow() == Interrupt::None;
+                match upload_again(&route, &task.name, tools, failure, uploads).await {
+                    Ok(connection) if calm => newer = Some(connection),
+                    Ok(_) => return after(booted, HostEnd::of(HostOutcome::Cancelled)),
+                    Err(failure) => {
+                        return after(booted, HostEnd::because(HostOutcome::Unreachable, failure));
+                    }
+                }
+                continue;
+            }
             // Whatever fails outside of an attempt fails before the job was started.
             Err(failure) => {
-                return after(booted.is_some(), HostEnd::because(HostOutcome::Unreachable, failure));
+                return after(booted, HostEnd::because(HostOutcome::Unreachable, failure));
             }
         };
         let text = "boots; the run goes on when it is up again".to_string();
         let waits = Event::Progress { step: resume.step, text };
         tools.events.send(&task.name, HostEvent::Said(waits)).await;
         match boot::come_back(&route, &tools.shared, &resume).await {
-            Ok(connection) => booted = Some(connection),
+            Ok(connection) => (newer, booted) = (Some(connection), true),
             Err(failure) => return HostEnd::because(HostOutcome::Unknown, failure.hint(SETTLES)),
         }
         task.job.envelope.settle.clear();
@@ -97,20 +120,50 @@ async fn try_run(
         AgentReply::NoAgent(bare) => bare,
     };
     let agent = agent_binary::for_platform(&agents, &bare.machine)
-        .filter(|_| bare.system == "Linux" && bare.folder.is_some());
+        .filter(|_| bare.system == "Linux" && !bare.directories.is_empty());
     let Some(agent) = agent else {
         return shell::run(connection, task, bare.state, tools, hurry).await.map(Reached::End);
     };
-    let (packing, packed) = agent.packed(&bare.unpacks)?;
-    tools.events.send(&task.name, HostEvent::Uploading { bytes: packed.len() as u64 }).await;
-    let command = ship::place(agent, packing, &bare, task.becoming.as_ref())?;
-    place(connection, task, &command, &packed).await?;
+    match place::place(connection, task, tools, agent, &bare).await {
+        Ok(()) => {}
+        Err(NotPlaced::Cut(failure)) => return Ok(Reached::Upload(failure)),
+        Err(NotPlaced::Refused(failure)) => {
+            note_shell(task, tools, &failure).await;
+            return shell::run(connection, task, bare.state, tools, hurry).await.map(Reached::End);
+        }
+    }
     match by_agent(connection, task, route, &agents, tools, hurry.clone()).await? {
         AgentReply::Worked(reached) => Ok(reached),
         AgentReply::NoAgent(bare) => {
             shell::run(connection, task, bare.state, tools, hurry).await.map(Reached::End)
         }
     }
+}
+
+/// Connects once more after an upload was cut. Nothing was started on the host, so nothing is unknown.
+async fn upload_again(
+    route: &Route,
+    host: &str,
+    tools: &Tools,
+    failure: Failure,
+    uploads: u32,
+) -> Result<Connection> {
+    if uploads >= UPLOADS {
+        return Err(failure.hint(format_args!("the connection was cut during each of {UPLOADS} uploads")));
+    }
+    let wait = UPLOAD_PAUSE * uploads;
+    tools.events.send(host, HostEvent::Retrying { attempt: uploads, failure, wait }).await;
+    tokio::time::sleep(wait).await;
+    let target = route.target_at(&tools.shared, &[]);
+    ssh::connect(&target, &tools.shared).await.map_err(|error| error.failure)
+}
+
+async fn note_shell(task: &JobTask, tools: &Tools, failure: &Failure) {
+    let text = format!(
+        "no agent could be placed, so this host is worked through its sh: {}: {}",
+        failure.doing, failure.why
+    );
+    tools.events.send(&task.name, HostEvent::Said(Event::Note(text))).await;
 }
 
 /// Sends the job to the agent that may be there, without asking first: when it is, that is one round trip.
@@ -276,31 +329,4 @@ impl Listening<'_> {
         });
         AgentReply::Worked(Reached::End(HostEnd::because(HostOutcome::Unknown, failure.hint(SETTLES))))
     }
-}
-
-async fn place(connection: &Connection, task: &JobTask, command: &str, packed: &[u8]) -> Result<()> {
-    let (becoming, password) = (task.becoming.as_ref(), task.password.as_deref());
-    let channel = connection.exec_as(becoming, password, command, Bytes::copy_from_slice(packed)).await?;
-    let (mut reader, mut writer) = channel.split();
-    let ending = tokio::spawn(async move { writer.eof().await });
-    let (mut said, mut status) = (Vec::new(), None);
-    while let Some(chunk) = reader.next().await {
-        match chunk {
-            Chunk::Stdout(bytes) | Chunk::Stderr(bytes) => output::keep(&mut said, &bytes),
-            Chunk::Exit(Exit::Status(code)) => status = Some(code),
-            Chunk::Exit(Exit::Signal(_)) => {}
-            Chunk::Lost(failure) => return Err(failure),
-        }
-    }
-    ending.abort();
-    let said = String::from_utf8_lossy(&said);
-    if said.lines().any(|line| line == ship::PLACED) {
-        return Ok(());
-    }
-    let last =
-        said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_string();
-    let ended = status.map_or_else(|| "no exit status".to_string(), |status| format!("exit status {status}"));
-    Err(Failure::new("place the agent", format!("{ended}: {last}")).hint(
-        "look whether the disk of the host is full; windlass needs about 3 MB in the login's cache folder",
-    ))
 }

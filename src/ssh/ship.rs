@@ -6,6 +6,7 @@ use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use std::sync::LazyLock;
 
+const ENTER: &str = include_str!("ship/enter.sh");
 const FIND: &str = include_str!("ship/find.sh");
 const PLACE: &str = include_str!("ship/place.sh");
 const KILL: &str = include_str!("ship/kill.sh");
@@ -16,9 +17,12 @@ const ANNOUNCE: &str = include_str!("ship/announce.sh");
 
 /// Starts what a host without a known agent says.
 const HOST: &str = "windlass-host ";
-const FOLDER: &str = "windlass-folder ";
+const DIRECTORY: &str = "windlass-directory ";
 const STATE: &str = "windlass-state ";
 const END: &str = "windlass-end";
+
+/// [`find`] says no more lines than this.
+const LINES_LIMIT: usize = 16;
 
 /// What [`place`] says when the agent is where it belongs.
 pub const PLACED: &str = "windlass-placed";
@@ -75,35 +79,39 @@ pub struct Bare {
     pub machine: String,
     /// What it can unpack, the smallest first.
     pub unpacks: Vec<Packing>,
-    /// Where an agent can be placed and executed; `None` when no folder allows that.
-    pub folder: Option<String>,
-    /// Where windlass keeps its memory there.
+    /// Where an agent can be placed and executed, the best first; empty when no directory allows that.
+    pub directories: Vec<String>,
+    /// Where windlass keeps its state there.
     pub state: HostPath,
 }
 
 /// The command that runs one of `agents` if the host has it.
 pub fn find(agents: &[&AgentBinary], becoming: Option<&Become>) -> String {
     let known = agents.iter().map(|agent| format!(" {}:{}", agent.digest, agent.raw_size));
-    sh(becoming, FIND, &known.collect::<String>())
+    sh(becoming, &entering(FIND), &known.collect::<String>())
 }
 
-/// The command that places `agent`, whose bytes follow on stdin packed as `packing`, in the folder that the host named.
+/// The command that places `agent`, whose bytes follow on stdin packed as `packing`, in a directory that the host named.
 pub fn place(
     agent: &AgentBinary,
     packing: Packing,
-    bare: &Bare,
+    directory: &str,
     becoming: Option<&Become>,
 ) -> Result<String> {
-    let folder = bare.folder.as_deref().unwrap_or_default();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
-    if !folder.starts_with('/') || !folder.bytes().all(plain) {
+    if !directory.starts_with('/') || !directory.bytes().all(plain) {
         return Err(Failure::new(
             "place the agent",
-            format!("{folder:?} is no folder that a name can be trusted with"),
+            format!("the name of the directory {directory:?} cannot be passed through every login shell"),
         )
         .hint("set XDG_CACHE_HOME of that login to a plain path"));
     }
-    Ok(sh(becoming, PLACE, &format!(" {folder} {} {}", agent.digest, packing.name())))
+    Ok(sh(becoming, &entering(PLACE), &format!(" {directory} {} {}", agent.digest, packing.name())))
+}
+
+/// A script that first says how a directory is entered.
+fn entering(script: &str) -> String {
+    format!("u=$(id -u);\n{ENTER}\n{script}")
 }
 
 /// Starts the line in which a shell tells its process number before it does anything else.
@@ -147,16 +155,18 @@ pub fn line(text: &str, becoming: Option<&Become>) -> String {
 /// Reads what [`find`] says when it finds no agent, out of whatever else the login printed; `None` when it is not there.
 pub fn bare(said: &[u8]) -> Option<Bare> {
     let said = String::from_utf8_lossy(said);
-    let lines: Vec<&str> = said.lines().skip_while(|line| !line.starts_with(HOST)).take(4).collect();
-    let [host, folder, state, END] = lines[..] else { return None };
-    let mut words = host.strip_prefix(HOST)?.split(' ');
-    Some(Bare {
-        system: words.next()?.to_string(),
-        machine: words.next()?.to_string(),
-        unpacks: words.filter_map(Packing::named).collect(),
-        folder: Some(folder.strip_prefix(FOLDER)?).filter(|folder| *folder != "-").map(str::to_string),
-        state: HostPath::from(state.strip_prefix(STATE)?),
-    })
+    let mut lines = said.lines().skip_while(|line| !line.starts_with(HOST)).take(LINES_LIMIT);
+    let mut words = lines.next()?.strip_prefix(HOST)?.split(' ');
+    let (system, machine) = (words.next()?.to_string(), words.next()?.to_string());
+    let unpacks = words.filter_map(Packing::named).collect();
+    let mut directories = Vec::new();
+    let mut line = lines.next()?;
+    while let Some(directory) = line.strip_prefix(DIRECTORY) {
+        directories.push(directory.to_string());
+        line = lines.next()?;
+    }
+    let state = HostPath::from(line.strip_prefix(STATE)?);
+    (lines.next()? == END).then_some(Bare { system, machine, unpacks, directories, state })
 }
 
 /// Why a host said neither: usually the words of sudo or of a login that is closed.
@@ -205,99 +215,5 @@ fn one_line(script: &str) -> String {
     lines.collect::<Vec<_>>().join(" ")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{BufRead, BufReader, Read};
-    use std::os::unix::process::CommandExt;
-    use std::process::{Child, Stdio};
-
-    #[test]
-    fn scripts_pass_through_every_login_shell() {
-        for script in [FIND, PLACE, KILL, LINE, ASK_SUDO, ASK_SU, ANNOUNCE] {
-            let line = one_line(script);
-            assert!(!line.contains(['\'', '!', '\\', '\n']), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_line_ends_with_all_that_it_started_when_its_input_ends() {
-        let line = watched_line("sleep 600 & echo started; wait", None);
-        let mut child = process("/bin/sh", &line);
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut started = String::new();
-        output.read_line(&mut started).unwrap();
-        drop(child.stdin.take());
-        // The end of its output comes when nothing of it runs any more.
-        output.read_to_string(&mut started).unwrap();
-        assert_eq!((started.as_str(), child.wait().unwrap().success()), ("started\n", false));
-    }
-
-    #[test]
-    fn a_line_ends_as_its_command_does_and_leaves_what_it_detached() {
-        let mut child = process("/bin/sh", &watched_line("read x; echo \"it's $x.\"; exit 3", None));
-        let mut output = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
-        assert_eq!((output.as_str(), child.wait().unwrap().code()), ("it's .\n", Some(3)));
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a host's shell is played by this machine's")]
-    fn process(shell: &str, line: &str) -> Child {
-        let mut command = std::process::Command::new(shell);
-        command.args(["-c", line]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.spawn().unwrap()
-    }
-
-    #[test]
-    fn reads_what_a_bare_host_says_after_noise() {
-        let said =
-            b"Welcome!\nwindlass-host Linux x86_64 xz gzip raw\nwindlass-folder /home/a/.cache/windlass-1000\n\
-            windlass-state /home/a b/.local/state/windlass\nwindlass-end\n";
-        let bare = bare(said).unwrap();
-        assert_eq!(bare.machine, "x86_64");
-        assert_eq!(bare.unpacks, [Packing::Xz, Packing::Gzip, Packing::Raw]);
-        assert_eq!(bare.folder.as_deref(), Some("/home/a/.cache/windlass-1000"));
-        assert_eq!(bare.state, HostPath::from("/home/a b/.local/state/windlass"));
-    }
-
-    #[test]
-    fn a_host_where_nothing_may_be_executed_has_no_folder() {
-        let said = b"windlass-host Linux mips raw\nwindlass-folder -\nwindlass-state /var/lib/windlass\nwindlass-end\n";
-        assert_eq!(bare(said).unwrap().folder, None);
-    }
-
-    #[test]
-    fn a_shell_tells_its_number_in_a_whole_line() {
-        assert_eq!(shell_pid(b"Welcome!\nwindlass-pid 4711\n"), Some(4711));
-        assert_eq!(shell_pid(b"Welcome!\nwindlass-pid 47"), None);
-    }
-
-    #[test]
-    fn noise_and_half_an_answer_are_no_answer() {
-        assert_eq!(bare(b"This account is currently not available.\n"), None);
-        assert_eq!(bare(b"windlass-host Linux x86_64 gzip\nwindlass-folder /tmp\n"), None);
-    }
-
-    #[test]
-    fn a_folder_that_a_host_names_is_never_pasted_unless_it_is_plain() {
-        let agents = crate::agent_binary::able(false).unwrap();
-        let bare = Bare {
-            system: "Linux".into(),
-            machine: "x86_64".into(),
-            unpacks: vec![Packing::Raw],
-            folder: Some("/tmp/$(reboot)".into()),
-            state: HostPath::from("/var/lib/windlass"),
-        };
-        assert!(place(agents[0], Packing::Raw, &bare, None).is_err());
-    }
-
-    #[test]
-    fn says_what_to_do_when_sudo_wants_a_password() {
-        let root = Become { method: Method::Sudo, user: "root".into(), password: false };
-        assert_eq!(
-            explain(Some(&root), Some(1), "sudo: a password is required\n").to_string(),
-            "become root: exit status 1: sudo: a password is required\n  hint: give the login the right to sudo without \
-             a password, or pass --ask-become-pass"
-        );
-    }
-}
+#[cfg(all(test, feature = "controller"))]
+mod tests;
