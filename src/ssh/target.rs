@@ -248,7 +248,8 @@ fn resolve(
         revoked: values.word_or_none("revokedhostkeys")?.map(path).transpose()?,
         writes_known_hosts: values.setting("userknownhostsfile").is_none_or(is_file),
         hash_known_hosts: values.flag("hashknownhosts")?.unwrap_or(false),
-        host_key_alias: values.word("hostkeyalias")?.map(str::to_string),
+        // In lower case, as ssh looks it up.
+        host_key_alias: values.word("hostkeyalias")?.map(str::to_ascii_lowercase),
         trusts_loopback: values.flag("nohostauthenticationforlocalhost")?.unwrap_or(false),
         policy: policy(settings, &found)?,
         algorithms: Algorithms::of(values)?,

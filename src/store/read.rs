@@ -152,7 +152,7 @@ fn locked(doing: String, error: &age::DecryptError) -> Failure {
     match error {
         age::DecryptError::NoMatchingKeys => {
             let failure = Failure::new(doing, "it is encrypted, and no identity that was given opens it");
-            failure.hint("name the file of the private key: --identity FILE")
+            failure.hint("name the file of the private key: --age-identity FILE")
         }
         error => Failure::new(doing, format!("it cannot be decrypted: {error}")),
     }

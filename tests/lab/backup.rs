@@ -148,10 +148,10 @@ fn an_encrypted_backup_is_read_by_who_has_the_identity() {
     host.must("rm -rf /srv/backup-secret");
     let locked = windlass(&project, &format!("backups restore {id} --yes"));
     assert!(locked.code == 5 && locked.stderr.contains("it is encrypted"), "{locked:?}");
-    fine(windlass(&project, &format!("backups restore {id} --hosts full2 --identity age.key --yes")));
+    fine(windlass(&project, &format!("backups restore {id} --hosts full2 --age-identity age.key --yes")));
     let there = _other.must("cat /srv/backup-secret/file; rm -rf /srv/backup-secret");
     assert_eq!(there, "hidden-text", "on another host");
-    fine(windlass(&project, &format!("backups verify --restore {id} --on full2 --identity age.key")));
+    fine(windlass(&project, &format!("backups verify --restore {id} --on full2 --age-identity age.key")));
 }
 
 /// Everything that a store has, by name; nothing else may be in it.

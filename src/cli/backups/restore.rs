@@ -48,7 +48,7 @@ pub struct Args {
     store: Option<String>,
     /// A file with an age identity, for a backup that is encrypted
     #[arg(long, value_name = "FILE")]
-    identity: Option<PathBuf>,
+    age_identity: Option<PathBuf>,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -123,7 +123,7 @@ fn vars_of(args: &Args, manifest: &Manifest) -> Result<Vec<String>, Stop> {
     vars.push(format!("owners={}", !args.no_owners));
     vars.extend(args.to.as_deref().map(|to| var("to", to)));
     vars.extend(args.store.as_deref().map(|store| var("store", store)));
-    vars.extend(identity_var(args.identity.as_deref())?);
+    vars.extend(identity_var(args.age_identity.as_deref())?);
     vars.extend(args.server.vars());
     vars.extend(args.options.vars.iter().cloned());
     Ok(vars)

@@ -30,7 +30,7 @@ pub struct Args {
     latest: bool,
     /// A file with an age identity, to look into encrypted backups too; can be given more than once
     #[arg(long, value_name = "FILE")]
-    identity: Vec<PathBuf>,
+    age_identity: Vec<PathBuf>,
     /// Then restore each into a database or folder that is thrown away, ask it the backup's assertion, and compare its files
     #[arg(long)]
     restore: bool,
@@ -48,7 +48,7 @@ pub struct Args {
 pub fn run(args: &Args, global: &Global) -> Done {
     let project = global.open_project()?;
     let found = chosen(args, args.which.backups(&project)?)?;
-    let given = Identities::read(&args.identity).map_err(Stop::misused)?;
+    let given = Identities::read(&args.age_identity).map_err(Stop::misused)?;
     let mut all = Vec::new();
     for found in &found {
         let identities = if given.is_empty() { found.store.identities()? } else { given.clone() };
@@ -72,7 +72,7 @@ pub fn run(args: &Args, global: &Global) -> Done {
 
 /// Each is restored and thrown away; the worst exit code tells.
 fn test_all(args: &Args, found: &[Found], global: &Global) -> Done {
-    let identity = args.identity.first().map(PathBuf::as_path);
+    let identity = args.age_identity.first().map(PathBuf::as_path);
     let mut worst = 0;
     for found in found {
         worst = worst.max(restore::test(found, args.on.as_deref(), identity, &args.server, global)?);
@@ -128,7 +128,7 @@ fn told(verified: &Verified, global: &Global) -> String {
     if !verified.locked.is_empty() {
         let parts = verified.locked.join(", ");
         text += &format!(
-            "        encrypted, only the stored bytes were checked: {parts} (--identity FILE opens them)\n"
+            "        encrypted, only the stored bytes were checked: {parts} (--age-identity FILE opens them)\n"
         );
     }
     text

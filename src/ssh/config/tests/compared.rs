@@ -65,7 +65,14 @@ fn ours(found: &Found) -> Vec<(String, String)> {
     let mut put = |key: &str, value: String| all.push((key.to_string(), value));
     for (key, default) in WORDS {
         let word = values.word(key).unwrap().unwrap_or(default);
-        put(key, if *key == "revokedhostkeys" && word == "none" { "" } else { word }.to_string());
+        put(
+            key,
+            match *key {
+                "revokedhostkeys" if word == "none" => String::new(),
+                "hostkeyalias" => word.to_ascii_lowercase(),
+                _ => word.to_string(),
+            },
+        );
     }
     let seconds = |key: &str, none: &str| {
         values.time(key).unwrap().map_or(none.to_string(), |time| time.as_secs().to_string())
@@ -78,7 +85,8 @@ fn ours(found: &Found) -> Vec<(String, String)> {
         |key: &str| values.proxy().filter(|proxy| proxy.key == key).map_or("", |proxy| proxy.text.as_str());
     let jump = proxy("proxyjump");
     put("proxyjump", if jump == "none" { String::new() } else { jump.to_string() });
-    put("proxycommand", proxy("proxycommand").to_string());
+    let command = proxy("proxycommand");
+    put("proxycommand", if command == "none" { String::new() } else { command.to_string() });
     for key in ["identityfile", "certificatefile"] {
         let files: Vec<&str> = values.list(key).map(|setting| setting.words[0].as_str()).collect();
         put(key, files.join("|"));

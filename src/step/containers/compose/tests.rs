@@ -102,6 +102,7 @@ fn the_project_s_name_is_compose_s() {
         (vec![("/srv/My Shop.2/.env", "A=1\nCOMPOSE_PROJECT_NAME=other\n")], "other"),
     ] {
         let host = host(&files);
+        answer(&host, "docker compose version --short", 0, "2.20.2\n");
         let mut found = String::new();
         docker::plan(&host, |docker| {
             found = Project::find(docker, &"/srv/My Shop.2".into(), &[], None)?.name;

@@ -3,7 +3,8 @@
 use crate::model::Value;
 use crate::system::pretend::Pretend;
 use crate::system::{Probe, System};
-use crate::testing::{answer, converge, host, parse, planned, text, tree};
+use crate::systemd;
+use crate::testing::{answer, answer_to, converge, host, parse, planned, text, tree};
 use expect_test::expect;
 use std::path::Path;
 
@@ -54,12 +55,8 @@ fn the_first_release_leaves_what_only_the_host_has() {
 #[test]
 fn stages_follow_each_other() {
     let host = app();
-    answer(
-        &host,
-        "systemctl show --no-pager -p LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload -- app",
-        0,
-        "LoadState=loaded\nActiveState=active\nType=simple\n",
-    );
+    let unit = "LoadState=loaded\nActiveState=active\nType=simple\n";
+    answer_to(&host, systemd::question("app").argv, 0, unit);
     let ops = deploy(
         &host,
         "two",
