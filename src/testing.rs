@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// No kind that is tested here has more stages.
@@ -167,6 +167,10 @@ impl Probe for Sees {
 
     fn digest(&self, path: &Path) -> Result<Option<Digest>> {
         self.nothing.digest(path)
+    }
+
+    fn follow(&self, path: &Path) -> Result<PathBuf> {
+        self.nothing.follow(path)
     }
 
     fn ask(&self, question: &Command) -> Result<Answer> {

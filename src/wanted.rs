@@ -4,7 +4,8 @@ use crate::model::mode::Mode;
 use crate::model::op::{Command, Content, Meta, Op, Wait};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
-use crate::system::{self, FileKind, LINK_LIMIT, Probe, Stat};
+use crate::system::walk::LINK_LIMIT;
+use crate::system::{FileKind, Probe, Stat};
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
@@ -59,7 +60,11 @@ pub fn parents(host: &dyn Probe, path: &HostPath) -> Result<Vec<Op>> {
 
 /// Where `path` really ends when its last part is a link.
 pub fn followed(host: &dyn Probe, path: &HostPath) -> Result<HostPath> {
-    system::followed(host, &absolute(path)?).map(|(path, _)| path.into())
+    let path = absolute(path)?;
+    match host.stat(&path)?.and_then(|stat| stat.target) {
+        None => Ok(path),
+        Some(_) => host.follow(&path).map(HostPath::from),
+    }
 }
 
 /// `path` as the kernel calls it: every link in it followed, without `.`, `..` and slashes that mean nothing. What does not

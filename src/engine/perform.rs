@@ -19,7 +19,7 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Dir { path, meta } => host.make_dir(path, meta)?,
         Op::Link { path, target } => host.link(path, target)?,
         Op::Meta { path, meta } => host.set_meta(path, meta)?,
-        Op::Remove { path } => remove(host, path)?,
+        Op::Remove { path } => host.remove_all(path)?,
         Op::Exchange { one, other } => host.exchange(one, other)?,
         Op::RemoveEmpty { path } => remove_empty(host, path)?,
         Op::Run(run) => return run_it(host, run, assets).map(Some),
@@ -32,16 +32,6 @@ fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets) -> Result<Answer> {
     let Some(asset) = &run.input else { return host.run(&run.command) };
     let mut input = assets.open(asset)?;
     host.stream(&run.command, Flow { input: Some(&mut input), output: None })
-}
-
-/// Removes whatever stands at `path`, a directory with all that is in it.
-pub fn remove(host: &dyn System, path: &Path) -> Result<()> {
-    if host.stat(path)?.is_some_and(|stat| stat.kind == FileKind::Dir) {
-        for name in host.list(path)? {
-            remove(host, &path.join(name))?;
-        }
-    }
-    host.remove(path)
 }
 
 /// What is inside may be somebody else's by now: then the directory stays.

@@ -4,7 +4,7 @@
 use super::journal::Journal;
 use super::link::Link;
 use super::state_dir::{StateDir, private_file};
-use super::{guard, perform, sweep, wait};
+use super::{guard, sweep, wait};
 use crate::model::event::Event;
 use crate::model::job::{Envelope, RunId};
 use crate::model::{Doing, Failure, Result};
@@ -126,7 +126,7 @@ fn drop_old_runs(host: &dyn System, state: &StateDir, current: &RunId) -> Result
     let names = host.list(&state.runs())?;
     let old = names.len().saturating_sub(RUNS_KEPT);
     for name in names.iter().take(old).filter(|name| *name != current.as_str()) {
-        perform::remove(host, &state.runs().join(Path::new(name)))?;
+        host.remove_all(&state.runs().join(Path::new(name)))?;
     }
     Ok(())
 }

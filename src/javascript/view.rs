@@ -2,7 +2,8 @@
 //! a folder answers them all, which matters where each look is a round trip.
 
 use crate::model::{Failure, Result};
-use crate::system::{FileKind, LINK_LIMIT, Probe, Stat};
+use crate::system::walk::LINK_LIMIT;
+use crate::system::{FileKind, Probe, Stat};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;

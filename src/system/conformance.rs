@@ -15,6 +15,7 @@ use std::process::Stdio;
 
 mod files;
 mod host;
+mod users;
 
 /// A system and a fresh folder on it.
 struct Fixture {
@@ -29,6 +30,8 @@ struct Fixture {
     keeps_attributes: bool,
     /// Whether what a command started ends with it at its time limit; a shell needs setsid for that.
     ends_groups: bool,
+    /// How often what another user exchanges meanwhile is tried; a shell takes longer.
+    races: usize,
     /// The shell at the other end of the pipe. It ends once `system` is dropped, which stands before it.
     _process: Option<Ending>,
     _kept: Option<tempfile::TempDir>,
@@ -100,6 +103,7 @@ fn on_disk(system: impl FnOnce(&Path) -> (Box<dyn System>, PathBuf, PathBuf)) ->
         root,
         keeps_attributes: true,
         ends_groups: true,
+        races: 1000,
         _process: None,
         _kept: Some(kept),
     }
@@ -137,6 +141,7 @@ fn pretended() -> Fixture {
         root: nowhere,
         keeps_attributes: false,
         ends_groups: true,
+        races: 0,
         _process: None,
         _kept: None,
     }
@@ -161,7 +166,7 @@ fn shell_after(argv: &[&str], lines: &str) -> Fixture {
         ending = Some(Ending(child));
         (Box::new(system), "/".into(), kept.join("space in name"))
     });
-    Fixture { _process: ending, ..fixture }
+    Fixture { _process: ending, races: 50, ..fixture }
 }
 
 fn dash() -> Fixture {
@@ -192,7 +197,7 @@ macro_rules! conforms {
                 a_replaced_file_keeps_its_mode, a_directory_is_made_once, a_file_is_no_directory,
                 a_directory_is_no_file, parents_are_not_made, links_tell_their_target, links_are_replaced,
                 a_linked_file_is_replaced_where_it_is, a_dangling_link_holds_nothing, a_loop_of_links_is_a_failure,
-                links_can_be_removed, removing_is_not_recursive, a_part_can_be_read, digests_agree,
+                links_can_be_removed, removing_is_not_recursive, a_whole_directory_is_removed, a_part_can_be_read, digests_agree,
                 a_copy_is_private, many_changes_are_made_together, bytes_are_appended, names_are_sorted,
                 paths_and_matches_are_observed, two_paths_change_places,
             );
@@ -210,6 +215,17 @@ macro_rules! conforms {
                 a_signal_is_told, endless_output_is_bounded, both_streams_are_told_apart, a_time_limit_ends_the_group,
                 a_stubborn_process_is_killed, a_daemon_does_not_hold_the_step, another_user_can_be_used,
                 an_unknown_user_is_named, ports_are_observed, http_is_observed, commands_are_observed,
+            );
+        }
+    };
+    (users: $system:ident = $make:path) => {
+        mod $system {
+            conforms!(@each $make, users;
+                a_users_link_does_not_reach_what_is_anothers,
+                a_users_link_makes_nothing_in_a_directory_that_is_anothers,
+                links_to_ones_own_things_and_links_of_root_are_followed,
+                a_link_of_root_in_a_users_directory_does_not_leave_it,
+                a_hard_link_to_what_is_anothers_is_not_worked, what_is_exchanged_meanwhile_is_not_emptied,
             );
         }
     };
@@ -237,3 +253,9 @@ conforms!(files: bash_files = super::bash);
 conforms!(host: bash_host = super::bash);
 conforms!(files: busybox_files = super::busybox);
 conforms!(host: busybox_host = super::busybox);
+conforms!(users: local_users = super::local);
+conforms!(users: root_users = super::below_a_root);
+conforms!(users: poor_users = super::poor);
+conforms!(users: dash_users = super::dash);
+conforms!(users: bash_users = super::bash);
+conforms!(users: busybox_users = super::busybox);

@@ -7,7 +7,7 @@ use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, Observed};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The same host, its questions dressed for one step. Only processes are affected: files are read as they always are.
 pub struct Dressed<'a> {
@@ -56,6 +56,18 @@ impl Probe for Dressed<'_> {
 
     fn ask(&self, question: &Command) -> Result<Answer> {
         self.host.ask(&self.dress(question))
+    }
+
+    fn follow(&self, path: &Path) -> Result<PathBuf> {
+        self.host.follow(path)
+    }
+
+    fn runs_as(&self) -> u32 {
+        self.host.runs_as()
+    }
+
+    fn refuse_change(&self, path: &Path) -> Result<()> {
+        self.host.refuse_change(path)
     }
 
     fn pretends(&self) -> bool {

@@ -2,20 +2,20 @@
 //! is only a folder, for `windlass demo` and tests.
 
 use super::reason::{self, refused};
+use super::walk::{self, Ground, Last, Stop};
 use super::{FileKind, Flow, Lock, Probe, READ_LIMIT, Stat, System, http, observe};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use process::Running;
-use root::{Place, Root, absent_is_none};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
+use root::{DirectoryEntry, Reachable, Root, Ruler, absent_is_none, kind_of, missing_is_none};
+use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -23,6 +23,7 @@ mod connect;
 mod flow;
 mod process;
 mod program;
+mod remove;
 mod root;
 #[cfg(all(test, feature = "controller"))]
 mod tests;
@@ -67,33 +68,45 @@ impl Local {
         Local { root, running: Running::default(), locks: Mutex::default(), gathering: Mutex::default() }
     }
 
-    fn place(&self, path: &Path, doing: &str) -> Result<Place> {
+    fn entry(&self, path: &Path, last: Last, doing: &str) -> Result<DirectoryEntry> {
         if !path.is_absolute() {
             return Err(Failure::new(doing, "a path on a host must begin with /"));
         }
-        self.find(path).map_err(|errno| refused(doing, errno))
+        self.find(path, last).map_err(|refusal| refusal.while_doing(doing))
     }
 
-    /// Where `path` ends when its last part is a link; where no link may be followed now, that is `path` itself.
-    fn place_followed(&self, path: &Path, doing: &str) -> Result<Place> {
-        if self.is_within(path) {
-            return self.place(path, doing);
+    /// Another name of a file that belongs to somebody else is not read or changed where a user could have made it.
+    fn refuse_hard_link(&self, path: &Path, entry: &DirectoryEntry, stat: &fs::Stat) -> Reachable<()> {
+        if stat.st_nlink < 2 || kind_of(stat) == FileKind::Dir {
+            return Ok(());
         }
-        let (path, _) = super::followed(self, path)?;
-        self.place(&path, doing)
+        let ruler = match entry.ruler {
+            Ruler::Known(ruler) => ruler,
+            Ruler::NotAsked => self.root.ruler(path)?,
+        };
+        let name = |uid| walk::called(uid, self.root.user_name(uid));
+        let by = match ruler.filter(|uid| *uid != stat.st_uid) {
+            Some(uid) => name(uid),
+            None if stat_of(&fs::fstat(&entry.folder)?, None).is_shared() => "more than one user".to_string(),
+            None => return Ok(()),
+        };
+        Err(Stop::hard_link(path, &name(stat.st_uid), &by).into())
     }
 
     /// A regular file opened for reading; `None` when there is nothing.
     fn file(&self, path: &Path, doing: &str) -> Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let opened = self.open(path, flags);
-        let Some(open) = absent_is_none(opened).map_err(|errno| refused(doing, errno))? else {
-            return Ok(None);
+        let opened = || -> Reachable<_> {
+            let Some(entry) = missing_is_none(self.find(path, Last::Followed))? else { return Ok(None) };
+            let Some(open) = absent_is_none(entry.open(flags))? else { return Ok(None) };
+            let stat = fs::fstat(&open)?;
+            self.refuse_hard_link(path, &entry, &stat)?;
+            Ok(Some((open, kind_of(&stat))))
         };
-        let stat = fs::fstat(&open).map_err(|errno| refused(doing, errno))?;
-        match kind_of(&stat) {
-            FileKind::File => Ok(Some(File::from(open))),
-            other => Err(wrong_kind(doing, other, FileKind::File)),
+        match opened().map_err(|refusal| refusal.while_doing(doing))? {
+            None => Ok(None),
+            Some((open, FileKind::File)) => Ok(Some(File::from(open))),
+            Some((_, other)) => Err(wrong_kind(doing, other, FileKind::File)),
         }
     }
 
@@ -102,9 +115,11 @@ impl Local {
     }
 
     fn write_from(&self, path: &Path, content: &mut dyn Read, meta: &Meta, doing: &str) -> Result<()> {
-        let place = self.place_followed(path, doing)?;
+        let place = self.entry(path, Last::Followed, doing)?;
         let old = place.stat().map_err(|errno| refused(doing, errno))?;
         expect_kind(doing, old.as_ref(), FileKind::File)?;
+        let checked = old.as_ref().map_or(Ok(()), |old| self.refuse_hard_link(path, &place, old));
+        checked.map_err(|refusal| refusal.while_doing(doing))?;
         let new = write::file(place, old.as_ref(), content, meta).map_err(|trouble| match trouble {
             write::Trouble::System(errno) => refused(doing, errno),
             write::Trouble::Content(error) => {
@@ -124,13 +139,13 @@ impl Default for Local {
 impl Probe for Local {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let doing = format!("look at {}", path.display());
-        let stat = || -> rustix::io::Result<_> {
-            let Some(place) = absent_is_none(self.find(path))? else { return Ok(None) };
+        let stat = || -> Reachable<_> {
+            let Some(place) = missing_is_none(self.find(path, Last::Kept))? else { return Ok(None) };
             let Some(stat) = place.stat()? else { return Ok(None) };
             let target = (kind_of(&stat) == FileKind::Link).then(|| place.target()).transpose()?;
-            Ok(Some(told(&stat, target)))
+            Ok(Some(stat_of(&stat, target)))
         };
-        stat().map_err(|errno| refused(doing, errno))
+        stat().map_err(|refusal| refusal.while_doing(doing))
     }
 
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
@@ -153,17 +168,11 @@ impl Probe for Local {
 
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         let doing = format!("list {}", path.display());
-        let names = || -> rustix::io::Result<Vec<OsString>> {
-            let open = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-            let entries = fs::Dir::new(open)?.map(|entry| Ok(entry?.file_name().to_bytes().to_vec()));
-            let names = entries.collect::<rustix::io::Result<Vec<_>>>()?;
-            Ok(names
-                .into_iter()
-                .filter(|name| name != b"." && name != b"..")
-                .map(OsString::from_vec)
-                .collect())
+        let names = || -> Reachable<Vec<OsString>> {
+            let entry = self.find(path, Last::Followed)?;
+            Ok(remove::names(&entry.open(OFlags::RDONLY | OFlags::DIRECTORY)?)?)
         };
-        let mut names = names().map_err(|errno| refused(doing, errno))?;
+        let mut names = names().map_err(|refusal| refusal.while_doing(doing))?;
         names.sort();
         Ok(names)
     }
@@ -173,6 +182,25 @@ impl Probe for Local {
         let Some(mut file) = self.file(path, &doing)? else { return Ok(None) };
         let (digest, _) = Digest::of_reader(&mut file).map_err(|error| failed(&doing, &error))?;
         Ok(Some(digest))
+    }
+
+    fn follow(&self, path: &Path) -> Result<PathBuf> {
+        let reached = walk::reach(&self.root, path, Last::Followed);
+        let reached = reached.map_err(|refusal| refusal.while_doing(format!("follow {}", path.display())))?;
+        Ok(reached.path)
+    }
+
+    fn runs_as(&self) -> u32 {
+        self.root.runs_as()
+    }
+
+    fn refuse_change(&self, path: &Path) -> Result<()> {
+        let check = || -> Reachable<()> {
+            let Some(entry) = missing_is_none(self.find(path, Last::Kept))? else { return Ok(()) };
+            let Some(stat) = entry.stat()? else { return Ok(()) };
+            self.refuse_hard_link(path, &entry, &stat)
+        };
+        check().map_err(|refusal| refusal.while_doing(format!("set mode and owner of {}", path.display())))
     }
 
     fn ask(&self, question: &Command) -> Result<Answer> {
@@ -191,7 +219,7 @@ impl System for Local {
 
     fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()> {
         let doing = format!("make directory {}", path.display());
-        let place = self.place_followed(path, &doing)?;
+        let place = self.entry(path, Last::Followed, &doing)?;
         let old = place.stat().map_err(|errno| refused(&doing, errno))?;
         expect_kind(&doing, old.as_ref(), FileKind::Dir)?;
         let made = make_dir(&place, old.is_none(), meta);
@@ -201,33 +229,35 @@ impl System for Local {
 
     fn link(&self, path: &Path, target: &Path) -> Result<()> {
         let doing = format!("link {} to {}", path.display(), target.display());
-        let place = self.place(path, &doing)?;
+        let place = self.entry(path, Last::Kept, &doing)?;
         let linked = write::link(place, target.as_os_str()).and_then(|place| self.settle_folder(&place));
         linked.map_err(|errno| refused(&doing, errno))
     }
 
     fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()> {
         let doing = format!("set mode and owner of {}", path.display());
-        let place = self.place(path, &doing)?;
-        let set = place.open(OFlags::PATH).and_then(|open| write::set_meta(&open, meta));
-        set.map_err(|errno| refused(&doing, errno))
+        let entry = self.entry(path, Last::Kept, &doing)?;
+        let set = || -> Reachable<()> {
+            let open = entry.open(OFlags::PATH)?;
+            self.refuse_hard_link(path, &entry, &fs::fstat(&open)?)?;
+            Ok(write::set_meta(&open, meta)?)
+        };
+        set().map_err(|refusal| refusal.while_doing(doing))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
         let doing = format!("remove {}", path.display());
-        let removed = absent_is_none(self.find(path)).and_then(|place| match place {
-            Some(place) if remove(&place)? => self.settle_folder(&place),
-            _ => Ok(()),
-        });
-        if let Some(gathering) = self.gathering().as_mut() {
-            gathering.forget(path);
-        }
-        removed.map_err(|errno| refused(doing, errno))
+        self.remove_by(path, remove::one).map_err(|refusal| refusal.while_doing(doing))
+    }
+
+    fn remove_all(&self, path: &Path) -> Result<()> {
+        let doing = format!("remove {}", path.display());
+        self.remove_by(path, remove::all).map_err(|refusal| refusal.while_doing(doing))
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> Result<()> {
         let doing = format!("exchange {} and {}", one.display(), other.display());
-        let (one, other) = (self.place(one, &doing)?, self.place(other, &doing)?);
+        let (one, other) = (self.entry(one, Last::Kept, &doing)?, self.entry(other, Last::Kept, &doing)?);
         one.exchange_with(&other).map_err(|errno| refused(&doing, errno))
     }
 
@@ -248,7 +278,10 @@ impl System for Local {
 
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let doing = format!("append to {}", path.display());
-        let place = self.place_followed(path, &doing)?;
+        let place = self.entry(path, Last::Followed, &doing)?;
+        let old = place.stat().map_err(|errno| refused(&doing, errno))?;
+        let checked = old.map_or(Ok(()), |old| self.refuse_hard_link(path, &place, &old));
+        checked.map_err(|refusal| refusal.while_doing(&doing))?;
         append(&place, bytes).map_err(|error| failed(&doing, &error))
     }
 
@@ -258,7 +291,7 @@ impl System for Local {
 
     fn lock(&self, path: &Path, holder: &str) -> Result<Lock> {
         let doing = format!("lock {}", path.display());
-        let place = self.place(path, &doing)?;
+        let place = self.entry(path, Last::Kept, &doing)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = fs::openat(&place.folder, &place.name, flags, Mode::RUSR | Mode::WUSR);
         let mut file = File::from(opened.map_err(|errno| refused(&doing, errno))?);
@@ -271,6 +304,21 @@ impl System for Local {
 }
 
 impl Local {
+    fn remove_by(
+        &self,
+        path: &Path,
+        remove: impl Fn(&DirectoryEntry) -> rustix::io::Result<bool>,
+    ) -> Reachable<()> {
+        let removed = missing_is_none(self.find(path, Last::Kept)).and_then(|entry| match entry {
+            Some(entry) if remove(&entry)? => Ok(self.settle_folder(&entry)?),
+            _ => Ok(()),
+        });
+        if let Some(gathering) = self.gathering().as_mut() {
+            gathering.forget(path);
+        }
+        removed
+    }
+
     fn keep_lock(&self, mut file: File, holder: &str) -> std::io::Result<Lock> {
         // Written over what is there and cut afterwards, so that whoever reads it meanwhile finds a name in the first line.
         let line = format!("{}\n", holder.replace('\n', " "));
@@ -295,7 +343,7 @@ impl observe::Network for Local {
     }
 }
 
-fn told(stat: &fs::Stat, target: Option<PathBuf>) -> Stat {
+fn stat_of(stat: &fs::Stat, target: Option<PathBuf>) -> Stat {
     Stat {
         kind: kind_of(stat),
         mode: stat.st_mode & 0o7777,
@@ -303,15 +351,6 @@ fn told(stat: &fs::Stat, target: Option<PathBuf>) -> Stat {
         group: stat.st_gid,
         size: stat.st_size as u64,
         target,
-    }
-}
-
-fn kind_of(stat: &fs::Stat) -> FileKind {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => FileKind::File,
-        FileType::Directory => FileKind::Dir,
-        FileType::Symlink => FileKind::Link,
-        _ => FileKind::Other,
     }
 }
 
@@ -330,7 +369,7 @@ fn failed(doing: &str, error: &std::io::Error) -> Failure {
     reason::because(doing, &reason::plain(error))
 }
 
-fn make_dir(place: &Place, new: bool, meta: &Meta) -> rustix::io::Result<()> {
+fn make_dir(place: &DirectoryEntry, new: bool, meta: &Meta) -> rustix::io::Result<()> {
     let mut meta = meta.clone();
     if new {
         fs::mkdirat(&place.folder, &place.name, Mode::RWXU)?;
@@ -340,20 +379,8 @@ fn make_dir(place: &Place, new: bool, meta: &Meta) -> rustix::io::Result<()> {
     write::set_meta(&open, &meta)
 }
 
-/// Whether there was anything to remove.
-fn remove(place: &Place) -> rustix::io::Result<bool> {
-    let Some(stat) = place.stat()? else { return Ok(false) };
-    let flags = if kind_of(&stat) == FileKind::Dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-    match fs::unlinkat(&place.folder, &place.name, flags) {
-        Ok(()) => Ok(true),
-        // Somebody else was quicker.
-        Err(Errno::NOENT) => Ok(false),
-        Err(errno) => Err(errno),
-    }
-}
-
 /// A write that fails half-way is taken back, so that the next one does not begin in the middle of a line.
-fn append(place: &Place, bytes: &[u8]) -> std::io::Result<()> {
+fn append(place: &DirectoryEntry, bytes: &[u8]) -> std::io::Result<()> {
     let (mut file, new) = open_to_append(place)?;
     let length = file.metadata()?.len();
     if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
@@ -363,7 +390,7 @@ fn append(place: &Place, bytes: &[u8]) -> std::io::Result<()> {
     if new { Ok(place.sync_folder()?) } else { Ok(()) }
 }
 
-fn open_to_append(place: &Place) -> rustix::io::Result<(File, bool)> {
+fn open_to_append(place: &DirectoryEntry) -> rustix::io::Result<(File, bool)> {
     let flags = OFlags::WRONLY | OFlags::APPEND;
     match place.open(flags) {
         Ok(open) => Ok((File::from(open), false)),

@@ -1,7 +1,7 @@
 //! Looks whether a condition holds. What differs between systems is only how they reach the network.
 
-use super::Probe;
 use super::http;
+use super::{FileKind, Probe};
 use crate::model::op::{Command, Condition, HttpCheck, Observed};
 use crate::model::path::HostPath;
 use crate::model::{Doing, Result, Values};
@@ -37,7 +37,10 @@ fn port_is(network: &dyn Network, host: &str, port: u16, open: bool) -> Result<O
 }
 
 fn path_is(host: &dyn Probe, path: &HostPath, exists: bool) -> Result<Observed> {
-    let (_, there) = super::followed(host, path)?;
+    let there = match host.stat(path)? {
+        Some(stat) if stat.kind == FileKind::Link => host.stat(&host.follow(path)?)?,
+        there => there,
+    };
     Ok(match there {
         Some(stat) => seen_as(exists, format!("{path} is a {}", stat.kind.as_str())),
         None => seen_as(!exists, format!("there is no {path}")),

@@ -1,6 +1,7 @@
 //! A host whose writes are held in memory. Check mode is the engine over this, so what it predicts is what apply
 //! does; unit tests of steps use it over an empty host.
 
+use super::walk::{ByPath, Last};
 use super::{FileKind, Lock, Probe, READ_LIMIT, Stat, System};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Run};
@@ -9,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Read;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use trees::Moved;
 
 mod trees;
@@ -132,27 +133,20 @@ impl<'a> Pretend<'a> {
         if self.paths.borrow().is_empty() {
             return Ok(path.to_path_buf());
         }
-        let mut real = PathBuf::from("/");
-        let parts: Vec<_> = path.components().filter(|part| *part != Component::RootDir).collect();
-        for (index, part) in parts.iter().enumerate() {
-            match part {
-                Component::ParentDir => drop(real.pop()),
-                Component::Normal(name) => real.push(name),
-                _ => {}
-            }
-            if index + 1 < parts.len() {
-                real = self.followed_raw(real)?;
-            }
-        }
-        Ok(real)
+        self.reached(path, Last::Kept)
     }
 
     fn followed(&self, path: &Path) -> Result<PathBuf> {
-        self.followed_raw(self.canonical(path)?)
+        if self.paths.borrow().is_empty() {
+            return self.under.follow(path);
+        }
+        self.reached(path, Last::Followed)
     }
 
-    fn followed_raw(&self, path: PathBuf) -> Result<PathBuf> {
-        super::followed_by(&|path| self.stat_raw(path), &path).map(|(path, _)| path)
+    fn reached(&self, path: &Path, last: Last) -> Result<PathBuf> {
+        let look = |path: &Path| self.stat_raw(path);
+        let doing = format!("follow {}", path.display());
+        Ok(ByPath::new(look, self.under.runs_as(), self.under, doing).reach(path, last)?.path)
     }
 
     /// The state of a canonical path.
@@ -240,6 +234,21 @@ impl Probe for Pretend<'_> {
         }
     }
 
+    fn follow(&self, path: &Path) -> Result<PathBuf> {
+        self.followed(path)
+    }
+
+    fn runs_as(&self) -> u32 {
+        self.under.runs_as()
+    }
+
+    fn refuse_change(&self, path: &Path) -> Result<()> {
+        match self.held(path)? {
+            Some(Bytes::Under) => self.under.refuse_change(&self.beneath(path)),
+            _ => Ok(()),
+        }
+    }
+
     fn ask(&self, question: &Command) -> Result<Answer> {
         match self.answers.borrow().get(&question.argv) {
             Some(answer) => Ok(answer.clone()),
@@ -318,6 +327,7 @@ impl System for Pretend<'_> {
                 "there is nothing",
             ));
         };
+        self.refuse_change(&path)?;
         let bytes = self.held(&path)?.unwrap_or(Bytes::Under);
         self.put(path, Entry::There(with_meta(stat, meta), bytes));
         Ok(())
@@ -386,6 +396,10 @@ impl Probe for Empty {
 
     fn ask(&self, _: &Command) -> Result<Answer> {
         Ok(Answer::said(127, ""))
+    }
+
+    fn follow(&self, path: &Path) -> Result<PathBuf> {
+        Ok(path.to_path_buf())
     }
 
     fn observe(&self, _: &Condition) -> Result<Observed> {

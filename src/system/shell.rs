@@ -1,22 +1,24 @@
 //! A host without an agent, through a POSIX sh at the other end of a pipe. The `.sh` files in `shell/` are what it runs there.
 
 use super::reason::because;
+use super::walk::Last;
 use super::{FileKind, Lock, OUTPUT_KEPT, Probe, READ_LIMIT, Stat, System, http, observe};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
 use crate::model::{Failure, Result};
-use place::{Place, refuse_nul, whole};
+use location::{HAS_LINKS, Location, refuse_nul, whole};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use told::{HELD, NO_MEANS, is_absent, refused};
+pub use wire::Answers;
 use wire::{Reply, Request, Wire};
 
 mod encode;
-mod listing;
-mod place;
+pub(crate) mod listing;
+mod location;
 mod port;
 mod run;
 #[cfg(test)]
@@ -32,19 +34,20 @@ const NEW_DIR_MODE: u32 = 0o755;
 /// A host reached through `sh`. It does what the agent's `Local` does, with the host's own programs: ls, cat, cp, mv,
 /// chmod, chown, dd, head, tail, tee, mkfifo, and where they are there setsid, flock, sync with a path, sha256sum.
 ///
-/// It is weaker in four ways. Folders are named by path and not held open. Where `mv` has no `-T`, replacing a link
+/// It is weaker in three ways. Where `mv` has no `-T`, replacing a link
 /// to a directory is not atomic. Where neither `mv` has `--exchange` nor perl is there to make the system call, two
 /// paths change places with three renames, between which the first is missing. Without setsid, a time limit ends the
 /// process but not what it started.
 pub struct Shell {
     wire: Mutex<Wire>,
+    runs_as: OnceLock<u32>,
 }
 
 impl Shell {
     /// Takes over an `sh` that reads its commands from `writer` and answers on `reader`. What a login printed before
     /// is skipped. Reads block: whoever makes the pipe must end it when the host is gone.
-    pub fn new(writer: Box<dyn Write + Send>, reader: Box<dyn Read + Send>) -> Result<Self> {
-        Ok(Shell { wire: Mutex::new(Wire::start(writer, reader)?) })
+    pub fn new(writer: Box<dyn Write + Send>, reader: Box<dyn Answers>) -> Result<Self> {
+        Ok(Shell { wire: Mutex::new(Wire::start(writer, reader)?), runs_as: OnceLock::new() })
     }
 
     /// Whether the pipe has broken: the host may or may not have done what was asked last.
@@ -56,19 +59,30 @@ impl Shell {
         self.wire.lock().unwrap_or_else(PoisonError::into_inner).ask(request, content, doing)
     }
 
-    /// The first part of the answer; `None` when there is nothing at the path.
-    fn look(&self, request: Request, doing: &str) -> Result<Option<Vec<Vec<u8>>>> {
-        let reply = self.ask_script(&request, b"", doing)?;
+    /// The first part of the answer about a regular file; `None` when there is nothing at the path.
+    fn look(
+        &self,
+        path: &Path,
+        doing: &str,
+        request: &dyn Fn(&Location, &str) -> Request,
+    ) -> Result<Option<Vec<u8>>> {
+        let reply = self.at(path, Last::Followed, doing, b"", request)?;
         match reply.status {
-            0 => Ok(Some(reply.parts)),
+            0 => Ok(Some(first(reply.parts))),
             _ if is_absent(&reply) => Ok(None),
             _ => Err(refused(doing, &reply)),
         }
     }
 
-    fn change(&self, request: Request, content: &[u8], doing: &str) -> Result<()> {
-        let reply = self.ask_script(&request, content, doing)?;
-        if reply.status == 0 { Ok(()) } else { Err(refused(doing, &reply)) }
+    fn change(
+        &self,
+        path: &Path,
+        last: Last,
+        content: &[u8],
+        doing: &str,
+        request: &dyn Fn(&Location, &str) -> Request,
+    ) -> Result<()> {
+        done(&self.at(path, last, doing, content, request)?, doing)
     }
 
     /// Where the host has no program for it, the bytes are brought here.
@@ -82,28 +96,21 @@ impl Shell {
 
 impl Probe for Shell {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
-        let doing = format!("look at {}", path.display());
-        let Some(parts) = self.look(Request::new("stat").word(whole(path, &doing)?), &doing)? else {
-            return Ok(None);
-        };
-        let target = parts.get(1).map(Vec::as_slice).unwrap_or_default();
-        let stat = listing::parse(&parts[0], target);
-        stat.map(Some).ok_or_else(|| Failure::new(doing, "its ls prints something else than POSIX says"))
+        Ok(self.look_at(path)?.1)
     }
 
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         let doing = format!("read {}", path.display());
-        let request = Request::new("read").word(whole(path, &doing)?).number(READ_LIMIT);
-        Ok(self.look(request, &doing)?.map(first))
+        self.look(path, &doing, &|at, suffix| at.request(&format!("read{suffix}")).number(READ_LIMIT))
     }
 
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
         let doing = format!("read {}", path.display());
         // The script reads whole blocks of 4096 bytes, which dd can seek to.
         let (first_block, end) = (offset / 4096, (offset + length as u64).div_ceil(4096));
-        let request =
-            Request::new("read_at").word(whole(path, &doing)?).number(first_block).number(end - first_block);
-        let blocks = self.look(request, &doing)?.map(first);
+        let blocks = self.look(path, &doing, &|at, suffix| {
+            at.request(&format!("read_at{suffix}")).number(first_block).number(end - first_block)
+        })?;
         let blocks = blocks.ok_or_else(|| because(&doing, "no such file or directory"))?;
         let part = blocks.get((offset % 4096) as usize..).unwrap_or_default();
         Ok(part[..part.len().min(length)].to_vec())
@@ -111,11 +118,14 @@ impl Probe for Shell {
 
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         let doing = format!("list {}", path.display());
-        let reply = self.ask_script(&Request::new("list").word(whole(path, &doing)?), b"", &doing)?;
-        if reply.status != 0 {
-            return Err(refused(&doing, &reply));
+        let mut reply = self.ask_script(&Request::new("list").word(whole(path, &doing)?), b"", &doing)?;
+        if reply.status == HAS_LINKS {
+            let path = self.reach(path, Last::Followed)?.path;
+            reply = self.ask_script(&Request::new("list").word(whole(&path, &doing)?), b"", &doing)?;
         }
-        let names = reply.parts[0].split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        done(&reply, &doing)?;
+        let all = first(reply.parts);
+        let names = all.split(|byte| *byte == 0).filter(|name| !name.is_empty());
         let mut names: Vec<_> = names.map(|name| OsString::from_vec(name.to_vec())).collect();
         names.sort();
         Ok(names)
@@ -123,14 +133,40 @@ impl Probe for Shell {
 
     fn digest(&self, path: &Path) -> Result<Option<Digest>> {
         let doing = format!("read {}", path.display());
-        let reply = self.ask_script(&Request::new("digest").word(whole(path, &doing)?), b"", &doing)?;
+        let request = |at: &Location, suffix: &str| at.request(&format!("digest{suffix}"));
+        let reply = self.at(path, Last::Followed, &doing, b"", &request)?;
         match reply.status {
-            0 => digest_in(&reply.parts[0])
+            0 => digest_in(&first(reply.parts))
                 .map(Some)
                 .ok_or_else(|| Failure::new(doing, "its sha256sum or openssl printed no SHA-256")),
             NO_MEANS => self.digest_here(path).map(Some),
             _ if is_absent(&reply) => Ok(None),
             _ => Err(refused(&doing, &reply)),
+        }
+    }
+
+    fn follow(&self, path: &Path) -> Result<PathBuf> {
+        let (path, stat) = self.look_at(path)?;
+        match stat {
+            Some(stat) if stat.kind == FileKind::Link => Ok(self.reach(&path, Last::Followed)?.path),
+            _ => Ok(path),
+        }
+    }
+
+    fn runs_as(&self) -> u32 {
+        *self.runs_as.get_or_init(|| {
+            let reply = self.ask_script(&Request::new("runs_as"), b"", "ask who windlass is there");
+            let text = reply.map(|reply| String::from_utf8_lossy(&first(reply.parts)).into_owned());
+            // Whoever it is then, only root's links are trusted.
+            text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+        })
+    }
+
+    fn refuse_change(&self, path: &Path) -> Result<()> {
+        let doing = format!("set mode and owner of {}", path.display());
+        match self.look_at(path)?.1 {
+            Some(stat) if stat.kind == FileKind::File => self.refuse_hard_link_there(path, &doing),
+            _ => Ok(()),
         }
     }
 
@@ -146,7 +182,7 @@ impl Probe for Shell {
 impl System for Shell {
     fn write(&self, path: &Path, content: &mut dyn Read, meta: &Meta) -> Result<()> {
         let doing = format!("write {}", path.display());
-        let (place, old) = self.place(path, FileKind::File, &doing)?;
+        let (place, old) = self.location(path, FileKind::File, &doing)?;
         let meta = Meta {
             mode: meta.mode.or(old.as_ref().map(|old| old.mode)).or(Some(NEW_FILE_MODE)),
             owner: meta.owner.or(old.as_ref().map(|old| old.owner)),
@@ -157,44 +193,50 @@ impl System for Shell {
 
     fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()> {
         let doing = format!("make directory {}", path.display());
-        let (place, old) = self.place(path, FileKind::Dir, &doing)?;
+        let (location, old) = self.location(path, FileKind::Dir, &doing)?;
         let mode = if old.is_some() { meta.mode } else { meta.mode.or(Some(NEW_DIR_MODE)) };
-        let request = Request::new("make_dir")
-            .word(place.folder.as_os_str().as_bytes())
-            .word(&place.name)
+        let request = location
+            .request("make_dir")
             .word(mode.map(octal).unwrap_or_default())
             .optional(meta.owner)
             .optional(meta.group)
             .word(if old.is_some() { "old" } else { "new" });
-        self.change(request, b"", &doing)
+        done(&self.ask_script(&request, b"", &doing)?, &doing)
     }
 
     fn link(&self, path: &Path, target: &Path) -> Result<()> {
         let doing = format!("link {} to {}", path.display(), target.display());
-        let place = Place::of(path, &doing)?;
         let target = target.as_os_str().as_bytes();
         refuse_nul(target, &doing)?;
-        let request = Request::new("link").word(place.folder.as_os_str().as_bytes()).word(place.temporary());
-        self.change(request.word(&place.name).word(target), b"", &doing)
+        self.change(path, Last::Kept, b"", &doing, &|at, _| {
+            let request = Request::new("link").word(at.folder.as_os_str().as_bytes()).word(at.temporary());
+            request.word(&at.name).word(target)
+        })
     }
 
     fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()> {
         let doing = format!("set mode and owner of {}", path.display());
-        let request = Request::new("set_meta")
-            .word(whole(path, &doing)?)
-            .word(meta.mode.map(octal).unwrap_or_default());
-        self.change(request.optional(meta.owner).optional(meta.group), b"", &doing)
+        self.change(path, Last::Kept, b"", &doing, &|at, suffix| {
+            let request = at.request(&format!("set_meta{suffix}"));
+            let request = request.word(meta.mode.map(octal).unwrap_or_default());
+            request.optional(meta.owner).optional(meta.group)
+        })
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        let doing = format!("remove {}", path.display());
-        self.look(Request::new("remove").word(whole(path, &doing)?), &doing).map(drop)
+        self.remove_by("remove", path)
+    }
+
+    fn remove_all(&self, path: &Path) -> Result<()> {
+        self.remove_by("remove_all", path)
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> Result<()> {
         let doing = format!("exchange {} and {}", one.display(), other.display());
-        let request = Request::new("exchange").word(whole(one, &doing)?).word(whole(other, &doing)?);
-        self.change(request, b"", &doing)
+        let other = Location::of(&self.look_at(other)?.0, &doing)?;
+        self.change(one, Last::Kept, b"", &doing, &|at, _| {
+            at.request("exchange").word(other.folder.as_os_str().as_bytes()).word(&other.name)
+        })
     }
 
     fn run(&self, command: &Command) -> Result<Answer> {
@@ -203,16 +245,18 @@ impl System for Shell {
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         let doing = format!("copy {} to {}", from.display(), to.display());
-        let (place, _) = self.place(to, FileKind::File, &doing)?;
-        let request =
-            Request::new("copy").word(whole(from, &doing)?).word(place.folder.as_os_str().as_bytes());
-        self.change(request.word(place.temporary()).word(&place.name), b"", &doing)
+        let (to, _) = self.location(to, FileKind::File, &doing)?;
+        self.change(from, Last::Followed, b"", &doing, &|at, suffix| {
+            let request = at.request(&format!("copy{suffix}")).word(to.folder.as_os_str().as_bytes());
+            request.word(to.temporary()).word(&to.name)
+        })
     }
 
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let doing = format!("append to {}", path.display());
-        let request = Request::new("append").word(whole(path, &doing)?).number(bytes.len());
-        self.change(request, bytes, &doing)
+        self.change(path, Last::Followed, bytes, &doing, &|at, suffix| {
+            at.request(&format!("append{suffix}")).number(bytes.len())
+        })
     }
 
     fn lock(&self, path: &Path, holder: &str) -> Result<Lock> {
@@ -221,9 +265,17 @@ impl System for Shell {
             self.ask_script(&Request::new("lock").word(whole(path, &doing)?).word(holder), b"", &doing)?;
         match reply.status {
             0 => Ok(Lock::Ours),
-            HELD => Ok(Lock::theirs(reply.parts.first().map_or(&[], |part| &part[..]))),
+            HELD => Ok(Lock::theirs(&first(reply.parts))),
             _ => Err(refused(&doing, &reply)),
         }
+    }
+}
+
+impl Shell {
+    fn remove_by(&self, verb: &str, path: &Path) -> Result<()> {
+        let doing = format!("remove {}", path.display());
+        let reply = self.at(path, Last::Kept, &doing, b"", &|at, _| at.request(verb))?;
+        if is_absent(&reply) { Ok(()) } else { done(&reply, &doing) }
     }
 }
 
@@ -253,8 +305,13 @@ impl Read for Pieces<'_> {
     }
 }
 
-fn first(mut parts: Vec<Vec<u8>>) -> Vec<u8> {
-    parts.swap_remove(0)
+/// A host that answers with fewer parts than it should has said nothing.
+fn first(parts: Vec<Vec<u8>>) -> Vec<u8> {
+    parts.into_iter().next().unwrap_or_default()
+}
+
+fn done(reply: &Reply, doing: &str) -> Result<()> {
+    if reply.status == 0 { Ok(()) } else { Err(refused(doing, reply)) }
 }
 
 fn octal(mode: u32) -> String {

@@ -1,7 +1,7 @@
 //! Whether the links of an archive stay inside what it unpacks.
 
 use crate::model::tree::{Entry, Inside, TreeNode};
-use crate::system::LINK_LIMIT;
+use crate::system::walk::LINK_LIMIT;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 

@@ -181,6 +181,22 @@ pub fn removing_is_not_recursive(on: &Fixture) {
     assert_eq!(on.stat("dir"), None);
 }
 
+pub fn a_whole_directory_is_removed(on: &Fixture) {
+    on.write("kept", "x");
+    on.dir("dir");
+    on.dir("dir/.deep");
+    on.write("dir/.deep/two words", "x");
+    on.write("dir/-rf", "x");
+    on.link("dir/.deep/link", on.path("kept"));
+    on.link("dir/up", on.path(""));
+    on.system.remove_all(&on.path("dir")).unwrap();
+    on.system.remove_all(&on.path("dir")).unwrap();
+    assert_eq!(on.list(), ["kept"]);
+    on.link("link", "kept");
+    on.system.remove_all(&on.path("link")).unwrap();
+    assert_eq!(on.read("kept"), b"x");
+}
+
 pub fn a_part_can_be_read(on: &Fixture) {
     let content: Vec<u8> = (0..20_000u32).map(|n| (n % 251) as u8).collect();
     on.write("file", &content);

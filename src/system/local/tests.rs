@@ -3,6 +3,7 @@
 use super::*;
 use expect_test::expect;
 use proptest::prelude::*;
+use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 /// A host that is a folder, with a secret beside it.
@@ -188,4 +189,39 @@ fn no_link_is_followed_within_a_folder() {
     assert_eq!(names(outside.path()), ["secret", "top"]);
     assert_eq!(std::fs::read(outside.path().join("secret")).unwrap(), b"secret");
     assert_eq!(std::fs::read(top.join("dir/fine")).unwrap(), b"mine");
+}
+
+/// Check mode looks by the same rule, whether anything was pretended before or not.
+#[test]
+fn a_users_link_is_refused_under_check_too() {
+    use crate::system::pretend::Pretend;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let eve = folder.path().join("eve");
+    std::fs::create_dir(&eve).unwrap();
+    std::fs::create_dir(folder.path().join("root")).unwrap();
+    std::fs::write(folder.path().join("root/secret"), "root's").unwrap();
+    std::fs::hard_link(folder.path().join("root/secret"), eve.join("notes")).unwrap();
+    std::os::unix::fs::symlink("../root", eve.join("app")).unwrap();
+    for path in [&eve, &eve.join("app")] {
+        std::os::unix::fs::lchown(path, Some(4242), Some(4242)).unwrap();
+    }
+    let local = Local::new();
+    let host = Pretend::over(&local);
+    for touched in [false, true] {
+        let refused = |result: Result<()>| {
+            let why = result.unwrap_err().to_string();
+            assert!(why.contains("is a symbolic link that belongs to uid 4242"), "{touched}: {why}");
+        };
+        refused(host.stat(&eve.join("app/secret")).map(drop));
+        refused(host.read(&eve.join("app/secret")).map(drop));
+        refused(host.write(&eve.join("app/new"), &mut &b""[..], &Meta::default()));
+        refused(host.set_meta(&eve.join("app/secret"), &Meta { mode: Some(0o600), ..Meta::default() }));
+        refused(host.make_dir(&eve.join("app/new"), &Meta::default()));
+        let why = host.set_meta(&eve.join("notes"), &Meta { mode: Some(0o666), ..Meta::default() });
+        assert!(why.unwrap_err().to_string().contains("is a hard link"), "{touched}");
+        host.write(&folder.path().join("root/new"), &mut &b""[..], &Meta::default()).unwrap();
+    }
 }

@@ -1,10 +1,11 @@
 //! Many changes of files, made durable with few syncs: written files wait beside their places until all of them are on
 //! the disk, then they are renamed one after the other, then the folders are synced.
 
-use super::root::{Place, Root};
+use super::root::{DirectoryEntry, Reachable, Root, Ruler};
 use super::write::New;
 use super::{Local, refused};
 use crate::model::Result;
+use crate::system::walk::Last;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -47,29 +48,18 @@ impl Local {
         self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The entry that `path` names.
-    pub(super) fn find(&self, path: &Path) -> rustix::io::Result<Place> {
+    /// The entry that `path` names. No link is followed below the directory that must not be left now.
+    pub(super) fn find(&self, path: &Path, last: Last) -> Reachable<DirectoryEntry> {
         match self.gathering().as_mut() {
-            Some(gathering) => gathering.place(&self.root, path),
-            None => self.root.place(path),
+            Some(gathering) if last == Last::Kept || gathering.holds(path) => {
+                gathering.entry(&self.root, path)
+            }
+            _ => self.root.reach(path, last),
         }
-    }
-
-    /// Opens what is at `path`. A link is followed, except below the folder that must not be left now.
-    pub(super) fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        match self.is_within(path) {
-            true => self.find(path)?.open(flags),
-            false => self.root.open(path, flags),
-        }
-    }
-
-    /// Whether no link may be followed on the way to `path` now.
-    pub(super) fn is_within(&self, path: &Path) -> bool {
-        self.gathering().as_ref().is_some_and(|gathering| gathering.holds(path))
     }
 
     /// The folder's entries are made durable, now or with everything else that is gathered.
-    pub(super) fn settle_folder(&self, place: &Place) -> rustix::io::Result<()> {
+    pub(super) fn settle_folder(&self, place: &DirectoryEntry) -> rustix::io::Result<()> {
         match self.gathering().as_mut() {
             Some(gathering) => gathering.note(place),
             None => place.sync_folder(),
@@ -94,28 +84,30 @@ impl Gathering {
         self.within.as_ref().is_some_and(|within| path != within && path.starts_with(within))
     }
 
-    fn place(&mut self, root: &Root, path: &Path) -> rustix::io::Result<Place> {
+    fn entry(&mut self, root: &Root, path: &Path) -> Reachable<DirectoryEntry> {
         match (path.parent(), path.file_name()) {
-            (Some(parent), Some(name)) => {
-                Ok(Place { folder: self.folder(root, parent)?, name: name.to_owned() })
-            }
-            _ => root.place(path),
+            (Some(parent), Some(name)) => Ok(DirectoryEntry {
+                folder: self.folder(root, parent)?,
+                name: name.to_owned(),
+                ruler: Ruler::NotAsked,
+            }),
+            _ => root.reach(path, Last::Kept),
         }
     }
 
     /// A folder, held open while changes are gathered. Below `within` it is reached name by name.
-    fn folder(&mut self, root: &Root, path: &Path) -> rustix::io::Result<Arc<OwnedFd>> {
+    fn folder(&mut self, root: &Root, path: &Path) -> Reachable<Arc<OwnedFd>> {
         if let Some(open) = self.folders.get(path) {
             return Ok(open.clone());
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = match (self.holds(path), path.parent(), path.file_name()) {
-            (false, ..) => root.open(path, flags)?,
+            (false, ..) => root.reach(path, Last::Followed)?.open(flags)?,
             (true, Some(parent), Some(name)) => {
                 fs::openat(&self.folder(root, parent)?, name, flags | OFlags::NOFOLLOW, Mode::empty())?
             }
             // A path that ends in `..` could lead anywhere.
-            (true, ..) => return Err(Errno::LOOP),
+            (true, ..) => return Err(Errno::LOOP.into()),
         };
         if self.folders.len() >= WAITING {
             self.folders.clear();
@@ -130,7 +122,7 @@ impl Gathering {
         self.folders.retain(|folder, _| !folder.starts_with(path));
     }
 
-    fn note(&mut self, place: &Place) -> rustix::io::Result<()> {
+    fn note(&mut self, place: &DirectoryEntry) -> rustix::io::Result<()> {
         self.unsynced.insert(Arc::as_ptr(&place.folder) as usize, place.folder.clone());
         if self.unsynced.len() < WAITING { Ok(()) } else { self.sync_folders() }
     }

@@ -1,6 +1,6 @@
 //! Makes or replaces a file so that nothing between old and new can ever be seen.
 
-use super::root::{Place, proc_path};
+use super::root::{DirectoryEntry, proc_path};
 use crate::model::op::Meta;
 use crate::system::temporary_stem;
 use rustix::fs::{self, AtFlags, CWD, Gid, Mode, OFlags, Stat, Uid, XattrFlags};
@@ -24,7 +24,7 @@ const BOUND_TO_BYTES: [&[u8]; 2] = [b"security.ima", b"security.evm"];
 /// A new entry beside the one it will replace. Dropped before that, it is removed.
 #[derive(Debug)]
 struct Temporary {
-    place: Option<Place>,
+    place: Option<DirectoryEntry>,
     name: OsString,
 }
 
@@ -53,13 +53,13 @@ impl From<Errno> for Trouble {
 /// Makes a file that is to replace the one at `place`, or to be the first there. One fsync comes after bytes and
 /// metadata, so that it covers both; the rename follows, then the folder is synced: that is the caller's.
 pub fn file(
-    place: Place,
+    place: DirectoryEntry,
     old: Option<&Stat>,
     content: &mut dyn Read,
     meta: &Meta,
 ) -> std::result::Result<New, Trouble> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let make = |place: &Place, name: &OsStr| {
+    let make = |place: &DirectoryEntry, name: &OsStr| {
         fs::openat(&place.folder, name, flags, Mode::RUSR | Mode::WUSR).map(File::from)
     };
     let (temporary, file) = Temporary::make(place, make)?;
@@ -72,8 +72,8 @@ pub fn file(
 }
 
 /// Makes or replaces a symbolic link. Its folder is the caller's to sync.
-pub fn link(place: Place, target: &OsStr) -> Result<Place> {
-    let make = |place: &Place, name: &OsStr| fs::symlinkat(target, &place.folder, name);
+pub fn link(place: DirectoryEntry, target: &OsStr) -> Result<DirectoryEntry> {
+    let make = |place: &DirectoryEntry, name: &OsStr| fs::symlinkat(target, &place.folder, name);
     Temporary::make(place, make)?.0.put()
 }
 
@@ -84,7 +84,7 @@ impl New {
     }
 
     /// Takes the place that it was made for. The folder is the caller's to sync.
-    pub fn put(self) -> Result<Place> {
+    pub fn put(self) -> Result<DirectoryEntry> {
         self.temporary.put()
     }
 }
@@ -111,7 +111,10 @@ fn set_owner(open: &impl AsFd, meta: &Meta, stat: &Stat) -> Result<()> {
 }
 
 impl Temporary {
-    fn make<T>(place: Place, make: impl Fn(&Place, &OsStr) -> Result<T>) -> Result<(Self, T)> {
+    fn make<T>(
+        place: DirectoryEntry,
+        make: impl Fn(&DirectoryEntry, &OsStr) -> Result<T>,
+    ) -> Result<(Self, T)> {
         for _ in 0..NAME_TRIES {
             let name = temporary_name(&place.name);
             match make(&place, &name) {
@@ -122,7 +125,7 @@ impl Temporary {
         Err(Errno::EXIST)
     }
 
-    fn put(mut self) -> Result<Place> {
+    fn put(mut self) -> Result<DirectoryEntry> {
         let Some(place) = &self.place else { return Err(Errno::NOENT) };
         place.replace_with(&self.name)?;
         self.place.take().ok_or(Errno::NOENT)
@@ -164,7 +167,7 @@ fn errno_of(error: std::io::Error) -> Errno {
 
 /// Gives the new file the owner, extended attributes and mode it is to have. ACLs are extended attributes and come
 /// before the mode, whose group bits are their mask.
-fn dress(open: &File, place: &Place, old: Option<&Stat>, meta: &Meta) -> Result<()> {
+fn dress(open: &File, place: &DirectoryEntry, old: Option<&Stat>, meta: &Meta) -> Result<()> {
     let meta = Meta {
         mode: meta.mode.or(old.map(|old| old.st_mode & 0o7777)).or(Some(NEW_FILE_MODE)),
         owner: meta.owner.or(old.map(|old| old.st_uid)),
@@ -178,7 +181,7 @@ fn dress(open: &File, place: &Place, old: Option<&Stat>, meta: &Meta) -> Result<
     fs::fchmod(open, Mode::from_raw_mode(mode))
 }
 
-fn copy_attributes(place: &Place, to: &File) -> Result<()> {
+fn copy_attributes(place: &DirectoryEntry, to: &File) -> Result<()> {
     let from = match place.open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
         Ok(from) => from,
         // Who may not read a file may not read its attributes either.

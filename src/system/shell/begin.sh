@@ -35,7 +35,7 @@ cd /
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # The statuses that the controller knows; any other is explained by the text on standard error.
-wrong_kind=90 too_large=91 no_means=92 held=93
+wrong_kind=90 too_large=91 no_means=92 held=93 has_links=94 is_linked=95
 
 exact_move=
 case $(mv --help 2>&1) in *-T*) exact_move=-T ;; esac

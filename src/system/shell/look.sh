@@ -1,10 +1,52 @@
 # Looks at files and changes nothing.
+#
+# A directory is entered by a path that holds no link, so that what is done there by name stays there. A path with links is
+# refused with $has_links: the controller walks it, and asks again for where it ends. A file that has more than one name is
+# refused with $is_linked until the controller has looked who could have given it that name.
+
+# Enters a directory. Where the shell is afterwards, not the name, decides what is worked.
+enter() {
+    if cd -P -- "$1" 2>/dev/null; then
+        [ "$PWD" = "$1" ] || return "$has_links"
+        return 0
+    fi
+    if ls -d "$1/." >/dev/null; then echo 'it cannot be entered' >&2; fi
+    return 1
+}
+
+# Whether what descriptor 8 has open is the regular file of this name, and no link's target; sets size.
+is_opened() {
+    named=$(ls -ldin "./$1") || return
+    opened=$named
+    if [ -e /proc/self/fd/8 ]; then opened=$(ls -ldinL /proc/self/fd/8) || return; fi
+    IFS=' '
+    set -- $named -- $opened
+    named="$1 $2"
+    while [ "$1" != -- ]; do shift; done
+    size=$7
+    case $3 in -*) ;; *) return "$wrong_kind" ;; esac
+    if [ "$named" != "$2 $3" ]; then
+        echo 'it was replaced meanwhile' >&2
+        return 1
+    fi
+    [ "$4" = 1 ] || [ -n "$links_are_fine" ] || return "$is_linked"
+}
+
+# Opens a regular file as descriptor 8.
+open_file() {
+    [ ! -L "./$1" ] || return "$has_links"
+    expect_file "./$1" || return
+    exec 8<"./$1" && is_opened "$1"
+}
 
 do_stat() {
-    ls -ldn "$1" || return
+    enter "$1" || return
+    ls -ldn "./$2" || return
     mark .
-    [ ! -L "$1" ] || readlink "$1"
+    [ ! -L "./$2" ] || readlink "./$2"
 }
+
+do_runs_as() { printf %s "$own_uid"; }
 
 # Fails with the system's own words when there is nothing, since only opening tells why.
 expect_file() {
@@ -14,28 +56,20 @@ expect_file() {
     return 1
 }
 
-size_of() {
-    line=$(ls -ldnL "$1") || return
-    IFS=' '
-    set -- $line
-    size=$5
-}
-
 do_read() {
-    expect_file "$1" || return
-    size_of "$1" || return
-    [ "$size" -le "$2" ] || return "$too_large"
-    cat "$1"
+    enter "$1" && open_file "$2" || return
+    [ "$size" -le "$3" ] || return "$too_large"
+    cat <&8
 }
 
 do_read_at() {
-    expect_file "$1" || return
-    dd if="$1" bs=4096 skip="$2" count="$3" 2>/dev/null
+    enter "$1" && open_file "$2" || return
+    dd bs=4096 skip="$3" count="$4" <&8 2>/dev/null
 }
 
 do_list() {
-    ls "$1/" >/dev/null || return
-    cd "$1" || return
+    enter "$1" || return
+    ls . >/dev/null || return
     set +f
     for name in * .*; do
         case $name in .|..) continue ;; esac
@@ -44,11 +78,11 @@ do_list() {
 }
 
 do_digest() {
-    expect_file "$1" || return
+    enter "$1" && open_file "$2" || return
     if has sha256sum; then
-        sha256sum <"$1"
+        sha256sum <&8
     elif has openssl; then
-        openssl dgst -sha256 <"$1"
+        openssl dgst -sha256 <&8
     else
         return "$no_means"
     fi

@@ -15,6 +15,8 @@ while IFS= read -r request; do
     set -- $request
     number=$1 verb=$2
     shift 2
+    # A verb that ends so may work a file that has more than one name.
+    case $verb in *_linked) links_are_fine=yes verb=${verb%_linked} ;; *) links_are_fine= ;; esac
     count=$#
     while [ "$count" -gt 0 ]; do
         case $1 in

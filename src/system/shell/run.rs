@@ -1,6 +1,6 @@
 //! Commands: what the script needs to run one, and what it tells of how it ended.
 
-use super::place::refuse_nul;
+use super::location::refuse_nul;
 use super::wire::{Reply, Request};
 use super::{Shell, encode, told};
 use crate::model::op::{Answer, Command};
@@ -9,6 +9,10 @@ use crate::system::output::join;
 use crate::system::user::Identity;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a command without a time limit is waited for.
+const UNLIMITED: Duration = Duration::from_secs(30 * 60);
 
 impl Shell {
     /// Runs a command and keeps `kept` bytes of each end of its output.
@@ -32,6 +36,7 @@ impl Shell {
         let su_words: Vec<_> = command.argv.iter().map(|word| encode::word(word.as_bytes())).collect();
         let limit = command.timeout.map_or(0, |timeout| timeout.as_secs_f64().ceil().max(1.0) as u64);
         let mut request = Request::new("run")
+            .within(command.timeout.unwrap_or(UNLIMITED))
             .number(kept)
             .number(limit)
             .word(user.as_ref().map_or("", |user| &user.name))
@@ -85,7 +90,7 @@ fn answer(mut reply: Reply, kept: usize) -> Option<Answer> {
         status: status as i32,
         stdout: bounded(out_head, &out_tail, out, kept),
         stderr: bounded(err_head, &err_tail, err, kept),
-        total: out + err,
+        total: out.saturating_add(err),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What the script and the host's programs say when something does not work.
 
+use super::location::HAS_LINKS;
 use super::wire::Reply;
 use crate::model::Failure;
 use crate::system::reason::{because, lowered};
@@ -25,6 +26,7 @@ pub fn refused(doing: &str, reply: &Reply) -> Failure {
     match reply.status {
         WRONG_KIND => Failure::new(doing, "something else than a file is there"),
         TOO_LARGE => too_large(doing),
+        HAS_LINKS => Failure::new(doing, "another process there put a link in its way meanwhile"),
         status if reply.errors.trim().is_empty() => {
             Failure::new(doing, format!("the shell there gave status {status} and no reason"))
         }

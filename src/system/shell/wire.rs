@@ -3,7 +3,9 @@
 use super::encode;
 use crate::model::{Failure, Result};
 use crate::system::READ_LIMIT;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::process::ChildStdout;
+use std::time::{Duration, Instant};
 
 /// The one line that is sent before anything else. A shell may read ahead of the line it executes, so nothing follows
 /// until it has answered.
@@ -28,10 +30,34 @@ const NOISE_LIMIT: usize = 256 * 1024;
 /// An answer longer than this is not a shell of ours, in bytes.
 const ANSWER_LIMIT: usize = READ_LIMIT as usize + 4 * 1024 * 1024;
 
+/// What follows a mark is a dot or a status, in bytes.
+const WORD_LIMIT: usize = 64 * 1024;
+
+/// An answer has no more parts than this: what a command says comes in five.
+const PARTS: usize = 8;
+
+/// How long a host may say nothing before its answer to a question about files, which may have to write a whole disk cache.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// A command gets so much longer than its own time limit: ending it and what it leaves behind take their time.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// Where answers come from.
+pub trait Answers: Read + Send {
+    /// The next read waits at most so long, then fails as timed out.
+    fn wait_at_most(&mut self, time: Duration);
+}
+
+/// A process of this machine. Whoever starts it ends it.
+impl Answers for ChildStdout {
+    fn wait_at_most(&mut self, _: Duration) {}
+}
+
 /// A shell that listens.
 pub struct Wire {
     writer: Box<dyn Write + Send>,
-    reader: Box<dyn Read + Send>,
+    reader: Box<dyn Answers>,
+    until: Instant,
     nonce: String,
     number: u64,
     bytes: Vec<u8>,
@@ -51,12 +77,18 @@ pub struct Reply {
 /// A request's line: a verb and its words.
 pub struct Request {
     line: Vec<u8>,
+    within: Option<Duration>,
 }
 
 impl Request {
     /// A request without words yet.
     pub fn new(verb: &str) -> Self {
-        Request { line: verb.as_bytes().to_vec() }
+        Request { line: verb.as_bytes().to_vec(), within: None }
+    }
+
+    /// What it asks for may take so long.
+    pub fn within(self, within: Duration) -> Self {
+        Request { within: Some(within), ..self }
     }
 
     /// Adds a word.
@@ -89,9 +121,10 @@ impl Request {
 
 impl Wire {
     /// Teaches the shell at the other end its verbs. What a login printed before it is skipped.
-    pub fn start(writer: Box<dyn Write + Send>, reader: Box<dyn Read + Send>) -> Result<Self> {
+    pub fn start(writer: Box<dyn Write + Send>, reader: Box<dyn Answers>) -> Result<Self> {
         let nonce = format!("{:032x}", rand::random::<u128>());
-        let mut wire = Wire { writer, reader, nonce, number: 0, bytes: Vec::new(), lost: false };
+        let until = Instant::now() + SILENCE;
+        let mut wire = Wire { writer, reader, until, nonce, number: 0, bytes: Vec::new(), lost: false };
         let doing = "start a shell on the host";
         wire.send(START.as_bytes(), doing)?;
         let end = wire.until(READY, NOISE_LIMIT, doing)?;
@@ -111,6 +144,7 @@ impl Wire {
         if self.lost {
             return Err(lost(doing));
         }
+        self.until = Instant::now() + request.within.map_or(SILENCE, |within| within.saturating_add(MARGIN));
         self.number += 1;
         let line = [self.number.to_string().as_bytes(), b" ", &request.line, b"\n"].concat();
         self.send(&line, doing)?;
@@ -137,13 +171,19 @@ impl Wire {
 
     fn reply(&mut self, doing: &str) -> Result<Reply> {
         let mark = format!("\n{} {} ", self.nonce, self.number);
-        let mut parts = Vec::new();
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let mut room = ANSWER_LIMIT;
         loop {
-            let end = self.until(mark.as_bytes(), ANSWER_LIMIT, doing)?;
+            if parts.len() > PARTS {
+                self.lost = true;
+                return Err(Failure::new(doing, format!("the host answered in more than {PARTS} parts")));
+            }
+            let end = self.until(mark.as_bytes(), room, doing)?;
+            room = room.saturating_sub(end);
             let mut part: Vec<u8> = self.bytes.drain(..end).collect();
             part.truncate(end - mark.len());
             parts.push(part);
-            let end = self.until(b"\n", ANSWER_LIMIT, doing)?;
+            let end = self.until(b"\n", WORD_LIMIT, doing)?;
             let word: Vec<u8> = self.bytes.drain(..end).collect();
             if let Ok(status) = String::from_utf8_lossy(&word).trim().parse() {
                 let errors = parts.pop().unwrap_or_default();
@@ -161,7 +201,7 @@ impl Wire {
                 return Ok(searched + at + mark.len());
             }
             searched = self.bytes.len().saturating_sub(mark.len() - 1);
-            if self.bytes.len() > limit {
+            if searched > limit {
                 self.lost = true;
                 return Err(Failure::new(
                     doing,
@@ -173,6 +213,12 @@ impl Wire {
     }
 
     fn receive(&mut self, doing: &str) -> Result<()> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            self.lost = true;
+            return Err(Failure::new(doing, TOO_LATE));
+        }
+        self.reader.wait_at_most(left);
         let mut chunk = [0; 64 * 1024];
         let received = self.reader.read(&mut chunk);
         match self.or_lost(received, doing)? {
@@ -188,12 +234,17 @@ impl Wire {
     }
 
     fn or_lost<T>(&mut self, result: std::io::Result<T>, doing: &str) -> Result<T> {
-        result.map_err(|_| {
+        result.map_err(|error| {
             self.lost = true;
-            lost(doing)
+            match error.kind() {
+                ErrorKind::TimedOut => Failure::new(doing, TOO_LATE),
+                _ => lost(doing),
+            }
         })
     }
 }
+
+const TOO_LATE: &str = "the host gave no whole answer in time";
 
 fn lost(doing: &str) -> Failure {
     Failure::new(doing, "lost the connection")

@@ -1,8 +1,8 @@
 //! A file on its way to the host, in pieces that each wait for the one before.
 
-use super::place::Place;
+use super::location::{Location, is_linked};
 use super::wire::Request;
-use super::{Shell, octal};
+use super::{Shell, done, octal};
 use crate::model::op::Meta;
 use crate::model::{Failure, Result};
 use crate::system::System;
@@ -17,13 +17,13 @@ impl Shell {
     /// Sends `content` to a temporary beside `place`, which the last piece's request puts in its place.
     pub(super) fn send_file(
         &self,
-        place: &Place,
+        place: &Location,
         meta: &Meta,
         content: &mut dyn Read,
         doing: &str,
     ) -> Result<()> {
         let temporary = place.temporary();
-        let mut sent = 0;
+        let (mut sent, mut verb) = (0, "write");
         let mut piece = next_piece(content);
         loop {
             let bytes = piece.map_err(|error| self.give_up(place, &temporary, doing, &error))?;
@@ -31,12 +31,20 @@ impl Shell {
             sent += bytes.len() as u64;
             piece = next_piece(content);
             let is_last = piece.as_ref().is_ok_and(Vec::is_empty);
-            let request = request(place, &temporary, meta)
-                .word(which)
-                .word(if is_last { "last" } else { "more" })
-                .number(sent)
-                .number(bytes.len());
-            self.change(request, &bytes, doing)?;
+            let request = |verb| {
+                request(verb, place, &temporary, meta)
+                    .word(which)
+                    .word(if is_last { "last" } else { "more" })
+                    .number(sent)
+                    .number(bytes.len())
+            };
+            let mut reply = self.ask_script(&request(verb), &bytes, doing)?;
+            if is_linked(&reply) {
+                self.refuse_hard_link(&place.path(), doing)?;
+                verb = "write_linked";
+                reply = self.ask_script(&request(verb), &bytes, doing)?;
+            }
+            done(&reply, doing)?;
             if is_last {
                 return Ok(());
             }
@@ -44,15 +52,15 @@ impl Shell {
     }
 
     /// The temporary of a file whose rest cannot be had is removed; why it cannot be had is the failure.
-    fn give_up(&self, place: &Place, temporary: &[u8], doing: &str, error: &io::Error) -> Failure {
+    fn give_up(&self, place: &Location, temporary: &[u8], doing: &str, error: &io::Error) -> Failure {
         let path = place.folder.join(OsString::from_vec(temporary.to_vec()));
         let _removed_or_lost = self.remove(&path);
         Failure::new(doing, format!("its new content cannot be read: {error}"))
     }
 }
 
-fn request(place: &Place, temporary: &[u8], meta: &Meta) -> Request {
-    Request::new("write")
+fn request(verb: &str, place: &Location, temporary: &[u8], meta: &Meta) -> Request {
+    Request::new(verb)
         .word(place.folder.as_os_str().as_bytes())
         .word(temporary)
         .word(&place.name)
