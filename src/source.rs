@@ -8,6 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
+mod depth;
+
 /// A file's name as people should read it, and its text.
 #[derive(PartialEq, Eq)]
 pub struct Source {
@@ -103,8 +105,16 @@ impl fmt::Display for Place {
 impl Node {
     /// Reads a TOML file. Every syntax error in it is told.
     pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostics> {
-        let (table, errors) = DeTable::parse_recoverable(&source.text);
         let mut problems = Diagnostics::default();
+        if let Some(span) = depth::too_deep(&source.text) {
+            let place = Place { source: Arc::clone(source), span };
+            problems.push(Diagnostic::error(
+                "it is too deep: keys and values may be 64 deep in one another",
+                &place,
+            ));
+            return Err(problems);
+        }
+        let (table, errors) = DeTable::parse_recoverable(&source.text);
         for error in errors {
             let place = Place { source: Arc::clone(source), span: error.span().unwrap_or(0..0) };
             problems.push(Diagnostic::error(error.message(), &place));
