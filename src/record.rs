@@ -24,7 +24,7 @@ mod store;
 mod writer;
 
 pub use folder::make as make_folder;
-pub use redact::{Clean, MASK, Redactor};
+pub use redact::{Clean, MASK, Redactor, SHORTEST};
 pub use sqlite::{Opened, Sqlite};
 pub use store::{RunLine, RunState, RunStore};
 pub use writer::Writer;

@@ -35,8 +35,15 @@ pub fn retry(record: &RunRecord, options: &Options, inventory: &[PathBuf], globa
     let options = Options { vars, check: options.check || intent.check, ..options.clone() };
     let of = intent.run.clone();
     let request = match intent.kind {
-        RunKind::Command => Request::command(intent.name.clone()),
+        RunKind::Command => {
+            refuse_masked(record, &intent.name)?;
+            Request::command(intent.name.clone())
+        }
         kind => {
+            // A playbook is read from its file, which says what the record does not.
+            if kind != RunKind::Playbook {
+                intent.playbook.iter().try_for_each(|source| refuse_masked(record, &source.text))?;
+            }
             let playbook = playbook_of(record, &chosen.project)?;
             Request::playbook(kind, playbook, Selection::default()).retrying(of)
         }
@@ -102,6 +109,19 @@ fn choose(record: &RunRecord, pattern: &str, inventory: &[PathBuf], global: &Glo
     start::choose_in(project, all, &hosts, pattern.to_string())
 }
 
+/// What was masked is not what was run: it is never run again.
+fn refuse_masked(record: &RunRecord, text: &str) -> Result<(), Stop> {
+    let Some(line) = text.lines().find(|line| line.contains(MASK)) else { return Ok(()) };
+    let doing = format!("retry run {}", record.intent.run);
+    let failure = match line.contains(&format!(":{MASK}@")) {
+        true => Failure::new(doing, "a URL in it had a password, which is not on record")
+            .hint("type the step again, with the password in it"),
+        false => Failure::new(doing, format!("a value in `{}` was masked and is not on record", line.trim()))
+            .hint(format!("type it again, with the value in place of {MASK}")),
+    };
+    Err(Stop::misused(failure))
+}
+
 /// A playbook is read as it is today, since it may have been mended; a step or script as it was typed then.
 fn playbook_of(record: &RunRecord, project: &Project) -> Result<Playbook, Stop> {
     let intent = &record.intent;
@@ -114,11 +134,6 @@ fn playbook_of(record: &RunRecord, project: &Project) -> Result<Playbook, Stop> 
         let path = project.root.join(&first.path);
         let name = if path.is_file() { first.path.as_str() } else { intent.name.as_str() };
         return Ok(Playbook::find(project, name)?);
-    }
-    if first.text.contains(&format!(":{MASK}@")) {
-        let doing = format!("retry run {}", intent.run);
-        let failure = Failure::new(doing, "a URL in it had a password, which is not on record");
-        return Err(Stop::misused(failure.hint("type the step again, with the password in it")));
     }
     let mut playbook = Playbook::read(project, &Source::new(first.path.clone(), first.text.clone()))?;
     playbook.name.clone_from(&intent.name);

@@ -8,6 +8,9 @@ const SHORTEST_LINE: usize = 8;
 /// A piece of base64 shorter than this, in characters, would match by chance.
 const SHORTEST_BASE64: usize = 8;
 
+/// Another spelling of a number shorter than this, in characters, is too common a text.
+const SHORTEST_NUMBER: usize = 4;
+
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -15,7 +18,8 @@ const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub fn all(secret: &str) -> Vec<Vec<u8>> {
     let whole = [secret, secret.trim()];
     let lines = secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
-    let texts = whole.into_iter().chain(lines).map(str::to_string).chain(password_of_url(secret));
+    let texts = whole.into_iter().chain(lines).map(str::to_string);
+    let texts = texts.chain(password_of_url(secret)).chain(spellings(secret.trim()));
     let texts = texts.filter(|text| !text.is_empty());
     texts.flat_map(|text| forms_of(text.as_bytes(), &text)).filter(|form| !form.is_empty()).collect()
 }
@@ -29,6 +33,40 @@ fn password_of_url(secret: &str) -> Vec<String> {
     let written = password.filter(|password| password.len() >= SHORTEST_LINE);
     let meant = written.and_then(|password| plain(password).ok());
     written.map(str::to_string).into_iter().chain(meant).collect()
+}
+
+/// A number as TOML, JSON and programs may spell it in place of what was typed: `0xDEADBEEF99` is `956397711257`.
+fn spellings(text: &str) -> Vec<String> {
+    let plain = text.replace('_', "");
+    let based = |prefix, base| Some(u64::from_str_radix(plain.strip_prefix(prefix)?, base).ok()?);
+    let number =
+        based("0x", 16).or_else(|| based("0o", 8)).or_else(|| based("0b", 2)).or_else(|| plain.parse().ok());
+    let spelled = match (number, plain.parse::<f64>()) {
+        (Some(number), _) => vec![
+            number.to_string(),
+            format!("0x{number:x}"),
+            format!("0x{number:X}"),
+            format!("0o{number:o}"),
+            format!("0b{number:b}"),
+            in_groups(number),
+        ],
+        // A plain word such as `inf` is no number that anyone typed.
+        (None, Ok(number)) if plain.contains(|letter: char| letter.is_ascii_digit()) => {
+            vec![number.to_string()]
+        }
+        _ => return Vec::new(),
+    };
+    spelled.into_iter().filter(|spelled| spelled.len() >= SHORTEST_NUMBER && spelled != text).collect()
+}
+
+/// `1_234_567`
+fn in_groups(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let groups =
+        digits.as_bytes()[first..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+    let first = (first > 0).then(|| digits[..first].to_string());
+    first.into_iter().chain(groups).collect::<Vec<_>>().join("_")
 }
 
 fn forms_of(bytes: &[u8], text: &str) -> Vec<Vec<u8>> {
@@ -119,6 +157,17 @@ mod tests {
         assert!(holds(url, "hunter%402two") && holds(url, "hunter@2two"));
         assert!(!holds("postgres://al:pw@db/app", "pw"));
         assert!(!holds("https://db/al:hunter2two@x", "hunter2two"));
+    }
+
+    #[test]
+    fn a_number_is_found_however_it_is_spelled() {
+        let holds = |secret, form: &str| all(secret).contains(&form.as_bytes().to_vec());
+        for form in ["0xDEADBEEF99", "956397711257", "0xdeadbeef99", "956_397_711_257"] {
+            assert!(holds("0xDEADBEEF99", form), "{form}");
+            assert!(holds("956397711257", form), "{form}");
+        }
+        assert!(holds("1_000.50", "1000.5"));
+        assert!(!holds("12", "0xc") && !holds("infinite", "inf"));
     }
 
     #[test]

@@ -12,6 +12,21 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Stands where a secret was.
 pub const MASK: &str = "***";
 
+/// A secret shorter than this, in characters, is not looked for: it is too common a text to be hidden.
+pub const SHORTEST: usize = 4;
+
+/// A secret of which a text was cut off is hidden when so much of it is left, in bytes.
+const SHORTEST_REST: usize = 4;
+
+/// What says that something is left out of a text.
+const CUTS: [&[u8]; 3] = ["\n… ".as_bytes(), " bytes left out …\n".as_bytes(), " … (cut)".as_bytes()];
+
+/// So many cuts in one text are looked at; windlass itself makes one or two.
+const CUTS_LOOKED_AT: usize = 16;
+
+/// A form of a secret at least this long, in bytes, is also looked for over line breaks, as base64 is wrapped.
+const SHORTEST_WRAPPED: usize = 8;
+
 /// Ends the part of a URL that may hold a login.
 const ENDS_AUTHORITY: &[u8] = b"/?#\"'`<>|\\";
 
@@ -29,8 +44,9 @@ pub struct Clean<T>(T);
 impl Redactor {
     /// Knows these secrets. A secret with several lines is also looked for line by line.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        let long = |secret: &S| secret.as_ref().chars().count() >= SHORTEST;
         let forms: BTreeSet<Vec<u8>> =
-            secrets.into_iter().flat_map(|secret| forms::all(secret.as_ref())).collect();
+            secrets.into_iter().filter(long).flat_map(|secret| forms::all(secret.as_ref())).collect();
         let mut needles: BTreeMap<u8, Vec<Vec<u8>>> = BTreeMap::new();
         forms.into_iter().for_each(|form| needles.entry(form[0]).or_default().push(form));
         Redactor { needles }
@@ -117,9 +133,11 @@ impl Redactor {
             Event::Fetched { to, chunk, last } => Event::Fetched { to, chunk: self.bytes(&chunk), last },
             // What is in a backup is nobody's to read, and never comes here.
             Event::Backup { request, step, .. } => Event::Backup { request, step, said: Said::GivenUp },
-            event @ (Event::Hello(_) | Event::Need { .. } | Event::Confirm { .. } | Event::Booting(_)) => {
-                event
-            }
+            event @ (Event::Hello(_)
+            | Event::Need { .. }
+            | Event::Confirm { .. }
+            | Event::Alive
+            | Event::Booting(_)) => event,
         }
     }
 
@@ -183,15 +201,104 @@ impl Redactor {
     }
 
     fn matches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = self.whole(bytes, 1);
+        found.extend(passwords_of_urls(bytes));
+        if !self.needles.is_empty() {
+            found.extend(self.wrapped(bytes));
+            found.extend(self.cut(bytes));
+        }
+        found
+    }
+
+    /// Where forms of at least this length stand.
+    fn whole(&self, bytes: &[u8], shortest: usize) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         for (start, first) in bytes.iter().enumerate() {
             let needles = self.needles.get(first).into_iter().flatten();
-            let matching = needles.filter(|needle| bytes[start..].starts_with(needle));
+            let matching =
+                needles.filter(|needle| needle.len() >= shortest && bytes[start..].starts_with(needle));
             found.extend(matching.map(|needle| (start, start + needle.len())));
         }
-        found.extend(passwords_of_urls(bytes));
         found
     }
+
+    /// Where forms stand over several lines, which may be indented, quoted, or lines of a diff.
+    fn wrapped(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+        if !bytes.contains(&b'\n') {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for margin in [&b""[..], b"+", b"-", b">", b"#"] {
+            let places = unwrapped(bytes, margin);
+            let text: Vec<u8> = places.iter().map(|place| bytes[*place]).collect();
+            let matching = self.whole(&text, SHORTEST_WRAPPED);
+            found.extend(matching.into_iter().map(|(start, end)| (places[start], places[end - 1] + 1)));
+        }
+        found
+    }
+
+    /// Where the beginning of a form ends in a cut, or the end of one follows a cut. The ends of a text count as cuts where
+    /// at least half of a form is left.
+    fn cut(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        let needles = || self.needles.values().flatten();
+        for cut in CUTS {
+            for at in positions(bytes, cut).into_iter().take(CUTS_LOOKED_AT) {
+                found.extend(
+                    needles().filter_map(|needle| ends_with_start(&bytes[..at], needle, SHORTEST_REST)),
+                );
+                let after = at + cut.len();
+                let rest =
+                    needles().filter_map(|needle| starts_with_end(&bytes[after..], needle, SHORTEST_REST));
+                found.extend(rest.map(|length| (after, after + length)));
+            }
+        }
+        let half = |needle: &Vec<u8>| SHORTEST_WRAPPED.max(needle.len().div_ceil(2));
+        let trimmed = bytes.trim_ascii_end();
+        found.extend(needles().filter_map(|needle| ends_with_start(trimmed, needle, half(needle))));
+        let starting = needles().filter_map(|needle| starts_with_end(bytes, needle, half(needle)));
+        found.extend(starting.map(|length| (0, length)));
+        found
+    }
+}
+
+/// The longest beginning of `needle`, of at least `shortest` bytes, with which `bytes` ends.
+fn ends_with_start(bytes: &[u8], needle: &[u8], shortest: usize) -> Option<(usize, usize)> {
+    let mut lengths = (shortest..needle.len()).rev();
+    let length = lengths.find(|length| bytes.ends_with(&needle[..*length]))?;
+    Some((bytes.len() - length, bytes.len()))
+}
+
+/// The length of the longest end of `needle`, of at least `shortest` bytes, with which `bytes` starts.
+fn starts_with_end(bytes: &[u8], needle: &[u8], shortest: usize) -> Option<usize> {
+    let mut lengths = (shortest..needle.len()).rev();
+    lengths.find(|length| bytes.starts_with(&needle[needle.len() - length..]))
+}
+
+fn positions(bytes: &[u8], text: &[u8]) -> Vec<usize> {
+    let windows = bytes.windows(text.len()).enumerate();
+    windows.filter(|(_, window)| *window == text).map(|(at, _)| at).collect()
+}
+
+/// The places of all bytes that are neither line breaks nor blanks and one margin at the start of a line.
+fn unwrapped(bytes: &[u8], margin: &[u8]) -> Vec<usize> {
+    let mut places = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        if matches!(bytes[at], b'\n' | b'\r') {
+            at += 1;
+            let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+            at += bytes[at..].iter().take_while(|byte| blank(byte)).count();
+            if !margin.is_empty() && bytes[at..].starts_with(margin) {
+                at += margin.len();
+                at += bytes[at..].iter().take_while(|byte| blank(byte)).count();
+            }
+            continue;
+        }
+        places.push(at);
+        at += 1;
+    }
+    places
 }
 
 /// Where the passwords of URLs stand: `scheme://user:PASSWORD@host`. No variable needs to be a secret for that.
@@ -251,6 +358,49 @@ mod tests {
     }
 
     #[test]
+    fn hides_base64_that_is_wrapped() {
+        let key =
+            "correct horse battery staple, and a few more words so that it takes several lines of base64";
+        let encoded = "Y29ycmVjdCBob3JzZSBiYXR0ZXJ5IHN0YXBsZSwgYW5kIGEgZmV3IG1vcmUgd29yZHMgc28gdGhhdCBpdCB0YWtlcyBzZXZlcmFsIGxpbmVzIG9mIGJhc2U2NA==";
+        for (wrap, margin) in [(64, ""), (76, ""), (40, "  "), (64, "+"), (64, "-"), (76, "> ")] {
+            let lines: Vec<String> = encoded
+                .as_bytes()
+                .chunks(wrap)
+                .map(|line| format!("{margin}{}", String::from_utf8_lossy(line)))
+                .collect();
+            let clean = redacted(key, &format!("key:\n{}\nend", lines.join("\n")));
+            assert!(
+                !clean.contains("Y29y") && !clean.contains("c3RhcGxl") && !clean.contains("bGluZXM"),
+                "{clean}"
+            );
+            assert!(clean.starts_with("key:") && clean.ends_with("end"), "{clean}");
+        }
+    }
+
+    #[test]
+    fn hides_what_a_cut_left_of_a_secret() {
+        let secret = "hunter2-hunter2-hunter2";
+        for (text, clean) in [
+            (
+                "it is hunter2-hun\n… 70 bytes left out …\nnter2 or so",
+                "it is ***\n… 70 bytes left out …\n*** or so",
+            ),
+            ("it is hunter2-hu … (cut)", "it is *** … (cut)"),
+            ("it is hunter2-hunte\n", "it is ***\n"),
+            ("r2-hunter2-hunter2 it is", "*** it is"),
+            ("a hunter", "a hunter"),
+        ] {
+            assert_eq!(redacted(secret, text), clean);
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_too_short_is_not_looked_for() {
+        assert_eq!(redacted("abc", "abc abc"), "abc abc");
+        assert_eq!(redacted("abcd", "abcd"), "***");
+    }
+
+    #[test]
     fn hides_escaped_forms() {
         assert_eq!(redacted("a/b c\"d'", r#"x=a%2Fb%20c%22d%27"#), "x=***");
         assert_eq!(redacted("a/b c\"d'", r#"{"x":"a/b c\"d'"}"#), r#"{"x":"***"}"#);
@@ -304,7 +454,7 @@ mod tests {
         /// made of the mask itself, which tells nobody anything.
         #[test]
         fn a_secret_never_survives(
-            before in "\\PC{0,20}", after in "\\PC{0,20}", secret in "[^*\\p{Cc}]{1,24}", other in "[^*\\p{Cc}]{1,8}",
+            before in "\\PC{0,20}", after in "\\PC{0,20}", secret in "[^*\\p{Cc}]{4,24}", other in "[^*\\p{Cc}]{4,8}",
         ) {
             let redactor = Redactor::new([&secret, &other]);
             for form in forms::all(&secret) {

@@ -24,6 +24,27 @@ pub fn bytes(bytes: &[u8]) -> String {
     text
 }
 
+/// JSON whose texts hold nothing that a terminal obeys or that deceives a reader: such characters are written as escapes,
+/// which is the same JSON.
+pub fn json(json: String) -> String {
+    let stays = |character: char| character.is_ascii() && character != '\u{7f}' || harmless(character);
+    if json.chars().all(stays) {
+        return json;
+    }
+    let mut shown = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        match stays(character) {
+            true => shown.push(character),
+            // Outside of texts JSON is ASCII.
+            false => character
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|unit| push(&mut shown, format_args!("\\u{unit:04x}"))),
+        }
+    }
+    shown
+}
+
 fn escaped(text: &str, stays: fn(char) -> bool) -> Cow<'_, str> {
     if text.chars().all(stays) {
         return Cow::Borrowed(text);
@@ -45,7 +66,7 @@ fn escaped(text: &str, stays: fn(char) -> bool) -> Cow<'_, str> {
 }
 
 /// Whether a character can neither move the cursor, change the terminal nor reorder or hide text.
-fn harmless(character: char) -> bool {
+pub fn harmless(character: char) -> bool {
     let deceives = matches!(character,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
@@ -76,6 +97,16 @@ mod tests {
         }
         assert_eq!(line("two\nlines\tof"), r"two\nlines\tof");
         assert_eq!(block("two\nlines\tof"), "two\nlines\tof");
+    }
+
+    #[test]
+    fn json_with_escapes_is_the_same_json() {
+        let text = "a\u{9b}31m\u{7f}\u{202e}\u{e0041}\n\u{1b}ü✓";
+        let plain = serde_json::json!({ "text": text }).to_string();
+        let safe = json(plain.clone());
+        assert_eq!(safe, r#"{"text":"a\u009b31m\u007f\u202e\udb40\udc41\n\u001bü✓"}"#);
+        let read = |text: &str| serde_json::from_str::<crate::model::Value>(text).unwrap();
+        assert_eq!(read(&safe), read(&plain));
     }
 
     #[test]

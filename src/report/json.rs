@@ -248,5 +248,5 @@ impl Said {
 
 fn pretty<T: Serialize>(value: &T) -> String {
     // Every key is a text and nothing in it can fail to be written.
-    serde_json::to_string_pretty(value).unwrap_or_default()
+    super::escape::json(serde_json::to_string_pretty(value).unwrap_or_default())
 }

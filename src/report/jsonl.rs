@@ -44,7 +44,7 @@ pub fn line(run: &RunId, event: &RunEvent) -> String {
     if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
         line.extend(fields);
     }
-    line.to_string()
+    super::escape::json(line.to_string())
 }
 
 fn of_host(event: &HostEvent) -> (&'static str, Value) {
@@ -79,6 +79,7 @@ fn said(event: &Event) -> (&'static str, Value) {
             ("fetched", json!({ "to": to, "bytes": chunk.len(), "last": last }))
         }
         Event::Backup { step, .. } => ("backup", json!({ "step": step })),
+        Event::Alive => ("alive", json!({})),
         Event::Booting(resume) => ("booting", json!({ "within": resume.within.as_secs() })),
         Event::Confirm { ports, .. } => ("confirm", json!({ "ports": ports })),
         Event::Note(text) => ("note", json!({ "text": text })),

@@ -1,5 +1,6 @@
 //! `--output junit`: a test suite for each host and a test case for each step, for what reads JUnit XML.
 
+use super::escape;
 use crate::model::event::StepEnded;
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::record::{HostRecord, RunRecord};
@@ -90,7 +91,7 @@ fn escaped(text: &str) -> String {
             '>' => xml.push_str("&gt;"),
             '"' => xml.push_str("&quot;"),
             '\n' | '\t' => push(&mut xml, format_args!("&#{};", character as u32)),
-            character if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') => {
+            character if !escape::harmless(character) || matches!(character, '\u{fffe}' | '\u{ffff}') => {
                 push(&mut xml, format_args!("\\u{{{:x}}}", character as u32));
             }
             character => xml.push(character),

@@ -85,7 +85,7 @@ impl Board {
 
     /// The newest one as JSON.
     pub fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(&self.seen().status).map(|json| json + "\n")
+        serde_json::to_string_pretty(&self.seen().status).map(|json| crate::report::escape::json(json) + "\n")
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
