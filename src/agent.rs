@@ -8,6 +8,7 @@ use crate::engine::link::{Assets, Link};
 use crate::engine::state_dir::{self, StateDir};
 use crate::engine::work;
 use crate::model::backup::Answered;
+use crate::model::bounds;
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
 use crate::model::job::{Job, Resume};
@@ -36,6 +37,9 @@ const PIECES_WAITING: usize = 8;
 
 /// What the controller says about backups that may wait to be read. It says one thing of each, and there is one at a time.
 const ANSWERS_WAITING: usize = 8;
+
+/// How often the controller hears that the agent lives; it gives up a host that is silent for several of these.
+const ALIVE: Duration = Duration::from_secs(20);
 
 /// The directory below which this host lives, for hosts that are a directory (`windlass demo`).
 const ROOT: &str = "WINDLASS_ROOT";
@@ -88,7 +92,11 @@ fn serve() -> Result<()> {
         pid: std::process::id(),
         boot_id: state_dir::boot_id(&host),
     }));
+    let (working, ended) = std::sync::mpsc::channel::<()>();
+    let out = channel.out.clone();
+    std::thread::spawn(move || say_alive(&out, &ended));
     let HostEnd { outcome, failure } = work::work(&job, &host, &StateDir::at(state_dir()), &channel);
+    drop(working);
     channel.send(Event::Finished { nonce: job.envelope.nonce.clone(), outcome, failure });
     Ok(())
 }
@@ -106,6 +114,13 @@ fn lock(killed: &Killed) -> MutexGuard<'_, Option<String>> {
 fn stand_in(directory: Option<String>) -> Result<()> {
     let stands = directory.is_some_and(|directory| std::env::set_current_dir(directory).is_ok());
     if stands { Ok(()) } else { std::env::set_current_dir("/").doing("leave the directory of the agent") }
+}
+
+/// Until the work has ended.
+fn say_alive(out: &Outlet, ended: &Receiver<()>) {
+    while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(ALIVE) {
+        out.send(Event::Alive);
+    }
 }
 
 fn tell_own_digest() -> Result<()> {
@@ -183,7 +198,7 @@ impl Orders {
 /// The controller, as the engine sees it.
 struct Channel<'a> {
     job: &'a Job,
-    out: Mutex<io::Stdout>,
+    out: Arc<Outlet>,
     incoming: Incoming,
     confirmation: Confirmation,
     kept: Receiver<(u32, Answered)>,
@@ -191,19 +206,19 @@ struct Channel<'a> {
     killed: Killed,
 }
 
-impl<'a> Channel<'a> {
-    fn new(
-        job: &'a Job,
-        incoming: Incoming,
-        confirmation: Confirmation,
-        kept: Receiver<(u32, Answered)>,
-        stopping: Arc<AtomicBool>,
-        killed: Killed,
-    ) -> Self {
-        let channel =
-            Channel { job, out: Mutex::new(io::stdout()), incoming, confirmation, kept, stopping, killed };
-        channel.write(wire::MARKER);
-        channel
+/// Where frames go to the controller.
+struct Outlet {
+    out: Mutex<io::Stdout>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Outlet {
+    /// Cut to what the controller takes.
+    fn send(&self, event: Event) {
+        match wire::frame(&bounds::fitted(event)) {
+            Ok(bytes) => self.write(&bytes),
+            Err(failure) => eprintln!("windlass-agent: {failure}"),
+        }
     }
 
     /// Nobody is left to be told when the channel is closed; the reader of orders has noticed and stops the run.
@@ -215,12 +230,24 @@ impl<'a> Channel<'a> {
     }
 }
 
+impl<'a> Channel<'a> {
+    fn new(
+        job: &'a Job,
+        incoming: Incoming,
+        confirmation: Confirmation,
+        kept: Receiver<(u32, Answered)>,
+        stopping: Arc<AtomicBool>,
+        killed: Killed,
+    ) -> Self {
+        let out = Arc::new(Outlet { out: Mutex::new(io::stdout()), stopping: stopping.clone() });
+        out.write(wire::MARKER);
+        Channel { job, out, incoming, confirmation, kept, stopping, killed }
+    }
+}
+
 impl Link for Channel<'_> {
     fn send(&self, event: Event) {
-        match wire::frame(&event) {
-            Ok(bytes) => self.write(&bytes),
-            Err(failure) => eprintln!("windlass-agent: {failure}"),
-        }
+        self.out.send(event);
     }
 
     fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
@@ -254,7 +281,14 @@ impl Link for Channel<'_> {
     }
 
     fn reboot(&self, resume: Resume) -> Result<()> {
-        self.send(Event::Booting(Box::new(resume)));
+        let event = Event::Booting(Box::new(resume));
+        let bytes = wire::frame(&event)?;
+        if bytes.len() > wire::EVENT_LIMIT {
+            let why =
+                format!("what the job goes on with has {} bytes, more than a frame may hold", bytes.len());
+            return Err(Failure::new("reboot the host", why).hint("register less before the reboot"));
+        }
+        self.out.write(&bytes);
         Ok(())
     }
 

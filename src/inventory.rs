@@ -1,6 +1,6 @@
 //! The inventory: which hosts there are, in which groups, how they are reached, and their variables.
 
-mod ansible;
+pub(crate) mod ansible;
 pub mod file;
 pub mod fold;
 pub mod name;

@@ -28,6 +28,8 @@ pub mod cli;
 pub mod demo;
 #[cfg(feature = "controller")]
 pub mod diagnostic;
+#[cfg(all(feature = "controller", any(test, fuzzing)))]
+pub mod fuzzing;
 #[cfg(feature = "controller")]
 pub mod inventory;
 #[cfg(feature = "controller")]

@@ -2,6 +2,7 @@
 
 pub mod arg;
 pub mod backup;
+pub mod bounds;
 pub mod digest;
 pub mod duration;
 pub mod evaluated;

@@ -2,6 +2,8 @@
 
 use crate::keys::Share;
 use crate::model::Failure;
+use crate::model::bounds;
+use crate::model::event::Event;
 use crate::model::job::{Envelope, Job, OnFailure};
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
@@ -10,9 +12,10 @@ use crate::ssh::Target;
 use crate::ssh::ship::Become;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tools::Tools;
 
+pub mod allowance;
 pub mod assets;
 pub mod backups;
 mod boot;
@@ -20,8 +23,10 @@ mod confirm;
 mod host;
 mod job;
 mod output;
+mod patience;
 mod place;
 mod plain;
+mod questions;
 pub mod session;
 mod shell;
 pub mod tools;
@@ -31,6 +36,9 @@ pub const FORKS: usize = 64;
 
 /// Events of hosts that may wait to be recorded and shown; a host that has more to say waits.
 pub const EVENTS_WAITING: usize = 1024;
+
+/// The same in KiB: steps with large diffs and findings wait until those before them are recorded.
+const KIB_WAITING: usize = 16 * 1024;
 
 /// One host and all that is to be done there.
 #[derive(Clone)]
@@ -87,23 +95,39 @@ pub enum Interrupt {
 /// Where hosts' events go.
 #[derive(Clone)]
 pub struct EventSender {
-    queue: mpsc::Sender<RunEvent>,
+    queue: mpsc::Sender<Queued>,
+    room: Arc<Semaphore>,
 }
+
+/// An event with the room that it takes until it has been recorded.
+pub type Queued = (RunEvent, Option<OwnedSemaphorePermit>);
 
 impl EventSender {
     /// Sends into this queue.
-    pub fn new(queue: mpsc::Sender<RunEvent>) -> Self {
-        EventSender { queue }
+    pub fn new(queue: mpsc::Sender<Queued>) -> Self {
+        EventSender { queue, room: Arc::new(Semaphore::new(KIB_WAITING)) }
     }
 
     /// Sends an event of a host. When the receiver is gone the run is over anyway.
     pub async fn send(&self, host: &str, event: HostEvent) {
-        let _run_is_over = self.queue.send(RunEvent::of_host(host, event)).await;
+        let kib = kib_of(&event).clamp(1, KIB_WAITING / 2);
+        let room = self.room.clone().acquire_many_owned(kib as u32).await;
+        let _run_is_over = self.queue.send((RunEvent::of_host(host, event), room.ok())).await;
     }
 
     async fn note(&self, text: String) {
-        let _run_is_over = self.queue.send(RunEvent::now(RunEventKind::Note(text))).await;
+        let _run_is_over = self.queue.send((RunEvent::now(RunEventKind::Note(text)), None)).await;
     }
+}
+
+fn kib_of(event: &HostEvent) -> usize {
+    let bytes = match event {
+        HostEvent::Said(Event::StepEnded(step)) => bounds::size(step),
+        HostEvent::Said(Event::Settled { steps, .. }) => steps.iter().map(bounds::size).sum(),
+        HostEvent::Said(Event::Note(text) | Event::Progress { text, .. }) => text.len(),
+        _ => 0,
+    };
+    bytes.div_ceil(1024)
 }
 
 /// Runs all the work and returns how each host ended. Every host gets exactly one `Ended`.

@@ -6,7 +6,7 @@ mod folder;
 mod id;
 mod identities;
 mod incoming;
-mod index;
+pub(crate) mod index;
 mod intake;
 mod keep;
 mod manifest;
@@ -15,7 +15,7 @@ mod part;
 mod read;
 mod sealed;
 mod settings;
-mod sums;
+pub(crate) mod sums;
 mod verify;
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub mod reason;
 #[cfg(feature = "controller")]
 pub mod shell;
 mod user;
+pub mod walk;
 
 /// The most that [`Probe::read`] gives, in bytes. Larger files are worked by digest, in pieces.
 pub const READ_LIMIT: u64 = 16 * 1024 * 1024;
@@ -72,6 +73,25 @@ pub trait Probe {
         false
     }
 
+    /// Where `path` ends when links are followed, as a path without links. The rule of [`walk`] holds: a link that a user
+    /// controls must not point to what another owns. What stands there may be missing.
+    /// A host without links has every path where it is named.
+    fn follow(&self, path: &Path) -> Result<PathBuf> {
+        Ok(path.to_path_buf())
+    }
+
+    /// The number of the user whom windlass runs as there.
+    fn runs_as(&self) -> u32 {
+        0
+    }
+
+    /// Fails where mode and owner of `path` must not be changed, because a user may have given a file of another owner
+    /// that name.
+    fn refuse_change(&self, path: &Path) -> Result<()> {
+        let _no_other_users = path;
+        Ok(())
+    }
+
     /// What the job in hand has brought to the host; `None` outside of a job.
     fn brought(&self) -> Option<&Brought> {
         None
@@ -106,6 +126,17 @@ pub trait System: Probe {
 
     /// Removes a file, a link or an empty directory. Nothing there is fine.
     fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Removes what is there, a directory with all that is in it, and nothing outside of it whatever another user
+    /// exchanges meanwhile. Nothing there is fine.
+    fn remove_all(&self, path: &Path) -> Result<()> {
+        if self.stat(path)?.is_some_and(|stat| stat.kind == FileKind::Dir) {
+            for name in self.list(path)? {
+                self.remove_all(&path.join(name))?;
+            }
+        }
+        self.remove(path)
+    }
 
     /// Lets two paths of one file system change places. Links are not followed. Neither path is ever missing, except as
     /// [`Shell`](shell::Shell) says.
@@ -211,6 +242,11 @@ impl FileKind {
 }
 
 impl Stat {
+    /// Whether more users than the owner may put something into it, when it is a directory.
+    pub fn is_shared(&self) -> bool {
+        self.mode & 0o002 != 0 || (self.mode & 0o020 != 0 && self.group != 0)
+    }
+
     /// The part of it that [`System::set_meta`] can set.
     pub fn meta(&self) -> Meta {
         Meta { mode: Some(self.mode), owner: Some(self.owner), group: Some(self.group) }
@@ -228,27 +264,6 @@ pub fn is_temporary_of(candidate: &OsStr, name: &OsStr) -> bool {
 pub fn temporary_stem(name: &OsStr) -> Vec<u8> {
     let kept = &name.as_bytes()[..name.len().min(NAME_KEPT)];
     [b".", kept, b".windlass-"].concat()
-}
-
-/// A path with more links than this, one behind another, is a loop; the kernel's own bound.
-pub const LINK_LIMIT: usize = 40;
-
-/// Where `path` ends when its last part is a link, and what stands there.
-pub fn followed(host: &dyn Probe, path: &Path) -> Result<(PathBuf, Option<Stat>)> {
-    followed_by(&|path| host.stat(path), path)
-}
-
-/// [`followed`], by what `stat` says of each path.
-fn followed_by(stat: &dyn Fn(&Path) -> Result<Option<Stat>>, path: &Path) -> Result<(PathBuf, Option<Stat>)> {
-    let mut path = path.to_path_buf();
-    for _ in 0..LINK_LIMIT {
-        let stat = stat(&path)?;
-        match stat.as_ref().and_then(|stat| stat.target.as_ref()) {
-            None => return Ok((path, stat)),
-            Some(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
-        }
-    }
-    Err(Failure::new(format!("follow {}", path.display()), "there are too many links, one behind another"))
 }
 
 fn too_large(doing: &str) -> Failure {

@@ -7,13 +7,25 @@ use serde::de::DeserializeOwned;
 use std::io::{Read, Write};
 
 /// Changes whenever the meaning of a frame does. An agent is named by its digest, so both sides always agree.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Comes before the first frame in either direction. Everything before it is noise.
-pub const MARKER: &[u8] = b"\0windlass-frames-4\0";
+pub const MARKER: &[u8] = b"\0windlass-frames-5\0";
 
 /// The most a frame may hold, in bytes; a longer one is refused before anything is allocated for it.
 pub const FRAME_LIMIT: usize = 32 * 1024 * 1024;
+
+/// The most that a frame from a host may hold, in bytes: what an agent says is cut before it gets that long.
+pub const EVENT_LIMIT: usize = 16 * 1024 * 1024;
+
+/// The most values that a frame from a host may hold, in all: each costs far more memory than the byte it may be sent as.
+const VALUES: usize = 200_000;
+
+/// How deep values may be in one another, in either direction. What is read from a record later on has the same limit.
+const DEPTH: usize = 64;
+
+/// A buffer that was larger than this, in bytes, is given back once it is empty.
+const ROOM_KEPT: usize = 1024 * 1024;
 
 /// How much noise is read before a marker is given up, in bytes.
 pub const NOISE_LIMIT: usize = 256 * 1024;
@@ -24,20 +36,33 @@ pub fn frame<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     rmp_serde::encode::write_named(&mut bytes, value).doing("encode a frame")?;
     let length = bytes.len() - 4;
     if length > FRAME_LIMIT {
-        return Err(too_long(length));
+        return Err(too_long(length, FRAME_LIMIT));
     }
     bytes[..4].copy_from_slice(&(length as u32).to_be_bytes());
     Ok(bytes)
 }
 
 /// Takes frames out of bytes that arrive in pieces of any size.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Frames {
     bytes: Vec<u8>,
     started: bool,
+    longest: usize,
+    most_values: usize,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Frames { bytes: Vec::new(), started: false, longest: FRAME_LIMIT, most_values: FRAME_LIMIT }
+    }
 }
 
 impl Frames {
+    /// Of a host, which may be hostile.
+    pub fn of_host() -> Self {
+        Frames { longest: EVENT_LIMIT, most_values: VALUES, ..Frames::default() }
+    }
+
     /// Adds what has arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -50,14 +75,18 @@ impl Frames {
         }
         let Some(head) = self.bytes.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head) as usize;
-        if length > FRAME_LIMIT {
-            return Err(too_long(length));
+        if length > self.longest {
+            return Err(too_long(length, self.longest));
         }
         if self.bytes.len() < 4 + length {
             return Ok(None);
         }
-        let value = decode(&self.bytes[4..4 + length]);
+        let value = measure(&self.bytes[4..4 + length], self.most_values)
+            .and_then(|()| decode(&self.bytes[4..4 + length]));
         self.bytes.drain(..4 + length);
+        if self.bytes.is_empty() && self.bytes.capacity() > ROOM_KEPT {
+            self.bytes = Vec::new();
+        }
         value.map(Some)
     }
 
@@ -108,8 +137,71 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     rmp_serde::from_slice(bytes).map_err(|error| Failure::new("decode a frame", error))
 }
 
-fn too_long(length: usize) -> Failure {
-    Failure::new("exchange a frame", format!("it has {length} bytes and {FRAME_LIMIT} is the limit"))
+fn too_long(length: usize, limit: usize) -> Failure {
+    Failure::new("exchange a frame", format!("it has {length} bytes and {limit} is the limit"))
+}
+
+/// Walks over a MessagePack value without making anything of it: how deep it is, and how many values it holds.
+fn measure(bytes: &[u8], most: usize) -> Result<()> {
+    let refuse = |why: String| Failure::new("decode a frame", why);
+    let mut at = 0;
+    let mut values = 0;
+    // How many values are still to come, of each one that holds others.
+    let mut open: Vec<u64> = vec![1];
+    while let Some(left) = open.last_mut() {
+        if *left == 0 {
+            open.pop();
+            continue;
+        }
+        *left -= 1;
+        values += 1;
+        if values > most {
+            return Err(refuse(format!("it holds more than {most} values")));
+        }
+        let short = || refuse("it ends in the middle of a value".to_string());
+        let (length, inner) = head(&bytes[at..]).ok_or_else(short)?;
+        at = at.checked_add(length).filter(|at| *at <= bytes.len()).ok_or_else(short)?;
+        if inner > 0 {
+            if open.len() > DEPTH {
+                return Err(refuse(format!("its values are more than {DEPTH} deep in one another")));
+            }
+            open.push(inner);
+        }
+    }
+    Ok(())
+}
+
+/// How many bytes a value takes without those that it holds, and how many it holds; `None` when its head is cut off.
+fn head(bytes: &[u8]) -> Option<(usize, u64)> {
+    let number = |from: usize, size: usize| -> Option<u64> {
+        let bytes = bytes.get(from..from + size)?;
+        Some(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    };
+    let blob = |head: usize, size: usize, more: usize| {
+        Some((head + usize::try_from(number(1, size)?).ok()? + more, 0))
+    };
+    let first = *bytes.first()?;
+    match first {
+        0x00..=0x7f | 0xe0..=0xff | 0xc0..=0xc3 => Some((1, 0)),
+        0x80..=0x8f => Some((1, u64::from(first & 0x0f) * 2)),
+        0x90..=0x9f => Some((1, u64::from(first & 0x0f))),
+        0xa0..=0xbf => Some((1 + usize::from(first & 0x1f), 0)),
+        0xc4 | 0xd9 => blob(2, 1, 0),
+        0xc5 | 0xda => blob(3, 2, 0),
+        0xc6 | 0xdb => blob(5, 4, 0),
+        0xc7 => blob(2, 1, 1),
+        0xc8 => blob(3, 2, 1),
+        0xc9 => blob(5, 4, 1),
+        0xcc | 0xd0 => Some((2, 0)),
+        0xcd | 0xd1 => Some((3, 0)),
+        0xca | 0xce | 0xd2 => Some((5, 0)),
+        0xcb | 0xcf | 0xd3 => Some((9, 0)),
+        0xd4..=0xd8 => Some((2 + (1 << (first - 0xd4)), 0)),
+        0xdc => Some((3, number(1, 2)?)),
+        0xdd => Some((5, number(1, 4)?)),
+        0xde => Some((3, number(1, 2)? * 2)),
+        0xdf => Some((5, number(1, 4)? * 2)),
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +233,38 @@ mod tests {
             frames.push(MARKER);
             frames.push(&bytes);
             let _refused_or_not = frames.take::<crate::model::event::Event>();
+        }
+    }
+
+    fn from_host<T: Serialize>(value: &T) -> Result<Option<crate::model::Value>> {
+        let mut frames = Frames::of_host();
+        frames.push(MARKER);
+        frames.push(&frame(value).unwrap());
+        frames.take()
+    }
+
+    #[test]
+    fn what_a_host_says_is_measured_before_anything_is_made_of_it() {
+        let nested = |depth| (0..depth).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
+        assert_eq!(from_host(&nested(64)).unwrap(), Some(nested(64)));
+        assert!(from_host(&nested(65)).unwrap_err().why.contains("64 deep"));
+        assert!(from_host(&vec![(); VALUES - 1]).is_ok());
+        assert!(from_host(&vec![(); VALUES]).unwrap_err().why.contains("200000 values"));
+        let long = "x".repeat(EVENT_LIMIT);
+        assert!(from_host(&long).unwrap_err().why.contains("16777216 is the limit"));
+        assert!(from_host(&serde_json::json!({"a": [1.5, -7, "text", null, true, {"b": u64::MAX}]})).is_ok());
+    }
+
+    #[test]
+    fn a_value_that_claims_more_than_it_has_is_refused() {
+        for bytes in [
+            &b"\xdd\xff\xff\xff\xff"[..],
+            b"\xdb\xff\xff\xff\xffx",
+            b"\xdf\xff\xff\xff\xff\xc0",
+            b"",
+            b"\xc9",
+        ] {
+            assert!(measure(bytes, VALUES).is_err(), "{bytes:?}");
         }
     }
 

@@ -1,14 +1,14 @@
 //! Inventories of Ansible in all their forms. `ansible-inventory --list` is the reference for what they mean.
 
 pub mod connection;
-mod ini;
+pub(crate) mod ini;
 mod names;
 mod program;
 mod python;
 pub mod values;
 mod vars_files;
 mod words;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use names::names_and_port;
 pub use program::{ask, printed};

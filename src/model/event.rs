@@ -38,6 +38,8 @@ pub enum Event {
     /// The controller must log in anew, from scratch, within this time, and answer with [`Order::Confirmed`]. `ports`:
     /// where sshd listens now, when that has changed.
     Confirm { request: u32, ports: Vec<u16>, within: Duration },
+    /// The agent lives, though it has nothing else to say: a step takes its time.
+    Alive,
     /// The host is about to boot, and this process ends without a verdict: the job goes on from there afterwards.
     Booting(Box<Resume>),
     /// Something the reader should know that belongs to no step.
@@ -121,15 +123,15 @@ impl UndoScope {
 
     /// Adds what another part of the run did.
     pub fn add(&mut self, other: &UndoScope) {
-        self.changes += other.changes;
-        self.undoable += other.undoable;
+        self.changes = self.changes.saturating_add(other.changes);
+        self.undoable = self.undoable.saturating_add(other.undoable);
         let new = other.not.iter().filter(|why| !self.not.contains(why)).cloned().collect::<Vec<_>>();
         self.not.extend(new.into_iter().take(Self::NAMED.saturating_sub(self.not.len())));
     }
 
     /// What is left of it once all that can be undone is undone.
     pub fn without_undoable(self) -> UndoScope {
-        UndoScope { changes: self.changes - self.undoable, undoable: 0, ..self }
+        UndoScope { changes: self.changes.saturating_sub(self.undoable), undoable: 0, ..self }
     }
 }
 

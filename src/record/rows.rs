@@ -1,9 +1,10 @@
 //! Rows of the tables, and the records they are made from.
 
 use super::{HostRecord, RunRecord, bounded};
+use crate::model::Failure;
 use crate::model::event::{Output, StepEnded, UndoScope};
 use crate::model::job::RunId;
-use crate::model::outcome::HostOutcome;
+use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::run::{RunIntent, Scheduled};
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row, Transaction, params};
@@ -116,7 +117,7 @@ fn scheduled(row: &Row) -> Result<Option<Scheduled>> {
 }
 
 /// A host, without its steps.
-pub fn host(row: &Row) -> Result<HostRecord> {
+fn host(row: &Row) -> Result<HostRecord> {
     Ok(HostRecord {
         host: row.get(0)?,
         outcome: optional(row, 1, word)?,
@@ -129,8 +130,39 @@ pub fn host(row: &Row) -> Result<HostRecord> {
     })
 }
 
+/// A host; one whose row cannot be read says why, so that the others are shown.
+pub fn host_or_why(row: &Row) -> Result<HostRecord> {
+    host(row).or_else(|error| {
+        let failure = Some(Failure::new("read the host's record", error));
+        Ok(HostRecord { failure, ..HostRecord::new(&row.get::<_, String>(0)?) })
+    })
+}
+
+/// A step; one whose row cannot be read says why, so that the others are shown.
+pub fn step_or_why(row: &Row) -> Result<StepEnded> {
+    step(row).or_else(|error| {
+        let failure = Some(Failure::new("read the step's record", error));
+        Ok(StepEnded {
+            step: row.get(0).unwrap_or_default(),
+            item: row.get(1).unwrap_or_default(),
+            name: row.get(2).unwrap_or_else(|_| "a step that cannot be read".to_string()),
+            outcome: word(row, 3).unwrap_or(StepOutcome::Unknown),
+            took: Duration::ZERO,
+            tries: 1,
+            changes: Vec::new(),
+            diff: None,
+            notes: Vec::new(),
+            findings: Vec::new(),
+            failure,
+            ignored: false,
+            undo: UndoScope::default(),
+            output: None,
+        })
+    })
+}
+
 /// A step.
-pub fn step(row: &Row) -> Result<StepEnded> {
+fn step(row: &Row) -> Result<StepEnded> {
     let took_ms: i64 = row.get(4)?;
     let changes: Vec<String> = json(row, 6)?;
     // What was recorded before undo was counted could be undone, as far as anything knew.

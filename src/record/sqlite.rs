@@ -129,13 +129,15 @@ impl Sqlite {
         let Some(mut record) = found else { return Ok(None) };
         let select = format!("SELECT {} FROM hosts WHERE run = ?1 ORDER BY place", rows::HOST);
         let mut hosts = self.database.prepare(&select)?;
-        let mut hosts = hosts.query_map([run.as_str()], rows::host)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut hosts =
+            hosts.query_map([run.as_str()], rows::host_or_why)?.collect::<rusqlite::Result<Vec<_>>>()?;
         let select = format!("SELECT {} FROM steps WHERE run = ?1 AND host = ?2 ORDER BY place", rows::STEP);
         let mut steps = self.database.prepare(&select)?;
         let died = self.state(run, record.exit) == RunState::Died;
         for host in &mut hosts {
-            host.steps =
-                steps.query_map(params![run.as_str(), host.host], rows::step)?.collect::<Result<_, _>>()?;
+            host.steps = steps
+                .query_map(params![run.as_str(), host.host], rows::step_or_why)?
+                .collect::<Result<_, _>>()?;
             if died {
                 host.outcome.get_or_insert(rows::outcome_of_dead(record.intent.check));
             }
@@ -147,8 +149,10 @@ impl Sqlite {
     fn list_in(&self, limit: usize) -> rusqlite::Result<Vec<RunLine>> {
         let select = format!("SELECT {} FROM runs ORDER BY epoch DESC LIMIT ?1", rows::RUN);
         let mut select = self.database.prepare(&select)?;
-        let runs = select.query_map([limit as i64], rows::run)?.collect::<rusqlite::Result<Vec<_>>>()?;
-        runs.into_iter().map(|record| self.line(record)).collect()
+        let runs = select.query_map([limit as i64], |row| Ok(rows::run(row).ok()))?;
+        let runs = runs.collect::<rusqlite::Result<Vec<_>>>()?;
+        // One run that cannot be read hides none of the others.
+        runs.into_iter().flatten().map(|record| self.line(record)).collect()
     }
 
     fn line(&self, record: RunRecord) -> rusqlite::Result<RunLine> {

@@ -292,3 +292,27 @@ fn long_output_keeps_head_and_tail() {
     let kept = head_and_tail(&long);
     assert!(kept.len() < 17_000 && kept.ends_with(b"the end") && kept.starts_with(b"aaaa"));
 }
+
+#[test]
+fn a_row_that_cannot_be_read_hides_none_of_the_others() {
+    let project = Project::new();
+    let mut store = project.open();
+    let intent = intent(&["web01"]);
+    let run = intent.run.clone();
+    begin(&mut store, intent);
+    store.events(&run, &clean(host("web01", &[changed(0), failed(1)], HostOutcome::Failed))).unwrap();
+    let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let database = rusqlite::Connection::open(project.folder().join("state.db")).unwrap();
+    database.execute("UPDATE steps SET findings = ?1 WHERE step = 0", [&nested]).unwrap();
+    let record = store.load(&run).unwrap();
+    let steps = &record.hosts()[0].steps;
+    assert_eq!(steps.len(), 2);
+    assert!(steps[0].failure.as_ref().unwrap().to_string().starts_with("read the step's record: "));
+    assert_eq!(steps[1].outcome, StepOutcome::Failed);
+    database.execute("UPDATE hosts SET failure = 'torn'", []).unwrap();
+    assert!(store.load(&run).unwrap().hosts()[0].failure.is_some());
+    database.execute("UPDATE runs SET params = 'torn'", []).unwrap();
+    let other = RunIntent { run: other_run(), ..self::intent(&["web01"]) };
+    begin(&mut store, other);
+    assert_eq!(store.list(10).unwrap().len(), 1);
+}

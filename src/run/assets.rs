@@ -3,14 +3,14 @@
 use crate::model::arg::Arg;
 use crate::model::digest::Digest;
 use crate::model::event::Order;
-use crate::model::job::HostWork;
+use crate::model::job::{HostWork, Job, JobStep, Mode};
 use crate::model::{Doing, Failure, Result, Value};
 use crate::render::contents::Contents;
 use crate::ssh::Writer;
 use crate::step;
 use crate::wire;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -27,6 +27,15 @@ const FRAMES_WAITING: usize = 4;
 
 /// The most that one file fetched from a host may hold, in bytes: a host must not fill the controller's disk.
 const FETCH_LIMIT: u64 = 8 * 1024 * 1024 * 1024;
+
+/// The most that all files fetched from one host in a run may hold, in bytes.
+const FETCH_TOTAL: u64 = 32 * 1024 * 1024 * 1024;
+
+/// The step that fetches a file, for those whose keys are only known on the host.
+const FETCH: &str = "fetch";
+
+/// Files of one host whose names are only known there, because they wait for facts or results.
+const UNKNOWN_NAMES: usize = 1_000;
 
 /// Sends files to the host that asked for them, one right behind the other, until it asks for others: `wanted` is its
 /// newest request. A file that cannot be had fails the step that needs it.
@@ -119,44 +128,93 @@ pub fn name_what_is_there(work: &mut HostWork, directory: &Path) {
     }
 }
 
+/// The name under which a step keeps its file, when its keys are known here.
+fn name_of(step: &JobStep) -> Option<String> {
+    let keys = step.args.as_ref()?.known()?;
+    step::parse(&step.kind, &keys).ok()?.fetches().map(|fetches| fetches.kept_as)
+}
+
 /// The digest of a file here; none when it cannot be read.
 fn digest_of(path: &Path) -> Option<Digest> {
     let mut file = File::open(path).ok()?;
     Digest::of_reader(&mut file).ok().map(|(digest, _)| digest)
 }
 
-/// The files that one host sends. Where they go is the controller's decision: below one folder, by a clean name.
+/// The files that one host sends. Where they go is the controller's decision: below one directory, by the names that the
+/// job's own `fetch` steps give.
 pub struct Fetched {
     folder: PathBuf,
-    open: BTreeMap<String, (NamedTempFile, u64)>,
+    names: BTreeSet<String>,
+    /// How many more files may come whose names the controller cannot know.
+    unknown: usize,
+    open: Option<(String, NamedTempFile, u64)>,
+    total: u64,
 }
 
 impl Fetched {
-    /// Files of `host` below `folder`.
-    pub fn new(folder: &Path, host: &str) -> Self {
-        Fetched { folder: folder.join(host), open: BTreeMap::new() }
+    /// Files that the host of this job sends, below `folder`.
+    pub fn of(job: &Job, folder: &Path) -> Self {
+        let mut fetched = Fetched {
+            folder: folder.join(&job.envelope.host),
+            names: BTreeSet::new(),
+            unknown: 0,
+            open: None,
+            total: 0,
+        };
+        for step in job.work.all_steps().filter(|_| job.work.mode == Mode::Apply) {
+            match name_of(step) {
+                Some(name) => drop(fetched.names.insert(name)),
+                None if step.kind == FETCH => fetched.unknown = UNKNOWN_NAMES,
+                None => {}
+            }
+        }
+        fetched
     }
 
-    /// Takes a piece. The file appears, whole, with its last piece.
+    /// A name that no step gives is refused, as is one that only a step which waits for facts could give, when programs
+    /// look for files that are called so.
+    fn expect(&mut self, to: &str) -> Result<()> {
+        if self.names.contains(to) {
+            return Ok(());
+        }
+        let is_looked_for =
+            |part: &str| part.starts_with('.') || matches!(part, "Makefile" | "makefile" | "GNUmakefile");
+        if self.unknown == 0 || to.split('/').any(is_looked_for) {
+            return Err(Failure::new(
+                "keep a file of the host",
+                format!("no fetch step of its job gives the name {to:?}"),
+            )
+            .hint("something on the host pretends to be windlass's agent"));
+        }
+        self.unknown -= 1;
+        Ok(())
+    }
+
+    /// Takes a piece. The file appears, whole, with its last piece. One comes after the other.
     pub fn take(&mut self, to: &str, chunk: &[u8], last: bool) -> Result<()> {
         let path = self.folder.join(clean(to)?);
         let doing = || format!("keep {}", path.display());
-        let (file, size) = match self.open.remove(to) {
-            Some(open) => open,
-            None => (begin(&path)?, 0),
+        let (mut file, size) = match self.open.take() {
+            Some((name, file, size)) if name == to => (file, size),
+            // One that was not ended is given up.
+            _ => {
+                self.expect(to)?;
+                (begin(&path)?, 0)
+            }
         };
         let size = size + chunk.len() as u64;
-        if size > FETCH_LIMIT {
-            return Err(Failure::new(doing(), format!("the host sends more than {FETCH_LIMIT} bytes")));
+        self.total += chunk.len() as u64;
+        if size > FETCH_LIMIT || self.total > FETCH_TOTAL {
+            let why = format!("the host sends more than {FETCH_LIMIT} bytes of it, or {FETCH_TOTAL} in all");
+            return Err(Failure::new(doing(), why));
         }
-        let mut file = file;
         file.write_all(chunk).doing(doing())?;
         if last {
             file.as_file().sync_all().doing(doing())?;
             file.persist(&path).doing(doing())?;
             return path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()).doing(doing());
         }
-        self.open.insert(to.to_string(), (file, size));
+        self.open = Some((to.to_string(), file, size));
         Ok(())
     }
 }
@@ -183,22 +241,65 @@ fn clean(to: &str) -> Result<&Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::job::Envelope;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn job(mode: Mode, args: &[Arg]) -> Job {
+        let step =
+            |args: &Arg| JobStep { kind: "fetch".into(), args: Some(args.clone()), ..JobStep::default() };
+        Job {
+            envelope: Envelope { host: "web1".into(), ..Envelope::default() },
+            work: HostWork { mode, steps: args.iter().map(step).collect(), ..HostWork::default() },
+        }
+    }
+
+    fn known(path: &str) -> Arg {
+        Arg::Value(serde_json::json!({ "path": path }))
+    }
+
+    fn waits() -> Arg {
+        Arg::Map(vec![("path".into(), Arg::Template("/var/log/{{ app }}".into()))])
+    }
 
     #[test]
     fn a_file_appears_whole_with_its_last_piece() {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = Fetched::new(folder.path(), "web1");
+        let mut files = Fetched::of(&job(Mode::Apply, &[known("/etc/motd")]), folder.path());
         files.take("etc/motd", b"he", false).unwrap();
         assert!(!folder.path().join("web1/etc/motd").exists());
         files.take("etc/motd", b"llo", true).unwrap();
-        assert_eq!(fs::read(folder.path().join("web1/etc/motd")).unwrap(), b"hello");
+        let path = folder.path().join("web1/etc/motd");
+        assert_eq!(fs::read(&path).unwrap(), b"hello");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
-    fn a_host_cannot_leave_its_folder() {
+    fn a_host_names_nothing_that_its_job_does_not_fetch() {
         let folder = tempfile::tempdir().unwrap();
+        let refused = |mode, args: &[Arg], name: &str| {
+            Fetched::of(&job(mode, args), folder.path()).take(name, b"", true).is_err()
+        };
+        let steps = [known("/etc/motd"), waits()];
         for name in ["../x", "/etc/passwd", "a/../../b", "", "./x/.."] {
-            assert!(Fetched::new(folder.path(), "web1").take(name, b"", true).is_err(), "{name}");
+            assert!(refused(Mode::Apply, &steps, name), "{name}");
         }
+        for name in ["etc/passwd", ".envrc", "Makefile", ".git/config", "etc/motd/x"] {
+            assert!(refused(Mode::Apply, &steps[..1], name), "{name}");
+            assert!(refused(Mode::Apply, &[], name), "{name}");
+            assert!(refused(Mode::Check, &steps, name), "{name}");
+        }
+        for name in [".envrc", "Makefile", "x/.git/config"] {
+            assert!(refused(Mode::Apply, &steps, name), "{name}");
+        }
+        assert!(!refused(Mode::Apply, &steps, "var/log/app"));
+        assert_eq!(fs::read_dir(folder.path().join("web1")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn names_that_only_the_host_knows_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = Fetched::of(&job(Mode::Apply, &[waits()]), folder.path());
+        let taken = (0..2_000).filter(|number| files.take(&format!("{number}"), b"", true).is_ok()).count();
+        assert_eq!(taken, UNKNOWN_NAMES);
     }
 }

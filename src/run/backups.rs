@@ -2,7 +2,7 @@
 
 use crate::model::backup::{Answered, Kept, Label, PartKind, Request, Said};
 use crate::model::event::Order;
-use crate::model::job::{HostWork, Job, JobStep};
+use crate::model::job::{HostWork, Job, JobStep, Mode};
 use crate::model::run::now;
 use crate::model::{Failure, Result};
 use crate::ssh::Writer;
@@ -10,8 +10,8 @@ use crate::step;
 use crate::store::{self, BackupAbout, BackupStore, Encoding, Intake, PartAbout};
 use crate::wire;
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -52,6 +52,8 @@ pub struct Backups<'a> {
     stores: &'a Stores,
     writer: Arc<Mutex<Writer>>,
     taking: Option<Taking>,
+    /// The steps of which a backup has been taken, or was refused: there is one of each in a run.
+    had: BTreeSet<u32>,
     /// The rest of one that was refused is on its way still.
     refused: Option<u32>,
 }
@@ -69,7 +71,7 @@ struct Taking {
 impl<'a> Backups<'a> {
     /// Those of the host whose job this is.
     pub fn new(job: &'a Job, stores: &'a Stores, writer: Arc<Mutex<Writer>>) -> Self {
-        Backups { job, stores, writer, taking: None, refused: None }
+        Backups { job, stores, writer, taking: None, had: BTreeSet::new(), refused: None }
     }
 
     /// Takes what a host says of a backup. What cannot be taken is told to the host, whose step then fails.
@@ -90,7 +92,10 @@ impl<'a> Backups<'a> {
 
     async fn try_take(&mut self, request: u32, step: u32, said: Said) -> Result<Option<Kept>> {
         match said {
-            Said::Begin => self.taking = Some(self.begin(request, step).await?),
+            Said::Begin => {
+                self.expect(step)?;
+                self.taking = Some(self.begin(request, step).await?);
+            }
             Said::Part { name } => {
                 let taking = self.taking(request)?;
                 let kind = taking.labels.iter().find(|label| label.name == name).map(|label| label.kind);
@@ -106,6 +111,17 @@ impl<'a> Backups<'a> {
             Said::GivenUp => self.taking = None,
         }
         Ok(None)
+    }
+
+    /// A host sends one backup for each step that keeps one, and none when it was only asked what would be done.
+    fn expect(&mut self, step: u32) -> Result<()> {
+        let why = match (self.job.work.mode, self.taking.is_some(), self.had.insert(step)) {
+            (Mode::Check, ..) => "nothing is backed up in check mode",
+            (_, true, _) => "the one before has not ended",
+            (_, _, false) => "the step has sent one already in this run",
+            _ => return Ok(()),
+        };
+        Err(Failure::new("take a backup", why))
     }
 
     fn taking(&mut self, request: u32) -> Result<&mut Taking> {

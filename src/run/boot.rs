@@ -10,12 +10,16 @@ use tokio::time::{Instant, sleep, timeout_at};
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// A host is not waited for longer than this, whatever it says.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What tells one boot from another.
 const ASK: &str = "cat /proc/sys/kernel/random/boot_id";
 
 /// A connection to the host once it has booted.
 pub async fn come_back(route: &Route, shared: &Shared, resume: &Resume) -> Result<Connection> {
-    let until = Instant::now() + resume.within;
+    let within = resume.within.min(LONGEST);
+    let until = Instant::now() + within;
     let mut last = Failure::new("log in", "it was not tried");
     while Instant::now() < until {
         match timeout_at(until, booted(route, shared, &resume.boot_id)).await {
@@ -25,7 +29,7 @@ pub async fn come_back(route: &Route, shared: &Shared, resume: &Resume) -> Resul
         }
         sleep(PAUSE).await;
     }
-    let why = format!("not within {} s; last: {}: {}", resume.within.as_secs(), last.doing, last.why);
+    let why = format!("not within {} s; last: {}: {}", within.as_secs(), last.doing, last.why);
     Err(Failure::new("wait for the host to boot", why))
 }
 

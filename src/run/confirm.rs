@@ -72,7 +72,8 @@ impl Route {
 /// Finds the answer to a question and gives it.
 pub async fn answer(writer: Arc<Mutex<Writer>>, route: Arc<Route>, shared: Arc<Shared>, question: Question) {
     let target = route.target_at(&shared, &question.ports);
-    let until = Instant::now() + question.within.saturating_sub(TO_ANSWER).min(TRY_FOR);
+    let within = question.within.saturating_sub(TO_ANSWER).min(TRY_FOR);
+    let until = Instant::now() + within;
     let refusal = match try_until(&route, &target, &shared, until).await {
         Ok(()) => {
             shared.moved(target);

@@ -1,15 +1,17 @@
 //! A job on one host: by the agent that is there, by the one that is placed there, or through the host's shell.
 
+use super::allowance::Allowance;
 use super::assets;
 use super::backups::Backups;
 use super::boot;
-use super::confirm::{self, Question, Route};
+use super::confirm::{Question, Route};
 use super::output;
+use super::patience::Patience;
 use super::place::{self, NotPlaced};
+use super::questions::Questions;
 use super::tools::{JobTask, Tools, asked_for};
 use super::{Interrupt, shell};
 use crate::agent_binary::{self, AgentBinary};
-use crate::model::digest::Digest;
 use crate::model::event::{Event, Order};
 use crate::model::job::Resume;
 use crate::model::outcome::{HostEnd, HostOutcome};
@@ -21,9 +23,15 @@ use crate::step;
 use crate::wire::{self, Frames};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+
+/// The step that boots a host.
+const REBOOT: &str = "reboot";
+
+/// A job boots its host no more often than this.
+const BOOTS: usize = 16;
 
 /// How far a job came over one connection.
 enum Reached {
@@ -62,7 +70,7 @@ pub async fn run(
     let mut task = task;
     let route = Arc::new(Route::to(task.target.clone(), task.becoming.take(), task.password.take()));
     let mut newer: Option<Connection> = None;
-    let (mut booted, mut uploads) = (false, 0);
+    let (mut booted, mut uploads, mut boots) = (false, 0, 0);
     loop {
         let over = newer.as_ref().unwrap_or(connection);
         (task.becoming, task.password) = route.becoming(over);
@@ -86,6 +94,12 @@ pub async fn run(
                 return after(booted, HostEnd::because(HostOutcome::Unreachable, failure));
             }
         };
+        boots += 1;
+        if boots > BOOTS {
+            let why = format!("it says for the {boots}th time that it boots");
+            let failure = Failure::new("work the host", why).hint(SETTLES);
+            return HostEnd::because(HostOutcome::Unknown, failure);
+        }
         let text = "boots; the run goes on when it is up again".to_string();
         let waits = Event::Progress { step: resume.step, text };
         tools.events.send(&task.name, HostEvent::Said(waits)).await;
@@ -183,9 +197,20 @@ async fn by_agent(
     let (reader, writer) = channel.split();
     let writer = Arc::new(Mutex::new(writer));
     let urging = tokio::spawn(urge(writer.clone(), hurry, tools.clone()));
-    let (frames, words, wanted) = (Frames::default(), Vec::new(), Arc::default());
-    let reply =
-        Listening { task, route, tools, writer, frames, words, wanted, resume: None }.listen(reader).await;
+    let reply = Listening {
+        task,
+        route,
+        tools,
+        questions: Questions::new(writer.clone(), task.contents.clone()),
+        allowance: Allowance::new(tools.used.clone()),
+        patience: Patience::with(&task.job.work, Instant::now()),
+        writer,
+        frames: Frames::of_host(),
+        words: Vec::new(),
+        resume: None,
+    }
+    .listen(reader)
+    .await;
     urging.abort();
     Ok(reply)
 }
@@ -219,8 +244,9 @@ struct Listening<'a> {
     writer: Arc<Mutex<Writer>>,
     frames: Frames,
     words: Vec<u8>,
-    /// The agent's newest request for assets.
-    wanted: Arc<AtomicU32>,
+    questions: Questions,
+    allowance: Allowance,
+    patience: Patience,
     /// What the job goes on with, once the agent has told that the host boots.
     resume: Option<Box<Resume>>,
 }
@@ -237,12 +263,21 @@ impl Listening<'_> {
         let mut status = None;
         let mut lost = None;
         let mut received = Received {
-            files: assets::Fetched::new(&self.tools.destinations.fetched, &self.task.name),
+            files: assets::Fetched::of(&self.task.job, &self.tools.destinations.fetched),
             backups: Backups::new(&self.task.job, &self.tools.destinations.stores, self.writer.clone()),
         };
-        while let Some(chunk) = reader.next().await {
+        loop {
+            let chunk = match self.patience.wait_for(reader.next()).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(failure) => {
+                    lost = Some(failure);
+                    break;
+                }
+            };
             match chunk {
                 Chunk::Stdout(bytes) => {
+                    self.patience.hear_anything(Instant::now());
                     self.frames.push(&bytes);
                     match self.take_frames(&mut received).await {
                         Ok(Some(end)) => verdict = Some(end),
@@ -268,7 +303,10 @@ impl Listening<'_> {
 
     async fn take_frames(&mut self, received: &mut Received<'_>) -> Result<Option<HostEnd>> {
         while let Some(event) = self.frames.take::<Event>()? {
+            let Some(event) = self.allowance.admit(event)? else { continue };
+            self.patience.hear(&event, Instant::now());
             match event {
+                Event::Alive => {}
                 Event::Hello(hello) if hello.version != wire::VERSION => {
                     let why = format!("it speaks version {} and we speak {}", hello.version, wire::VERSION);
                     return Err(Failure::new("talk to the agent", why));
@@ -283,12 +321,16 @@ impl Listening<'_> {
                     )
                     .hint("something on the host pretends to be windlass's agent"));
                 }
-                Event::Need { request, digests } => self.send_assets(request, digests),
+                Event::Need { request, digests } => self.questions.files(request, digests),
                 Event::Fetched { to, chunk, last } => received.files.take(&to, &chunk, last)?,
                 Event::Backup { request, step, said } => received.backups.take(request, step, said).await,
-                Event::Booting(resume) => self.resume = Some(resume),
+                Event::Booting(resume) => {
+                    self.expect_boot(&resume)?;
+                    self.resume = Some(resume);
+                }
                 Event::Confirm { request, ports, within } => {
-                    self.log_in_anew(Question { request, ports, within });
+                    let question = Question { request, ports, within };
+                    self.questions.login(&self.writer, self.route, self.tools, question)?;
                 }
                 event => self.tools.events.send(&self.task.name, HostEvent::Said(event)).await,
             }
@@ -296,18 +338,12 @@ impl Listening<'_> {
         Ok(None)
     }
 
-    /// By a task of its own: the host goes on telling meanwhile.
-    fn log_in_anew(&self, question: Question) {
-        let (writer, route, shared) = (self.writer.clone(), self.route.clone(), self.tools.shared.clone());
-        tokio::spawn(confirm::answer(writer, route, shared, question));
-    }
-
-    /// Sent by a task of its own, since the agent may have more to say before it has read it all.
-    fn send_assets(&self, request: u32, digests: Vec<Digest>) {
-        self.wanted.store(request, Ordering::SeqCst);
-        if !digests.is_empty() {
-            let (contents, wanted) = (self.task.contents.clone(), self.wanted.clone());
-            tokio::spawn(assets::send(self.writer.clone(), contents, request, digests, wanted));
+    /// A host goes down when a step asks for it, and not because it says so.
+    fn expect_boot(&self, resume: &Resume) -> Result<()> {
+        let mut steps = self.task.job.work.all_steps();
+        match steps.any(|step| step.index == resume.step && step.kind == REBOOT) {
+            true => Ok(()),
+            false => Err(Failure::new("wait for the host to boot", "no step of its job boots it")),
         }
     }
 

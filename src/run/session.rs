@@ -1,11 +1,12 @@
 //! A run from its durable intent to its exit code: what hosts tell goes to the record and to the reader, Ctrl-C goes to
 //! the hosts.
 
+use super::allowance::Used;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::model::run::{RunEvent, RunEventKind, RunIntent};
 use crate::model::{Doing, Failure, Result};
-use crate::record::{Redactor, RunStore, Sqlite, Writer};
+use crate::record::{Redactor, RunStore, SHORTEST, Sqlite, Writer};
 use crate::report::{self, Reporter, exit_code};
 use crate::ssh::Shared;
 use std::sync::Arc;
@@ -47,10 +48,11 @@ pub fn execute(mut session: Session, mut store: Sqlite) -> Result<u8> {
             envelope.settle = unsettled.filter(|run| *run != envelope.run).collect();
         }
     }
+    let too_short = session.secrets.iter().any(|secret| (1..SHORTEST).contains(&secret.chars().count()));
     let writer = Writer::start(Box::new(store), session.intent.run.clone())?;
     let report = session.report.clone();
     let reporter = Reporter::new(report, Box::new(std::io::stdout()), Box::new(std::io::stderr()));
-    let sink = EventSink { redactor, writer, reporter, broken: None };
+    let sink = EventSink { redactor, writer, reporter, broken: None, too_short };
     let runtime = tokio::runtime::Runtime::new().doing("start the threads that connect")?;
     runtime.block_on(watch_over(session, epoch, sink))
 }
@@ -61,6 +63,8 @@ struct EventSink {
     writer: Writer,
     reporter: Reporter,
     broken: Option<Failure>,
+    /// Whether a secret is too short to be hidden.
+    too_short: bool,
 }
 
 impl EventSink {
@@ -91,8 +95,14 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, interrupt) = watch::channel(Interrupt::None);
     let events = EventSender::new(events);
-    let tools = Tools { shared: Arc::new(shared), events, interrupt, destinations, timeout };
+    let used = Used::default();
+    let tools = Tools { shared: Arc::new(shared), events, interrupt, destinations, timeout, used };
     sink.event(RunEventKind::Started { intent: Box::new(intent), epoch });
+    if sink.too_short {
+        let why =
+            format!("a secret has fewer than {SHORTEST} characters: it is not hidden in output and record");
+        sink.event(RunEventKind::Note(why));
+    }
     let running = tokio::spawn(async move { super::run(work, &options, tools).await });
     let mut signals = Signals::new()?;
     let mut tick = tokio::time::interval(TICK);
@@ -100,7 +110,7 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
         tokio::select! {
             biased;
             event = arriving.recv() => match event {
-                Some(event) => sink.clean(event),
+                Some((event, _room)) => sink.clean(event),
                 None => break,
             },
             () = signals.next() => {

@@ -1,6 +1,7 @@
 //! A job through a host's own sh, where no agent can run: the same engine, here, over the shell there.
 
 use super::Interrupt;
+use super::allowance::Allowance;
 use super::tools::{JobTask, Tools, asked_for};
 use crate::engine::link::{Assets, Link};
 use crate::engine::state_dir::{self, StateDir};
@@ -15,12 +16,13 @@ use crate::model::{Failure, Result};
 use crate::run::assets;
 use crate::ssh::ship;
 use crate::ssh::{Channel, Chunk, Connection, Reader, Writer};
-use crate::system::shell::Shell;
+use crate::system::shell::{Answers, Shell};
 use crate::wire;
 use bytes::Bytes;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -45,14 +47,15 @@ pub async fn run(
     let (events, mut arriving) = mpsc::channel::<Event>(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
     let engine = Engine { task: copy_of(task), state, events, stopping: stopping.clone() };
-    let pipe = Pipe { to_host, from_host, left: Bytes::new() };
+    let pipe = Pipe { to_host, from_host };
     let mut working = tokio::task::spawn_blocking(move || engine.work(pipe));
     let pid = Arc::new(AtomicU32::new(0));
     let carrying = [
         tokio::spawn(carry_there(outgoing, writer)),
         tokio::spawn(carry_back(reader, incoming, pid.clone())),
     ];
-    let mut files = assets::Fetched::new(&tools.destinations.fetched, &task.name);
+    let mut files = assets::Fetched::of(&task.job, &tools.destinations.fetched);
+    let mut allowance = Allowance::new(tools.used.clone());
     let mut hurried = Interrupt::None;
     let mut killed = None;
     let mut in_a_hurry = hurry.clone();
@@ -60,11 +63,11 @@ pub async fn run(
         tokio::select! {
             // Events come first, so that nothing of it is left when the engine has ended.
             biased;
-            Some(event) = arriving.recv() => match event {
-                Event::Fetched { to, chunk, last } => files.take(&to, &chunk, last)?,
+            Some(event) = arriving.recv() => match allowance.admit(event)? {
+                Some(Event::Fetched { to, chunk, last }) => files.take(&to, &chunk, last)?,
                 // It is given up at once: see `System::stream`.
-                Event::Backup { .. } => {}
-                event => tools.events.send(&task.name, HostEvent::Said(event)).await,
+                Some(Event::Backup { .. }) | None => {}
+                Some(event) => tools.events.send(&task.name, HostEvent::Said(event)).await,
             },
             () = asked_for(&mut hurry, Interrupt::Stop), if hurried == Interrupt::None => {
                 hurried = Interrupt::Stop;
@@ -160,8 +163,9 @@ struct Engine {
 
 impl Engine {
     fn work(self, pipe: Pipe) -> HostEnd {
-        let Pipe { to_host, from_host, left } = pipe;
-        let shell = match Shell::new(Box::new(ToHost(to_host)), Box::new(FromHost { from_host, left })) {
+        let Pipe { to_host, from_host } = pipe;
+        let answers = FromHost { from_host, left: Bytes::new(), patience: Duration::ZERO };
+        let shell = match Shell::new(Box::new(ToHost(to_host)), Box::new(answers)) {
             Ok(shell) => shell,
             Err(failure) => return HostEnd::because(HostOutcome::Unreachable, failure),
         };
@@ -213,7 +217,6 @@ impl Assets for Engine {
 struct Pipe {
     to_host: mpsc::Sender<Bytes>,
     from_host: mpsc::Receiver<Bytes>,
-    left: Bytes,
 }
 
 struct ToHost(mpsc::Sender<Bytes>);
@@ -232,14 +235,23 @@ impl Write for ToHost {
 struct FromHost {
     from_host: mpsc::Receiver<Bytes>,
     left: Bytes,
+    patience: Duration,
+}
+
+impl Answers for FromHost {
+    fn wait_at_most(&mut self, time: Duration) {
+        self.patience = time;
+    }
 }
 
 impl Read for FromHost {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.left.is_empty() {
-            match self.from_host.blocking_recv() {
-                Some(bytes) => self.left = bytes,
-                None => return Ok(0),
+            let next = async { tokio::time::timeout(self.patience, self.from_host.recv()).await };
+            match tokio::runtime::Handle::current().block_on(next) {
+                Ok(Some(bytes)) => self.left = bytes,
+                Ok(None) => return Ok(0),
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }
         }
         let n = self.left.len().min(buffer.len());

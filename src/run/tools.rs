@@ -1,5 +1,6 @@
 //! What every part of a host's work is given.
 
+use super::allowance::Used;
 use super::backups::Stores;
 use super::{EventSender, Interrupt};
 use crate::model::job::Job;
@@ -27,6 +28,8 @@ pub struct Tools {
     pub destinations: Destinations,
     /// For the whole of one host's work.
     pub timeout: Option<Duration>,
+    /// How much of what hosts said is kept of this run so far.
+    pub used: Used,
 }
 
 /// Where files and backups of hosts go.

@@ -9,6 +9,7 @@ mod cli;
 mod dependencies;
 mod faults;
 mod folder_host;
+mod hostile_host;
 mod schedule;
 mod ssh_config;
 mod store;

@@ -32,7 +32,7 @@ const LAYERS: &[&[&str]] = &[
     ],
     &["run", "serve"],
     &["cli", "demo"],
-    &["main", "lib"],
+    &["main", "lib", "fuzzing"],
 ];
 
 /// Mentions that point up all the same, each with its reason. They are debts: new ones need a better reason.

@@ -1,0 +1,91 @@
+//! What a host asks for while it works: files, and logins anew. One of each is answered at a time, so that a host that asks
+//! without end keeps nothing busy but its own connection.
+
+use super::assets;
+use super::confirm::{self, Question, Route};
+use super::tools::Tools;
+use crate::model::digest::Digest;
+use crate::model::{Failure, Result};
+use crate::render::contents::Contents;
+use crate::ssh::Writer;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+/// More logins than this are not made for one job, however many of its changes ask for one.
+const LOGINS: u32 = 256;
+
+/// Ports that a change may have moved sshd to.
+const PORTS: usize = 16;
+
+/// The answers to one host's questions.
+pub struct Questions {
+    /// The newest request for files.
+    wanted: Arc<AtomicU32>,
+    files: watch::Sender<(u32, Vec<Digest>)>,
+    sending: JoinHandle<()>,
+    login: Option<JoinHandle<()>>,
+    logins: u32,
+}
+
+impl Questions {
+    /// Answers over `writer`, with the job's files.
+    pub fn new(writer: Arc<Mutex<Writer>>, contents: Contents) -> Self {
+        let wanted = Arc::new(AtomicU32::new(0));
+        let (files, asked) = watch::channel((0, Vec::new()));
+        let sending = tokio::spawn(send_in_turn(writer, contents, asked, wanted.clone()));
+        Questions { wanted, files, sending, login: None, logins: 0 }
+    }
+
+    /// Sends these files, as soon as those of the request before are ended, which this one ends.
+    pub fn files(&mut self, request: u32, digests: Vec<Digest>) {
+        self.wanted.store(request, Ordering::SeqCst);
+        self.files.send_replace((request, digests));
+    }
+
+    /// Logs in anew, unless it is being done already.
+    pub fn login(
+        &mut self,
+        writer: &Arc<Mutex<Writer>>,
+        route: &Arc<Route>,
+        tools: &Tools,
+        mut question: Question,
+    ) -> Result<()> {
+        if self.login.as_ref().is_some_and(|login| !login.is_finished()) {
+            return Ok(());
+        }
+        self.logins += 1;
+        if self.logins > LOGINS {
+            let why = format!("it asks for more than {LOGINS} logins");
+            return Err(Failure::new("confirm a change", why));
+        }
+        question.ports.truncate(PORTS);
+        let answer = confirm::answer(writer.clone(), route.clone(), tools.shared.clone(), question);
+        self.login = Some(tokio::spawn(answer));
+        Ok(())
+    }
+}
+
+impl Drop for Questions {
+    fn drop(&mut self) {
+        self.sending.abort();
+        if let Some(login) = &self.login {
+            login.abort();
+        }
+    }
+}
+
+async fn send_in_turn(
+    writer: Arc<Mutex<Writer>>,
+    contents: Contents,
+    mut asked: watch::Receiver<(u32, Vec<Digest>)>,
+    wanted: Arc<AtomicU32>,
+) {
+    while asked.changed().await.is_ok() {
+        let (request, digests) = asked.borrow_and_update().clone();
+        if !digests.is_empty() {
+            assets::send(writer.clone(), contents.clone(), request, digests, wanted.clone()).await;
+        }
+    }
+}
