@@ -199,7 +199,7 @@ impl Build<'_> {
         ))
     }
 
-    /// As xz, which unpacks it on the host. busybox's knows only this filter and this check.
+    /// As xz, which unpacks it on the host; busybox's does not know the filter, and its hosts get gzip.
     fn pack(&self, binary: &[u8]) -> Result<Vec<u8>> {
         let mut options = XzOptions::with_preset(if self.small { 9 } else { 0 });
         // The whole binary fits; more would only be memory that the host has to find.

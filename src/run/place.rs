@@ -56,6 +56,7 @@ async fn into(
         ship::place(agent, packing, directory, task.becoming.as_ref()).map_err(NotPlaced::Refused)?;
     match timeout(TIME, upload(connection, task, &command, input)).await {
         Ok(Ok(said)) => said.judge(directory),
+        Ok(Err(failure)) if connection.alive() => Err(NotPlaced::Refused(failure)),
         Ok(Err(failure)) => Err(NotPlaced::Cut(failure)),
         Err(_) => {
             let why = format!("it was not there after {} s", TIME.as_secs());

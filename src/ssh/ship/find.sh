@@ -30,8 +30,10 @@ for b in "$h" /run/user/$u /var/tmp /dev/shm /tmp; do
 done;
 # None: look for directories that allow exec, by executing something harmless in a directory of our own there. Its name
 # is new, since others may be looking at the same time.
+# busybox also calls something xz, which has no --version and does not know the filter for machine code.
 z=;
-for c in xz gzip; do command -v $c >/dev/null 2>&1 && z="$z $c"; done;
+xz --version >/dev/null 2>&1 && z=" xz";
+command -v gzip >/dev/null 2>&1 && z="$z gzip";
 echo "windlass-host $(uname -s) $(uname -m)$z raw";
 mkdir -p "$h" 2>/dev/null;
 for b in "$h" /run/user/$u /var/tmp /dev/shm /tmp; do
