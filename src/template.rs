@@ -200,8 +200,8 @@ impl Templates {
         }
         let scanned = Arc::new(match form {
             Form::Text | Form::File if is_plain(source) => Scanned::default(),
-            Form::Text => scan::template(&*self.parsed(source, Escapes::None)?),
-            Form::File => scan::template(&*self.parsed(source, Escapes::Python)?),
+            Form::Text => scan::template(&self.parsed(source, Escapes::None)?),
+            Form::File => scan::template(&self.parsed(source, Escapes::Python)?),
             Form::Expression => scan::expression(&*self.parsed_expression(source, Escapes::Python)?),
         });
         self.keep(|kept| drop(kept.scanned.insert(key, Arc::clone(&scanned))));

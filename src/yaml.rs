@@ -4,7 +4,6 @@
 mod scalar;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::model::Value;
 use crate::source::{Data, Entry, Node, Place, Source};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use std::borrow::Cow;
@@ -288,6 +287,7 @@ fn owned(event: Event<'_>) -> Event<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Value;
     use expect_test::expect;
     use proptest::prelude::*;
 

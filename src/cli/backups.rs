@@ -20,6 +20,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is read for each process")]
 enum Command {
     List(list::Args),
     Verify(verify::Args),

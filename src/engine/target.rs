@@ -5,6 +5,7 @@ use crate::system::System;
 use crate::system::pretend::Pretend;
 
 /// Where changes go.
+#[expect(clippy::large_enum_variant, reason = "there is one for each job, and nearly always the larger one")]
 pub enum Target<'a, 'j> {
     /// To the host, through the journal.
     Real(&'a dyn System, Journal<'j>),

@@ -188,14 +188,13 @@ impl<'a> Chooser<'a> {
     fn unknown(&self, term: &str) -> Diagnostic {
         let hosts = self.inventory.hosts.iter().map(|host| host.name.as_str());
         let names = hosts.chain(self.inventory.groups.keys().map(String::as_str));
-        let problem =
-            Diagnostic::elsewhere(format!("no host or group is called `{term}`")).nearest(term, names);
+        let problem = Diagnostic::elsewhere(format!("no host or group is called `{term}`"));
         let is_address = term.contains(['.', ':']) && typed(term, &SshSettings::default()).is_ok();
-        match problem.hint.is_none() && is_address {
+        match is_address {
             true => {
                 problem.hint(format!("for a host that is in no inventory, end it with a comma: `{term},`"))
             }
-            false => problem,
+            false => problem.nearest(term, names),
         }
     }
 

@@ -278,7 +278,7 @@ fn what_is_wrong_is_pointed_at() {
          = hint: it should print Ansible's dynamic inventory JSON
 
         error: this configures a plugin of Ansible, which is not run here
-         --> inventories/y.yml:1:1
+         --> inventories/y.yml:1:9
           |
         1 | plugin: aws_ec2
           |         ^^^^^^^

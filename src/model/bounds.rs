@@ -125,7 +125,8 @@ pub fn bare(step: StepEnded, why: &str) -> StepEnded {
 /// The text, cut at a limit in bytes, with a mark where it was cut.
 pub fn text(mut text: String, limit: usize) -> String {
     if text.len() > limit {
-        text.truncate(text.floor_char_boundary(limit));
+        let whole = (0..=limit).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(whole.unwrap_or(0));
         text.push_str(" … (cut)");
         text.shrink_to_fit();
     }

@@ -12,6 +12,10 @@ use std::time::Duration;
 /// Said by the agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most events are ends of steps, so that boxing them saves nothing"
+)]
 pub enum Event {
     /// First: who answers.
     Hello(Hello),

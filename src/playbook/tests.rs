@@ -138,11 +138,11 @@ fn the_keys_of_a_kind_are_checked() {
             7 | file = '/x'
               |        ^^^^
 
-            error: render `{{ a b }}`: syntax error: unexpected identifier, expected end of variable block
-             --> playbooks/x.toml:9:17
+            error: expected the end, found `b`
+             --> playbooks/x.toml:9:23
               |
             9 | file = { path = '{{ a b }}' }
-              |                 ^^^^^^^^^^^
+              |                       ^
         "#]],
     );
 }
@@ -184,7 +184,7 @@ fn the_common_keys_are_checked() {
             6 | timeout = 0
               |           ^
 
-            error: evaluate `{{ x }}`: syntax error: unexpected `}`, expected `:`
+            error: `{{ x }}` is no expression
              --> playbooks/x.toml:5:8
               |
             5 | when = '{{ x }}'

@@ -38,7 +38,7 @@ fn password_of_url(secret: &str) -> Vec<String> {
 /// A number as TOML, JSON and programs may spell it in place of what was typed: `0xDEADBEEF99` is `956397711257`.
 fn spellings(text: &str) -> Vec<String> {
     let plain = text.replace('_', "");
-    let based = |prefix, base| Some(u64::from_str_radix(plain.strip_prefix(prefix)?, base).ok()?);
+    let based = |prefix, base| u64::from_str_radix(plain.strip_prefix(prefix)?, base).ok();
     let number =
         based("0x", 16).or_else(|| based("0o", 8)).or_else(|| based("0b", 2)).or_else(|| plain.parse().ok());
     let spelled = match (number, plain.parse::<f64>()) {

@@ -306,7 +306,10 @@ async fn shake_hands_once(
     match client::connect_stream(config, wire, handler).await {
         Ok(handle) => Ok((handle, state)),
         Err(Broken::Unconfirmed(key)) => Err(HandshakeError::Unconfirmed(key, trust)),
-        Err(why) => Err(classify(why, &greeting, target)),
+        Err(why) => {
+            greeting.last_words().await;
+            Err(classify(why, &greeting, target))
+        }
     }
 }
 

@@ -28,7 +28,10 @@ pub struct Ended {
 
 /// The answers so far. Two tasks that want the same command wait for one run of it.
 #[derive(Debug, Default)]
-pub struct Commands(Mutex<HashMap<String, Arc<OnceLock<Result<Ended, String>>>>>);
+pub struct Commands(Mutex<HashMap<String, Arc<Answer>>>);
+
+/// What came of a command, once it is known.
+type Answer = OnceLock<Result<Ended, String>>;
 
 impl Commands {
     /// Runs `command` by the user's shell, unless this run has its answer already.

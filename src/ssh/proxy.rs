@@ -9,11 +9,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Semaphore;
 
 /// So much of what the program says on standard error is kept for messages.
 const WORDS_KEPT: usize = 2048;
 /// A program that is asked to end (SIGHUP, as ssh asks) gets so long before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// So long its last words are waited for once its output has ended: it ends both at once.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A running program.
 pub struct Proxy {
@@ -24,14 +28,29 @@ pub struct Proxy {
 }
 
 /// What the program said on standard error, shared with what explains a failure.
-#[derive(Clone, Default)]
-pub struct Words(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone)]
+pub struct Words {
+    kept: Arc<Mutex<Vec<u8>>>,
+    /// Closed once standard error has ended.
+    ended: Arc<Semaphore>,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Words { kept: Arc::default(), ended: Arc::new(Semaphore::new(0)) }
+    }
+}
 
 impl Words {
+    /// Waits until the program has said all it will say, for a moment.
+    pub async fn wait(&self) {
+        let _late = tokio::time::timeout(LAST_WORDS, self.ended.acquire()).await;
+    }
+
     /// The last line, cut to what fits into a message.
     pub fn last_line(&self) -> Option<String> {
         let words =
-            String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+            String::from_utf8_lossy(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
         let line = words.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
         Some(line.chars().filter(|letter| !letter.is_control()).take(200).collect())
     }
@@ -67,11 +86,12 @@ impl Proxy {
 async fn keep(mut stderr: impl AsyncRead + Unpin, words: Words) {
     let mut buffer = [0; 512];
     while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
-        let mut kept = words.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = words.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend_from_slice(&buffer[..count]);
         let over = kept.len().saturating_sub(WORDS_KEPT);
         kept.drain(..over);
     }
+    words.ended.close();
 }
 
 /// The program and all that it started are asked to end, and killed when they do not.

@@ -108,8 +108,11 @@ fn list(bytes: &[u8]) -> Result<Revoked, String> {
         return Err(format!("it has format {format}, and windlass reads {FORMAT}"));
     }
     // Version, date and flags, then two texts for people.
-    (bytes.u64()?, bytes.u64()?, bytes.u64()?);
-    (bytes.string()?, bytes.string()?);
+    bytes.u64()?;
+    bytes.u64()?;
+    bytes.u64()?;
+    bytes.string()?;
+    bytes.string()?;
     let mut revoked = Revoked::default();
     while !bytes.0.is_empty() {
         let (kind, section) = (bytes.u8()?, bytes.string()?);

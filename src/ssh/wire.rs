@@ -93,6 +93,13 @@ impl Greeting {
         self.words.as_ref()?.last_line()
     }
 
+    /// Waits for the last words of the program that carries the connection.
+    pub async fn last_words(&self) {
+        if let Some(words) = &self.words {
+            words.wait().await;
+        }
+    }
+
     /// Whether it is a program that carries the connection.
     pub fn is_program(&self) -> bool {
         self.words.is_some()

@@ -202,7 +202,7 @@ pub fn hardware(text: &str) -> Option<u64> {
     };
     let fits =
         |part: &&str| (1..=width).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !parts.iter().all(|part| fits(&part)) || (parts.len() == 1 && parts[0].len() != 12) {
+    if !parts.iter().all(fits) || (parts.len() == 1 && parts[0].len() != 12) {
         return None;
     }
     let digits: String = parts.iter().map(|part| format!("{part:0>width$}")).collect();

@@ -179,7 +179,7 @@ impl Lexer<'_> {
         if length > whole {
             return self.take(length, text.parse().ok().map(Word::Float));
         }
-        if text.len() > 1 && text.starts_with('0') && text.trim_start_matches('0') != "" {
+        if text.len() > 1 && text.starts_with('0') && !text.trim_start_matches('0').is_empty() {
             let fault = self.fault(format!("`{text}` is no number: it starts with 0"), length);
             return Err(fault.hint(format!("write it in quotes: '{text}'")));
         }

@@ -159,9 +159,7 @@ pub fn find(machine: &mut Machine, kind: &str, terms: Vec<Datum>, mut options: M
             terms.iter().map(pairs).collect::<Result<Vec<_>>>().map(|lists| lists.concat())
         }
         "list" => Ok(terms),
-        "items" => {
-            terms.iter().map(|term| listed(term)).collect::<Result<Vec<_>>>().map(|lists| lists.concat())
-        }
+        "items" => terms.iter().map(listed).collect::<Result<Vec<_>>>().map(|lists| lists.concat()),
         "flattened" => {
             machine.apply_filter("flatten", Arguments::new(vec![Datum::list(terms)], Vec::new()))?.items()
         }

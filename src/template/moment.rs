@@ -144,7 +144,7 @@ impl Moment {
     fn letter(self, letter: char) -> Option<String> {
         let parts = self.parts();
         let (month, weekday) = (MONTHS[parts.month as usize - 1], DAYS[self.weekday() as usize]);
-        let hour12 = if parts.hour % 12 == 0 { 12 } else { parts.hour % 12 };
+        let hour12 = if parts.hour.is_multiple_of(12) { 12 } else { parts.hour % 12 };
         let sunday_week = (self.day_of_year() + 6 - (self.weekday() + 1) % 7) / 7;
         let monday_week = (self.day_of_year() + 6 - self.weekday()) / 7;
         Some(match letter {
@@ -294,7 +294,7 @@ impl Reader<'_> {
     fn word(&mut self, words: &[&str]) -> Option<usize> {
         let starts =
             |word: &&str| self.rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-        let at = words.iter().position(|word| starts(&word))?;
+        let at = words.iter().position(starts)?;
         self.rest = &self.rest[words[at].len()..];
         Some(at)
     }

@@ -10,10 +10,13 @@ use super::value::{Datum, Map, locked};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// A block, and the name of its template.
+type NamedBlock = (Arc<Block>, Option<Arc<str>>);
+
 /// The blocks of a template and of those it extends; the one that counts comes first.
 #[derive(Default)]
 pub struct Blocks {
-    by_name: BTreeMap<Arc<str>, Vec<(Arc<Block>, Option<Arc<str>>)>>,
+    by_name: BTreeMap<Arc<str>, Vec<NamedBlock>>,
     /// The block that is rendered just now, and how far up in its list.
     current: Vec<(Arc<str>, usize)>,
     /// The template that is extended.

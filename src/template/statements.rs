@@ -128,7 +128,7 @@ impl Reader<'_> {
         if std::mem::take(&mut self.trim) {
             text = text.trim_start();
         }
-        if rest[end..].as_bytes().get(2) == Some(&b'-') {
+        if rest.as_bytes().get(end + 2) == Some(&b'-') {
             text = text.trim_end();
         }
         if !text.is_empty() {

@@ -6,7 +6,10 @@ use super::machine::Machine;
 use super::regular::{Options, Pattern};
 use std::cmp::Ordering;
 
-const OPERATORS: &[(&str, fn(Ordering) -> bool)] = &[
+/// Whether an order is the one that an operator asks for.
+type Holds = fn(Ordering) -> bool;
+
+const OPERATORS: &[(&str, Holds)] = &[
     ("==", Ordering::is_eq),
     ("=", Ordering::is_eq),
     ("eq", Ordering::is_eq),
@@ -91,8 +94,11 @@ fn loose(one: &str, other: &str) -> Result<Ordering> {
     Ok(left.len().cmp(&right.len()))
 }
 
+/// Three numbers, and the letter and number of what comes before that release.
+type StrictParts = ([u64; 3], Option<(char, u64)>);
+
 /// `1.2.3b4`: what comes before a release is less than it.
-fn strict_parts(text: &str) -> Option<([u64; 3], Option<(char, u64)>)> {
+fn strict_parts(text: &str) -> Option<StrictParts> {
     let (numbers, pre) = match text.find(['a', 'b']) {
         Some(at) => (&text[..at], Some((text[at..].chars().next()?, text[at + 1..].parse().ok()?))),
         None => (text, None),

@@ -286,7 +286,7 @@ impl Work<'_> {
 
     /// Whether a file that was edited since is replaced all the same; else it stays known as it was written.
     fn replaces(&mut self, edited: Edited, entry: &Entry, stat: &Stat, put: &Put) -> Result<bool> {
-        let path = HostPath::from(self.dest.join(&entry.path));
+        let path = self.dest.join(&entry.path);
         match edited {
             Edited::Replace => self.copies.add(self.host, self.brought, &path, stat).map(|()| true),
             Edited::Keep => {

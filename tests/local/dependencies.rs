@@ -69,7 +69,9 @@ fn words(list: &toml::Value) -> BTreeSet<String> {
 fn linked(targets: &BTreeSet<String>) -> Vec<Value> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args("metadata --format-version 1 --locked --all-features".split(' '));
-    targets.iter().for_each(|target| drop(cargo.args(["--filter-platform", target])));
+    for target in targets {
+        cargo.args(["--filter-platform", target]);
+    }
     let output = cargo.output().expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");

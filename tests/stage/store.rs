@@ -1,4 +1,5 @@
 //! Stores of backups, filled through the library, which needs no host; and what a killed process left in one.
+#![expect(clippy::disallowed_methods, reason = "tests start programs that take backups and read them")]
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};

@@ -55,7 +55,7 @@ impl<'a> Whole<'a> {
 
     fn priority(&self, group: &str) -> i64 {
         let said = self.groups.get(group).into_iter().flatten();
-        said.map(|group| group.priority).filter(|priority| *priority != 1).last().unwrap_or(1)
+        said.map(|group| group.priority).rfind(|priority| *priority != 1).unwrap_or(1)
     }
 
     fn report_loop(&self, problems: &mut Diagnostics) {

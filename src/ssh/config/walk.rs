@@ -107,7 +107,11 @@ impl Walk<'_> {
         // As in OpenSSH, host names are compared with patterns in lower case, and users as they are.
         let listed = |names: &[&str]| match_list(argument.split(','), names) == ListMatch::Included;
         let lower = argument.to_ascii_lowercase();
-        let host_listed = |names: &[&str]| match_list(lower.split(','), names) == ListMatch::Included;
+        let host_listed = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            match_list(lower.split(','), &names) == ListMatch::Included
+        };
         Ok(match condition.kind.as_str() {
             "all" => true,
             "canonical" | "final" => self.resolved.is_some(),

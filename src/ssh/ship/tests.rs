@@ -96,7 +96,10 @@ struct Home(tempfile::TempDir);
 
 impl Home {
     fn new() -> Home {
-        Home(tempfile::tempdir().unwrap())
+        let home = Home(tempfile::tempdir().unwrap());
+        // find.sh makes it before anything is placed.
+        fs::create_dir(home.cache()).unwrap();
+        home
     }
 
     fn cache(&self) -> PathBuf {

@@ -240,7 +240,7 @@ fn device(host: &dyn Probe, source: &str) -> Result<Option<HostPath>> {
     let plain = fstab::plain_source(source);
     let path = match plain.split_once('=') {
         Some((tag, value)) => match TAGS.iter().find(|(known, _)| *known == tag) {
-            Some((_, directory)) => HostPath::from(*directory).join(udev_name(value)).into(),
+            Some((_, directory)) => HostPath::from(*directory).join(udev_name(value)),
             None => return Ok(None),
         },
         None => HostPath::from(plain.as_str()),

@@ -131,13 +131,15 @@ pub fn word(letters: &str, length: usize, seed: Option<&Datum>) -> String {
     if letters.is_empty() {
         return String::new();
     }
-    let mut entropy = seed.and_then(|seed| Twister::of(seed).ok()).map_or(Source::System, Source::Seeded);
+    let mut entropy = seed
+        .and_then(|seed| Twister::of(seed).ok())
+        .map_or(Source::System, |twister| Source::Seeded(Box::new(twister)));
     (0..length).map(|_| letters[entropy.below(letters.len())]).collect()
 }
 
 /// Where random letters come from. What becomes a secret comes from the system, which no one can foresee.
 enum Source {
-    Seeded(Twister),
+    Seeded(Box<Twister>),
     System,
 }
 
@@ -152,10 +154,11 @@ impl Source {
                 if filled.is_err() {
                     return Twister::unseeded().below(end as u128) as usize;
                 }
-                let value = u32::from_ne_bytes(bytes) as usize;
+                let value = u64::from(u32::from_ne_bytes(bytes));
+                let end = end as u64;
                 // Above the last whole multiple some letters would be likelier than others.
-                if value < usize::MAX.min(1 << 32) / end * end {
-                    return value % end;
+                if value < (1 << 32) / end * end {
+                    return (value % end) as usize;
                 }
             },
         }

@@ -57,7 +57,7 @@ fn product(arguments: &mut Arguments) -> Result<Datum> {
             return Err(too_many());
         }
         let longer = |row: &Vec<Datum>| {
-            list.iter().map(|item| [row.as_slice(), &[item.clone()]].concat()).collect::<Vec<_>>()
+            list.iter().map(|item| [row.as_slice(), std::slice::from_ref(item)].concat()).collect::<Vec<_>>()
         };
         rows = rows.iter().flat_map(longer).collect();
     }

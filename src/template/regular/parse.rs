@@ -227,7 +227,7 @@ impl Parser<'_> {
     /// `{2}`, `{2,}`, `{,3}`, `{2,3}`; any other brace is a letter.
     fn counted(&mut self) -> Parse<Option<(usize, Option<usize>)>> {
         let ahead: String = self.letters.clone().skip(1).take_while(|letter| *letter != '}').collect();
-        let closed = self.letters.clone().skip(1 + ahead.chars().count()).next() == Some('}');
+        let closed = self.letters.clone().nth(1 + ahead.chars().count()) == Some('}');
         let number = |text: &str| text.parse::<usize>().ok();
         let range = match ahead.split_once(',') {
             None => number(&ahead).map(|count| (count, Some(count))),

@@ -58,7 +58,7 @@ impl Copies {
 /// Where the copy of a file is kept: each run has a directory of its own.
 fn place(brought: &Brought, path: &HostPath) -> HostPath {
     let below = path.strip_prefix("/").unwrap_or(path);
-    brought.memory.join("edited").join(brought.run.as_str()).join(below).into()
+    brought.memory.join("edited").join(brought.run.as_str()).join(below)
 }
 
 fn private(op: Op) -> Op {
