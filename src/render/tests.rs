@@ -279,7 +279,47 @@ file = { path = "/x", mode = "{{ domain }}" }
         files: &[("files/motd", "")],
         ..Case::default()
     }
-    .check(expect![[r#""#]]);
+    .check(expect![[r#"
+        error: render the variable `a`: it refers to itself
+         --> playbooks/x.toml:6:33
+          |
+        6 | file = { path = "/x", content = "{{ a }}" }
+          |                                 ^^^^^^^^^
+
+        error: find the file mtod: neither files/ nor the project has it
+          --> playbooks/x.toml:10:32
+           |
+        10 | file = { path = "/x", source = "mtod" }
+           |                                ^^^^^^
+           |
+           = hint: did you mean `motd`?
+
+        error: this must be known before a host is contacted
+          --> playbooks/x.toml:12:32
+           |
+        12 | file = { path = "/x", source = "{{ facts.arch }}" }
+           |                                ^^^^^^^^^^^^^^^^^^ the name of a file here
+           |
+           = hint: it cannot depend on facts, registered results or an unknown loop
+
+        error: file.mode: "web1.example.com" is not a mode; write it in octal, for example "0644"
+          --> playbooks/x.toml:14:30
+           |
+        14 | file = { path = "/x", mode = "{{ domain }}" }
+           |                              ^^^^^^^^^^^^^^ for web1
+
+        error: render `/{{ facts.arch }}/{{ only_here }}`: `only_here` is undefined
+         --> playbooks/x.toml:8:17
+          |
+        8 | file = { path = "/{{ facts.arch }}/{{ only_here }}", mode = "{{ port }}" }
+          |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ for web2
+
+        error: file.mode: "web2.example.com" is not a mode; write it in octal, for example "0644"
+          --> playbooks/x.toml:14:30
+           |
+        14 | file = { path = "/x", mode = "{{ domain }}" }
+           |                              ^^^^^^^^^^^^^^ for web2
+    "#]]);
 }
 
 #[test]
@@ -432,11 +472,11 @@ fn the_whole_project_is_linted() {
           |
           = hint: give it one table named after a step kind; `windlass steps` lists them
 
-        error: render the template, line 2: syntax error: unexpected end of block
-         --> templates/deep/x.conf:2:1
+        error: expected a value, found the end
+         --> templates/deep/x.conf:2:7
           |
         2 | {% if %}
-          | ^^^^^^^^
+          |       ^
     "#]]
     .assert_eq(&lint(&project, &[]).plain());
     assert_eq!(lint(&project, &[project.root.join("templates")]).errors(), 1);

@@ -135,6 +135,13 @@ fn compare(config: &str, files: &[(&str, &str)], names: &[&str]) {
         home.write(name, text);
     }
     let path = home.directory.path().join(".ssh/config");
+    // With -F, ssh looks for relative names in the real home directory.
+    let here = home.directory.path().join(".ssh");
+    let absolute = config
+        .replace("HOME", "/dev/null")
+        .replace("Include more", &format!("Include {}/more", here.display()))
+        .replace("include = mor", &format!("include = {}/mor", here.display()));
+    home.write("config", &absolute);
     for name in names {
         let context = format!("{name} in {config}\n{files:?}");
         let found = home.load().and_then(|config| config.lookup(&Query { name, ..Query::default() }));
