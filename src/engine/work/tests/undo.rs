@@ -155,10 +155,11 @@ fn a_step_says_how_many_of_its_changes_can_be_undone() {
         let heard = Heard::default();
         run_with(&host, &job("1-a", mode, FILE_AND_COMMAND), &heard);
         let mut scope = crate::model::event::UndoScope::default();
-        heard.events.borrow().iter().for_each(|event| match event {
-            Event::StepEnded(step) => scope.add(&step.undo),
-            _ => {}
-        });
+        for event in heard.events.borrow().iter() {
+            if let Event::StepEnded(step) = event {
+                scope.add(&step.undo);
+            }
+        }
         let not = "run make deploy: nothing is known that undoes it".to_string();
         assert_eq!((scope.changes, scope.undoable, scope.not), (3, 2, vec![not]), "{mode:?}");
     }
