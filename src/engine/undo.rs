@@ -16,6 +16,7 @@ use super::link::Assets;
 use super::perform;
 use super::summary::{Changes, Diffs};
 use crate::model::op::{Asset, Command, Op, Run, Undo};
+use crate::model::outcome::StepOutcome;
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::system::System;
@@ -96,13 +97,18 @@ pub fn undo_current(journal: &mut Journal<'_>, after: u32) -> Result<Undone> {
     undoer.undo_all(&open, &mut OwnLog(journal))
 }
 
-/// The changes after number `after` that are still in force, newest first.
+/// The changes after number `after` that are still in force, newest first. A command that no one can undo is left out where
+/// the playbook says that its step changed nothing.
 pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
     let mut undone = BTreeSet::new();
+    let mut unchanged = BTreeSet::new();
     for entry in entries {
         match entry {
             Entry::Undone { change } | Entry::NoChange { change } => drop(undone.insert(*change)),
             Entry::Redone { change } => drop(undone.remove(change)),
+            Entry::Step(ended) if ended.item.is_none() && ended.outcome == StepOutcome::Ok => {
+                unchanged.insert(ended.step);
+            }
             _ => {}
         }
     }
@@ -116,7 +122,10 @@ pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
         }),
         _ => None,
     });
-    intents.filter(|open| !undone.contains(&open.change)).collect()
+    let needs_none = |open: &OpenChange| {
+        unchanged.contains(&open.step) && matches!(open.reversal, Reversal::Impossible { .. })
+    };
+    intents.filter(|open| !undone.contains(&open.change) && !needs_none(open)).collect()
 }
 
 impl Undoer<'_> {

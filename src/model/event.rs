@@ -125,6 +125,12 @@ impl UndoScope {
         }
     }
 
+    /// Leaves out what cannot be undone: the playbook says that the step changed nothing (`changed_when`).
+    pub fn keep_undoable(&mut self) {
+        self.changes = self.undoable;
+        self.not.clear();
+    }
+
     /// Adds what another part of the run did.
     pub fn add(&mut self, other: &UndoScope) {
         self.changes = self.changes.saturating_add(other.changes);

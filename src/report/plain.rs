@@ -52,7 +52,9 @@ fn ended(live: &Live, host: &str, event: &HostEvent, style: Style) -> Option<Str
     let HostEvent::Ended { outcome, failure } = event else { return None };
     let word = style.paint(host_tone(*outcome), host_word(*outcome, live.check()));
     let why = failure.as_ref().map_or_else(String::new, |failure| {
-        format!("  {}", escape::line(&format!("{}: {}", failure.doing, failure.why)))
+        // The recap has all its lines.
+        let why = failure.why.lines().next().unwrap_or_default();
+        format!("  {}", escape::line(&format!("{}: {why}", failure.doing)))
     });
     let (ended, all) = live.ended();
     let took = live.took(host).map_or_else(String::new, |took| format!("  {}", time(took)));

@@ -41,6 +41,9 @@ impl Worker<'_, '_, '_> {
             report.outcome = StepOutcome::Failed;
             report.failure = Some(failure);
         }
+        if report.outcome == StepOutcome::Ok {
+            report.undo.keep_undoable();
+        }
         result
     }
 

@@ -202,3 +202,15 @@ fn undo_refuses_what_was_changed_since() {
     assert!(told.contains("restore /a: it was changed by something else since"), "{told}");
     assert_eq!(text(&host, "/a"), "by hand");
 }
+
+#[test]
+fn a_command_that_the_playbook_says_changes_nothing_needs_no_undo() {
+    let host = with_files();
+    let told = apply(
+        &host,
+        &FILE_AND_COMMAND.replace("name = \"deploy\"", "name = \"deploy\"\n    changed_when = \"false\""),
+    );
+    assert!(told.contains("deploy ok"), "{told}");
+    let told = undo(&host);
+    assert!(told.ends_with("=> undone\n") && !told.contains("make deploy"), "{told}");
+}
