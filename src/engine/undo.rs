@@ -176,21 +176,24 @@ impl Undoer<'_> {
         let decided: Vec<Result<Decision>> =
             open.iter().map(|one| decide::decide(self.host, &self.saved, one)).collect();
         let (mut as_before, mut together) = (Vec::new(), Vec::<(&OpenChange, Vec<Op>)>::new());
+        let mut afterwards = Vec::new();
         for (one, decision) in open.iter().zip(decided) {
             match decision {
                 Ok(Decision::AsBefore) => as_before.push(one.change),
                 Ok(Decision::Perform(ops)) => together.push((one, ops)),
                 Ok(Decision::Impossible(why)) => undone.leave(one, why),
-                Err(failure) => undone.leave(one, said(&failure)),
+                Err(_) => afterwards.push(*one),
             }
         }
         log.undone(&as_before)?;
         undone.changes.extend(as_before);
         match &together[..] {
-            [] => Ok(()),
-            [(one, ops)] => self.perform_one(one, ops, log, undone),
-            many => self.perform_together(many, log, undone),
+            [] => {}
+            [(one, ops)] => self.perform_one(one, ops, log, undone)?,
+            many => self.perform_together(many, log, undone)?,
         }
+        // A directory can be removed once what was made in it is gone.
+        afterwards.into_iter().try_for_each(|one| self.try_alone(one, log, undone))
     }
 
     fn perform_together(

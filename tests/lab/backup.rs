@@ -217,7 +217,7 @@ fn whoever_dies_on_the_way_leaves_no_entry() {
     });
     assert_eq!(report.outcome(HOST), "failed");
     assert!(
-        report.failure(HOST).contains("tar of /srv/backup-large: exit status 137"),
+        report.failure(HOST).contains("tar of /srv/backup-large: SIGKILL ended it"),
         "{}",
         report.failure(HOST)
     );

@@ -140,11 +140,11 @@ fn an_undefined_variable() {
         &format!("{STEP}content = \"{{{{ app_prot }}}}\"\n\n[vars]\napp_port = 1\n"),
         "web1",
         expect![[r#"
-        error: evaluate `app_prot`: `app_prot` is undefined
-         --> playbooks/site.toml:4:11
+        error: `app_prot` is undefined
+         --> playbooks/site.toml:4:15
           |
         4 | content = "{{ app_prot }}"
-          |           ^^^^^^^^^^^^^^^^
+          |               ^^^^^^^^
           |
           = hint: did you mean `app_port`?
     "#]],

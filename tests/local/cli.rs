@@ -245,11 +245,13 @@ fn lint_tells_every_problem_and_the_starter_project_has_none() {
           |
           = hint: did you mean `file`?
 
-        error: render `{{ open`: syntax error: unexpected end of input, expected end of variable block
-         --> templates/page:1:1
+        error: the block ends too early
+         --> templates/page:1:8
           |
         1 | {{ open
-          | ^^^^^^^
+          |        ^
+          |
+          = hint: close it with `}}`
     "#]]
     .assert_eq(&String::from_utf8(output.stdout).unwrap());
     let starter = tempfile::tempdir().unwrap();

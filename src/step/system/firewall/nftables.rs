@@ -88,7 +88,8 @@ fn table(rules: &[Rule], trust: &[String]) -> String {
         "type filter hook input priority filter; policy drop;".to_string(),
         "ct state established,related accept".to_string(),
         "iif \"lo\" accept".to_string(),
-        "meta l4proto { icmp, ipv6-icmp } accept".to_string(),
+        // ICMP and ICMPv6 by number: nft looks names up in /etc/protocols, which a small host does not have.
+        "meta l4proto { 1, 58 } accept".to_string(),
         "udp sport 67 udp dport 68 accept".to_string(),
         "ip6 saddr fe80::/10 udp dport 546 accept".to_string(),
     ];
@@ -145,7 +146,14 @@ fn expect_sound(host: &dyn Probe, text: &str) -> Result<()> {
             .hint("install nftables first, with a step of kind package")),
         _ => {
             let failure = refused(&test, &answer);
-            let denied = String::from_utf8_lossy(&answer.stderr).contains("not permitted");
+            let said = String::from_utf8_lossy(&answer.stderr);
+            let denied = said.contains("not permitted");
+            // The last line only points at a word.
+            let error = said.lines().find_map(|line| line.split_once("Error: ")).map(|(_, error)| error);
+            let failure = match error {
+                Some(error) => Failure { why: format!("nft refuses the rules: {error}"), ..failure },
+                None => failure,
+            };
             Err(if denied { failure.hint("set become = true") } else { failure })
         }
     }

@@ -34,14 +34,14 @@ fn one_table_lets_in_what_is_named() {
         table inet windlass
         delete table inet windlass
         table inet windlass {
-        	chain rules_44e3b648895d {
+        	chain rules_37ccd9d16dbd {
         	}
 
         	chain input {
         		type filter hook input priority filter; policy drop;
         		ct state established,related accept
         		iif "lo" accept
-        		meta l4proto { icmp, ipv6-icmp } accept
+        		meta l4proto { 1, 58 } accept
         		udp sport 67 udp dport 68 accept
         		ip6 saddr fe80::/10 udp dport 546 accept
         		iifname "br-*" accept
