@@ -7,7 +7,7 @@ use std::thread;
 
 /// Changes nothing.
 const LOOK: &str =
-    "[[steps]]\nname = \"look\"\n[steps.command]\nargv = [\"true\"]\nchanged_when = \"false\"\n";
+    "[[steps]]\nname = \"look\"\nchanged_when = \"false\"\n[steps.command]\nargv = [\"true\"]\n";
 
 /// Where root's agent is.
 const CACHE: &str = "/root/.cache/windlass-0";
