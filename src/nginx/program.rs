@@ -185,6 +185,7 @@ impl Nginx {
         Run {
             predicts: vec![Prediction { argv: self.test().argv, answer: Answer::default() }],
             advice: advice(script(again)),
+            undo: Undo::NotNeeded,
             ..Run::from(self.test())
         }
     }

@@ -7,7 +7,8 @@
 # Enters a directory. Where the shell is afterwards, not the name, decides what is worked.
 enter() {
     if cd -P -- "$1" 2>/dev/null; then
-        [ "$PWD" = "$1" ] || return "$has_links"
+        # The kernel's link to whatever process looks: no user can change it, and it never leads to the same name twice.
+        [ "$PWD" = "$1" ] || [ "$1" = /proc/self ] || return "$has_links"
         return 0
     fi
     if ls -d "$1/." >/dev/null; then echo 'it cannot be entered' >&2; fi
