@@ -29,6 +29,7 @@ use crate::system::Probe;
 use crate::system::dressed::Dressed;
 use crate::system::pretend::Pretend;
 use crate::tree::manifest;
+use crate::tree::overlay::edited;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -287,7 +288,9 @@ impl StepTry<'_, '_, '_> {
 
     /// What windlass only remembers of a tree is no change that people ask for.
     fn is_memory(&self, op: &Op) -> bool {
-        op.path().is_some_and(|path| path.starts_with(manifest::folder(self.dressed.brought)))
+        let brought = self.dressed.brought;
+        let kept = [manifest::folder(brought), edited::directory(brought)];
+        op.path().is_some_and(|path| kept.iter().any(|kept| path.starts_with(kept)))
     }
 
     /// Whether it changed something: a command may find that there was nothing left to do.

@@ -52,8 +52,16 @@ impl Location {
 /// The script found a link on the way, or at the end.
 pub const HAS_LINKS: i32 = 94;
 
+/// The kernel's link to whatever process looks: it leads elsewhere at each look, so it is walked as the directory that it
+/// leads to. No user can change it.
+const PROC_SELF: &str = "/proc/self";
+
 /// The script found a file that has more than one name.
 const IS_LINKED: i32 = 95;
+
+fn as_directory(stat: Stat) -> Stat {
+    Stat { kind: FileKind::Dir, target: None, ..stat }
+}
 
 impl Shell {
     /// Where a path really ends, which must be nothing or of this kind.
@@ -103,6 +111,7 @@ impl Shell {
             let doing = format!("look at {}", path.display());
             let reply = self.stat_reply(path, &doing)?;
             match reply.status {
+                0 if path == Path::new(PROC_SELF) => Ok(Some(as_directory(stat_in(&reply, &doing)?))),
                 0 => stat_in(&reply, &doing).map(Some),
                 _ if is_absent(&reply) => Ok(None),
                 _ => Err(refused(&doing, &reply)),

@@ -55,10 +55,15 @@ impl Copies {
     }
 }
 
+/// Where copies of edited files are kept.
+pub fn directory(brought: &Brought) -> HostPath {
+    brought.memory.join("edited")
+}
+
 /// Where the copy of a file is kept: each run has a directory of its own.
 fn place(brought: &Brought, path: &HostPath) -> HostPath {
     let below = path.strip_prefix("/").unwrap_or(path);
-    brought.memory.join("edited").join(brought.run.as_str()).join(below)
+    directory(brought).join(brought.run.as_str()).join(below)
 }
 
 fn private(op: Op) -> Op {
