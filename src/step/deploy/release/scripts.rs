@@ -15,13 +15,14 @@ pub fn sh<S: Into<String>>(
     Command { stdin: script.to_vec(), title: Some(title.into()), ..Command::new(argv) }
 }
 
-/// Removes a release. Nothing brings it back; who would lead back to it is told so by [`way_back`].
+/// Removes a release that is one too many (`keep`). Nothing restores it, and an undo that needs it is refused by
+/// [`way_back`]; others do not miss it.
 pub fn remove(shelf: &Shelf, number: u32) -> Op {
     let title = format!("remove release {}", called(number));
     let command = sh(title, include_bytes!("remove.sh"), [shelf.folder.to_string(), called(number)]);
     let paths = [shelf.tree(number), shelf.since(number), shelf.record_path(number)];
     let effects = paths.map(|path| Effect::Removes { path }).to_vec();
-    Run { effects, ..Run::from(command) }.into()
+    Run { effects, undo: Undo::NotNeeded, ..Run::from(command) }.into()
 }
 
 /// What copies and checks wrote is durable before anything leads there. Where sync knows no file systems, all are synced.
