@@ -12,7 +12,6 @@ mod blue_green;
 mod cleanup;
 mod containers;
 mod faults;
-mod first_contact;
 mod fix_dns;
 mod guard;
 mod hosts;
