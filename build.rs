@@ -243,14 +243,14 @@ fn why_it_failed(target: &str) -> String {
     )
 }
 
-/// Whether a variable was set by the outer cargo (or by clippy, or a coverage tool) for the outer build only. The
-/// registry, the job server and a cross linker hold for the inner one too.
+/// Whether a variable was set by the outer cargo (or by a coverage tool) for the outer build only. The registry, the job
+/// server, a cross linker and clippy hold for the inner one too: what is built with lints has linted agents.
 fn is_about_the_outer_build(name: &OsString) -> bool {
     let name = name.to_string_lossy();
     let kept = ["CARGO_HOME", "CARGO_MAKEFLAGS"].contains(&&*name)
         || ["CARGO_REGISTRIES_", "CARGO_SOURCE_"].iter().any(|start| name.starts_with(start))
         || (name.starts_with("CARGO_TARGET_") && name.ends_with("_LINKER"));
-    let others = ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"];
+    let others = ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC_WRAPPER"];
     !kept && (name.starts_with("CARGO_") || others.contains(&&*name))
 }
 

@@ -6,5 +6,6 @@ mod blocks;
 pub mod import;
 pub mod parse;
 pub mod resolve;
+pub mod values;
 pub mod variables;
 pub mod view;

@@ -1,11 +1,13 @@
 //! What a program imports, in every form that names it by a literal.
 
 use super::parse::Lines;
+use super::values;
 use oxc_ast::ast::*;
 use oxc_ast_visit::{Visit, walk};
 use oxc_span::{GetSpan, Span};
 use oxc_syntax::operator::BinaryOperator;
 use oxc_syntax::scope::ScopeFlags;
+use std::collections::HashSet;
 
 /// One mention of another module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,9 @@ pub struct Import {
     pub types_only: bool,
     /// Its failure is caught where it stands.
     pub optional: bool,
+    /// Only types are made of its names, so that TypeScript leaves it out of what it compiles, unless a template around
+    /// the program uses them.
+    pub elided: bool,
 }
 
 /// How a module is looked for.
@@ -46,7 +51,9 @@ pub struct Imports {
 
 /// Reads a program.
 pub fn of(program: &Program<'_>, lines: &Lines) -> Imports {
-    let mut reader = Reader { lines, found: Imports::default(), guards: 0, shadows: 0, own_require: false };
+    let values = if program.source_type.is_typescript() { Some(values::of(program)) } else { None };
+    let mut reader =
+        Reader { lines, found: Imports::default(), values, guards: 0, shadows: 0, own_require: false };
     reader.references(program.source_text);
     reader.visit_program(program);
     if reader.own_require {
@@ -59,6 +66,8 @@ pub fn of(program: &Program<'_>, lines: &Lines) -> Imports {
 struct Reader<'l> {
     lines: &'l Lines,
     found: Imports,
+    /// In TypeScript, the names that are used as values.
+    values: Option<HashSet<String>>,
     /// How many `try` blocks and `.catch()` are around.
     guards: u32,
     /// How many functions around have a parameter `require`: bundles do, and it is not Node's then.
@@ -71,7 +80,8 @@ impl Reader<'_> {
     fn add(&mut self, specifier: &str, span: Span, form: Form, types_only: bool) {
         let line = self.lines.line(span.start);
         let optional = self.guards > 0;
-        self.found.all.push(Import { specifier: specifier.to_string(), line, form, types_only, optional });
+        let specifier = specifier.to_string();
+        self.found.all.push(Import { specifier, line, form, types_only, optional, elided: false });
     }
 
     fn add_expression(&mut self, expression: &Expression<'_>, form: Form) {
@@ -161,6 +171,11 @@ impl<'a> Visit<'a> for Reader<'_> {
         let inline =
             it.specifiers.as_ref().is_some_and(|all| !all.is_empty() && all.iter().all(is_inline_type));
         self.add(&it.source.value, it.span, Form::Import, it.import_kind.is_type() || inline);
+        if let (Some(values), Some(import)) = (&self.values, self.found.all.last_mut()) {
+            let names = it.specifiers.iter().flatten().map(|one| one.local().name.as_str());
+            let used = names.clone().any(|name| values.contains(name));
+            import.elided = !used && names.count() > 0;
+        }
     }
 
     fn visit_export_named_declaration(&mut self, it: &ExportNamedDeclaration<'a>) {
@@ -373,6 +388,26 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(told("a.ts", text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_only_makes_types_is_left_out() {
+        let cases = [
+            ("import { A } from 'a'; let b: A", true),
+            ("import * as a from 'a'; type B = a.C; interface D extends a.E {}", true),
+            ("import A from 'a'; class B implements A {}; let c: typeof A; f<A>()", true),
+            ("import 'a'", false),
+            ("import { A } from 'a'; let b: A = A.c", false),
+            ("import A from 'a'; class B extends A {}", false),
+            ("import { A, B } from 'a'; let b: A; B()", false),
+            ("import { A } from 'a'; export { A }", false),
+            ("import A from 'a'; import b = A.c", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(read("a.ts", text).all[0].elided, expected, "{text}");
+        }
+        assert!(!read("a.tsx", "import A from 'a'; const b = <A/>").all[0].elided);
+        assert!(!read("a.js", "import A from 'a'").all[0].elided, "only TypeScript leaves out");
     }
 
     #[test]

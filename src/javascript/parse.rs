@@ -72,6 +72,13 @@ pub fn is_typescript(path: &Path) -> bool {
     ["ts", "tsx", "mts", "cts", "vue", "svelte"].contains(&ending)
 }
 
+/// Whether it has a template beside its scripts, which may use their names.
+pub fn is_component(path: &Path) -> bool {
+    path.extension()
+        .and_then(|ending| ending.to_str())
+        .is_some_and(|ending| ["vue", "svelte"].contains(&ending))
+}
+
 /// Shows the program, or programs where a file holds several scripts, to `take`. What could not be parsed comes beside
 /// what was taken.
 pub fn each<T: Send>(

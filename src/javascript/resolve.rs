@@ -222,19 +222,13 @@ impl Resolver {
     }
 
     /// TypeScript that does not know `exports` finds files that a package does not export. Types among them are all that it
-    /// needs, also where their import does not say so: it is left out of what is compiled. Code without declarations beside
-    /// it that was found so is not loaded by anything.
+    /// needs; code that was found so is not loaded by anything.
     fn by_old_typescript(&self, asked: Asked<'_>, specifier: &str) -> Option<Led> {
         let found = led(self.typescript_of_old.resolve_file(asked.file, specifier)).ok()?;
-        let declared = || {
-            let types = led(self.typescript_of_old.resolve_dts(asked.file, specifier));
-            matches!(types, Ok(Led::To(path)) if parse::is_declaration(&path))
-        };
+        let Import { types_only, elided, .. } = asked.import;
+        let is_typed = *types_only || (*elided && !parse::is_component(asked.file));
         match &found {
-            Led::To(path) if asked.import.types_only || parse::is_declaration(path) || declared() => {
-                Some(found)
-            }
-            Led::To(_) => None,
+            Led::To(path) if !is_typed && !parse::is_declaration(path) => None,
             _ => Some(found),
         }
     }

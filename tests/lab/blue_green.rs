@@ -64,28 +64,29 @@ fn swap(stage: &Stage, version: &str, more: &str) -> Report {
     stage.project.report(&line)
 }
 
-/// Clients on the host that ask without a pause; every answer that is not a 200 with a version is counted.
+/// Clients on the host that ask without a pause; every answer that is not a 200 with a version is counted, with the exit
+/// code of curl and the seconds it took. A busy machine may keep a client waiting, so only a minute is too long.
 fn load(host: &Host) {
     let client = "while [ -e /srv/e2e-load/client.sh ]; do \
-                  answer=$(curl -s -m 10 -o /srv/e2e-load/body.$1 -w '%{http_code}' -H 'Host: shop.example.com' http://127.0.0.1:8099/cgi-bin/version); \
-                  case $answer.$(cat /srv/e2e-load/body.$1) in 200.v?) echo >>/srv/e2e-load/good ;; *) echo $answer >>/srv/e2e-load/bad ;; esac; done; \
+                  answer=$(curl -s -m 60 -o /srv/e2e-load/body.$1 -w '%{http_code} %{exitcode} %{time_total}' -H 'Host: shop.example.com' http://127.0.0.1:8099/cgi-bin/version); \
+                  case $answer.$(cat /srv/e2e-load/body.$1) in 200*.v?) echo >>/srv/e2e-load/good ;; *) echo $answer >>/srv/e2e-load/bad ;; esac; done; \
                   touch /srv/e2e-load/ended.$1";
     host.write("/srv/e2e-load/client.sh", client);
-    host.must("for n in 1 2 3 4; do setsid sh /srv/e2e-load/client.sh $n >/dev/null 2>&1 & done");
+    host.must("for n in 1 2; do setsid sh /srv/e2e-load/client.sh $n >/dev/null 2>&1 & done");
     host.await_success("[ $(wc -l </srv/e2e-load/good) -gt 20 ]", SOON);
 }
 
 /// Ends the clients: how many answers were good, and the bad ones.
 fn count(host: &Host) -> (usize, String) {
     host.must("mv /srv/e2e-load/client.sh /srv/e2e-load/client");
-    host.await_success("[ $(ls /srv/e2e-load/ended.* | wc -l) = 4 ]", SOON);
+    host.await_success("[ $(ls /srv/e2e-load/ended.* | wc -l) = 2 ]", 2 * SOON);
     let good = host.must("wc -l </srv/e2e-load/good").trim().parse().expect("a number");
     (good, host.read("/srv/e2e-load/bad").unwrap_or_default())
 }
 
 #[test]
 fn swaps_under_load_fail_no_request() {
-    let stage = Stage::on("full2");
+    let stage = Stage::on("full");
     let Stage { host, project } = &stage;
     start_by_hand(host);
     load(host);
@@ -118,7 +119,7 @@ fn swaps_under_load_fail_no_request() {
 
 #[test]
 fn a_version_that_never_answers_leaves_the_old_one() {
-    let stage = Stage::on("full3");
+    let stage = Stage::on("full");
     let Stage { host, .. } = &stage;
     start_by_hand(host);
     load(host);
@@ -158,16 +159,16 @@ fn a_version_that_never_answers_leaves_the_old_one() {
 
 #[test]
 fn a_run_that_was_killed_at_odd_seconds_is_resumed() {
-    killed_runs_are_resumed("full2", ["1", "3", "5"]);
+    killed_runs_are_resumed(["1", "3", "5"]);
 }
 
 #[test]
 fn a_run_that_was_killed_at_other_seconds_is_resumed() {
-    killed_runs_are_resumed("full3", ["2", "4", "7"]);
+    killed_runs_are_resumed(["2", "4", "7"]);
 }
 
-fn killed_runs_are_resumed(name: &str, seconds_until_kill: [&str; 3]) {
-    let stage = Stage::on(name);
+fn killed_runs_are_resumed(seconds_until_kill: [&str; 3]) {
+    let stage = Stage::on("full");
     let Stage { host, project } = &stage;
     start_by_hand(host);
     load(host);
@@ -210,7 +211,7 @@ fn killed_runs_are_resumed(name: &str, seconds_until_kill: [&str; 3]) {
 /// dockerd ends every container when it is restarted without live-restore; a restart policy brings them back.
 #[test]
 fn a_dockerd_that_is_restarted_in_the_middle_costs_no_version() {
-    let stage = Stage::on("full2");
+    let stage = Stage::on("full");
     let Stage { host, project } = &stage;
     start_by_hand(host);
     let mut command = project.command();
@@ -239,7 +240,7 @@ fn a_dockerd_that_is_restarted_in_the_middle_costs_no_version() {
 
 #[test]
 fn a_first_deployment_and_an_archive() {
-    let stage = Stage::on("full3");
+    let stage = Stage::on("full");
     let Stage { host, project } = &stage;
     start_by_hand(host);
     host.must("docker rm -f e2eshop");

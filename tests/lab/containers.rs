@@ -39,7 +39,7 @@ fn id_of(host: &Host, image: &str) -> String {
 
 #[test]
 fn an_image_travels_once_and_its_name_goes_back() {
-    let Stage { host, project } = Stage::on("full3");
+    let Stage { host, project } = Stage::on("full");
     clean(&host);
     build(&host, "shop:1", "one");
     let old = id_of(&host, "shop:1");
@@ -51,19 +51,19 @@ fn an_image_travels_once_and_its_name_goes_back() {
 
     let step = "[[steps]]\nregister = \"it\"\n[steps.image]\nname = \"shop:1\"\narchive = \"shop.tar\"\ntags = [\"stable\"]\n\
                 [[steps]]\n[steps.debug]\nmessage = \"{{ it.id | default('unknown') }}\"\n";
-    let check = project.play(step, "full3", "--check").exits(0);
-    assert_eq!(check.outcomes("full3")[0], "would_change");
+    let check = project.play(step, &host.name, "--check").exits(0);
+    assert_eq!(check.outcomes(&host.name)[0], "would_change");
     assert_eq!(id_of(&host, "shop:1"), old, "--check changes nothing");
 
-    let report = project.play(step, "full3", "").exits(0);
-    assert_eq!(report.outcomes("full3")[0], "changed");
+    let report = project.play(step, &host.name, "").exits(0);
+    assert_eq!(report.outcomes(&host.name)[0], "changed");
     let run = newest(&project);
     assert_eq!((id_of(&host, "shop:1"), id_of(&host, "shop:stable")), (new.clone(), new.clone()));
     let kept = format!("shop:windlass-{}", &old["sha256:".len()..][..12]);
     assert_eq!(id_of(&host, &kept), old, "the one before has a name of its own");
     assert_eq!(host.must("ls /var/lib/windlass/images"), "", "the archive is gone");
 
-    assert_eq!(project.play(step, "full3", "").exits(0).outcomes("full3")[0], "ok");
+    assert_eq!(project.play(step, &host.name, "").exits(0).outcomes(&host.name)[0], "ok");
 
     project.report(&format!("runs undo {run}")).exits(0);
     assert_eq!((id_of(&host, "shop:1"), id_of(&host, &new)), (old, String::new()));
@@ -74,7 +74,7 @@ fn an_image_travels_once_and_its_name_goes_back() {
 #[test]
 fn an_image_is_pulled_from_a_registry_when_it_is_missing() {
     const NAME: &str = "127.0.0.1:5000/shop";
-    let Stage { host, project } = Stage::on("full3");
+    let Stage { host, project } = Stage::on("full");
     clean(&host);
     let open = "version: 0.1\nstorage: { filesystem: { rootdirectory: /var/lib/docker-registry } }\nhttp: { addr: '127.0.0.1:5000' }\n";
     host.write("/etc/docker/registry/config.yml", open);
@@ -94,21 +94,27 @@ fn an_image_is_pulled_from_a_registry_when_it_is_missing() {
         )
     };
 
-    let none = project.play(&step("pull = \"never\"\n"), "full3", "").exits(2).failure("full3");
+    let none = project.play(&step("pull = \"never\"\n"), &host.name, "").exits(2).failure(&host.name);
     assert!(none.contains(NAME), "{none}");
-    assert_eq!(project.play(&step(""), "full3", "--check").exits(0).outcomes("full3")[0], "would_change");
-    let report = project.play(&step(""), "full3", "").exits(0);
-    assert_eq!((report.outcomes("full3")[0], id_of(&host, &format!("{NAME}:1"))), ("changed", one.clone()));
+    assert_eq!(
+        project.play(&step(""), &host.name, "--check").exits(0).outcomes(&host.name)[0],
+        "would_change"
+    );
+    let report = project.play(&step(""), &host.name, "").exits(0);
+    assert_eq!(
+        (report.outcomes(&host.name)[0], id_of(&host, &format!("{NAME}:1"))),
+        ("changed", one.clone())
+    );
     let run = newest(&project);
     assert!(format!("{:?}", report.events).contains(&format!("{NAME}@sha256:")), "{:#?}", report.events);
-    assert_eq!(project.play(&step(""), "full3", "").exits(0).outcomes("full3")[0], "ok");
+    assert_eq!(project.play(&step(""), &host.name, "").exits(0).outcomes(&host.name)[0], "ok");
 
     // Somebody publishes another image under the same tag.
     host.must(&format!("docker image tag {NAME}:1 shop:keep"));
     let two = publish("two");
     host.must(&format!("docker image tag shop:keep {NAME}:1"));
-    assert_eq!(project.play(&step(""), "full3", "").exits(0).outcomes("full3")[0], "ok");
-    project.play(&step("pull = \"always\"\n"), "full3", "").exits(0);
+    assert_eq!(project.play(&step(""), &host.name, "").exits(0).outcomes(&host.name)[0], "ok");
+    project.play(&step("pull = \"always\"\n"), &host.name, "").exits(0);
     assert_eq!(id_of(&host, &format!("{NAME}:1")), two);
     project.report("runs undo last").exits(0);
     assert_eq!(id_of(&host, &format!("{NAME}:1")), one);
@@ -117,7 +123,8 @@ fn an_image_is_pulled_from_a_registry_when_it_is_missing() {
     project.report(&format!("runs undo {run}")).exits(0);
     assert_eq!(id_of(&host, &format!("{NAME}:1")), "");
 
-    let gone = project.play(&step("").replace("shop:1", "shop:9"), "full3", "").exits(2).failure("full3");
+    let gone =
+        project.play(&step("").replace("shop:1", "shop:9"), &host.name, "").exits(2).failure(&host.name);
     assert!(gone.contains("shop:9"), "{gone}");
     host.must("systemctl stop docker-registry");
     clean(&host);
@@ -130,26 +137,26 @@ const PAGE: &str = "curl -sf http://127.0.0.1:8088/";
 
 #[test]
 fn a_container_is_replaced_and_comes_back() {
-    let Stage { host, project } = Stage::on("full3");
+    let Stage { host, project } = Stage::on("full");
     clean(&host);
     build(&host, "shop:1", "one");
 
-    assert_eq!(project.play(APP, "full3", "--check").exits(0).outcomes("full3"), ["would_change"]);
+    assert_eq!(project.play(APP, &host.name, "--check").exits(0).outcomes(&host.name), ["would_change"]);
     assert_eq!(host.sh("docker inspect hand").code, 1);
-    let report = project.play(APP, "full3", "").exits(0);
-    assert_eq!(report.outcomes("full3"), ["changed"]);
+    let report = project.play(APP, &host.name, "").exits(0);
+    assert_eq!(report.outcomes(&host.name), ["changed"]);
     assert!(!format!("{report:?}").contains("canary-5c1"), "values of the environment are not shown");
     assert_eq!(host.must(PAGE), "one");
     assert!(host.must("docker exec hand env").contains("SECRET=canary-5c1"));
-    assert_eq!(project.play(APP, "full3", "").exits(0).outcomes("full3"), ["ok"]);
+    assert_eq!(project.play(APP, &host.name, "").exits(0).outcomes(&host.name), ["ok"]);
 
     build(&host, "shop:1", "two");
-    assert_eq!(project.play(APP, "full3", "--check").exits(0).outcomes("full3"), ["would_change"]);
-    assert_eq!(project.play(APP, "full3", "").exits(0).outcomes("full3"), ["changed"]);
+    assert_eq!(project.play(APP, &host.name, "--check").exits(0).outcomes(&host.name), ["would_change"]);
+    assert_eq!(project.play(APP, &host.name, "").exits(0).outcomes(&host.name), ["changed"]);
     let run = newest(&project);
     assert_eq!(host.must(PAGE), "two");
     assert_eq!(host.must("docker ps -a --format '{{.Names}}' | grep -c ^hand-until-"), "1");
-    assert_eq!(project.play(APP, "full3", "").exits(0).outcomes("full3"), ["ok"]);
+    assert_eq!(project.play(APP, &host.name, "").exits(0).outcomes(&host.name), ["ok"]);
 
     project.report(&format!("runs undo {run}")).exits(0);
     assert_eq!(host.must(PAGE), "one", "the old one serves again, its bytes and its policy as before");
@@ -163,22 +170,22 @@ fn a_container_is_replaced_and_comes_back() {
 
 #[test]
 fn a_container_that_ends_leaves_the_old_one() {
-    let Stage { host, project } = Stage::on("full3");
+    let Stage { host, project } = Stage::on("full");
     clean(&host);
     build(&host, "shop:1", "one");
-    project.play(APP, "full3", "").exits(0);
+    project.play(APP, &host.name, "").exits(0);
     let before = host.must("docker inspect --format '{{.Id}}' hand");
 
     let broken = APP.to_owned() + "command = ['sh', '-c', 'echo DATABASE_URL is not set >&2; exit 3']\n";
-    let report = project.play(&broken, "full3", "").exits(2);
-    let failure = report.failure("full3");
+    let report = project.play(&broken, &host.name, "").exits(2);
+    let failure = report.failure(&host.name);
     assert!(failure.contains("DATABASE_URL is not set") && failure.contains("it ended"), "{failure}");
     assert_eq!(host.must(PAGE), "one");
     assert_eq!(host.must("docker inspect --format '{{.Id}}' hand"), before);
     assert_eq!(host.must("docker ps -a --format '{{.Names}}' | grep ^hand"), "hand");
 
     let sick = APP.to_owned() + "health = { command = 'false', interval = '1s', retries = 1 }\n";
-    let failure = project.play(&sick, "full3", "").exits(2).failure("full3");
+    let failure = project.play(&sick, &host.name, "").exits(2).failure(&host.name);
     assert!(failure.contains("its health check fails"), "{failure}");
     assert_eq!(host.must(PAGE), "one");
     clean(&host);
@@ -186,11 +193,11 @@ fn a_container_that_ends_leaves_the_old_one() {
 
 #[test]
 fn a_port_in_use_is_reported_with_its_holder() {
-    let Stage { host, project } = Stage::on("full3");
+    let Stage { host, project } = Stage::on("full");
     clean(&host);
     build(&host, "shop:1", "one");
     let taken = APP.replace("8088", "8080");
-    let failure = project.play(&taken, "full3", "").exits(2).failure("full3");
+    let failure = project.play(&taken, &host.name, "").exits(2).failure(&host.name);
     assert!(failure.contains("port 8080 is already allocated: container app holds it"), "{failure}");
     assert_eq!(host.sh("docker inspect hand").code, 1, "what was made is gone");
     clean(&host);
@@ -208,15 +215,15 @@ fn compose_file(host: &Host, text: &str) {
 
 #[test]
 fn a_compose_project_comes_up_once() {
-    let Stage { host, project } = Stage::on("full3");
+    let Stage { host, project } = Stage::on("full");
     clean(&host);
     build(&host, "shop:1", "one");
     compose_file(&host, SHOP);
 
     let twice = |step: &str| {
-        assert_eq!(project.play(step, "full3", "--check").exits(0).outcomes("full3"), ["would_change"]);
-        assert_eq!(project.play(step, "full3", "").exits(0).outcomes("full3"), ["changed"]);
-        assert_eq!(project.play(step, "full3", "").exits(0).outcomes("full3"), ["ok"]);
+        assert_eq!(project.play(step, &host.name, "--check").exits(0).outcomes(&host.name), ["would_change"]);
+        assert_eq!(project.play(step, &host.name, "").exits(0).outcomes(&host.name), ["changed"]);
+        assert_eq!(project.play(step, &host.name, "").exits(0).outcomes(&host.name), ["ok"]);
     };
     twice(UP);
     // The last of the three changed nothing; the one before made it all.
@@ -241,7 +248,7 @@ fn a_compose_project_comes_up_once() {
     twice(&format!("{UP}state = \"stopped\""));
     assert_eq!(host.sh(PAGE).code, 7);
     twice(UP);
-    project.play(&format!("{UP}state = \"down\""), "full3", "").exits(0);
+    project.play(&format!("{UP}state = \"down\""), &host.name, "").exits(0);
     assert_eq!(host.sh("docker inspect shop_web_1").code, 1);
     project.report("runs undo last").exits(0);
     assert_eq!(host.must(PAGE), "two");
@@ -251,7 +258,7 @@ fn a_compose_project_comes_up_once() {
 
 #[test]
 fn a_compose_service_that_fails_is_reported_with_its_log() {
-    let Stage { host, project } = Stage::on("full3");
+    let Stage { host, project } = Stage::on("full");
     clean(&host);
     build(&host, "shop:1", "one");
 
@@ -259,17 +266,17 @@ fn a_compose_service_that_fails_is_reported_with_its_log() {
         "services:\n  web:\n    image: shop:1\n    command: ['sh', '-c', 'echo no REDIS_URL >&2; exit 4']\n";
     compose_file(&host, crash);
     let up = UP.replace("jobs = [\"job\"]\n", "");
-    let failure = project.play(&up, "full3", "").exits(2).failure("full3");
+    let failure = project.play(&up, &host.name, "").exits(2).failure(&host.name);
     assert!(failure.contains("service web ended with exit status 4"), "{failure}");
     assert!(failure.contains("web | no REDIS_URL"), "{failure}");
     assert_eq!(host.sh("docker inspect shop_web_1").code, 1, "what was made is gone");
 
     compose_file(&host, &SHOP.replace("8088", "8080"));
-    let failure = project.play(UP, "full3", "").exits(2).failure("full3");
+    let failure = project.play(UP, &host.name, "").exits(2).failure(&host.name);
     assert!(failure.contains("port 8080 is already allocated: container app holds it"), "{failure}");
 
     compose_file(&host, "services:\n  web:\n    imag: shop:1\n");
-    let failure = project.play(&up, "full3", "").exits(2).failure("full3");
+    let failure = project.play(&up, &host.name, "").exits(2).failure(&host.name);
     assert!(
         failure.contains("read the compose project in /srv/shop") && failure.contains("imag"),
         "{failure}"

@@ -7,6 +7,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+/// What the full hosts have in common; as the name of a host, any of them.
+const FULL: &str = "full";
 
 /// The lab that `tests/lab/up` brought up: its `lab.json`, read.
 #[derive(Clone, Debug)]
@@ -49,8 +54,12 @@ impl Lab {
         Lab { folder, record }
     }
 
-    /// One host, for this test alone until it is dropped.
+    /// One host, for this test alone until it is dropped. `full` is whichever full host is free.
     pub fn host(&self, name: &str) -> Host {
+        if name == FULL {
+            let (name, lock) = self.any_full();
+            return self.locked(&name, lock);
+        }
         let [host] = self.hosts([name]);
         host
     }
@@ -63,16 +72,35 @@ impl Lab {
             *lock = Some(self.lock(name));
         }
         names.map(|name| {
-            let record = self.record.hosts.get(name).unwrap_or_else(|| panic!("the lab has no host {name}"));
-            Host {
-                name: name.to_owned(),
-                address: record.address.clone(),
-                users: record.users.clone(),
-                container: record.container.clone(),
-                docker: self.record.docker.clone(),
-                _lock: locks.get_mut(name).and_then(Option::take).expect("no host is named twice"),
-            }
+            let lock = locks.get_mut(name).and_then(Option::take).expect("no host is named twice");
+            self.locked(name, lock)
         })
+    }
+
+    fn locked(&self, name: &str, lock: File) -> Host {
+        let record = self.record.hosts.get(name).unwrap_or_else(|| panic!("the lab has no host {name}"));
+        Host {
+            name: name.to_owned(),
+            address: record.address.clone(),
+            users: record.users.clone(),
+            container: record.container.clone(),
+            docker: self.record.docker.clone(),
+            _lock: lock,
+        }
+    }
+
+    /// Waits until any of the full hosts is free.
+    fn any_full(&self) -> (String, File) {
+        let full: Vec<&String> = self.record.hosts.keys().filter(|name| name.starts_with(FULL)).collect();
+        loop {
+            for name in &full {
+                let file = self.lock_file(name);
+                if file.try_lock().is_ok() {
+                    return (name.to_string(), file);
+                }
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// So many hosts as a provider hands them out, `fresh1` and so on, for this test alone until dropped.
@@ -94,12 +122,16 @@ impl Lab {
 
     /// A file lock: it holds between processes (nextest gives each test its own) and goes when its holder dies.
     fn lock(&self, name: &str) -> File {
+        let file = self.lock_file(name);
+        file.lock().unwrap_or_else(|error| panic!("lock {name}: {error}"));
+        file
+    }
+
+    fn lock_file(&self, name: &str) -> File {
         let folder = self.folder.join("locks");
         fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let path = folder.join(name);
-        let file = File::create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        file.lock().unwrap_or_else(|error| panic!("lock {}: {error}", path.display()));
-        file
+        File::create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 }
 
@@ -129,5 +161,5 @@ impl Drop for Fresh {
 fn start_fresh(lab: &Path, count: usize) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/fresh");
     let finished = finish(Command::new(script).arg(count.to_string()).env("WINDLASS_LAB", lab));
-    assert!(finished.code == 0 || std::thread::panicking(), "tests/lab/fresh {count}: {finished:?}");
+    assert!(finished.code == 0 || thread::panicking(), "tests/lab/fresh {count}: {finished:?}");
 }

@@ -1,6 +1,6 @@
 //! What tests start from: hosts of the lab with a lock each, a project, and windlass run as a person runs it.
 //!
-//! A test on a host of the lab starts with `Stage::on("full1")`. Then it says what is there before, what is asked and
+//! A test on a host of the lab starts with `Stage::on("full")`. Then it says what is there before, what is asked and
 //! what is expected.
 
 pub mod backups;
