@@ -5,9 +5,10 @@ use crate::model::{Doing, Failure};
 use crate::project::Project;
 use crate::record::{Opened, Sqlite};
 use crate::report::{Format, Progress, Style, Verbosity, View, style};
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -16,17 +17,21 @@ mod again;
 mod backups;
 mod completions;
 mod demo;
+mod doctor;
 mod explain;
+mod filters;
 mod hosts;
 mod init;
 mod lint;
 mod man;
 mod options;
+mod playbooks;
 mod prompt;
 mod request;
 pub mod run;
 mod runs;
 mod schedule;
+mod schema;
 mod serve;
 mod start;
 mod steps;
@@ -50,10 +55,10 @@ pub struct Cli {
 /// Options that every subcommand takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Tell more: what was skipped and why, what was done, what commands said
-    #[arg(short, long, global = true, action = ArgAction::SetTrue, conflicts_with = "quiet")]
-    verbose: bool,
-    /// Tell only failures and the recap
+    /// Show more: what was skipped and why, what was done, what commands printed
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Show only failures and the recap
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     quiet: bool,
     /// When to use colours; NO_COLOR is honoured
@@ -77,7 +82,11 @@ enum Command {
     Backups(backups::Args),
     Schedule(schedule::Args),
     Serve(serve::Args),
+    Playbooks(playbooks::Args),
     Steps(steps::Args),
+    Filters(filters::Args),
+    Schema(schema::Args),
+    Doctor(doctor::Args),
     Demo(demo::Args),
     Init(init::Args),
     Completions(completions::Args),
@@ -107,8 +116,12 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
 
 /// Reads the arguments, runs the subcommand, prints what went wrong.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp && playbooks::help(&arguments) => {
+            return ExitCode::SUCCESS;
+        }
         Err(error) => {
             // There is nowhere to tell that even this could not be printed.
             let _printed_or_not = error.print();
@@ -125,11 +138,15 @@ fn dispatch(Cli { global, command }: Cli) -> Done {
         Command::Hosts(args) => hosts::run(args, &global),
         Command::Explain(args) => explain::run(args, &global),
         Command::Lint(args) => lint::run(args, &global),
+        Command::Filters(args) => filters::run(args, &global),
+        Command::Schema(args) => schema::run(args),
+        Command::Doctor(args) => doctor::run(args, &global),
         Command::Demo(args) => demo::run(args),
         Command::Runs(args) => runs::run(args, &global),
         Command::Backups(args) => backups::run(args, &global),
         Command::Schedule(args) => schedule::run(args, &global),
         Command::Serve(args) => serve::run(args, &global),
+        Command::Playbooks(args) => playbooks::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),
         Command::Init(args) => init::run(args),
         Command::Completions(args) => completions::run(args),
@@ -147,7 +164,7 @@ impl Global {
     pub fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Verbose,
+            (_, 1..) => Verbosity::Verbose,
             _ => Verbosity::Normal,
         }
     }
@@ -210,6 +227,14 @@ impl Stop {
         Stop::Refused(failure)
     }
 
+    /// What is wrong, in one line.
+    fn first_line(&self) -> String {
+        match self {
+            Stop::Misused(problems) => problems.plain().lines().next().unwrap_or_default().to_string(),
+            Stop::Refused(failure) | Stop::Broken(failure) => format!("{}: {}", failure.doing, failure.why),
+        }
+    }
+
     fn tell(&self, global: &Global) -> u8 {
         let style = global.style(std::io::stderr().is_terminal());
         let (text, code) = match self {
@@ -254,7 +279,7 @@ fn told(opened: Opened) -> Sqlite {
 pub fn answer(text: &str) -> Done {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).doing("write to standard output")?
         }
         _ => Ok(0),

@@ -1,12 +1,13 @@
 //! A playbook: params, variables and steps, read strictly. Everything that can be known without a host is checked here.
 
+pub mod catalogue;
 pub mod check;
 pub mod params;
 mod read;
 pub mod shipped;
 mod step;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::Diagnostics;
 use crate::keys::Share;
 use crate::model::job::OnFailure;
 use crate::project::Project;
@@ -14,7 +15,6 @@ use crate::setting::{Origin, Setting};
 use crate::source::{Node, Place, Source};
 use crate::step::Row;
 use params::Param;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ pub struct Written {
 impl Playbook {
     /// Finds and reads a playbook: the project's of this name, a shipped one, or the file at this path.
     pub fn find(project: &Project, name: &str) -> Result<Playbook, Diagnostics> {
-        let source = find_source(project, name)?;
+        let source = catalogue::source(project, name)?;
         Playbook::read(project, &source)
     }
 
@@ -147,25 +147,6 @@ impl Step {
     pub fn title(&self) -> String {
         self.name.as_ref().map_or_else(|| self.kind.name.to_string(), |name| name.text.clone())
     }
-}
-
-fn find_source(project: &Project, name: &str) -> Result<Arc<Source>, Diagnostics> {
-    if name.contains('/') || name.ends_with(".toml") {
-        return Ok(project.read(
-            &std::path::absolute(name).ok().filter(|path| path.exists()).unwrap_or_else(|| name.into()),
-        )?);
-    }
-    let path = Path::new("playbooks").join(format!("{name}.toml"));
-    if project.root.join(&path).exists() {
-        return Ok(project.read(&path)?);
-    }
-    if let Some(text) = shipped::find(name) {
-        return Ok(Source::new(format!("{SHIPPED}{name}.toml"), text));
-    }
-    let own = project.files("playbooks", false)?;
-    let own = own.iter().filter_map(|path| path.file_stem()?.to_str());
-    let names = own.chain(shipped::SHIPPED.iter().map(|(name, _)| *name));
-    Err(Diagnostic::elsewhere(format!("there is no playbook called `{name}`")).nearest(name, names).into())
 }
 
 /// What the name of a shipped playbook's file begins with in messages.

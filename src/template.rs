@@ -17,6 +17,8 @@ mod machine;
 mod methods;
 mod moment;
 mod parser;
+#[cfg(feature = "controller")]
+pub mod reference;
 mod regular;
 mod render;
 mod repeat;

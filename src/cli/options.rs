@@ -28,8 +28,8 @@ pub struct Hosts {
 /// How it is run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
-    /// Change nothing; tell what would change
-    #[arg(short = 'C', long)]
+    /// Change nothing; show what would change (also --dry-run)
+    #[arg(short = 'C', long, alias = "dry-run")]
     pub check: bool,
     /// Show how files change
     #[arg(short = 'D', long)]

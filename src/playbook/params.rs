@@ -144,6 +144,11 @@ impl Param {
 }
 
 impl ParamKind {
+    /// The word of every type.
+    pub fn words() -> Vec<&'static str> {
+        KINDS.iter().map(|(word, _)| *word).collect()
+    }
+
     /// The word in the playbook.
     pub fn as_str(&self) -> &'static str {
         let same = |kind: &ParamKind| std::mem::discriminant(kind) == std::mem::discriminant(self);

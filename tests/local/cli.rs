@@ -41,7 +41,12 @@ fn help_lists_the_subcommands() {
           backups      Look at backups: list, check, thin out
           schedule     Run playbooks at times of the day: the [schedule.NAME] tables of windlass.toml
           serve        Run schedules when they come due, until it is asked to end
+          playbooks    List the playbooks, or show what one does and takes
           steps        Show the step kinds, or the keys and an example of one
+          filters      List the filters, tests and functions of templates, each with an example
+          schema       Print the JSON Schema of a file, for editors and checkers
+          doctor       Look at the project, keys, ssh-agent, known_hosts, clock and terminal, and say what is
+                       wrong
           demo         Start three throw-away hosts on loopback, run a real playbook on them, clean up
           init         Make a starter project: an inventory, a playbook and a template, with comments
           completions  Print a completion script for a shell
@@ -49,11 +54,11 @@ fn help_lists_the_subcommands() {
           help         Print this message or the help of the given subcommand(s)
 
         Options:
-          -v, --verbose
-                  Tell more: what was skipped and why, what was done, what commands said
+          -v, --verbose...
+                  Show more: what was skipped and why, what was done, what commands printed
 
           -q, --quiet
-                  Tell only failures and the recap
+                  Show only failures and the recap
 
               --color <WHEN>
                   When to use colours; NO_COLOR is honoured

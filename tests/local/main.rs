@@ -10,6 +10,7 @@ mod dependencies;
 mod faults;
 mod folder_host;
 mod hostile_host;
+mod reference;
 mod schedule;
 mod ssh_config;
 mod store;
