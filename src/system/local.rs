@@ -8,6 +8,7 @@ use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
+use keeper::Keeper;
 use process::Running;
 use root::{DirectoryEntry, Reachable, Root, Ruler, absent_is_none, kind_of, missing_is_none};
 use rustix::fs::{self, Mode, OFlags};
@@ -21,6 +22,7 @@ use std::sync::{Mutex, PoisonError};
 
 mod connect;
 mod flow;
+mod keeper;
 mod process;
 mod program;
 mod remove;
@@ -30,6 +32,7 @@ mod tests;
 mod together;
 mod write;
 
+use process::Kept;
 pub use process::Stopper;
 
 /// A new directory's mode when nothing is asked for, whatever the umask.
@@ -38,12 +41,16 @@ const NEW_DIR_MODE: u32 = 0o755;
 /// More than this of what another holder wrote into a lock is not read, in bytes.
 const HOLDER_LIMIT: u64 = 4096;
 
+/// Where in `/proc/PID/stat` the start of a process is, counted from 0 behind its name.
+const STARTED: usize = 19;
+
 /// The host that this process runs on, or a folder of it.
 #[derive(Debug)]
 pub struct Local {
     root: Root,
     running: Running,
     locks: Mutex<Vec<OwnedFd>>,
+    keeper: Mutex<Option<Keeper>>,
     gathering: Mutex<Option<together::Gathering>>,
 }
 
@@ -65,7 +72,13 @@ impl Local {
     }
 
     fn at(root: Root) -> Self {
-        Local { root, running: Running::default(), locks: Mutex::default(), gathering: Mutex::default() }
+        Local {
+            root,
+            running: Running::default(),
+            locks: Mutex::default(),
+            keeper: Mutex::default(),
+            gathering: Mutex::default(),
+        }
     }
 
     fn entry(&self, path: &Path, last: Last, doing: &str) -> Result<DirectoryEntry> {
@@ -204,7 +217,7 @@ impl Probe for Local {
     }
 
     fn ask(&self, question: &Command) -> Result<Answer> {
-        self.run(question)
+        self.execute(question, super::OUTPUT_KEPT, Flow::default(), &mut Kept::Alone)
     }
 
     fn observe(&self, condition: &Condition) -> Result<Observed> {
@@ -262,11 +275,11 @@ impl System for Local {
     }
 
     fn run(&self, command: &Command) -> Result<Answer> {
-        self.execute(command, super::OUTPUT_KEPT, Flow::default())
+        self.stream(command, Flow::default())
     }
 
     fn stream(&self, command: &Command, flow: Flow) -> Result<Answer> {
-        self.execute(command, super::OUTPUT_KEPT, flow)
+        self.execute_kept(command, flow)
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
@@ -321,9 +334,9 @@ impl Local {
 
     fn keep_lock(&self, mut file: File, holder: &str) -> std::io::Result<Lock> {
         // Written over what is there and cut afterwards, so that whoever reads it meanwhile finds a name in the first line.
-        let line = format!("{}\n", holder.replace('\n', " "));
-        file.write_all(line.as_bytes())?;
-        file.set_len(line.len() as u64)?;
+        let lines = format!("{}\n{}\n", holder.replace('\n', " "), own_process());
+        file.write_all(lines.as_bytes())?;
+        file.set_len(lines.len() as u64)?;
         self.locks.lock().unwrap_or_else(PoisonError::into_inner).push(file.into());
         Ok(Lock::Ours)
     }
@@ -336,7 +349,10 @@ impl observe::Network for Local {
 
     fn http(&self, check: &HttpCheck, url: &http::Url) -> Result<Result<http::Response, String>> {
         if url.tls {
-            http::through_programs(&|command, kept| self.execute(command, kept, Flow::default()), check)
+            http::through_programs(
+                &|command, kept| self.execute(command, kept, Flow::default(), &mut Kept::Alone),
+                check,
+            )
         } else {
             connect::http(self, check, url)
         }
@@ -402,6 +418,13 @@ fn open_to_append(place: &DirectoryEntry) -> rustix::io::Result<(File, bool)> {
         }
         Err(errno) => Err(errno),
     }
+}
+
+/// This process's number, and when it started in the clock ticks of its host: no other process ever has both.
+fn own_process() -> String {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let started = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(STARTED));
+    format!("{} {}", std::process::id(), started.unwrap_or_default())
 }
 
 fn read_holder(file: &mut File) -> std::io::Result<Lock> {

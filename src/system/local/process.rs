@@ -2,13 +2,14 @@
 //! behind may still say, and ends it in time.
 
 use super::flow::{Feed, Stream};
+use super::keeper::Keeper;
 use super::program;
 use super::root::{Root, real_path};
 use super::{Local, refused};
 use crate::model::op::{Answer, Command};
 use crate::model::{Failure, Result};
-use crate::system::Flow;
 use crate::system::user::Identity;
+use crate::system::{Flow, OUTPUT_KEPT};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, ioctl_fionbio};
@@ -40,6 +41,14 @@ const OUT_OF_TIME: i32 = 124;
 #[derive(Clone, Debug, Default)]
 pub struct Running(Arc<Mutex<Vec<Pid>>>);
 
+/// Whether something ends a command that its agent does not live to end.
+pub enum Kept<'a> {
+    /// Nothing: it only looks, or changes nothing of the host.
+    Alone,
+    /// This does.
+    By(&'a mut Keeper),
+}
+
 /// Kills what is running, from any thread.
 #[derive(Clone, Debug)]
 pub struct Stopper(Running);
@@ -50,6 +59,15 @@ impl Stopper {
         for group in self.0.groups().iter() {
             // A group that has just ended needs no killing.
             let _gone = kill_process_group(*group, Signal::KILL);
+        }
+    }
+}
+
+impl Kept<'_> {
+    fn watches(&mut self, child: &Child) -> std::io::Result<()> {
+        match self {
+            Kept::Alone => Ok(()),
+            Kept::By(keeper) => keeper.watches(Pid::from_child(child)),
         }
     }
 }
@@ -66,8 +84,39 @@ impl Running {
 }
 
 impl Local {
+    /// Runs a command that may change something. While the host's lock is ours, a killed agent leaves nothing of it running.
+    pub(super) fn execute_kept(&self, command: &Command, flow: Flow) -> Result<Answer> {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let doing = |error| super::failed(&format!("prepare to run {}", command.shown()), &error);
+        // One that was killed is replaced.
+        if keeper.as_mut().is_none_or(|keeper| keeper.expects().is_err()) {
+            *keeper = self.start_keeper().map_err(doing)?;
+        }
+        let Some(keeper) = keeper.as_mut() else {
+            return self.execute(command, OUTPUT_KEPT, flow, &mut Kept::Alone);
+        };
+        let answer = self.execute(command, OUTPUT_KEPT, flow, &mut Kept::By(keeper));
+        let _gone = keeper.forgets();
+        answer
+    }
+
+    /// Without a lock nothing is changed.
+    fn start_keeper(&self) -> std::io::Result<Option<Keeper>> {
+        let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lock) = locks.first() else { return Ok(None) };
+        let mut keeper = Keeper::start(lock.try_clone()?)?;
+        keeper.expects()?;
+        Ok(Some(keeper))
+    }
+
     /// Runs a command and keeps `kept` bytes of each end of its output.
-    pub(super) fn execute(&self, command: &Command, kept: usize, flow: Flow) -> Result<Answer> {
+    pub(super) fn execute(
+        &self,
+        command: &Command,
+        kept: usize,
+        flow: Flow,
+        by: &mut Kept<'_>,
+    ) -> Result<Answer> {
         let doing = format!("run {}", command.shown());
         let Some(name) = command.argv.first() else {
             return Err(Failure::new("run a command", "it is empty"));
@@ -84,6 +133,8 @@ impl Local {
         process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         match start(process, user.filter(|user| !user.is_ours())) {
             Ok(child) => {
+                // A keeper that is gone ends nothing: the command is watched over as if there were none.
+                let _gone = by.watches(&child);
                 self.attend(child, command, kept, flow).map_err(|error| super::failed(&doing, &error))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(no_program(name)),

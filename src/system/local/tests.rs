@@ -3,6 +3,7 @@
 use super::*;
 use expect_test::expect;
 use proptest::prelude::*;
+use rustix::process::Pid;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
@@ -224,4 +225,60 @@ fn a_users_link_is_refused_under_check_too() {
         assert!(why.unwrap_err().to_string().contains("is a hard link"), "{touched}");
         host.write(&folder.path().join("root/new"), &mut &b""[..], &Meta::default()).unwrap();
     }
+}
+
+/// What runs in a group of its own while a keeper with the lock at `path` hears `lines`, and how it is afterwards.
+fn kept(path: &Path, lines: &dyn Fn(&mut Keeper, Pid)) -> (Option<std::process::ExitStatus>, Lock) {
+    use std::os::unix::process::CommandExt;
+    let agent = Local::new();
+    assert_eq!(agent.lock(path, "the agent").unwrap(), Lock::Ours);
+    let lock = agent.locks.lock().unwrap()[0].try_clone().unwrap();
+    let mut keeper = Keeper::start(lock).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test is the agent here")]
+    let mut command = std::process::Command::new("sleep");
+    let mut child = command.arg("60").process_group(0).spawn().unwrap();
+    lines(&mut keeper, Pid::from_child(&child));
+    drop(agent);
+    let held = Local::new().lock(path, "another").unwrap();
+    drop(keeper);
+    assert_eq!(Local::new().lock(path, "another").unwrap(), Lock::Ours);
+    let ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    (ended, held)
+}
+
+#[test]
+fn what_a_killed_agent_was_running_is_ended_before_the_lock_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let (ended, held) = kept(&path, &|keeper, group| {
+        keeper.expects().unwrap();
+        keeper.watches(group).unwrap();
+    });
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended.unwrap()), Some(9));
+    assert_eq!(held, Lock::Theirs("the agent".into()));
+}
+
+#[test]
+fn what_ended_before_its_agent_leaves_its_daemons_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ended, _) = kept(&folder.path().join("lock"), &|keeper, group| {
+        keeper.expects().unwrap();
+        keeper.watches(group).unwrap();
+        keeper.forgets().unwrap();
+    });
+    assert_eq!(ended, None);
+}
+
+#[test]
+fn commands_under_a_lock_hold_it_no_longer_than_they_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let host = Local::new();
+    assert_eq!(host.lock(&path, "alice").unwrap(), Lock::Ours);
+    assert!(host.run(&Command::new(["sh", "-c", "sleep 5 </dev/null >/dev/null 2>&1 &"])).unwrap().ok());
+    assert_eq!(Local::new().lock(&path, "bob").unwrap(), Lock::Theirs("alice".into()));
+    drop(host);
+    assert_eq!(Local::new().lock(&path, "bob").unwrap(), Lock::Ours);
 }

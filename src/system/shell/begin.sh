@@ -9,7 +9,7 @@
 
 nonce=$windlass_end
 unset windlass_end windlass_break windlass_script windlass_line
-unset number verb decoded count scratch pipes unfinished errors status kept limit user uid su_words folder input variables
+unset number verb decoded count scratch life pipes unfinished errors status kept limit user uid su_words folder input variables
 # What a login has set of the locale, for commands that run as in one.
 locale='LANG LANGUAGE LC_ALL LC_CTYPE LC_NUMERIC LC_TIME LC_COLLATE LC_MONETARY LC_MESSAGES LC_PAPER LC_NAME LC_ADDRESS
 LC_TELEPHONE LC_MEASUREMENT LC_IDENTIFICATION'

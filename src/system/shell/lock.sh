@@ -10,7 +10,7 @@ lock_open() {
     eval "exec $next_lock<>\"\$1\""
     if flock -n "$next_lock"; then
         # Written over the old text and not emptied first: a loser of the race must find a name in the first line.
-        printf '%s\n' "$2" 1<>"$1"
+        printf '%s\n%s %s\n' "$2" "$$" "$(started)" 1<>"$1"
         next_lock=$((next_lock - 1))
         return
     fi
@@ -34,6 +34,14 @@ lock_by_name() {
     rm -f "$1.$$"
     tail -n +2 "$1" >&3
     return "$held"
+}
+
+# When this shell started, in the clock ticks of its host: with its number, that names it for good.
+started() {
+    IFS= read -r line <"/proc/$$/stat" || return
+    IFS=' '
+    set -- ${line##*) }
+    echo "${20}"
 }
 
 boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }

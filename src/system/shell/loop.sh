@@ -30,7 +30,7 @@ while IFS= read -r request; do
     case $verb in
         # These two change what this shell itself holds, so they cannot run in a subshell.
         lock) lock "$@" 2>/dev/null; status=$? ;;
-        run) find_scratch 2>/dev/null; errors=$("do_$verb" "$@" 2>&1 >&3); status=$? ;;
+        run) open_life 2>/dev/null; errors=$("do_$verb" "$@" 2>&1 >&3); status=$? ;;
         write) unfinished=$1/$2; errors=$("do_$verb" "$@" 2>&1 >&3); status=$?; [ "$8" = more ] || unfinished= ;;
         *) errors=$("do_$verb" "$@" 2>&1 >&3); status=$? ;;
     esac

@@ -18,7 +18,7 @@ find_scratch() {
 # Keeps head, tail and length of what is written into the pipe $pipes/$1. `tee` is what holds the pipe: once it is
 # killed, the others come to their ends.
 listen() {
-    mkfifo "$pipes/$1" "$pipes/$1.a" "$pipes/$1.b" "$pipes/$1.c" || return
+    mkfifo "$pipes/$1.a" "$pipes/$1.b" "$pipes/$1.c" || return
     { head -c "$kept" >"$pipes/$1.head"; cat >/dev/null; } <"$pipes/$1.a" 2>/dev/null 3>&- &
     listeners="$listeners $!"
     wc -c <"$pipes/$1.b" >"$pipes/$1.count" 2>/dev/null 3>&- &
@@ -35,6 +35,26 @@ while [ "$count" -gt 0 ]; do
     word=$(printf "%b." "${1#=}"); shift; set -- "$@" "${word%.}"; count=$((count - 1))
 done
 exec "$@"'
+
+# Ends a command and its time limit once the shell that reads requests is gone, and holds the host's lock until that is over.
+# Standard input ends with that shell. Arguments, as kill takes them: the command, itself, and its time limit.
+keep() {
+    trap '' HUP INT TERM PIPE
+    while read -r nothing; do :; done
+    kill -KILL "$@"
+    looks=0
+    while [ "$looks" -lt 100 ] && kill -0 "$1"; do
+        sleep 0.1 || sleep 1
+        looks=$((looks + 1))
+    done
+    rm -rf "$scratch"
+}
+
+# Opened once, by the shell that reads requests: it closes when that shell ends, however that comes about.
+open_life() {
+    [ -z "$life" ] || return 0
+    find_scratch && mkfifo "$scratch/life" && exec 4<>"$scratch/life" && life=$scratch/life
+}
 
 # The locale of the login. The names are constants, so that eval reads nothing of anyone else's.
 restore_locale() {
@@ -71,7 +91,11 @@ become_command() {
 do_run() {
     kept=$1 limit=$2 user=$3 uid=$4 su_words=$5 folder=$6 input=${7#%}
     shift 7
-    exec 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    if [ -z "$life" ]; then
+        find_scratch && echo 'no pipe can be made there' >&2
+        return 1
+    fi
+    exec 5<"$life" 4>&- 6>&- 7>&-
     if [ -z "$folder" ]; then
         folder=${HOME:-/}
         [ -d "$folder/." ] || folder=/
@@ -86,32 +110,49 @@ do_run() {
     pipes=$scratch/pipes
     rm -rf "$pipes" && mkdir "$pipes" || return
     listeners= ears= source=/dev/null
-    listen out && listen err || return
+    mkfifo "$pipes/go" "$pipes/out" "$pipes/err" && exec 6<>"$pipes/go" || return
     if [ -n "$input" ]; then
         source=$pipes/in
         mkfifo "$source" || return
+    fi
+    # It starts once what would end it knows it.
+    (IFS= read -r go <"$pipes/go" && become_command "$@") <"$source" >"$pipes/out" 2>"$pipes/err" 3>&- 5<&- 6>&- 8>&- 9>&- &
+    command=$!
+    watch_over "$command"
+    exec 5<&- 8>&- 9>&-
+    listen out && listen err || return
+    if [ -n "$input" ]; then
         { printf %b "$input"; } >"$source" 2>/dev/null 3>&- &
         ears="$ears $!"
     fi
-    (become_command "$@") <"$source" >"$pipes/out" 2>"$pipes/err" 3>&- &
-    attend "$!"
+    echo >&6
+    attend "$command"
+}
+
+# What ends the command when its time is up, and what ends both when nobody waits for them any more.
+watch_over() {
+    target=$1
+    if [ -n "$session" ]; then target=-$1; fi
+    watch= watch_target=
+    if [ "$limit" -gt 0 ]; then
+        $session /bin/sh -c 'sleep "$1"; : >"$2"; kill -TERM "$3"; sleep 5; kill -KILL "$3"' \
+            sh "$limit" "$pipes/late" "$target" </dev/null >/dev/null 2>&1 3>&- 5<&- 6>&- 8>&- 9>&- &
+        watch=$!
+        watch_target=$watch
+        if [ -n "$session" ]; then watch_target=-$watch; fi
+    fi
+    keep "$target" "$1" $watch_target <&5 >/dev/null 2>&1 3>&- 6>&- &
+    kept_by=$!
 }
 
 attend() {
-    target=$1
-    if [ -n "$session" ]; then target=-$1; fi
-    watch=
-    if [ "$limit" -gt 0 ]; then
-        $session /bin/sh -c 'sleep "$1"; : >"$2"; kill -TERM "$3"; sleep 5; kill -KILL "$3"' \
-            sh "$limit" "$pipes/late" "$target" </dev/null >/dev/null 2>&1 3>&- &
-        watch=$!
-    fi
     wait "$1" 2>/dev/null
     status=$?
     if [ -n "$watch" ]; then
         if [ -n "$session" ]; then kill -KILL "-$watch" 2>/dev/null; fi
         kill -KILL "$watch" 2>/dev/null
     fi
+    kill -KILL "$kept_by" 2>/dev/null
     if [ -e "$pipes/late" ]; then
         kill -KILL "$target" 2>/dev/null
         status=124
@@ -119,9 +160,14 @@ attend() {
     tell
 }
 
-# A daemon that was left behind may hold the pipes for ever; it is listened to a moment longer.
+# A daemon that was left behind may hold the pipes for ever; it is listened to a moment longer. What is killed before it has
+# opened its pipes would leave those at the other end waiting for ever: the counts are there once all of them are open.
 tell() {
-    { sleep 0.3 2>/dev/null || sleep 1; kill $ears; } </dev/null >/dev/null 2>&1 3>&- &
+    {
+        until [ -e "$pipes/out.count" ] && [ -e "$pipes/err.count" ]; do sleep 0.05 || sleep 1; done
+        sleep 0.3 || sleep 1
+        kill $ears
+    } </dev/null >/dev/null 2>&1 3>&- &
     patience=$!
     wait $listeners 2>/dev/null
     kill "$patience" $ears 2>/dev/null

@@ -111,3 +111,41 @@ fn nothing_is_left_on_the_host() {
         assert!(!Path::new(folder).join(format!("windlass-{nonce}")).exists());
     }
 }
+
+/// `tee` on a host so loaded that programs start late.
+const LATE: &str = "tee() { sleep 1; command tee \"$@\"; }\n";
+
+#[test]
+fn output_is_heard_although_its_listeners_start_late() {
+    let (_child, shell) = shell(LATE);
+    let answer = shell.unwrap().run(&Command::new(["echo", "heard"])).unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (0, "heard"));
+}
+
+/// Looks again and again, for twenty seconds at most.
+fn soon(is_so: impl Fn() -> bool) -> bool {
+    (0..2000).any(|_| {
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+        is_so()
+    })
+}
+
+#[test]
+fn a_killed_shell_ends_its_command_and_then_lets_go_of_its_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, number) = (folder.path().join("lock"), folder.path().join("number"));
+    let (mut child, shell) = shell("");
+    let shell = shell.unwrap();
+    assert_eq!(shell.lock(&path, "the shell").unwrap(), Lock::Ours);
+    let script = format!("echo $$ >{}; exec sleep 60", number.display());
+    let read = || std::fs::read_to_string(&number).unwrap_or_default().trim().to_string();
+    std::thread::scope(|scope| {
+        let command = scope.spawn(|| shell.run(&Command::new(["sh", "-c", &script])));
+        assert!(soon(|| !read().is_empty()));
+        child.kill().unwrap();
+        command.join().unwrap().unwrap_err();
+    });
+    child.wait().unwrap();
+    assert!(soon(|| Local::new().lock(&path, "another").unwrap() == Lock::Ours));
+    assert!(!Path::new("/proc").join(read()).exists());
+}

@@ -39,6 +39,9 @@ const PARTS: usize = 8;
 /// How long a host may say nothing before its answer to a question about files, which may have to write a whole disk cache.
 const SILENCE: Duration = Duration::from_secs(300);
 
+/// A shell has said that it listens by then, on a loaded host too; one that failed while it started may never say anything.
+const START_WITHIN: Duration = Duration::from_secs(60);
+
 /// A command gets so much longer than its own time limit: ending it and what it leaves behind take their time.
 const MARGIN: Duration = Duration::from_secs(60);
 
@@ -123,7 +126,7 @@ impl Wire {
     /// Teaches the shell at the other end its verbs. What a login printed before it is skipped.
     pub fn start(writer: Box<dyn Write + Send>, reader: Box<dyn Answers>) -> Result<Self> {
         let nonce = format!("{:032x}", rand::random::<u128>());
-        let until = Instant::now() + SILENCE;
+        let until = Instant::now() + START_WITHIN;
         let mut wire = Wire { writer, reader, until, nonce, number: 0, bytes: Vec::new(), lost: false };
         let doing = "start a shell on the host";
         wire.send(START.as_bytes(), doing)?;
