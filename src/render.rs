@@ -37,6 +37,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use trees::Trees;
 
+/// Once something is wrong for so many hosts, the others are not looked at: a mistake in a playbook is the same for all.
+const WRONG_HOSTS: usize = 64;
+
 /// Renders one playbook for the hosts of a run.
 pub struct Renderer<'a> {
     project: &'a Project,
@@ -141,10 +144,17 @@ impl<'a> Renderer<'a> {
     pub fn jobs(&self) -> Result<Vec<Rendered>, Diagnostics> {
         let mut jobs = Vec::new();
         let mut wrong: Vec<(Diagnostic, Vec<&str>)> = Vec::new();
-        for host in self.hosts {
+        let mut looked_at = self.hosts.len();
+        let mut wrong_hosts = 0;
+        for (place, host) in self.hosts.iter().enumerate() {
+            if wrong_hosts == WRONG_HOSTS {
+                looked_at = place;
+                break;
+            }
             match self.job(host) {
                 Ok(rendered) => jobs.push(rendered),
                 Err(problems) => {
+                    wrong_hosts += 1;
                     for problem in problems.iter() {
                         match wrong.iter_mut().find(|(known, _)| known == problem) {
                             Some((_, hosts)) => hosts.push(host.name.as_str()),
@@ -156,7 +166,7 @@ impl<'a> Renderer<'a> {
         }
         let mut problems = Diagnostics::default();
         for (problem, hosts) in wrong {
-            problems.push(if hosts.len() == self.hosts.len() { problem } else { for_hosts(problem, &hosts) });
+            problems.push(if hosts.len() == looked_at { problem } else { for_hosts(problem, &hosts) });
         }
         problems.unless_errors(jobs)
     }

@@ -14,6 +14,7 @@ pub mod escape;
 mod exit;
 mod findings;
 mod groups;
+mod hosts;
 pub mod json;
 pub mod jsonl;
 pub mod junit;
@@ -24,7 +25,7 @@ pub mod recap;
 pub mod steps;
 pub mod style;
 
-pub use exit::exit_code;
+pub use exit::{MOVED, check_exit_code, exit_code};
 pub use style::Style;
 
 use bars::Bars;

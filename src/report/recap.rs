@@ -1,12 +1,15 @@
 //! The end of the answer: why hosts were lost, a table of all hosts, what was found there, and where to look next.
 
+use super::hosts::listed;
 use super::steps::{failure_text, indented};
 use super::style::{Tone, host_tone, host_word, padded, time, widest};
 use super::{Verbosity, View};
 use super::{escape, findings};
-use crate::inventory::fold::fold;
+use crate::model::Failure;
 use crate::model::outcome::HostOutcome;
 use crate::record::{Counts, HostRecord, RunRecord};
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
 /// Up to so many hosts have a line each; of more, those that ended alike share one.
@@ -24,15 +27,25 @@ pub fn recap(record: &RunRecord, view: &View) -> String {
 fn lost(record: &RunRecord, view: &View) -> String {
     let told_by_step = |host: &HostRecord| host.steps.iter().any(|step| step.failure == host.failure);
     let untold = record.hosts().iter().filter(|host| host.failure.is_some() && !told_by_step(host));
-    let alike = alike(untold, |host| (host.outcome, host.failure.clone()));
+    // What differs in nothing but the host's own name is told once.
+    let alike = grouped(untold, |host| {
+        (host.outcome, host.failure.as_ref().map(|failure| nameless(failure, &host.host)))
+    });
     let lines = alike.iter().map(|((outcome, failure), hosts)| {
         let word = outcome.map_or_else(String::new, |outcome| {
             view.style.paint(host_tone(outcome), host_word(outcome, record.intent.check))
         });
-        let why = failure.as_ref().map(failure_text).unwrap_or_default();
+        let why = hosts.first().and_then(|host| host.failure.as_ref()).filter(|_| hosts.len() == 1);
+        let why = why.or(failure.as_ref()).map(failure_text).unwrap_or_default();
         format!("{}  {word}\n{}", names(hosts), indented(&why, 4))
     });
     lines.collect()
+}
+
+/// A failure without the name of its host, where that is long enough to be meant.
+fn nameless(failure: &Failure, host: &str) -> Failure {
+    let text = |text: &str| if host.len() > 3 { text.replace(host, "HOST") } else { text.to_string() };
+    Failure { doing: text(&failure.doing), why: text(&failure.why), hint: failure.hint.as_deref().map(text) }
 }
 
 /// A line of the table.
@@ -166,7 +179,7 @@ pub fn outcomes(record: &RunRecord) -> Vec<(HostOutcome, usize)> {
 }
 
 fn names(hosts: &[&HostRecord]) -> String {
-    escape::line(&fold(hosts.iter().map(|host| &host.host))).into_owned()
+    listed(&hosts.iter().map(|host| &host.host).collect::<Vec<_>>())
 }
 
 /// Hosts with the same key together, in the order of their first.
@@ -178,6 +191,24 @@ pub fn alike<'a, T, K: PartialEq>(
     for host in hosts {
         let of_host = key(host);
         match groups.iter_mut().find(|(known, _)| *known == of_host) {
+            Some((_, group)) => group.push(host),
+            None => groups.push((of_host, vec![host])),
+        }
+    }
+    groups
+}
+
+/// The same for many keys that differ.
+fn grouped<'a, T, K: Clone + Eq + Hash>(
+    hosts: impl Iterator<Item = &'a T>,
+    key: impl Fn(&T) -> K,
+) -> Vec<(K, Vec<&'a T>)> {
+    let mut groups: Vec<(K, Vec<&T>)> = Vec::new();
+    let mut places: HashMap<K, usize> = HashMap::new();
+    for host in hosts {
+        let of_host = key(host);
+        let place = *places.entry(of_host.clone()).or_insert(groups.len());
+        match groups.get_mut(place) {
             Some((_, group)) => group.push(host),
             None => groups.push((of_host, vec![host])),
         }

@@ -2,6 +2,7 @@
 
 use super::escape;
 use super::groups::Group;
+use super::hosts::listed;
 use super::style::{Tone, fitted, padded, step_tone, step_word, time, widest};
 use super::{Verbosity, View};
 use crate::inventory::fold::fold;
@@ -37,7 +38,7 @@ fn lines(group: &Group, record: &RunRecord, view: &View) -> String {
     if !is_told(&group.step, view) {
         return String::new();
     }
-    let hosts = padded(&escape::line(&fold(&group.hosts)), hosts_width(record));
+    let hosts = padded(&listed(&group.hosts), hosts_width(record));
     let mut lines = format!("{hosts}  {}  {}\n", headline(&group.step, view), time(group.took));
     let output = view.shows_output(record.intent.kind);
     for item in &group.items {
