@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stores::Stores;
 
+mod identity;
 pub mod stores;
 
 /// What makes a folder a project.
@@ -36,6 +37,8 @@ pub struct Project {
 /// The keys of `windlass.toml`. A flag on the command line is stronger.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
+    /// What hosts know the project by.
+    pub name: Option<String>,
     /// How many hosts are worked at once.
     pub forks: Option<u32>,
     /// The inventories to read, relative to the project, instead of all of `inventories/`.
@@ -53,6 +56,11 @@ pub struct Config {
 }
 
 impl Project {
+    /// What hosts know it by, whoever works with it; `None` where neither windlass.toml nor git says it.
+    pub fn identity(&self) -> Option<String> {
+        identity::of(self.config.name.as_deref(), &self.root)
+    }
+
     /// Opens `folder`, or else the nearest project at or above `here`.
     pub fn find(folder: Option<&Path>, here: &Path) -> Result<Project, Diagnostics> {
         let is_project = |folder: &&Path| MARKS.iter().any(|mark| folder.join(mark).exists());
@@ -150,6 +158,9 @@ impl Config {
         if forks == Some(0) {
             keys.problem(Diagnostic::error("must be at least 1", node.place_of("forks")));
         }
+        let name = keys.read("project", "1 to 64 letters, digits, `.`, `_` and `-`", |node| {
+            node.as_str().filter(|text| identity::is_name(text)).map(str::to_string)
+        });
         let (inventory, timeout) = (keys.strings("inventory"), keys.duration("timeout"));
         let (ssh, store) = (keys.node("ssh"), keys.node("store"));
         let (_schedules, _channels) = (keys.entries("schedule"), keys.entries("notify"));
@@ -158,7 +169,7 @@ impl Config {
         let stores = store.map(|node| stores::read(node, root, &mut problems)).unwrap_or_default();
         let channels = schedule::config::channels(&node, &mut problems);
         let schedules = schedule::config::schedules(&node, &channels, &mut problems);
-        problems.unless_errors(Config { forks, inventory, timeout, ssh, schedules, channels, stores })
+        problems.unless_errors(Config { name, forks, inventory, timeout, ssh, schedules, channels, stores })
     }
 }
 

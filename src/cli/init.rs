@@ -23,6 +23,9 @@ const FILES: &[(&str, &str)] = &[
     (".gitignore", "/.windlass/\n/fetched/\n"),
 ];
 
+/// Where a starter project's windlass.toml has the name that hosts know the project by.
+const NAME: &str = "\"PROJECT\"";
+
 /// What a person does with it, behind the way into it.
 const NEXT: &str = "  put your hosts into inventories/prod.toml
   windlass lint                                              looks whether all files are right
@@ -40,11 +43,16 @@ pub fn run(args: Args) -> Done {
     }
     fs::create_dir_all(args.dir.join("files")).doing(format!("make {}", args.dir.display()))?;
     for (name, text) in FILES {
-        write_new(&args.dir.join(name), text)?;
+        write_new(&args.dir.join(name), &text.replace(NAME, &new_name()))?;
     }
     let made: String =
         FILES.iter().map(|(name, _)| format!("made {}\n", args.dir.join(name).display())).collect();
     answer(&format!("{made}\nnext:\n{}{NEXT}", way_into(&args.dir)))
+}
+
+/// A name that no other project has: 64 random bits, in quotes.
+fn new_name() -> String {
+    format!("\"{:016x}\"", rand::random::<u64>())
 }
 
 /// Commands look for their project at or above the folder they are said in.
