@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 mod again;
+mod apply;
 mod backups;
 mod completions;
 mod demo;
@@ -26,6 +27,7 @@ mod lint;
 mod man;
 mod options;
 mod playbooks;
+mod plan;
 mod prompt;
 mod request;
 pub mod run;
@@ -75,6 +77,8 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
     Hosts(hosts::Args),
     Explain(explain::Args),
     Lint(lint::Args),
@@ -135,6 +139,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(Cli { global, command }: Cli) -> Done {
     match command {
         Command::Run(args) => run::run(args, &global),
+        Command::Plan(args) => plan::run(args, &global),
+        Command::Apply(args) => apply::run(args, &global),
         Command::Hosts(args) => hosts::run(args, &global),
         Command::Explain(args) => explain::run(args, &global),
         Command::Lint(args) => lint::run(args, &global),

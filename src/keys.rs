@@ -16,7 +16,8 @@ pub struct Keys<'a, 'p> {
 }
 
 /// A number of hosts, or a share of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Share {
     /// That many.
     Count(u32),

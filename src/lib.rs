@@ -47,6 +47,8 @@ pub mod report;
 #[cfg(feature = "controller")]
 pub mod run;
 #[cfg(feature = "controller")]
+pub mod saved_plan;
+#[cfg(feature = "controller")]
 pub mod schedule;
 #[cfg(feature = "controller")]
 pub mod schema;

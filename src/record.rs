@@ -24,6 +24,7 @@ mod store;
 mod writer;
 
 pub use folder::make as make_folder;
+pub use forms::all as secret_forms;
 pub use redact::{Clean, MASK, Redactor, SHORTEST};
 pub use sqlite::{Opened, Sqlite};
 pub use store::{RunLine, RunState, RunStore};

@@ -3,7 +3,7 @@
 use super::options::{Hosts, Options};
 use super::request::Request;
 use super::start::{self, Chosen};
-use super::{Done, Global, Stop, answer};
+use super::{Done, Global, Stop, answer, existing_store};
 use crate::inventory::Inventory;
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
@@ -11,7 +11,7 @@ use crate::model::run::RunKind;
 use crate::model::{Failure, Value};
 use crate::playbook::Playbook;
 use crate::project::Project;
-use crate::record::{HostRecord, MASK, RunRecord};
+use crate::record::{HostRecord, MASK, RunRecord, RunStore};
 use crate::render::Selection;
 use crate::source::Source;
 use std::path::PathBuf;
@@ -22,6 +22,14 @@ pub fn retry(record: &RunRecord, options: &Options, inventory: &[PathBuf], globa
     if intent.kind == RunKind::Undo {
         let failure = Failure::new(format!("retry run {}", intent.run), "it undoes another run");
         return Err(Stop::misused(failure.hint("windlass runs undo continues what it did not finish")));
+    }
+    if intent.kind == RunKind::Unlock {
+        let failure = Failure::new(format!("retry run {}", intent.run), "it looked at locks of hosts");
+        return Err(Stop::misused(failure.hint("look again: windlass runs unlock HOST")));
+    }
+    if applies_plan(record, global)? {
+        let failure = Failure::new(format!("retry run {}", intent.run), "it applied a saved plan");
+        return Err(Stop::misused(failure.hint("make a new plan: what is done already is no longer in it")));
     }
     let left =
         hosts_where(record, |host| !matches!(host.outcome, Some(HostOutcome::Ok | HostOutcome::Changed)));
@@ -49,6 +57,13 @@ pub fn retry(record: &RunRecord, options: &Options, inventory: &[PathBuf], globa
         }
     };
     start::run(request, &chosen, &options, global)
+}
+
+/// Whether a run applied a saved plan: the run that it names was a dry run, and it was none.
+fn applies_plan(record: &RunRecord, global: &Global) -> Result<bool, Stop> {
+    let (Some(of), false) = (&record.intent.of, record.intent.check) else { return Ok(false) };
+    let Some(store) = existing_store(global)? else { return Ok(false) };
+    Ok(store.load(of).is_ok_and(|of| of.intent.check))
 }
 
 /// Undoes it on the hosts where it may have changed something.

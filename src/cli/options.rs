@@ -31,6 +31,9 @@ pub struct Options {
     /// Change nothing; show what would change (also --dry-run)
     #[arg(short = 'C', long, alias = "dry-run")]
     pub check: bool,
+    /// With --check: end with exit code 3 when something would change, or may change
+    #[arg(long, requires = "check")]
+    pub exit_code: bool,
     /// Show how files change
     #[arg(short = 'D', long)]
     pub diff: bool,

@@ -2,10 +2,11 @@
 //! record's intent are made.
 
 use crate::keys::Share;
-use crate::model::job::{OnFailure, RunId};
+use crate::model::job::{BreakLock, OnFailure, RunId};
 use crate::model::run::{RunKind, Source};
 use crate::playbook::Playbook;
 use crate::render::Selection;
+use crate::saved_plan::{HostPart, SavedPlan};
 
 /// What is to be run.
 pub struct Request {
@@ -42,8 +43,12 @@ pub enum Assignment {
     Playbook(Box<Playbook>, Selection),
     /// One line of shell text.
     Command(String),
+    /// What a saved plan says.
+    Plan(Vec<HostPart>),
     /// Undoes a run.
     Undo(RunId),
+    /// Looks who holds the host's lock, and breaks it.
+    Unlock(BreakLock),
 }
 
 impl Request {
@@ -79,6 +84,19 @@ impl Request {
         }
     }
 
+    /// What a saved plan says; the record names the dry run it was made of.
+    pub fn plan(plan: &SavedPlan, spread: Spread, parts: Vec<HostPart>) -> Self {
+        Request {
+            kind: RunKind::Playbook,
+            of: Some(plan.run.clone()),
+            name: plan.name.clone(),
+            becomes: plan.becomes,
+            sources: plan.sources.clone(),
+            spread,
+            assignment: Assignment::Plan(parts),
+        }
+    }
+
     /// Undoes the run `of`, which had this name. `becomes`: what its playbook says of becoming another user.
     pub fn undo(of: RunId, name: String, becomes: Option<bool>) -> Self {
         Request {
@@ -89,6 +107,16 @@ impl Request {
             sources: Vec::new(),
             spread: Spread::default(),
             assignment: Assignment::Undo(of),
+        }
+    }
+
+    /// Looks who holds the locks of hosts, and breaks them.
+    pub fn unlock(what: BreakLock) -> Self {
+        Request {
+            kind: RunKind::Unlock,
+            name: "the host's lock".to_string(),
+            assignment: Assignment::Unlock(what),
+            ..Request::command(String::new())
         }
     }
 

@@ -171,7 +171,8 @@ fn line_of(command: Vec<String>) -> String {
     }
 }
 
-fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
+/// Reads a number of hosts, or a share of them, that was given with `flag`.
+pub fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
     let Some(text) = text else { return Ok(None) };
     let wrong = || {
         Failure::new(format!("read {flag} {text}"), "it is neither a number of hosts nor a share like 25%")

@@ -1,9 +1,11 @@
 //! `windlass runs`: what was run, and how it went.
 
 use super::again;
-use super::options::{Options, Reach};
-use super::{Done, Global, Stop, answer, existing_store};
+use super::options::{Hosts, Options, Reach};
+use super::request::Request;
+use super::{Done, Global, Stop, answer, existing_store, start};
 use crate::model::Failure;
+use crate::model::job::BreakLock;
 use crate::model::run::{RunKind, Scheduled};
 use crate::record::{RunLine, RunRecord, RunState, RunStore, Sqlite};
 use crate::report::style::{self, Style};
@@ -56,6 +58,29 @@ enum Command {
         #[arg(short, long, value_name = "PATH")]
         inventory: Vec<PathBuf>,
     },
+    /// Look who holds a host's lock, and break it when its holder is suspended
+    ///
+    /// A holder that works is only named, unless --force is given. What is ended writes nothing any more.
+    Unlock {
+        /// Which hosts: a name or a pattern
+        #[arg(value_name = "HOST", required_unless_present = "hosts")]
+        host: Option<String>,
+        /// Which hosts, as for other commands
+        #[arg(long = "hosts", value_name = "PATTERN", conflicts_with = "host")]
+        hosts: Option<String>,
+        /// End a holder that works, too
+        #[arg(long)]
+        force: bool,
+        /// Change nothing; show what would be ended
+        #[arg(short = 'C', long)]
+        check: bool,
+        /// As whom, and how fast.
+        #[command(flatten)]
+        reach: Reach,
+        /// Inventories to read, instead of all of inventories/
+        #[arg(short, long, value_name = "PATH")]
+        inventory: Vec<PathBuf>,
+    },
     /// Undo what a run changed, byte for byte, and list what cannot be undone
     Undo {
         /// Its name, the beginning or the end of it, or `last`
@@ -80,22 +105,34 @@ enum Command {
 
 /// Answers from the record.
 pub fn run(args: Args, global: &Global) -> Done {
-    let store = existing_store(global)?;
+    let store = || existing_store(global);
     match args.command {
-        Command::List { limit } => list(store, limit, global),
-        Command::Show { run, no_diff } => show(&found(store, &run)?, !no_diff, global),
+        Command::List { limit } => list(store()?, limit, global),
+        Command::Show { run, no_diff } => show(&found(store()?, &run)?, !no_diff, global),
         Command::Retry { run, options, inventory } => {
-            again::retry(&found_applied(store, &run)?, &options, &inventory, global)
+            again::retry(&found_applied(store()?, &run)?, &options, &inventory, global)
+        }
+        Command::Unlock { host, hosts, force, check, reach, inventory } => {
+            let options = Options { check, reach, ..Options::default() };
+            let hosts = Hosts { pattern: host.or(hosts), inventory, ..Hosts::default() };
+            unlock(&hosts, force, &options, global)
         }
         Command::Undo { run, hosts, check, diff, reach, inventory } => {
             let options = Options { check, diff, reach, ..Options::default() };
-            again::undo(&found_applied(store, &run)?, hosts.as_deref(), &options, &inventory, global)
+            again::undo(&found_applied(store()?, &run)?, hosts.as_deref(), &options, &inventory, global)
         }
         Command::Export { run } => match global.format() {
-            Format::Markdown => show(&found(store, &run)?, false, global),
-            _ => answer(&(json::export(&found(store, &run)?) + "\n")),
+            Format::Markdown => show(&found(store()?, &run)?, false, global),
+            _ => answer(&(json::export(&found(store()?, &run)?) + "\n")),
         },
     }
+}
+
+/// Looks who holds the locks of hosts, and breaks those whose holder is suspended, or all of them.
+fn unlock(hosts: &Hosts, force: bool, options: &Options, global: &Global) -> Done {
+    let chosen = start::choose(global.open_project()?, hosts, hosts.pattern.clone())?;
+    let what = if force { BreakLock::Always } else { BreakLock::IfStuck };
+    start::run(Request::unlock(what), &chosen, options, global)
 }
 
 fn found(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
@@ -111,7 +148,7 @@ fn found_applied(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
         return found(store, text);
     }
     let Some(store) = store else { return found(None, text) };
-    let applied = |line: &&RunLine| !line.check && line.kind != RunKind::Undo;
+    let applied = |line: &&RunLine| !line.check && !matches!(line.kind, RunKind::Undo | RunKind::Unlock);
     match store.list(RUNS_LOOKED_AT)?.iter().find(applied) {
         Some(line) => Ok(store.load(&line.run)?),
         None => {
@@ -185,6 +222,7 @@ fn what(kind: RunKind, name: &str, check: bool) -> String {
     let check = if check { " (check)" } else { "" };
     match kind {
         RunKind::Playbook => format!("{}{check}", escape::line(name)),
+        RunKind::Unlock => format!("unlock{check}"),
         kind => format!("{}: {}{check}", kind.as_str(), escape::line(name)),
     }
 }

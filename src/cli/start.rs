@@ -86,6 +86,16 @@ pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
 
 /// Runs what is requested on the chosen hosts.
 pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global) -> Done {
+    Ok(session::execute(session(request, chosen, options, global)?, store(global)?)?)
+}
+
+/// Prepares what is requested on the chosen hosts.
+pub fn session(
+    request: Request,
+    chosen: &Chosen,
+    options: &Options,
+    global: &Global,
+) -> Result<Session, Stop> {
     let config = &chosen.project.config;
     let timeout =
         options.reach.timeout.as_deref().map(|text| time("--timeout", text)).transpose()?.or(config.timeout);
@@ -97,7 +107,7 @@ pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global
         list_unused_options(&prepared.work);
     }
     let Spread { serial, max_failures, on_failure } = request.spread.clone();
-    let session = Session {
+    Ok(Session {
         intent: intent(request, chosen, options, run, &prepared),
         options: run::Options {
             forks: options.reach.forks.or(config.forks).map_or(FORKS, |forks| forks as usize),
@@ -110,6 +120,7 @@ pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global
             stores: Arc::new(stores(&prepared.work, chosen)?),
         },
         timeout,
+        asks_for_changes: options.exit_code,
         work: prepared.work,
         secrets: prepared.secrets,
         report: report::Options {
@@ -118,8 +129,9 @@ pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global
             progress: global.progress(),
         },
         shared: shared(prepared.login_password),
-    };
-    Ok(session::execute(session, store(global)?)?)
+        heard: None,
+        only_when_refused: false,
+    })
 }
 
 /// Lists what the ssh configuration says and windlass does not use, once for all hosts.
@@ -215,14 +227,27 @@ fn tasks(
 ) -> Result<Vec<Task>, Stop> {
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let wait = options.reach.wait.as_deref().map_or(Ok(WAIT), |text| time("--wait", text))?;
+    let controller = controller(chosen);
+    let envelope = |host: &Host| envelope(host, &controller, run, wait);
     let job = |job: Job, contents| Task::Job(Box::new(job), contents);
     let (playbook, selection) = match &request.assignment {
         Assignment::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
         Assignment::Undo(of) => {
-            let undo = |host: &&Host| {
-                envelope(host, chosen, run, wait).undo(of.clone(), &request.name, mode, options.diff)
-            };
+            let undo = |host: &&Host| envelope(host).undo(of.clone(), &request.name, mode, options.diff);
             return Ok(hosts.iter().map(|host| job(undo(host), Contents::default())).collect());
+        }
+        Assignment::Plan(parts) => {
+            let part = |host: &&Host| {
+                let part = parts.iter().find(|part| part.host == host.name.as_str());
+                let part = part
+                    .ok_or_else(|| Failure::new("apply the plan", format!("{} is not in it", host.name)))?;
+                Ok(job(envelope(host).job(part.work.clone()), part.contents.clone()))
+            };
+            return hosts.iter().map(part).collect::<Result<_, Failure>>().map_err(Stop::misused);
+        }
+        Assignment::Unlock(what) => {
+            let unlock = |host: &&Host| envelope(host).unlock(*what, mode);
+            return Ok(hosts.iter().map(|host| job(unlock(host), Contents::default())).collect());
         }
         Assignment::Playbook(playbook, selection) => (playbook, selection),
     };
@@ -238,27 +263,28 @@ fn tasks(
     })?;
     let task = |(host, Rendered { mut work, contents }): (&&Host, Rendered)| {
         assets::name_what_is_there(&mut work, &chosen.project.root.join(FETCHED).join(host.name.as_str()));
-        job(envelope(host, chosen, run, wait).job(work), contents)
+        job(envelope(host).job(work), contents)
     };
     Ok(hosts.iter().zip(renderer.jobs()?).map(task).collect())
 }
 
 /// Makes a host's work this run's job. Its epoch, and the runs to settle, are known once the intent is on record.
-fn envelope(host: &Host, chosen: &Chosen, run: &RunId, wait: Duration) -> Envelope {
+fn envelope(host: &Host, controller: &str, run: &RunId, wait: Duration) -> Envelope {
     Envelope {
         wait,
         run: run.clone(),
         host: host.name.to_string(),
         nonce: nonce(),
-        controller: controller(chosen),
+        controller: controller.to_string(),
         who: who(),
         ..Envelope::default()
     }
 }
 
-/// What hosts know this project by.
+/// What hosts know this project by: all who work with it fence each other. One without a name is known by its place here.
 fn controller(chosen: &Chosen) -> String {
-    format!("{}:{}", who(), chosen.project.root.display())
+    let here = || format!("{}:{}", who(), chosen.project.root.display());
+    chosen.project.identity().unwrap_or_else(here)
 }
 
 /// 128 random bits, in hexadecimal.

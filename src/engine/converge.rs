@@ -273,7 +273,7 @@ impl StepTry<'_, '_, '_> {
             told.iter().for_each(|op| done.diffs.add(|| diff::of(self.dressed.host, op)));
         }
         match self.target {
-            Target::Pretended(pretend) => ops.iter().try_for_each(|op| pretend_op(pretend, op, done))?,
+            Target::Pretended(_) => ops.iter().try_for_each(|op| self.pretend(op, done))?,
             Target::Real(host, journal) => {
                 journal.owe(self.owes.clone())?;
                 journal.intend(self.index, ops, plan.within.as_ref())?;
@@ -296,7 +296,7 @@ impl StepTry<'_, '_, '_> {
     /// Whether it changed something: a command may find that there was nothing left to do.
     fn make_change(&mut self, op: &Op, done: &mut StepProgress) -> Result<bool> {
         match self.target {
-            Target::Pretended(pretend) => pretend_op(pretend, op, done)?,
+            Target::Pretended(_) => self.pretend(op, done)?,
             Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch::fetch(*host, self.link, op)?,
             Target::Real(host, _) if let Op::Backup(backup) = op => {
                 let sender =
@@ -316,6 +316,14 @@ impl StepTry<'_, '_, '_> {
             }
         }
         Ok(true)
+    }
+
+    fn pretend(&self, op: &Op, done: &mut StepProgress) -> Result<()> {
+        let Target::Pretended(pretend) = &*self.target else { return Ok(()) };
+        if let Some(fingerprint) = done.fingerprint.as_mut().filter(|_| !self.is_memory(op)) {
+            fingerprint.add(*pretend, op);
+        }
+        pretend_op(pretend, op, done)
     }
 
     /// A command found that there was nothing left to do, so there is nothing to undo either.

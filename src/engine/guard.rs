@@ -331,5 +331,6 @@ fn failed_step(entries: &[Entry], watch: &Watch, failure: &Failure, notes: Vec<S
         failure: Some(failure.clone()),
         ignored: false,
         undo: UndoScope::default(),
+        fingerprint: None,
     })
 }

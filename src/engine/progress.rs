@@ -1,5 +1,6 @@
 //! What one try of a step has done so far, as it is reported when the step ends.
 
+use super::fingerprint::Fingerprint;
 use super::summary::{Changes, Diffs};
 use crate::model::Values;
 use crate::model::event::Output;
@@ -24,4 +25,6 @@ pub struct StepProgress {
     pub unknown: Option<String>,
     /// Under check: a command was not run whose effect nothing predicts.
     pub unpredicted: bool,
+    /// Of what it would change, when a plan is made or followed.
+    pub fingerprint: Option<Fingerprint>,
 }

@@ -1,7 +1,9 @@
 //! Starts a run on its host, before its first change: takes the host's lock, refuses a job older than one seen, undoes what
 //! was armed and never confirmed, sweeps what a killed run left behind, and opens the journal.
 
-use super::journal::Journal;
+use super::entry::Entry;
+use super::holder::Holder;
+use super::journal::{self, Journal};
 use super::link::Link;
 use super::state_dir::{StateDir, private_file};
 use super::{guard, sweep, wait};
@@ -23,13 +25,16 @@ const TRY_LOCK_EVERY: Duration = Duration::from_millis(250);
 pub fn start(journal: &mut Journal<'_>, link: &dyn Link) -> Result<Vec<String>> {
     let (host, state, envelope) = (journal.host(), journal.state().clone(), journal.envelope());
     state.create_for(host, &envelope.run)?;
-    take_lock(host, &state, envelope, link)?;
-    check_epoch(host, &state, envelope)?;
+    let at_arrival = seen_epoch(&epochs(host, &state)?, envelope);
+    let waited = take_lock(host, &state, envelope, link)?;
+    // What held the lock while this run waited for it, and lives, is nothing that it slept through.
+    let seen = waited.then_some(at_arrival);
+    check_epoch(host, &state, envelope, seen)?;
     if envelope.resume.is_some() {
         journal.resume()?;
     }
     let found = guard::undo_pending(host, &state)?;
-    sweep_unfinished(host, &state, &envelope.run)?;
+    sweep_unfinished(host, &state, &envelope.run, link)?;
     drop_old_runs(host, &state, &envelope.run)?;
     journal.open()?;
     Ok(found)
@@ -37,7 +42,7 @@ pub fn start(journal: &mut Journal<'_>, link: &dyn Link) -> Result<Vec<String>> 
 
 /// Sweeps what killed runs left behind. Which runs those may be is remembered until it is done, however often a run is
 /// killed meanwhile; the one that starts now is remembered before it writes anything else.
-fn sweep_unfinished(host: &dyn System, state: &StateDir, current: &RunId) -> Result<()> {
+fn sweep_unfinished(host: &dyn System, state: &StateDir, current: &RunId, link: &dyn Link) -> Result<()> {
     sweep::sweep_state(host, state)?;
     let bytes = host.read(&state.unfinished())?.unwrap_or_default();
     let before: BTreeSet<RunId> = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -45,9 +50,22 @@ fn sweep_unfinished(host: &dyn System, state: &StateDir, current: &RunId) -> Res
     unfinished.insert(current.clone());
     remember_unfinished(host, state, &before, &unfinished)?;
     for run in before.iter().filter(|run| *run != current) {
+        if let Some(what) = cut_off(&journal::read(host, state, run)?.unwrap_or_default()) {
+            let note = format!("run {run} was cut off here while it did this, which has ended now: {what}");
+            link.send(Event::Note(note));
+        }
         sweep::sweep(host, state, run)?;
     }
     remember_unfinished(host, state, &unfinished, &BTreeSet::from([current.clone()]))
+}
+
+/// What a run was doing when it was cut off within a step.
+fn cut_off(entries: &[Entry]) -> Option<&str> {
+    entries.iter().fold(None, |doing, entry| match entry {
+        Entry::Intent { what, .. } => Some(what.as_str()),
+        Entry::Step(_) | Entry::End { .. } => None,
+        _ => doing,
+    })
 }
 
 fn remember_unfinished(
@@ -64,14 +82,16 @@ fn remember_unfinished(
 }
 
 /// Takes the host's lock. One that another run holds is waited for, as long as this run may wait.
-fn take_lock(host: &dyn System, state: &StateDir, envelope: &Envelope, link: &dyn Link) -> Result<()> {
+/// Says whether it was waited for.
+fn take_lock(host: &dyn System, state: &StateDir, envelope: &Envelope, link: &dyn Link) -> Result<bool> {
     let holder = format!("{}{}{}", envelope.who, guard::HOLDS, envelope.run);
     let until = Instant::now() + envelope.wait;
     let mut reported = false;
     loop {
         let other = match host.lock(&state.lock(), &holder)? {
-            Lock::Ours => return Ok(()),
-            Lock::Theirs(other) => other_holder(&other),
+            // Who gets it much later than it may wait was asleep.
+            Lock::Ours => return Ok(reported && Instant::now() < until + TRY_LOCK_EVERY * 4),
+            Lock::Theirs(other) => Holder::named(&other).shown(),
         };
         if Instant::now() >= until {
             return Err(locked(&other, envelope.wait));
@@ -89,37 +109,46 @@ fn take_lock(host: &dyn System, state: &StateDir, envelope: &Envelope, link: &dy
     }
 }
 
-/// Who holds the lock, and since when: a run's name begins with its start.
-fn other_holder(text: &str) -> String {
-    let run = text.rsplit_once(guard::HOLDS).and_then(|(_, run)| RunId::try_from(run.to_string()).ok());
-    match run.and_then(|run| run.started()) {
-        _ if text.is_empty() => "a run that has just started".to_string(),
-        Some(started) => format!("{text}, since {started} UTC,"),
-        None => text.to_string(),
-    }
-}
-
 fn locked(other: &str, waited: Duration) -> Failure {
     let why = match waited.is_zero() {
         true => format!("{other} holds it"),
         false => format!("{other} still holds it after {} s", waited.as_secs()),
     };
-    Failure::new("lock the host", why)
-        .hint("wait longer with --wait 10m, or end that run; its lock is released when its process on the host ends")
+    Failure::new("lock the host", why).hint(
+        "wait longer with --wait 10m; whether it still works, and how to end it: windlass runs unlock HOST",
+    )
 }
 
-/// A controller that was asleep while another of its own runs went by must not act on what it knew then.
-fn check_epoch(host: &dyn System, state: &StateDir, envelope: &Envelope) -> Result<()> {
-    let bytes = host.read(&state.epochs())?.unwrap_or_default();
-    let mut epochs: BTreeMap<String, u64> = serde_json::from_slice(&bytes).unwrap_or_default();
-    let seen = epochs.get(&envelope.controller).copied().unwrap_or(0);
+/// A controller that was asleep while another run of its project went by must not act on what it knew then. `seen`: the
+/// epoch that counts, when not the newest one.
+pub fn check_epoch(
+    host: &dyn System,
+    state: &StateDir,
+    envelope: &Envelope,
+    seen: Option<u64>,
+) -> Result<()> {
+    let mut epochs = epochs(host, state)?;
+    let newest = seen_epoch(&epochs, envelope);
+    let seen = seen.unwrap_or(newest);
     if envelope.epoch < seen {
         let why = format!("this run's epoch is {} and the host has seen {seen}", envelope.epoch);
-        return Err(Failure::new("begin the run", why).hint("a newer run was here; start this one afresh"));
+        return Err(Failure::new("begin the run", why).hint(
+            "a newer run of this project was here; start this one afresh (and compare this machine's clock with those of others)",
+        ));
     }
-    epochs.insert(envelope.controller.clone(), envelope.epoch);
+    epochs.insert(envelope.controller.clone(), envelope.epoch.max(newest));
     let text = serde_json::to_vec(&epochs).doing("encode the epochs")?;
     host.write(&state.epochs(), &mut &text[..], &private_file())
+}
+
+/// The highest epoch of each project.
+fn epochs(host: &dyn System, state: &StateDir) -> Result<BTreeMap<String, u64>> {
+    let bytes = host.read(&state.epochs())?.unwrap_or_default();
+    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+fn seen_epoch(epochs: &BTreeMap<String, u64>, envelope: &Envelope) -> u64 {
+    epochs.get(&envelope.controller).copied().unwrap_or(0)
 }
 
 fn drop_old_runs(host: &dyn System, state: &StateDir, current: &RunId) -> Result<()> {
@@ -145,9 +174,10 @@ mod tests {
     use std::cell::RefCell;
     use std::io::Read;
 
-    /// Another run that holds the lock until the controller hears that it is waited for.
+    /// A newer run that holds the lock until the controller hears that it is waited for.
     #[derive(Default)]
     struct UntilNoted {
+        epochs: std::path::PathBuf,
         holder: RefCell<Option<Local>>,
         notes: RefCell<Vec<String>>,
     }
@@ -156,6 +186,7 @@ mod tests {
         fn send(&self, event: Event) {
             if let Event::Note(note) = event {
                 self.notes.borrow_mut().push(note);
+                std::fs::write(&self.epochs, "{\"\":9}").unwrap();
                 self.holder.take();
             }
         }
@@ -188,7 +219,8 @@ mod tests {
         std::fs::create_dir(top.join("state")).unwrap();
         let other = Local::new();
         assert_eq!(other.lock(&state.lock(), holder).unwrap(), Lock::Ours);
-        let link = UntilNoted { holder: RefCell::new(Some(other)), ..UntilNoted::default() };
+        let epochs = top.join("state/epochs");
+        let link = UntilNoted { epochs, holder: RefCell::new(Some(other)), ..UntilNoted::default() };
         let end = work(&job(&top, wait), &Local::new(), &state, &link);
         (end, link.notes.take())
     }

@@ -30,6 +30,11 @@ impl StateDir {
         self.path.join("lock")
     }
 
+    /// The lock of a host without flock that is worked through its shell.
+    pub fn lock_of_shell(&self) -> HostPath {
+        self.path.join("lock.sh")
+    }
+
     /// The highest epoch that was seen of each controller.
     pub fn epochs(&self) -> HostPath {
         self.path.join("epochs")

@@ -2,6 +2,7 @@
 
 mod judge;
 mod one;
+mod planned;
 mod undo;
 
 use super::context::{Context, Registered};
@@ -14,8 +15,9 @@ use super::state_dir::StateDir;
 use super::target::Target;
 use super::undo::log::OwnLog;
 use super::undo::{Undoer, groups, open_changes};
+use super::unlock;
 use crate::model::event::{Event, StepEnded, UndoScope};
-use crate::model::job::{Job, JobStep, Mode, OnFailure, Resume, RunId};
+use crate::model::job::{Job, JobStep, Mode, OnFailure, Planning, Resume, RunId};
 use crate::model::op::NO_UNDO;
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
@@ -26,6 +28,9 @@ use std::time::Instant;
 
 /// Runs `job` on `host`, whose state is in `state`, and sends `link` what happens: everything but the end itself.
 pub fn work(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link) -> HostEnd {
+    if let Some(what) = job.work.unlock {
+        return unlock::unlock(job, host, state, link, what);
+    }
     let mut journal = Journal::new(host, state.clone(), job);
     if job.work.mode == Mode::Apply
         && let Err(failure) = take_back_armed(host, state, &mut journal, link)
@@ -36,17 +41,25 @@ pub fn work(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link) -> 
     if let Some(run) = &job.work.undo {
         return undo::undo_run(job, host, state, link, run);
     }
-    match job.work.mode {
-        Mode::Apply => Worker::new(job, host, state, link, Target::Real(host, journal)).work(),
-        Mode::Check => {
-            let pretend = Pretend::over(host);
-            let owed = journal.owed().unwrap_or_default();
-            pretend.furnish(state.path());
-            let mut worker = Worker::new(job, &pretend, state, link, Target::Pretended(&pretend));
-            worker.notified = owed;
-            worker.work()
+    match (job.work.mode, &job.work.planning) {
+        // After a reboot the plan is already being applied.
+        (Mode::Apply, Planning::Follow(planned)) if job.envelope.resume.is_none() => {
+            planned::apply(job, host, state, link, journal, planned)
         }
+        (Mode::Apply, _) => Worker::new(job, host, state, link, Target::Real(host, journal)).work(),
+        (Mode::Check, Planning::Follow(planned)) => planned::look(job, host, state, link, &journal, planned),
+        (Mode::Check, _) => check(job, host, state, link, &journal),
     }
+}
+
+/// Works the job in memory.
+fn check(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, journal: &Journal<'_>) -> HostEnd {
+    let pretend = Pretend::over(host);
+    let owed = journal.owed().unwrap_or_default();
+    pretend.furnish(state.path());
+    let mut worker = Worker::new(job, &pretend, state, link, Target::Pretended(&pretend));
+    worker.notified = owed;
+    worker.work()
 }
 
 fn brought(job: &Job, state: &StateDir) -> Brought {
@@ -78,10 +91,14 @@ fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
     let mut outcome = None;
     for entry in entries.unwrap_or_default() {
         match entry {
-            Entry::Step(ended) => steps.push(ended),
+            Entry::Step(ended) => {
+                // Between two steps nothing was half done.
+                outcome = outcome.map(|_| HostOutcome::Cancelled);
+                steps.push(ended);
+            }
             Entry::End { outcome: ended } => outcome = Some(ended),
-            // Something was begun; unless an end follows, the run was cut off there.
-            Entry::Intent { .. } | Entry::Undoing { .. } => outcome = Some(HostOutcome::Cancelled),
+            // Unless an end follows, the run was cut off within a step: what that step came to is not known.
+            Entry::Intent { .. } | Entry::Undoing { .. } => outcome = Some(HostOutcome::Unknown),
             Entry::Start { .. }
             | Entry::Undone { .. }
             | Entry::Armed { .. }
@@ -297,7 +314,9 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             && self.job.envelope.resume.is_none()
             && !journal.owed()?.is_empty()
         {
-            start::start(journal, self.link)?;
+            if !journal.is_open() {
+                start::start(journal, self.link)?;
+            }
             self.notified = journal.owed()?;
         }
         let known: Vec<_> = self.job.work.handlers.iter().map(JobStep::title).collect();

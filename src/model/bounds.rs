@@ -230,6 +230,7 @@ mod tests {
             failure: None,
             ignored: false,
             undo: UndoScope::default(),
+            fingerprint: None,
         }
     }
 

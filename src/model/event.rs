@@ -98,6 +98,9 @@ pub struct StepEnded {
     /// How many of its changes can be undone. Those of a loop are with its elements.
     #[serde(default)]
     pub undo: UndoScope,
+    /// Of what it would change, when a plan is made or followed.
+    #[serde(default)]
+    pub fingerprint: Option<Digest>,
 }
 
 /// How many changes can be undone, and which cannot.

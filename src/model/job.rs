@@ -4,6 +4,7 @@ use super::arg::Arg;
 use super::digest::Digest;
 use super::failure::Failure;
 use super::op::Asset;
+use super::outcome::StepOutcome;
 use super::tree::Tree;
 use super::{Value, Values};
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ pub struct Envelope {
     pub host: String,
     /// Echoed in the verdict, so that nothing but this job's agent can have sent it. Random.
     pub nonce: String,
-    /// Whose epochs these are: each project of each person counts its own.
+    /// Whose epochs these are: all runs of a project, whoever started them, are compared.
     pub controller: String,
     /// Grows with each run of a controller; a host refuses one lower than it has seen of it.
     pub epoch: u64,
@@ -75,6 +76,10 @@ pub struct HostWork {
     pub always: Vec<JobStep>,
     /// A run to undo; there are no steps then.
     pub undo: Option<RunId>,
+    /// What it has to do with a saved plan.
+    pub planning: Planning,
+    /// The host's lock is looked at and nothing else is done.
+    pub unlock: Option<BreakLock>,
 }
 
 /// Where a job is resumed once its host has rebooted, and what its steps have given so far.
@@ -110,6 +115,44 @@ pub enum Mode {
     Check,
     /// Writes are made.
     Apply,
+}
+
+/// What a host's work has to do with a saved plan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Planning {
+    /// Nothing.
+    #[default]
+    No,
+    /// A plan is made of it: each step gives the fingerprint of what it would change.
+    Make,
+    /// It does what a plan says, or nothing.
+    Follow(Vec<PlannedStep>),
+}
+
+/// What a saved plan says that a step, or one element of its loop, would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// As in [`JobStep::index`].
+    pub step: u32,
+    /// Which element of a loop, counted from 0.
+    pub item: Option<u32>,
+    /// The rendered name.
+    pub name: String,
+    /// What a dry run said.
+    pub outcome: StepOutcome,
+    /// Of what it would change.
+    pub fingerprint: Option<Digest>,
+}
+
+/// Which holder of a host's lock is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakLock {
+    /// One that is suspended.
+    IfStuck,
+    /// One that works, too.
+    Always,
 }
 
 /// What becomes of a host whose step failed.
@@ -200,6 +243,11 @@ impl Envelope {
         let playbook = playbook.to_string();
         self.job(HostWork { playbook, mode, diff, undo: Some(of), ..HostWork::default() })
     }
+
+    /// The job that looks who holds the host's lock, and breaks it.
+    pub fn unlock(self, what: BreakLock, mode: Mode) -> Job {
+        self.job(HostWork { mode, unlock: Some(what), ..HostWork::default() })
+    }
 }
 
 impl HostWork {
@@ -213,6 +261,13 @@ impl Job {
     /// The bytes of an asset that travels in the job.
     pub fn inline(&self, asset: &Asset) -> Option<&[u8]> {
         self.work.assets.iter().find(|inline| inline.asset == *asset).map(|inline| &inline.bytes[..])
+    }
+}
+
+impl PlannedStep {
+    /// Whether applying it may change something; what is unknown may.
+    pub fn may_change(&self) -> bool {
+        matches!(self.outcome, StepOutcome::WouldChange | StepOutcome::Unknown)
     }
 }
 

@@ -21,6 +21,20 @@ pub fn refused(command: &Command, answer: &Answer) -> Failure {
     }
 }
 
+/// What is done when a plan is applied.
+const APPLY: &str = "apply the plan";
+
+/// A host is not any more as the plan found it: this step is the first that shows it.
+pub fn moved(what: &str) -> Failure {
+    Failure::new(APPLY, format!("the host has moved since the plan was made: {what}"))
+        .hint("nothing was changed there; make a new plan")
+}
+
+/// Whether a host was refused because it has moved.
+pub fn is_moved(failure: &Failure) -> bool {
+    failure.doing == APPLY
+}
+
 /// `timed out after 2 s`.
 pub fn timed_out(time: Duration) -> String {
     format!("timed out after {} s", time.as_secs_f64().ceil())

@@ -123,6 +123,8 @@ pub enum RunKind {
     Step,
     /// `runs undo`.
     Undo,
+    /// `runs unlock`.
+    Unlock,
 }
 
 impl fmt::Display for Scheduled {
@@ -162,12 +164,13 @@ impl RunKind {
             RunKind::Script => "script",
             RunKind::Step => "step",
             RunKind::Undo => "undo",
+            RunKind::Unlock => "unlock",
         }
     }
 
     /// Whether hosts keep a journal of it, from which a lost verdict can be settled.
     pub fn journaled(self) -> bool {
-        self != RunKind::Command
+        !matches!(self, RunKind::Command | RunKind::Unlock)
     }
 }
 

@@ -130,16 +130,20 @@ impl Param {
 
     /// The text of a secret: what `env:NAME` or `file:PATH` hold, or the text itself.
     pub fn revealed(&self, text: &str, project: &Project) -> Result<String> {
-        let doing = format!("read the secret `{}` from {text}", self.name);
-        match (text.strip_prefix("env:"), text.strip_prefix("file:")) {
-            (Some(name), _) => std::env::var(name).doing(doing),
-            (_, Some(path)) => {
-                let source =
-                    project.read(Path::new(path)).map_err(|failure| Failure::new(doing, failure.why))?;
-                Ok(source.text.trim_end_matches(['\n', '\r']).to_string())
-            }
-            _ => Ok(text.to_string()),
+        revealed(&self.name, text, project)
+    }
+}
+
+/// The text of the secret `param`: what `env:NAME` or `file:PATH` hold, or the text itself.
+pub fn revealed(param: &str, text: &str, project: &Project) -> Result<String> {
+    let doing = format!("read the secret `{param}` from {text}");
+    match (text.strip_prefix("env:"), text.strip_prefix("file:")) {
+        (Some(name), _) => std::env::var(name).doing(doing),
+        (_, Some(path)) => {
+            let source = project.read(Path::new(path)).map_err(|failure| Failure::new(doing, failure.why))?;
+            Ok(source.text.trim_end_matches(['\n', '\r']).to_string())
         }
+        _ => Ok(text.to_string()),
     }
 }
 

@@ -54,6 +54,7 @@ pub fn step(index: u32, outcome: StepOutcome) -> StepEnded {
         failure: None,
         ignored: false,
         undo: UndoScope::default(),
+        fingerprint: None,
     }
 }
 

@@ -156,6 +156,7 @@ pub fn step_or_why(row: &Row) -> Result<StepEnded> {
             failure,
             ignored: false,
             undo: UndoScope::default(),
+            fingerprint: None,
             output: None,
         })
     })
@@ -181,6 +182,7 @@ fn step(row: &Row) -> Result<StepEnded> {
         failure: optional(row, 9, json)?,
         ignored: row.get(10)?,
         undo: optional(row, 16, json)?.unwrap_or(all),
+        fingerprint: None,
         output: optional(row, 11, output)?,
     })
 }

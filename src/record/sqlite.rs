@@ -217,7 +217,8 @@ impl Sqlite {
     fn unsettled_in(&self, host: &str) -> rusqlite::Result<Vec<RunId>> {
         let mut select = self.database.prepare_cached(
             "SELECT run FROM hosts JOIN runs USING (run) \
-             WHERE host = ?1 AND (outcome IS NULL OR outcome = 'unknown') AND journaled AND NOT checked \
+             WHERE host = ?1 AND (outcome IS NULL OR outcome = 'unknown') AND settled_by IS NULL \
+             AND journaled AND NOT checked \
              ORDER BY epoch",
         )?;
         let found = select.query_map([host], |row| rows::word(row, 0))?;

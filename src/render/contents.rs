@@ -77,7 +77,8 @@ impl Contents {
 }
 
 impl Held {
-    fn open(&self) -> Result<Box<dyn Read + Send>> {
+    /// Opens them.
+    pub fn open(&self) -> Result<Box<dyn Read + Send>> {
         match self {
             Held::File(path) => {
                 let file = File::open(path).doing(format!("open {}", path.display()))?;

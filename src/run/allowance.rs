@@ -99,6 +99,7 @@ mod tests {
             failure: None,
             ignored: false,
             undo: UndoScope::default(),
+            fingerprint: None,
         })
     }
 

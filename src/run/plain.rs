@@ -115,6 +115,7 @@ fn step_ended(line: &Line, output: Output, end: &HostEnd, began: Instant) -> Ste
         failure: end.failure.clone(),
         ignored: false,
         undo: UndoScope::default(),
+        fingerprint: None,
     }
 }
 

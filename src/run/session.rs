@@ -4,12 +4,16 @@
 use super::allowance::Used;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
-use crate::model::run::{RunEvent, RunEventKind, RunIntent};
+use crate::model::event::{Event, StepEnded};
+use crate::model::refusal::is_moved;
+use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent};
 use crate::model::{Doing, Failure, Result};
 use crate::record::{Redactor, RunStore, SHORTEST, Sqlite, Writer};
-use crate::report::{self, Reporter, exit_code};
+use crate::report::{self, MOVED, Reporter, check_exit_code, exit_code};
 use crate::ssh::Shared;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -26,6 +30,8 @@ pub struct Session {
     pub options: Options,
     /// Where files and backups of hosts go.
     pub destinations: Destinations,
+    /// Whether the exit code says that something would change.
+    pub asks_for_changes: bool,
     /// For the whole of one host's work.
     pub timeout: Option<Duration>,
     /// Texts that nobody may read in record or output.
@@ -34,7 +40,14 @@ pub struct Session {
     pub report: report::Options,
     /// What connections share.
     pub shared: Shared,
+    /// Where the ends of steps go as well, by host and without secrets.
+    pub heard: Option<Heard>,
+    /// It is told only when it ends with another exit code than 0: something else follows then.
+    pub only_when_refused: bool,
 }
+
+/// How the steps of each host ended.
+pub type Heard = Arc<Mutex<BTreeMap<String, Vec<StepEnded>>>>;
 
 /// Runs it and returns the exit code. Fails when windlass itself cannot go on.
 pub fn execute(mut session: Session, mut store: Sqlite) -> Result<u8> {
@@ -51,10 +64,40 @@ pub fn execute(mut session: Session, mut store: Sqlite) -> Result<u8> {
     let too_short = session.secrets.iter().any(|secret| (1..SHORTEST).contains(&secret.chars().count()));
     let writer = Writer::start(Box::new(store), session.intent.run.clone())?;
     let report = session.report.clone();
-    let reporter = Reporter::new(report, Box::new(std::io::stdout()), Box::new(std::io::stderr()));
-    let sink = EventSink { redactor, writer, reporter, broken: None, too_short };
+    let held = session.only_when_refused.then(Withheld::default);
+    let [out, err]: [Box<dyn Write + Send>; 2] = match &held {
+        Some(held) => [Box::new(held.clone()), Box::new(std::io::sink())],
+        None => [Box::new(std::io::stdout()), Box::new(std::io::stderr())],
+    };
+    let reporter = Reporter::new(report, out, err);
+    let heard = session.heard.take();
+    let sink = EventSink { redactor, writer, reporter, broken: None, too_short, heard, moved: false };
     let runtime = tokio::runtime::Runtime::new().doing("start the threads that connect")?;
-    runtime.block_on(watch_over(session, epoch, sink))
+    let exit = runtime.block_on(watch_over(session, epoch, sink))?;
+    match held {
+        Some(held) if exit != 0 => held.tell().doing("write to standard output").map(|()| exit),
+        _ => Ok(exit),
+    }
+}
+
+/// What is told later, or never.
+#[derive(Clone, Default)]
+struct Withheld(Arc<Mutex<Vec<u8>>>);
+
+impl Withheld {
+    fn tell(&self) -> std::io::Result<()> {
+        std::io::stdout().write_all(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Withheld {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Where every event goes, without secrets.
@@ -65,6 +108,9 @@ struct EventSink {
     broken: Option<Failure>,
     /// Whether a secret is too short to be hidden.
     too_short: bool,
+    heard: Option<Heard>,
+    /// Whether a host was refused because it is not any more as a plan found it.
+    moved: bool,
 }
 
 impl EventSink {
@@ -75,9 +121,23 @@ impl EventSink {
     /// A record that cannot be written any more stops the run: see [`watch_over`].
     fn clean(&mut self, event: RunEvent) {
         let event = self.redactor.event(event);
+        if let RunEventKind::Host { host, event } = &event.what {
+            self.hear(host, event);
+        }
         self.reporter.event(&event);
         if let Err(failure) = self.writer.event(event) {
             self.broken.get_or_insert(failure);
+        }
+    }
+
+    fn hear(&mut self, host: &str, event: &HostEvent) {
+        match (event, &self.heard) {
+            (HostEvent::Said(Event::StepEnded(step)), Some(heard)) => {
+                let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                heard.entry(host.to_string()).or_default().push(step.clone());
+            }
+            (HostEvent::Ended { failure: Some(failure), .. }, _) => self.moved |= is_moved(failure),
+            _ => {}
         }
     }
 
@@ -90,7 +150,7 @@ impl EventSink {
 
 /// Runs it, and sends each event to record and reader.
 async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result<u8> {
-    let Session { intent, work, options, destinations, timeout, shared, .. } = session;
+    let Session { intent, work, options, destinations, timeout, shared, asks_for_changes, .. } = session;
     let kind = intent.kind;
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, interrupt) = watch::channel(Interrupt::None);
@@ -128,7 +188,13 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
     let outcomes =
         running.await.map_err(|panic| Failure::new("run", format!("windlass itself failed: {panic}")))?;
     let interrupted = *urge.borrow() != Interrupt::None;
-    let exit = exit_code(kind, outcomes.into_values(), interrupted);
+    let outcomes: Vec<_> = outcomes.into_values().collect();
+    let exit = exit_code(kind, outcomes.iter().copied(), interrupted);
+    let exit = match asks_for_changes {
+        _ if sink.moved && !interrupted => MOVED,
+        true => check_exit_code(exit, &outcomes),
+        false => exit,
+    };
     sink.event(RunEventKind::Ended { exit });
     sink.finish()?;
     Ok(exit)

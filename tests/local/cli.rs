@@ -34,6 +34,8 @@ fn help_lists_the_subcommands() {
 
         Commands:
           run          Run something on hosts
+          plan         Save what a playbook would change, to apply exactly that later
+          apply        Apply a saved plan: exactly what it says, or nothing
           hosts        Show the inventory as it is resolved: hosts, how they are reached, their groups
           explain      Explain where a value comes from
           lint         Check inventories, playbooks and templates without connecting

@@ -171,6 +171,7 @@ fn step(step: u32) -> StepEnded {
         failure: None,
         ignored: false,
         undo: UndoScope { changes: u32::MAX, undoable: u32::MAX, not: Vec::new() },
+        fingerprint: None,
     }
 }
 

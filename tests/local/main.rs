@@ -11,6 +11,7 @@ mod faults;
 mod folder_host;
 mod hostile_host;
 mod reference;
+mod plan;
 mod schedule;
 mod ssh_config;
 mod store;

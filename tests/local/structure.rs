@@ -30,7 +30,7 @@ const LAYERS: &[&[&str]] = &[
         "report",
         "schedule",
     ],
-    &["run", "serve"],
+    &["run", "saved_plan", "serve"],
     &["cli", "demo"],
     &["main", "lib", "fuzzing", "agent_javascript"],
 ];

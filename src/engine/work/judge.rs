@@ -2,6 +2,7 @@
 
 use super::Worker;
 use crate::engine::context::{Known, Registered};
+use crate::engine::fingerprint::Fingerprint;
 use crate::engine::progress::StepProgress;
 use crate::engine::target::Target;
 use crate::model::event::{Output, StepEnded};
@@ -29,6 +30,7 @@ impl Worker<'_, '_, '_> {
         report.failure = tried.err();
         report.notes = done.notes.iter().chain(&done.unknown).cloned().collect();
         report.diff = done.diffs.told();
+        report.fingerprint = done.fingerprint.map(Fingerprint::digest);
         let mut known = fields(report.outcome, done.output.as_ref(), &done.result);
         known.insert("findings".to_string(), json!(done.findings));
         let partial = done.unknown.is_some() || (check && done.unpredicted);

@@ -4,11 +4,12 @@ use super::judge::fields;
 use super::{StepEnd, Worker, with};
 use crate::engine::context::{Known, Registered};
 use crate::engine::converge::StepTry;
+use crate::engine::fingerprint::Fingerprint;
 use crate::engine::progress::StepProgress;
 use crate::engine::{state_dir, wait};
 use crate::model::arg::Arg;
 use crate::model::event::{Event, StepEnded, UndoScope};
-use crate::model::job::{JobStep, Resume};
+use crate::model::job::{JobStep, Planning, Resume};
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
 use crate::step;
@@ -225,7 +226,9 @@ impl<'a> Worker<'a, '_, '_> {
         let deadline = Instant::now() + step.timeout.unwrap_or(STEP_TIME);
         loop {
             report.tries += 1;
-            let mut done = StepProgress::default();
+            let print = self.target.is_pretended() && self.job.work.planning != Planning::No;
+            let fingerprint = print.then(|| Fingerprint::of(&self.job.envelope.run));
+            let mut done = StepProgress { fingerprint, ..StepProgress::default() };
             let tried = self.try_once(step, locals, deadline, &mut done);
             let result = self.judge(step, locals, tried, done, report);
             let again = report.tries <= step.retries && self.wants_another_try(step, locals, report, &result);
@@ -357,6 +360,7 @@ fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant
         failure: None,
         ignored: false,
         undo: UndoScope::default(),
+        fingerprint: None,
     }
 }
 

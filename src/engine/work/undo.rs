@@ -321,6 +321,7 @@ fn step_ended(step: u32, name: String, outcome: StepOutcome, took: Duration) -> 
         failure: None,
         ignored: false,
         undo: UndoScope::default(),
+        fingerprint: None,
     }
 }
 
