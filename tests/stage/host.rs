@@ -79,7 +79,7 @@ impl Host {
     /// Takes away what an earlier test may have left of windlass: its agent, journal and undo store, for every user.
     pub fn forget_windlass(&self) {
         self.must(
-            "rm -rf /var/lib/windlass /run/user/*/windlass /run/windlass /tmp/windlass* /var/tmp/windlass* \
+            "rm -rf /var/lib/windlass /run/user/*/windlass* /run/windlass /tmp/windlass* /var/tmp/windlass* \
              /dev/shm/windlass* /root/.cache/windlass* /root/.local/state/windlass \
              /home/*/.cache/windlass* /home/*/.local/state/windlass",
         );
