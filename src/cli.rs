@@ -22,6 +22,7 @@ mod doctor;
 mod explain;
 mod filters;
 mod hosts;
+mod import;
 mod init;
 mod lint;
 mod man;
@@ -34,6 +35,7 @@ pub mod run;
 mod runs;
 mod schedule;
 mod schema;
+mod secrets;
 mod serve;
 mod start;
 mod steps;
@@ -85,6 +87,8 @@ enum Command {
     Runs(runs::Args),
     Backups(backups::Args),
     Schedule(schedule::Args),
+    Secrets(secrets::Args),
+    Import(import::Args),
     Serve(serve::Args),
     Playbooks(playbooks::Args),
     Steps(steps::Args),
@@ -151,6 +155,8 @@ fn dispatch(Cli { global, command }: Cli) -> Done {
         Command::Runs(args) => runs::run(args, &global),
         Command::Backups(args) => backups::run(args, &global),
         Command::Schedule(args) => schedule::run(args, &global),
+        Command::Secrets(args) => secrets::run(args, &global),
+        Command::Import(args) => import::run(args, &global),
         Command::Serve(args) => serve::run(args, &global),
         Command::Playbooks(args) => playbooks::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),
@@ -196,12 +202,21 @@ impl Global {
     /// The project that is named, or the nearest one.
     pub fn open_project(&self) -> Result<Project, Stop> {
         let here = std::env::current_dir().doing("find the current folder")?;
-        Ok(Project::find(self.project.as_deref(), &here)?)
+        Ok(Project::find(self.project.as_deref(), &here)?.asking(Some(prompt::secret)))
+    }
+
+    /// The same, or the current directory where no project is: for hosts that are in no inventory.
+    pub fn project_or_here(&self) -> Result<Project, Stop> {
+        let here = std::env::current_dir().doing("find the current directory")?;
+        match self.project.is_none() && !Project::is_near(&here) {
+            true => Ok(Project::without(&here, state_without_project())),
+            false => self.open_project(),
+        }
     }
 
     /// The folder of the project's runs and other state.
     pub fn state(&self) -> Result<PathBuf, Stop> {
-        Ok(self.open_project()?.state())
+        Ok(self.project_or_here()?.state())
     }
 
     /// Diagnostics for standard error.
@@ -212,11 +227,25 @@ impl Global {
         }
     }
 
+    /// Prints what is odd in files on standard error, unless only failures are wanted.
+    pub fn warn(&self, warnings: &Diagnostics) {
+        if !warnings.is_empty() && !self.quiet {
+            eprintln!("{}", self.shown(warnings).trim_end());
+        }
+    }
+
     fn style(&self, terminal: bool) -> Style {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Style { color: wants_color(self.color, terminal && !dumb, set("NO_COLOR")) }
     }
+}
+
+/// Where runs are kept that belong to no project.
+fn state_without_project() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = || set("HOME").unwrap_or_else(|| "/".into()).join(".local/state");
+    set("XDG_STATE_HOME").unwrap_or_else(home).join("windlass/controller")
 }
 
 fn wants_color(choice: ColorChoice, terminal: bool, no_color: bool) -> bool {

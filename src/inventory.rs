@@ -3,6 +3,7 @@
 pub(crate) mod ansible;
 pub mod file;
 pub mod fold;
+pub mod import;
 pub mod name;
 pub mod pattern;
 mod recorded;
@@ -102,8 +103,10 @@ impl Inventory {
     }
 
     fn unless_errors(mut self, mut problems: Diagnostics) -> Result<Inventory, Diagnostics> {
-        if problems.errors() == 0 {
-            self.warnings = std::mem::take(&mut problems);
+        match problems.errors() {
+            0 => self.warnings = std::mem::take(&mut problems),
+            // All that is wrong is shown at once.
+            _ => self.hosts.iter().for_each(|host| problems.append(host.refused.clone())),
         }
         problems.unless_errors(self)
     }

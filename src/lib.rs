@@ -53,6 +53,8 @@ pub mod schedule;
 #[cfg(feature = "controller")]
 pub mod schema;
 #[cfg(feature = "controller")]
+pub mod secrets;
+#[cfg(feature = "controller")]
 pub mod serve;
 #[cfg(feature = "controller")]
 pub mod setting;

@@ -6,6 +6,7 @@ use crate::model::host::SshSettings;
 use crate::model::{Doing, Failure, Result};
 use crate::schedule::{self, Channel, Schedule};
 use crate::schema;
+use crate::secrets::{self, AskPassphrase, Vault};
 use crate::source::{Node, Source};
 use crate::system::reason;
 use std::fs;
@@ -32,6 +33,10 @@ pub struct Project {
     pub root: PathBuf,
     /// What `windlass.toml` says.
     pub config: Config,
+    /// Its secrets.
+    pub vault: Vault,
+    /// Where runs are kept, when not in the project itself: there is none, and this is the folder of the day.
+    state: Option<PathBuf>,
 }
 
 /// The keys of `windlass.toml`. A flag on the command line is stronger.
@@ -53,6 +58,8 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// Where backups are kept, by name.
     pub stores: Stores,
+    /// Who can read the project's secrets, and with which key we do.
+    pub secrets: secrets::Config,
 }
 
 impl Project {
@@ -63,10 +70,9 @@ impl Project {
 
     /// Opens `folder`, or else the nearest project at or above `here`.
     pub fn find(folder: Option<&Path>, here: &Path) -> Result<Project, Diagnostics> {
-        let is_project = |folder: &&Path| MARKS.iter().any(|mark| folder.join(mark).exists());
         let root = match folder {
             Some(folder) => Some(here.join(folder)),
-            None => here.ancestors().find(is_project).map(Path::to_path_buf),
+            None => nearest(here).map(Path::to_path_buf),
         };
         match root {
             Some(root) => Project::open(&root),
@@ -77,6 +83,11 @@ impl Project {
             .hint("name one with --project, or make one with `windlass init`")
             .into()),
         }
+    }
+
+    /// Whether `here` is in a project.
+    pub fn is_near(here: &Path) -> bool {
+        nearest(here).is_some()
     }
 
     fn open(root: &Path) -> Result<Project, Diagnostics> {
@@ -90,16 +101,32 @@ impl Project {
             let failure = Failure::new(doing, "everybody may write to it, so its files could be anybody's");
             return Err(failure.hint(format!("run chmod o-w {}", root.display())).into());
         }
-        let mut project = Project { root, config: Config::default() };
+        let mut project = Project { root, config: Config::default(), vault: Vault::default(), state: None };
         if project.root.join("windlass.toml").exists() {
             project.config = Config::read(&project.read(Path::new("windlass.toml"))?, &project.root)?;
         }
-        Ok(project)
+        Ok(project.asking(None))
+    }
+
+    /// The same project, which asks for passphrases of keys that way.
+    pub fn asking(self, ask: Option<AskPassphrase>) -> Project {
+        Project { vault: Vault::new(&self.root, &self.config.secrets, ask), ..self }
+    }
+
+    /// No project, but the folder `here`: for hosts that are in no inventory. Runs are kept in `state`.
+    pub fn without(here: &Path, state: PathBuf) -> Project {
+        let (root, config) = (here.to_path_buf(), Config::default());
+        Project { root, config, vault: Vault::default(), state: Some(state) }.asking(None)
+    }
+
+    /// Whether there is a project, and not only a folder.
+    pub fn is_one(&self) -> bool {
+        self.state.is_none()
     }
 
     /// The folder of runs and other state; it need not exist yet.
     pub fn state(&self) -> PathBuf {
-        self.root.join(".windlass")
+        self.state.clone().unwrap_or_else(|| self.root.join(".windlass"))
     }
 
     /// Reads a text file. A relative path is relative to the project.
@@ -144,6 +171,11 @@ impl Project {
     }
 }
 
+/// The nearest project at or above `here`.
+fn nearest(here: &Path) -> Option<&Path> {
+    here.ancestors().find(|folder| MARKS.iter().any(|mark| folder.join(mark).exists()))
+}
+
 fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with('.') || name.ends_with('~')
@@ -163,13 +195,25 @@ impl Config {
         });
         let (inventory, timeout) = (keys.strings("inventory"), keys.duration("timeout"));
         let (ssh, store) = (keys.node("ssh"), keys.node("store"));
+        let secrets = keys.node("secrets");
         let (_schedules, _channels) = (keys.entries("schedule"), keys.entries("notify"));
         keys.finish();
         let ssh = ssh.map(|node| schema::read(node, "`ssh`", &mut problems)).unwrap_or_default();
         let stores = store.map(|node| stores::read(node, root, &mut problems)).unwrap_or_default();
         let channels = schedule::config::channels(&node, &mut problems);
         let schedules = schedule::config::schedules(&node, &channels, &mut problems);
-        problems.unless_errors(Config { name, forks, inventory, timeout, ssh, schedules, channels, stores })
+        let secrets = secrets.map(|node| secrets::Config::read(node, &mut problems)).unwrap_or_default();
+        problems.unless_errors(Config {
+            name,
+            forks,
+            inventory,
+            timeout,
+            ssh,
+            schedules,
+            channels,
+            stores,
+            secrets,
+        })
     }
 }
 

@@ -5,11 +5,13 @@ mod arg;
 mod audits;
 mod backups;
 pub mod contents;
+pub mod facts_of_others;
 mod files;
 mod image;
 mod lint;
 mod named;
 mod names;
+mod others;
 mod outside;
 mod scope;
 mod step;
@@ -22,7 +24,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::model::job::{HostWork, InlineAsset, JobStep, Mode};
-use crate::model::{Value, Values};
+use crate::model::{Failure, Value, Values};
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::setting::Setting;
@@ -32,6 +34,7 @@ use audits::Audits;
 use contents::Contents;
 use files::Files;
 use names::Names;
+use others::Others;
 use scope::Scope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,6 +46,7 @@ const WRONG_HOSTS: usize = 64;
 /// Renders one playbook for the hosts of a run.
 pub struct Renderer<'a> {
     project: &'a Project,
+    inventory: &'a Inventory,
     playbook: &'a Playbook,
     /// All hosts of the run, in order: the first one does what is to be done once.
     hosts: &'a [&'a Host],
@@ -57,13 +61,14 @@ pub struct Renderer<'a> {
     schemas: BTreeMap<&'static str, Value>,
     names: Names,
     groups: Value,
+    others: Others,
 }
 
 /// What to render.
 pub struct Request<'a> {
     /// Where files and templates are.
     pub project: &'a Project,
-    /// For `groups`.
+    /// For `groups` and `hosts`.
     pub inventory: &'a Inventory,
     /// What to do.
     pub playbook: &'a Playbook,
@@ -121,6 +126,8 @@ impl<'a> Renderer<'a> {
         });
         Ok(Renderer {
             project,
+            inventory,
+            others: Others::default(),
             playbook,
             hosts,
             command_line,
@@ -138,6 +145,12 @@ impl<'a> Renderer<'a> {
                 .collect(),
             groups: groups.collect::<Values>().into(),
         })
+    }
+
+    /// The same with facts of other hosts, or why a host could not be asked.
+    pub fn with_facts(mut self, facts: BTreeMap<String, Result<Value, Failure>>) -> Renderer<'a> {
+        self.others.facts = facts;
+        self
     }
 
     /// The jobs of all hosts of the run, in their order. What is wrong on some hosts only is told with their names.

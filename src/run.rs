@@ -20,6 +20,7 @@ pub mod assets;
 pub mod backups;
 mod boot;
 mod confirm;
+pub mod facts;
 mod host;
 mod job;
 mod output;

@@ -3,11 +3,15 @@
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::Value;
+use crate::secrets::SecretOrigin;
 use crate::source::{Node, Place};
 use std::fmt;
 
 /// Names that windlass gives itself: what is known of the host, and what is read there.
 pub const RESERVED: &[&str] = &["facts", "host", "inventory_hostname", "groups", "group_names"];
+
+/// What `[secrets]` takes.
+const SECRET_ORIGINS: &str = "write \"age:NAME\", \"env:NAME\", \"file:PATH\", \"command:PROGRAM …\" or { command = [\"pass\", \"show\", \"NAME\"] }";
 
 /// One place that sets a variable.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub struct Setting {
     pub literal: bool,
     /// What was typed, for a value of the command line.
     pub typed: Option<String>,
+    /// The value says where the value comes from: it stands in a `[secrets]` table.
+    pub secret: bool,
 }
 
 /// The places that set variables, weakest first.
@@ -62,17 +68,42 @@ impl Setting {
         settings
     }
 
+    /// All entries of a `[secrets]` table: each says where a value comes from, which is read when it is used.
+    pub fn secrets(node: &Node, origin: &Origin, problems: &mut Diagnostics) -> Vec<Setting> {
+        let mut settings = Setting::table(node, origin, problems);
+        for setting in &mut settings {
+            (setting.secret, setting.literal) = (true, true);
+            if SecretOrigin::of_value(&setting.value).is_none() {
+                // It may be the secret itself, so the line is named and not shown.
+                let message = format!(
+                    "{}: `[secrets]` says where `{}` comes from, and not what it is",
+                    setting.place, setting.name
+                );
+                problems.push(Diagnostic::elsewhere(message).hint(SECRET_ORIGINS));
+            }
+        }
+        settings
+    }
+
     /// The setting of a secret as it may be shown: where the secret is, but not what it is.
     pub fn masked(self) -> Setting {
         let shown =
-            self.value.as_str().is_some_and(|text| text.starts_with("env:") || text.starts_with("file:"));
+            self.secret || self.value.as_str().is_some_and(|text| SecretOrigin::of_text(text).is_some());
         let value = if shown { self.value.clone() } else { "•••".into() };
         Setting { value, typed: None, ..self }
     }
 
     /// A value in a file.
     pub fn new(name: &str, value: Value, place: &Place, origin: Origin) -> Setting {
-        Setting { name: name.to_string(), value, place: place.clone(), origin, literal: false, typed: None }
+        Setting {
+            name: name.to_string(),
+            value,
+            place: place.clone(),
+            origin,
+            literal: false,
+            typed: None,
+            secret: false,
+        }
     }
 }
 

@@ -107,7 +107,7 @@ fn hosts_where(record: &RunRecord, wanted: impl Fn(&HostRecord) -> bool) -> Vec<
 
 /// Chooses hosts of the inventory as the run recorded it, or of the inventories that are named now.
 fn choose(record: &RunRecord, pattern: &str, inventory: &[PathBuf], global: &Global) -> Result<Chosen, Stop> {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let recorded = &record.intent.inventory;
     let hosts = Hosts { inventory: inventory.to_vec(), ..Hosts::default() };
     // Runs of older versions recorded no inventory that is whole.

@@ -43,7 +43,7 @@ pub struct Args {
 
 /// Prints the hosts.
 pub fn run(args: Args, global: &Global) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let mut inventory = Inventory::load(&project, &args.inventory)?;
     inventory.add_addresses(&args.pattern, &project)?;
     let hosts = inventory.select(&args.pattern, &project)?;
@@ -66,9 +66,7 @@ pub fn run(args: Args, global: &Global) -> Done {
 fn warn(inventory: &Inventory, hosts: &[&Host], global: &Global) {
     let mut problems = inventory.warnings.clone();
     hosts.iter().for_each(|host| problems.append(host.refused.clone()));
-    if !problems.is_empty() {
-        eprintln!("{}", global.shown(&problems).trim_end());
-    }
+    global.warn(&problems);
 }
 
 fn table(hosts: &[&Host], style: Style) -> String {

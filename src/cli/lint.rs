@@ -1,8 +1,13 @@
 //! `windlass lint`: inventories, playbooks and templates, checked without connecting.
 
-use super::{Done, Global, MISUSED, answer};
+use super::options::Reach;
+use super::{Done, Global, MISUSED, Stop, answer};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::Inventory;
+use crate::project::Project;
 use crate::render;
-use crate::report::Format;
+use crate::report::{Format, Verbosity};
+use crate::ssh::{Target, explain};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -17,7 +22,10 @@ pub struct Args {
 /// Checks; the exit code is 5 when something is wrong.
 pub fn run(args: Args, global: &Global) -> Done {
     let project = global.open_project()?;
-    let problems = render::lint(&project, &args.paths);
+    let mut problems = render::lint(&project, &args.paths);
+    if args.paths.is_empty() {
+        problems.append(connections(&project, global));
+    }
     let text = match (global.format(), global.style(std::io::stdout().is_terminal()).color) {
         (Format::Human, _) if problems.is_empty() => "nothing to complain about\n".to_string(),
         (Format::Human, true) => problems.coloured(),
@@ -26,4 +34,34 @@ pub fn run(args: Args, global: &Global) -> Done {
     };
     answer(&text)?;
     Ok(if problems.errors() > 0 { MISUSED } else { 0 })
+}
+
+/// Hosts that the ssh configuration of whoever asks keeps from being reached. With `-v`, what of it is not used.
+fn connections(project: &Project, global: &Global) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    // What is wrong with the inventory is shown for itself.
+    let Ok(inventory) = Inventory::load(project, &[]) else { return problems };
+    let config = match Reach::default().ssh_config() {
+        Ok(config) => config,
+        Err(Stop::Misused(found)) => return found,
+        Err(Stop::Refused(failure) | Stop::Broken(failure)) => return failure.into(),
+    };
+    let asked: Vec<_> =
+        inventory.hosts.iter().map(|host| (host.name.as_str(), host.given_address(), &host.ssh)).collect();
+    let targets = Target::resolve_all(&asked, &config);
+    for target in &targets {
+        if let Some(failure) = &target.unusable {
+            let message = format!("{} cannot be reached: {}: {}", target.name, failure.doing, failure.why);
+            problems
+                .push(Diagnostic { hint: failure.hint.clone(), ..Diagnostic::elsewhere(message).warning() });
+        }
+    }
+    if global.verbosity() == Verbosity::Verbose {
+        let unused = explain::unused(&targets);
+        if !unused.is_empty() {
+            eprintln!("note: options of the ssh configuration that are not used: {}", unused.join(", "));
+        }
+        explain::asked(&targets).iter().for_each(|asked| eprintln!("note: {asked}"));
+    }
+    problems
 }

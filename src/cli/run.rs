@@ -102,7 +102,7 @@ pub enum RunCommand {
 
 /// Does it.
 pub fn run(args: Args, global: &Global) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     match args.what {
         RunCommand::Playbook {
             playbook,

@@ -3,7 +3,7 @@
 use super::options::{Hosts, Options};
 use super::request::{Assignment, Request, Spread};
 use super::{Done, Global, Stop, answer, prompt, store};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::model::duration::TimeSpan;
@@ -14,16 +14,20 @@ use crate::model::{Failure, Value, Values};
 use crate::project::Project;
 use crate::record;
 use crate::render::contents::Contents;
+use crate::render::facts_of_others;
 use crate::render::{self, Rendered, Renderer};
 use crate::report;
 use crate::run::backups::Stores;
+use crate::run::facts;
 use crate::run::session::{self, Session};
 use crate::run::tools::Destinations;
 use crate::run::{self, FORKS, Task, Work, assets};
+use crate::secrets::{SecretOrigin, Vault};
 use crate::setting::Setting;
 use crate::ssh::ship::{Become, Method};
 use crate::ssh::{Config, SecretFrom, Shared, Target, explain};
 use crate::variables;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +104,7 @@ pub fn session(
     let timeout =
         options.reach.timeout.as_deref().map(|text| time("--timeout", text)).transpose()?.or(config.timeout);
     chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
+    global.warn(&chosen.inventory.warnings);
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let prepared = prepare(&request, chosen, options, &command_line, &run)?;
@@ -122,6 +127,7 @@ pub fn session(
         timeout,
         asks_for_changes: options.exit_code,
         work: prepared.work,
+        notes: notes(chosen, global),
         secrets: prepared.secrets,
         report: report::Options {
             format: global.format(),
@@ -134,11 +140,27 @@ pub fn session(
     })
 }
 
+/// Warnings of the inventory for programs; people have them on standard error already.
+fn notes(chosen: &Chosen, global: &Global) -> Vec<String> {
+    let warnings = &chosen.inventory.warnings;
+    let note = |problem: &Diagnostic| match &problem.place {
+        Some(place) => format!("{place}: {}", problem.message),
+        None => problem.message.clone(),
+    };
+    match global.format() {
+        report::Format::Jsonl => warnings.iter().map(note).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Lists what the ssh configuration says and windlass does not use, once for all hosts.
 fn list_unused_options(work: &[Work]) {
     let unused = explain::unused(work.iter().map(|work| &work.target));
     if !unused.is_empty() {
         eprintln!("note: options of the ssh configuration that are not used: {}", unused.join(", "));
+    }
+    for asked in explain::asked(work.iter().map(|work| &work.target)) {
+        eprintln!("note: {asked}");
     }
 }
 
@@ -186,7 +208,7 @@ fn prepare(
 ) -> Result<Prepared, Stop> {
     let config = options.reach.ssh_config()?;
     let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
-    let tasks = tasks(request, chosen, &hosts, options, command_line, run)?;
+    let tasks = tasks(request, chosen, &hosts, options, command_line, run, &config)?;
     let ask = |asked: bool, what: &str| match asked {
         true => prompt::secret(what).ok_or_else(no_terminal).map(Some),
         false => Ok(None),
@@ -203,13 +225,24 @@ fn prepare(
     let asked: Vec<_> =
         asked.map(|(host, settings)| (host.name.as_str(), host.given_address(), settings)).collect();
     let targets = Target::resolve_all(&asked, &config);
+    let vault = &chosen.project.vault;
     for ((host, task), target) in hosts.into_iter().zip(tasks).zip(targets) {
         if let Task::Job(job, _) = &task {
             secrets.extend(job.work.secrets.iter().cloned());
         }
-        all.extend(problems.keep(work(host, target, request, options, &config, task, password.clone())));
+        all.extend(problems.keep(work(
+            host,
+            target,
+            request,
+            options,
+            &config,
+            vault,
+            task,
+            password.clone(),
+        )));
     }
     secrets.extend(all.iter().filter_map(|work| work.password.clone()));
+    secrets.extend(all.iter().flat_map(|work| work.target.known_secrets()));
     secrets.sort();
     secrets.dedup();
     let params = command_line.iter().map(|setting| (setting.name.clone(), setting.value.clone())).collect();
@@ -224,6 +257,7 @@ fn tasks(
     options: &Options,
     command_line: &[Setting],
     run: &RunId,
+    config: &Config,
 ) -> Result<Vec<Task>, Stop> {
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let wait = options.reach.wait.as_deref().map_or(Ok(WAIT), |text| time("--wait", text))?;
@@ -261,11 +295,35 @@ fn tasks(
         selection,
         options: &render_options,
     })?;
+    let wanted = facts_of_others::wanted(&chosen.project, &chosen.inventory, playbook, command_line);
+    let renderer = match wanted.is_empty() {
+        true => renderer,
+        false => renderer.with_facts(read_facts(wanted, chosen, options, run, config)?),
+    };
     let task = |(host, Rendered { mut work, contents }): (&&Host, Rendered)| {
         assets::name_what_is_there(&mut work, &chosen.project.root.join(FETCHED).join(host.name.as_str()));
         job(envelope(host).job(work), contents)
     };
     Ok(hosts.iter().zip(renderer.jobs()?).map(task).collect())
+}
+
+/// Reads the facts of other hosts that the playbook refers to.
+fn read_facts(
+    wanted: facts_of_others::Wanted,
+    chosen: &Chosen,
+    options: &Options,
+    run: &RunId,
+    config: &Config,
+) -> Result<BTreeMap<String, Result<Value, Failure>>, Stop> {
+    let vault = &chosen.project.vault;
+    let asked = wanted.into_iter().filter_map(|(name, facts)| {
+        let host = chosen.inventory.host(&name)?;
+        let settings = ssh_settings(host, options);
+        let mut target = Target::or_unusable(&name, host.given_address(), &settings, config);
+        reveal_login(&mut target, &|secret| vault_text(vault, secret));
+        Some(facts::Asked { target, envelope: envelope(host, chosen, run, WAIT), facts })
+    });
+    Ok(facts::read(asked.collect(), shared(None))?)
 }
 
 /// Makes a host's work this run's job. Its epoch, and the runs to settle, are known once the intent is on record.
@@ -298,16 +356,19 @@ fn work(
     request: &Request,
     options: &Options,
     config: &Config,
+    vault: &Vault,
     task: Task,
     password: Option<String>,
 ) -> Result<Work, Diagnostics> {
     let becomes = options.reach.becomes || request.becomes.or(host.ssh.becomes).unwrap_or(false);
+    let reveal = |name: &str| vault_text(vault, name);
+    reveal_login(&mut target, &reveal);
     let password = match (&host.ssh.become_password_from, options.reach.ask_become_pass) {
         _ if !becomes => None,
         (Some(from), false) if from != "prompt" => {
             let doing = format!("read the password to become another user on {}", host.name);
             let from = SecretFrom::parse(from, &config.paths.home, &doing)?;
-            match from.read(&doing) {
+            match from.revealed(&reveal).and_then(|from| from.read(&doing)) {
                 Ok(password) => Some(password),
                 // It fails alone, when its turn comes.
                 Err(failure) => {
@@ -321,6 +382,21 @@ fn work(
     };
     let becoming = if becomes { Some(becoming(host, password.is_some())?) } else { None };
     Ok(Work { host: host.name.to_string(), target, becoming, password, task })
+}
+
+/// The project's secret of a name, as text.
+fn vault_text(vault: &Vault, name: &str) -> Result<String, Failure> {
+    let value = vault.reveal(&SecretOrigin::Age(name.to_string()), name)?;
+    Ok(value.as_str().map_or_else(|| value.to_string(), str::to_string))
+}
+
+/// Puts the project's secrets in for their names. A host for which that fails cannot be reached, and no other.
+fn reveal_login(target: &mut Target, reveal: &dyn Fn(&str) -> Result<String, Failure>) {
+    let password = target.password.as_ref().map(|from| from.revealed(reveal)).transpose();
+    match (password, target.passphrase.revealed(reveal)) {
+        (Ok(password), Ok(passphrase)) => (target.password, target.passphrase) = (password, passphrase),
+        (Err(failure), _) | (_, Err(failure)) => drop(target.unusable.get_or_insert(failure)),
+    }
 }
 
 /// How a host is reached, as the inventory and the command line say it.

@@ -102,16 +102,29 @@ pub fn read(stem: &str, node: &Node, problems: &mut Diagnostics) -> File {
     let mut keys = Keys::of(node, "an inventory", problems);
     let (vars, settings) = (keys.node("vars"), keys.node("ssh"));
     let (hosts, groups) = (keys.entries("hosts"), keys.entries("groups"));
+    let secrets = keys.node("secrets");
     keys.finish();
     let origin = Origin::File(stem.to_string());
     File {
         form: Form::Toml,
         stem: stem.to_string(),
-        vars: vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default(),
+        vars: variables(vars, secrets, &origin, problems),
         ssh: settings.map(|node| ssh(node, problems)).unwrap_or_default(),
         hosts: hosts.iter().flat_map(|entry| hosts_of(entry, problems)).collect(),
         groups: groups.iter().filter_map(|entry| group(entry, problems)).collect(),
     }
+}
+
+/// What `vars` and `secrets` set.
+fn variables(
+    vars: Option<&Node>,
+    secrets: Option<&Node>,
+    origin: &Origin,
+    problems: &mut Diagnostics,
+) -> Vec<Setting> {
+    let mut settings = vars.map(|node| Setting::table(node, origin, problems)).unwrap_or_default();
+    settings.extend(secrets.into_iter().flat_map(|node| Setting::secrets(node, origin, problems)));
+    settings
 }
 
 /// Reads an `ssh` table.
@@ -125,12 +138,13 @@ fn hosts_of(entry: &Entry, problems: &mut Diagnostics) -> Vec<FileHost> {
     let address =
         keys.read("address", "a string", |node| Some((node.as_str()?.to_string(), node.place.clone())));
     let (vars, settings) = (keys.node("vars"), keys.node("ssh"));
+    let secrets = keys.node("secrets");
     keys.finish();
     let ssh = settings.map(|node| ssh(node, problems)).unwrap_or_default();
     let mut hosts = Vec::new();
     for name in names(&entry.key, &entry.place, problems) {
         let origin = Origin::Host(name.to_string());
-        let vars = vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default();
+        let vars = variables(vars, secrets, &origin, problems);
         hosts.push(FileHost {
             name,
             place: entry.place.clone(),
@@ -159,6 +173,7 @@ fn group(entry: &Entry, problems: &mut Diagnostics) -> Option<FileGroup> {
     let mut keys = Keys::of(&entry.node, "a group", problems);
     let (hosts, children) = (keys.node("hosts"), keys.node("children").or(keys.node("groups")));
     let (vars, settings) = (keys.node("vars"), keys.node("ssh"));
+    let secrets = keys.node("secrets");
     let when =
         keys.read("when", "an expression", |node| Some((node.as_str()?.to_string(), node.place.clone())));
     keys.finish();
@@ -168,7 +183,7 @@ fn group(entry: &Entry, problems: &mut Diagnostics) -> Option<FileGroup> {
         when,
         hosts: hosts.map(|node| members(node, problems)).unwrap_or_default(),
         children: children.map(|node| members(node, problems)).unwrap_or_default(),
-        vars: vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default(),
+        vars: variables(vars, secrets, &origin, problems),
         ssh: settings.map(|node| ssh(node, problems)).unwrap_or_default(),
         ..FileGroup::named(&entry.key, entry.place.clone())
     })

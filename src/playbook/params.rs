@@ -3,12 +3,12 @@
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::Keys;
 use crate::model::nearest::did_you_mean;
-use crate::model::{Doing, Failure, Result, Value};
+use crate::model::{Result, Value};
 use crate::project::Project;
+use crate::secrets::SecretOrigin;
 use crate::setting::{Origin, Setting, check_name};
 use crate::source::{Entry, Node, Place, what};
 use crate::template::is_plain;
-use std::path::Path;
 
 /// One param.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub enum ParamKind {
     List,
     /// A table of anything.
     Map,
-    /// Text that is never shown: itself, or where it is: `env:NAME`, `file:PATH`.
+    /// Text that is never shown: itself, or where it is: `env:NAME`, `file:PATH`, `command:PROGRAM …`, `age:NAME`.
     Secret,
     /// The path of a file.
     Path,
@@ -128,23 +128,17 @@ impl Param {
             .ok_or_else(|| format!("`{}` must be {}, found {}", self.name, self.kind.expected(), what(value)))
     }
 
-    /// The text of a secret: what `env:NAME` or `file:PATH` hold, or the text itself.
+    /// The text of a secret: what is at the place that it names, or the text itself.
     pub fn revealed(&self, text: &str, project: &Project) -> Result<String> {
         revealed(&self.name, text, project)
     }
 }
 
-/// The text of the secret `param`: what `env:NAME` or `file:PATH` hold, or the text itself.
+/// The text of the secret `param`: what is at the place that `text` names, or the text itself.
 pub fn revealed(param: &str, text: &str, project: &Project) -> Result<String> {
-    let doing = format!("read the secret `{param}` from {text}");
-    match (text.strip_prefix("env:"), text.strip_prefix("file:")) {
-        (Some(name), _) => std::env::var(name).doing(doing),
-        (_, Some(path)) => {
-            let source = project.read(Path::new(path)).map_err(|failure| Failure::new(doing, failure.why))?;
-            Ok(source.text.trim_end_matches(['\n', '\r']).to_string())
-        }
-        _ => Ok(text.to_string()),
-    }
+    let Some(origin) = SecretOrigin::of_text(text) else { return Ok(text.to_string()) };
+    let value = project.vault.reveal(&origin, param)?;
+    Ok(value.as_str().map_or_else(|| value.to_string(), str::to_string))
 }
 
 impl ParamKind {

@@ -53,6 +53,7 @@ impl Reader<'_> {
                 }
             });
         let (params, vars) = (keys.entries("params"), keys.node("vars"));
+        let secrets = keys.node("secrets");
         let lists = ["steps", "handlers", "rescue", "always"].map(|key| keys.list(key));
         keys.finish();
         let mut playbook = Playbook {
@@ -60,7 +61,7 @@ impl Reader<'_> {
             files: vec![Arc::clone(source)],
             description,
             params: params.iter().map(|entry| Param::read(entry, self.problems)).collect(),
-            vars: vars.map(|node| Setting::table(node, &Origin::Playbook, self.problems)).unwrap_or_default(),
+            vars: self.variables(vars, secrets),
             hosts,
             becomes,
             serial: serial.unwrap_or_default(),
@@ -78,6 +79,16 @@ impl Reader<'_> {
         playbook.handlers.splice(0..0, handlers);
         (playbook.rescue, playbook.always) = (rescue, always);
         Some(playbook)
+    }
+
+    /// What `vars` and `secrets` set.
+    fn variables(&mut self, vars: Option<&Node>, secrets: Option<&Node>) -> Vec<Setting> {
+        let vars = vars.into_iter().flat_map(|node| Setting::table(node, &Origin::Playbook, self.problems));
+        let mut settings: Vec<Setting> = vars.collect();
+        if let Some(node) = secrets {
+            settings.extend(Setting::secrets(node, &Origin::Playbook, self.problems));
+        }
+        settings
     }
 
     /// The steps of a list. What an included playbook declares goes into `playbook`.

@@ -94,6 +94,10 @@ impl Project {
         let is_place = name.contains('/') || name.starts_with('.');
         match settings {
             Some(settings) => BackupStore::open(settings),
+            None if name == DEFAULT && !self.is_one() => BackupStore::open(Settings::of(
+                &self.root,
+                &self.state().join("backups").display().to_string(),
+            )),
             None if name == DEFAULT => BackupStore::open(Settings::of(&self.root, DEFAULT_FOLDER)),
             None if is_place => BackupStore::open(Settings::of(&self.root, name)),
             None => Err(self.no_store(name)),

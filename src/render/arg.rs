@@ -126,7 +126,7 @@ impl Scope<'_> {
         let mut known = Values::new();
         let mut waits = false;
         for name in names.iter() {
-            match self.state(name)? {
+            match self.state_in(name, source, form)? {
                 State::Known(value) => drop(known.insert(name.clone(), value)),
                 State::Waiting => waits = true,
                 State::Unset => {}
@@ -136,6 +136,11 @@ impl Scope<'_> {
             return Ok(Some(Seen { scope: self, known }));
         }
         for name in names.iter() {
+            if let (true, State::Known(value)) = (self.is_of_others(name), self.state_in(name, source, form)?)
+            {
+                self.need_value(name, value, needs);
+                continue;
+            }
             self.check_set(name, source, form)?;
             self.need(name, needs)?;
         }

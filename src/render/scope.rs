@@ -7,6 +7,7 @@ use crate::inventory::Host;
 use crate::model::arg::Arg;
 use crate::model::{Failure, Result, Value, Values};
 use crate::playbook::params::{Param, ParamKind};
+use crate::secrets::{SecretOrigin, texts_in};
 use crate::setting::{Origin, Setting};
 use crate::source::Place;
 use crate::template::{OMITTED, Templates};
@@ -160,6 +161,9 @@ impl<'a> Scope<'a> {
 
     fn state_of(&self, slot: &Slot) -> Result<State> {
         let Setting { name, value, literal, typed, place, .. } = &slot.setting;
+        if slot.setting.secret {
+            return self.revealed(&slot.setting).map(State::Known);
+        }
         // An optional param without a default: nothing sets it.
         if value.is_null() && slot.setting.origin == Origin::Default {
             return Ok(State::Known(OMITTED.into()));
@@ -182,6 +186,17 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The value of a secret, which is read here, at its first use.
+    fn revealed(&self, setting: &Setting) -> Result<Value> {
+        let origin = SecretOrigin::of_value(&setting.value);
+        let origin = origin.ok_or_else(|| {
+            Failure::new(format!("read the secret `{}`", setting.name), "it names no place to read it from")
+        })?;
+        let value = self.renderer.project.vault.reveal(&origin, &setting.name)?;
+        self.hide(texts_in(&value).into_iter().filter(|text| !text.is_empty()));
+        Ok(value)
+    }
+
     fn fitted(&self, param: &Param, value: &Value, typed: Option<&str>, place: &Place) -> Result<Value> {
         let doing = format!("set the param `{}` from {place}", param.name);
         let value = param.fitted(value, typed).map_err(|why| Failure::new(doing, why))?;
@@ -194,6 +209,11 @@ impl<'a> Scope<'a> {
             self.shared.secrets.borrow_mut().insert(secret.clone());
         }
         Ok(secret.into())
+    }
+
+    /// Texts that nobody may read in output and record.
+    pub(super) fn hide(&self, secrets: impl IntoIterator<Item = String>) {
+        self.shared.secrets.borrow_mut().extend(secrets);
     }
 
     /// Puts a name, and what it refers to, among what the host gets.

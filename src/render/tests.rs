@@ -5,6 +5,8 @@ use crate::model::arg::Arg;
 use crate::project::tests::project;
 use expect_test::{Expect, expect};
 
+mod others;
+
 const HOSTS: &str = r#"
 [vars]
 port = 3002

@@ -40,7 +40,7 @@ pub fn check(
         playbook,
         steps: playbook.all_steps().collect(),
         names: names(inventory, playbook, command_line),
-        hosts_known: inventory.is_some(),
+        inventory,
         mentioned: BTreeSet::new(),
         templates_open: false,
         problems: Diagnostics::default(),
@@ -58,7 +58,7 @@ fn names(inventory: Option<&Inventory>, playbook: &Playbook, command_line: &[Set
     let hosts = inventory.into_iter().flat_map(|inventory| &inventory.hosts).flat_map(|host| &host.vars);
     let settings = hosts.chain(&playbook.vars).chain(command_line).map(|setting| setting.name.as_str());
     let params = playbook.params.iter().map(|param| param.name.as_str());
-    let own = RESERVED.iter().copied().chain(["name"]);
+    let own = RESERVED.iter().copied().chain(["name", "hosts"]);
     settings.chain(params).chain(own).map(str::to_string).collect()
 }
 
@@ -68,7 +68,7 @@ struct Checker<'a> {
     /// In the order in which they run, as far as that is known.
     steps: Vec<&'a Step>,
     names: BTreeSet<String>,
-    hosts_known: bool,
+    inventory: Option<&'a Inventory>,
     /// Every name that some expression refers to.
     mentioned: BTreeSet<String>,
     /// A step computes the name of a template, which may refer to any name.
@@ -174,12 +174,15 @@ impl Checker<'_> {
         }
         let own = step.vars.iter().any(|setting| setting.name == name)
             || (step.items.is_some() && step.loop_var == name);
+        if !own && let Some(problem) = self.other(used, &place, guarded) {
+            return Some(problem);
+        }
         if own || guarded || self.names.contains(name) || is_function(name) {
             return None;
         }
         match by.first() {
             Some(later) => Some(self.later(name, *later, &place)),
-            None if !self.hosts_known => None,
+            None if self.inventory.is_none() => None,
             None => Some(self.undefined(at, name, &place)),
         }
     }
@@ -246,6 +249,23 @@ impl Checker<'_> {
         }
         let problem = Diagnostic::error(format!("there is no fact `{fact}`"), place);
         Some(problem.nearest(fact, known.iter().copied()))
+    }
+
+    /// A host or group that is named and does not exist: `hosts['db1']`, `groups['web']`.
+    fn other(&self, used: &Use, place: &Place, guarded: bool) -> Option<Diagnostic> {
+        let (inventory, wanted) = (self.inventory?, used.path.first().filter(|_| !guarded)?);
+        let is_set = self.playbook.params.iter().any(|param| param.name == used.name);
+        let (what, names): (&str, Vec<&str>) = match used.name.as_str() {
+            "hosts" => ("host", inventory.hosts.iter().map(|host| host.name.as_str()).collect()),
+            "groups" => ("group", inventory.groups.keys().map(String::as_str).collect()),
+            _ => return None,
+        };
+        if is_set || names.contains(&wanted.as_str()) || wanted == "all" || crate::template::is_method(wanted)
+        {
+            return None;
+        }
+        let problem = Diagnostic::error(format!("there is no {what} called `{wanted}`"), place);
+        Some(problem.nearest(wanted, names))
     }
 
     /// Variables of the command line that nothing in the playbook refers to.

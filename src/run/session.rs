@@ -34,6 +34,8 @@ pub struct Session {
     pub asks_for_changes: bool,
     /// For the whole of one host's work.
     pub timeout: Option<Duration>,
+    /// What is odd in the files that it is made from.
+    pub notes: Vec<String>,
     /// Texts that nobody may read in record or output.
     pub secrets: Vec<String>,
     /// How it is sink.
@@ -150,7 +152,7 @@ impl EventSink {
 
 /// Runs it, and sends each event to record and reader.
 async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result<u8> {
-    let Session { intent, work, options, destinations, timeout, shared, asks_for_changes, .. } = session;
+    let Session { intent, work, options, destinations, timeout, shared, asks_for_changes, notes, .. } = session;
     let kind = intent.kind;
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, interrupt) = watch::channel(Interrupt::None);
@@ -158,6 +160,7 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
     let used = Used::default();
     let tools = Tools { shared: Arc::new(shared), events, interrupt, destinations, timeout, used };
     sink.event(RunEventKind::Started { intent: Box::new(intent), epoch });
+    notes.into_iter().for_each(|note| sink.event(RunEventKind::Note(note)));
     if sink.too_short {
         let why =
             format!("a secret has fewer than {SHORTEST} characters: it is not hidden in output and record");

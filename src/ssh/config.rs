@@ -114,6 +114,8 @@ pub struct Found {
     pub values: Values,
     /// What the `%` tokens stand for.
     pub tokens: tokens::Tokens,
+    /// The commands of `Match exec` that decided, each with its answer.
+    pub asked: Vec<String>,
 }
 
 impl Config {
@@ -146,6 +148,10 @@ impl Config {
         for option in options {
             self.command_line.push(Setting::parse(option, &"the command line".into())?);
         }
+        // What is typed wrong is no fault of any host.
+        let mut typed = Values::default();
+        self.command_line.iter().for_each(|setting| typed.add(setting));
+        keywords::check(&typed)?;
         Ok(self)
     }
 

@@ -116,6 +116,8 @@ impl Explained<'_> {
             SecretFrom::File(path) => format!("file:{}", path.display()),
             SecretFrom::Command(command) => format!("command:{command}"),
             SecretFrom::Prompt => "prompt".to_string(),
+            SecretFrom::Age(name) => format!("age:{name}"),
+            SecretFrom::Known(_) => "known".to_string(),
         };
         if let Some(from) = &target.password {
             let origin = "the inventory".to_string();
@@ -156,4 +158,11 @@ pub fn unused<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Vec<String> 
     let all = targets.into_iter().flat_map(|target| target.jump.iter().chain([target]));
     let unused: std::collections::BTreeSet<&String> = all.flat_map(|target| &target.unused).collect();
     unused.into_iter().cloned().collect()
+}
+
+/// What commands of the configuration decided, once each: `Match exec "…" succeeded (/home/ann/.ssh/config:3)`.
+pub fn asked<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Vec<String> {
+    let all = targets.into_iter().flat_map(|target| target.jump.iter().chain([target]));
+    let asked: std::collections::BTreeSet<&String> = all.flat_map(|target| &target.asked).collect();
+    asked.into_iter().cloned().collect()
 }

@@ -90,6 +90,8 @@ pub struct Target {
     pub environment: Vec<(String, String)>,
     /// Options of the ssh configuration that are not used, each with where it is set.
     pub unused: Vec<String>,
+    /// What commands of the ssh configuration decided, each with its answer.
+    pub asked: Vec<String>,
     /// Why this host cannot be reached at all.
     pub unusable: Option<Failure>,
 }
@@ -159,6 +161,7 @@ impl Target {
             proxy: None,
             environment: Vec::new(),
             unused: Vec::new(),
+            asked: Vec::new(),
             unusable: None,
         }
     }
@@ -198,6 +201,15 @@ impl Target {
                 .flat_map(|targets| targets.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         })
+    }
+
+    /// Secrets of the project that it is logged in with.
+    pub fn known_secrets(&self) -> Vec<String> {
+        let known = self.password.iter().chain([&self.passphrase]).filter_map(|from| match from {
+            SecretFrom::Known(text) => Some(text.0.clone()),
+            _ => None,
+        });
+        known.collect()
     }
 
     /// The host as `known_hosts` sees it.
@@ -266,6 +278,7 @@ fn resolve(
         proxy: proxy_command(&found)?,
         environment: environment(&found)?,
         unused,
+        asked: found.asked.clone(),
         tokens: found.tokens.clone(),
         ..Target::new(name, &found.hostname, found.tokens.port, &config.paths.user)
     })

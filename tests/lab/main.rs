@@ -26,6 +26,7 @@ mod overlay;
 mod plans;
 mod port_audit;
 mod provision;
+mod reaching;
 mod readiness;
 mod release;
 mod runs;

@@ -42,6 +42,8 @@ fn help_lists_the_subcommands() {
           runs         Look at earlier runs
           backups      Look at backups: list, check, thin out
           schedule     Run playbooks at times of the day: the [schedule.NAME] tables of windlass.toml
+          secrets      Keep secrets in the project, encrypted with age: secrets/*.toml.age
+          import       Import inventories of other programs
           serve        Run schedules when they come due, until it is asked to end
           playbooks    List the playbooks, or show what one does and takes
           steps        Show the step kinds, or the keys and an example of one

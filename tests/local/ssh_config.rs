@@ -89,8 +89,59 @@ fn options_of_the_command_line_are_strongest() {
     assert!(out.contains(&format!("port {other}: connection refused")), "{out}");
     let (code, _, err) = stage.windlass("run command --hosts all -o Port -- true");
     assert_eq!((code, err.contains("it is not NAME=VALUE")), (5, true), "{err}");
+    let (code, _, err) = stage.windlass("run command --hosts all -o Prot=22 -- true");
+    assert_eq!((code, err.contains("`prot` is not an option of ssh")), (5, true), "{err}");
     let (_, out, _) = stage.windlass("run command --hosts all -o ProxyCommand=false -- true");
     assert!(out.contains("ProxyCommand ended before the server's banner"), "{out}");
+}
+
+#[test]
+fn what_match_exec_decided_is_shown_once() {
+    let port = closed_port();
+    let stage = Stage::new(
+        &format!(
+            "Match exec \"true\"\n Port {port}\nMatch exec \"exit 3\"\n User nobody\nHost *\n HostName 127.0.0.1\n"
+        ),
+        "[hosts.a]\n[hosts.b]\n",
+    );
+    let (code, out, err) = stage.windlass("run command --hosts all -v -- true");
+    assert_eq!(code, 4, "{err}");
+    assert!(out.contains(&format!("port {port}: connection refused")), "{out}");
+    let said = |what: &str| err.matches(what).count();
+    assert_eq!(
+        (said("`Match exec \"true\"` succeeded"), said("`Match exec \"exit 3\"` failed")),
+        (1, 1),
+        "{err}"
+    );
+    assert!(stage.windlass("hosts a -v").1.contains("`Match exec \"true\"` succeeded"));
+}
+
+#[test]
+fn warnings_of_inventories_are_shown_alike() {
+    let stage = Stage::new("Host odd\n CheckHostIP yes\nHost *\n Port 1\n", "");
+    stage.write(
+        "project/inventories/x.ini",
+        "odd ansible_host=127.0.0.1 ansible_python_interpreter=python3\n",
+    );
+    let said = |text: &str| text.matches("`ansible_python_interpreter` has no effect").count();
+    let (_, out, err) = stage.windlass("lint");
+    assert_eq!((said(&out), out.matches("odd cannot be reached").count()), (1, 1), "{out}{err}");
+    assert_eq!(said(&stage.windlass("hosts").2), 1);
+    let (_, out, err) = stage.windlass("run command --hosts all -- true");
+    assert_eq!((said(&out), said(&err)), (0, 1), "{out}{err}");
+    let (_, out, err) = stage.windlass("run command --hosts all --output jsonl -- true");
+    assert_eq!((said(&out), said(&err)), (1, 1), "{out}{err}");
+}
+
+#[test]
+fn all_that_is_wrong_in_an_inventory_is_shown_at_once() {
+    let stage = Stage::new("", "");
+    stage.write("project/inventories/x.ini", "db ansible_password=x\nold 203.0.113.5\n[web\nweb1 a b\n");
+    let (code, out, _) = stage.windlass("lint");
+    assert_eq!(code, 5);
+    for wrong in ["ansible_password", "`203.0.113.5` is not a variable", "x.ini:3"] {
+        assert!(out.contains(wrong), "{wrong}: {out}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["tree", "audit"],
     &["step"],
     &["engine"],
-    &["agent", "agent_binary", "store"],
+    &["agent", "agent_binary", "store", "secrets"],
     &[
         "ssh",
         "project",

@@ -24,6 +24,9 @@ pub fn shown(hosts: &[&Host], config: &Config, style: Style) -> String {
     if !unused.is_empty() {
         text += &format!("not used: {}\n", unused.join(", "));
     }
+    for asked in explain::asked(&targets) {
+        text += &format!("{asked}\n");
+    }
     text
 }
 

@@ -24,6 +24,11 @@ pub struct Connection {
     pub unused: Vec<Diagnostic>,
 }
 
+/// Whether a variable says how a host is reached.
+pub fn is_one(name: &str) -> bool {
+    meaning(name).is_some()
+}
+
 /// Reads the connection variables among a host's.
 pub fn of(settings: &[Setting], values: &Values<'_>) -> Connection {
     let mut connection = Connection::default();

@@ -14,7 +14,8 @@ const UNKNOWABLE: &[(&str, &str)] = &[
 
 /// What the configuration says of a host.
 pub fn lookup(config: &Config, query: &Query) -> Result<Found> {
-    let mut walk = Walk { config, query, values: Values::default(), again: false, resolved: None };
+    let values = Values::default();
+    let mut walk = Walk { config, query, values, again: false, resolved: None, asked: Vec::new() };
     walk.stronger();
     walk.files()?;
     let written = walk.hostname()?;
@@ -29,7 +30,7 @@ pub fn lookup(config: &Config, query: &Query) -> Result<Found> {
         walk.files()?;
     }
     let tokens = walk.tokens(canonical.clone())?;
-    Ok(Found { hostname: canonical, values: walk.values, tokens })
+    Ok(Found { hostname: canonical, values: walk.values, tokens, asked: walk.asked })
 }
 
 struct Walk<'a> {
@@ -40,6 +41,8 @@ struct Walk<'a> {
     again: bool,
     /// On the second walk: the name that `HostName` and the rules for canonical names give.
     resolved: Option<String>,
+    /// What commands decided.
+    asked: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -131,12 +134,13 @@ impl Walk<'_> {
         })
     }
 
-    fn exec(&self, command: &str, origin: &str) -> Result<bool> {
+    fn exec(&mut self, command: &str, origin: &str) -> Result<bool> {
         let command = self.tokens(self.hostname()?)?.command(command).map_err(|why| at(origin, why.why))?;
         let ended = self.config.commands.shell(&command, DEADLINE);
-        ended
-            .map(|ended| ended.success)
-            .map_err(|why| at(origin, format!("`Match exec \"{command}\"`: {why}")))
+        let ended = ended.map_err(|why| at(origin, format!("`Match exec \"{command}\"`: {why}")))?;
+        let answer = if ended.success { "succeeded" } else { "failed" };
+        self.asked.push(format!("`Match exec \"{command}\"` {answer} ({origin})"));
+        Ok(ended.success)
     }
 
     /// The name so far, with `%h` in it replaced by the name that was given.

@@ -19,26 +19,51 @@ pub enum SecretFrom {
     Command(String),
     /// The person who started the run, asked by a callback.
     Prompt,
+    /// The project's secret of this name, which is put in its place before it is needed.
+    Age(String),
+    /// It is known.
+    Known(Hidden),
+}
+
+/// A text that is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("***")
+    }
 }
 
 /// What the commands said so far: a password manager is asked once, however many hosts want its answer.
 static COMMANDS: LazyLock<local::Commands> = LazyLock::new(local::Commands::default);
 
 impl SecretFrom {
-    /// Reads `env:NAME`, `file:PATH`, `command:PROGRAM …` and `prompt`.
+    /// Reads `env:NAME`, `file:PATH`, `command:PROGRAM …`, `age:NAME` and `prompt`.
     pub fn parse(from: &str, home: &Path, doing: &str) -> Result<SecretFrom> {
         match from.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(SecretFrom::Environment(name.to_string())),
             None if from == "prompt" => Ok(SecretFrom::Prompt),
             Some(("file", path)) if !path.is_empty() => Ok(SecretFrom::File(tilde(path, home))),
+            Some(("age", name)) if !name.is_empty() => Ok(SecretFrom::Age(name.to_string())),
             Some(("command", command)) if !command.trim().is_empty() => {
                 Ok(SecretFrom::Command(command.trim().to_string()))
             }
             // What is no place may be the password itself, so it is not shown.
             _ => {
                 Err(Failure::new(doing, "`password_from` and `passphrase_from` take a place, not a password")
-                    .hint("use \"env:NAME\", \"file:PATH\", \"command:PROGRAM …\" or \"prompt\""))
+                    .hint(
+                        "use \"env:NAME\", \"file:PATH\", \"command:PROGRAM …\", \"age:NAME\" or \"prompt\"",
+                    ))
             }
+        }
+    }
+
+    /// The same with the project's secret in place of its name.
+    pub fn revealed(&self, reveal: &dyn Fn(&str) -> Result<String>) -> Result<SecretFrom> {
+        match self {
+            SecretFrom::Age(name) => reveal(name).map(|text| SecretFrom::Known(Hidden(text))),
+            from => Ok(from.clone()),
         }
     }
 
@@ -65,6 +90,10 @@ impl SecretFrom {
                 }
             }
             SecretFrom::Prompt => Err(Failure::new(doing, "there is no terminal to type it on")),
+            SecretFrom::Known(text) => Ok(text.0.clone()),
+            SecretFrom::Age(name) => {
+                Err(Failure::new(doing, format!("age:{name} is read only in a run of a project")))
+            }
         }
     }
 }

@@ -1,0 +1,90 @@
+//! `windlass secrets edit`: a decrypted copy in a private directory, an editor, and the result encrypted. The copy is removed
+//! however it ends.
+
+use super::super::{Done, Stop, answer, prompt};
+use super::Draft;
+use crate::model::{Doing, Failure, Result};
+use crate::project::Project;
+use crate::secrets::Document;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The program was told to end.
+const INTERRUPTED: u8 = 130;
+
+/// Edits a file.
+pub fn run(project: &Project, file: &str) -> Done {
+    super::recipients(project, &format!("edit secrets/{file}.toml.age"))?;
+    let draft = Draft::open(project, file)?;
+    let doing = format!("edit {}", draft.path.display());
+    let folder = tempfile::Builder::new().prefix("windlass-").tempdir_in(private_place()).doing(&doing)?;
+    let copy = folder.path().join(format!("{file}.toml"));
+    write_copy(&copy, &draft.text).doing(&doing)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing(&doing)?;
+    let text = loop {
+        match runtime.block_on(edited(&copy)).doing(&doing)? {
+            Some(true) => {}
+            Some(false) => {
+                return Err(Stop::Broken(Failure::new(doing, "the editor failed; nothing is written")));
+            }
+            None => return Ok(INTERRUPTED),
+        }
+        let text = fs::read_to_string(&copy).doing(&doing)?;
+        let Err(why) = Document::parse(&text) else { break text };
+        let again = prompt::confirm(&format!("{why}. Edit it again?"));
+        if again != Some(true) {
+            return Err(Stop::misused(Failure::new(doing, why).hint("nothing is written")));
+        }
+    };
+    if text == draft.text && draft.sealed.is_some() {
+        return answer("nothing is changed\n");
+    }
+    draft.replace(project, &text)?;
+    answer(&format!("wrote {}\n", project.name_of(&draft.path)))
+}
+
+/// In memory where that is possible: `$XDG_RUNTIME_DIR`, `/dev/shm`, else the directory for temporary files.
+fn private_place() -> PathBuf {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let own = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|meta| meta.is_dir() && meta.uid() == rustix::process::getuid().as_raw())
+    };
+    let memory = || Some(PathBuf::from("/dev/shm")).filter(|path| path.is_dir());
+    runtime.filter(own).or_else(memory).unwrap_or_else(std::env::temp_dir)
+}
+
+fn write_copy(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// Whether the editor ended well; `None` when we were told to end, and ended it.
+async fn edited(copy: &Path) -> Result<Option<bool>> {
+    let doing = "start the editor";
+    let set = |name: &str| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty());
+    let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".to_string());
+    let mut words = editor.split_whitespace();
+    let mut command = tokio::process::Command::new(words.next().unwrap_or("vi"));
+    let failed = |why| {
+        Failure::new(doing, format!("{editor}: {why}")).hint("name one: EDITOR=nano windlass secrets edit")
+    };
+    // Ctrl-C is the editor's own business.
+    let listen = |kind| -> Result<Signal> { signal(kind).doing(doing) };
+    let (_ours_to_ignore, mut ended, mut hung_up) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
+    let mut child = command.args(words).arg(copy).spawn().map_err(failed)?;
+    tokio::select! {
+        status = child.wait() => Ok(Some(status.doing(doing)?.success())),
+        _ = ended.recv() => end(child).await,
+        _ = hung_up.recv() => end(child).await,
+    }
+}
+
+async fn end(mut child: tokio::process::Child) -> Result<Option<bool>> {
+    // It may have ended by itself.
+    let _gone = child.kill().await;
+    Ok(None)
+}

@@ -1,0 +1,187 @@
+//! `hosts['NAME']` in templates: name, address, groups, variables and facts of other hosts. Everything in it is known before
+//! the jobs are made, or it is an error.
+
+use super::scope::{Needs, Scope, State};
+use crate::diagnostic::Diagnostic;
+use crate::engine::facts;
+use crate::inventory::Host;
+use crate::model::arg::Arg;
+use crate::model::{Failure, Result, Value, Values};
+use crate::template::Form;
+use serde_json::json;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// What the name in templates is.
+const HOSTS: &str = "hosts";
+
+/// The variables of hosts as others see them: a variable is rendered once, however many hosts want it.
+#[derive(Default)]
+pub struct Others {
+    rendered: RefCell<BTreeMap<(String, String), Result<Seen>>>,
+    /// Those facts that were read before, or why a host could not be asked.
+    pub facts: BTreeMap<String, Result<Value>>,
+}
+
+/// A variable of another host.
+#[derive(Clone)]
+struct Seen {
+    /// None: nothing sets it.
+    value: Option<Value>,
+    /// What of it nobody may read in output and record.
+    secrets: Vec<String>,
+}
+
+impl Scope<'_> {
+    /// Whether a name gives other hosts: nothing else is called so.
+    pub fn is_of_others(&self, name: &str) -> bool {
+        name == HOSTS && !self.slots.contains_key(HOSTS) && !self.roots.contains(HOSTS)
+    }
+
+    /// What is known of a name in one template, which says which hosts it means.
+    pub fn state_in(&self, name: &str, source: &str, form: Form) -> Result<State> {
+        match self.is_of_others(name) {
+            true => self.others(source, form).map(State::Known),
+            false => self.state(name),
+        }
+    }
+
+    /// Puts a value among what the host gets for one step.
+    pub(super) fn need_value(&self, name: &str, value: Value, needs: &mut Needs) {
+        match needs.vars.iter_mut().find(|(known, _)| known == name) {
+            Some((_, Arg::Value(known))) => merge(known, value),
+            Some(_) => {}
+            None => needs.vars.push((name.to_string(), Arg::Value(value))),
+        }
+    }
+
+    fn others(&self, source: &str, form: Form) -> Result<Value> {
+        let scanned = self.templates.scanned(source, form).ok();
+        let uses = scanned.iter().flat_map(|scanned| &scanned.uses).filter(|used| used.name == HOSTS);
+        let paths: Vec<&[String]> = uses.map(|used| used.path.as_slice()).collect();
+        let is_open = |path: &&[String]| path.first().is_none_or(|name| crate::template::is_method(name));
+        let mut hosts = Value::Object(Values::new());
+        let includes =
+            scanned.as_ref().is_none_or(|scanned| !scanned.includes.is_empty() || scanned.includes_any);
+        if paths.is_empty() || includes || paths.iter().any(is_open) {
+            for host in &self.renderer.inventory.hosts {
+                merge(&mut hosts, json!({ host.name.as_str(): self.whole(host) }));
+            }
+        }
+        for path in paths.iter().filter(|path| !is_open(path)) {
+            let host = self.renderer.inventory.host(&path[0]).ok_or_else(|| self.no_host(&path[0]))?;
+            let value = self.part(host, &path[1..])?;
+            merge(&mut hosts, json!({ host.name.as_str(): value }));
+        }
+        Ok(hosts)
+    }
+
+    fn no_host(&self, name: &str) -> Failure {
+        let names = self.renderer.inventory.hosts.iter().map(|host| host.name.as_str());
+        let problem = Diagnostic::elsewhere(String::new()).nearest(name, names);
+        let failure = Failure::new(format!("look at the host `{name}`"), "no host is called so");
+        Failure { hint: problem.hint, ..failure }
+    }
+
+    /// What a template can see of a host that it names by a variable. What cannot be rendered before a host is contacted, and
+    /// secrets, are not among its variables.
+    fn whole(&self, host: &Host) -> Value {
+        let names = host.vars.iter().filter(|setting| !setting.secret).map(|setting| setting.name.as_str());
+        let known = names.filter_map(|name| Some((name.to_string(), self.of_other(host, name).ok()??)));
+        let vars: Values = known.collect();
+        let mut value = with_vars(host, vars.into());
+        if let Some(Ok(facts)) = self.renderer.others.facts.get(host.name.as_str()) {
+            value["facts"] = facts.clone();
+        }
+        value
+    }
+
+    /// What a template names of a host.
+    fn part(&self, host: &Host, path: &[String]) -> Result<Value> {
+        match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["facts", ref rest @ ..] => {
+                let facts = self.facts_of(host, rest.first().copied())?;
+                let mut value = with_vars(host, Value::Object(Values::new()));
+                value["facts"] = facts;
+                Ok(value)
+            }
+            ["vars", name, ..]
+                if !crate::template::is_method(name) || host.vars.iter().any(|var| var.name == name) =>
+            {
+                let value = self.of_other(host, name)?;
+                let vars: Values = value.into_iter().map(|value| (name.to_string(), value)).collect();
+                Ok(with_vars(host, vars.into()))
+            }
+            ["name" | "address" | "groups", ..] => Ok(with_vars(host, Value::Object(Values::new()))),
+            _ => Ok(self.whole(host)),
+        }
+    }
+
+    /// The facts of another host, which were read before the jobs are made.
+    fn facts_of(&self, host: &Host, name: Option<&str>) -> Result<Value> {
+        let doing = || format!("look at hosts['{}'].facts", host.name);
+        if let Some(name) = name.filter(|name| !facts::names().contains(name)) {
+            let problem = Diagnostic::elsewhere(String::new()).nearest(name, facts::names().iter().copied());
+            let failure = Failure::new(doing(), format!("there is no fact `{name}`"));
+            return Err(Failure { hint: problem.hint, ..failure });
+        }
+        let known = self.renderer.others.facts.get(host.name.as_str());
+        known.cloned().unwrap_or_else(|| {
+            Err(Failure::new(doing(), "they were not read before this run")
+                .hint("name the fact where it is used: hosts['NAME'].facts.addresses"))
+        })
+    }
+
+    /// A variable of another host; none where nothing sets it.
+    fn of_other(&self, host: &Host, name: &str) -> Result<Option<Value>> {
+        let others = &self.renderer.others.rendered;
+        let key = (host.name.to_string(), name.to_string());
+        let known = others.borrow().get(&key).cloned();
+        let seen = known.unwrap_or_else(|| {
+            let doing = format!("render hosts['{}'].vars.{name}", host.name);
+            // Whoever asks again while this is worked out is part of a circle.
+            let circle = Failure::new(&doing, "it refers to itself");
+            others.borrow_mut().insert(key.clone(), Err(circle));
+            let seen = self.rendered_there(host, name, &doing);
+            others.borrow_mut().insert(key, seen.clone());
+            seen
+        })?;
+        self.hide(seen.secrets);
+        Ok(seen.value)
+    }
+
+    fn rendered_there(&self, host: &Host, name: &str, doing: &str) -> Result<Seen> {
+        let there = Scope::new(self.renderer, host).map_err(|problems| {
+            let message = problems.iter().next().map_or(String::new(), |problem| problem.message.clone());
+            Failure::new(doing, message)
+        })?;
+        let value = match there.state(name)? {
+            State::Known(value) => Some(value),
+            State::Unset => None,
+            State::Waiting => {
+                let failure = Failure::new(doing, "it is not known before that host is contacted");
+                return Err(failure.hint("it refers to facts or results; set it to a value that does not"));
+            }
+        };
+        Ok(Seen { value, secrets: there.secrets() })
+    }
+}
+
+fn with_vars(host: &Host, vars: Value) -> Value {
+    json!({ "name": host.name.as_str(), "address": host.address, "groups": host.groups, "vars": vars })
+}
+
+/// Adds what is only in `other`.
+pub fn merge(value: &mut Value, other: Value) {
+    match (value, other) {
+        (Value::Object(map), Value::Object(other)) => {
+            for (key, item) in other {
+                match map.get_mut(&key) {
+                    Some(known) => merge(known, item),
+                    None => drop(map.insert(key, item)),
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,97 @@
+//! Facts of hosts that other hosts' steps refer to, read before the jobs are made. Nothing is changed there, so nothing of it is
+//! recorded.
+
+use super::allowance::Used;
+use super::tools::{Destinations, Tools};
+use super::{EVENTS_WAITING, EventSender, FORKS, Interrupt, Options, Task, Work};
+use crate::engine::facts::names;
+use crate::model::arg::Arg;
+use crate::model::event::Event;
+use crate::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind};
+use crate::model::{Doing, Failure, Result, Value};
+use crate::render::contents::Contents;
+use crate::ssh::{Shared, Target};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// A host that does not give its facts by then is not waited for.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A host whose facts are wanted.
+pub struct Asked {
+    /// How it is reached.
+    pub target: Target,
+    /// Which run it is for.
+    pub envelope: Envelope,
+    /// Which facts.
+    pub facts: BTreeSet<String>,
+}
+
+/// Reads facts of all hosts at once: a table by host, or why a host could not be asked.
+pub fn read(asked: Vec<Asked>, shared: Shared) -> Result<BTreeMap<String, Result<Value>>> {
+    let runtime = tokio::runtime::Runtime::new().doing("start the threads that connect")?;
+    Ok(runtime.block_on(all(asked, shared)))
+}
+
+async fn all(asked: Vec<Asked>, shared: Shared) -> BTreeMap<String, Result<Value>> {
+    let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
+    let (_never, interrupt) = watch::channel(Interrupt::None);
+    let destinations = Destinations { fetched: PathBuf::from("/"), stores: Arc::default() };
+    let (events, used) = (EventSender::new(events), Used::default());
+    let shared = Arc::new(shared);
+    let tools = Tools { shared, events, interrupt, destinations, timeout: Some(DEADLINE), used };
+    let options =
+        Options { forks: FORKS, serial: Vec::new(), max_failures: None, on_failure: OnFailure::Stop };
+    let work = asked.into_iter().map(work).collect();
+    let running = tokio::spawn(async move { super::run(work, &options, tools).await });
+    let mut facts = BTreeMap::new();
+    while let Some((event, _room)) = arriving.recv().await {
+        take(event, &mut facts);
+    }
+    // What a host said before counts, however the tasks ended.
+    let _ended = running.await;
+    facts
+}
+
+/// A step that only shows the facts.
+fn work(asked: Asked) -> Work {
+    let known = asked.facts.iter().filter(|name| names().contains(&name.as_str()));
+    let facts: Vec<String> = known.map(|name| format!("'{name}': facts.{name}")).collect();
+    let message = Arg::Template(format!("{{{{ {{{}}} | to_json }}}}", facts.join(", ")));
+    let step = JobStep {
+        kind: "debug".to_string(),
+        at: "facts of other hosts".to_string(),
+        args: Some(Arg::Map(vec![("message".to_string(), message)])),
+        ..JobStep::default()
+    };
+    let work = HostWork { mode: Mode::Check, steps: vec![step], ..HostWork::default() };
+    let host = asked.envelope.host.clone();
+    let task = Task::Job(Box::new(asked.envelope.job(work)), Contents::default());
+    Work { host, target: asked.target, becoming: None, password: None, task }
+}
+
+fn take(event: RunEvent, facts: &mut BTreeMap<String, Result<Value>>) {
+    let RunEventKind::Host { host, event } = event.what else { return };
+    match event {
+        HostEvent::Said(Event::StepEnded(step)) => {
+            let doing = || format!("read facts of {host}");
+            let read = match step.failure {
+                Some(failure) => Err(failure),
+                None => serde_json::from_str(&step.notes.concat()).doing(doing()),
+            };
+            facts.insert(host, read);
+        }
+        HostEvent::Ended { failure, .. } if !facts.contains_key(&host) => {
+            let doing = format!("read facts of {host}");
+            let failure =
+                failure.map(|failure| Failure { doing: format!("{doing}: {}", failure.doing), ..failure });
+            let failure = failure.unwrap_or_else(|| Failure::new(doing, "it ended without saying them"));
+            facts.insert(host, Err(failure));
+        }
+        _ => {}
+    }
+}

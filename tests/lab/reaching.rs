@@ -1,0 +1,76 @@
+//! Other ways to a host than one connection of its own: behind a bastion, as a container, many sessions at once, secrets and
+//! facts of other hosts on the way.
+
+use crate::stage::{Host, Lab, Project, Stage};
+
+/// Changes nothing.
+const LOOK: &str =
+    "[[steps]]\nname = \"look\"\nchanged_when = \"false\"\n[steps.command]\nargv = [\"true\"]\n";
+
+/// A project with these hosts, reached as the lab is.
+fn project(lab: &Lab, hosts: &str) -> Project {
+    let project = Project::without_inventory();
+    let (identity, known) = (lab.identity(), lab.known_hosts());
+    project.write(
+        "inventories/all.toml",
+        format!("[ssh]\nuser = \"root\"\nidentity = {identity:?}\nknown_hosts = {known:?}\n{hosts}"),
+    );
+    project
+}
+
+fn connections_from(host: &Host, command: &str) -> usize {
+    host.must(command).trim().parse().expect("a number")
+}
+
+#[test]
+fn one_connection_to_a_bastion_carries_all_hosts_behind_it() {
+    let lab = Lab::get();
+    let [bastion, small] = lab.hosts(["full1", "small1"]);
+    let inner: String = (1..=8)
+        .map(|number| {
+            format!(
+                "[hosts.n{number}]\naddress = {:?}\nssh.jump = \"root@{}\"\n",
+                small.address, bastion.address
+            )
+        })
+        .collect();
+    let project = project(&lab, &inner);
+    let logins = "journalctl -q -u ssh --no-pager | grep -c 'Accepted publickey'";
+    let before = connections_from(&bastion, logins);
+    let report = project.play(LOOK, "all", "-f 8").exits(0);
+    (1..=8).for_each(|number| assert_eq!(report.outcome(&format!("n{number}")), "ok"));
+    // Looking is a login too.
+    assert_eq!(connections_from(&bastion, logins) - before, 2);
+}
+
+#[test]
+fn a_crowd_of_first_contacts_places_one_agent() {
+    let lab = Lab::get();
+    let host = lab.host("full2");
+    host.forget_windlass();
+    let project = project(&lab, &format!("[hosts.\"n[01-64]\"]\naddress = {:?}\n", host.address));
+    let report = project.play(LOOK, "all", "-f 64 --wait 5m").exits(0);
+    for number in 1..=64 {
+        assert_eq!(report.system(&format!("n{number:02}")), "agent");
+    }
+    assert_eq!(host.must("ls -A /root/.cache/windlass-0 | wc -l").trim(), "1");
+}
+
+#[test]
+fn facts_of_another_host_are_read_first_and_secrets_reach_the_step() {
+    let Stage { host, project } = Stage::on("small1");
+    project.write("token", "hunter2-hunter2\n");
+    let report = project.play(
+        "[secrets]\ntoken = \"file:token\"\n[[steps]]\nname = \"write\"\nfile = { path = \"/srv/e2e-facts\", content = \"{{ token }} {{ hosts['full1'].facts.hostname }} {{ hosts['full1'].address }}\\n\" }\n",
+        "small1",
+        "",
+    );
+    let report = report.exits(0);
+    assert!(!format!("{report:?}").contains("hunter2"), "{report:?}");
+    let full1 = Lab::get();
+    let address =
+        std::fs::read_to_string(full1.folder.join("inventories/lab.toml")).expect("the lab wrote it");
+    let address = address.split("[hosts.full1]\naddress = \"").nth(1).and_then(|rest| rest.split('"').next());
+    let text = host.must("cat /srv/e2e-facts; rm /srv/e2e-facts");
+    assert_eq!(text, format!("hunter2-hunter2 full1 {}\n", address.unwrap_or_default()));
+}
