@@ -24,7 +24,7 @@ pub struct Args {
 
 /// Prints the list, a page or a text.
 pub fn run(args: Args, global: &Global) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     match args.name {
         None => list(&project, global),
         Some(name) if args.source => answer(&catalogue::source(&project, &name)?.text),

@@ -13,6 +13,7 @@ mod hostile_host;
 mod reference;
 mod plan;
 mod import;
+mod manual;
 mod schedule;
 mod secrets;
 mod ssh_config;

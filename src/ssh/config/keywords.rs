@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_manual_names_every_option_that_is_not_used() {
-        let manual = include_str!("../../../README.md");
+        let manual = include_str!("../../../docs/reference/ssh-options.md");
         let missing: Vec<&str> = KEYWORDS
             .iter()
             .filter(|(name, treatment)| *treatment == Unused && !manual.contains(&format!("`{name}`")))
