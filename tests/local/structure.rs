@@ -259,7 +259,7 @@ fn lints_are_expected_and_never_allowed() {
 #[test]
 fn nothing_names_a_developers_machine() {
     let names = [concat!("/wo", "rk/"), concat!("../sha", "red"), concat!("/root/", ".cargo")];
-    let folders = ["src", "tests", "playbooks", "inventories", "templates", "files", ".ci"];
+    let folders = ["src", "tests", "docs", "playbooks", "inventories", "templates", "files", ".ci"];
     let top = ["README.md", "ARCHITECTURE.md", "Cargo.toml", "build.rs", "clippy.toml"];
     let all = folders.iter().flat_map(|folder| files(folder, "")).chain(top.iter().map(PathBuf::from));
     complain(all.flat_map(|path| {
@@ -292,12 +292,16 @@ fn no_test_is_forgotten() {
     let stray = files("tests", "rs").into_iter().filter(|path| path.parent() == Some(Path::new("tests")));
     complain(stray.map(|path| format!("{}: move it to tests/local or tests/lab", path.display())));
     for program in programs {
-        let main = read(format!("{program}/main.rs"));
-        let modules = files(program, "rs").iter().map(|path| stem(path)).collect::<Vec<_>>();
-        let absent = |name: &&String| *name != "main" && !main.contains(&format!("\nmod {name};\n"));
-        complain(
-            modules.iter().filter(absent).map(|name| format!("{program}/main.rs: mod {name} is missing")),
-        );
+        let absent = |path: &PathBuf| {
+            let directory = path.parent().expect("it is in a directory");
+            let above = match directory == Path::new(program) {
+                true => directory.join("main.rs"),
+                false => directory.with_extension("rs"),
+            };
+            let declared = *path == above || read(&above).contains(&format!("\nmod {};\n", stem(path)));
+            (!declared).then(|| format!("{}: mod {} is missing", above.display(), stem(path)))
+        };
+        complain(files(program, "rs").iter().filter_map(absent));
     }
 }
 
