@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
@@ -27,8 +27,8 @@ mod init;
 mod lint;
 mod man;
 mod options;
-mod playbooks;
 mod plan;
+mod playbooks;
 mod prompt;
 mod request;
 pub mod run;
@@ -209,7 +209,7 @@ impl Global {
     pub fn project_or_here(&self) -> Result<Project, Stop> {
         let here = std::env::current_dir().doing("find the current directory")?;
         match self.project.is_none() && !Project::is_near(&here) {
-            true => Ok(Project::without(&here, state_without_project())),
+            true => Ok(no_project(&here)),
             false => self.open_project(),
         }
     }
@@ -239,6 +239,11 @@ impl Global {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Style { color: wants_color(self.color, terminal && !dumb, set("NO_COLOR")) }
     }
+}
+
+/// A directory that is no project: shipped playbooks, and hosts that are in no inventory.
+fn no_project(here: &Path) -> Project {
+    Project::without(here, state_without_project())
 }
 
 /// Where runs are kept that belong to no project.

@@ -36,8 +36,11 @@ pub fn run(args: Args, global: &Global) -> Done {
 pub fn help(arguments: &[OsString]) -> bool {
     let words: Vec<&str> = arguments.iter().skip(1).filter_map(|word| word.to_str()).collect();
     let ["run", "playbook", name, ..] = words[..] else { return false };
-    let found = std::env::current_dir().ok().and_then(|here| Project::find(None, &here).ok());
-    let Some(project) = found.filter(|_| !name.starts_with('-')) else { return false };
+    let Ok(here) = std::env::current_dir() else { return false };
+    let project = Project::find(None, &here).unwrap_or_else(|_| super::no_project(&here));
+    if name.starts_with('-') {
+        return false;
+    }
     let Ok(page) = catalogue::source(&project, name).and_then(|source| {
         let playbook = Playbook::read(&project, &source)?;
         Ok(page(&playbook, &source))

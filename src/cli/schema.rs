@@ -80,6 +80,11 @@ fn vars() -> Value {
     json!({ "type": "object" })
 }
 
+/// Names of variables, each with where its value is.
+fn secrets() -> Value {
+    named(json!({ "type": ["string", "object"] }))
+}
+
 fn text() -> Value {
     json!({ "type": "string" })
 }

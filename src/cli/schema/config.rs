@@ -8,6 +8,10 @@ use serde_json::{Map, json};
 pub fn document() -> Value {
     let mut definitions = Map::new();
     inventory::ssh_into(&mut definitions);
+    let secrets = table(&[
+        ("recipients", texts(), "age keys and ssh keys that can read the files in secrets/."),
+        ("identity", texts(), "The file of your own key, or env:NAME, or command:PROGRAM."),
+    ]);
     let table = table(&[
         ("forks", count(1), "How many hosts are worked at once. Default: 64."),
         ("inventory", texts(), "Inventories to read in place of `inventories/`."),

@@ -1,6 +1,6 @@
 //! The schema of an inventory.
 
-use super::{named, table, text, texts, vars};
+use super::{named, secrets, table, text, texts, vars};
 use crate::model::Value;
 use crate::model::host::SshSettings;
 use serde_json::{Map, json};
@@ -14,6 +14,7 @@ pub fn document() -> Value {
         ("address", text(), "Where the host is. Default: HostName of the ssh configuration, else its name."),
         ("vars", vars(), "Variables of this host."),
         ("ssh", ssh.clone(), "How this host is reached."),
+        ("secrets", secrets(), "Where secret variables of this host come from."),
     ]);
     let group = table(&[
         ("hosts", texts(), "Hosts of the group; ranges such as `web[01-20]` expand."),
@@ -21,6 +22,7 @@ pub fn document() -> Value {
         ("groups", texts(), "The same as `children`."),
         ("vars", vars(), "Variables of the group's hosts."),
         ("ssh", ssh.clone(), "How the group's hosts are reached."),
+        ("secrets", secrets(), "Where secret variables of the group's hosts come from."),
         (
             "when",
             text(),
@@ -30,6 +32,7 @@ pub fn document() -> Value {
     let table = table(&[
         ("vars", vars(), "Variables of every host of this file."),
         ("ssh", ssh, "How every host of this file is reached."),
+        ("secrets", secrets(), "Where secret variables of every host of this file come from."),
         ("hosts", named(host), "Hosts by name; ranges such as `web[01-20]` expand."),
         ("groups", named(group), "Groups by name."),
     ]);

@@ -1,6 +1,6 @@
 //! The schema of a playbook.
 
-use super::{anything, boolean, count, duration, named, share, table, text, texts, vars, words};
+use super::{anything, boolean, count, duration, named, secrets, share, table, text, texts, vars, words};
 use crate::model::Value;
 use crate::playbook::params::ParamKind;
 use crate::step::KINDS;
@@ -17,6 +17,7 @@ pub fn document() -> Value {
         ("hosts", text(), "The hosts it is for, as a pattern. `--hosts` is given all the same."),
         ("params", named(param()), "What the user gives with -e NAME=VALUE."),
         ("vars", vars(), "Variables of all steps."),
+        ("secrets", secrets(), "Where secret variables come from."),
         ("become", boolean(), "Work as root, through sudo or doas."),
         (
             "serial",
