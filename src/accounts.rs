@@ -90,6 +90,18 @@ impl Accounts {
         self.groups().filter(has).map(|group| group.name).collect()
     }
 
+    /// The user with this id.
+    pub fn user_of(&self, uid: u32) -> Option<User> {
+        self.users().find(|user| user.uid == uid)
+    }
+
+    /// The names of everyone in the group with this id: as their primary group, or beside it.
+    pub fn everyone_in(&self, gid: u32) -> Vec<String> {
+        let primary = self.users().filter(|user| user.gid == gid).map(|user| user.name);
+        let beside = self.groups().filter(|group| group.gid == gid).flat_map(|group| group.members);
+        primary.chain(beside).collect()
+    }
+
     /// Whether no user has this id.
     pub fn is_free_uid(&self, uid: u32) -> bool {
         self.users().all(|user| user.uid != uid)

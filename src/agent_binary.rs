@@ -4,6 +4,7 @@
 
 use crate::model::digest::Digest;
 use crate::model::{Doing, Failure, Result};
+use crate::trust;
 use flate2::{Compression, write::GzEncoder};
 use lzma_rust2::XzReader;
 use std::borrow::Cow;
@@ -192,7 +193,10 @@ fn names(directory: &Path) -> std::io::Result<Vec<String>> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).doing(format_args!("read {}", path.display()))
+    let doing = format!("read {}", path.display());
+    let mut bytes = Vec::new();
+    trust::open(path, None, &doing)?.read_to_end(&mut bytes).doing(doing)?;
+    Ok(bytes)
 }
 
 fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {

@@ -4,6 +4,7 @@ use crate::diagnostic::Diagnostics;
 use crate::model::{Doing, Failure};
 use crate::project::Project;
 use crate::record::{Opened, Sqlite};
+use crate::report::escape;
 use crate::report::{Format, Progress, Style, Verbosity, View, style};
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
@@ -39,6 +40,7 @@ mod secrets;
 mod serve;
 mod start;
 mod steps;
+mod trust;
 
 /// windlass itself failed.
 const BROKEN: u8 = 1;
@@ -95,6 +97,7 @@ enum Command {
     Filters(filters::Args),
     Schema(schema::Args),
     Doctor(doctor::Args),
+    Trust(trust::Args),
     Demo(demo::Args),
     Init(init::Args),
     Completions(completions::Args),
@@ -160,6 +163,7 @@ fn dispatch(Cli { global, command }: Cli) -> Done {
         Command::Serve(args) => serve::run(args, &global),
         Command::Playbooks(args) => playbooks::run(args, &global),
         Command::Steps(args) => steps::run(args, &global),
+        Command::Trust(args) => trust::run(args),
         Command::Init(args) => init::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
@@ -280,12 +284,17 @@ impl Stop {
         let (text, code) = match self {
             Stop::Misused(problems) if style.color => (problems.coloured(), MISUSED),
             Stop::Misused(problems) => (problems.plain(), MISUSED),
-            Stop::Refused(failure) => (format!("error: {failure}"), MISUSED),
-            Stop::Broken(failure) => (format!("error: {failure}"), BROKEN),
+            Stop::Refused(failure) => (told_as_error(failure), MISUSED),
+            Stop::Broken(failure) => (told_as_error(failure), BROKEN),
         };
         eprintln!("{}", text.trim_end());
         code
     }
+}
+
+/// A failure may quote a host, a server or a file.
+fn told_as_error(failure: &Failure) -> String {
+    format!("error: {}", escape::block(&failure.to_string()))
 }
 
 impl From<Diagnostics> for Stop {
@@ -324,6 +333,11 @@ pub fn answer(text: &str) -> Done {
         }
         _ => Ok(0),
     }
+}
+
+/// The same for a program that reads JSON.
+pub fn answer_json(value: &serde_json::Value) -> Done {
+    answer(&(escape::json(format!("{value:#}")) + "\n"))
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ pub mod ssh;
 #[cfg(feature = "controller")]
 pub mod store;
 #[cfg(feature = "controller")]
+pub mod trust;
+#[cfg(feature = "controller")]
 pub mod variables;
 #[cfg(feature = "controller")]
 pub mod yaml;

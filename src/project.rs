@@ -9,9 +9,9 @@ use crate::schema;
 use crate::secrets::{self, AskPassphrase, Vault};
 use crate::source::{Node, Source};
 use crate::system::reason;
+use crate::trust;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,10 +97,7 @@ impl Project {
         if !folder.is_dir() {
             return Err(Failure::new(doing, "it is no folder").into());
         }
-        if folder.mode() & 0o002 != 0 {
-            let failure = Failure::new(doing, "everybody may write to it, so its files could be anybody's");
-            return Err(failure.hint(format!("run chmod o-w {}", root.display())).into());
-        }
+        trust::project(&root, &doing)?;
         let mut project = Project { root, config: Config::default(), vault: Vault::default(), state: None };
         if project.root.join("windlass.toml").exists() {
             project.config = Config::read(&project.read(Path::new("windlass.toml"))?, &project.root)?;
@@ -135,13 +132,23 @@ impl Project {
         let name = self.name_of(&path);
         let doing = format!("read {name}");
         let mut text = String::new();
-        let file = fs::File::open(&path).map_err(|error| reason::plain(&error)).doing(&doing)?;
+        let file = self.open_file(&path, &doing)?;
         let read = file.take(TEXT_BYTES + 1).read_to_string(&mut text);
         read.map_err(|error| reason::plain(&error)).doing(&doing)?;
         if text.len() as u64 > TEXT_BYTES {
             return Err(Failure::new(doing, format!("it is larger than {} MiB", TEXT_BYTES >> 20)));
         }
         Ok(Source::new(name, text))
+    }
+
+    /// Opens a file, unless another user can have written it. A relative path is relative to the project.
+    pub fn open_file(&self, path: &Path, doing: &str) -> Result<fs::File> {
+        trust::open(&self.root.join(path), Some(&self.root), doing)
+    }
+
+    /// Refuses a directory or a program that another user can have written.
+    pub fn check(&self, path: &Path, doing: &str) -> Result<()> {
+        trust::check(&self.root.join(path), Some(&self.root), doing)
     }
 
     /// A path as messages show it: relative to the project where it is inside.
@@ -156,6 +163,7 @@ impl Project {
         let mut waiting = vec![self.root.join(folder)];
         while let Some(folder) = waiting.pop().filter(|folder| folder.is_dir()) {
             let doing = format!("list {}", self.name_of(&folder));
+            self.check(&folder, &doing)?;
             for entry in fs::read_dir(&folder).doing(&doing)? {
                 let path = entry.doing(&doing)?.path();
                 match path.is_dir() {

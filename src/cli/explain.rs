@@ -1,10 +1,10 @@
 //! `windlass explain`: where a value comes from.
 
-use super::{Done, Global, Stop, answer};
+use super::{Done, Global, Stop, answer, answer_json};
 use crate::inventory::Inventory;
 use crate::model::Failure;
 use crate::playbook::Playbook;
-use crate::report::Format;
+use crate::report::{Format, escape};
 use crate::variables;
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -61,11 +61,13 @@ pub fn run(args: Args, global: &Global) -> Done {
         let list = lines.map(|(mark, at, origin, value)| {
             json!({ "at": at, "origin": origin, "value": value, "wins": mark == "=>" })
         });
-        return answer(&format!("{:#}\n", Value::from_iter(list)));
+        return answer_json(&Value::from_iter(list));
     }
     answer(
         &lines
-            .map(|(mark, at, origin, value)| format!("{mark} {value}  {origin}, {at}\n"))
+            .map(|(mark, at, origin, value)| {
+                format!("{mark} {}\n", escape::line(&format!("{value}  {origin}, {at}")))
+            })
             .collect::<String>(),
     )
 }

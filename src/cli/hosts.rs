@@ -1,7 +1,7 @@
 //! `windlass hosts [PATTERN]`: the inventory as resolved.
 
 use super::options::Reach;
-use super::{Done, Global, answer};
+use super::{Done, Global, answer, answer_json};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::model::Value;
@@ -58,7 +58,7 @@ pub fn run(args: Args, global: &Global) -> Done {
     match global.format() {
         Format::Human if args.graph => answer(&graph(&inventory, &hosts)),
         Format::Human if !args.json => answer(&table(&hosts, global.view(false).style)),
-        _ => answer(&format!("{:#}\n", Value::Array(hosts.iter().map(|host| described(host)).collect()))),
+        _ => answer_json(&Value::Array(hosts.iter().map(|host| described(host)).collect())),
     }
 }
 

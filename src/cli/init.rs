@@ -2,8 +2,9 @@
 
 use super::{Done, Stop, answer};
 use crate::model::{Doing, Failure, Result};
-use std::fs::{self, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Make a starter project: an inventory, a playbook and a template, with comments
@@ -41,7 +42,7 @@ pub fn run(args: Args) -> Done {
         let failure = Failure::new(doing, format!("it has a {name} already"));
         return Err(Stop::misused(failure.hint("name another folder: windlass init DIR")));
     }
-    fs::create_dir_all(args.dir.join("files")).doing(format!("make {}", args.dir.display()))?;
+    directory(&args.dir.join("files"))?;
     for (name, text) in FILES {
         write_new(&args.dir.join(name), &text.replace(NAME, &new_name()))?;
     }
@@ -60,11 +61,17 @@ fn way_into(dir: &Path) -> String {
     if dir == Path::new(".") { String::new() } else { format!("  cd {}\n", dir.display()) }
 }
 
+fn directory(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
+    made.doing(format!("make {}", path.display()))
+}
+
 fn write_new(path: &Path, text: &str) -> Result<()> {
     let doing = format!("write {}", path.display());
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).doing(&doing)?;
+        directory(folder)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).doing(&doing)?;
+    // Whatever the umask is: a file that a group may write is not read.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).doing(&doing)?;
     file.write_all(text.as_bytes()).doing(doing)
 }

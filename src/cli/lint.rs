@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
 use crate::project::Project;
 use crate::render;
-use crate::report::{Format, Verbosity};
+use crate::report::{Format, Verbosity, escape};
 use crate::ssh::{Target, explain};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ pub fn run(args: Args, global: &Global) -> Done {
         (Format::Human, _) if problems.is_empty() => "nothing to complain about\n".to_string(),
         (Format::Human, true) => problems.coloured(),
         (Format::Human, false) => problems.plain(),
-        _ => format!("{:#}\n", problems.json()),
+        _ => escape::json(format!("{:#}", problems.json())) + "\n",
     };
     answer(&text)?;
     Ok(if problems.errors() > 0 { MISUSED } else { 0 })

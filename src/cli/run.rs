@@ -12,7 +12,9 @@ use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::render::Selection;
 use crate::source::Source;
+use crate::trust;
 use clap::Subcommand;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Run something on hosts
@@ -208,8 +210,7 @@ fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
 
 /// The script's text goes in as a value, so nothing in it is taken for a template.
 fn script_step(script: &Path, arguments: &[String]) -> Result<String, Stop> {
-    let text =
-        std::fs::read_to_string(script).doing(format!("read {}", script.display())).map_err(Stop::misused)?;
+    let text = text_of(script).map_err(Stop::misused)?;
     let literal = |text: &str| quoted(&format!("{{{{ {} }}}}", Value::from(text)));
     let arguments: Vec<String> = arguments.iter().map(|argument| literal(argument)).collect();
     let name = quoted(&script.display().to_string().replace("{{", "{ {"));
@@ -218,6 +219,13 @@ fn script_step(script: &Path, arguments: &[String]) -> Result<String, Stop> {
         literal(&text),
         arguments.join(", ")
     ))
+}
+
+fn text_of(script: &Path) -> crate::model::Result<String> {
+    let doing = format!("read {}", script.display());
+    let mut text = String::new();
+    trust::open(script, None, &doing)?.read_to_string(&mut text).doing(doing)?;
+    Ok(text)
 }
 
 /// A text as TOML writes it.

@@ -3,7 +3,7 @@
 use super::again;
 use super::options::{Hosts, Options, Reach};
 use super::request::Request;
-use super::{Done, Global, Stop, answer, existing_store, start};
+use super::{Done, Global, Stop, answer, answer_json, existing_store, start};
 use crate::model::Failure;
 use crate::model::job::BreakLock;
 use crate::model::run::{RunKind, Scheduled};
@@ -197,7 +197,7 @@ fn list(store: Option<Sqlite>, limit: usize, global: &Global) -> Done {
     match global.format() {
         Format::Human if lines.is_empty() => answer("nothing has been run in this project\n"),
         Format::Human => answer(&table(&lines, &TimeZone::system(), global.view(false).style)),
-        _ => answer(&format!("{:#}\n", Value::Array(lines.iter().map(described).collect()))),
+        _ => answer_json(&Value::Array(lines.iter().map(described).collect())),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `windlass steps [KIND]`: the reference of step kinds, from the code itself.
 
-use super::{Done, Global, Stop, answer};
+use super::{Done, Global, Stop, answer, answer_json};
 use crate::engine::facts::FACTS;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Value};
@@ -35,7 +35,7 @@ pub fn run(args: Args, global: &Global) -> Done {
         (Format::Human, Some(_)) => answer(&rows.iter().map(|row| page(row)).collect::<String>()),
         _ => {
             let described: Vec<Value> = rows.iter().map(|row| described(row)).collect();
-            answer(&format!("{:#}\n", Value::Array(described)))
+            answer_json(&Value::Array(described))
         }
     }
 }

@@ -123,6 +123,7 @@ fn source(project: &Project, path: &Path) -> Result<Arc<Source>, Diagnostics> {
         return Ok(project.read(path)?);
     }
     let name = project.name_of(path);
+    project.check(path, &format!("run {name}"))?;
     let answer = ansible::ask(path, &name)?;
     Ok(Source::new(format!("{name}{PRINTED}"), answer.to_text()))
 }

@@ -5,6 +5,7 @@ use super::step::{self, StepNode};
 use super::{Playbook, SHIPPED, Step, Written, shipped};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, Share};
+use crate::model::Failure;
 use crate::model::job::OnFailure;
 use crate::project::Project;
 use crate::setting::{Origin, Setting};
@@ -139,9 +140,9 @@ impl Reader<'_> {
             Some(_) => {
                 let text = shipped::find(path.text.trim_end_matches(".toml"));
                 text.map(|text| Source::new(format!("{SHIPPED}{}", path.text), text))
-                    .ok_or("it is not shipped".to_string())
+                    .ok_or_else(|| Failure::new("read it", "it is not shipped"))
             }
-            None => self.project.read(&folder.join(&path.text)).map_err(|failure| failure.why),
+            None => self.project.read(&folder.join(&path.text)),
         };
         let problem = match read {
             Ok(source) if !self.stack.contains(&source.name) => return Some(source),
@@ -149,7 +150,10 @@ impl Reader<'_> {
                 format!("playbooks include each other: {} → {}", self.stack.join(" → "), path.text),
                 &path.place,
             ),
-            Err(why) => Diagnostic::error(format!("include `{}`: {why}", path.text), &path.place),
+            Err(Failure { why, hint, .. }) => {
+                let problem = Diagnostic::error(format!("include `{}`: {why}", path.text), &path.place);
+                hint.into_iter().fold(problem, Diagnostic::hint)
+            }
         };
         self.problems.push(problem);
         None

@@ -11,16 +11,16 @@ pub fn project(files: &[(&str, &str)]) -> (Project, tempfile::TempDir) {
     (project, folder)
 }
 
-/// A folder with these files. One that begins with `#!` can be executed.
+/// A folder with these files, which only we may read, as it must be where one is a secret. One that begins with `#!` can
+/// be executed.
 pub fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
-        if text.starts_with("#!") {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        let mode = if text.starts_with("#!") { 0o755 } else { 0o600 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
     folder
 }
@@ -43,12 +43,27 @@ fn a_folder_that_everybody_writes_to_is_refused() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let text = Project::find(Some(folder.path()), Path::new("/")).unwrap_err().plain();
     let text = text.replace(&folder.path().canonicalize().unwrap().display().to_string(), "DIR");
-    expect![[r#"
-        error: open the project DIR: everybody may write to it, so its files could be anybody's
-         |
-         = hint: run chmod o-w DIR
-    "#]]
-    .assert_eq(&text);
+    assert!(text.starts_with("error: open the project DIR: everyone may write to it (owner "), "{text}");
+    assert!(text.ends_with("then run chmod -R o-w DIR\n"), "{text}");
+}
+
+#[test]
+fn what_everybody_writes_to_is_not_read_in_a_project() {
+    let text = |path: &str, mode: u32| {
+        let (project, folder) = project(&[("inventories/prod.toml", ""), ("playbooks/a/b.toml", "")]);
+        fs::set_permissions(folder.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+        let read = project.read(Path::new("playbooks/a/b.toml")).map(drop);
+        let listed = project.files("inventories", true).map(drop);
+        [read, listed].map(|result| result.map_or_else(|failure| failure.to_string(), |()| "fine".to_string()))
+    };
+    assert_eq!(text("inventories", 0o755), ["fine", "fine"]);
+    let [read, listed] = text("inventories", 0o777);
+    assert!(read == "fine" && listed.contains("list inventories: everyone may write to it"), "{listed}");
+    let [read, listed] = text("playbooks", 0o777);
+    assert!(read.contains("read playbooks/a/b.toml: everyone may write to the directory "), "{read}");
+    assert_eq!(listed, "fine");
+    let [read, _] = text("playbooks/a/b.toml", 0o666);
+    assert!(read.contains("read playbooks/a/b.toml: everyone may write to it (owner "), "{read}");
 }
 
 #[test]

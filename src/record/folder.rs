@@ -1,6 +1,7 @@
 //! The folder `.windlass` of a project, where its state is: ours alone, unknown to git.
 
 use crate::model::{Doing, Result};
+use crate::trust;
 use jiff::Timestamp;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::ErrorKind;
@@ -15,6 +16,7 @@ pub fn make(folder: &Path) -> Result<()> {
         _ => {}
     }
     fs::set_permissions(folder, Permissions::from_mode(0o700)).doing(&doing)?;
+    trust::check(folder, None, &doing)?;
     let ignore = folder.join(".gitignore");
     if !ignore.exists() {
         fs::write(&ignore, "*\n").doing(format!("write {}", ignore.display()))?;
@@ -27,7 +29,8 @@ pub fn make_file(path: &Path) -> Result<()> {
     let doing = format!("open {}", path.display());
     let file =
         OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).doing(&doing)?;
-    file.set_permissions(Permissions::from_mode(0o600)).doing(doing)
+    file.set_permissions(Permissions::from_mode(0o600)).doing(&doing)?;
+    trust::opened(&file, path, None, doing)
 }
 
 /// Renames a damaged database, and the side files without which it cannot be looked into. Returns its new name.

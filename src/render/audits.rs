@@ -5,6 +5,7 @@ use crate::model::tree::pattern::Pattern;
 use crate::model::{Doing, Failure, Result, Value};
 use crate::step::KeyUse;
 use crate::system::local::Local;
+use crate::trust;
 use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ impl Audits {
 }
 
 fn look(folder: &Path, subject: &Subject) -> Result<Value> {
+    trust::check(folder, None, format!("read {}", subject.source))?;
     match subject.key_use {
         KeyUse::Imports => {
             let findings = imports::of(&Local::new(), folder, &subject.exclude)?;

@@ -10,7 +10,7 @@ use crate::step::NamedText;
 use crate::system::reason;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A file of at most this many bytes travels in the job.
@@ -123,10 +123,11 @@ impl<'a> Files<'a> {
 
     fn read_asset(&self, path: &Path) -> Result<Asset> {
         let doing = format!("read {}", self.project.name_of(path));
-        let mut file = fs::File::open(path).map_err(|error| reason::plain(&error)).doing(&doing)?;
+        let mut file = self.project.open_file(path, &doing)?;
         let size = file.metadata().doing(&doing)?.len();
         if size <= INLINE_BYTES {
-            let bytes = fs::read(path).doing(&doing)?;
+            let mut bytes = Vec::new();
+            (&mut file).take(INLINE_BYTES).read_to_end(&mut bytes).doing(&doing)?;
             let asset = Asset { digest: Digest::of(&bytes), size: bytes.len() as u64 };
             self.small.borrow_mut().insert(path.to_path_buf(), bytes);
             return Ok(asset);
@@ -141,9 +142,10 @@ pub fn templates(project: &Project) -> Result<BTreeMap<String, String>, Diagnost
     let folder = project.root.join("templates");
     let mut sources = BTreeMap::new();
     for path in project.files("templates", true)? {
-        let bytes = fs::read(&path)
-            .map_err(|error| reason::plain(&error))
-            .doing(format!("read {}", project.name_of(&path)))?;
+        let doing = format!("read {}", project.name_of(&path));
+        let mut bytes = Vec::new();
+        let read = project.open_file(&path, &doing)?.read_to_end(&mut bytes);
+        read.map_err(|error| reason::plain(&error)).doing(doing)?;
         // What is no text can lie there; a step that names it is told that there is no such template.
         if let Ok(text) = String::from_utf8(bytes) {
             sources.insert(path.strip_prefix(&folder).unwrap_or(&path).display().to_string(), text);

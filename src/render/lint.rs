@@ -104,6 +104,7 @@ fn playbook(project: &Project, path: &Path) -> Result<(), Diagnostics> {
 }
 
 fn template(project: &Project, path: &Path) -> Result<(), Diagnostics> {
+    project.check(path, &format!("read {}", project.name_of(path)))?;
     // What is no text is no template.
     let Ok(source) = project.read(path) else { return Ok(()) };
     let scanned = Templates::new(&BTreeMap::new()).scanned(&source.text, Form::File);

@@ -1,15 +1,17 @@
 //! What templates look up on the controller: files of the project, the environment, commands, passwords.
 
 use super::files::Files;
+use crate::model::Failure;
 use crate::model::op::Command;
 use crate::model::path::HostPath;
 use crate::project::Project;
 use crate::system::local::Local;
 use crate::system::{Probe, reason};
 use crate::template::{Fault, Moment, Outside};
+use crate::trust;
 use jiff::tz::TimeZone;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,10 +52,7 @@ impl Controller {
 impl Outside for Controller {
     fn file(&self, name: &str) -> Found<String> {
         let text = Files::new(&self.project).text(name);
-        text.map_err(|failure| Fault {
-            hint: failure.hint,
-            ..Fault::new(format!("{}: {}", failure.doing, failure.why))
-        })
+        text.map_err(fault)
     }
 
     fn variable(&self, name: &str) -> Found<Option<String>> {
@@ -65,6 +64,7 @@ impl Outside for Controller {
     }
 
     fn pipe(&self, command: &str) -> Found<String> {
+        trust::program::line(command, &self.project.root).map_err(fault)?;
         let question = Command {
             directory: Some(HostPath::from(self.project.root.clone())),
             timeout: Some(COMMAND_TIME),
@@ -98,7 +98,10 @@ impl Outside for Controller {
                 Ok(made)
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let text = fs::read_to_string(&path).map_err(failed)?;
+                let shown = path.display().to_string();
+                let mut text = String::new();
+                let mut file = trust::open(&path, Some(&self.project.root), &shown).map_err(fault)?;
+                file.read_to_string(&mut text).map_err(failed)?;
                 let line = text.lines().next().unwrap_or_default();
                 Ok(line.split(" salt=").next().unwrap_or_default().to_string())
             }
@@ -150,6 +153,10 @@ impl Outside for Controller {
         let offset = timestamp.map_or(0, |timestamp| TimeZone::system().to_offset(timestamp).seconds());
         Moment(moment.0 + i128::from(offset) * 1_000_000)
     }
+}
+
+fn fault(failure: Failure) -> Fault {
+    Fault { hint: failure.hint, ..Fault::new(format!("{}: {}", failure.doing, failure.why)) }
 }
 
 fn is_mount(path: &Path) -> bool {

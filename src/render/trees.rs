@@ -69,6 +69,7 @@ impl<'a> Trees<'a> {
 
     fn read(&self, path: &Path, choice: &Choice) -> Result<Read> {
         let called = self.project.name_of(path);
+        self.project.check(path, &format!("read {called}"))?;
         let (tree, contents) = match path.is_dir() {
             true if choice.strip > 0 => {
                 let failure =

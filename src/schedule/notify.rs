@@ -4,6 +4,7 @@ use super::Schedule;
 use super::files::Folder;
 use super::notice::{Event, Letter, Notice};
 use crate::model::{Doing, Failure, Result};
+use crate::trust;
 use jiff::Timestamp;
 use std::fmt;
 use std::path::Path;
@@ -98,8 +99,8 @@ impl Secret {
         match (self.0.strip_prefix("env:"), self.0.strip_prefix("file:")) {
             (Some(name), _) => std::env::var(name).doing(format!("read the secret env:{name}")),
             (_, Some(path)) => {
-                let text =
-                    std::fs::read_to_string(root.join(path)).doing(format!("read the secret file:{path}"))?;
+                let doing = format!("read the secret file:{path}");
+                let text = trust::secret(&root.join(path), Some(root), doing)?;
                 Ok(text.trim_end_matches(['\n', '\r']).to_string())
             }
             _ => Ok(self.0.clone()),

@@ -3,6 +3,7 @@
 use super::identities::MAX_BYTES;
 use crate::model::{Doing, Failure, Result};
 use crate::system::reason;
+use crate::trust;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -54,7 +55,7 @@ pub fn all(root: &Path) -> Result<Vec<Sealed>> {
 /// A file's bytes.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let doing = format!("read {}", path.display());
-    let file = fs::File::open(path).map_err(|error| reason::plain(&error)).doing(&doing)?;
+    let file = trust::open(path, path.parent().and_then(Path::parent), &doing)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| reason::plain(&error)).doing(&doing)?;
     match bytes.len() as u64 > MAX_BYTES {

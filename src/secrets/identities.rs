@@ -8,9 +8,7 @@ use crate::system::reason;
 use age::DecryptError;
 use age::armor::ArmoredReader;
 use age::secrecy::SecretString;
-use std::fs;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -98,15 +96,7 @@ impl Identities {
 }
 
 fn text_of(path: &Path) -> Result<String> {
-    let doing = format!("read the identity {}", path.display());
-    let file = fs::File::open(path).map_err(|error| reason::plain(&error)).doing(&doing)?;
-    if file.metadata().doing(&doing)?.mode() & 0o077 != 0 {
-        let failure = Failure::new(doing, "others may read it");
-        return Err(failure.hint(format!("chmod 600 {}", path.display())));
-    }
-    let mut text = String::new();
-    file.take(MAX_BYTES).read_to_string(&mut text).map_err(|error| reason::plain(&error)).doing(doing)?;
-    Ok(text)
+    trust::secret(path, None, format!("read the identity {}", path.display()))
 }
 
 /// Messages name lines and never show them.

@@ -5,6 +5,7 @@ use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Value};
 use crate::system::Probe;
 use crate::system::local::Local;
+use crate::trust;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ impl SecretOrigin {
 
 /// What a program prints, without the newline at its end. It runs in the project's folder, with our environment.
 pub fn printed(argv: &[String], root: &Path, doing: &str) -> Result<String> {
+    trust::program::words(argv, root)?;
     let question = Command {
         directory: Some(HostPath::from(root.to_path_buf())),
         timeout: Some(COMMAND_TIME),

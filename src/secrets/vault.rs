@@ -7,6 +7,7 @@ use super::origin::{SecretOrigin, printed, tilde, without_newline};
 use crate::model::nearest::did_you_mean;
 use crate::model::{Doing, Failure, Result, Value};
 use crate::source::{Node, Source};
+use crate::trust;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -98,9 +99,7 @@ impl Vault {
             SecretOrigin::File(path) => {
                 let doing = format!("read the secret `{name}` from file:{path}");
                 let path = self.0.root.join(tilde(path, &home()));
-                let bytes = files::read(&path).map_err(|failure| Failure::new(&doing, failure.why))?;
-                let text =
-                    String::from_utf8(bytes).map_err(|_| Failure::new(doing, "it is not UTF-8 text"))?;
+                let text = trust::secret(&path, Some(&self.0.root), doing)?;
                 Ok(without_newline(&text).into())
             }
             SecretOrigin::Command(argv) => self.printed(argv, name).map(Value::from),

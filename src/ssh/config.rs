@@ -4,10 +4,9 @@
 //! command line and of the inventory are options like those of the files, and are stronger. One thing differs on
 //! purpose: where an inventory gives a host an address, `Host` and `Match originalhost` see the name and the address.
 
-use crate::model::failure::{Failure, Result};
+use crate::model::failure::Result;
 use crate::ssh::local::Commands;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +18,8 @@ pub mod tokens;
 mod values;
 mod walk;
 
+#[cfg(any(test, fuzzing))]
+pub use read::lines_any;
 pub use read::words;
 pub use values::{Setting, Values};
 
@@ -125,10 +126,10 @@ impl Config {
         let own = read::Directory { include: &paths.home.join(".ssh"), home: Some(&paths.home) };
         let system = read::Directory { include: Path::new("/etc/ssh"), home: None };
         if let Some(file) = &paths.own {
-            config.files.push(read::file(file, true, &own, 0)?.unwrap_or_default());
+            config.files.push(read::file(file, &own, 0)?.unwrap_or_default());
         }
         if let Some(file) = &paths.system {
-            config.files.push(read::file(file, false, &system, 0)?.unwrap_or_default());
+            config.files.push(read::file(file, &system, 0)?.unwrap_or_default());
         }
         Ok(config)
     }
@@ -164,17 +165,6 @@ impl Config {
     pub fn lookup(&self, query: &Query) -> Result<Found> {
         walk::lookup(self, query)
     }
-}
-
-/// Refuses a file that others may write, since whatever writes it decides where we connect and with which keys.
-fn check_owner(path: &Path, meta: &fs::Metadata) -> Result<()> {
-    let ours = meta.uid() == 0 || meta.uid() == rustix::process::getuid().as_raw();
-    if ours && meta.mode() & 0o022 == 0 {
-        return Ok(());
-    }
-    let why = if ours { "others may write it" } else { "it belongs to another user" };
-    Err(Failure::new(format!("read {}", path.display()), why)
-        .hint(format!("chmod 600 {0}, or chown it to the user who runs this", path.display())))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Our own keys: private key files, their certificates, and a cache, so that each is read and decrypted once a run.
 
 use crate::model::failure::{Doing, Failure, Result};
+use crate::trust;
 use russh::keys::{Certificate, HashAlg, PrivateKey, PublicKey, decode_secret_key};
 use std::collections::HashMap;
 use std::fs;
@@ -107,7 +108,7 @@ fn load(path: &Path) -> Result<Option<KeyFile>> {
     };
     let mut text = String::new();
     let meta = file.metadata().doing(doing())?;
-    file.take(MAX_BYTES).read_to_string(&mut text).doing(doing())?;
+    (&file).take(MAX_BYTES).read_to_string(&mut text).doing(doing())?;
     if let Ok(public) = PublicKey::from_openssh(text.trim()) {
         return Ok(Some(KeyFile {
             path: path.into(),
@@ -117,6 +118,7 @@ fn load(path: &Path) -> Result<Option<KeyFile>> {
             locked: None,
         }));
     }
+    trust::opened(&file, path, None, doing())?;
     if meta.uid() == rustix::process::getuid().as_raw() && meta.mode() & 0o077 != 0 {
         return Err(Failure::new(doing(), "others may read it, so it is not used")
             .hint(format!("chmod 600 {}", path.display())));

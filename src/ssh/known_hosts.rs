@@ -9,6 +9,7 @@ use super::pattern::{ListMatch, match_list};
 use super::revoked::Revoked;
 use crate::model::failure::{Doing, Result};
 use crate::model::host::HostKeyPolicy;
+use crate::trust;
 use hmac::{Hmac, KeyInit, Mac};
 use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
@@ -206,11 +207,14 @@ pub fn parse_any(text: &str) {
 
 fn read(path: &Path) -> Result<String> {
     let mut bytes = Vec::new();
-    match fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)) {
-        Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(why) if why.kind() == ErrorKind::NotFound => Ok(String::new()),
-        Err(why) => Err(why).doing(format!("read {}", path.display())),
-    }
+    let doing = format!("read {}", path.display());
+    let file = match fs::File::open(path) {
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(String::new()),
+        opened => opened.doing(&doing)?,
+    };
+    trust::opened(&file, path, None, &doing)?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes).doing(doing)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 impl File {

@@ -2,9 +2,11 @@
 //! None runs without a deadline, and of none more than a bounded answer is read.
 
 use crate::model::failure::Result;
+use crate::trust;
 use std::collections::HashMap;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -40,8 +42,15 @@ impl Commands {
             let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             cells.entry(command.to_string()).or_default().clone()
         };
-        cell.get_or_init(|| run(&[shell(), "-c".to_string(), command.to_string()], deadline)).clone()
+        cell.get_or_init(|| line(command, deadline)).clone()
     }
+}
+
+/// Runs a line by the user's shell, unless it names a program that another user can have written.
+fn line(command: &str, deadline: Duration) -> Result<Ended, String> {
+    let here = std::env::current_dir().unwrap_or_default();
+    trust::program::line(command, &here).map_err(|failure| failure.to_string())?;
+    to_its_end(&[shell(), "-c".to_string(), command.to_string()], deadline)
 }
 
 /// The user's shell, as ssh chooses it.
@@ -51,6 +60,11 @@ pub fn shell() -> String {
 
 /// Runs a program to its end, without input, and with what it says on standard error dropped.
 pub fn run(argv: &[String], deadline: Duration) -> Result<Ended, String> {
+    trust::program::words(&argv[..argv.len().min(1)], Path::new("/")).map_err(|failure| failure.to_string())?;
+    to_its_end(argv, deadline)
+}
+
+fn to_its_end(argv: &[String], deadline: Duration) -> Result<Ended, String> {
     let child = start(argv).map_err(|why| format!("it did not start: {why}"))?;
     let group = rustix::process::Pid::from_child(&child);
     let (sender, receiver) = channel();

@@ -1,6 +1,7 @@
 //! `ProxyCommand`: a program whose input and output are the connection, ended together with it.
 
 use crate::ssh::local::shell;
+use crate::trust;
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
@@ -59,6 +60,8 @@ impl Words {
 impl Proxy {
     /// Starts `command` by the user's shell, as ssh does: the shell replaces itself with the program.
     pub fn start(command: &str) -> io::Result<Proxy> {
+        let here = std::env::current_dir().unwrap_or_default();
+        trust::program::line(command, &here).map_err(|failure| io::Error::other(failure.to_string()))?;
         let mut child = Command::new(shell())
             .args(["-c", &format!("exec {command}")])
             .stdin(Stdio::piped())

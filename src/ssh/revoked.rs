@@ -2,10 +2,11 @@
 //! OpenSSH). What cannot be read is an error, since a lost revocation would trust a key that is known to be stolen.
 
 use crate::model::failure::{Doing, Failure, Result};
+use crate::trust;
 use russh::keys::ssh_encoding::Encode;
 use russh::keys::{Certificate, PublicKey, PublicKeyOrCertificate};
 use std::collections::HashSet;
-use std::fs;
+use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -45,7 +46,8 @@ impl Revoked {
     /// Reads the file. One that is missing or cannot be read is an error, as in ssh.
     pub fn read(path: &Path) -> Result<Revoked> {
         let doing = format!("read the revoked host keys in {}", path.display());
-        let bytes = fs::read(path).doing(&doing)?;
+        let mut bytes = Vec::new();
+        trust::open(path, None, &doing)?.read_to_end(&mut bytes).doing(&doing)?;
         let revoked =
             if bytes.starts_with(MAGIC) { list(&bytes) } else { lines(&String::from_utf8_lossy(&bytes)) };
         revoked.map_err(|why| Failure::new(doing, why))
@@ -209,6 +211,7 @@ impl<'a> Bytes<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use russh::keys::{Algorithm, PrivateKey};
 
     fn key() -> PublicKey {

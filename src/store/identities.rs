@@ -2,9 +2,13 @@
 
 use crate::model::{Doing, Failure, Result};
 use crate::system::reason;
-use std::fs;
+use crate::trust;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+
+/// A file of keys is larger by mistake only.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// The keys that are there to read with; may be none.
 #[derive(Clone, Default)]
@@ -16,7 +20,9 @@ impl Identities {
         let mut all = Vec::new();
         for file in files.iter().map(AsRef::as_ref) {
             let doing = format!("read the age identities of {}", file.display());
-            let text = fs::read_to_string(file).map_err(|error| reason::plain(&error)).doing(&doing)?;
+            let mut text = String::new();
+            let read = trust::open(file, None, &doing)?.take(MAX_BYTES).read_to_string(&mut text);
+            read.map_err(|error| reason::plain(&error)).doing(&doing)?;
             all.extend(parse(&text).map_err(|why| Failure::new(doing, why))?);
         }
         Ok(Identities(Arc::new(all)))

@@ -34,3 +34,4 @@ mod schedule_units;
 mod steps_on_hosts;
 mod store;
 mod system_kinds;
+mod trust;

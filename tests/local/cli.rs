@@ -51,6 +51,7 @@ fn help_lists_the_subcommands() {
           schema       Print the JSON Schema of a file, for editors and checkers
           doctor       Look at the project, keys, ssh-agent, known_hosts, clock and terminal, and say what is
                        wrong
+          trust        Trust the project of another user, who can then run anything as you
           demo         Start three throw-away hosts on loopback, run a real playbook on them, clean up
           init         Make a starter project: an inventory, a playbook and a template, with comments
           completions  Print a completion script for a shell

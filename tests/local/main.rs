@@ -19,3 +19,4 @@ mod secrets;
 mod ssh_config;
 mod store;
 mod structure;
+mod trust;

@@ -318,7 +318,7 @@ fn each_thing_is_notified_once() {
         format!("cat >>{0}; echo >>{0}", report.display())
     );
     stage.project.write("windlass.toml", config + &channels);
-    stage.project.write("hook", format!("http://127.0.0.1:{hook}/secret-key\n"));
+    stage.project.write_secret("hook", format!("http://127.0.0.1:{hook}/secret-key\n"));
     let good = stage.project.read("playbooks/note.toml");
     stage.project.write("playbooks/note.toml", "[[steps]]\n[steps.command]\nargv = [\"false\"]\n");
     for _ in 0..3 {

@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["wire", "template", "source"],
     &["system", "diagnostic"],
     &["wanted", "keys", "yaml", "nginx", "sql", "docker", "javascript", "accounts", "systemd", "fstab"],
+    &["trust"],
     &["tree", "audit"],
     &["step"],
     &["engine"],

@@ -4,6 +4,7 @@
 use super::lab::Lab;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -43,6 +44,18 @@ impl Project {
         fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
+    /// Writes a file that only its owner may read.
+    pub fn write_secret(&self, path: &str, content: impl AsRef<[u8]>) {
+        self.write(path, content);
+        self.set_mode(path, 0o600);
+    }
+
+    pub fn set_mode(&self, path: &str, mode: u32) {
+        let path = self.path().join(path);
+        let set = fs::set_permissions(&path, fs::Permissions::from_mode(mode));
+        set.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
     pub fn read(&self, path: &str) -> String {
         let path = self.path().join(path);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -63,6 +76,8 @@ impl Project {
             .env("NO_COLOR", "1")
             .env_remove("SSH_AUTH_SOCK")
             .env_remove("WINDLASS_LAB")
+            .env_remove("WINDLASS_TRUST")
+            .env_remove("SUDO_UID")
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_STATE_HOME")
             .env_remove("XDG_CACHE_HOME")

@@ -3,6 +3,7 @@
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Runtime;
 
@@ -72,8 +73,10 @@ impl Drop for S3 {
 /// The tests' own process reads the keys from its environment as the program does.
 pub fn with_keys(table: &str) -> String {
     let keys = tempfile::tempdir().unwrap().keep();
-    fs::write(keys.join("key"), "key\n").unwrap();
-    fs::write(keys.join("secret"), "secret\n").unwrap();
+    for name in ["key", "secret"] {
+        fs::write(keys.join(name), format!("{name}\n")).unwrap();
+        fs::set_permissions(keys.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
     let file = |name: &str| format!("file:{}", keys.join(name).display());
     table.replace("env:S3_KEY", &file("key")).replace("env:S3_SECRET", &file("secret"))
 }

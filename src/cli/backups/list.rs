@@ -1,7 +1,7 @@
 //! `windlass backups list`: what there is, and which is late.
 
 use super::{Found, Which};
-use crate::cli::{Done, Global, answer};
+use crate::cli::{Done, Global, answer, answer_json};
 use crate::model::duration::TimeSpan;
 use crate::model::size::Size;
 use crate::report::style::{self, Style};
@@ -34,7 +34,7 @@ pub fn run(args: &Args, global: &Global) -> Done {
     match global.format() {
         Format::Human if found.is_empty() => answer("there is no backup\n")?,
         Format::Human => answer(&table(&found, now, &TimeZone::system(), global.view(false).style))?,
-        _ => answer(&format!("{:#}\n", Value::Array(found.iter().map(described).collect())))?,
+        _ => answer_json(&Value::Array(found.iter().map(described).collect()))?,
     };
     for found in &found {
         if let Err(failure) = &found.entry.manifest {

@@ -3,7 +3,7 @@
 use super::super::{Done, Global, Stop, answer, start};
 use crate::inventory::Host;
 use crate::model::Doing;
-use crate::report::style;
+use crate::report::{escape, style};
 use crate::ssh::scan::{Scanned, Standing, scan};
 use crate::ssh::{Config, ConnectError, Target};
 use futures::stream::{self, StreamExt};
@@ -45,7 +45,7 @@ fn code_of(scanned: &Result<Scanned, ConnectError>) -> u8 {
 }
 
 fn row(target: &Target, scanned: &Result<Scanned, ConnectError>) -> [String; 3] {
-    let one_line = |text: String| text.lines().collect::<Vec<_>>().join(" ");
+    let one_line = |text: String| escape::line(&text.lines().collect::<Vec<_>>().join(" ")).into_owned();
     match scanned {
         Err(error) => [target.name.clone(), "-".to_string(), one_line(error.to_string())],
         Ok(Scanned { key, standing }) => {

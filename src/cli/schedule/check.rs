@@ -2,10 +2,10 @@
 //! elapse.
 
 use super::list::views;
-use crate::cli::{Done, Global, Stop, answer};
+use crate::cli::{Done, Global, Stop, answer, answer_json};
 use crate::model::Doing;
 use crate::project::Project;
-use crate::report::Format;
+use crate::report::{Format, escape};
 use crate::schedule::decide::late;
 use crate::schedule::files::Folder;
 use crate::schedule::view::View;
@@ -24,8 +24,8 @@ pub fn run(project: &Project, global: &Global) -> Done {
         views(project, now)?.into_iter().filter(|view| view.failed || view.late.is_some()).collect();
     match global.format() {
         Format::Human if bad.is_empty() => answer("every schedule is as it should be\n")?,
-        Format::Human => answer(&bad.iter().map(line).collect::<String>())?,
-        _ => answer(&format!("{:#}\n", json!(bad)))?,
+        Format::Human => answer(&escape::block(&bad.iter().map(line).collect::<String>()))?,
+        _ => answer_json(&json!(bad))?,
     };
     Ok(if bad.is_empty() { 0 } else { BAD })
 }

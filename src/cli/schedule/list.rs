@@ -1,6 +1,6 @@
 //! `windlass schedule list` and `next`: schedules as tables and as JSON.
 
-use crate::cli::{Done, Global, Stop, answer};
+use crate::cli::{Done, Global, Stop, answer, answer_json};
 use crate::project::Project;
 use crate::report::Format;
 use crate::report::style::{self, Style};
@@ -31,7 +31,7 @@ pub fn list(project: &Project, global: &Global) -> Done {
     match global.format() {
         Format::Human if views.is_empty() => answer(NONE),
         Format::Human => answer(&table(&views, now, &TimeZone::system(), global.view(false).style)),
-        _ => answer(&format!("{:#}\n", json!(views))),
+        _ => answer_json(&json!(views)),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn next(project: &Project, many: usize, name: Option<&str>, global: &Global)
                 .iter()
                 .map(|(time, schedule)| json!({ "time": time, "schedule": schedule.name }))
                 .collect();
-            answer(&format!("{:#}\n", json!(list)))
+            answer_json(&json!(list))
         }
     }
 }

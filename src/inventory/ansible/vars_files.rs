@@ -79,6 +79,11 @@ impl Reader<'_> {
         kind: &str,
     ) -> BTreeMap<String, Vec<Setting>> {
         let mut entries = self.entries(directory);
+        if !entries.is_empty() {
+            let doing = format!("list {}", self.project.name_of(directory));
+            let checked = self.project.check(directory, &doing).map_err(Diagnostics::from);
+            self.problems.keep(checked);
+        }
         let mut found = BTreeMap::new();
         for name in names {
             let candidates = ENDINGS.iter().map(|ending| format!("{name}{ending}"));

@@ -7,10 +7,9 @@ use super::spool::Spool;
 use crate::model::tree::{ENTRIES_LIMIT, Entry, Inside, Tree, TreeNode};
 use crate::model::{Doing, Failure, Result};
 use crate::render::contents::TreeContents;
-use crate::system::reason;
+use crate::trust;
 use headers::{Headers, Kind, Member};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -35,7 +34,7 @@ const TARGET_LIMIT: usize = 4095;
 /// Reads the archive at `path`, called `called`. Its files are kept in a file without name in `folder`.
 pub fn read(path: &Path, called: &str, choice: &Choice, folder: &Path) -> Result<(Tree, TreeContents)> {
     let doing = format!("read the archive {called}");
-    let file = File::open(path).map_err(|error| reason::plain(&error)).doing(&doing)?;
+    let file = trust::open(path, None, &doing)?;
     let spool = Spool::new(folder).doing(&doing)?;
     let unpacked = unpacked(BufReader::new(file)).map_err(|why| not_an_archive(&doing, why))?;
     of_tar(unpacked, choice, spool, &LIMITS).map_err(|why| refused(&doing, why))

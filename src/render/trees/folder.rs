@@ -7,6 +7,7 @@ use crate::model::tree::{ENTRIES_LIMIT, Entry, Inside, Tree, TreeNode};
 use crate::model::{Doing, Failure, Result};
 use crate::render::contents::{Held, TreeContents};
 use crate::system::reason;
+use crate::trust;
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ impl Walk<'_> {
                 .hint("leave out what hosts do not need with exclude"));
         }
         let metadata = fs::symlink_metadata(path).doing(doing())?;
+        trust::entry(path, &metadata, self.root, doing())?;
         let what = self.what(path, &metadata)?;
         let is_dir = what == TreeNode::Dir;
         self.entries.push(Entry { path: inside.clone(), what, mode: metadata.permissions().mode() & 0o777 });

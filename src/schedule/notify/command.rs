@@ -2,6 +2,7 @@
 
 use super::{Command, Notice};
 use crate::model::{Doing, Failure, Result};
+use crate::trust;
 use std::path::Path;
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
@@ -15,6 +16,7 @@ impl Command {
         let (program, arguments) =
             self.argv.split_first().ok_or_else(|| Failure::new("run it", "it is empty"))?;
         let doing = format!("run {program}");
+        trust::program::words(&self.argv, root)?;
         let mut child = tokio::process::Command::new(program)
             .args(arguments)
             .current_dir(root)

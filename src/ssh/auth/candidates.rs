@@ -33,7 +33,10 @@ pub fn candidates(
                 refused.problems.push(format!("{}: no such file", path.display()))
             }
             Ok(None) => {}
-            Err(why) => refused.problems.push(format!("{}: {}", path.display(), why.why)),
+            Err(failure) => {
+                let hint = failure.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                refused.problems.push(format!("{}: {}{hint}", path.display(), failure.why));
+            }
         }
     }
     let mut agents: Vec<_> = held.iter().map(from_agent).collect();

@@ -1,8 +1,9 @@
 //! Turns an ssh configuration file into lines: words and quotes, `Host`, `Match`, and `Include` with its patterns.
 
-use super::{Condition, INCLUDE_DEPTH, Line, Origin, Setting, Statement, check_owner, keywords};
+use super::{Condition, INCLUDE_DEPTH, Line, Origin, Setting, Statement, keywords};
 use crate::model::failure::{Doing, Failure, Result};
 use crate::ssh::pattern;
+use crate::trust;
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
@@ -18,8 +19,8 @@ pub struct Directory<'a> {
     pub home: Option<&'a Path>,
 }
 
-/// Reads a file and what it includes. `None` when there is no such file. `guarded` files must be ours alone.
-pub fn file(path: &Path, guarded: bool, directory: &Directory, depth: usize) -> Result<Option<Vec<Line>>> {
+/// Reads a file and what it includes. `None` when there is no such file.
+pub fn file(path: &Path, directory: &Directory, depth: usize) -> Result<Option<Vec<Line>>> {
     if depth > INCLUDE_DEPTH {
         return Err(Failure::new(format!("read {}", path.display()), "too many files include each other"));
     }
@@ -29,9 +30,7 @@ pub fn file(path: &Path, guarded: bool, directory: &Directory, depth: usize) -> 
         Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(why).doing(doing()),
     };
-    if guarded {
-        check_owner(path, &file.metadata().doing(doing())?)?;
-    }
+    trust::opened(&file, path, None, doing())?;
     let mut text = String::new();
     file.take(MAX_BYTES + 1).read_to_string(&mut text).doing(doing())?;
     if text.len() as u64 > MAX_BYTES {
@@ -164,7 +163,7 @@ fn included(
             }
         };
         for path in expand(&path) {
-            files.extend(file(&path, true, directory, depth + 1)?);
+            files.extend(file(&path, directory, depth + 1)?);
         }
     }
     Ok(files)
@@ -195,6 +194,16 @@ fn children(directory: &Path, wanted: &str) -> Vec<PathBuf> {
     let mut paths: Vec<_> = named.map(|entry| entry.path()).collect();
     paths.sort();
     paths
+}
+
+/// Reads the lines of a file, for the tests that feed it anything.
+#[cfg(any(test, fuzzing))]
+pub fn lines_any(text: &str) {
+    for line in text.lines() {
+        if let Ok(Some(setting)) = setting(line, &"x".into()) {
+            drop(conditions(&setting.words, "x"));
+        }
+    }
 }
 
 #[cfg(test)]

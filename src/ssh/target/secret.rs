@@ -1,10 +1,9 @@
 //! Where a password or a passphrase comes from.
 
-use crate::model::failure::{Doing, Failure, Result};
+use crate::model::failure::{Failure, Result};
 use crate::ssh::config::tokens::tilde;
 use crate::ssh::local;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use crate::trust;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -73,13 +72,8 @@ impl SecretFrom {
             SecretFrom::Environment(name) => std::env::var(name)
                 .map_err(|_| Failure::new(doing, format!("${name}, which holds it, is not set"))),
             SecretFrom::File(path) => {
-                let meta = fs::metadata(path).doing(format!("read {}", path.display()))?;
-                if meta.mode() & 0o077 != 0 {
-                    let why = format!("others may read {}", path.display());
-                    return Err(Failure::new(doing, why).hint(format!("chmod 600 {}", path.display())));
-                }
-                let text = fs::read_to_string(path).doing(format!("read {}", path.display()))?;
-                Ok(first_line(&text))
+                let doing = format!("{doing}: read {}", path.display());
+                Ok(first_line(&trust::secret(path, None, doing)?))
             }
             SecretFrom::Command(command) => {
                 let failed = |why: &str| Failure::new(doing, format!("`{command}`: {why}"));
@@ -105,6 +99,7 @@ fn first_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn read(from: &str) -> Result<String, String> {

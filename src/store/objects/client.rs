@@ -3,10 +3,10 @@
 use super::Objects;
 use crate::model::{Doing, Failure, Result};
 use crate::store::settings::Settings;
+use crate::trust;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
-use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,7 @@ fn secret(settings: &Settings, key: &str, text: &str) -> Result<String> {
             std::env::var(name).map_err(|_| Failure::new(doing, format!("{name} is not in the environment")))
         }
         (_, Some(path)) => {
-            let text = fs::read_to_string(settings.root.join(path)).doing(doing)?;
+            let text = trust::secret(&settings.root.join(path), Some(&settings.root), doing)?;
             Ok(text.trim_end_matches(['\n', '\r']).to_string())
         }
         _ => {
