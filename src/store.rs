@@ -2,6 +2,7 @@
 //! they are read back with every byte checked. The layout can be read without windlass, as `store/README.md` tells.
 
 mod backend;
+mod checked;
 mod folder;
 mod id;
 mod identities;
@@ -36,6 +37,7 @@ use crate::model::{Failure, Result};
 use backend::Backend;
 use folder::Folder;
 use sealed::Recipients;
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -143,9 +145,21 @@ impl BackupStore {
         verify::verify(&*self.backend, place, identities, progress)
     }
 
-    /// What a rule does with the backups of one host and name: which are kept and why.
-    pub fn judge(entries: &[Entry], keep: &Keep) -> Result<Vec<Retention>> {
-        keep::judge(entries, keep)
+    /// Notes for [`BackupStore::judge`] what a verification found.
+    pub fn remember(&self, verified: &Verified) -> Result<()> {
+        checked::remember(&*self.backend, verified)
+    }
+
+    /// What a rule that was typed does with the backups of one host and name: it is taken at its word.
+    pub fn judge_as_typed(entries: &[Entry], keep: &Keep) -> Result<Vec<Retention>> {
+        keep::judge(entries, keep, &BTreeSet::new())
+    }
+
+    /// What a rule does with the backups of one host and name: which are kept and why. The newest that was verified stays.
+    pub fn judge(&self, entries: &[Entry], keep: &Keep) -> Result<Vec<Retention>> {
+        let Some(Entry { place, .. }) = entries.first() else { return Ok(Vec::new()) };
+        let verified = checked::ids(&*self.backend, &place.host, &place.name)?;
+        keep::judge(entries, keep, &verified)
     }
 
     /// Removes what the rule does not keep of a host's backups of one name, and sweeps. Returns the backups that went. For
@@ -153,7 +167,7 @@ impl BackupStore {
     pub fn apply_keep(&self, host: &str, name: &str, keep: &Keep) -> Result<Vec<Id>> {
         let entries = self.list_those(|place| place.host == host && place.name == name)?;
         let mut removed = Vec::new();
-        for verdict in keep::judge(&entries, keep)?.into_iter().filter(|verdict| !verdict.is_kept()) {
+        for verdict in self.judge(&entries, keep)?.into_iter().filter(|verdict| !verdict.is_kept()) {
             self.backend.remove(&verdict.place)?;
             removed.push(verdict.place.id);
         }

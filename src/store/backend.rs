@@ -32,6 +32,12 @@ pub trait Backend: Send + Sync {
     /// Removes what takings left behind whose process is gone. Returns what that was.
     fn sweep(&self) -> Result<Vec<String>>;
 
+    /// What was last noted about a host's backups of one name; empty when nothing was.
+    fn note(&self, host: &str, name: &str) -> Result<String>;
+
+    /// Replaces that note.
+    fn set_note(&self, host: &str, name: &str, text: &str) -> Result<()>;
+
     /// Makes the store where it is missing, with this text beside the backups for the people who find it.
     fn prepare(&self, readme: &str) -> Result<()>;
 }

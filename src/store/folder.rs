@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Where backups are that are being taken or removed.
 const TAKING: &str = ".taking";
 
+/// Notes about the backups of each host and name are below this name.
+const NOTED: &str = ".verified";
+
 /// The name of the text beside the backups.
 const README: &str = "README.md";
 
@@ -35,6 +38,10 @@ impl Folder {
 
     fn path(&self, place: &BackupPath) -> PathBuf {
         self.root.join(&place.host).join(&place.name).join(place.id.as_str())
+    }
+
+    fn noted(&self, host: &str) -> PathBuf {
+        self.root.join(NOTED).join(host)
     }
 
     fn taking(&self) -> PathBuf {
@@ -133,6 +140,27 @@ impl Backend for Folder {
             }
         }
         Ok(swept)
+    }
+
+    fn note(&self, host: &str, name: &str) -> Result<String> {
+        let path = self.noted(host).join(name);
+        match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+            read => read.map_err(plain).doing(format!("read {}", path.display())),
+        }
+    }
+
+    fn set_note(&self, host: &str, name: &str, text: &str) -> Result<()> {
+        let path = self.noted(host).join(name);
+        let write = || -> io::Result<()> {
+            make_folder(&self.noted(host))?;
+            let mut file = tempfile::NamedTempFile::new_in(self.noted(host))?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            sync(path.parent())
+        };
+        write().map_err(plain).doing(format!("write {}", path.display()))
     }
 
     fn prepare(&self, readme: &str) -> Result<()> {

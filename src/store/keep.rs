@@ -1,12 +1,13 @@
-//! Which backups a rule keeps, and why: as restic's `forget` decides. Pure; only whole backups count, and the newest whole
-//! one of a host and name always stays.
+//! Which backups a rule keeps, and why: as restic's `forget` decides. Pure; only whole backups count. The newest whole one of
+//! a host and name always stays, and so does the newest of those that were verified.
 
 use super::Entry;
-use super::id::BackupPath;
+use super::id::{BackupPath, Id};
 use crate::model::keep::Keep;
 use crate::model::{Doing, Failure, Result};
 use jiff::Zoned;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 
 /// What becomes of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +33,14 @@ struct Counter {
     last: Option<String>,
 }
 
-/// The verdict on each of the backups of one host and name, newest first.
-pub fn judge(entries: &[Entry], keep: &Keep) -> Result<Vec<Retention>> {
+/// The verdict on each of the backups of one host and name, newest first. `verified` are those that were read and found whole.
+pub fn judge(entries: &[Entry], keep: &Keep, verified: &BTreeSet<Id>) -> Result<Vec<Retention>> {
     let zone = zone(keep)?;
     let mut entries: Vec<&Entry> = entries.iter().collect();
     entries.sort_by(|a, b| b.place.id.cmp(&a.place.id));
     let oldest = entries.iter().rposition(|entry| entry.manifest.is_ok());
+    let is_proven = |entry: &&&Entry| entry.manifest.is_ok() && verified.contains(&entry.place.id);
+    let proven = entries.iter().find(is_proven).map(|entry| entry.place.clone());
     let mut counters = counters(keep);
     let mut verdicts = Vec::new();
     let mut seen_whole = false;
@@ -53,6 +56,9 @@ pub fn judge(entries: &[Entry], keep: &Keep) -> Result<Vec<Retention>> {
             kept.extend(reasons);
             if kept.is_empty() && !seen_whole {
                 kept.push("the newest that is whole".to_string());
+            }
+            if kept.is_empty() && proven.as_ref() == Some(&entry.place) {
+                kept.push("the newest that was verified".to_string());
             }
             seen_whole = true;
         }
@@ -120,7 +126,7 @@ mod tests {
     /// The times that are kept, and why.
     fn kept(taken: &[&str], keep: Keep) -> String {
         let entries: Vec<Entry> = taken.iter().map(|taken| entry(taken)).collect();
-        let verdicts = judge(&entries, &keep).unwrap();
+        let verdicts = judge(&entries, &keep, &BTreeSet::new()).unwrap();
         let line = |verdict: &Retention| {
             format!("{} {}\n", verdict.place.id.taken(), verdict.kept.join(", ")).replace(" \n", " -\n")
         };
@@ -208,14 +214,27 @@ mod tests {
         assert_eq!(kept(&taken, in_zone("UTC")).matches("no rule says how many").count(), 2);
         let mut entries: Vec<Entry> = taken.iter().map(|taken| entry(taken)).collect();
         entries[1].manifest = Err(Failure::new("read", "damaged"));
-        let verdicts = judge(&entries, &Keep { last: 1, ..in_zone("UTC") }).unwrap();
+        let verdicts = judge(&entries, &Keep { last: 1, ..in_zone("UTC") }, &BTreeSet::new()).unwrap();
         assert_eq!(verdicts[0].kept, ["damaged: it counts for no rule"]);
         assert_eq!(verdicts[1].kept, ["last"]);
     }
 
     #[test]
+    fn the_newest_that_was_verified_stays() {
+        let taken = ["2026-11-18T01:00:00Z", "2026-11-19T01:00:00Z", "2026-11-20T01:00:00Z", "2026-11-21T01:00:00Z"];
+        let mut entries: Vec<Entry> = taken.iter().map(|taken| entry(taken)).collect();
+        let id = |entry: &Entry| entry.place.id.clone();
+        let verified = BTreeSet::from([id(&entries[0]), id(&entries[1]), id(&entries[2])]);
+        // One that was verified once and is damaged now is worth nothing.
+        entries[2].manifest = Err(Failure::new("read", "damaged"));
+        let verdicts = judge(&entries, &Keep { last: 1, ..in_zone("UTC") }, &verified).unwrap();
+        let kept: Vec<String> = verdicts.iter().map(|verdict| verdict.kept.join(", ")).collect();
+        assert_eq!(kept, ["last", "damaged: it counts for no rule", "the newest that was verified", ""]);
+    }
+
+    #[test]
     fn a_zone_that_does_not_exist_is_told() {
-        let failure = judge(&[], &Keep { last: 1, ..in_zone("Europe/Atlantis") }).unwrap_err();
+        let failure = judge(&[], &Keep { last: 1, ..in_zone("Europe/Atlantis") }, &BTreeSet::new()).unwrap_err();
         assert!(failure.hint.unwrap().contains("Europe/Lisbon"));
     }
 }

@@ -29,6 +29,9 @@ use upload::{PIECES, Pieces};
 /// Markers are below this name.
 const TAKING: &str = ".taking";
 
+/// Notes about the backups of each host and name are below this name.
+const NOTED: &str = ".verified";
+
 /// What nobody has written to for so long is left over. A taking renews its marker far more often, and a server's clock
 /// and ours are at most minutes apart, since signatures would not be accepted otherwise.
 const LEFT_OVER: SignedDuration = SignedDuration::from_hours(24);
@@ -58,6 +61,10 @@ impl Objects {
 
     fn path(&self, place: &BackupPath, name: &str) -> Path {
         self.folder(place).join(name)
+    }
+
+    fn noted(&self, host: &str, name: &str) -> Path {
+        self.prefix.clone().join(NOTED).join(host).join(name)
     }
 
     fn marker(&self, place: &BackupPath) -> Path {
@@ -149,6 +156,22 @@ impl Backend for Objects {
     fn sweep(&self) -> Result<Vec<String>> {
         let before = Timestamp::now() - LEFT_OVER;
         self.sweep_before(before)
+    }
+
+    fn note(&self, host: &str, name: &str) -> Result<String> {
+        let path = self.noted(host, name);
+        let doing = format!("read {path} of {}", self.url);
+        match wait(self.remote.clone().get(path, GetOptions::default())) {
+            Ok((_, bytes)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(object_store::Error::NotFound { .. }) => Ok(String::new()),
+            Err(error) => Err(client::refused(&doing, &error)),
+        }
+    }
+
+    fn set_note(&self, host: &str, name: &str, text: &str) -> Result<()> {
+        let path = self.noted(host, name);
+        let doing = format!("write {path} to {}", self.url);
+        self.put(path, text.as_bytes().to_vec()).map_err(|error| client::refused(&doing, &error))
     }
 
     fn prepare(&self, readme: &str) -> Result<()> {

@@ -147,6 +147,34 @@ fn a_killed_controller_leaves_only_whole_backups() {
 }
 
 #[test]
+fn the_rule_never_removes_the_newest_backup_that_was_verified() {
+    let project = project("[store.default]\nurl = \"kept\"\nkeep = { last = 1 }\n");
+    let store = store(project.path(), "default");
+    let oldest = take(&store, "web1", 96, b"select 1", &[]);
+    let verified = take(&store, "web1", 72, b"select 2", &[]);
+    printed(project.path(), &format!("backups verify {} {}", oldest.id, verified.id), 0);
+    // As a host that was taken over sends them: whole, and worthless.
+    let later = [48, 24].map(|hours| take(&store, "web1", hours, b"", &[]));
+    let keep = windlass::model::keep::Keep { last: 1, ..Default::default() };
+    store.apply_keep("web1", "nightly", &keep).unwrap();
+    let left = |store: &windlass::store::BackupStore| {
+        let entries = store.list().unwrap();
+        entries.into_iter().map(|entry| entry.place.id).collect::<Vec<_>>()
+    };
+    assert_eq!(left(&store), [&verified, &later[1]].map(|manifest| manifest.id.clone()));
+    let shown = printed(project.path(), "backups prune --yes", 0);
+    assert!(shown.contains("the newest that was verified"), "{shown}");
+    assert_eq!(left(&store).len(), 2);
+    // Once it is found damaged, it is one like the others.
+    let part = project.path().join("kept/web1/nightly").join(verified.id.as_str()).join("app.dump.zst");
+    fs::write(part, "damaged").unwrap();
+    printed(project.path(), &format!("backups verify {}", later[1].id), 0);
+    printed(project.path(), &format!("backups verify {}", verified.id), 2);
+    let shown = printed(project.path(), "backups prune --yes", 0);
+    assert!(!shown.contains("the newest that was verified"), "{shown}");
+}
+
+#[test]
 fn s3_keeps_lists_verifies_and_prunes() {
     let folder = tempfile::tempdir().unwrap();
     let server = S3::start(folder.path());
@@ -208,8 +236,10 @@ fn s3_that_goes_away_leaves_no_entry_and_is_swept() {
         let store = store(first.path(), "offsite");
         let mut intake = store.begin(about("web1", Timestamp::now(), &parts)).await.unwrap();
         intake.begin_part("etc.tar", PartKind::Tar, Encoding::Plain).await.unwrap();
-        intake.take(Bytes::from(tar())).await.unwrap();
-        intake.end_part(tar().len() as u64, &Digest::of(&tar())).await.unwrap();
+        // A later one may have a later time in it.
+        let tar = tar();
+        intake.take(Bytes::from(tar.clone())).await.unwrap();
+        intake.end_part(tar.len() as u64, &Digest::of(&tar)).await.unwrap();
         intake.begin_part("app.dump", PartKind::Pgdump, Encoding::Plain).await.unwrap();
         let noise = noise(48 << 20);
         let mut chunks = noise.chunks(1 << 20);

@@ -1,7 +1,7 @@
 //! `windlass backups prune`: removes what no rule keeps, and what crashed takings left behind.
 
 use super::{Found, Which};
-use crate::cli::{Done, Global, Stop, answer, prompt};
+use crate::cli::{Done, Global, Stop, answer, answer_json, prompt};
 use crate::model::keep::Keep;
 use crate::model::{Failure, Result};
 use crate::project::Project;
@@ -11,7 +11,8 @@ use crate::store::{BackupStore, Entry, Retention};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Remove the backups that no rule keeps; never the newest whole one of a host and name
+/// Remove the backups that no rule keeps; of a host and name never the newest whole one, nor, unless a rule is typed, the
+/// newest that was verified
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -69,7 +70,7 @@ pub fn run(args: &Args, global: &Global) -> Done {
     let going: Vec<&Judged> = judged.iter().filter(|judged| !judged.verdict.is_kept()).collect();
     match global.format() {
         Format::Human => answer(&table(&judged, global.view(false).style))?,
-        _ => answer(&format!("{:#}\n", Value::Array(judged.iter().map(described).collect())))?,
+        _ => answer_json(&Value::Array(judged.iter().map(described).collect()))?,
     };
     if args.dry_run {
         return Ok(0);
@@ -110,11 +111,14 @@ fn judge(args: &Args, project: &Project) -> Result<Vec<Judged>, Stop> {
     let mut judged = Vec::new();
     for ((store_name, ..), group) in groups {
         let Some(store) = group.first().map(|found| found.store.clone()) else { continue };
-        let keep = args.rule.keep().unwrap_or_else(|| store.settings().keep.clone());
         let damaged: Vec<_> = group.iter().filter(|found| found.entry.manifest.is_err()).collect();
         let damaged: Vec<_> = damaged.into_iter().map(|found| found.entry.place.clone()).collect();
         let entries: Vec<Entry> = group.into_iter().map(|found| found.entry).collect();
-        for mut verdict in BackupStore::judge(&entries, &keep).map_err(Stop::misused)? {
+        let verdicts = match args.rule.keep() {
+            Some(typed) => BackupStore::judge_as_typed(&entries, &typed),
+            None => store.judge(&entries, &store.settings().keep),
+        };
+        for mut verdict in verdicts.map_err(Stop::misused)? {
             if args.damaged && damaged.contains(&verdict.place) {
                 verdict.kept.clear();
             }

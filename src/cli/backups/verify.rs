@@ -2,7 +2,7 @@
 
 use super::restore::{self, Server};
 use super::{Found, Which};
-use crate::cli::{Done, Global, Stop, answer};
+use crate::cli::{Done, Global, Stop, answer, answer_json};
 use crate::model::size::Size;
 use crate::model::{Failure, Result};
 use crate::report::style::Tone;
@@ -56,13 +56,16 @@ pub fn run(args: &Args, global: &Global) -> Done {
         let progress = &mut |bytes| bar.inc(bytes);
         let verified = found.store.verify(&found.entry.place, &identities, progress);
         bar.finish_and_clear();
+        if let Err(failure) = found.store.remember(&verified) {
+            eprintln!("warning: {failure}");
+        }
         if global.format() == Format::Human {
             answer(&told(&verified, global))?;
         }
         all.push(verified);
     }
     if global.format() != Format::Human {
-        answer(&format!("{:#}\n", Value::Array(all.iter().map(described).collect())))?;
+        answer_json(&Value::Array(all.iter().map(described).collect()))?;
     }
     if !all.iter().all(Verified::is_whole) {
         return Ok(DAMAGED);

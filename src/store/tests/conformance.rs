@@ -56,6 +56,14 @@ fn conforms(backend: &dyn Backend) {
     assert_eq!(objects, [("SHA256SUMS", 5), ("a.tar.zst", 5), ("large.zst", 20 << 20)]);
     assert_eq!(backend.sweep().unwrap(), [""; 0]);
 
+    assert_eq!(backend.note("web-1", "nightly-db").unwrap(), "");
+    for text in ["one\n", "two\n"] {
+        backend.set_note("web-1", "nightly-db", text).unwrap();
+        assert_eq!(backend.note("web-1", "nightly-db").unwrap(), text);
+    }
+    assert_eq!(backend.note("web-1", "nightly").unwrap(), "");
+    assert_eq!(backend.places().unwrap(), std::slice::from_ref(&place));
+
     backend.remove(&place).unwrap();
     assert_eq!(backend.places().unwrap(), []);
     assert!(!backend.holds(&place).unwrap());
@@ -69,7 +77,7 @@ fn a_folder_conforms() {
     conforms(&Folder::new(root.clone()));
     assert_eq!(std::fs::read_to_string(root.join("README.md")).unwrap(), "read me again");
     let names: Vec<_> = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 2, "README.md and .taking, which is empty: {names:?}");
+    assert_eq!(names.len(), 3, "README.md, .verified, and .taking, which is empty: {names:?}");
     assert_eq!(std::fs::read_dir(root.join(".taking")).unwrap().count(), 0);
 }
 
