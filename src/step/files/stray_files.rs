@@ -8,6 +8,7 @@ use crate::model::size::decimal;
 use crate::model::{Failure, Result};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::{FileKind, Probe};
+use crate::tree::enter;
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
@@ -39,6 +40,9 @@ pub struct StrayFiles {
     apply: bool,
 }
 
+/// Removes files of a directory that another user may control. Arguments: the directory, the files in it.
+const REMOVE: &str = "enter \"$1\"; shift; rm -f -- \"$@\"\n";
+
 impl Kind for StrayFiles {
     const NAME: &'static str = "stray_files";
     const EXAMPLE: &'static str = r#"
@@ -64,7 +68,7 @@ impl Step for StrayFiles {
         let mut total = 0;
         for glob in &self.globs {
             let (folder, pattern) = parts(glob).map_err(|why| Failure::new(format!("read {glob}"), why))?;
-            if host.stat(Path::new(folder))?.is_none() {
+            if host.stat(Path::new(folder))?.is_none_or(|stat| stat.kind != FileKind::Dir) {
                 continue;
             }
             let question = self.question(folder, pattern);
@@ -79,7 +83,7 @@ impl Step for StrayFiles {
                     .detail("bytes", *size)
             }));
             if self.apply && !found.is_empty() {
-                plan.ops.push(removal(found, question).into());
+                plan.ops.push(removal(&host.follow(Path::new(folder))?, &found, question).into());
             }
         }
         plan.result.insert("count".to_string(), plan.findings.len().into());
@@ -121,9 +125,13 @@ fn found(host: &dyn Probe, question: &Command, folder: &str) -> Result<Vec<(Stri
     Ok(files)
 }
 
-fn removal(found: Vec<(String, u64)>, question: Command) -> Run {
-    let words = ["rm", "-f", "--"].into_iter().map(str::to_string);
-    let command = Command::new(words.chain(found.into_iter().map(|(path, _)| path)));
+/// `folder`: its path without links.
+fn removal(folder: &Path, found: &[(String, u64)], question: Command) -> Run {
+    let typed = ["rm", "-f", "--"].into_iter().chain(found.iter().map(|(path, _)| path.as_str()));
+    let names = found.iter().filter_map(|(path, _)| Some(format!("./{}", path.rsplit_once('/')?.1)));
+    let words = ["sh", "-c", &enter::script(REMOVE), "windlass", &folder.display().to_string()].map(str::to_string);
+    let title = Some(Command::new(typed).shown());
+    let command = Command { title, ..Command::new(words.into_iter().chain(names)) };
     let predicts = vec![Prediction { argv: question.argv, answer: Answer::said(0, "") }];
     Run { predicts, ..Run::from(command) }
 }

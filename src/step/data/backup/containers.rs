@@ -11,6 +11,7 @@ use crate::model::{Failure, Result};
 use crate::system::Probe;
 use serde::Deserialize;
 use serde_json::json;
+use std::path::Path;
 
 /// A container, running or not.
 #[derive(Clone, Debug, Deserialize)]
@@ -60,7 +61,8 @@ pub fn volume(host: &dyn Probe, name: &str) -> Result<(Command, Accept)> {
         let why = "Docker does not say where on this host it lies";
         return Err(Failure::new(format!("back up the volume {name}"), why));
     }
-    Ok(files::command(&HostPath::from(folder), ".", &[], format!("tar of the volume {name}")))
+    let folder = HostPath::from(host.follow(Path::new(&folder))?);
+    Ok(files::command(&folder, ".", &[], format!("tar of the volume {name}")))
 }
 
 /// Refuses what is not there. After changes that are only pretended Docker is not asked: it would answer about the past.

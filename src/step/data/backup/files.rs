@@ -6,10 +6,11 @@ use crate::model::op::{Accept, Command};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
+use crate::tree::enter;
 use serde::Deserialize;
 use serde_json::json;
 
-const TREE: &[u8] = include_bytes!("tree.sh");
+const TREE: &str = include_str!("tree.sh");
 
 /// What GNU tar ends with when something changed while it was read: what was read is whole all the same.
 const CHANGED: i32 = 1;
@@ -48,15 +49,16 @@ impl Tree {
         if host.stat(&self.path)?.is_none() {
             return Err(Failure::new(doing(), "there is no such file or folder"));
         }
+        let folder = host.follow(&folder)?.into();
         Ok(command(&folder, &name, &self.exclude, format!("tar of {}", self.path)))
     }
 }
 
-/// The command that writes the tar of `name` in `folder`.
+/// The command that writes the tar of `name` in `folder`, whose path holds no link.
 pub fn command(folder: &HostPath, name: &str, exclude: &[String], title: String) -> (Command, Accept) {
     let mut argv: Vec<String> = ["/bin/sh", "-s", "--"].map(str::to_string).to_vec();
     argv.extend([folder.to_string(), name.to_string()]);
     argv.extend(exclude.iter().map(|pattern| format!("--exclude={pattern}")));
-    let command = Command { argv, stdin: TREE.to_vec(), title: Some(title), ..Command::default() };
+    let command = Command { argv, stdin: enter::script(TREE).into_bytes(), title: Some(title), ..Command::default() };
     (command, Accept::Of(vec![0, CHANGED]))
 }

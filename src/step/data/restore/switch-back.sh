@@ -1,14 +1,15 @@
-# Puts what was in a place back there.
+# Puts what was in a place back there. It follows enter.sh and move.sh.
 #   $1 the folder that the other was unpacked in   $2 its name there, or .   $3 the place   $4 what became of what was there
 set -eu
 stage=$1 inside=$2 target=$3 kept=$4
-if [ -n "$kept" ] && { [ -e "$kept" ] || [ -L "$kept" ]; }; then
-    aside=$stage.undone
-    rm -rf -- "$aside"
-    if [ -e "$target" ] || [ -L "$target" ]; then mv -- "$target" "$aside"; fi
-    mv -- "$kept" "$target"
-    rm -rf -- "$aside"
-elif [ ! -e "$stage/$inside" ] && [ ! -L "$stage/$inside" ]; then
+beside=${target%/*} new=./${stage##*/} place=./${target##*/} aside=./${kept##*/}
+enter "${beside:-/}"
+if [ -n "$kept" ] && there "$aside"; then
+    rm -rf -- "$new.undone"
+    if there "$place"; then move "$place" "$new.undone"; fi
+    move "$aside" "$place"
+    rm -rf -- "$new.undone"
+elif ! there "$new/$inside"; then
     # Nothing was there before, and what was unpacked has gone to the place.
-    rm -rf -- "$target"
+    rm -rf -- "$place"
 fi

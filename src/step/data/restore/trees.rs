@@ -6,11 +6,14 @@ use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
+use crate::tree::enter;
 use std::path::Path;
 
 const UNPACK: &str = include_str!("unpack.sh");
 const SWITCH: &str = include_str!("switch.sh");
-const SWITCH_BACK: &[u8] = include_bytes!("switch-back.sh");
+const SWITCH_BACK: &str = include_str!("switch-back.sh");
+const MOVE: &str = include_str!("move.sh");
+const DROP: &str = include_str!("drop.sh");
 
 /// Where a tar goes.
 struct Destination {
@@ -38,10 +41,14 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
     }
     let name = name.to_string_lossy();
     let short = letters(&format!("{}{}", step.backup.id, part.label.name));
-    let stage = HostPath::from(folder.join(format!(".{name}.restore-{short}")));
     let run = host.brought().map_or_else(String::new, |brought| brought.run.to_string());
+    // The scripts enter directories by paths without links.
+    let folder = host.follow(folder)?;
+    let target = folder.join(name.as_ref()).into();
+    put.ops.extend(missing_folders(host, &folder)?);
+    let stage = HostPath::from(folder.join(format!(".{name}.restore-{short}")));
     let kept = HostPath::from(folder.join(format!("{name}.before-{}", letters(&run))));
-    put.ops.extend(missing_folders(host, folder)?);
+    let place = Destination { target, ..place };
     put.ops.push(unpack(part, &stage, &place));
     put.ops.push(switch(&stage, &place, if is_new_volume { String::new() } else { kept.to_string() }));
     if is_taken && !is_new_volume {
@@ -112,9 +119,12 @@ fn missing_folders(host: &dyn Probe, folder: &Path) -> Result<Vec<Op>> {
 }
 
 fn unpack(part: &Part, stage: &HostPath, place: &Destination) -> Op {
-    let words = ["sh", "-c", UNPACK, "windlass", &stage.to_string(), &place.inside];
+    let words = ["sh", "-c", &enter::script(UNPACK), "windlass", &stage.to_string(), &place.inside];
     let title = Some(format!("unpack {} beside {}", part.label.name, place.target));
-    let remove = Command::new(["rm", "-rf", "--", &stage.to_string()]);
+    let remove = Command {
+        title: Some(format!("rm -rf -- {stage}")),
+        ..Command::new(["sh", "-c", &enter::script(DROP), "windlass", &stage.to_string()])
+    };
     Run {
         input: Some(part.asset.clone()),
         undo: Undo::Command(remove),
@@ -126,11 +136,11 @@ fn unpack(part: &Part, stage: &HostPath, place: &Destination) -> Op {
 
 fn switch(stage: &HostPath, place: &Destination, kept: String) -> Op {
     let [stage, target] = [stage, &place.target].map(ToString::to_string);
-    let words = ["sh", "-c", SWITCH, "windlass", &stage, &place.inside, &target, &kept];
+    let words = ["sh", "-c", &enter::script(&format!("{MOVE}{SWITCH}")), "windlass", &stage, &place.inside, &target, &kept];
     let back = ["/bin/sh", "-s", "--", &stage, &place.inside, &target, &kept];
     let title = Some(format!("put it in the place of {target}"));
     let back = Command {
-        stdin: SWITCH_BACK.to_vec(),
+        stdin: enter::script(&format!("{MOVE}{SWITCH_BACK}")).into_bytes(),
         title: Some(format!("put back {target}")),
         ..Command::new(back)
     };

@@ -12,6 +12,7 @@ use crate::model::refusal::refused;
 use crate::model::tree::Inside;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
+use crate::tree::enter;
 use crate::tree::manifest::{self, Manifest};
 use crate::tree::overlay::some_of;
 use crate::wanted;
@@ -85,12 +86,13 @@ impl Release {
             return Ok(None);
         }
         let tree = shelf.tree(number);
-        let words = [live.tree.to_string(), tree.to_string()].into_iter().chain(paths.clone());
+        let [from, to] = [host.follow(&live.tree)?, host.follow(&tree)?].map(|path| path.display().to_string());
+        let words = [from, to].into_iter().chain(paths.clone());
         let copy = Run {
             undo: Undo::NotNeeded,
             ..Run::from(scripts::sh(
                 format!("copy {} files of {} again", paths.len(), live.tree),
-                include_bytes!("catch-up.sh"),
+                enter::script(include_str!("catch-up.sh")).as_bytes(),
                 words,
             ))
         };

@@ -1,0 +1,6 @@
+# Removes what was unpacked. It follows enter.sh.
+#   $1 the folder
+set -eu
+beside=${1%/*}
+enter "${beside:-/}"
+rm -rf -- "./${1##*/}"

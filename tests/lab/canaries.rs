@@ -1,0 +1,170 @@
+//! Secrets that are looked for everywhere once they were used: in arguments and environments, on the disks of host and
+//! controller, in database, exports and logs. Nothing may have kept one.
+
+use crate::stage::{Finished, Host, Project, Stage};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const CANARY: &str = "canary/7f3a9d+secret=value";
+const BASE64: &str = "Y2FuYXJ5LzdmM2E5ZCtzZWNyZXQ9dmFsdWU";
+/// Finds both, and not itself where the search is an argument.
+const SEARCH: &str = "canar[y]/7f3a9d|Y2FuYXJ[5]LzdmM2E5ZCt|canar[y]%2F7f3a9d";
+
+/// Where a host keeps anything: all of windlass's places, and what other programs write.
+const DISK: &str = "/root /home /etc /opt /srv /tmp /var /run /dev/shm";
+
+/// A command that has the secret in its input and its environment, waits, then tells it and fails, as careless programs do.
+/// Another one would take its change back with the secret.
+const PLAYBOOK: &str = r#"
+[params.token]
+type = "secret"
+default = "file:keys/token"
+
+[[steps]]
+name = "keep"
+[steps.command]
+argv = ["touch", "/srv/canary/kept"]
+environment = { TOKEN = "{{ token }}" }
+stdin = "{{ token }}"
+undo = ["sh", "-c", "echo $TOKEN; rm -f /srv/canary/kept"]
+
+[[steps]]
+name = "tell"
+ignore_errors = true
+[steps.command]
+shell = "cat >/dev/null; touch /srv/canary/started; until [ -e /srv/canary/go ]; do sleep 0.1; done; echo token: $TOKEN; echo $TOKEN >&2; printf %s $TOKEN | base64; exit 3"
+environment = { TOKEN = "{{ token }}" }
+stdin = "{{ token }}"
+
+[[steps]]
+name = "wrong"
+ignore_errors = true
+[steps.assert]
+that = "token == 'something else'"
+message = "the token is {{ token }}"
+
+[[steps]]
+name = "debug"
+debug = { message = "{{ token }} and {{ token | b64encode }}" }
+"#;
+
+/// The processes whose arguments or environment hold it: those that it was given to are `sh` and the `sleep` of the step.
+fn in_processes(host: &Host) -> String {
+    host.must(&format!(
+        "cd /proc; for p in [0-9]*; do
+           tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -Eq '{SEARCH}' && echo \"argv of $p: $(tr '\\0' ' ' <$p/cmdline)\"
+           case $(tr '\\0' ' ' <$p/cmdline 2>/dev/null) in *canary/started*|'sleep 0.1 ') continue ;; esac
+           tr '\\0' ' ' <$p/environ 2>/dev/null | grep -Eq '{SEARCH}' && echo \"environment of $p: $(tr '\\0' ' ' <$p/cmdline)\"
+         done; true"
+    ))
+}
+
+fn on_disk(host: &Host) -> String {
+    host.must(&format!(
+        "grep -rIaEl --exclude-dir=docker -e '{SEARCH}' {DISK} 2>/dev/null; \
+         if command -v journalctl >/dev/null; then journalctl -q --no-pager --since=-10min 2>/dev/null | grep -E '{SEARCH}'; fi; true"
+    ))
+}
+
+/// The same on this machine.
+fn here() -> Vec<String> {
+    let mut found = Vec::new();
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    for process in processes.filter(|path| path.join("cmdline").exists()) {
+        for name in ["cmdline", "environ"] {
+            let bytes = fs::read(process.join(name)).unwrap_or_default();
+            // The host's processes are seen from here as well, and its step has the secret in its environment.
+            let command =
+                String::from_utf8_lossy(&fs::read(process.join("cmdline")).unwrap_or_default()).into_owned();
+            let is_given = command.contains("canary/started") || command.starts_with("sleep\00.1");
+            if holds(&bytes) && !(name == "environ" && is_given) {
+                found.push(format!("{} of {command}", name));
+            }
+        }
+    }
+    found
+}
+
+fn holds(bytes: &[u8]) -> bool {
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    has(CANARY) || has(BASE64)
+}
+
+/// The files of the project that hold it, but for the one that it comes from.
+fn in_project(project: &Project) -> Vec<PathBuf> {
+    let (mut found, mut waiting) = (Vec::new(), vec![project.path().to_path_buf()]);
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if !path.ends_with(Path::new("keys/token")) && holds(&fs::read(&path).unwrap_or_default()) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn said(finished: &Finished) -> bool {
+    holds(finished.stdout.as_bytes()) || holds(finished.stderr.as_bytes())
+}
+
+/// How many places were searched; each held nothing.
+fn nothing_keeps_a_secret(host: &str, system: &str) -> usize {
+    let stage = Stage::on(host).with("rm -rf /srv/canary; mkdir /srv/canary");
+    stage.project.write_secret("keys/token", format!("{CANARY}\n"));
+    let run = stage.project.start(PLAYBOOK, host);
+    stage.host.await_success("test -e /srv/canary/started", Duration::from_secs(60));
+    let during = [in_processes(&stage.host), on_disk(&stage.host)];
+    assert_eq!(during, ["", ""], "{host}, while it runs");
+    assert_eq!(here(), Vec::<String>::new(), "on the controller, while {host} is worked");
+    stage.host.must("touch /srv/canary/go");
+    let report = run.end();
+    assert_eq!((report.code, report.system(host)), (0, system), "{report:#?}");
+    let told = format!("{:?} {}", report.events, report.stderr);
+    // It did come back from the host, and was hidden.
+    assert!(told.contains("token: ***") && !holds(told.as_bytes()), "{told}");
+    let words = [
+        vec!["runs", "show", "last", "-v"],
+        vec!["runs", "show", "last", "--output", "json"],
+        vec!["runs", "export", "last"],
+        vec!["runs", "list", "--output", "json"],
+        vec!["explain", "var", "small1.token", "--playbook", "it"],
+        vec!["runs", "undo", "last", "--hosts", host],
+        vec!["runs", "export", "last"],
+    ];
+    for words in &words {
+        assert!(!said(&stage.project.windlass(words)), "{words:?}");
+    }
+    assert_eq!(in_project(&stage.project), Vec::<PathBuf>::new());
+    assert_eq!([in_processes(&stage.host), on_disk(&stage.host)], ["", ""], "{host}, afterwards");
+    stage.host.must("rm -rf /srv/canary");
+    // Processes and disk twice, both machines; the report, what commands print, the project with its database.
+    4 + 2 + 2 + words.len()
+}
+
+#[test]
+fn no_secret_is_kept_or_shown() {
+    let agent = nothing_keeps_a_secret("small1", "agent");
+    let sh = nothing_keeps_a_secret("noexec1", "sh");
+    println!("canaries found: 0 in {} places (agent), 0 in {} places (sh)", agent, sh);
+}
+
+#[test]
+fn an_agent_leaves_no_core_and_is_not_read_by_its_user() {
+    let stage = Stage::on("small1").with("rm -rf /srv/canary; mkdir -m 777 /srv/canary");
+    let inventory = stage.project.read("inventories/lab.toml");
+    stage
+        .project
+        .write("inventories/lab.toml", inventory.replace("user = \"root\"\n", "user = \"deploy\"\n"));
+    let wait = "[[steps]]\n[steps.command]\nshell = \"touch /srv/canary/started; until [ -e /srv/canary/go ]; do sleep 0.1; done\"\n";
+    let run = stage.project.start(wait, "small1");
+    stage.host.await_success("test -e /srv/canary/started", Duration::from_secs(60));
+    // The kernel gives the files of a process that may not be dumped to root.
+    let owners = stage.host.must(
+        "for p in /proc/[0-9]*; do case $(readlink $p/exe) in */windlass-*) stat -c '%U %n' $p/environ | cut -d' ' -f1 ;; esac; done",
+    );
+    stage.host.must("touch /srv/canary/go");
+    run.end().exits(0);
+    assert_eq!(owners, "root");
+    stage.host.must("rm -rf /srv/canary");
+}
