@@ -22,6 +22,8 @@ pub struct Patience {
     limits: HashMap<u32, Limit>,
     heard: Instant,
     step: Option<(u32, Instant)>,
+    /// Since when no step has been under way.
+    idle: Instant,
 }
 
 struct Limit {
@@ -41,6 +43,7 @@ impl Patience {
             limits: work.all_steps().map(|step| (step.index, limit(step))).collect(),
             heard: now,
             step: None,
+            idle: now,
         }
     }
 
@@ -53,7 +56,7 @@ impl Patience {
                     self.step = Some((*step, now));
                 }
             }
-            Event::StepEnded(ended) if ended.item.is_none() => self.step = None,
+            Event::StepEnded(ended) if ended.item.is_none() && self.step.take().is_some() => self.idle = now,
             _ => {}
         }
     }
@@ -72,18 +75,28 @@ impl Patience {
     /// When it is given up if nothing more comes, and why.
     fn until(&self) -> (Instant, String) {
         let silent = (self.heard + SILENCE, format!("it has said nothing for {} s", SILENCE.as_secs()));
-        let late = self.step.and_then(|(step, started)| {
+        let late = self.late();
+        match late {
+            Some(late) if late.0 < silent.0 => late,
+            _ => silent,
+        }
+    }
+
+    /// However often the host says that it lives.
+    fn late(&self) -> Option<(Instant, String)> {
+        let Some((step, started)) = self.step else {
+            let hours = LONGEST_STEP.as_secs() / 3600;
+            return Some((
+                self.idle.checked_add(LONGEST_STEP)?,
+                format!("it has neither begun a step nor ended for {hours} hours"),
+            ));
+        };
             let time = self.limits.get(&step)?.time;
             let until = started.checked_add(time)?.checked_add(MARGIN)?;
             Some((
                 until,
                 format!("its step goes on {} s after its timeout of {} s", MARGIN.as_secs(), time.as_secs()),
             ))
-        });
-        match late {
-            Some(late) if late.0 < silent.0 => late,
-            _ => silent,
-        }
     }
 }
 
@@ -114,6 +127,12 @@ mod tests {
         assert_eq!(given_up(None, |_, _| {}), (90, "it has said nothing for 90 s".into()));
         let later = |patience: &mut Patience, start| patience.hear_anything(start + Duration::from_secs(100));
         assert_eq!(given_up(None, later).0, 190);
+    }
+
+    #[test]
+    fn a_host_that_begins_nothing_is_given_up_however_often_it_says_that_it_lives() {
+        let lives = |patience: &mut Patience, start| patience.hear_anything(start + 2 * LONGEST_STEP);
+        assert_eq!(given_up(None, lives).0, 24 * 60 * 60);
     }
 
     #[test]
