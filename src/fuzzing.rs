@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub type Parser = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const PARSERS: [Parser; 17] = [
+pub const PARSERS: [Parser; 23] = [
     ("frame", frame),
     ("find_reply", |bytes| drop(crate::ssh::ship::bare(bytes))),
     ("listing", |bytes| drop(crate::system::shell::listing::parse(bytes, bytes))),
@@ -29,6 +29,12 @@ pub const PARSERS: [Parser; 17] = [
     }),
     ("sql_postgres", |bytes| drop(crate::sql::split::split(crate::sql::Dialect::Postgres, &text(bytes)))),
     ("sql_mysql", |bytes| drop(crate::sql::split::split(crate::sql::Dialect::MySql, &text(bytes)))),
+    ("sh_answer", crate::system::shell::wire::answer_any),
+    ("manifest", manifest),
+    ("inventory_json", inventory_json),
+    ("inventory_yaml", inventory_yaml),
+    ("ssh_config", |bytes| crate::ssh::config::lines_any(&text(bytes))),
+    ("compose", |bytes| crate::step::read_any_compose(&text(bytes))),
     ("dotenv", |bytes| drop(crate::audit::dotenv::read(&text(bytes)))),
 ];
 
@@ -60,6 +66,21 @@ fn ini(bytes: &[u8]) {
         &crate::source::Source::new("x", text(bytes)),
         &mut problems,
     ));
+}
+
+fn manifest(bytes: &[u8]) {
+    let place = crate::store::BackupPath::of("web", "n", "20261121T084500Z-web-n-kxqz");
+    place.into_iter().for_each(|place| drop(crate::store::Manifest::parse(&text(bytes), &place)));
+}
+
+fn inventory_json(bytes: &[u8]) {
+    let mut problems = crate::diagnostic::Diagnostics::default();
+    drop(crate::inventory::ansible::printed("x", "x", &text(bytes), &mut problems));
+}
+
+fn inventory_yaml(bytes: &[u8]) {
+    let mut problems = crate::diagnostic::Diagnostics::default();
+    drop(crate::inventory::ansible::yaml("x", &crate::source::Source::new("x.yml", text(bytes)), &mut problems));
 }
 
 fn expression(bytes: &[u8]) {

@@ -24,7 +24,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 mod told;
-mod wire;
+pub(crate) mod wire;
 mod write;
 
 /// A new file's and a new directory's mode when nothing is asked for, whatever the umask.

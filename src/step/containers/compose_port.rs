@@ -14,6 +14,12 @@ use ports::{Port, Ports, Published, Unreadable};
 use serde::Deserialize;
 use std::path::Path;
 
+/// Reads the ports of a compose file, for the tests that feed it anything.
+#[cfg(any(test, fuzzing))]
+pub fn read_any(text: &str) {
+    drop(ports::read(text));
+}
+
 /// Moves the port on which a service of a compose file is published on the host. Its digits are replaced where they
 /// stand: `"3001:3000"`, `127.0.0.1:3001:3000/tcp`, `published: 3001`, the default of `${PORT:-3001}`; the container's port
 /// and every other byte stay. It does not start anything: that is for a step of its own. `register` gets `service`.

@@ -247,6 +247,25 @@ impl Wire {
     }
 }
 
+/// Reads an answer that may be anything, for the tests that feed it. In it `@` stands for what marks answers.
+#[cfg(any(test, fuzzing))]
+pub fn answer_any(bytes: &[u8]) {
+    struct Fed(std::io::Cursor<Vec<u8>>);
+    impl Read for Fed {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+    impl Answers for Fed {
+        fn wait_at_most(&mut self, _: Duration) {}
+    }
+    let marked = bytes.iter().flat_map(|byte| if *byte == b'@' { b"\nn 1 ".to_vec() } else { vec![*byte] });
+    let reader = Box::new(Fed(std::io::Cursor::new(marked.collect())));
+    let (writer, until) = (Box::new(std::io::sink()), Instant::now() + SILENCE);
+    let mut wire = Wire { writer, reader, until, nonce: "n".into(), number: 0, bytes: Vec::new(), lost: false };
+    drop(wire.ask(&Request::new("look"), b"", "ask"));
+}
+
 const TOO_LATE: &str = "the host gave no whole answer in time";
 
 fn lost(doing: &str) -> Failure {
