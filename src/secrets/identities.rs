@@ -3,8 +3,7 @@
 use super::config::{home, usual_identities};
 use super::origin::{printed, tilde};
 use super::ssh_keys::SshIdentity;
-use crate::model::{Doing, Failure, Result};
-use crate::system::reason;
+use crate::model::{Failure, Result};
 use age::DecryptError;
 use age::armor::ArmoredReader;
 use age::secrecy::SecretString;
