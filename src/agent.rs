@@ -65,7 +65,8 @@ pub fn main() -> ExitCode {
 
 fn serve() -> Result<()> {
     // Jobs bring secrets: no core is written of this process, and no other process of its user reads its memory.
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("close the agent's memory")?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .doing("close the agent's memory")?;
     let mut frames = Frames::default();
     let Some(Order::Job(job)) = wire::read(&mut frames, &mut io::stdin().lock())? else {
         return Err(Failure::new("read the job", "the channel closed before one came"));

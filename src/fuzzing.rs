@@ -80,7 +80,11 @@ fn inventory_json(bytes: &[u8]) {
 
 fn inventory_yaml(bytes: &[u8]) {
     let mut problems = crate::diagnostic::Diagnostics::default();
-    drop(crate::inventory::ansible::yaml("x", &crate::source::Source::new("x.yml", text(bytes)), &mut problems));
+    drop(crate::inventory::ansible::yaml(
+        "x",
+        &crate::source::Source::new("x.yml", text(bytes)),
+        &mut problems,
+    ));
 }
 
 fn expression(bytes: &[u8]) {

@@ -54,7 +54,8 @@ fn what_everybody_writes_to_is_not_read_in_a_project() {
         fs::set_permissions(folder.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
         let read = project.read(Path::new("playbooks/a/b.toml")).map(drop);
         let listed = project.files("inventories", true).map(drop);
-        [read, listed].map(|result| result.map_or_else(|failure| failure.to_string(), |()| "fine".to_string()))
+        [read, listed]
+            .map(|result| result.map_or_else(|failure| failure.to_string(), |()| "fine".to_string()))
     };
     assert_eq!(text("inventories", 0o755), ["fine", "fine"]);
     let [read, listed] = text("inventories", 0o777);

@@ -91,12 +91,12 @@ impl Patience {
                 format!("it has neither begun a step nor ended for {hours} hours"),
             ));
         };
-            let time = self.limits.get(&step)?.time;
-            let until = started.checked_add(time)?.checked_add(MARGIN)?;
-            Some((
-                until,
-                format!("its step goes on {} s after its timeout of {} s", MARGIN.as_secs(), time.as_secs()),
-            ))
+        let time = self.limits.get(&step)?.time;
+        let until = started.checked_add(time)?.checked_add(MARGIN)?;
+        Some((
+            until,
+            format!("its step goes on {} s after its timeout of {} s", MARGIN.as_secs(), time.as_secs()),
+        ))
     }
 }
 

@@ -152,7 +152,8 @@ impl EventSink {
 
 /// Runs it, and sends each event to record and reader.
 async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result<u8> {
-    let Session { intent, work, options, destinations, timeout, shared, asks_for_changes, notes, .. } = session;
+    let Session { intent, work, options, destinations, timeout, shared, asks_for_changes, notes, .. } =
+        session;
     let kind = intent.kind;
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, interrupt) = watch::channel(Interrupt::None);

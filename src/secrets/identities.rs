@@ -4,6 +4,7 @@ use super::config::{home, usual_identities};
 use super::origin::{printed, tilde};
 use super::ssh_keys::SshIdentity;
 use crate::model::{Failure, Result};
+use crate::trust;
 use age::DecryptError;
 use age::armor::ArmoredReader;
 use age::secrecy::SecretString;

@@ -60,7 +60,8 @@ pub fn shell() -> String {
 
 /// Runs a program to its end, without input, and with what it says on standard error dropped.
 pub fn run(argv: &[String], deadline: Duration) -> Result<Ended, String> {
-    trust::program::words(&argv[..argv.len().min(1)], Path::new("/")).map_err(|failure| failure.to_string())?;
+    trust::program::words(&argv[..argv.len().min(1)], Path::new("/"))
+        .map_err(|failure| failure.to_string())?;
     to_its_end(argv, deadline)
 }
 

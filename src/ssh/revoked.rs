@@ -211,8 +211,8 @@ impl<'a> Bytes<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use russh::keys::{Algorithm, PrivateKey};
+    use std::fs;
 
     fn key() -> PublicKey {
         PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap().public_key().clone()

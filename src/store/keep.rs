@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn the_newest_that_was_verified_stays() {
-        let taken = ["2026-11-18T01:00:00Z", "2026-11-19T01:00:00Z", "2026-11-20T01:00:00Z", "2026-11-21T01:00:00Z"];
+        let taken =
+            ["2026-11-18T01:00:00Z", "2026-11-19T01:00:00Z", "2026-11-20T01:00:00Z", "2026-11-21T01:00:00Z"];
         let mut entries: Vec<Entry> = taken.iter().map(|taken| entry(taken)).collect();
         let id = |entry: &Entry| entry.place.id.clone();
         let verified = BTreeSet::from([id(&entries[0]), id(&entries[1]), id(&entries[2])]);
@@ -234,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_zone_that_does_not_exist_is_told() {
-        let failure = judge(&[], &Keep { last: 1, ..in_zone("Europe/Atlantis") }, &BTreeSet::new()).unwrap_err();
+        let failure =
+            judge(&[], &Keep { last: 1, ..in_zone("Europe/Atlantis") }, &BTreeSet::new()).unwrap_err();
         assert!(failure.hint.unwrap().contains("Europe/Lisbon"));
     }
 }

@@ -129,7 +129,8 @@ fn found(host: &dyn Probe, question: &Command, folder: &str) -> Result<Vec<(Stri
 fn removal(folder: &Path, found: &[(String, u64)], question: Command) -> Run {
     let typed = ["rm", "-f", "--"].into_iter().chain(found.iter().map(|(path, _)| path.as_str()));
     let names = found.iter().filter_map(|(path, _)| Some(format!("./{}", path.rsplit_once('/')?.1)));
-    let words = ["sh", "-c", &enter::script(REMOVE), "windlass", &folder.display().to_string()].map(str::to_string);
+    let words =
+        ["sh", "-c", &enter::script(REMOVE), "windlass", &folder.display().to_string()].map(str::to_string);
     let title = Some(Command::new(typed).shown());
     let command = Command { title, ..Command::new(words.into_iter().chain(names)) };
     let predicts = vec![Prediction { argv: question.argv, answer: Answer::said(0, "") }];

@@ -262,7 +262,8 @@ pub fn answer_any(bytes: &[u8]) {
     let marked = bytes.iter().flat_map(|byte| if *byte == b'@' { b"\nn 1 ".to_vec() } else { vec![*byte] });
     let reader = Box::new(Fed(std::io::Cursor::new(marked.collect())));
     let (writer, until) = (Box::new(std::io::sink()), Instant::now() + SILENCE);
-    let mut wire = Wire { writer, reader, until, nonce: "n".into(), number: 0, bytes: Vec::new(), lost: false };
+    let mut wire =
+        Wire { writer, reader, until, nonce: "n".into(), number: 0, bytes: Vec::new(), lost: false };
     drop(wire.ask(&Request::new("look"), b"", "ask"));
 }
 

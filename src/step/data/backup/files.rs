@@ -59,6 +59,7 @@ pub fn command(folder: &HostPath, name: &str, exclude: &[String], title: String)
     let mut argv: Vec<String> = ["/bin/sh", "-s", "--"].map(str::to_string).to_vec();
     argv.extend([folder.to_string(), name.to_string()]);
     argv.extend(exclude.iter().map(|pattern| format!("--exclude={pattern}")));
-    let command = Command { argv, stdin: enter::script(TREE).into_bytes(), title: Some(title), ..Command::default() };
+    let command =
+        Command { argv, stdin: enter::script(TREE).into_bytes(), title: Some(title), ..Command::default() };
     (command, Accept::Of(vec![0, CHANGED]))
 }

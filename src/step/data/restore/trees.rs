@@ -136,7 +136,16 @@ fn unpack(part: &Part, stage: &HostPath, place: &Destination) -> Op {
 
 fn switch(stage: &HostPath, place: &Destination, kept: String) -> Op {
     let [stage, target] = [stage, &place.target].map(ToString::to_string);
-    let words = ["sh", "-c", &enter::script(&format!("{MOVE}{SWITCH}")), "windlass", &stage, &place.inside, &target, &kept];
+    let words = [
+        "sh",
+        "-c",
+        &enter::script(&format!("{MOVE}{SWITCH}")),
+        "windlass",
+        &stage,
+        &place.inside,
+        &target,
+        &kept,
+    ];
     let back = ["/bin/sh", "-s", "--", &stage, &place.inside, &target, &kept];
     let title = Some(format!("put it in the place of {target}"));
     let back = Command {

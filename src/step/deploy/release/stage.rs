@@ -86,7 +86,8 @@ impl Release {
             return Ok(None);
         }
         let tree = shelf.tree(number);
-        let [from, to] = [host.follow(&live.tree)?, host.follow(&tree)?].map(|path| path.display().to_string());
+        let [from, to] =
+            [host.follow(&live.tree)?, host.follow(&tree)?].map(|path| path.display().to_string());
         let words = [from, to].into_iter().chain(paths.clone());
         let copy = Run {
             undo: Undo::NotNeeded,
