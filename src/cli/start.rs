@@ -315,13 +315,13 @@ fn read_facts(
     run: &RunId,
     config: &Config,
 ) -> Result<BTreeMap<String, Result<Value, Failure>>, Stop> {
-    let vault = &chosen.project.vault;
+    let (vault, controller) = (&chosen.project.vault, controller(chosen));
     let asked = wanted.into_iter().filter_map(|(name, facts)| {
         let host = chosen.inventory.host(&name)?;
         let settings = ssh_settings(host, options);
         let mut target = Target::or_unusable(&name, host.given_address(), &settings, config);
         reveal_login(&mut target, &|secret| vault_text(vault, secret));
-        Some(facts::Asked { target, envelope: envelope(host, chosen, run, WAIT), facts })
+        Some(facts::Asked { target, envelope: envelope(host, &controller, run, WAIT), facts })
     });
     Ok(facts::read(asked.collect(), shared(None))?)
 }
