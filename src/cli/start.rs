@@ -104,7 +104,10 @@ pub fn session(
     let timeout =
         options.reach.timeout.as_deref().map(|text| time("--timeout", text)).transpose()?.or(config.timeout);
     chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
-    global.warn(&chosen.inventory.warnings);
+    // As notes among the events they are shown on standard error too.
+    if global.format() != report::Format::Jsonl {
+        global.warn(&chosen.inventory.warnings);
+    }
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let prepared = prepare(&request, chosen, options, &command_line, &run)?;
@@ -225,21 +228,12 @@ fn prepare(
     let asked: Vec<_> =
         asked.map(|(host, settings)| (host.name.as_str(), host.given_address(), settings)).collect();
     let targets = Target::resolve_all(&asked, &config);
-    let vault = &chosen.project.vault;
+    let reveal = Reveal { home: &config.paths.home, vault: &chosen.project.vault };
     for ((host, task), target) in hosts.into_iter().zip(tasks).zip(targets) {
         if let Task::Job(job, _) = &task {
             secrets.extend(job.work.secrets.iter().cloned());
         }
-        all.extend(problems.keep(work(
-            host,
-            target,
-            request,
-            options,
-            &config,
-            vault,
-            task,
-            password.clone(),
-        )));
+        all.extend(problems.keep(work(host, target, request, options, &reveal, task, password.clone())));
     }
     secrets.extend(all.iter().filter_map(|work| work.password.clone()));
     secrets.extend(all.iter().flat_map(|work| work.target.known_secrets()));
@@ -315,12 +309,13 @@ fn read_facts(
     run: &RunId,
     config: &Config,
 ) -> Result<BTreeMap<String, Result<Value, Failure>>, Stop> {
-    let (vault, controller) = (&chosen.project.vault, controller(chosen));
+    let reveal = Reveal { home: &config.paths.home, vault: &chosen.project.vault };
+    let controller = controller(chosen);
     let asked = wanted.into_iter().filter_map(|(name, facts)| {
         let host = chosen.inventory.host(&name)?;
         let settings = ssh_settings(host, options);
         let mut target = Target::or_unusable(&name, host.given_address(), &settings, config);
-        reveal_login(&mut target, &|secret| vault_text(vault, secret));
+        reveal.login(&mut target);
         Some(facts::Asked { target, envelope: envelope(host, &controller, run, WAIT), facts })
     });
     Ok(facts::read(asked.collect(), shared(None))?)
@@ -355,20 +350,18 @@ fn work(
     mut target: Target,
     request: &Request,
     options: &Options,
-    config: &Config,
-    vault: &Vault,
+    reveal: &Reveal<'_>,
     task: Task,
     password: Option<String>,
 ) -> Result<Work, Diagnostics> {
     let becomes = options.reach.becomes || request.becomes.or(host.ssh.becomes).unwrap_or(false);
-    let reveal = |name: &str| vault_text(vault, name);
-    reveal_login(&mut target, &reveal);
+    reveal.login(&mut target);
     let password = match (&host.ssh.become_password_from, options.reach.ask_become_pass) {
         _ if !becomes => None,
         (Some(from), false) if from != "prompt" => {
             let doing = format!("read the password to become another user on {}", host.name);
-            let from = SecretFrom::parse(from, &config.paths.home, &doing)?;
-            match from.revealed(&reveal).and_then(|from| from.read(&doing)) {
+            let from = SecretFrom::parse(from, reveal.home, &doing)?;
+            match from.revealed(&|name| reveal.text(name)).and_then(|from| from.read(&doing)) {
                 Ok(password) => Some(password),
                 // It fails alone, when its turn comes.
                 Err(failure) => {
@@ -384,18 +377,29 @@ fn work(
     Ok(Work { host: host.name.to_string(), target, becoming, password, task })
 }
 
-/// The project's secret of a name, as text.
-fn vault_text(vault: &Vault, name: &str) -> Result<String, Failure> {
-    let value = vault.reveal(&SecretOrigin::Age(name.to_string()), name)?;
-    Ok(value.as_str().map_or_else(|| value.to_string(), str::to_string))
+/// Where passwords are found.
+struct Reveal<'a> {
+    home: &'a Path,
+    vault: &'a Vault,
 }
 
-/// Puts the project's secrets in for their names. A host for which that fails cannot be reached, and no other.
-fn reveal_login(target: &mut Target, reveal: &dyn Fn(&str) -> Result<String, Failure>) {
-    let password = target.password.as_ref().map(|from| from.revealed(reveal)).transpose();
-    match (password, target.passphrase.revealed(reveal)) {
-        (Ok(password), Ok(passphrase)) => (target.password, target.passphrase) = (password, passphrase),
-        (Err(failure), _) | (_, Err(failure)) => drop(target.unusable.get_or_insert(failure)),
+impl Reveal<'_> {
+    /// The project's secret of a name, as text.
+    fn text(&self, name: &str) -> Result<String, Failure> {
+        let value = self.vault.reveal(&SecretOrigin::Age(name.to_string()), name)?;
+        Ok(value.as_str().map_or_else(|| value.to_string(), str::to_string))
+    }
+
+    /// Puts the project's secrets in for their names. A host for which that fails cannot be reached, and no other.
+    fn login(&self, target: &mut Target) {
+        let reveal = |name: &str| self.text(name);
+        let password = target.password.as_ref().map(|from| from.revealed(&reveal)).transpose();
+        match (password, target.passphrase.revealed(&reveal)) {
+            (Ok(password), Ok(passphrase)) => (target.password, target.passphrase) = (password, passphrase),
+            (Err(failure), _) | (_, Err(failure)) => {
+                target.unusable.get_or_insert(failure);
+            }
+        }
     }
 }
 

@@ -163,7 +163,13 @@ impl<'a> Chooser<'a> {
         }
         let found = match self.slice(term) {
             Some(found) => found,
-            None => Matcher::of(term).map(|matcher| self.matching(&matcher)),
+            None => Matcher::of(term).map(|matcher| self.matching(&matcher)).map_err(|why| {
+                let group = base(term);
+                match self.inventory.groups.contains_key(group) {
+                    true => format!("`{term}` names no places of the group `{group}`: write {group}[0], {group}[-1], {group}[0:2] or {group}[2:]"),
+                    false => why,
+                }
+            }),
         };
         match found {
             Err(why) => {

@@ -352,6 +352,11 @@ fn patterns_of_ansible_slices_and_addresses_choose() {
     assert_eq!(chosen("web[-1]"), "web3");
     assert_eq!(chosen("web[0:1]"), "web2 web1");
     assert_eq!(chosen("web[1:]"), "web1 web3");
+    assert_eq!(
+        chosen("web[-2:]"),
+        "error: `web[-2:]` names no places of the group `web`: write web[0], web[-1], web[0:2] or web[2:]\n"
+    );
+    assert!(chosen("all:!wbe").contains("no host or group is called `wbe`"));
     assert_eq!(chosen("203.0.113.7,"), "203.0.113.7");
     assert_eq!(chosen("db,deploy@web9.example.com:2222,"), "db1 web9.example.com");
     expect![[r#"

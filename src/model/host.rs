@@ -47,7 +47,7 @@ pub struct SshSettings {
     /// Where the password is that becoming another user takes, as in `password_from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub become_password_from: Option<String>,
-    /// Where the login password is: `env:NAME`, `file:PATH`, `command:PROGRAM …` or `prompt`. Without it no password is
+    /// Where the login password is: `env:NAME`, `file:PATH`, `command:PROGRAM …`, `age:NAME` or `prompt`. Without it no password is
     /// ever tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_from: Option<String>,

@@ -7,10 +7,10 @@ use crate::engine::facts;
 use crate::inventory::Host;
 use crate::model::arg::Arg;
 use crate::model::{Failure, Result, Value, Values};
-use crate::template::Form;
+use crate::template::{Form, Use};
 use serde_json::json;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the name in templates is.
 const HOSTS: &str = "hosts";
@@ -19,6 +19,10 @@ const HOSTS: &str = "hosts";
 #[derive(Default)]
 pub struct Others {
     rendered: RefCell<BTreeMap<(String, String), Result<Seen>>>,
+    /// All hosts, as a template that names one by a variable sees them.
+    all: RefCell<Option<(Value, BTreeSet<String>)>>,
+    /// How many variables are being rendered, one for the other.
+    depth: Cell<usize>,
     /// Those facts that were read before, or why a host could not be asked.
     pub facts: BTreeMap<String, Result<Value>>,
 }
@@ -58,22 +62,45 @@ impl Scope<'_> {
     fn others(&self, source: &str, form: Form) -> Result<Value> {
         let scanned = self.templates.scanned(source, form).ok();
         let uses = scanned.iter().flat_map(|scanned| &scanned.uses).filter(|used| used.name == HOSTS);
-        let paths: Vec<&[String]> = uses.map(|used| used.path.as_slice()).collect();
-        let is_open = |path: &&[String]| path.first().is_none_or(|name| crate::template::is_method(name));
+        let uses: Vec<&Use> = uses.collect();
+        let is_open = |used: &&Use| used.path.first().is_none_or(|name| crate::template::is_method(name));
         let mut hosts = Value::Object(Values::new());
         let includes =
             scanned.as_ref().is_none_or(|scanned| !scanned.includes.is_empty() || scanned.includes_any);
-        if paths.is_empty() || includes || paths.iter().any(is_open) {
-            for host in &self.renderer.inventory.hosts {
-                merge(&mut hosts, json!({ host.name.as_str(): self.whole(host) }));
-            }
+        if uses.is_empty() || includes || uses.iter().any(|used| is_open(used)) {
+            hosts = self.all_hosts();
         }
-        for path in paths.iter().filter(|path| !is_open(path)) {
-            let host = self.renderer.inventory.host(&path[0]).ok_or_else(|| self.no_host(&path[0]))?;
-            let value = self.part(host, &path[1..])?;
+        for used in uses.into_iter().filter(|used| !is_open(used)) {
+            let name = &used.path[0];
+            let host = match self.renderer.inventory.host(name) {
+                Some(host) => host,
+                // The template says itself what happens then.
+                None if used.guarded => continue,
+                None => return Err(self.no_host(name)),
+            };
+            let value = self.part(host, &used.path[1..])?;
             merge(&mut hosts, json!({ host.name.as_str(): value }));
         }
         Ok(hosts)
+    }
+
+    /// They are the same for every host, and there may be thousands. What is seen while a variable is being rendered lacks that
+    /// variable, so it is not kept.
+    fn all_hosts(&self) -> Value {
+        let others = &self.renderer.others;
+        if let Some((hosts, secrets)) = &*others.all.borrow() {
+            self.hide(secrets.iter().cloned());
+            return hosts.clone();
+        }
+        let mut secrets = BTreeSet::new();
+        let all = self.renderer.inventory.hosts.iter();
+        let hosts: Values = all.map(|host| (host.name.to_string(), self.whole(host, &mut secrets))).collect();
+        let hosts = Value::Object(hosts);
+        if others.depth.get() == 0 {
+            *others.all.borrow_mut() = Some((hosts.clone(), secrets.clone()));
+        }
+        self.hide(secrets);
+        hosts
     }
 
     fn no_host(&self, name: &str) -> Failure {
@@ -85,9 +112,13 @@ impl Scope<'_> {
 
     /// What a template can see of a host that it names by a variable. What cannot be rendered before a host is contacted, and
     /// secrets, are not among its variables.
-    fn whole(&self, host: &Host) -> Value {
+    fn whole(&self, host: &Host, secrets: &mut BTreeSet<String>) -> Value {
         let names = host.vars.iter().filter(|setting| !setting.secret).map(|setting| setting.name.as_str());
-        let known = names.filter_map(|name| Some((name.to_string(), self.of_other(host, name).ok()??)));
+        let seen = names.filter_map(|name| Some((name, self.of_other(host, name).ok()?)));
+        let known = seen.filter_map(|(name, seen)| {
+            secrets.extend(seen.secrets);
+            Some((name.to_string(), seen.value?))
+        });
         let vars: Values = known.collect();
         let mut value = with_vars(host, vars.into());
         if let Some(Ok(facts)) = self.renderer.others.facts.get(host.name.as_str()) {
@@ -108,12 +139,18 @@ impl Scope<'_> {
             ["vars", name, ..]
                 if !crate::template::is_method(name) || host.vars.iter().any(|var| var.name == name) =>
             {
-                let value = self.of_other(host, name)?;
-                let vars: Values = value.into_iter().map(|value| (name.to_string(), value)).collect();
+                let seen = self.of_other(host, name)?;
+                self.hide(seen.secrets);
+                let vars: Values = seen.value.into_iter().map(|value| (name.to_string(), value)).collect();
                 Ok(with_vars(host, vars.into()))
             }
             ["name" | "address" | "groups", ..] => Ok(with_vars(host, Value::Object(Values::new()))),
-            _ => Ok(self.whole(host)),
+            _ => {
+                let mut secrets = BTreeSet::new();
+                let value = self.whole(host, &mut secrets);
+                self.hide(secrets);
+                Ok(value)
+            }
         }
     }
 
@@ -132,22 +169,23 @@ impl Scope<'_> {
         })
     }
 
-    /// A variable of another host; none where nothing sets it.
-    fn of_other(&self, host: &Host, name: &str) -> Result<Option<Value>> {
+    /// A variable of another host.
+    fn of_other(&self, host: &Host, name: &str) -> Result<Seen> {
         let others = &self.renderer.others.rendered;
         let key = (host.name.to_string(), name.to_string());
         let known = others.borrow().get(&key).cloned();
-        let seen = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let doing = format!("render hosts['{}'].vars.{name}", host.name);
             // Whoever asks again while this is worked out is part of a circle.
             let circle = Failure::new(&doing, "it refers to itself");
             others.borrow_mut().insert(key.clone(), Err(circle));
+            let depth = &self.renderer.others.depth;
+            depth.set(depth.get() + 1);
             let seen = self.rendered_there(host, name, &doing);
+            depth.set(depth.get() - 1);
             others.borrow_mut().insert(key, seen.clone());
             seen
-        })?;
-        self.hide(seen.secrets);
-        Ok(seen.value)
+        })
     }
 
     fn rendered_there(&self, host: &Host, name: &str, doing: &str) -> Result<Seen> {

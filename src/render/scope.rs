@@ -36,6 +36,8 @@ pub struct Scope<'a> {
     pub(super) renderer: &'a Renderer<'a>,
     pub(super) templates: &'a Templates,
     pub(super) slots: Rc<BTreeMap<String, Slot>>,
+    /// Names in `[secrets]`: whatever sets them, nobody may read their values.
+    secret_names: Rc<BTreeSet<String>>,
     /// Names that only the host knows.
     pub(super) roots: BTreeSet<String>,
     /// The loop's item among them.
@@ -83,7 +85,11 @@ impl<'a> Scope<'a> {
             literal: true,
             ..Setting::new(name, value, &Place::outside("windlass"), Origin::Default)
         };
-        let all = own.map(magic).into_iter().chain(renderer.settings(host)).chain(about.map(magic));
+        let settings = renderer.settings(host);
+        let secret_names =
+            settings.iter().filter(|setting| setting.secret).map(|setting| setting.name.clone());
+        let secret_names = Rc::new(secret_names.collect());
+        let all = own.map(magic).into_iter().chain(settings).chain(about.map(magic));
         slots.extend(all.map(|setting| (setting.name.clone(), Slot { setting, of_step: false })));
         let mut roots = renderer.registered();
         roots.insert("facts".to_string());
@@ -91,6 +97,7 @@ impl<'a> Scope<'a> {
             renderer,
             templates: &renderer.templates,
             slots: Rc::new(slots),
+            secret_names,
             roots,
             item: None,
             memo: Rc::default(),
@@ -161,7 +168,8 @@ impl<'a> Scope<'a> {
 
     fn state_of(&self, slot: &Slot) -> Result<State> {
         let Setting { name, value, literal, typed, place, .. } = &slot.setting;
-        if slot.setting.secret {
+        let is_secret = slot.setting.secret || self.secret_names.contains(name);
+        if is_secret && (slot.setting.secret || SecretOrigin::of_value(value).is_some()) {
             return self.revealed(&slot.setting).map(State::Known);
         }
         // An optional param without a default: nothing sets it.
@@ -179,6 +187,9 @@ impl<'a> Scope<'a> {
                 None => return Ok(State::Waiting),
             },
         };
+        if is_secret {
+            self.hide(texts_in(&value).into_iter().filter(|text| !text.is_empty()));
+        }
         let param = self.renderer.playbook.params.iter().find(|param| param.name == *name);
         match param.filter(|_| !matches!(slot.setting.origin, Origin::Step(_))) {
             None => Ok(State::Known(value)),

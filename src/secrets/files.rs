@@ -67,7 +67,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// Replaces a file as a whole, or creates it: its mode stays, and a reader sees the old bytes or the new ones.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let doing = format!("write {}", path.display());
-    let folder = path.parent().unwrap_or(Path::new("/"));
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).doing(&doing)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).doing(&doing)?;
     file.write_all(bytes).doing(&doing)?;

@@ -1,5 +1,5 @@
 //! Ssh keys as recipients and identities of age: the stanzas `ssh-ed25519` and `ssh-rsa` of age's format, as the program
-//! `age` writes and reads them. The age crate's own need a version of RSA that has an open advisory.
+//! `age` writes and reads them. The age crate's own would link a second version of RSA and more of older crates.
 
 use age::{DecryptError, EncryptError};
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};

@@ -87,7 +87,7 @@ fn an_edit_is_whole_or_nothing_and_leaves_no_copy() {
     );
     assert_eq!(edited.code, 0, "{edited:?}");
     let lines: Vec<&str> = edited.stdout.lines().collect();
-    assert_eq!(lines, ["-rw-------", "drwx------", "wrote secrets/main.toml.age"]);
+    assert_eq!(lines, ["drwx------", "-rw-------", "wrote secrets/main.toml.age"]);
     let copies = project.read("where");
     assert!(!fs::exists(copies.trim()).expect("it can be looked for"), "{copies} is left");
     assert_eq!(project.windlass(["secrets", "show"]).stdout, "a  (main)\nb  (main)\n");
@@ -135,7 +135,7 @@ fn whoever_becomes_a_recipient_can_read_after_a_rotation_and_no_one_else() {
         config.replace("recipients = [\n", &format!("recipients = [\n  \"{}\",\n", public.trim())),
     );
     let rotated = project.windlass(["secrets", "rotate"]);
-    assert_eq!(rotated.stdout, "encrypted 1 files to 2 recipients\n", "{rotated:?}");
+    assert!(rotated.stdout.starts_with("wrote secrets/main.toml.age\ncan read: ssh-ed25519 "), "{rotated:?}");
     project.write("windlass.toml", with_identity(&format!("\"{}\"", public.trim())));
     assert_eq!(project.windlass(["secrets", "show", "a"]).stdout, "one\n");
     project.write(

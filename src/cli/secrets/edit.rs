@@ -8,7 +8,7 @@ use crate::project::Project;
 use crate::secrets::Document;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,7 +20,7 @@ pub fn run(project: &Project, file: &str) -> Done {
     super::recipients(project, &format!("edit secrets/{file}.toml.age"))?;
     let draft = Draft::open(project, file)?;
     let doing = format!("edit {}", draft.path.display());
-    let folder = tempfile::Builder::new().prefix("windlass-").tempdir_in(private_place()).doing(&doing)?;
+    let folder = private_folder().doing(&doing)?;
     let copy = folder.path().join(format!("{file}.toml"));
     write_copy(&copy, &draft.text).doing(&doing)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing(&doing)?;
@@ -44,6 +44,11 @@ pub fn run(project: &Project, file: &str) -> Done {
     }
     draft.replace(project, &text)?;
     answer(&format!("wrote {}\n", project.name_of(&draft.path)))
+}
+
+fn private_folder() -> std::io::Result<tempfile::TempDir> {
+    let ours_alone = fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().prefix("windlass-").permissions(ours_alone).tempdir_in(private_place())
 }
 
 /// In memory where that is possible: `$XDG_RUNTIME_DIR`, `/dev/shm`, else the directory for temporary files.

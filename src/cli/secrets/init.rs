@@ -30,7 +30,8 @@ pub fn run(project: &Project, recipients: &[String], identity: Option<&str>) -> 
     };
     let parsed = Recipients::parse(&texts).map_err(|why| Stop::misused(Failure::new(&doing, why)))?;
     write_config(&project.root.join("windlass.toml"), &texts, identity)?;
-    said += &format!("wrote [secrets] into windlass.toml: {} recipients\n", texts.len());
+    said += "wrote [secrets] into windlass.toml\n";
+    texts.iter().for_each(|recipient| said += &format!("can read: {recipient}\n"));
     let main = path_of(&project.root, MAIN);
     if !main.exists() {
         let bytes = parsed.encrypt(START).map_err(|why| Failure::new(&doing, why))?;

@@ -23,9 +23,16 @@ pub fn run(project: &Project, force: bool) -> Done {
         }
         files.push((&document.path, bytes));
     }
+    let mut text = String::new();
     for (path, bytes) in &files {
         replace(path, bytes)?;
+        text += &format!("wrote {}\n", project.name_of(path));
     }
-    let count = project.config.secrets.recipients.len();
-    answer(&format!("encrypted {} files to {count} recipients\n", files.len()))
+    project
+        .config
+        .secrets
+        .recipients
+        .iter()
+        .for_each(|recipient| text += &format!("can read: {recipient}\n"));
+    answer(&text)
 }

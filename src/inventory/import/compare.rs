@@ -35,7 +35,8 @@ fn inside(value: &Value, literal: bool) -> Result<Value, String> {
             false => format!("{{% raw %}}{text}{{% endraw %}}").into(),
         },
         Value::Number(number) if number.is_u64() && number.as_i64().is_none() => {
-            return Err(format!("{number} is too large for TOML"));
+            // TOML's numbers end before it; a template's do not.
+            format!("{{{{ {number} }}}}").into()
         }
         Value::Array(list) => list.iter().map(|item| inside(item, literal)).collect::<Result<_, _>>()?,
         Value::Object(map) => {

@@ -10,6 +10,7 @@ use crate::model::Value;
 use crate::model::host::SshSettings;
 use crate::project::Project;
 use crate::setting::{Setting, check_name};
+use crate::source::Place;
 use crate::template::{Templates, is_plain};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -190,8 +191,11 @@ fn add_implicit(groups: &mut Vec<(String, Members, Vec<Setting>)>, file: &File, 
     if is_explicit || file.stem.is_empty() || file.stem == ALL || file.stem == stem && files.len() == 1 {
         return;
     }
-    let hosts = file.hosts.iter().map(|host| host.name.to_string()).collect();
-    groups.push((file.stem.clone(), Members { hosts, children: Vec::new() }, Vec::new()));
+    let place = file.hosts.first().map(|host| host.place.clone());
+    let place = place.unwrap_or_else(|| Place::outside(&file.stem));
+    let mut group = FileGroup::named(&file.stem, place.clone());
+    group.hosts = file.hosts.iter().map(|host| (host.name.to_string(), place.clone())).collect();
+    add_group(groups, &group);
 }
 
 /// The connection variables that other variables refer to.

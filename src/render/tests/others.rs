@@ -33,6 +33,9 @@ fn a_host_that_is_not_there_or_not_known_yet_is_an_error() {
     assert_eq!(why("{{ hosts['web3'].vars.port }}"), "there is no host called `web3` (did you mean `web1`?)");
     assert!(why("{{ hosts['web2'].vars.arch }}").contains("it is not known before that host is contacted"));
     assert!(why("{{ hosts['web2'].facts.arch }}").contains("they were not read before this run"));
+    let guarded =
+        "[[steps]]\nfile = { path = '/x', content = \"{{ hosts['web3'].vars.port | default(7) }}\" }\n";
+    assert!(Case { playbook: guarded, ..Case::default() }.jobs().is_ok());
     assert!(why("{{ hosts['web2'].vars.nothing }}").contains("nothing"));
 }
 
@@ -58,6 +61,8 @@ fn secrets_are_read_when_they_are_used_and_hidden() {
                     [[steps]]\nfile = { path = '/y', content = \"{{ hosts['more'].vars.of_host }}\" }\n";
     let case = Case { playbook, files: &files, ..Case::default() };
     assert_eq!(case.jobs().unwrap()[0].work.secrets, ["hunter2x", "s3cret-value"]);
+    let given = Case { vars: &["token=given-on-top"], ..case };
+    assert_eq!(given.jobs().unwrap()[0].work.secrets, ["given-on-top", "s3cret-value"]);
     let playbook =
         "[secrets]\ntoken = 'hunter2'\n[[steps]]\nfile = { path = '/x', content = '{{ token }}' }\n";
     let problems = Case { playbook, ..Case::default() }.jobs().map(drop).unwrap_err().plain();
