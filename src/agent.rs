@@ -12,6 +12,7 @@ use crate::model::bounds;
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
 use crate::model::job::{Job, Resume};
+use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
 use crate::model::outcome::HostEnd;
 use crate::model::path::HostPath;
@@ -38,6 +39,9 @@ const PIECES_WAITING: usize = 8;
 
 /// What the controller says about backups that may wait to be read. It says one thing of each, and there is one at a time.
 const ANSWERS_WAITING: usize = 8;
+
+/// A stop is noticed at least this often while another host is waited for.
+const STOP_CHECK: Duration = Duration::from_millis(100);
 
 /// How often the controller hears that the agent lives; it gives up a host that is silent for several of these.
 const ALIVE: Duration = Duration::from_secs(20);
@@ -78,18 +82,23 @@ fn serve() -> Result<()> {
     let killed = Killed::default();
     let wanted = Wanted::default();
     let (answers, confirmation) = confirmation::channel();
+    let (once, ran_once) = sync_channel(ANSWERS_WAITING);
     let orders = Orders {
         frames,
         answers,
         pieces: sender,
         kept: keep,
+        once,
         wanted: wanted.clone(),
         stopping: stopping.clone(),
         killed: killed.clone(),
         stopper: host.stopper(),
     };
     std::thread::spawn(move || orders.follow());
-    let channel = Channel::new(&job, Incoming::new(pieces, wanted), confirmation, kept, stopping, killed);
+    let out = Arc::new(Outlet { out: Mutex::new(io::stdout()), stopping: stopping.clone() });
+    out.write(wire::MARKER);
+    let incoming = Incoming::new(pieces, wanted);
+    let channel = Channel { job: &job, out, incoming, confirmation, kept, ran_once, stopping, killed };
     channel.send(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -154,6 +163,7 @@ struct Orders {
     answers: Answers,
     pieces: SyncSender<Piece>,
     kept: SyncSender<(u32, Answered)>,
+    once: SyncSender<(u32, OnceEnded)>,
     wanted: Wanted,
     stopping: Arc<AtomicBool>,
     killed: Killed,
@@ -174,6 +184,10 @@ impl Orders {
                 Order::Kept { request, answer } => {
                     // More than fit are not answers to anything that was asked.
                     let _unasked = self.kept.try_send((request, answer));
+                }
+                Order::RanOnce { step, ended } => {
+                    // More than fit are not answers to anything that was asked.
+                    let _unasked = self.once.try_send((step, *ended));
                 }
                 Order::Confirmed { request, refusal } => self.answers.give(request, refusal),
                 Order::Stop => self.stopping.store(true, Ordering::SeqCst),
@@ -206,6 +220,7 @@ struct Channel<'a> {
     incoming: Incoming,
     confirmation: Confirmation,
     kept: Receiver<(u32, Answered)>,
+    ran_once: Receiver<(u32, OnceEnded)>,
     stopping: Arc<AtomicBool>,
     killed: Killed,
 }
@@ -234,21 +249,6 @@ impl Outlet {
     }
 }
 
-impl<'a> Channel<'a> {
-    fn new(
-        job: &'a Job,
-        incoming: Incoming,
-        confirmation: Confirmation,
-        kept: Receiver<(u32, Answered)>,
-        stopping: Arc<AtomicBool>,
-        killed: Killed,
-    ) -> Self {
-        let out = Arc::new(Outlet { out: Mutex::new(io::stdout()), stopping: stopping.clone() });
-        out.write(wire::MARKER);
-        Channel { job, out, incoming, confirmation, kept, stopping, killed }
-    }
-}
-
 impl Link for Channel<'_> {
     fn send(&self, event: Event) {
         self.out.send(event);
@@ -267,6 +267,21 @@ impl Link for Channel<'_> {
                 }
             }
         }
+    }
+
+    fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
+        self.send(Event::AwaitsOnce { step });
+        while !self.stopping() && Instant::now() < until {
+            match self.ran_once.recv_timeout(STOP_CHECK) {
+                Ok((of, ended)) if of == step => return Ok(Some(ended)),
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if self.stopping() {
+            return Ok(None);
+        }
+        Err(Failure::new("wait for the host that runs it", "the controller did not say how it ended"))
     }
 
     fn stopping(&self) -> bool {

@@ -150,6 +150,11 @@ impl Diagnostics {
         }
     }
 
+    /// Adds one when there is one.
+    pub fn extend(&mut self, diagnostic: Option<Diagnostic>) {
+        diagnostic.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
     /// Adds all of `other`.
     pub fn append(&mut self, other: Diagnostics) {
         other.list.into_iter().for_each(|diagnostic| self.push(diagnostic));

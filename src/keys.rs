@@ -120,8 +120,17 @@ impl<'a, 'p> Keys<'a, 'p> {
 
     /// Tells every key that nobody asked for.
     pub fn finish(self) {
+        self.finish_with(|_| None);
+    }
+
+    /// The same, with a hint of its own for some of them.
+    pub fn finish_with(self, hint: impl Fn(&str) -> Option<&'static str>) {
         for entry in self.rest() {
-            self.problems.push(unknown_key(entry, self.what, self.known.iter().copied()));
+            let problem = unknown_key(entry, self.what, self.known.iter().copied());
+            self.problems.push(match hint(&entry.key) {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
         }
     }
 }
@@ -173,12 +182,46 @@ pub fn strings(node: &Node) -> Option<Vec<String>> {
 /// A value of the wrong type.
 pub fn wrong_type(node: &Node, expected: &str) -> Diagnostic {
     // Where only some words fit, it helps to see which one is there.
+    let value = node.value();
     let found = match node.as_str().filter(|_| expected.contains('"')) {
         Some(text) => format!("{text:?}"),
+        // Of a number that does not fit, its kind says nothing.
+        None if value.is_number() && (expected.contains("integer") || expected.contains("number")) => {
+            value.to_string()
+        }
         None => node.what().to_string(),
     };
     let message = format!("expected {expected}, found {found}");
-    Diagnostic::error(message, &node.place)
+    Diagnostic { hint: as_expected(&value, expected), ..Diagnostic::error(message, &node.place) }
+}
+
+/// The same value as it would be right.
+fn as_expected(value: &Value, expected: &str) -> Option<String> {
+    let wants = |what: &str| expected.contains(what);
+    match value {
+        Value::String(text) if wants("a boolean") => match text.to_lowercase().as_str() {
+            "yes" | "true" | "on" => Some("write true, without quotes".to_string()),
+            "no" | "false" | "off" => Some("write false, without quotes".to_string()),
+            _ => Some("write true or false".to_string()),
+        },
+        Value::String(text) if (wants("integer") || wants("number")) && text.parse::<f64>().is_ok() => {
+            Some(format!("write {text}, without quotes"))
+        }
+        Value::Number(_) | Value::Bool(_) if wants("a string") => {
+            Some(format!("put it in quotes: \"{value}\""))
+        }
+        Value::Number(_) | Value::Bool(_) if wants("boolean") => Some("write true or false".to_string()),
+        Value::String(_) | Value::Number(_) if wants("a list") => {
+            Some(format!("put it in brackets: [{value}]"))
+        }
+        Value::String(_) | Value::Number(_) | Value::Bool(_) if wants("a table") || wants("a map") => {
+            Some("write a table: { key = value }".to_string())
+        }
+        Value::Array(list) if wants("a string") && list.len() == 1 => {
+            Some(format!("write it alone: {}", list[0]))
+        }
+        _ => None,
+    }
 }
 
 /// A key that does not exist, with the nearest that does.

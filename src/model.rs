@@ -16,6 +16,7 @@ pub mod job;
 pub mod keep;
 pub mod mode;
 pub mod nearest;
+pub mod once;
 pub mod op;
 pub mod outcome;
 pub mod path;

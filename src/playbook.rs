@@ -1,5 +1,7 @@
 //! A playbook: params, variables and steps, read strictly. Everything that can be known without a host is checked here.
 
+mod ansible;
+mod block;
 pub mod catalogue;
 pub mod check;
 pub mod params;
@@ -9,11 +11,12 @@ mod step;
 
 use crate::diagnostic::Diagnostics;
 use crate::keys::Share;
-use crate::model::job::OnFailure;
+use crate::model::job::{InBlock, OnFailure};
 use crate::project::Project;
 use crate::setting::{Origin, Setting};
-use crate::source::{Node, Place, Source};
+use crate::source::{Data, Node, Place, Source};
 use crate::step::Row;
+use crate::template::is_plain;
 use params::Param;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,12 +35,12 @@ pub struct Playbook {
     /// `vars`.
     pub vars: Vec<Setting>,
     /// The hosts it is meant for, when the command line names none.
-    pub hosts: Option<String>,
+    pub hosts: Option<Written>,
     /// Whether its steps run as another user; what the inventory says when it does not say.
     pub becomes: Option<bool>,
-    /// How many hosts are worked before the next ones begin; the last one goes on to the end. Empty: all at once.
+    /// How many hosts each batch has, the last number again and again. Empty: all at once.
     pub serial: Vec<Share>,
-    /// The run stops for hosts not yet begun when more than this many failed.
+    /// No further host is started once so many have failed, or such a share of all, rounded up.
     pub max_failures: Option<Share>,
     /// What becomes of a host whose step failed.
     pub on_failure: OnFailure,
@@ -68,14 +71,20 @@ pub struct Step {
     pub items: Option<Node>,
     /// What an element is called.
     pub loop_var: String,
+    /// How an element is named in output: a template. The element itself when not given.
+    pub label: Option<Written>,
     /// The name of its result.
     pub register: Option<Written>,
-    /// Names of handlers.
+    /// Names of handlers, and topics that handlers listen to; once the playbook is read, names only.
     pub notify: Vec<Written>,
+    /// Of a handler: the topics that it listens to.
+    pub listen: Vec<Written>,
     /// Its own tags and those of what includes it.
     pub tags: Vec<String>,
     /// Values for this step only: those of what includes it, then its own.
     pub vars: Vec<Setting>,
+    /// The params of the included playbooks that it is of, the innermost last.
+    pub params: Vec<Param>,
     /// The user whom its commands run as.
     pub become_user: Option<Written>,
     /// Added to the environment of its commands.
@@ -98,6 +107,8 @@ pub struct Step {
     pub run_once: bool,
     /// Nothing of its arguments, diff or output is told.
     pub no_log: bool,
+    /// The blocks with `rescue` or `always` that it is in, the outermost first.
+    pub blocks: Vec<InBlock>,
 }
 
 /// A text and where it is written.
@@ -126,6 +137,13 @@ impl Playbook {
         self.steps.iter().chain(&self.handlers).chain(&self.rescue).chain(&self.always)
     }
 
+    /// The indices of [`Playbook::all_steps`] in the order in which the steps run: handlers last.
+    pub fn running_order(&self) -> impl Iterator<Item = usize> + use<> {
+        let (steps, handlers) = (self.steps.len(), self.handlers.len());
+        let all = steps + handlers + self.rescue.len() + self.always.len();
+        (0..steps).chain(steps + handlers..all).chain(steps..steps + handlers)
+    }
+
     /// The files it is read from: its own first.
     pub fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
         self.files.iter()
@@ -138,15 +156,64 @@ impl Playbook {
             let value = "(its result)".into();
             Some(Setting::new(&name.text, value, &name.place, Origin::Registered(step.title())))
         };
-        self.all_steps().flat_map(|step| step.vars.iter().cloned().chain(registered(step))).collect()
+        let mut settings: Vec<Setting> = Vec::new();
+        for default in self.all_steps().flat_map(|step| &step.params).filter_map(Param::setting) {
+            if settings.iter().all(|known| known.place != default.place) {
+                settings.push(default);
+            }
+        }
+        settings.extend(self.all_steps().flat_map(|step| step.vars.iter().cloned().chain(registered(step))));
+        settings
     }
 }
 
 impl Step {
-    /// Its name as it is written, or its kind.
+    /// Its name as it is written, or its kind and what it is about: `file /etc/motd`.
     pub fn title(&self) -> String {
-        self.name.as_ref().map_or_else(|| self.kind.name.to_string(), |name| name.text.clone())
+        self.name.as_ref().map_or_else(|| self.subject(), |name| name.text.clone())
     }
+
+    /// Its kind, and what it is about where that is short and may be shown.
+    fn subject(&self) -> String {
+        let about = SUBJECTS
+            .iter()
+            .filter(|(kind, _)| kind.is_none_or(|kind| kind == self.kind.name))
+            .find_map(|(_, key)| self.keys.get(key).and_then(short))
+            // The elements of a loop are named one by one.
+            .filter(|about| !self.no_log && (self.items.is_none() || is_plain(about)));
+        about.map_or_else(|| self.kind.name.to_string(), |about| format!("{} {about}", self.kind.name))
+    }
+}
+
+/// The keys that say what a step is about, the first one that it has; some of them only for one kind.
+const SUBJECTS: &[(Option<&str>, &str)] = &[
+    (None, "path"),
+    (None, "paths"),
+    (None, "dest"),
+    (None, "name"),
+    (None, "shell"),
+    (None, "argv"),
+    (None, "file"),
+    (None, "user"),
+    (None, "port"),
+    (None, "ports"),
+    (None, "dir"),
+    // The URLs of databases may hold passwords.
+    (Some("http"), "url"),
+];
+
+/// What a step is about is shown up to so many characters; longer texts are left out.
+const SUBJECT_WIDTH: usize = 60;
+
+/// A value in a few words.
+fn short(node: &Node) -> Option<String> {
+    let text = match &node.data {
+        Data::Scalar(value) => value.as_str().map_or_else(|| value.to_string(), str::to_string),
+        Data::List(list) => list.iter().map(short).collect::<Option<Vec<_>>>()?.join(" "),
+        Data::Table(_) => return None,
+    };
+    let fits = !text.is_empty() && !text.contains('\n') && text.chars().count() <= SUBJECT_WIDTH;
+    fits.then_some(text)
 }
 
 /// What the name of a shipped playbook's file begins with in messages.

@@ -131,13 +131,14 @@ impl Project {
         let path = self.root.join(path);
         let name = self.name_of(&path);
         let doing = format!("read {name}");
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let file = self.open_file(&path, &doing)?;
-        let read = file.take(TEXT_BYTES + 1).read_to_string(&mut text);
+        let read = file.take(TEXT_BYTES + 1).read_to_end(&mut bytes);
         read.map_err(|error| reason::plain(&error)).doing(&doing)?;
-        if text.len() as u64 > TEXT_BYTES {
+        if bytes.len() as u64 > TEXT_BYTES {
             return Err(Failure::new(doing, format!("it is larger than {} MiB", TEXT_BYTES >> 20)));
         }
+        let text = String::from_utf8(bytes).map_err(|error| not_text(&name, &error))?;
         Ok(Source::new(name, text))
     }
 
@@ -182,6 +183,17 @@ impl Project {
 /// The nearest project at or above `here`.
 fn nearest(here: &Path) -> Option<&Path> {
     here.ancestors().find(|folder| MARKS.iter().any(|mark| folder.join(mark).exists()))
+}
+
+/// Where a file stops being text.
+fn not_text(name: &str, error: &std::string::FromUtf8Error) -> Failure {
+    let valid = error.utf8_error().valid_up_to();
+    let (before, rest) = error.as_bytes().split_at(valid);
+    let before = String::from_utf8_lossy(before);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let why = format!("the byte 0x{:02x} is not UTF-8", rest.first().copied().unwrap_or_default());
+    Failure::new(format!("read {name}:{line}:{column}"), why).hint("save the file as UTF-8")
 }
 
 fn is_hidden(path: &Path) -> bool {

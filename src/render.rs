@@ -24,6 +24,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::model::job::{HostWork, InlineAsset, JobStep, Mode};
+use crate::model::once::Once;
 use crate::model::{Failure, Value, Values};
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
@@ -62,6 +63,10 @@ pub struct Renderer<'a> {
     names: Names,
     groups: Value,
     others: Others,
+    /// When each step runs, by its index.
+    order: Vec<usize>,
+    /// When a step first registers each name.
+    registered_at: BTreeMap<String, usize>,
 }
 
 /// What to render.
@@ -111,6 +116,9 @@ pub struct Rendered {
     pub contents: Contents,
 }
 
+/// Tags with a meaning of their own.
+const OWN_TAGS: [&str; 2] = ["always", "never"];
+
 /// Small assets travel in the job until they come to this many bytes together; the others are asked for.
 const INLINE_TOTAL: usize = 1 << 20;
 
@@ -144,6 +152,8 @@ impl<'a> Renderer<'a> {
                 .map(|step| (step.kind.name, (step.kind.schema)().to_value()))
                 .collect(),
             groups: groups.collect::<Values>().into(),
+            order: order_of(playbook),
+            registered_at: registered_at(playbook),
         })
     }
 
@@ -200,8 +210,12 @@ impl<'a> Renderer<'a> {
             let mut jobs: Vec<JobStep> = Vec::new();
             for step in list {
                 started |= self.selection.starts(step);
-                let skip = self.skip(step, host, started);
-                jobs.extend(problems.keep(step::render(self, &scope, step, index, skip, &mut rendered)));
+                let here = step::Here {
+                    index,
+                    skip: self.selection.skip(step, started),
+                    once: self.once(step, host),
+                };
+                jobs.extend(problems.keep(step::render(self, &scope, step, here, &mut rendered)));
                 index += 1;
             }
             started = true;
@@ -224,11 +238,10 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// Why a step is not done on this host, when the controller knows it.
-    fn skip(&self, step: &Step, host: &Host, started: bool) -> Option<String> {
-        let first = self.hosts.first().filter(|first| step.run_once && first.name != host.name);
-        let once = first.map(|first| format!("runs once, on {}", first.name));
-        self.selection.skip(step, started).or(once)
+    /// Who runs a step that runs once: the first host of the run.
+    fn once(&self, step: &Step, host: &Host) -> Option<Once> {
+        let first = self.hosts.first().filter(|_| step.run_once && self.hosts.len() > 1)?;
+        Some(if first.name == host.name { Once::Here } else { Once::On(first.name.to_string()) })
     }
 
     /// Moves the small assets into the work.
@@ -256,6 +269,12 @@ impl<'a> Renderer<'a> {
         names.filter(|name| !self.is_set_by_var(&name.text)).map(|name| name.text.clone()).collect()
     }
 
+    /// The names whose first result comes only after the step with this index has begun.
+    fn later_than(&self, index: u32) -> impl Iterator<Item = &String> {
+        let now = self.order.get(index as usize).copied().unwrap_or(usize::MAX);
+        self.registered_at.iter().filter(move |(_, at)| **at >= now).map(|(name, _)| name)
+    }
+
     fn is_set_by_var(&self, name: &str) -> bool {
         self.command_line.iter().any(|setting| setting.name == name)
     }
@@ -269,8 +288,21 @@ impl Selection {
         Ok(begun.filter(|step| self.skip(step, true).is_none()).collect())
     }
 
-    /// Tells a first step that does not exist.
+    /// Shows tags that no step has, and a first step that does not exist.
     fn check(&self, playbook: &Playbook) -> Result<(), Diagnostics> {
+        let known: BTreeSet<&str> =
+            playbook.all_steps().flat_map(|step| &step.tags).map(String::as_str).chain(OWN_TAGS).collect();
+        let mut problems = Diagnostics::default();
+        for tag in self.tags.iter().chain(&self.skip_tags).filter(|tag| !known.contains(tag.as_str())) {
+            let problem = Diagnostic::elsewhere(format!("no step has the tag `{tag}`"));
+            let names = known.iter().copied().filter(|tag| !OWN_TAGS.contains(tag));
+            let none = known.len() == OWN_TAGS.len();
+            problems.push(match none {
+                true => problem.hint(format!("no step of {} has tags", playbook.name)),
+                false => problem.nearest(tag, names),
+            });
+        }
+        problems.unless_errors(())?;
         let Some(name) = self.start_at_step.as_ref() else { return Ok(()) };
         if playbook.steps.iter().any(|step| self.starts(step)) {
             return Ok(());
@@ -298,6 +330,27 @@ impl Selection {
         };
         Some(why.to_string())
     }
+}
+
+/// When each step of a playbook runs, by its index.
+fn order_of(playbook: &Playbook) -> Vec<usize> {
+    let mut order = vec![0; playbook.all_steps().count()];
+    playbook.running_order().enumerate().for_each(|(at, index)| order[index] = at);
+    order
+}
+
+/// When a step first registers each name.
+fn registered_at(playbook: &Playbook) -> BTreeMap<String, usize> {
+    let mut first = BTreeMap::new();
+    for (step, at) in playbook.all_steps().zip(order_of(playbook)) {
+        if let Some(name) = &step.register {
+            first
+                .entry(name.text.clone())
+                .and_modify(|known: &mut usize| *known = at.min(*known))
+                .or_insert(at);
+        }
+    }
+    first
 }
 
 fn for_hosts(problem: Diagnostic, hosts: &[&str]) -> Diagnostic {

@@ -5,6 +5,7 @@ use crate::model::Failure;
 use crate::model::bounds;
 use crate::model::event::Event;
 use crate::model::job::{Envelope, Job, OnFailure};
+use crate::model::once::Once;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::render::contents::Contents;
@@ -12,7 +13,9 @@ use crate::ssh::Target;
 use crate::ssh::ship::Become;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc};
 use tools::Tools;
 
 pub mod allowance;
@@ -23,6 +26,7 @@ mod confirm;
 pub mod facts;
 mod host;
 mod job;
+pub mod once;
 mod output;
 mod patience;
 mod place;
@@ -73,7 +77,7 @@ pub struct Options {
     /// How many hosts each batch has, the last number again and again; the next starts when every host of the one
     /// before is fine. One batch when empty.
     pub serial: Vec<Share>,
-    /// No further host is started once more than so many have failed.
+    /// No further host is started once so many have failed, or such a share of all.
     pub max_failures: Option<Share>,
     /// What becomes of the hosts that are fine when another failed.
     pub on_failure: OnFailure,
@@ -133,66 +137,89 @@ fn kib_of(event: &HostEvent) -> usize {
 
 /// Runs all the work and returns how each host ended. Every host gets exactly one `Ended`.
 pub async fn run(work: Vec<Work>, options: &Options, tools: Tools) -> HashMap<String, HostOutcome> {
-    let fleet = Fleet { options, tools, slots: Arc::new(Semaphore::new(options.forks.max(1))) };
     let total = work.len();
+    let fleet = Fleet {
+        options,
+        tools,
+        slots: Arc::new(Semaphore::new(options.forks.max(1))),
+        turns: turns(&work),
+        failures: Arc::default(),
+        stops_at: options.max_failures.map(|share| stops_at(share, total)),
+    };
     let undo: Vec<Work> = work.iter().filter_map(|work| undo_of(work, options)).collect();
     let mut outcomes = HashMap::new();
     for batch in batches(work, &options.serial) {
-        let stop = fleet.reason_to_stop(&outcomes, total);
-        outcomes.extend(fleet.work_batch(batch, stop, total).await);
+        let stop = fleet.reason_to_stop();
+        outcomes.extend(fleet.work_batch(batch, stop).await);
     }
     fleet.take_back(undo, &mut outcomes).await;
     outcomes
 }
 
 /// The hosts of a run at work.
+#[derive(Clone)]
 struct Fleet<'a> {
     options: &'a Options,
     tools: Tools,
     slots: Arc<Semaphore>,
+    turns: Turns,
+    /// How many hosts of the run have failed.
+    failures: Arc<AtomicUsize>,
+    /// No further host starts once so many have failed.
+    stops_at: Option<usize>,
 }
 
+/// Hosts that are one machine under several names take turns, so that none waits for the lock of another.
+type Turns = HashMap<String, Arc<Mutex<()>>>;
+
 impl Fleet<'_> {
-    async fn work_batch(
-        &self,
-        batch: Vec<Work>,
-        stop: Option<String>,
-        total: usize,
-    ) -> Vec<(String, HostOutcome)> {
+    async fn work_batch(&self, batch: Vec<Work>, stop: Option<String>) -> Vec<(String, HostOutcome)> {
         let mut hosts = tokio::task::JoinSet::new();
         let mut ended: Vec<(String, HostOutcome)> = Vec::new();
-        let (count_failures, failures) = watch::channel(0usize);
-        let allowed = self.options.max_failures.map(|limit| limit.of(total));
-        let gate = Gate { slots: self.slots.clone(), stop, failures, allowed };
         let mut names = HashMap::new();
-        for work in batch {
+        for (at, work) in batch.into_iter().enumerate() {
             let name = work.host.clone();
-            names.insert(hosts.spawn(one_host(work, gate.clone(), self.tools.clone())).id(), name);
+            let mut start = self.start(&work, stop.clone());
+            if at == 0 {
+                start.go_first();
+            }
+            names.insert(hosts.spawn(one_host(work, start, self.tools.clone())).id(), name);
         }
         while let Some(done) = hosts.join_next_with_id().await {
-            let (host, outcome) = match done {
+            ended.push(match done {
                 Ok((_, ended)) => ended,
                 Err(panic) => self.crashed(names[&panic.id()].clone(), &panic).await,
-            };
-            if is_failure(outcome) {
-                count_failures.send_modify(|count| *count += 1);
-            }
-            ended.push((host, outcome));
+            });
         }
         ended
+    }
+
+    fn start(&self, work: &Work, stop: Option<String>) -> Start {
+        Start {
+            slots: self.slots.clone(),
+            turns: self.turns.get(&machine(work)).cloned(),
+            slot: None,
+            turn: None,
+            stop,
+            failures: self.failures.clone(),
+            stops_at: self.stops_at,
+            leads: leads(work),
+        }
     }
 
     /// A fault of windlass itself while it worked a host: something may have been started there.
     async fn crashed(&self, host: String, panic: &tokio::task::JoinError) -> (String, HostOutcome) {
         let failure = Failure::new(format!("work {host}"), format!("windlass itself failed: {panic}"))
             .hint("this is a bug; the host's journal says what was done there");
+        self.failures.fetch_add(1, Ordering::SeqCst);
+        self.tools.once.leader_ended(&host, HostOutcome::Unknown);
         self.tools.ended(host, HostEnd::because(HostOutcome::Unknown, failure)).await
     }
 
-    fn reason_to_stop(&self, outcomes: &HashMap<String, HostOutcome>, total: usize) -> Option<String> {
-        let failed = outcomes.values().filter(|outcome| is_failure(**outcome)).count();
-        let allowed = self.options.max_failures.map_or(0, |limit| limit.of(total));
-        (failed > allowed).then(|| format!("not begun: {failed} hosts of an earlier batch failed"))
+    fn reason_to_stop(&self) -> Option<String> {
+        let failed = self.failures.load(Ordering::SeqCst);
+        (failed >= self.stops_at.unwrap_or(1))
+            .then(|| format!("not started: {} failed before", hosts(failed)))
     }
 
     /// With `on_failure = "undo"` a failure anywhere takes back the hosts that had changed.
@@ -206,42 +233,108 @@ impl Fleet<'_> {
         if !undo.is_empty() {
             let note = format!("a host failed, so {} hosts that had changed are taken back", undo.len());
             self.tools.events.note(note).await;
-            outcomes.extend(self.work_batch(undo, None, usize::MAX).await);
+            let fleet = Fleet { stops_at: None, ..self.clone() };
+            outcomes.extend(fleet.work_batch(undo, None).await);
         }
     }
 }
 
-/// What decides whether a host's work starts.
-#[derive(Clone)]
-struct Gate {
+/// What decides whether and when a host's work starts.
+struct Start {
     slots: Arc<Semaphore>,
+    turns: Option<Arc<Mutex<()>>>,
+    slot: Option<OwnedSemaphorePermit>,
+    turn: Option<OwnedMutexGuard<()>>,
     /// Why no host of this batch starts.
     stop: Option<String>,
-    /// How many hosts of the batch have failed.
-    failures: watch::Receiver<usize>,
-    /// How many may fail before no further host starts.
-    allowed: Option<usize>,
+    /// How many hosts of the run have failed.
+    failures: Arc<AtomicUsize>,
+    /// No further host starts once so many have failed.
+    stops_at: Option<usize>,
+    /// It runs steps for all hosts.
+    leads: bool,
 }
 
-impl Gate {
+impl Start {
+    /// The others may wait for what this host does for all of them, so it must not wait for one of them.
+    fn go_first(&mut self) {
+        self.turn = self.turns.clone().and_then(|turns| turns.try_lock_owned().ok());
+        self.slot = self.slots.clone().try_acquire_owned().ok();
+    }
+
+    async fn wait(&mut self) {
+        if let (None, Some(turns)) = (&self.turn, &self.turns) {
+            self.turn = Some(turns.clone().lock_owned().await);
+        }
+        if self.slot.is_none() {
+            // The semaphore is never closed, so there is always a slot in the end.
+            self.slot = self.slots.clone().acquire_owned().await.ok();
+        }
+    }
+
     /// Why a host is not started.
-    fn refusal(self) -> Option<String> {
-        let failed = *self.failures.borrow();
-        let too_many = || self.allowed.filter(|allowed| failed > *allowed);
-        self.stop.clone().or_else(|| too_many().map(|_| format!("not begun: {failed} hosts failed")))
+    fn refusal(&self) -> Option<String> {
+        let failed = self.failures.load(Ordering::SeqCst);
+        let too_many = || self.stops_at.filter(|most| failed >= *most);
+        self.stop.clone().or_else(|| too_many().map(|_| format!("not started: {} failed", hosts(failed))))
+    }
+
+    /// Counted before the slot is free, so that no host starts that should not.
+    fn count(&self, outcome: HostOutcome) {
+        if is_failure(outcome) {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
-async fn one_host(work: Work, gate: Gate, tools: Tools) -> (String, HostOutcome) {
+async fn one_host(work: Work, mut start: Start, tools: Tools) -> (String, HostOutcome) {
     let host = work.host.clone();
-    // The semaphore is never closed, so there is always a slot in the end.
-    let _slot = gate.slots.clone().acquire_owned().await.ok();
-    let end = match gate.refusal() {
-        Some(why) => HostEnd::because(HostOutcome::Cancelled, Failure::new(format!("begin {host}"), why)),
+    start.wait().await;
+    let end = match start.refusal() {
+        Some(why) => HostEnd::because(HostOutcome::Cancelled, Failure::new(format!("start {host}"), why)),
         None if *tools.interrupt.borrow() != Interrupt::None => HostEnd::of(HostOutcome::Cancelled),
         None => host::work(work, &tools).await,
     };
+    start.count(end.outcome);
+    if start.leads {
+        tools.once.leader_ended(&host, end.outcome);
+    }
     tools.ended(host, end).await
+}
+
+/// Whether the host runs steps for all hosts of the run.
+fn leads(work: &Work) -> bool {
+    let Task::Job(job, _) = &work.task else { return false };
+    job.work.all_steps().any(|step| step.once.as_ref().is_some_and(Once::is_here))
+}
+
+/// A turn for each machine that has several names among the hosts.
+fn turns(work: &[Work]) -> Turns {
+    let mut names: HashMap<String, usize> = HashMap::new();
+    let jobs = work.iter().filter(|work| matches!(work.task, Task::Job(..)));
+    jobs.for_each(|work| *names.entry(machine(work)).or_default() += 1);
+    names.into_iter().filter(|(_, count)| *count > 1).map(|(machine, _)| (machine, Arc::default())).collect()
+}
+
+/// What two names of one machine have in common: where the connection leads to, and over which hosts.
+fn machine(work: &Work) -> String {
+    let at = |target: &Target| format!("{}:{}", target.address, target.port);
+    let over: Vec<String> = work.target.jump.iter().map(at).collect();
+    let proxy = work.target.proxy.as_ref().map(|_| work.host.as_str());
+    format!("{} {over:?} {proxy:?} {:?}", at(&work.target), work.target.via)
+}
+
+/// After how many failures no further host starts; of a share of the hosts, rounded up.
+fn stops_at(share: Share, total: usize) -> usize {
+    let count = match share {
+        Share::Count(count) => count as usize,
+        Share::Percent(percent) => (total * percent as usize).div_ceil(100),
+    };
+    count.max(1)
+}
+
+fn hosts(count: usize) -> String {
+    if count == 1 { "1 host".to_string() } else { format!("{count} hosts") }
 }
 
 /// The work in the order of the inventory, cut as `serial` says.

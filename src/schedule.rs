@@ -4,6 +4,7 @@
 //! does one run of one schedule and keeps the state. A person, a systemd timer and `windlass serve` all go through it.
 
 use crate::model::Values;
+use crate::setting::Setting;
 use crate::source::Place;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct Schedule {
     pub hosts_place: Place,
     /// Variables of the run, as `--var` gives them.
     pub vars: Values,
+    /// The same with where each stands in the file.
+    pub settings: Vec<Setting>,
     /// When it comes due.
     pub slots: Slots,
     /// The time zone as it was written; none when it is the system's.

@@ -349,6 +349,8 @@ mod tests {
                   |
                 4 | list = [{ nam = 'a' }, 3]
                   |                        ^
+                  |
+                  = hint: write a table: { key = value }
 
                 error: expected an integer, found a string
                  --> x:5:13

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 mod depth;
+mod syntax;
 
 /// A file's name as people should read it, and its text.
 #[derive(PartialEq, Eq)]
@@ -115,9 +116,18 @@ impl Node {
             return Err(problems);
         }
         let (table, errors) = DeTable::parse_recoverable(&source.text);
+        if !errors.is_empty()
+            && let Some(span) = syntax::yaml(&source.text)
+        {
+            let [message, hint] = syntax::YAML;
+            let place = Place { source: Arc::clone(source), span };
+            return Err(Diagnostic::error(message, &place).hint(hint).into());
+        }
         for error in errors {
-            let place = Place { source: Arc::clone(source), span: error.span().unwrap_or(0..0) };
-            problems.push(Diagnostic::error(error.message(), &place));
+            let span = error.span().unwrap_or(0..0);
+            let hint = syntax::hint(&source.text, span.start, error.message());
+            let place = Place { source: Arc::clone(source), span };
+            problems.push(Diagnostic { hint, ..Diagnostic::error(error.message(), &place) });
         }
         let span = table.span();
         let node = problems

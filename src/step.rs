@@ -59,9 +59,17 @@ pub trait Kind: Step + DeserializeOwned + Described + 'static {
     const NAME: &'static str;
     /// A playbook's `[[steps]]` that uses every key. It is documentation and test.
     const EXAMPLE: &'static str;
+    /// What `register` gets of such a step beside what every result has: `changed`, `failed`, `skipped`, `findings`.
+    const RESULT: &'static [&'static str] = &[];
     /// Keys that mean something on the controller before the job is sent.
     const KEYS: &'static [(&'static str, KeyUse)] = &[];
 }
+
+/// What the result of a command has.
+pub const OF_COMMANDS: &[&str] = &["status", "stdout", "stdout_lines", "stderr", "stderr_lines"];
+
+/// In [`Kind::RESULT`]: the step's own keys name more fields.
+pub const ANY_FIELD: &str = "*";
 
 /// Keys with a JSON Schema. Only the controller describes keys.
 #[cfg(feature = "controller")]
@@ -129,6 +137,9 @@ pub struct Row {
     /// As in [`Kind::EXAMPLE`]. Hosts have no use for it, and all of them together would be 15 KB of each upload.
     #[cfg(feature = "controller")]
     pub example: &'static str,
+    /// As in [`Kind::RESULT`].
+    #[cfg(feature = "controller")]
+    pub result: &'static [&'static str],
     /// As in [`Kind::KEYS`].
     pub keys: &'static [(&'static str, KeyUse)],
     /// Reads a step's rendered keys.
@@ -188,6 +199,8 @@ const fn row<K: Kind>(group: &'static str) -> Row {
         group,
         #[cfg(feature = "controller")]
         example: K::EXAMPLE,
+        #[cfg(feature = "controller")]
+        result: K::RESULT,
         keys: K::KEYS,
         parse: parse_as::<K>,
         #[cfg(feature = "controller")]

@@ -37,8 +37,9 @@ pub struct Options {
     /// Show how files change
     #[arg(short = 'D', long)]
     pub diff: bool,
-    /// Set a variable; a value is TOML where it can be read as TOML, else text
-    #[arg(short = 'e', long = "var", value_name = "K=V|@FILE")]
+    /// Set a variable; a value is TOML or JSON where it can be read as one, else text. Or a JSON object, or a file of TOML,
+    /// YAML or JSON
+    #[arg(short = 'e', long = "var", value_name = "K=V|JSON|@FILE")]
     pub vars: Vec<String>,
     /// As whom, and how fast.
     #[command(flatten)]

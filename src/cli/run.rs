@@ -51,10 +51,10 @@ pub enum RunCommand {
         /// Print the steps and stop
         #[arg(long)]
         list_steps: bool,
-        /// How many hosts (or which share of them, `25%`) are begun at a time; the next when all of them are fine
+        /// How many hosts (or which share of them, `25%`) each batch has; the next batch starts when this one is fine
         #[arg(long, value_name = "N|P%")]
         serial: Option<String>,
-        /// Begin no more hosts once so many (or such a share) have failed
+        /// Start no further host once so many (or such a share of all) have failed; 1 stops at the first failure
         #[arg(long, value_name = "N|P%")]
         max_failures: Option<String>,
     },
@@ -118,7 +118,8 @@ pub fn run(args: Args, global: &Global) -> Done {
             max_failures,
         } => {
             let playbook = Playbook::find(&project, &playbook)?;
-            let pattern = hosts.pattern.clone().or_else(|| playbook.hosts.clone());
+            let pattern =
+                hosts.pattern.clone().or_else(|| playbook.hosts.as_ref().map(|hosts| hosts.text.clone()));
             let chosen = start::choose(project, &hosts, pattern)?;
             if hosts.list_hosts {
                 return start::list_hosts(&chosen, global);
@@ -179,7 +180,13 @@ pub fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
     let wrong = || {
         Failure::new(format!("read {flag} {text}"), "it is neither a number of hosts nor a share like 25%")
     };
-    Share::read(&Value::from(text.as_str())).map(Some).ok_or_else(|| Stop::misused(wrong()))
+    match Share::read(&Value::from(text.as_str())) {
+        Some(Share::Count(0)) => {
+            Err(Stop::misused(Failure::new(format!("read {flag} {text}"), "it must be at least 1")))
+        }
+        Some(share) => Ok(Some(share)),
+        None => Err(Stop::misused(wrong())),
+    }
 }
 
 fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {

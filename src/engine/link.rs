@@ -4,6 +4,7 @@
 use crate::model::backup::Answered;
 use crate::model::event::Event;
 use crate::model::job::Resume;
+use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
 use crate::model::{Failure, Result};
 use std::io::Read;
@@ -31,6 +32,13 @@ pub trait Link: Assets {
     fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
         let _never_asked = (request, within);
         Err(Failure::new("send a backup", "nothing on the controller can receive it"))
+    }
+
+    /// How the step ended that another host runs for all hosts of the run; `None` when the job should stop before that is
+    /// known.
+    fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
+        let _never_asked = (step, until);
+        Err(Failure::new("wait for the host that runs it", "no controller knows of other hosts"))
     }
 
     /// Whether the job should stop after the current step.

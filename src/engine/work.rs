@@ -1,6 +1,8 @@
 //! Works through a job on one host: steps, rescue, always, handlers, and the verdict.
 
+mod blocks;
 mod judge;
+mod once;
 mod one;
 mod planned;
 mod undo;
@@ -23,6 +25,7 @@ use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
 use crate::system::pretend::Pretend;
 use crate::system::{Brought, Probe, System};
+use blocks::Blocks;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -179,19 +182,34 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     /// Runs steps until one fails, or all of them where failures are only to be told; returns the first failure.
     fn run_steps(&mut self, steps: &'a [JobStep]) -> Option<Failure> {
         let mut failure = None;
+        let mut blocks = Blocks::default();
         for step in steps {
             if self.link.stopping() {
                 return failure;
             }
-            let Some(ended) = self.run_unless_done(step) else { continue };
-            if ended.outcome == StepOutcome::Failed && !step.ignore_errors {
-                failure = failure.or(ended.failure);
-                if !self.goes_on() {
-                    return failure;
-                }
+            let mut failed = blocks.go_to(&step.blocks);
+            if failed.is_none() || self.goes_on() {
+                failed = failed.or(self.run_in(&mut blocks, step));
+            }
+            failure = failure.or(failed);
+            if failure.is_some() && !self.goes_on() {
+                return failure;
             }
         }
-        failure
+        failure.or(blocks.go_to(&[]))
+    }
+
+    /// Runs a step unless its blocks leave it out; returns a failure that no block takes.
+    fn run_in(&mut self, blocks: &mut Blocks, step: &'a JobStep) -> Option<Failure> {
+        if !blocks.runs(&step.blocks) {
+            return None;
+        }
+        let ended = self.run_unless_done(step)?;
+        match ended.outcome == StepOutcome::Failed && !step.ignore_errors {
+            true => blocks
+                .fail(&step.blocks, ended.failure.unwrap_or_else(|| Failure::new(step.title(), "it failed"))),
+            false => None,
+        }
     }
 
     /// Handlers run also when a step failed, each once, in the order of the playbook, until one fails. That one, and those
@@ -250,14 +268,16 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
 
     /// Runs a step, unless it was run before the boot. The one that booted the host ends now.
     fn run_unless_done(&mut self, step: &'a JobStep) -> Option<StepEnd> {
-        match &self.resume {
-            None => Some(self.run_step(step)),
-            Some(resume) if resume.step != step.index => None,
+        let ended = match &self.resume {
+            None => self.run_step(step),
+            Some(resume) if resume.step != step.index => return None,
             Some(_) => {
                 let resume = self.resume.take()?;
-                Some(self.end_boot(step, &resume))
+                self.end_boot(step, &resume)
             }
-        }
+        };
+        self.tell_once(step, &ended);
+        Some(ended)
     }
 
     fn undoes(&self) -> bool {

@@ -163,6 +163,8 @@ fn what_is_wrong_is_pointed_at() {
               |
             6 | address = 5
               |           ^
+              |
+              = hint: put it in quotes: "5"
 
             error: unknown key `usr`
              --> inventories/x.toml:7:9

@@ -5,6 +5,7 @@ use super::digest::Digest;
 use super::failure::Failure;
 use super::finding::Finding;
 use super::job::{Job, Resume, RunId};
+use super::once::OnceEnded;
 use super::outcome::{HostOutcome, StepOutcome};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -42,6 +43,10 @@ pub enum Event {
     /// The controller must log in anew, from scratch, within this time, and answer with [`Order::Confirmed`]. `ports`:
     /// where sshd listens now, when that has changed.
     Confirm { request: u32, ports: Vec<u16>, within: Duration },
+    /// The step has ended that this host runs for all hosts of the run.
+    RanOnce { step: u32, ended: Box<OnceEnded> },
+    /// The host waits for the end of this step, which another host runs for all, and for [`Order::RanOnce`].
+    AwaitsOnce { step: u32 },
     /// The agent lives, though it has nothing else to say: a step takes its time.
     Alive,
     /// The host is about to boot, and this process ends without a verdict: the job goes on from there afterwards.
@@ -181,6 +186,8 @@ pub enum Order {
     NoAsset { request: u32, digest: Digest, why: String },
     /// The backup of that request is in the store; or why it will not be, which may come at any time.
     Kept { request: u32, answer: Answered },
+    /// How the step ended that another host runs for all.
+    RanOnce { step: u32, ended: Box<OnceEnded> },
     /// What came of logging in anew: why it was refused, when it was.
     Confirmed { request: u32, refusal: Option<String> },
     /// Finish the step in hand, then stop.

@@ -3,6 +3,7 @@
 use super::arg::Arg;
 use super::digest::Digest;
 use super::failure::Failure;
+use super::once::Once;
 use super::op::Asset;
 use super::outcome::StepOutcome;
 use super::tree::Tree;
@@ -194,6 +195,8 @@ pub struct JobStep {
     pub items: Option<Arg>,
     /// What an element is called.
     pub loop_var: String,
+    /// How an element is named in output, when not by itself.
+    pub label: Option<Arg>,
     /// The name under which the result is kept.
     pub register: Option<String>,
     /// Handlers to run when it changed something.
@@ -218,8 +221,35 @@ pub struct JobStep {
     pub ignore_errors: bool,
     /// Nothing of its arguments, diff or output is told.
     pub no_log: bool,
+    /// The blocks with `rescue` or `always` that it is in, the outermost first.
+    pub blocks: Vec<InBlock>,
+    /// Set when one host runs it for all hosts of the run.
+    pub once: Option<Once>,
     /// Set when the controller has already decided that it is skipped here, with why.
     pub skip: Option<String>,
+}
+
+/// Where a step is in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InBlock {
+    /// Names the block in its playbook.
+    pub block: u32,
+    /// Which part of it.
+    pub part: BlockPart,
+    /// Whether the block has a `rescue`.
+    pub rescues: bool,
+}
+
+/// A part of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockPart {
+    /// Its own steps, until one fails.
+    Body,
+    /// Run after one of them has failed.
+    Rescue,
+    /// Run in any case.
+    Always,
 }
 
 /// An asset whose bytes travel in the job.

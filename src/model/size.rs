@@ -62,10 +62,21 @@ pub fn decimal(count: u64) -> String {
     if unit == "B" { format!("{count} B") } else { format!("{number:.1} {unit}") }
 }
 
+/// A part without a unit is a number of bytes; fewer than these can only be a mistake.
+const PLAIN_LEAST: u64 = 1 << 20;
+
 impl Part {
     /// Reads `10%` or a size.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let Some(number) = text.trim().strip_suffix('%') else { return Size::parse(text).map(Part::Bytes) };
+        let Some(number) = text.trim().strip_suffix('%') else {
+            let size = Size::parse(text)?;
+            return match text.trim().parse::<f64>() {
+                Ok(_) if (1..PLAIN_LEAST).contains(&size.0) => {
+                    Err(format!("{text} has no unit: write \"{text}%\" or a size such as \"{text} GiB\""))
+                }
+                _ => Ok(Part::Bytes(size)),
+            };
+        };
         match number.trim().parse() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Part::Percent(percent)),
             _ => Err(format!("{text:?} is not a share such as \"10%\"")),

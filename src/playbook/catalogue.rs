@@ -52,6 +52,10 @@ pub fn source(project: &Project, name: &str) -> Result<Arc<Source>, Diagnostics>
     if let Some(text) = shipped::find(name) {
         return Ok(Source::new(format!("{SHIPPED}{name}.toml"), text));
     }
+    if let Some(stem) = name.strip_suffix(".yml").or(name.strip_suffix(".yaml")) {
+        let problem = Diagnostic::elsewhere(format!("{name} is YAML, and playbooks are TOML"));
+        return Err(problem.hint(format!("write playbooks/{stem}.toml, and name it `{stem}`")).into());
+    }
     let all = all(project)?;
     let hint = did_you_mean(name, all.keys().map(String::as_str));
     let hint = hint.unwrap_or_else(|| "`windlass playbooks` lists the playbooks".to_string());

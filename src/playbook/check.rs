@@ -1,13 +1,16 @@
 //! Checks templates and expressions of a playbook while it is read: what is wrong in them whatever the values are.
 
+use super::params::Param;
 use super::{Playbook, Step};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::Value;
+use crate::project::Project;
 use crate::source::{Data, Node, Place};
 use crate::step::KeyUse;
 use crate::template::{Fault, Form, Scanned, Templates, is_plain};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 /// Scans texts of playbooks, and keeps what it finds for those who ask again.
@@ -68,7 +71,7 @@ pub fn texts(step: &Step) -> Vec<Text> {
     let mut add = |text: &str, form: Form, place: &Place, about_result: bool| {
         texts.push(Text { text: text.to_string(), form, place: place.clone(), about_result });
     };
-    for written in step.name.iter().chain(&step.become_user) {
+    for written in step.name.iter().chain(&step.become_user).chain(&step.label) {
         add(&written.text, Form::Text, &written.place, false);
     }
     if let Some(written) = &step.when {
@@ -113,6 +116,50 @@ pub fn strings_of(value: &Value, found: &mut dyn FnMut(&str)) {
         Value::Object(map) => map.values().for_each(|item| strings_of(item, found)),
         _ => {}
     }
+}
+
+/// What a step's keys for templates are set to.
+pub fn named_templates(step: &Step) -> impl Iterator<Item = &str> {
+    let entries = step.keys.entries().unwrap_or_default().iter();
+    let named = entries.filter(move |entry| step.kind.keys.contains(&(entry.key.as_str(), KeyUse::Template)));
+    named.filter_map(|entry| entry.node.as_str())
+}
+
+/// The template files that a step names by themselves, with what they include.
+pub fn template_files(project: &Project, step: &Step) -> Vec<Text> {
+    let mut waiting: Vec<String> = named_templates(step).map(str::to_string).collect();
+    let (mut seen, mut texts) = (BTreeSet::new(), Vec::new());
+    while let Some(name) = waiting.pop().filter(|_| seen.len() < 1000) {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let Ok(source) = project.read(&Path::new("templates").join(&name)) else { continue };
+        if let Ok(scanned) = scanned(&source.text, Form::File) {
+            waiting.extend(scanned.includes.iter().map(|(name, _)| name.clone()));
+        }
+        let place = Place { source: source.clone(), span: 0..source.text.len() };
+        texts.push(Text { text: source.text.clone(), form: Form::File, place, about_result: false });
+    }
+    texts
+}
+
+/// The names that a playbook knows, those that its template files refer to among them; and whether a step computes
+/// the name of a template, which may refer to any name.
+pub fn names_with_templates(project: &Project, playbook: &Playbook) -> (BTreeSet<String>, bool) {
+    let mut names = names(playbook);
+    for text in playbook.all_steps().flat_map(|step| template_files(project, step)) {
+        names.extend(mentioned(&text.text, text.form));
+    }
+    for setting in playbook.vars.iter().cloned().chain(playbook.params.iter().filter_map(Param::setting)) {
+        strings_of(&setting.value, &mut |text| names.extend(mentioned(text, Form::Text)));
+    }
+    (names, playbook.all_steps().flat_map(named_templates).any(|name| !is_plain(name)))
+}
+
+/// The names that a source refers to.
+pub fn mentioned(text: &str, form: Form) -> Vec<String> {
+    let scanned = scanned(text, form);
+    scanned.iter().flat_map(|scanned| &scanned.uses).map(|used| used.name.clone()).collect()
 }
 
 /// The names that a playbook knows: its params and variables, and every name that one of its steps mentions.

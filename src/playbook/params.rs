@@ -25,6 +25,8 @@ pub struct Param {
     pub default: Option<Node>,
     /// For people.
     pub help: Option<String>,
+    /// An included playbook declares it: its default is for the steps of that playbook alone.
+    pub included: bool,
 }
 
 /// What a param's value must be.
@@ -75,7 +77,8 @@ impl Param {
         keys.finish();
         let place = entry.place.clone();
         let (name, default) = (entry.key.clone(), default.cloned());
-        let param = Param { name, place, kind, required: required.unwrap_or(false), default, help };
+        let param =
+            Param { name, place, kind, required: required.unwrap_or(false), default, help, included: false };
         param.check_default(problems);
         param
     }
@@ -124,8 +127,9 @@ impl Param {
                 return one_of(text.unwrap_or_default(), choices).map(Value::from);
             }
         };
-        fitted
-            .ok_or_else(|| format!("`{}` must be {}, found {}", self.name, self.kind.expected(), what(value)))
+        fitted.ok_or_else(|| {
+            format!("`{}` must be {}, found {}", self.name, self.kind.expected(), found(value))
+        })
     }
 
     /// The text of a secret: what is at the place that it names, or the text itself.
@@ -190,6 +194,11 @@ fn kind(keys: &mut Keys) -> ParamKind {
             )
         }
     }
+}
+
+/// Of a number that does not fit, its kind says nothing.
+fn found(value: &Value) -> String {
+    if value.is_number() { value.to_string() } else { what(value).to_string() }
 }
 
 fn integer(value: &Value) -> Option<i64> {

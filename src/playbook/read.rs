@@ -1,25 +1,36 @@
 //! Reads a playbook's file, and puts in what it includes.
 
+use super::block::{self, Block};
 use super::params::Param;
 use super::step::{self, StepNode};
-use super::{Playbook, SHIPPED, Step, Written, shipped};
+use super::{Playbook, SHIPPED, Step, Written, ansible, check, shipped};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, Share};
-use crate::model::Failure;
-use crate::model::job::OnFailure;
+use crate::model::job::{BlockPart, OnFailure};
+use crate::model::{Failure, Value};
 use crate::project::Project;
 use crate::setting::{Origin, Setting};
-use crate::source::{Data, Node, Source};
+use crate::source::{Data, Node, Place, Source};
+use crate::template::{is_function, is_plain};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Reads a playbook and those it includes; all that is wrong in them is told.
 pub fn playbook(project: &Project, source: &Arc<Source>) -> Result<Playbook, Diagnostics> {
     let mut problems = Diagnostics::default();
-    let mut reader = Reader { project, stack: Vec::new(), problems: &mut problems };
+    let mut reader = Reader { project, stack: Vec::new(), blocks: 0, problems: &mut problems };
     let playbook = reader.playbook(source);
+    let playbook = playbook.map(|mut playbook| {
+        notify_listeners(&mut playbook, &mut problems);
+        playbook
+    });
     if let Some(playbook) = &playbook {
         check_names(playbook, &mut problems);
+        check_once(playbook, &mut problems);
+        if problems.is_empty() && playbook.all_steps().next().is_none() {
+            let problem = Diagnostic::error("this playbook has no steps", &Place::whole(source));
+            problems.push(problem.hint("give it [[steps]]; `windlass steps` lists what a step can do"));
+        }
     }
     match playbook {
         Some(playbook) => problems.unless_errors(playbook),
@@ -27,22 +38,46 @@ pub fn playbook(project: &Project, source: &Arc<Source>) -> Result<Playbook, Dia
     }
 }
 
+/// Numbers of hosts that cannot be 0, with what is.
+const NOT_NONE: &[(&str, &str)] = &[
+    ("serial", "a batch has at least 1 host"),
+    ("max_failures", "a run stops after at least 1 failure: 1 stops it at the first"),
+];
+
+const NONE: Share = Share::Count(0);
+
 struct Reader<'a> {
     project: &'a Project,
     /// The files being read, each included by the one before it.
     stack: Vec<String>,
+    /// How many blocks were read.
+    blocks: u32,
     problems: &'a mut Diagnostics,
 }
 
 impl Reader<'_> {
     fn playbook(&mut self, source: &Arc<Source>) -> Option<Playbook> {
-        let node = self.problems.keep(Node::parse(source))?;
+        let node = match Node::parse(source) {
+            Ok(node) => node,
+            Err(problems) => {
+                wrong_tables(source, self.problems);
+                self.problems.append(problems);
+                return None;
+            }
+        };
         let mut keys = Keys::of(&node, "a playbook", self.problems);
         let (description, hosts, becomes) =
-            (keys.string("description"), keys.string("hosts"), keys.boolean("become"));
+            (keys.string("description"), step::written(&mut keys, "hosts"), keys.boolean("become"));
         let serial =
             keys.read("serial", "a number of hosts, a string like \"20%\", or a list of them", shares);
         let max_failures = keys.share("max_failures");
+        for (key, why) in NOT_NONE {
+            if let Some(node) =
+                keys.node(key).filter(|node| shares(node).is_some_and(|all| all.contains(&NONE)))
+            {
+                keys.problem(Diagnostic::error(*why, &node.place));
+            }
+        }
         let on_failure =
             keys.read("on_failure", "\"stop\", \"undo\", \"undo_host\" or \"continue\"", |node| {
                 match node.as_str()? {
@@ -56,7 +91,7 @@ impl Reader<'_> {
         let (params, vars) = (keys.entries("params"), keys.node("vars"));
         let secrets = keys.node("secrets");
         let lists = ["steps", "handlers", "rescue", "always"].map(|key| keys.list(key));
-        keys.finish();
+        keys.finish_with(ansible::of_playbook);
         let mut playbook = Playbook {
             name: Path::new(&source.name).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             files: vec![Arc::clone(source)],
@@ -96,11 +131,27 @@ impl Reader<'_> {
     fn steps(&mut self, list: &[Node], playbook: &mut Playbook) -> Vec<Step> {
         let mut steps = Vec::new();
         for node in list {
+            if block::is_block(node) {
+                let block = block::read(node, self.problems);
+                steps.extend(self.block(&block, playbook));
+                continue;
+            }
             match step::read(node, self.problems) {
                 Some(StepNode::Step(step)) => steps.push(*step),
                 Some(StepNode::Include(include)) => steps.extend(self.include(&include, playbook)),
                 None => {}
             }
+        }
+        steps
+    }
+
+    fn block(&mut self, block: &Block, playbook: &mut Playbook) -> Vec<Step> {
+        self.blocks += 1;
+        let number = self.blocks;
+        let mut steps = Vec::new();
+        for (part, list) in &block.parts {
+            let place = block.place(number, *part);
+            steps.extend(self.steps(list, playbook).into_iter().map(|step| block.step(step, place)));
         }
         steps
     }
@@ -115,10 +166,14 @@ impl Reader<'_> {
             );
             self.problems.push(problem.hint(format!("move its steps to another file than {}", source.name)));
         }
+        check_given(self.project, include, &included, self.problems);
+        let params = included.params.clone();
         for mut param in included.params {
             param.required &= include.vars.iter().all(|var| var.name != param.name);
-            if playbook.params.iter().all(|known| known.name != param.name) {
-                playbook.params.push(param);
+            param.included = true;
+            match playbook.params.iter_mut().find(|known| known.place == param.place) {
+                Some(known) => known.required |= param.required,
+                None => playbook.params.push(param),
             }
         }
         for file in included.files {
@@ -127,7 +182,7 @@ impl Reader<'_> {
             }
         }
         let vars: Vec<Setting> = included.vars.into_iter().chain(include.vars.iter().cloned()).collect();
-        let with = |step: Step| step.included(include, &vars);
+        let with = |step: Step| step.included(include, &vars, &params);
         playbook.handlers.extend(included.handlers.into_iter().map(with));
         included.steps.into_iter().map(with).collect()
     }
@@ -160,10 +215,98 @@ impl Reader<'_> {
     }
 }
 
+/// A list of tables with another name than ours is why the tables in it stand twice.
+fn wrong_tables(source: &Arc<Source>, problems: &mut Diagnostics) {
+    let mut at = 0;
+    for line in source.text.split_inclusive('\n') {
+        let name = line.trim().strip_prefix("[[").and_then(|rest| rest.strip_suffix("]]"));
+        if let Some((name, hint)) = name.and_then(|name| Some((name, ansible::of_playbook(name)?))) {
+            let start = at + line.find(name).unwrap_or(0);
+            let place = Place { source: Arc::clone(source), span: start..start + name.len() };
+            problems.push(Diagnostic::error(format!("unknown key `{name}`"), &place).hint(hint));
+        }
+        at += line.len();
+    }
+}
+
+/// What an include gives must be something that the included playbook knows, and fit the param that it is.
+fn check_given(project: &Project, include: &step::Include, included: &Playbook, problems: &mut Diagnostics) {
+    let (known, open) = check::names_with_templates(project, included);
+    for var in &include.vars {
+        let param = included.params.iter().find(|param| param.name == var.name);
+        let is_literal = var.value.as_str().is_none_or(is_plain);
+        match param {
+            Some(param) if is_literal && !matches!(var.value, Value::Array(_) | Value::Object(_)) => {
+                if let Err(why) = param.fitted(&var.value, None) {
+                    problems.push(
+                        Diagnostic::error(why, &var.place).label(format!("a param of {}", included.name)),
+                    );
+                }
+            }
+            None if !open && !known.contains(&var.name) => {
+                let message = format!("the playbook {} has no variable `{}`", included.name, var.name);
+                let names = known.iter().map(String::as_str).filter(|name| !is_function(name));
+                problems.push(Diagnostic::error(message, &var.place).nearest(&var.name, names));
+            }
+            _ => {}
+        }
+    }
+}
+
 fn shares(node: &Node) -> Option<Vec<Share>> {
     match &node.data {
         Data::List(list) => list.iter().map(|item| Share::read(&item.value())).collect(),
         _ => Share::read(&node.value()).map(|share| vec![share]),
+    }
+}
+
+/// Whether a handler or a step of `rescue` runs depends on its host, so that one host cannot run it for all.
+fn check_once(playbook: &Playbook, problems: &mut Diagnostics) {
+    for (steps, what) in [(&playbook.handlers, "a handler"), (&playbook.rescue, "a step of `rescue`")] {
+        for step in steps.iter().filter(|step| step.run_once) {
+            let problem = Diagnostic::error(format!("{what} cannot have `run_once`"), &step.place);
+            problems.push(problem.hint("each host decides by itself whether it runs"));
+        }
+    }
+    let in_rescue = |step: &&Step| step.blocks.iter().any(|at| at.part == BlockPart::Rescue);
+    for step in playbook.steps.iter().chain(&playbook.always).filter(in_rescue).filter(|step| step.run_once) {
+        let problem = Diagnostic::error("a step of `rescue` cannot have `run_once`", &step.place);
+        problems.push(problem.hint("each host decides by itself whether it runs"));
+    }
+    for step in playbook.handlers.iter().filter(|step| !step.blocks.is_empty()) {
+        let problem =
+            Diagnostic::error("a handler cannot be in a block with `rescue` or `always`", &step.place);
+        problems.push(problem.hint("handlers are run one by one, each when it is notified"));
+    }
+}
+
+/// Whoever notifies a topic notifies the handlers that listen to it.
+fn notify_listeners(playbook: &mut Playbook, problems: &mut Diagnostics) {
+    let others = playbook.steps.iter().chain(&playbook.rescue).chain(&playbook.always);
+    for topic in others.flat_map(|step| &step.listen) {
+        let problem = Diagnostic::error("only a handler has `listen`", &topic.place);
+        problems.push(problem.hint("write notify = \"NAME\" to have a handler run"));
+    }
+    let listening: Vec<(String, Written)> = playbook
+        .handlers
+        .iter()
+        .flat_map(|handler| handler.listen.iter().map(|topic| (handler.title(), topic.clone())))
+        .collect();
+    let names: Vec<String> = playbook.handlers.iter().map(Step::title).collect();
+    let Playbook { steps, handlers, rescue, always, .. } = playbook;
+    for step in [steps, handlers, rescue, always].into_iter().flatten() {
+        let notify = std::mem::take(&mut step.notify);
+        for notified in notify {
+            let listeners = listening.iter().filter(|(_, topic)| topic.text == notified.text);
+            let listeners: Vec<Written> =
+                listeners.map(|(name, _)| Written { text: name.clone(), ..notified.clone() }).collect();
+            let own = (names.contains(&notified.text) || listeners.is_empty()).then_some(notified);
+            for one in own.into_iter().chain(listeners) {
+                if step.notify.iter().all(|known| known.text != one.text) {
+                    step.notify.push(one);
+                }
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads one step: the common keys are taken off, what remains is one table named after a step kind.
 
-use super::{Step, Written, check};
+use super::params::Param;
+use super::{Step, Written, ansible, check};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, duration, strings, wrong_type};
 use crate::model::Value;
@@ -60,8 +61,9 @@ fn include(node: &Node, problems: &mut Diagnostics) -> Option<Include> {
 
 impl Step {
     /// The step as part of the playbook that includes its own.
-    pub fn included(mut self, include: &Include, vars: &[Setting]) -> Step {
+    pub fn included(mut self, include: &Include, vars: &[Setting], params: &[Param]) -> Step {
         self.vars.splice(0..0, vars.iter().cloned());
+        self.params.splice(0..0, params.iter().filter(|param| !param.included).cloned());
         self.tags.extend(include.tags.iter().cloned());
         self.when = match (include.when.clone(), self.when.take()) {
             (Some(outer), Some(own)) => {
@@ -79,8 +81,15 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
     let [when, until, changed_when, failed_when] =
         ["when", "until", "changed_when", "failed_when"].map(|key| keys.node(key));
     let (items, loop_var) = (keys.node("loop"), written(&mut keys, "loop_var"));
+    let label = written(&mut keys, "label");
+    if let Some(label) = label.as_ref().filter(|_| items.is_none()) {
+        let problem =
+            Diagnostic::error("`label` names the elements of a loop, and there is none", &label.place);
+        keys.problem(problem.hint("give the step a `name`, or a `loop`"));
+    }
     let register = written(&mut keys, "register");
     let notify = keys.read("notify", "a string or a list of strings", all_written).unwrap_or_default();
+    let listen = keys.read("listen", "a string or a list of strings", all_written).unwrap_or_default();
     let (tags, vars, environment) = (keys.strings("tags"), keys.node("vars"), keys.node("environment"));
     let (becomes, become_user) = (keys.node("become"), written(&mut keys, "become_user"));
     let (retries, delay, timeout) = (keys.count("retries"), keys.duration("delay"), keys.duration("timeout"));
@@ -106,10 +115,13 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
         when,
         items: items.cloned(),
         loop_var: loop_var.map_or_else(|| "item".to_string(), |name| name.text),
+        label,
         register,
         notify,
+        listen,
         tags,
         vars: vars.map(|node| Setting::table(node, &Origin::Step(title), problems)).unwrap_or_default(),
+        params: Vec::new(),
         become_user: become_as(becomes, become_user, problems),
         environment: environment.filter(|node| is_environment(node, problems)).cloned(),
         retries: retries.unwrap_or(if until.is_some() { RETRIES_UNTIL } else { 0 }),
@@ -121,6 +133,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
         ignore_errors: ignore_errors.unwrap_or(false),
         run_once: run_once.unwrap_or(false),
         no_log: no_log.unwrap_or(false),
+        blocks: Vec::new(),
         name,
     })
 }
@@ -131,7 +144,8 @@ fn entry_place(node: &Node, kind: &Entry) -> Place {
     name.unwrap_or(kind).place.clone()
 }
 
-fn written(keys: &mut Keys, key: &'static str) -> Option<Written> {
+/// A string and where it stands.
+pub fn written(keys: &mut Keys, key: &'static str) -> Option<Written> {
     keys.read(key, "a string", |node| {
         Some(Written { text: node.as_str()?.to_string(), place: node.place.clone() })
     })
@@ -155,7 +169,14 @@ fn kind<'a>(node: &'a Node, keys: &mut Keys<'a, '_>) -> Option<(&'static Row, &'
     for entry in rest.iter().filter(|entry| crate::step::kind(&entry.key).is_none()) {
         let what = if entry.node.entries().is_some() { "step kind" } else { "key" };
         let problem = Diagnostic::error(format!("unknown {what} `{}`", entry.key), &entry.place);
-        keys.problem(problem.nearest(&entry.key, known.clone()));
+        let problem = match ansible::of_step(&entry.key) {
+            Some(hint) => problem.hint(hint),
+            None => problem.nearest(&entry.key, known.clone()),
+        };
+        let all = || {
+            "`windlass steps` lists the kinds, and README.md the keys that every step may have".to_string()
+        };
+        keys.problem(Diagnostic { hint: Some(problem.hint.clone().unwrap_or_else(all)), ..problem });
     }
     match kinds.as_slice() {
         [one] => return Some(*one),
@@ -176,13 +197,15 @@ fn kind<'a>(node: &'a Node, keys: &mut Keys<'a, '_>) -> Option<(&'static Row, &'
 }
 
 /// The keys that every step may have.
-const COMMON: &[&str] = &[
+pub const COMMON: &[&str] = &[
     "name",
     "when",
     "loop",
     "loop_var",
+    "label",
     "register",
     "notify",
+    "listen",
     "tags",
     "vars",
     "become",
@@ -217,8 +240,42 @@ fn check_kind(kind: &Row, node: &Node, problems: &mut Diagnostics) {
     let mut found = Diagnostics::default();
     Schema::new(&schema).check(&checked, &format!("`{}`", kind.name), &mut found);
     for problem in found.iter().filter(|problem| !is_kept_apart(kind, node, &problem.message)) {
-        problems.push(problem.clone());
+        problems.push(with_hint(kind, problem));
     }
+    if found.is_empty() && is_literal(kind, node) {
+        check_together(kind, node, problems);
+    }
+}
+
+/// Whether the step gets its keys as they are written.
+fn is_literal(kind: &Row, node: &Node) -> bool {
+    let entries = node.entries().unwrap_or_default();
+    let read_here = |entry: &Entry| kind.keys.iter().any(|(key, _)| *key == entry.key);
+    !entries.iter().any(read_here) && is_plain_value(&node.value())
+}
+
+fn is_plain_value(value: &Value) -> bool {
+    let mut plain = true;
+    check::strings_of(value, &mut |text| plain &= is_plain(text));
+    plain
+}
+
+/// Reads the keys as a host would, so that those which do not fit together are shown before anything is rendered.
+fn check_together(kind: &Row, node: &Node, problems: &mut Diagnostics) {
+    if let Err(wrong) = (kind.parse)(&node.value()) {
+        let key = if wrong.path.is_empty() { String::new() } else { format!(".{}", wrong.path) };
+        let message = format!("{}{key}: {}", kind.name, wrong.why);
+        problems.push(Diagnostic::error(message, node.place_of(&wrong.path)));
+    }
+}
+
+/// Every problem with a kind's keys says what to write, or where that is said.
+fn with_hint(kind: &Row, problem: &Diagnostic) -> Diagnostic {
+    let key = problem.message.strip_prefix("unknown key `").and_then(|rest| rest.strip_suffix('`'));
+    let of_module = key.and_then(|key| ansible::of_kind(kind.name, key)).map(str::to_string);
+    let all = || format!("`windlass steps {}` shows its keys", kind.name);
+    let hint = of_module.or_else(|| problem.hint.clone()).unwrap_or_else(all);
+    Diagnostic { hint: Some(hint), ..problem.clone() }
 }
 
 fn is_expression(kind: &Row, entry: &Entry) -> bool {
@@ -243,7 +300,7 @@ fn check_expressions(node: &Node, problems: &mut Diagnostics) -> bool {
 }
 
 /// An expression without braces, a boolean, or a list of them that must all hold.
-fn expression(node: &Node, problems: &mut Diagnostics) -> Option<Written> {
+pub fn expression(node: &Node, problems: &mut Diagnostics) -> Option<Written> {
     let place = node.place.clone();
     let text = match &node.data {
         Data::Scalar(Value::String(text)) => text.clone(),
@@ -281,7 +338,11 @@ fn check_templates(node: &Node, problems: &mut Diagnostics) {
 }
 
 /// A step that becomes nobody in particular becomes root.
-fn become_as(becomes: Option<&Node>, user: Option<Written>, problems: &mut Diagnostics) -> Option<Written> {
+pub fn become_as(
+    becomes: Option<&Node>,
+    user: Option<Written>,
+    problems: &mut Diagnostics,
+) -> Option<Written> {
     let Some(node) = becomes else { return user };
     match (node.value(), user) {
         (Value::Bool(true), None) => Some(Written { text: "root".to_string(), place: node.place.clone() }),
@@ -298,7 +359,7 @@ fn become_as(becomes: Option<&Node>, user: Option<Written>, problems: &mut Diagn
     }
 }
 
-fn is_environment(node: &Node, problems: &mut Diagnostics) -> bool {
+pub fn is_environment(node: &Node, problems: &mut Diagnostics) -> bool {
     let entries = node.entries().unwrap_or_else(|| {
         problems.push(wrong_type(node, "a table"));
         &[]

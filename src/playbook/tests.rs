@@ -119,24 +119,32 @@ fn the_keys_of_a_kind_are_checked() {
               |
             4 | content = 3
               |           ^
+              |
+              = hint: put it in quotes: "3"
 
             error: expected a string or an integer, found a list
              --> playbooks/x.toml:5:8
               |
             5 | mode = [1]
               |        ^^^
+              |
+              = hint: write it alone: 1
 
             error: `path` is missing
              --> playbooks/x.toml:2:1
               |
             2 | [steps.file]
               | ^^^^^^^^^^^^ `file` needs it
+              |
+              = hint: `windlass steps file` shows its keys
 
             error: expected a map, found a string
              --> playbooks/x.toml:7:8
               |
             7 | file = '/x'
               |        ^^^^
+              |
+              = hint: write a table: { key = value }
 
             error: expected the end, found `b`
              --> playbooks/x.toml:9:23

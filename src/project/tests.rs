@@ -91,6 +91,8 @@ fn wrong_config_is_pointed_at() {
           |
         4 | user = 3
           |        ^
+          |
+          = hint: put it in quotes: "3"
 
         error: unknown key `prot`
          --> windlass.toml:5:1

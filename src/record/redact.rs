@@ -133,7 +133,10 @@ impl Redactor {
             Event::Fetched { to, chunk, last } => Event::Fetched { to, chunk: self.bytes(&chunk), last },
             // What is in a backup is nobody's to read, and never comes here.
             Event::Backup { request, step, .. } => Event::Backup { request, step, said: Said::GivenUp },
+            // Nor is the result of a step that hosts wait for: what is shown of it is in its end.
+            Event::RanOnce { step, .. } => Event::AwaitsOnce { step },
             event @ (Event::Hello(_)
+            | Event::AwaitsOnce { .. }
             | Event::Need { .. }
             | Event::Confirm { .. }
             | Event::Alive

@@ -2,7 +2,7 @@
 
 use super::vocabulary;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, pattern};
 use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::source::Place;
@@ -44,10 +44,15 @@ fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
             }
         };
         let by_playbook = playbook.as_ref().ok().and_then(|playbook| playbook.hosts.clone());
-        if let Err(found) = playbook {
-            at(&schedule.playbook_place, found, &mut problems);
+        match playbook {
+            Ok(playbook) => {
+                let given = &schedule.settings;
+                problems.append(vocabulary::check(project, inventory, &playbook, given));
+                problems.append(vocabulary::unfit(&playbook, given));
+            }
+            Err(found) => at(&schedule.playbook_place, found, &mut problems),
         }
-        let selected = match (schedule.hosts.clone().or(by_playbook), inventory) {
+        let selected = match (schedule.hosts.clone().or(by_playbook.map(|hosts| hosts.text)), inventory) {
             (None, _) => Err(Diagnostic::error(
                 "`hosts` is missing, and the playbook names none",
                 &schedule.hosts_place,
@@ -100,7 +105,18 @@ fn playbook(project: &Project, path: &Path) -> Result<(), Diagnostics> {
     let playbook = Playbook::read(project, &project.read(path)?)?;
     // What is wrong with the inventory is shown for itself.
     let inventory = Inventory::load(project, &[]).ok();
-    vocabulary::check(project, inventory.as_ref(), &playbook, &[]).unless_errors(())
+    let mut problems = vocabulary::check(project, inventory.as_ref(), &playbook, &[]);
+    if let (Some(inventory), Some(hosts)) = (&inventory, &playbook.hosts)
+        && !pattern::names_addresses(&hosts.text)
+        && let Err(found) = inventory.select(&hosts.text, project)
+    {
+        let located = |problem: &Diagnostic| Diagnostic {
+            place: Some(problem.place.clone().unwrap_or_else(|| hosts.place.clone())),
+            ..problem.clone()
+        };
+        found.iter().for_each(|problem| problems.push(located(problem)));
+    }
+    problems.unless_errors(())
 }
 
 fn template(project: &Project, path: &Path) -> Result<(), Diagnostics> {

@@ -6,6 +6,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Host;
 use crate::model::arg::Arg;
 use crate::model::{Failure, Result, Value, Values};
+use crate::playbook::Step;
 use crate::playbook::params::{Param, ParamKind};
 use crate::secrets::{SecretOrigin, texts_in};
 use crate::setting::{Origin, Setting};
@@ -105,12 +106,20 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// The scope of a step: its `vars` on top, what `--var` sets excepted.
-    pub fn with_vars(&self, vars: &[Setting]) -> Scope<'a> {
+    /// The scope of a step: its `vars` on top, what `--var` sets excepted, and below all the defaults of the playbooks that
+    /// include it. The result of a step that is still to come does not hide the variable of its name.
+    pub fn of_step(&self, step: &Step, index: u32) -> Scope<'a> {
         let weaker = |setting: &&Setting| !self.renderer.is_set_by_var(&setting.name);
-        match vars.is_empty() {
+        let unset = |setting: &Setting| !self.slots.contains_key(&setting.name);
+        let defaults = step.params.iter().filter_map(Param::setting).filter(unset);
+        let settings: Vec<Setting> = defaults.chain(step.vars.iter().filter(weaker).cloned()).collect();
+        let is_set =
+            |name: &str| self.slots.contains_key(name) || settings.iter().any(|setting| setting.name == name);
+        let later: Vec<&String> = self.renderer.later_than(index).filter(|name| is_set(name)).collect();
+        match settings.is_empty() && later.is_empty() {
             true => self.clone(),
-            false => self.with(vars.iter().filter(weaker).cloned(), |_| false),
+            false => self
+                .with(settings, |roots| later.into_iter().fold(false, |any, name| roots.remove(name) | any)),
         }
     }
 
@@ -127,9 +136,12 @@ impl<'a> Scope<'a> {
         self.with([setting], |roots| roots.remove(name))
     }
 
-    /// The scope of an expression over the step's own result.
-    pub fn with_result(&self) -> Scope<'a> {
-        self.with([], |roots| roots.insert("result".to_string()))
+    /// The scope of an expression over the step's own result, which it knows by the registered name too.
+    pub fn with_result(&self, registered: Option<&str>) -> Scope<'a> {
+        self.with([], |roots| {
+            roots.extend(registered.map(str::to_string));
+            roots.insert("result".to_string())
+        })
     }
 
     /// The scope with other settings and roots, in which nothing has been rendered yet.
@@ -190,7 +202,9 @@ impl<'a> Scope<'a> {
         if is_secret {
             self.hide(texts_in(&value).into_iter().filter(|text| !text.is_empty()));
         }
-        let param = self.renderer.playbook.params.iter().find(|param| param.name == *name);
+        let params = || self.renderer.playbook.params.iter().filter(|param| param.name == *name);
+        let declares = |param: &&Param| param.setting().is_some_and(|default| default.place == *place);
+        let param = params().find(declares).or_else(|| params().next());
         match param.filter(|_| !matches!(slot.setting.origin, Origin::Step(_))) {
             None => Ok(State::Known(value)),
             Some(param) => self.fitted(param, &value, typed.as_deref(), place).map(State::Known),

@@ -6,6 +6,7 @@ use super::{Rendered, Renderer};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::arg::Arg;
 use crate::model::job::JobStep;
+use crate::model::once::Once;
 use crate::model::{Failure, Result, Value};
 use crate::playbook::{Step, Written};
 use crate::schema::Schema;
@@ -14,18 +15,27 @@ use crate::step::KeyUse;
 use crate::template::is_plain;
 use serde_json::json;
 
-/// Renders a step for a host. `skip` says why it is not done there, when that is known.
+/// A step's place in one host's job.
+pub struct Here {
+    /// As in [`JobStep::index`].
+    pub index: u32,
+    /// Why it is not done there, when that is known.
+    pub skip: Option<String>,
+    /// Who does it, when one host does it for all.
+    pub once: Option<Once>,
+}
+
+/// Renders a step for a host.
 pub fn render(
     renderer: &Renderer,
     host: &Scope,
     step: &Step,
-    index: u32,
-    skip: Option<String>,
+    here: Here,
     rendered: &mut Rendered,
 ) -> Result<JobStep, Diagnostics> {
     let mut maker =
         Maker { renderer, step, needs: Needs::default(), rendered, problems: Diagnostics::default() };
-    let job = maker.job_step(&host.with_vars(&step.vars), index, skip);
+    let job = maker.job_step(&host.of_step(step, here.index), here);
     let (needs, problems) = (maker.needs, maker.problems);
     problems.unless_errors(JobStep { vars: needs.vars, item_vars: needs.item_vars, ..job })
 }
@@ -43,7 +53,8 @@ pub(super) struct Maker<'a> {
 const CHECKED_ITEMS: usize = 200;
 
 impl Maker<'_> {
-    fn job_step(&mut self, scope: &Scope, index: u32, skip: Option<String>) -> JobStep {
+    fn job_step(&mut self, scope: &Scope, here: Here) -> JobStep {
+        let Here { index, skip, once } = here;
         let mut job = JobStep {
             index,
             kind: self.step.kind.name.to_string(),
@@ -52,8 +63,14 @@ impl Maker<'_> {
             register: self.registers(),
             ignore_errors: self.step.ignore_errors,
             no_log: self.step.no_log,
+            once,
+            blocks: self.step.blocks.clone(),
             ..JobStep::default()
         };
+        if job.once.as_ref().is_some_and(Once::is_elsewhere) {
+            job.name = self.name(scope, true);
+            return JobStep { skip, ..job };
+        }
         let items =
             self.step.items.as_ref().filter(|_| skip.is_none()).and_then(|node| self.items(scope, node));
         let inside = match self.step.items.is_some() {
@@ -64,6 +81,7 @@ impl Maker<'_> {
         job.name = self.name(&inside, job.skip.is_some());
         if job.skip.is_none() {
             job.items = items;
+            job.label = self.label(&inside);
             self.add_rest(&inside, &mut job);
         }
         job
@@ -85,7 +103,7 @@ impl Maker<'_> {
         job.retries = step.retries;
         job.delay = step.delay;
         job.timeout = step.timeout;
-        let of_result = scope.with_result();
+        let of_result = scope.with_result(job.register.as_deref());
         [job.until, job.changed_when, job.failed_when] = [&step.until, &step.changed_when, &step.failed_when]
             .map(|written| self.opinion(&of_result, written.as_ref()));
         if let Some(Arg::Value(Value::Array(items))) = &job.items {
@@ -100,7 +118,12 @@ impl Maker<'_> {
     }
 
     fn name(&mut self, scope: &Scope, skipped: bool) -> Option<Arg> {
-        let name = self.step.name.as_ref()?;
+        let title = self.step.title();
+        let name = match &self.step.name {
+            Some(name) => name.clone(),
+            None if title == self.step.kind.name => return None,
+            None => Written { text: title, place: self.step.place.clone() },
+        };
         let arg = scope.arg(&name.text.as_str().into(), &mut self.needs);
         match skipped {
             // A step that is not done may well have a name that cannot be rendered.
@@ -109,8 +132,16 @@ impl Maker<'_> {
                     .and_then(|arg| arg.known())
                     .map_or_else(|| Arg::Value(name.text.clone().into()), Arg::Value),
             ),
+            // What a step is about is left out where it is not known; its keys say what is wrong.
+            false if self.step.name.is_none() => arg.ok(),
             false => self.keep(arg, &name.place),
         }
+    }
+
+    fn label(&mut self, scope: &Scope) -> Option<Arg> {
+        let label = self.step.label.as_ref()?;
+        let arg = scope.arg(&label.text.as_str().into(), &mut self.needs);
+        self.keep(arg, &label.place)
     }
 
     /// Decides `when` if that is possible here: says why the step is skipped, or leaves the expression to the host.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::arg::Arg;
+use crate::model::once::Once;
 use crate::project::tests::project;
 use expect_test::{Expect, expect};
 
@@ -126,10 +127,10 @@ file = { path = "{{ domain }}" }
             1 waits for {{ facts.arch }}: {path: T<{{ path }}/{{ arch }}>, content: "x"}
               when: facts.arch == 'x86_64' and port == 3002
               vars: arch=T<{{ facts.arch }}-{{ port }}>
-            2 file: {path: "/x", content: T<{{ (made) | as_text }}>}
+            2 file /x: {path: "/x", content: T<{{ (made) | as_text }}>}
               when: made is changed
               until: result.changed or port == 1
-            3 file: -
+            3 file web1.example.com: -
               skip: when port == 80 is false
             vars {"port":3002,"path":"/srv/web1.example.com"}
         "#]],
@@ -156,7 +157,7 @@ file = { path = "/{{ disk }}" }
             0 the {{ item }}: {path: T<{{ (path) | as_text }}>, content: "3002", mode: "0600"}
               loop: ["a","b"]
               item vars: path=T</srv/{{ item }}>
-            1 file: {path: T</{{ disk }}>}
+            1 file /{{ disk }}: {path: T</{{ disk }}>}
               loop: T<{{ facts.disk }}>
             vars {}
         "#]],
@@ -204,12 +205,12 @@ template = { path = "/etc/waits", source = "waits.conf" }
         ..Case::default()
     };
     case.check(expect![[r#"
-        0 file: {path: T</srv/{{ item }}>, source: T<{{ windlass_source['' ~ 'conf/' ~ (item) ~ '.txt'] }}>}
+        0 file /srv/{{ item }}: {path: T</srv/{{ item }}>, source: T<{{ windlass_source['' ~ 'conf/' ~ (item) ~ '.txt'] }}>}
           loop: ["a","b"]
           vars: windlass_source={"conf/a.txt":{"digest":"559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd","size":1},"conf/b.txt":{"digest":"df7e70e5021544f4834bbee64a9e3789febc4be81470df629cad6ddb03320a5c","size":1}}
-        1 file: {"path":"/srv/large","source":{"digest":"bca09f4a757d5571c7d9f3341d4301f3c391c090826acc1a3013c6bcb7c01722","size":70000}}
-        2 template: {"path":"/etc/site","source":"listen 3002;\n"}
-        3 template: {path: "/etc/waits", source: T<{#windlass:file#}{% include 'head' %}{{ facts.arch }} {{ domain }}
+        1 file /srv/large: {"path":"/srv/large","source":{"digest":"bca09f4a757d5571c7d9f3341d4301f3c391c090826acc1a3013c6bcb7c01722","size":70000}}
+        2 template /etc/site: {"path":"/etc/site","source":"listen 3002;\n"}
+        3 template /etc/waits: {path: "/etc/waits", source: T<{#windlass:file#}{% include 'head' %}{{ facts.arch }} {{ domain }}
         >}
         vars {"domain":"web1.example.com","port":3002}
     "#]]);
@@ -359,14 +360,14 @@ file = { path = "/x", content = "{{ port + 1 }} {{ level }} {{ version }} {{ dry
     "#]]);
     Case { playbook, vars: &["version=1.10", "port=80", "dry=yes", "missing=x"], ..Case::default() }.check(
         expect![[r#"
-            0 file: {"path":"/x","content":"81 low 1.10 True"}
+            0 file /x: {"path":"/x","content":"81 low 1.10 True"}
             vars {}
         "#]],
     );
     Case { playbook, vars: &["nothing", "a-b=1"], ..Case::default() }.check(expect![[r#"
         error: `--var nothing` has no value
          |
-         = hint: write --var name=value or --var @file.toml
+         = hint: write --var name=value, or --var @file
 
         error: `a-b` cannot be the name of a variable
          |
@@ -392,7 +393,11 @@ fn tags_start_and_run_once_choose_steps() {
     let playbook = "[[steps]]\nname = 'one'\ntags = 'a'\nfile = { path = '/1' }\n[[steps]]\nname = 'two'\ntags = 'never'\nfile = { path = '/2' }\n[[steps]]\nname = 'three'\nrun_once = true\ntags = 'always'\nfile = { path = '/3' }\n";
     let skips = |selection: Selection| {
         let jobs = Case { playbook, selection, ..Case::default() }.jobs().unwrap();
-        let skip = |step: &JobStep| step.skip.clone().unwrap_or_else(|| "done".to_string());
+        let runs = |step: &JobStep| match &step.once {
+            Some(Once::On(host)) => format!("runs once, on {host}"),
+            _ => "done".to_string(),
+        };
+        let skip = |step: &JobStep| step.skip.clone().unwrap_or_else(|| runs(step));
         let of = |rendered: &Rendered| rendered.work.steps.iter().map(skip).collect::<Vec<_>>().join(", ");
         jobs.iter().map(of).collect::<Vec<_>>().join(" | ")
     };

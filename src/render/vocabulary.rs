@@ -1,6 +1,8 @@
 //! The names that a playbook's expressions can refer to, and what is wrong with those that they do refer to: checked
 //! before any host is contacted, also in what waits for facts and results.
 
+mod results;
+
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::facts;
 use crate::inventory::Inventory;
@@ -9,23 +11,10 @@ use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::setting::{RESERVED, Setting};
 use crate::source::Place;
-use crate::step::KeyUse;
-use crate::template::{Form, Use, is_function, is_plain};
+use crate::template::{Form, Scanned, Use, is_function, is_plain};
+use results::{Fields, fields, of_element, of_item};
 use std::collections::BTreeSet;
-use std::path::Path;
-
-/// What every result has.
-const COMMON: &[&str] = &["changed", "failed", "skipped", "findings"];
-
-/// What the result of a command has beside that.
-const OF_COMMANDS: &[&str] = &["status", "stdout", "stdout_lines", "stderr", "stderr_lines"];
-
-/// What Ansible's results have and ours never do, with what to use.
-const ANSIBLES: &[(&str, &str)] = &[
-    ("rc", "`status`"),
-    ("msg", "`stdout`, `stderr` or the step's own fields"),
-    ("cmd", "the step's own keys"),
-];
+use std::sync::Arc;
 
 /// Shows what is wrong with the names of a playbook. Without an inventory, names that nothing in the playbook sets may be
 /// variables of hosts, and are not looked at.
@@ -38,7 +27,7 @@ pub fn check(
     let mut checker = Checker {
         project,
         playbook,
-        steps: playbook.all_steps().collect(),
+        steps: in_running_order(playbook),
         names: names(inventory, playbook, command_line),
         inventory,
         mentioned: BTreeSet::new(),
@@ -53,19 +42,47 @@ pub fn check(
     checker.problems
 }
 
+/// Values that do not fit the params they are given for.
+pub fn unfit(playbook: &Playbook, given: &[Setting]) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    for setting in given {
+        let is_literal = setting.value.as_str().is_none_or(is_plain);
+        let param = playbook.params.iter().find(|param| param.name == setting.name).filter(|_| is_literal);
+        if let Some(Err(why)) = param.map(|param| param.fitted(&setting.value, setting.typed.as_deref())) {
+            problems
+                .push(Diagnostic::error(why, &setting.place).label(format!("a param of {}", playbook.name)));
+        }
+    }
+    problems
+}
+
 /// Everything that is set somewhere, results left aside.
 fn names(inventory: Option<&Inventory>, playbook: &Playbook, command_line: &[Setting]) -> BTreeSet<String> {
     let hosts = inventory.into_iter().flat_map(|inventory| &inventory.hosts).flat_map(|host| &host.vars);
     let settings = hosts.chain(&playbook.vars).chain(command_line).map(|setting| setting.name.as_str());
-    let params = playbook.params.iter().map(|param| param.name.as_str());
+    let params = playbook.params.iter().filter(|param| !param.included).map(|param| param.name.as_str());
     let own = RESERVED.iter().copied().chain(["name", "hosts"]);
     settings.chain(params).chain(own).map(str::to_string).collect()
+}
+
+/// What a template, or the step's `when`, says is done when something is undefined.
+#[derive(Clone, Copy)]
+struct Guarded {
+    /// The name itself.
+    name: bool,
+    /// The field of it.
+    field: bool,
+}
+
+fn in_running_order(playbook: &Playbook) -> Vec<&Step> {
+    let steps: Vec<&Step> = playbook.all_steps().collect();
+    playbook.running_order().map(|index| steps[index]).collect()
 }
 
 struct Checker<'a> {
     project: &'a Project,
     playbook: &'a Playbook,
-    /// In the order in which they run, as far as that is known.
+    /// In the order in which they run.
     steps: Vec<&'a Step>,
     names: BTreeSet<String>,
     inventory: Option<&'a Inventory>,
@@ -87,42 +104,36 @@ impl Checker<'_> {
             check::strings_of(&setting.value, &mut |text| {
                 check::source(text, Form::Text, &setting.place, &mut self.problems);
                 self.mention(text, Form::Text);
+                self.results_in(text, &setting.place);
             });
         }
     }
 
+    /// Fields of results that a variable refers to, whichever step uses it.
+    fn results_in(&mut self, text: &str, place: &Place) {
+        let Ok(scanned) = check::scanned(text, Form::Text) else { return };
+        for used in scanned.uses.iter().filter(|used| !self.names.contains(&used.name)) {
+            let by = self.steps.iter().filter(|step| registers(step, &used.name));
+            let of: Vec<Fields> = by.map(|step| fields(step)).collect();
+            let place = check::part(text, used.range.clone(), place);
+            let guarded = scanned.guards_field(used);
+            self.problems.extend(results::wrong(&of, used, &place, guarded));
+        }
+    }
+
     fn mention(&mut self, text: &str, form: Form) {
-        let scanned = check::scanned(text, form);
-        self.mentioned.extend(scanned.iter().flat_map(|scanned| &scanned.uses).map(|used| used.name.clone()));
+        self.mentioned.extend(check::mentioned(text, form));
     }
 
     fn step(&mut self, at: usize) {
-        self.templates_open |= named_templates(self.steps[at]).any(|name| !is_plain(name));
+        self.templates_open |= check::named_templates(self.steps[at]).any(|name| !is_plain(name));
         let texts = check::texts(self.steps[at]);
         for text in &texts {
             self.text(at, text);
         }
-        for template in self.templates(at) {
+        for template in check::template_files(self.project, self.steps[at]) {
             self.text(at, &template);
         }
-    }
-
-    /// The files that a step names by themselves, with what they include.
-    fn templates(&self, at: usize) -> Vec<Text> {
-        let mut waiting: Vec<String> = named_templates(self.steps[at]).map(str::to_string).collect();
-        let (mut seen, mut texts) = (BTreeSet::new(), Vec::new());
-        while let Some(name) = waiting.pop().filter(|_| seen.len() < 1000) {
-            if !seen.insert(name.clone()) {
-                continue;
-            }
-            let Ok(source) = self.project.read(&Path::new("templates").join(&name)) else { continue };
-            if let Ok(scanned) = check::scanned(&source.text, Form::File) {
-                waiting.extend(scanned.includes.iter().map(|(name, _)| name.clone()));
-            }
-            let place = Place { source: source.clone(), span: 0..source.text.len() };
-            texts.push(Text { text: source.text.clone(), form: Form::File, place, about_result: false });
-        }
-        texts
     }
 
     fn text(&mut self, at: usize, text: &Text) {
@@ -138,46 +149,52 @@ impl Checker<'_> {
         }
         for used in &scanned.uses {
             self.mentioned.insert(used.name.clone());
-            let guarded = used.guarded || scanned.guards(&used.name) || self.when_guards(at, &used.name);
+            let when = self.when(at);
+            let in_when = |guards: &dyn Fn(&Scanned) -> bool| when.as_ref().is_some_and(|when| guards(when));
+            let guarded = Guarded {
+                name: scanned.guards(&used.name) || in_when(&|when| when.guards(&used.name)),
+                field: scanned.guards_field(used) || in_when(&|when| when.guards_field(used)),
+            };
             if let Some(problem) = self.wrong(at, used, text, guarded) {
                 self.problems.push(problem);
             }
         }
     }
 
-    fn when_guards(&self, at: usize, name: &str) -> bool {
-        let when = self.steps[at].when.as_ref();
-        when.is_some_and(|when| {
-            check::scanned(&when.text, Form::Expression).is_ok_and(|scanned| scanned.guards(name))
-        })
+    fn when(&self, at: usize) -> Option<Arc<Scanned>> {
+        check::scanned(&self.steps[at].when.as_ref()?.text, Form::Expression).ok()
     }
 
     /// What is wrong with a reference to a name.
-    fn wrong(&self, at: usize, used: &Use, text: &Text, guarded: bool) -> Option<Diagnostic> {
+    fn wrong(&self, at: usize, used: &Use, text: &Text, guarded: Guarded) -> Option<Diagnostic> {
         let place = check::part(&text.text, used.range.clone(), &text.place);
         let step = self.steps[at];
         let name = used.name.as_str();
         // An expression about a step's own result sees that of one item.
         let own_result = text.about_result && (name == "result" || registers(step, name));
         if own_result {
-            return self.field(&[of_item(step)], used, &place, guarded);
+            return results::wrong(&[of_item(step)], used, &place, guarded.field);
         }
+        let is_item = step.items.is_some() && step.loop_var == name;
+        if is_item {
+            return results::wrong(&self.of_items(at)?, used, &place, guarded.field);
+        }
+        let set = step.vars.iter().any(|setting| setting.name == name);
         let by: Vec<usize> =
             (0..self.steps.len()).filter(|other| registers(self.steps[*other], name)).collect();
-        let earlier: Vec<Option<Vec<&str>>> =
+        let earlier: Vec<Fields> =
             by.iter().filter(|other| **other < at).map(|other| fields(self.steps[*other])).collect();
         if !earlier.is_empty() {
-            return self.field(&earlier, used, &place, guarded);
+            return results::wrong(&earlier, used, &place, guarded.field);
         }
         if name == "facts" {
-            return self.fact(used, &place, guarded);
+            return self.fact(used, &place, guarded.field);
         }
-        let own = step.vars.iter().any(|setting| setting.name == name)
-            || (step.items.is_some() && step.loop_var == name);
-        if !own && let Some(problem) = self.other(used, &place, guarded) {
+        let own = set || step.params.iter().any(|param| param.name == name);
+        if !own && let Some(problem) = self.other(used, &place, guarded.field) {
             return Some(problem);
         }
-        if own || guarded || self.names.contains(name) || is_function(name) {
+        if own || guarded.name || self.names.contains(name) || is_function(name) {
             return None;
         }
         match by.first() {
@@ -185,6 +202,13 @@ impl Checker<'_> {
             None if self.inventory.is_none() => None,
             None => Some(self.undefined(at, name, &place)),
         }
+    }
+
+    /// The fields of a loop's elements, where these are the results of an earlier loop.
+    fn of_items(&self, at: usize) -> Option<Vec<Fields<'_>>> {
+        let name = results::looped_over(self.steps[at])?;
+        let earlier = self.steps[..at].iter().filter(|other| registers(other, name) && other.items.is_some());
+        Some(earlier.map(|other| of_element(other)).collect())
     }
 
     fn later(&self, name: &str, later: usize, place: &Place) -> Diagnostic {
@@ -198,47 +222,14 @@ impl Checker<'_> {
     fn undefined(&self, at: usize, name: &str, place: &Place) -> Diagnostic {
         let registered = self.steps.iter().filter_map(|step| Some(step.register.as_ref()?.text.as_str()));
         let own = self.steps[at].vars.iter().map(|setting| setting.name.as_str());
+        let params = self.steps[at].params.iter().map(|param| param.name.as_str());
         let known: BTreeSet<&str> =
-            self.names.iter().map(String::as_str).chain(registered).chain(own).collect();
+            self.names.iter().map(String::as_str).chain(registered).chain(own).chain(params).collect();
         let problem = Diagnostic::error(format!("`{name}` is undefined"), place);
         match crate::model::nearest::did_you_mean(name, known) {
             Some(hint) => problem.hint(hint),
             None => problem.hint(format!("set it in [vars], or declare it as [params.{name}]")),
         }
-    }
-
-    /// A field that no result of these steps has.
-    fn field(
-        &self,
-        known: &[Option<Vec<&str>>],
-        used: &Use,
-        place: &Place,
-        guarded: bool,
-    ) -> Option<Diagnostic> {
-        let field = used.path.first()?.as_str();
-        if used.compared_with_number && matches!(field, "stdout" | "stderr") && used.path.len() == 1 {
-            let problem = Diagnostic::error(
-                format!("text is compared with a number: `{}.{field}` is text", used.name),
-                place,
-            );
-            return Some(problem.hint(format!("write `{}.{field} | int`", used.name)));
-        }
-        if guarded {
-            return None;
-        }
-        if known.iter().flatten().flatten().any(|known| *known == field) {
-            return None;
-        }
-        let ansibles = ANSIBLES.iter().find(|(known, _)| *known == field);
-        if known.iter().any(Option::is_none) && ansibles.is_none() {
-            return None;
-        }
-        let names: BTreeSet<&str> = known.iter().flatten().flatten().copied().collect();
-        let problem = Diagnostic::error(format!("a result has no `{field}`"), place);
-        Some(match ansibles {
-            Some((_, instead)) => problem.hint(format!("use {instead}")),
-            None => problem.nearest(field, names),
-        })
     }
 
     fn fact(&self, used: &Use, place: &Place, guarded: bool) -> Option<Diagnostic> {
@@ -287,26 +278,6 @@ impl Checker<'_> {
     }
 }
 
-/// What a step's keys for templates are set to.
-fn named_templates(step: &Step) -> impl Iterator<Item = &str> {
-    let entries = step.keys.entries().unwrap_or_default().iter();
-    let named = entries.filter(move |entry| step.kind.keys.contains(&(entry.key.as_str(), KeyUse::Template)));
-    named.filter_map(|entry| entry.node.as_str())
-}
-
 fn registers(step: &Step, name: &str) -> bool {
     step.register.as_ref().is_some_and(|register| register.text == name)
-}
-
-/// The fields of a step's result, where they are all known.
-fn fields(step: &Step) -> Option<Vec<&'static str>> {
-    match step.items.is_some() {
-        true => Some(COMMON.iter().copied().chain(["results"]).collect()),
-        false => of_item(step),
-    }
-}
-
-/// The fields of the result of a step without a loop, or of one item.
-fn of_item(step: &Step) -> Option<Vec<&'static str>> {
-    (step.kind.name == "command").then(|| COMMON.iter().chain(OF_COMMANDS).copied().collect())
 }

@@ -33,7 +33,7 @@ pub struct Group {
     pub hosts: Vec<String>,
     /// How it ended, except for the time it took.
     pub step: StepEnded,
-    /// Elements of its loop that did not end `ok` or `skipped`.
+    /// Elements of its loop that did not end `ok` or `skipped`, or have a message.
     pub items: Vec<StepEnded>,
     /// The slowest host's time.
     pub took: Duration,
@@ -98,7 +98,7 @@ impl Groups {
                 host_step.whole = Some(kept);
                 self.reach(place, step.step.saturating_add(1));
             }
-            Some(_) if is_quiet(step.outcome) || host_step.items.len() >= ITEMS_TOLD => {}
+            Some(_) if is_quiet(step) || host_step.items.len() >= ITEMS_TOLD => {}
             Some(_) => host_step.items.push(StepEnded { took: Duration::ZERO, ..kept }),
         }
     }
@@ -126,8 +126,12 @@ impl Groups {
     }
 }
 
-fn is_quiet(outcome: StepOutcome) -> bool {
-    matches!(outcome, StepOutcome::Ok | StepOutcome::Skipped)
+/// Whether an element of a loop has nothing to say: one that is fine may have a message.
+fn is_quiet(step: &StepEnded) -> bool {
+    match step.outcome {
+        StepOutcome::Ok => step.notes.is_empty(),
+        outcome => outcome == StepOutcome::Skipped,
+    }
 }
 
 #[cfg(test)]

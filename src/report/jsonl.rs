@@ -79,6 +79,7 @@ fn said(event: &Event) -> (&'static str, Value) {
             ("fetched", json!({ "to": to, "bytes": chunk.len(), "last": last }))
         }
         Event::Backup { step, .. } => ("backup", json!({ "step": step })),
+        Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => ("once", json!({ "step": step })),
         Event::Alive => ("alive", json!({})),
         Event::Booting(resume) => ("booting", json!({ "within": resume.within.as_secs() })),
         Event::Confirm { ports, .. } => ("confirm", json!({ "ports": ports })),

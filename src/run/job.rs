@@ -14,6 +14,7 @@ use super::{Interrupt, shell};
 use crate::agent_binary::{self, AgentBinary};
 use crate::model::event::{Event, Order};
 use crate::model::job::Resume;
+use crate::model::once::Once;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
@@ -332,10 +333,25 @@ impl Listening<'_> {
                     let question = Question { request, ports, within };
                     self.questions.login(&self.writer, self.route, self.tools, question)?;
                 }
+                Event::RanOnce { step, ended } if self.runs_once(step, &Once::is_here) => {
+                    self.tools.once.ran(step, ended.fitted());
+                }
+                Event::AwaitsOnce { step } if self.runs_once(step, &Once::is_elsewhere) => {
+                    self.questions.once(&self.writer, &self.tools.once, step);
+                }
+                Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => {
+                    let why = format!("its job has no such step {step}");
+                    return Err(Failure::new("hear of a step that runs once", why));
+                }
                 event => self.tools.events.send(&self.task.name, HostEvent::Said(event)).await,
             }
         }
         Ok(None)
+    }
+
+    /// Whether a step of the job runs once, in this way.
+    fn runs_once(&self, step: u32, way: &dyn Fn(&Once) -> bool) -> bool {
+        self.task.job.work.all_steps().any(|own| own.index == step && own.once.as_ref().is_some_and(way))
     }
 
     /// A host goes down when a step asks for it, and not because it says so.

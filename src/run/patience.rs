@@ -2,6 +2,7 @@
 
 use crate::model::event::Event;
 use crate::model::job::{HostWork, JobStep};
+use crate::model::once::Once;
 use crate::model::{Failure, Result};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -35,8 +36,10 @@ struct Limit {
 impl Patience {
     /// From now on, with the time limits of the job's steps.
     pub fn with(work: &HostWork, now: Instant) -> Self {
+        // The time limit of a step is not for the wait for the host that runs it.
+        let waits = |step: &JobStep| step.once.as_ref().is_some_and(Once::is_elsewhere);
         let limit = |step: &JobStep| Limit {
-            time: step.timeout.unwrap_or(LONGEST_STEP),
+            time: step.timeout.filter(|_| !waits(step)).unwrap_or(LONGEST_STEP),
             is_loop: step.items.is_some(),
         };
         Patience {

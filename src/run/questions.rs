@@ -3,11 +3,15 @@
 
 use super::assets;
 use super::confirm::{self, Question, Route};
+use super::once::OnceBoard;
 use super::tools::Tools;
 use crate::model::digest::Digest;
+use crate::model::event::Order;
 use crate::model::{Failure, Result};
 use crate::render::contents::Contents;
 use crate::ssh::Writer;
+use crate::wire;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{Mutex, watch};
@@ -27,6 +31,7 @@ pub struct Questions {
     sending: JoinHandle<()>,
     login: Option<JoinHandle<()>>,
     logins: u32,
+    once: Option<JoinHandle<()>>,
 }
 
 impl Questions {
@@ -35,7 +40,7 @@ impl Questions {
         let wanted = Arc::new(AtomicU32::new(0));
         let (files, asked) = watch::channel((0, Vec::new()));
         let sending = tokio::spawn(send_in_turn(writer, contents, asked, wanted.clone()));
-        Questions { wanted, files, sending, login: None, logins: 0 }
+        Questions { wanted, files, sending, login: None, logins: 0, once: None }
     }
 
     /// Sends these files, as soon as those of the request before are ended, which this one ends.
@@ -65,14 +70,27 @@ impl Questions {
         self.login = Some(tokio::spawn(answer));
         Ok(())
     }
+
+    /// Says how the step ended that another host runs, as soon as that is known. The question before it is given up.
+    pub fn once(&mut self, writer: &Arc<Mutex<Writer>>, board: &OnceBoard, step: u32) {
+        if let Some(before) = self.once.take() {
+            before.abort();
+        }
+        let (writer, board) = (writer.clone(), board.clone());
+        self.once = Some(tokio::spawn(async move {
+            let ended = Box::new(board.of(step).await);
+            if let Ok(frame) = wire::frame(&Order::RanOnce { step, ended }) {
+                // A host that is gone needs no answer.
+                let _gone = writer.lock().await.write(Bytes::from(frame)).await;
+            }
+        }));
+    }
 }
 
 impl Drop for Questions {
     fn drop(&mut self) {
         self.sending.abort();
-        if let Some(login) = &self.login {
-            login.abort();
-        }
+        self.login.iter().chain(&self.once).for_each(JoinHandle::abort);
     }
 }
 

@@ -2,6 +2,7 @@
 //! the hosts.
 
 use super::allowance::Used;
+use super::once::OnceBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::model::event::{Event, StepEnded};
@@ -159,7 +160,15 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
     let (urge, interrupt) = watch::channel(Interrupt::None);
     let events = EventSender::new(events);
     let used = Used::default();
-    let tools = Tools { shared: Arc::new(shared), events, interrupt, destinations, timeout, used };
+    let tools = Tools {
+        shared: Arc::new(shared),
+        events,
+        interrupt,
+        destinations,
+        timeout,
+        used,
+        once: OnceBoard::default(),
+    };
     sink.event(RunEventKind::Started { intent: Box::new(intent), epoch });
     notes.into_iter().for_each(|note| sink.event(RunEventKind::Note(note)));
     if sink.too_short {

@@ -2,12 +2,14 @@
 
 use super::Interrupt;
 use super::allowance::Allowance;
+use super::once::OnceBoard;
 use super::tools::{JobTask, Tools, asked_for};
 use crate::engine::link::{Assets, Link};
 use crate::engine::state_dir::{self, StateDir};
 use crate::engine::work;
 use crate::model::digest::Checked;
 use crate::model::event::{Event, Hello};
+use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::path::HostPath;
@@ -22,12 +24,15 @@ use bytes::Bytes;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Pieces that may wait in either direction.
 const PIECES_WAITING: usize = 64;
+
+/// A stop is noticed at least this often while another host is waited for.
+const STOP_CHECK: Duration = Duration::from_millis(100);
 
 /// What a shell says is looked through for its process number up to so many bytes; after that it did not tell it.
 const PID_WITHIN: usize = 64 * 1024;
@@ -46,7 +51,8 @@ pub async fn run(
     let (incoming, from_host) = mpsc::channel(PIECES_WAITING);
     let (events, mut arriving) = mpsc::channel::<Event>(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
-    let engine = Engine { task: copy_of(task), state, events, stopping: stopping.clone() };
+    let once = tools.once.clone();
+    let engine = Engine { task: copy_of(task), state, events, once, stopping: stopping.clone() };
     let pipe = Pipe { to_host, from_host };
     let mut working = tokio::task::spawn_blocking(move || engine.work(pipe));
     let pid = Arc::new(AtomicU32::new(0));
@@ -67,6 +73,7 @@ pub async fn run(
                 Some(Event::Fetched { to, chunk, last }) => files.take(&to, &chunk, last)?,
                 // It is given up at once: see `System::stream`.
                 Some(Event::Backup { .. }) | None => {}
+                Some(Event::RanOnce { step, ended }) => tools.once.ran(step, *ended),
                 Some(event) => tools.events.send(&task.name, HostEvent::Said(event)).await,
             },
             () = asked_for(&mut hurry, Interrupt::Stop), if hurried == Interrupt::None => {
@@ -158,6 +165,7 @@ struct Engine {
     task: JobTask,
     state: HostPath,
     events: mpsc::Sender<Event>,
+    once: OnceBoard,
     stopping: Arc<AtomicBool>,
 }
 
@@ -190,6 +198,20 @@ impl Link for Engine {
     fn send(&self, event: Event) {
         // The receiver is gone only when the run is over.
         let _run_is_over = self.events.blocking_send(event);
+    }
+
+    fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
+        let runtime = tokio::runtime::Handle::current();
+        while !self.stopping() && Instant::now() < until {
+            let known = async { tokio::time::timeout(STOP_CHECK, self.once.of(step)).await };
+            if let Ok(ended) = runtime.block_on(known) {
+                return Ok(Some(ended));
+            }
+        }
+        if self.stopping() {
+            return Ok(None);
+        }
+        Err(Failure::new("wait for the host that runs it", "it takes too long"))
     }
 
     fn stopping(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use super::allowance::Used;
 use super::backups::Stores;
+use super::once::OnceBoard;
 use super::{EventSender, Interrupt};
 use crate::model::job::Job;
 use crate::model::outcome::{HostEnd, HostOutcome};
@@ -30,6 +31,8 @@ pub struct Tools {
     pub timeout: Option<Duration>,
     /// How much of what hosts said is kept of this run so far.
     pub used: Used,
+    /// How steps ended that one host runs for all.
+    pub once: OnceBoard,
 }
 
 /// Where files and backups of hosts go.

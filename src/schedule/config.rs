@@ -6,6 +6,7 @@ use super::{Cron, Overlap, Schedule, Slots};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::Keys;
 use crate::model::Values;
+use crate::setting::{Origin, Setting};
 use crate::source::{Entry, Node};
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -59,7 +60,7 @@ fn schedule(entry: &Entry, channels: &[Channel], problems: &mut Diagnostics) -> 
         keys.problem(Diagnostic::error("must be more than nothing", entry.node.place_of("timeout")));
     }
     let late_after = keys.duration("late_after").unwrap_or(jitter + timeout + LATE_MARGIN);
-    let vars = vars(&mut keys);
+    let (vars, settings) = vars(&mut keys);
     let notify = known_channels(&entry.node, channels, &mut keys);
     for (key, missing) in [("playbook", playbook.is_none()), ("cron", cron.is_none())] {
         if missing && entry.node.get(key).is_none() {
@@ -78,6 +79,7 @@ fn schedule(entry: &Entry, channels: &[Channel], problems: &mut Diagnostics) -> 
         hosts,
         hosts_place: place("hosts"),
         vars,
+        settings,
         slots: Slots { cron: cron?, zone },
         timezone,
         jitter,
@@ -126,8 +128,12 @@ fn overlap(word: &str) -> Option<Overlap> {
     }
 }
 
-fn vars(keys: &mut Keys) -> Values {
-    keys.entries("vars").iter().map(|entry| (entry.key.clone(), entry.node.value())).collect()
+fn vars(keys: &mut Keys) -> (Values, Vec<Setting>) {
+    let entries = keys.entries("vars");
+    let setting =
+        |entry: &Entry| Setting::new(&entry.key, entry.node.value(), &entry.node.place, Origin::CommandLine);
+    let values = entries.iter().map(|entry| (entry.key.clone(), entry.node.value())).collect();
+    (values, entries.iter().map(setting).collect())
 }
 
 fn known_channels(node: &Node, channels: &[Channel], keys: &mut Keys) -> Vec<String> {

@@ -44,6 +44,12 @@ impl Scanned {
     pub fn guards(&self, name: &str) -> bool {
         self.uses.iter().any(|used| used.guarded && used.name == name)
     }
+
+    /// Whether the template says somewhere what happens when the field is undefined that a reference names.
+    pub fn guards_field(&self, of: &Use) -> bool {
+        let same = |used: &Use| used.name == of.name && used.path.first() == of.path.first();
+        self.uses.iter().any(|used| used.guarded && same(used))
+    }
 }
 
 /// Scans a template.

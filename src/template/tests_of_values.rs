@@ -15,7 +15,7 @@ type Test = fn(&mut Machine, &mut Arguments) -> Result<bool>;
 const TESTS: &[(&str, Test)] = &[
     ("defined", |_, arguments| Ok(!is_undefined(&arguments.value()?))),
     ("undefined", |_, arguments| Ok(is_undefined(&arguments.value()?))),
-    ("none", |_, arguments| Ok(matches!(arguments.value()?, Datum::None | Datum::Omitted))),
+    ("none", |_, arguments| Ok(matches!(arguments.value()?, Datum::None))),
     ("boolean", |_, arguments| Ok(matches!(arguments.value()?, Datum::Bool(_)))),
     ("true", |_, arguments| Ok(matches!(arguments.value()?, Datum::Bool(true)))),
     ("false", |_, arguments| Ok(matches!(arguments.value()?, Datum::Bool(false)))),
@@ -141,8 +141,11 @@ pub fn apply(machine: &mut Machine, name: &str, mut arguments: Arguments) -> Res
     if !matches!(name, "defined" | "undefined") && arguments.blank().is_some() {
         return Ok(true);
     }
-    let unset_is_none = name == "none" && matches!(arguments.first(), Some(Datum::Omitted));
-    if !ACCEPT_UNDEFINED.contains(&name) && !unset_is_none {
+    // A param that nothing sets is undefined, and so it is not none.
+    if name == "none" && matches!(arguments.first(), Some(Datum::Omitted)) {
+        return Ok(false);
+    }
+    if !ACCEPT_UNDEFINED.contains(&name) {
         arguments.check_defined(false)?;
     }
     let holds = test(machine, &mut arguments)?;

@@ -335,7 +335,7 @@ pub fn without_omitted(value: Value) -> Value {
 impl PartialEq for Datum {
     fn eq(&self, other: &Datum) -> bool {
         match (self, other) {
-            (Datum::None | Datum::Omitted, Datum::None | Datum::Omitted) => true,
+            (Datum::None, Datum::None) | (Datum::Omitted, Datum::Omitted) => true,
             (Datum::Text(one), Datum::Text(other)) => one == other,
             (Datum::List(one), Datum::List(other)) => one == other,
             (Datum::Tuple(one), Datum::Tuple(other)) => one == other,

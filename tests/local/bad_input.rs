@@ -29,12 +29,14 @@ fn broken_toml() {
         "[[steps]]\nname = \"open\n",
         "web1",
         expect![[r#"
-        error: invalid basic string, expected `"`
-         --> playbooks/site.toml:2:13
-          |
-        2 | name = "open
-          |             ^
-    "#]],
+            error: invalid basic string, expected `"`
+             --> playbooks/site.toml:2:13
+              |
+            2 | name = "open
+              |             ^
+              |
+              = hint: close the text with "; text of several lines goes between """
+        "#]],
     );
 }
 
@@ -95,12 +97,14 @@ fn a_missing_key() {
         "[[steps]]\n[steps.file]\ncontent = \"x\"\n",
         "web1",
         expect![[r#"
-        error: `path` is missing
-         --> playbooks/site.toml:2:1
-          |
-        2 | [steps.file]
-          | ^^^^^^^^^^^^ `file` needs it
-    "#]],
+            error: `path` is missing
+             --> playbooks/site.toml:2:1
+              |
+            2 | [steps.file]
+              | ^^^^^^^^^^^^ `file` needs it
+              |
+              = hint: `windlass steps file` shows its keys
+        "#]],
     );
 }
 

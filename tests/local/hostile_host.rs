@@ -23,6 +23,7 @@ use windlass::model::outcome::{HostOutcome, StepOutcome};
 use windlass::model::run::{HostEvent, RunEventKind};
 use windlass::render::contents::Contents;
 use windlass::run::allowance::Used;
+use windlass::run::once::OnceBoard;
 use windlass::run::tools::{Destinations, Tools};
 use windlass::run::{self, EventSender, Interrupt, Options, Task, Work};
 use windlass::ssh::{Shared, target::Target};
@@ -306,7 +307,8 @@ async fn attacked(name: &'static str, folder: &Path) -> Outcome {
     let running = tokio::spawn(async move {
         let events = EventSender::new(sender);
         let shared = Arc::new(Shared::new());
-        let tools = Tools { shared, events, interrupt, destinations, timeout: None, used: Used::default() };
+        let (used, once) = (Used::default(), OnceBoard::default());
+        let tools = Tools { shared, events, interrupt, destinations, timeout: None, used, once };
         run::run(all, &options, tools).await
     });
     let (mut steps, mut notes, mut why) = (Vec::new(), 0, String::new());

@@ -42,6 +42,7 @@ impl Worker<'_, '_, '_> {
         if let Err(failure) = self.apply_opinions(step, locals, report, &mut result) {
             report.outcome = StepOutcome::Failed;
             report.failure = Some(failure);
+            result.known.insert("failed".to_string(), Value::Bool(true));
         }
         if report.outcome == StepOutcome::Ok {
             report.undo.keep_undoable();

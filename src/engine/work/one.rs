@@ -9,7 +9,8 @@ use crate::engine::progress::StepProgress;
 use crate::engine::{state_dir, wait};
 use crate::model::arg::Arg;
 use crate::model::event::{Event, StepEnded, UndoScope};
-use crate::model::job::{JobStep, Planning, Resume};
+use crate::model::job::{BlockPart, JobStep, Planning, Resume};
+use crate::model::once::Once;
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
 use crate::step;
@@ -21,12 +22,20 @@ use std::time::{Duration, Instant};
 /// A step without a `timeout` may take so long.
 const STEP_TIME: Duration = Duration::from_secs(30 * 60);
 
+/// An element of a loop is named by so many characters.
+const ITEM_WIDTH: usize = 60;
+
+/// The keys by which a map among a loop's elements is named, the first one that it has.
+const NAMING: &[&str] = &["name", "key", "path", "dest", "host", "item", "id"];
+
 /// What is to be done with a step.
 enum Prepared {
     One(Values),
     Items(Values, Vec<Value>),
     Skipped(String),
     Unknown(String),
+    /// The host of this name runs it for all.
+    Elsewhere(String),
 }
 
 /// What `when` says.
@@ -40,6 +49,7 @@ impl<'a> Worker<'a, '_, '_> {
     pub(super) fn run_step(&mut self, step: &'a JobStep) -> StepEnd {
         let began = Instant::now();
         let ended = match self.prepare(step) {
+            Ok(Prepared::Elsewhere(host)) => self.await_once(step, &host),
             Ok(Prepared::One(locals)) => self.run_item(step, None, &locals),
             Ok(Prepared::Items(locals, items)) => self.run_items(step, &locals, items),
             Ok(Prepared::Skipped(why)) => self.end_without_running(step, StepOutcome::Skipped, why, began),
@@ -59,6 +69,9 @@ impl<'a> Worker<'a, '_, '_> {
     fn prepare(&mut self, step: &JobStep) -> Result<Prepared> {
         if let Some(why) = &step.skip {
             return Ok(Prepared::Skipped(why.clone()));
+        }
+        if let Some(Once::On(host)) = &step.once {
+            return Ok(Prepared::Elsewhere(host.clone()));
         }
         let mut locals = Values::new();
         if let Some(why) = self.add_vars(&step.vars, &mut locals)? {
@@ -139,7 +152,10 @@ impl<'a> Worker<'a, '_, '_> {
     fn run_item(&mut self, step: &'a JobStep, item: Option<u32>, locals: &Values) -> StepEnd {
         let began = Instant::now();
         let mut report = blank(step, item, StepOutcome::Ok, began);
-        report.name = self.name(step, locals);
+        report.name = match item {
+            Some(_) => self.name_of_item(step, locals),
+            None => self.name(step, locals),
+        };
         self.link.send(Event::StepStarted { step: step.index, item, name: report.name.clone() });
         match self.gate(step, locals) {
             Ok(Gate::Run) => {}
@@ -172,7 +188,8 @@ impl<'a> Worker<'a, '_, '_> {
     /// What the run goes on with once this step has booted the host. Loops, rescue and always are not gone on with.
     fn resume_after(&self, step: &JobStep) -> Option<Resume> {
         let mut places = self.job.work.steps.iter().chain(&self.job.work.handlers);
-        let goes_on = step.items.is_none() && places.any(|place| place.index == step.index);
+        let in_body = step.blocks.iter().all(|at| at.part == BlockPart::Body);
+        let goes_on = step.items.is_none() && in_body && places.any(|place| place.index == step.index);
         goes_on.then(|| Resume {
             step: step.index,
             boot_id: state_dir::boot_id(self.host),
@@ -221,6 +238,19 @@ impl<'a> Worker<'a, '_, '_> {
         }
     }
 
+    /// The step's name with its element, unless the name says already which one it is.
+    fn name_of_item(&self, step: &JobStep, locals: &Values) -> String {
+        let name = self.name(step, locals);
+        let label = step.label.as_ref().map(|label| self.context.resolve(self.host, locals, label));
+        let label = match label {
+            _ if step.no_log => return name,
+            Some(Ok(Known::Yes(label))) => shown(&label),
+            _ if name != step.title() => return name,
+            _ => locals.get(&step.loop_var).map(shown).unwrap_or_default(),
+        };
+        format!("{name}: {label}")
+    }
+
     /// Tries the step as often as `retries` and `until` ask.
     fn try_until_done(&mut self, step: &'a JobStep, locals: &Values, report: &mut StepEnded) -> Registered {
         let deadline = Instant::now() + step.timeout.unwrap_or(STEP_TIME);
@@ -230,9 +260,14 @@ impl<'a> Worker<'a, '_, '_> {
             let fingerprint = print.then(|| Fingerprint::of(&self.job.envelope.run));
             let mut done = StepProgress { fingerprint, ..StepProgress::default() };
             let tried = self.try_once(step, locals, deadline, &mut done);
-            let result = self.judge(step, locals, tried, done, report);
-            let again = report.tries <= step.retries && self.wants_another_try(step, locals, report, &result);
+            let mut result = self.judge(step, locals, tried, done, report);
+            // Also after the last try, so that what never became true is a failure.
+            let wanted = self.wants_another_try(step, locals, report, &result);
+            let again = wanted && report.tries <= step.retries;
             if !again || Instant::now() + step.delay >= deadline {
+                if report.outcome == StepOutcome::Failed {
+                    result.known.insert("failed".to_string(), Value::Bool(true));
+                }
                 return result;
             }
             let progress = format!("try {} of {} follows", report.tries + 1, step.retries + 1);
@@ -344,7 +379,7 @@ impl<'a> Worker<'a, '_, '_> {
     }
 }
 
-fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant) -> StepEnded {
+pub(super) fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant) -> StepEnded {
     StepEnded {
         step: step.index,
         item,
@@ -361,6 +396,21 @@ fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant
         ignored: false,
         undo: UndoScope::default(),
         fingerprint: None,
+    }
+}
+
+/// An element of a loop in a few words: a text itself, a map by what names it.
+fn shown(item: &Value) -> String {
+    let naming =
+        |map: &Values| NAMING.iter().find_map(|key| map.get(*key)).filter(|one| !one.is_object()).cloned();
+    let text = match item {
+        Value::String(text) => text.lines().next().unwrap_or_default().to_string(),
+        Value::Object(map) => naming(map).map_or_else(|| item.to_string(), |value| shown(&value)),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(ITEM_WIDTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

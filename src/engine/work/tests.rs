@@ -324,9 +324,9 @@ fn variables_that_depend_on_the_item_are_resolved_for_each() {
         "#,
     );
     expect![[r#"
-        file[0] changed
+        file: one[0] changed
             write /one
-        file[1] changed
+        file: two[1] changed
             write /two
         file changed
         => changed

@@ -23,6 +23,7 @@ pub struct Debug {
 
 impl Kind for Debug {
     const NAME: &'static str = "debug";
+    const RESULT: &'static [&'static str] = &["message", crate::step::ANY_FIELD];
     const KEYS: &'static [(&'static str, KeyUse)] = &[("var", KeyUse::Expression)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

@@ -43,6 +43,7 @@ pub struct Http {
 
 impl Kind for Http {
     const NAME: &'static str = "http";
+    const RESULT: &'static [&'static str] = &["status", "body", "headers"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the app answers"

@@ -52,6 +52,7 @@ pub struct Port {
 
 impl Kind for Port {
     const NAME: &'static str = "port";
+    const RESULT: &'static [&'static str] = &["ports"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the app can have its port"

@@ -53,6 +53,7 @@ enum State {
 
 impl Kind for WaitFor {
     const NAME: &'static str = "wait_for";
+    const RESULT: &'static [&'static str] = &["status", "stdout", "stderr"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the database accepts connections"

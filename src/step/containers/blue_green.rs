@@ -81,6 +81,7 @@ pub struct BlueGreen {
 
 impl Kind for BlueGreen {
     const NAME: &'static str = "blue_green";
+    const RESULT: &'static [&'static str] = &["port", "id", "image"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the new studio serves"

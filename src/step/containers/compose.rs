@@ -73,6 +73,7 @@ enum State {
 
 impl Kind for Compose {
     const NAME: &'static str = "compose";
+    const RESULT: &'static [&'static str] = &["project", "services"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the studio's services run"

@@ -39,6 +39,7 @@ pub struct ComposePort {
 
 impl Kind for ComposePort {
     const NAME: &'static str = "compose_port";
+    const RESULT: &'static [&'static str] = &["service"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the app is published on a free port"

@@ -87,6 +87,7 @@ enum State {
 
 impl Kind for Container {
     const NAME: &'static str = "container";
+    const RESULT: &'static [&'static str] = &["id", "image", "replaced"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the app runs"

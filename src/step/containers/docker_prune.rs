@@ -43,6 +43,7 @@ pub struct DockerPrune {
 
 impl Kind for DockerPrune {
     const NAME: &'static str = "docker_prune";
+    const RESULT: &'static [&'static str] = &["count", "bytes"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "what Docker no longer needs goes"

@@ -86,6 +86,7 @@ struct Saved {
 
 impl Kind for Image {
     const NAME: &'static str = "image";
+    const RESULT: &'static [&'static str] = &["id", "version", "digests"];
     const KEYS: &'static [(&'static str, KeyUse)] = &[("archive", KeyUse::Image)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

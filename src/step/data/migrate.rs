@@ -79,6 +79,7 @@ pub struct Migrate {
 
 impl Kind for Migrate {
     const NAME: &'static str = "migrate";
+    const RESULT: &'static [&'static str] = &["version", "pending"];
     const KEYS: &'static [(&'static str, KeyUse)] = &[("dir", KeyUse::Texts)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

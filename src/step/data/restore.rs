@@ -58,6 +58,7 @@ pub struct Restore {
 
 impl Kind for Restore {
     const NAME: &'static str = "restore";
+    const RESULT: &'static [&'static str] = &["id", "parts"];
     const KEYS: &'static [(&'static str, KeyUse)] = &[("backup", KeyUse::Backup)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

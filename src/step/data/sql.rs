@@ -46,6 +46,8 @@ pub struct Sql {
 
 impl Kind for Sql {
     const NAME: &'static str = "sql";
+    const RESULT: &'static [&'static str] =
+        &["rows", "value", "status", "stdout", "stdout_lines", "stderr", "stderr_lines"];
     const KEYS: &'static [(&'static str, KeyUse)] = &[("file", KeyUse::Text)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

@@ -80,6 +80,7 @@ pub struct Release {
 
 impl Kind for Release {
     const NAME: &'static str = "release";
+    const RESULT: &'static [&'static str] = &["release"];
     const KEYS: &'static [(&'static str, KeyUse)] = &[("source", KeyUse::Tree)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

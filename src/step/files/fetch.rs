@@ -36,6 +36,7 @@ pub struct Fetch {
 
 impl Kind for Fetch {
     const NAME: &'static str = "fetch";
+    const RESULT: &'static [&'static str] = &["path", "to", "size"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "keep the certificate's public part"

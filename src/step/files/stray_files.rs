@@ -45,6 +45,7 @@ const REMOVE: &str = "enter \"$1\"; shift; rm -f -- \"$@\"\n";
 
 impl Kind for StrayFiles {
     const NAME: &'static str = "stray_files";
+    const RESULT: &'static [&'static str] = &["count", "bytes"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "archives of old updates go"

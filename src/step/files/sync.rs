@@ -59,6 +59,7 @@ enum Extra {
 
 impl Kind for Sync {
     const NAME: &'static str = "sync";
+    const RESULT: &'static [&'static str] = &["extra_count", "extra"];
     const KEYS: &'static [(&'static str, KeyUse)] = &[("source", KeyUse::Tree)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

@@ -84,6 +84,7 @@ enum State {
 
 impl Kind for Firewall {
     const NAME: &'static str = "firewall";
+    const RESULT: &'static [&'static str] = &["backend"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the web and SSH are open, nothing else"

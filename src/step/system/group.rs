@@ -28,6 +28,7 @@ pub struct Group {
 
 impl Kind for Group {
     const NAME: &'static str = "group";
+    const RESULT: &'static [&'static str] = &["gid"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "those who may read the uploads"

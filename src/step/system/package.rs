@@ -52,6 +52,7 @@ enum State {
 
 impl Kind for Package {
     const NAME: &'static str = "package";
+    const RESULT: &'static [&'static str] = &["packages"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "nginx and what it is looked after with"

@@ -47,6 +47,7 @@ enum State {
 
 impl Kind for Service {
     const NAME: &'static str = "service";
+    const RESULT: &'static [&'static str] = &["active", "enabled"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "nginx runs, now and after a boot"

@@ -63,6 +63,7 @@ pub struct Timer {
 
 impl Kind for Timer {
     const NAME: &'static str = "timer";
+    const RESULT: &'static [&'static str] = &["active", "enabled"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "thumbnails are made at night"

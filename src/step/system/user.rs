@@ -56,6 +56,7 @@ pub struct User {
 
 impl Kind for User {
     const NAME: &'static str = "user";
+    const RESULT: &'static [&'static str] = &["uid", "gid", "home", "shell", "groups"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the admin"

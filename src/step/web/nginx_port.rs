@@ -60,6 +60,7 @@ pub struct NginxPort {
 
 impl Kind for NginxPort {
     const NAME: &'static str = "nginx_port";
+    const RESULT: &'static [&'static str] = &["places"];
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "nginx sends requests to the app's new port"

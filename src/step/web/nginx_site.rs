@@ -60,6 +60,7 @@ enum State {
 
 impl Kind for NginxSite {
     const NAME: &'static str = "nginx_site";
+    const RESULT: &'static [&'static str] = &["path"];
     const KEYS: &'static [(&'static str, KeyUse)] = &[("source", KeyUse::Template)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

@@ -43,9 +43,9 @@ fn where_failures_are_only_told_no_check_hides_another() {
         size failed
             pass    size cpus > 1: it is true
             fail    size memory > 1: it is false
-        names[0] failed
+        names: 1[0] failed
             fail    names a: it is false
-        names[1] ok
+        names: 2[1] ok
             pass    names a: it is true
         names failed
         debug ok

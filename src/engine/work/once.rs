@@ -1,0 +1,60 @@
+//! Steps that one host runs for all hosts of the run: that host reports how they ended, the others wait for it.
+
+use super::one::blank;
+use super::{StepEnd, Worker};
+use crate::engine::context::Registered;
+use crate::model::Failure;
+use crate::model::event::Event;
+use crate::model::job::JobStep;
+use crate::model::once::{Once, OnceEnded};
+use crate::model::outcome::StepOutcome;
+use std::time::{Duration, Instant};
+
+/// A host waits no longer than this for the one that runs the step: that one may have long steps before it, and the
+/// controller answers as soon as its run ends.
+const LONGEST: Duration = Duration::from_secs(23 * 60 * 60);
+
+impl Worker<'_, '_, '_> {
+    /// Tells the controller how the step ended that this host runs for all.
+    pub(super) fn tell_once(&self, step: &JobStep, ended: &StepEnd) {
+        if step.once != Some(Once::Here) {
+            return;
+        }
+        let hidden =
+            || Failure::new(step.title(), "it failed; the step has no_log, so nothing more is shown");
+        let failure = ended.failure.clone().map(|failure| if step.no_log { hidden() } else { failure });
+        let Registered { known, partial } = ended.result.clone();
+        let ended = OnceEnded { outcome: ended.outcome, failure, known, partial };
+        self.link.send(Event::RanOnce { step: step.index, ended: Box::new(ended.fitted()) });
+    }
+
+    /// Waits for the host that runs the step, and ends as it did there.
+    pub(super) fn await_once(&mut self, step: &JobStep, host: &str) -> StepEnd {
+        let began = Instant::now();
+        self.link.send(Event::StepStarted { step: step.index, item: None, name: step.title() });
+        self.link
+            .send(Event::Progress { step: step.index, text: format!("waits for {host}, which runs it") });
+        match self.link.ran_once(step.index, began + LONGEST) {
+            Ok(Some(ended)) => self.end_as(step, host, ended, began),
+            Ok(None) => {
+                let why = format!("the run was stopped while it waited for {host}");
+                self.end_without_running(step, StepOutcome::Skipped, why, began)
+            }
+            Err(failure) => self.end_as(step, host, OnceEnded::failed(failure), began),
+        }
+    }
+
+    fn end_as(&mut self, step: &JobStep, host: &str, ended: OnceEnded, began: Instant) -> StepEnd {
+        let mut report = blank(step, None, StepOutcome::Skipped, began);
+        match ended.outcome {
+            StepOutcome::Failed => {
+                report.outcome = StepOutcome::Failed;
+                let failure = ended.failure.unwrap_or_else(|| Failure::new(step.title(), "it failed"));
+                let doing = format!("run once, on {host}: {}", failure.doing);
+                report.failure = Some(Failure { doing, ..failure });
+            }
+            outcome => report.notes.push(format!("runs once, on {host}: {}", outcome.as_str())),
+        }
+        self.finish(step, report, Registered { known: ended.known, partial: ended.partial })
+    }
+}
