@@ -115,7 +115,7 @@ impl Package {
             return Ok(Plan::nothing());
         }
         let run = Run {
-            undo: Undo::Command(apt::apt_get(&undoing(&simulated)).command),
+            undo: Undo::Command(simulated.undo(host)?),
             predicts: predictions(names, &simulated.after(names, installed), &what),
             ..apt::apt_get(&what)
         };
@@ -235,13 +235,6 @@ fn is_there(wanted: &str, installed: &Installed) -> bool {
         Some((version, None)) => there == version,
     };
     installed.get(bare_name(wanted)).is_some_and(fits)
-}
-
-fn undoing(simulated: &Simulated) -> Vec<String> {
-    let mut what = vec!["install".to_string()];
-    what.extend(simulated.undo());
-    what.push("--allow-downgrades".to_string());
-    what
 }
 
 /// Afterwards the packages are as simulated, and apt would do nothing more.

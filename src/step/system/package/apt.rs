@@ -193,13 +193,63 @@ impl Simulated {
         after
     }
 
-    /// What `apt-get install` gets to take it back: `new-` removes, `name=version` goes back or installs again.
-    pub fn undo(&self) -> Vec<String> {
+    /// The command that takes it back.
+    pub fn undo(&self, host: &dyn Probe) -> Result<Command> {
+        let before = Before::of(host, self)?;
+        let back = |name: &str, version: &str| format!("{name}={version}");
         let installs = self.installs.iter().map(|(name, old, _)| match old {
+            None if before.is_new(name) => format!("{name}_"),
             None => format!("{name}-"),
-            Some(version) => format!("{name}={version}"),
+            Some(version) => back(name, version),
         });
-        installs.chain(self.removes.iter().map(|(name, version)| format!("{name}={version}"))).collect()
+        let removes = self.removes.iter().map(|(name, version)| back(name, version));
+        let words: Vec<String> = installs.chain(removes).collect();
+        let shown: Vec<String> = words.iter().map(|word| word.replace('_', "-")).collect();
+        let auto = before.auto.iter().map(|name| format!("+{name}"));
+        let argv = ["/bin/sh", "-s", "--", LOCK_SECONDS].map(str::to_string);
+        let accounts = before.accounts.iter().map(|name| format!("@{name}"));
+        let argv = argv.into_iter().chain(words.iter().cloned()).chain(auto).chain(accounts);
+        let title = Some(format!("apt-get install {} --allow-downgrades", shown.join(" ")));
+        let stdin = include_bytes!("undo.sh").to_vec();
+        Ok(run(Command { stdin, title, ..Command::new(argv) }).command)
+    }
+}
+
+/// What dpkg and apt knew of packages before a change.
+#[derive(Default)]
+struct Before {
+    /// Whether they were asked.
+    known: bool,
+    /// Not installed, but with configuration files.
+    configured: Vec<String>,
+    /// Installed as dependencies of others.
+    auto: Vec<String>,
+    /// Users and groups of the host.
+    accounts: Vec<String>,
+}
+
+impl Before {
+    fn of(host: &dyn Probe, simulated: &Simulated) -> Result<Self> {
+        let names = simulated.installs.iter().map(|(name, ..)| name.as_str());
+        let names = names.chain(simulated.removes.iter().map(|(name, _)| name.as_str()));
+        let argv = ["/bin/sh", "-s", "--"].into_iter().chain(names);
+        let stdin = include_bytes!("before.sh").to_vec();
+        let answer = host.ask(&Command { stdin, ..Command::new(argv) })?;
+        let mut before = Before { known: answer.ok() && !host.pretends(), ..Before::default() };
+        for line in answer.text().lines() {
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["known", name, "config-files"] => before.configured.push(name.to_string()),
+                ["auto", name] => before.auto.push(name.to_string()),
+                ["account", name] => before.accounts.push(name.to_string()),
+                _ => {}
+            }
+        }
+        Ok(before)
+    }
+
+    /// Whether nothing of it was there, so that undo may remove its configuration too.
+    fn is_new(&self, name: &str) -> bool {
+        self.known && !self.configured.iter().any(|other| other == name)
     }
 }
 
