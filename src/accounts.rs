@@ -275,16 +275,24 @@ pub fn put_back(host: &dyn Probe, what: &str, names: &[&str]) -> Result<Command>
 
 /// The same for some of the files.
 pub fn put_back_in(host: &dyn Probe, what: &str, files: &[&str], names: &[&str]) -> Result<Command> {
-    let mut kept = String::new();
+    let mut kept = Vec::new();
     for file in files {
-        let text = text(host, file)?;
-        let mut found: Vec<_> = names.iter().filter_map(|name| line_of(&text, name)).collect();
+        // As bytes: a comment may be in any encoding.
+        let bytes = host.read(Path::new(file))?.unwrap_or_default();
+        let lines = || bytes.split(|byte| *byte == b'\n').enumerate();
+        let is_of =
+            |line: &[u8], name: &str| line.split(|byte| *byte == b':').next() == Some(name.as_bytes());
+        let line_of = |name: &&str| lines().find(|(_, line)| is_of(line, name));
+        let mut found: Vec<(usize, &[u8])> = names.iter().filter_map(line_of).collect();
         found.sort_unstable();
-        kept.extend(found.into_iter().map(|(index, line)| format!("{file}\t{}\t{line}\n", index + 1)));
+        for (index, line) in found {
+            kept.extend(format!("{file}\t{}\t", index + 1).into_bytes());
+            kept.extend([line, b"\n"].concat());
+        }
     }
     let title = Some(format!("put {what} back"));
     // The lines hold hashes, so they travel on standard input.
-    Ok(Command { stdin: kept.into_bytes(), title, ..Command::new(["/bin/sh", "-c", PUT_BACK, "put-back"]) })
+    Ok(Command { stdin: kept, title, ..Command::new(["/bin/sh", "-c", PUT_BACK, "put-back"]) })
 }
 
 /// The command that takes back what made a user or a group, also when that has failed.
@@ -339,6 +347,16 @@ mod tests {
         assert_eq!(with_line("a:1\nb:2\n", "a", Some("a:3")), "a:3\nb:2\n");
         assert_eq!(with_line("a:1", "b", Some("b:2")), "a:1\nb:2\n");
         assert_eq!(with_line("a:1\nb:2\n", "a", None), "b:2\n");
+    }
+
+    #[test]
+    fn lines_are_put_back_in_any_encoding() {
+        let host = host(&[(PASSWD, "")]);
+        let passwd = b"root:x:0:0::/root:/bin/sh\nann:x:1:1:M\xfcller:/h:/s\n";
+        let meta = crate::model::op::Meta::default();
+        crate::system::System::write(&host, Path::new(PASSWD), &mut &passwd[..], &meta).unwrap();
+        let command = put_back_in(&host, "ann", &[PASSWD], &["ann"]).unwrap();
+        assert_eq!(command.stdin, b"/etc/passwd\t2\tann:x:1:1:M\xfcller:/h:/s\n");
     }
 
     #[test]
