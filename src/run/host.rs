@@ -1,5 +1,6 @@
 //! One host from connecting to its verdict.
 
+use super::confirm::Route;
 use super::tools::{JobTask, Tools, asked_for};
 use super::{Interrupt, Task, Work, job, plain};
 use crate::model::Failure;
@@ -51,7 +52,10 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> HostEnd {
                 job::run(connection, task, tools, hurried).await
             }
             Task::Command(line) => {
-                let line = plain::Line { text: line, becoming: work.becoming, password: work.password };
+                // Whoever is that user already needs no sudo, which the host may not even have.
+                let route = Route::to(work.target, work.becoming, work.password);
+                let (becoming, password) = route.becoming(connection);
+                let line = plain::Line { text: line, becoming, password };
                 plain::run(connection, &name, &line, tools, hurried).await
             }
         }
