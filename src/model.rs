@@ -1,6 +1,7 @@
 //! Pure data that every part of windlass speaks of. Nothing here reads, writes or connects.
 
 pub mod arg;
+pub mod attributes;
 pub mod backup;
 pub mod bounds;
 pub mod digest;

@@ -2,6 +2,7 @@
 //! `Shell` through a POSIX sh at the other end of an SSH channel, and
 //! `Pretend`, which keeps writes in memory. One conformance suite runs against all of them.
 
+use crate::model::attributes::{Attributes, Details};
 use crate::model::digest::Digest;
 use crate::model::job::RunId;
 use crate::model::op::{Answer, Command, Condition, Meta, Observed};
@@ -21,7 +22,7 @@ pub mod dressed;
 pub mod http;
 pub mod local;
 mod observe;
-mod output;
+pub mod output;
 pub mod pretend;
 pub mod reason;
 #[cfg(feature = "controller")]
@@ -33,10 +34,14 @@ pub mod walk;
 pub const READ_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Head and tail of a process's output that are kept, in bytes, for each of both ends of each stream.
-pub const OUTPUT_KEPT: usize = 32 * 1024;
+pub const OUTPUT_KEPT: usize = 512 * 1024;
 
 /// So much of a file's name is kept in its temporary's, in bytes.
 const NAME_KEPT: usize = 200;
+
+/// Why a system refuses what it never found.
+const NO_DETAILS: &str =
+    "this host is worked through its own sh, which sees neither hard links nor extended attributes";
 
 /// Looks at a host and changes nothing. A failure names the path or command and what the system said.
 pub trait Probe {
@@ -49,6 +54,12 @@ pub trait Probe {
 
     /// Up to `length` bytes from `offset` of a regular file; empty at its end.
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>>;
+
+    /// Extended attributes and hard links of what stands at `path`. A system that cannot see them finds none.
+    fn details(&self, path: &Path) -> Result<Details> {
+        let _cannot_be_seen = path;
+        Ok(Details::default())
+    }
 
     /// The names in a directory, sorted, without `.` and `..`.
     fn list(&self, path: &Path) -> Result<Vec<OsString>>;
@@ -123,6 +134,23 @@ pub trait System: Probe {
 
     /// Sets mode and owner of a file or directory (not of a link's target).
     fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()>;
+
+    /// Gives a file or directory these extended attributes and no others. Only what [`Probe::details`] found is asked for.
+    fn set_attributes(&self, path: &Path, attributes: &Attributes) -> Result<()> {
+        let _found_nowhere_here = attributes;
+        Err(Failure::new(format!("set extended attributes of {}", path.display()), NO_DETAILS))
+    }
+
+    /// Gives the file at `path` one more name, `kept`. False when that is on another file system.
+    fn keep_file(&self, path: &Path, kept: &Path) -> Result<bool> {
+        let _no_links_were_found = (path, kept);
+        Ok(false)
+    }
+
+    /// Moves the file `kept` to `path`, replacing what stands there.
+    fn put_back(&self, path: &Path, kept: &Path) -> Result<()> {
+        Err(Failure::new(format!("move {} to {}", kept.display(), path.display()), NO_DETAILS))
+    }
 
     /// Removes a file, a link or an empty directory. Nothing there is fine.
     fn remove(&self, path: &Path) -> Result<()>;

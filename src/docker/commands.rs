@@ -93,7 +93,8 @@ pub fn rename(id: &str, from: &str, to: &str) -> Run {
 
 /// Removes a container that does not run. Nothing brings it back.
 pub fn remove(id: &str) -> Run {
-    Run::from(Command::new(["docker", "container", "rm", "--volumes", id]))
+    let undo = Undo::impossible("a removed container is not kept");
+    Run { undo, ..Run::from(Command::new(["docker", "container", "rm", "--volumes", id])) }
 }
 
 /// The end of a container's log, both of its streams.

@@ -268,6 +268,7 @@ impl StepTry<'_, '_, '_> {
         if self.deadline <= Instant::now() {
             return Err(times_up(&ops[0]));
         }
+        ops.iter().try_for_each(|op| perform::refuse_mount_point(self.dressed, op))?;
         let told: Vec<&Op> = ops.iter().filter(|op| !self.is_memory(op)).collect();
         if self.diff {
             told.iter().for_each(|op| done.diffs.add(|| diff::of(self.dressed.host, op)));
@@ -295,6 +296,7 @@ impl StepTry<'_, '_, '_> {
 
     /// Whether it changed something: a command may find that there was nothing left to do.
     fn make_change(&mut self, op: &Op, done: &mut StepProgress) -> Result<bool> {
+        perform::refuse_mount_point(self.dressed, op)?;
         match self.target {
             Target::Pretended(_) => self.pretend(op, done)?,
             Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch::fetch(*host, self.link, op)?,
@@ -309,6 +311,9 @@ impl StepTry<'_, '_, '_> {
                 let answer = perform::change(*host, op, self.link)?;
                 done.output = answer.clone().map(output_of).or(done.output.take());
                 let changed = self.accept(op, answer.as_ref())?;
+                if let Op::Run(run) = op {
+                    done.notes.extend(run.proves.clone());
+                }
                 if !changed {
                     self.note_no_change()?;
                 }

@@ -1,5 +1,6 @@
 //! What a journal says, line by line: what was about to be changed, and how it is undone.
 
+use crate::model::attributes::Attributes;
 use crate::model::digest::Digest;
 use crate::model::event::StepEnded;
 use crate::model::job::RunId;
@@ -24,6 +25,9 @@ pub enum Entry {
         reversal: Reversal,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within: Option<HostPath>,
+        /// The command that made an armed change: an undo that locks everybody out is rolled back by it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forward: Option<Command>,
     },
     /// The changes after number `change` are undone by the guard process unless they are disarmed in time. `agent` is
     /// the process that makes them, `ports_before` where sshd listened when they are about that.
@@ -61,8 +65,13 @@ pub enum Reversal {
     Restore { path: HostPath, before: Vec<Saved>, left: Left },
     /// Two paths are exchanged again; before, these stood there.
     Exchange { one: Saved, other: Saved },
-    /// Mode and owner are put back.
-    Meta { path: HostPath, meta: Meta },
+    /// Mode and owner are put back, and extended attributes where they are known: a change of owner clears capabilities.
+    Meta {
+        path: HostPath,
+        meta: Meta,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attributes: Option<Attributes>,
+    },
     /// By a command.
     Command(Command),
     /// By a command, unless these files are as they were before: then the change never happened.
@@ -107,6 +116,12 @@ pub struct Saved {
     pub what: SavedKind,
     /// Its mode and owner.
     pub meta: Meta,
+    /// Its extended attributes; `None` in journals that did not keep them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Attributes>,
+    /// The file itself, under this name in the run's `undo` directory, when it had hard links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
 }
 
 /// What sort of thing was saved.

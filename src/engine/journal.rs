@@ -2,13 +2,13 @@
 //! change is made. It resolves a run whose verdict never arrived, and undoes a run. A run's directory holds `journal`, a
 //! JSON value a line, and `undo/`, the bytes that were replaced.
 
-use super::entry::Entry;
+use super::entry::{Entry, Reversal};
 use super::perform;
 use super::save::Saver;
 use super::state_dir::{self, StateDir};
 use crate::model::event::StepEnded;
 use crate::model::job::{Envelope, Job, RunId};
-use crate::model::op::Op;
+use crate::model::op::{Command, Op};
 use crate::model::outcome::HostOutcome;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
@@ -82,9 +82,23 @@ impl<'a> Journal<'a> {
         for (op, reversal) in ops.iter().zip(reversals) {
             self.changes += 1;
             let (change, what) = (self.changes, perform::describe(op));
-            self.push(&Entry::Intent { change, step, what, reversal, within: within.cloned() })?;
+            let forward = self.forward(step, op, &reversal);
+            self.push(&Entry::Intent { change, step, what, reversal, within: within.cloned(), forward })?;
         }
         self.flush()
+    }
+
+    /// Only of armed changes, whose undo may have to be rolled back: others may hold what no host should keep.
+    fn forward(&self, step: u32, op: &Op, reversal: &Reversal) -> Option<Command> {
+        let is_armed = |entry: &Entry| matches!(entry, Entry::Armed { step: armed, .. } if *armed == step);
+        match (op, reversal) {
+            (Op::Run(run), Reversal::Command(_) | Reversal::CommandOver { .. })
+                if self.entries.iter().any(is_armed) =>
+            {
+                Some(run.command.clone())
+            }
+            _ => None,
+        }
     }
 
     /// From now on changes are for good: nothing undoes them. They are about a failure.

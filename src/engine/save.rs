@@ -17,6 +17,8 @@ pub struct Saver<'a> {
     saved: BTreeSet<Digest>,
     /// Paths at which the undo of an earlier command of this run covers all changes.
     covered: Vec<HostPath>,
+    /// How many files with hard links were kept.
+    kept: u32,
     /// Whether nothing undoes the current changes: they are about a failure.
     pub for_good: bool,
 }
@@ -24,7 +26,7 @@ pub struct Saver<'a> {
 impl<'a> Saver<'a> {
     /// Saves into `directory`.
     pub fn new(host: &'a dyn System, directory: HostPath) -> Self {
-        Saver { host, directory, saved: BTreeSet::new(), covered: Vec::new(), for_good: false }
+        Saver { host, directory, saved: BTreeSet::new(), covered: Vec::new(), kept: 0, for_good: false }
     }
 
     /// How each of `ops` is undone, none of which depends on another.
@@ -58,10 +60,14 @@ impl<'a> Saver<'a> {
             Op::Write { path, content, .. } => self.restore(path, Left::File(content.digest())),
             Op::Dir { path, .. } => self.restore(path, Left::Dir),
             Op::Link { path, target } => self.restore(path, Left::Link(target.clone())),
+            Op::PutBack { path, kept } => {
+                let digest = self.host.digest(kept)?.unwrap_or_else(|| Digest::of(b""));
+                self.restore(path, Left::File(digest))
+            }
             Op::Remove { path } => self.restore(path, Left::Absent),
             Op::Exchange { one, other } => self.of_exchange(one, other),
             Op::RemoveEmpty { path } => self.restore_empty(path),
-            Op::Meta { path, .. } => self.of_meta(path),
+            Op::Meta { path, .. } | Op::Attributes { path, .. } => self.of_meta(path),
             Op::Run(run) => self.of_run(run),
             Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => Ok(Reversal::Nothing),
         }
@@ -107,9 +113,12 @@ impl<'a> Saver<'a> {
             // A link has no mode of its own.
             Some(Stat { kind: FileKind::Link, owner, group, .. }) => {
                 let meta = Meta { mode: None, owner: Some(owner), group: Some(group) };
-                Reversal::Meta { path: path.clone(), meta }
+                Reversal::Meta { path: path.clone(), meta, attributes: None }
             }
-            Some(stat) => Reversal::Meta { path: path.clone(), meta: stat.meta() },
+            Some(stat) => {
+                let attributes = Some(self.host.details(path)?.attributes);
+                Reversal::Meta { path: path.clone(), meta: stat.meta(), attributes }
+            }
             None => Reversal::Nothing,
         })
     }
@@ -141,7 +150,7 @@ impl<'a> Saver<'a> {
                 return Err(Failure::new(format!("exchange {path}"), "a device, socket or pipe is there"));
             }
         };
-        Ok(Saved { path: path.clone(), what, meta: stat.meta() })
+        Ok(Saved { path: path.clone(), what, meta: stat.meta(), attributes: None, kept: None })
     }
 
     fn restore(&mut self, path: &HostPath, left: Left) -> Result<Reversal> {
@@ -171,13 +180,28 @@ impl<'a> Saver<'a> {
             }
         };
         let descend = what == SavedKind::Dir && deep;
-        saved.push(Saved { path: path.clone(), what, meta: stat.meta() });
+        let details = self.host.details(path)?;
+        let kept = match details.shared {
+            Some(_) => self.keep_file(path)?,
+            None => None,
+        };
+        let attributes = Some(details.attributes);
+        saved.push(Saved { path: path.clone(), what, meta: stat.meta(), attributes, kept });
         if descend {
             for name in self.host.list(path)? {
                 self.save(&path.join(name), deep, saved)?;
             }
         }
         Ok(())
+    }
+
+    /// Gives a file with hard links one more name among what is saved, so that undo can put back the file itself. Not where
+    /// that is on another file system: then undo restores its bytes in a file of its own.
+    fn keep_file(&mut self, path: &HostPath) -> Result<Option<String>> {
+        let name = format!("{}-{}", Digest::of(path.as_os_str().as_encoded_bytes()), self.kept);
+        self.kept += 1;
+        let is_kept = self.host.keep_file(path, &self.directory.join(&name))?;
+        Ok(is_kept.then_some(name))
     }
 
     fn save_file(&mut self, path: &HostPath) -> Result<SavedKind> {

@@ -46,6 +46,8 @@ pub struct OpenChange {
     pub reversal: Reversal,
     /// Below which directory no link may be followed meanwhile.
     pub within: Option<HostPath>,
+    /// The command that made it, where undoing it may have to be rolled back.
+    pub forward: Option<Command>,
 }
 
 /// What came of undoing changes.
@@ -113,13 +115,16 @@ pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
         }
     }
     let intents = entries.iter().rev().filter_map(|entry| match entry {
-        Entry::Intent { change, step, what, reversal, within } if *change > after => Some(OpenChange {
-            change: *change,
-            step: *step,
-            what: what.clone(),
-            reversal: reversal.clone(),
-            within: within.clone(),
-        }),
+        Entry::Intent { change, step, what, reversal, within, forward } if *change > after => {
+            Some(OpenChange {
+                change: *change,
+                step: *step,
+                what: what.clone(),
+                reversal: reversal.clone(),
+                within: within.clone(),
+                forward: forward.clone(),
+            })
+        }
         _ => None,
     });
     let needs_none = |open: &OpenChange| {
@@ -297,6 +302,7 @@ impl Undone {
 
     fn leave(&mut self, one: &OpenChange, why: String) {
         let impossible = matches!(one.reversal, Reversal::Impossible { .. });
+        let why = why.strip_prefix(&format!("{}: ", one.what)).map(str::to_string).unwrap_or(why);
         self.left.push(Left { change: one.change, impossible, what: one.what.clone(), why });
     }
 
@@ -318,7 +324,7 @@ pub fn failure_of(left: &[Left], undone: usize, doing: &str) -> Option<Failure> 
     let more = left.len().saturating_sub(LEFT_SHOWN);
     let more = if more > 0 { format!("\n    … and {more} more") } else { String::new() };
     let why = format!(
-        "{} of {} changes are not undone:{}{more}",
+        "{} of {} changes could not be undone:{}{more}",
         left.len(),
         left.len() + undone,
         shown.collect::<String>()

@@ -115,7 +115,7 @@ pub struct UndoScope {
     pub changes: u32,
     /// Those that can be undone.
     pub undoable: u32,
-    /// The first of the others, each with the reason: `run make deploy: nothing is known that undoes it`.
+    /// The first of the others, each with the reason: `run make deploy: its step gives no undo`.
     pub not: Vec<String>,
 }
 

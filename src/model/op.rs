@@ -3,6 +3,7 @@
 //! A step returns a [`Plan`]; the engine alone performs it. So check mode, diff, journal and undo exist once.
 
 use super::Values;
+use super::attributes::Attributes;
 use super::backup::Backup;
 use super::digest::Digest;
 use super::finding::Finding;
@@ -54,6 +55,10 @@ pub enum Op {
     Link { path: HostPath, target: HostPath },
     /// Sets mode, owner or group of something that exists.
     Meta { path: HostPath, meta: Meta },
+    /// Gives something that exists these extended attributes and no others. Only an undo does.
+    Attributes { path: HostPath, attributes: Attributes },
+    /// Moves a file that was kept for an undo to its place: it is the same file again, with its hard links.
+    PutBack { path: HostPath, kept: HostPath },
     /// Removes a file, a link or a whole directory.
     Remove { path: HostPath },
     /// Lets two paths of one file system change places at one moment, so that neither is ever missing: a directory that is
@@ -125,6 +130,9 @@ pub struct Run {
     pub waits: Vec<Wait>,
     /// What helps a reader when it fails.
     pub advice: Advice,
+    /// What its success shows; noted then and not before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proves: Option<String>,
     /// What it does to files, in this order: how check mode knows.
     pub effects: Vec<Effect>,
     /// Everything at and below these paths is its own work: its `undo` covers what later changes of the run do there.
@@ -340,6 +348,8 @@ impl Op {
             | Op::Dir { path, .. }
             | Op::Link { path, .. }
             | Op::Meta { path, .. }
+            | Op::Attributes { path, .. }
+            | Op::PutBack { path, .. }
             | Op::Remove { path }
             | Op::RemoveEmpty { path } => Some(path),
             Op::Exchange { .. } | Op::Run(_) | Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => None,
@@ -427,6 +437,13 @@ impl Answer {
 impl From<Wait> for Op {
     fn from(wait: Wait) -> Self {
         Op::Await { condition: wait.condition, within: wait.within, every: wait.every }
+    }
+}
+
+impl Undo {
+    /// Nothing undoes it, for this reason.
+    pub fn impossible(why: &str) -> Self {
+        Undo::Impossible(why.to_string())
     }
 }
 

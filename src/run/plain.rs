@@ -10,9 +10,13 @@ use crate::model::run::HostEvent;
 use crate::ssh::ship::{self, Become};
 use crate::ssh::{Chunk, Connection, Exit};
 use crate::system::OUTPUT_KEPT;
+use crate::system::output::Kept;
 use bytes::Bytes;
 use std::time::Instant;
 use tokio::sync::watch;
+
+/// So much of each end of each stream is shown, in bytes; a line says how much is left out between them.
+const KEPT: usize = OUTPUT_KEPT / 2;
 
 /// A line of shell text and who runs it.
 pub struct Line {
@@ -44,6 +48,7 @@ pub async fn run(
     };
     tools.events.send(host, HostEvent::Sent).await;
     let mut output = Output { status: -1, ..Output::default() };
+    let (mut stdout, mut stderr) = (Kept::at_most(KEPT), Kept::at_most(KEPT));
     let (mut lost, mut killed) = (None, None);
     loop {
         let chunk = tokio::select! {
@@ -57,8 +62,8 @@ pub async fn run(
         };
         match chunk {
             None => break,
-            Some(Chunk::Stdout(bytes)) => keep(&mut output.stdout, &bytes, &mut output.total),
-            Some(Chunk::Stderr(bytes)) => keep(&mut output.stderr, &bytes, &mut output.total),
+            Some(Chunk::Stdout(bytes)) => stdout.push(&bytes),
+            Some(Chunk::Stderr(bytes)) => stderr.push(&bytes),
             Some(Chunk::Exit(Exit::Status(status))) => output.status = status as i32,
             Some(Chunk::Exit(Exit::Signal(name))) => {
                 lost = Some(Failure::new(format!("run {}", line.text), format!("SIG{name} ended it")))
@@ -66,6 +71,8 @@ pub async fn run(
             Some(Chunk::Lost(failure)) => lost = Some(failure),
         }
     }
+    output.total = stdout.total() + stderr.total();
+    (output.stdout, output.stderr) = (stdout.into_bytes(), stderr.into_bytes());
     let end = match killed {
         Some(why) => HostEnd::because(HostOutcome::Failed, Failure::new(format!("run {}", line.text), why)),
         None => verdict(line, &output, lost),
@@ -117,11 +124,4 @@ fn step_ended(line: &Line, output: Output, end: &HostEnd, began: Instant) -> Ste
         undo: UndoScope::default(),
         fingerprint: None,
     }
-}
-
-/// Keeps the head; all bytes are counted.
-fn keep(kept: &mut Vec<u8>, bytes: &[u8], total: &mut u64) {
-    *total += bytes.len() as u64;
-    let room = (2 * OUTPUT_KEPT).saturating_sub(kept.len());
-    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }

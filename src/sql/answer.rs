@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_cut_is_no_answer() {
-        let cut = Answer { total: 1 << 20, ..Answer::said(0, "id\n1") };
-        assert_eq!(Rows::headed(MySql, &cut).unwrap_err(), "the answer has more than 64 KiB: ask for less");
+        let cut = Answer { total: (1 << 20) + 1, ..Answer::said(0, "id\n1") };
+        assert_eq!(Rows::headed(MySql, &cut).unwrap_err(), "the answer has more than 1024 KiB: ask for less");
     }
 
     #[test]

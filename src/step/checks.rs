@@ -1,5 +1,8 @@
 //! Step kinds that run a program of the user, and those that look at a host and change nothing.
 
+/// Why a program of the user is not undone.
+const NO_UNDO: &str = "its step gives no undo";
+
 kinds! {
     "run and check":
     command::Command,

@@ -3,6 +3,7 @@
 
 use super::{Brought, Probe, Stat};
 use crate::model::Result;
+use crate::model::attributes::Details;
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, Observed};
 use std::collections::BTreeMap;
@@ -48,6 +49,10 @@ impl Probe for Dressed<'_> {
 
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         self.host.list(path)
+    }
+
+    fn details(&self, path: &Path) -> Result<Details> {
+        self.host.details(path)
     }
 
     fn digest(&self, path: &Path) -> Result<Option<Digest>> {

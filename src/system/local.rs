@@ -4,6 +4,7 @@
 use super::reason::{self, refused};
 use super::walk::{self, Ground, Last, Stop};
 use super::{FileKind, Flow, Lock, Probe, READ_LIMIT, Stat, System, http, observe};
+use crate::model::attributes::{Attributes, Details};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
 use crate::model::path::HostPath;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 mod connect;
+mod details;
 mod flow;
 mod keeper;
 mod process;
@@ -179,6 +181,15 @@ impl Probe for Local {
         Ok(bytes)
     }
 
+    fn details(&self, path: &Path) -> Result<Details> {
+        let doing = format!("look at {}", path.display());
+        let details = || -> Reachable<_> {
+            let entry = missing_is_none(self.find(path, Last::Kept))?;
+            Ok(entry.map(|entry| details::of(&entry)).transpose()?.unwrap_or_default())
+        };
+        details().map_err(|refusal| refusal.while_doing(doing))
+    }
+
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         let doing = format!("list {}", path.display());
         let names = || -> Reachable<Vec<OsString>> {
@@ -256,6 +267,33 @@ impl System for Local {
             Ok(write::set_meta(&open, meta)?)
         };
         set().map_err(|refusal| refusal.while_doing(doing))
+    }
+
+    fn set_attributes(&self, path: &Path, attributes: &Attributes) -> Result<()> {
+        let doing = format!("set extended attributes of {}", path.display());
+        if let Some(set) = self.set_waiting(path, attributes) {
+            return set.map_err(|errno| refused(doing, errno));
+        }
+        let entry = self.entry(path, Last::Kept, &doing)?;
+        let set = || -> Reachable<()> {
+            let open = entry.open(OFlags::PATH)?;
+            self.refuse_hard_link(path, &entry, &fs::fstat(&open)?)?;
+            Ok(details::set(&open, attributes)?)
+        };
+        set().map_err(|refusal| refusal.while_doing(doing))
+    }
+
+    fn keep_file(&self, path: &Path, kept: &Path) -> Result<bool> {
+        let doing = format!("keep {} for undo", path.display());
+        let (entry, kept) = (self.entry(path, Last::Kept, &doing)?, self.entry(kept, Last::Kept, &doing)?);
+        details::keep(&entry, &kept).map_err(|errno| refused(&doing, errno))
+    }
+
+    fn put_back(&self, path: &Path, kept: &Path) -> Result<()> {
+        let doing = format!("put back {}", path.display());
+        let (place, kept) = (self.entry(path, Last::Kept, &doing)?, self.entry(kept, Last::Kept, &doing)?);
+        let put = details::put_back(&place, &kept).and_then(|()| self.settle_folder(&place));
+        put.map_err(|errno| refused(&doing, errno))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {

@@ -3,6 +3,7 @@
 
 use super::walk::{ByPath, Last};
 use super::{FileKind, Lock, Probe, READ_LIMIT, Stat, System};
+use crate::model::attributes::{Attributes, Details};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Run};
 use crate::model::{Doing, Failure, Result, Values};
@@ -224,6 +225,14 @@ impl Probe for Pretend<'_> {
         Ok(names.into_iter().collect())
     }
 
+    fn details(&self, path: &Path) -> Result<Details> {
+        let path = self.canonical(path)?;
+        match (self.entry(&path), self.below_missing(&path)) {
+            (None, false) => self.under.details(&self.beneath(&path)),
+            _ => Ok(Details::default()),
+        }
+    }
+
     fn digest(&self, path: &Path) -> Result<Option<Digest>> {
         let path = self.followed(path)?;
         match self.held(&path)? {
@@ -330,6 +339,20 @@ impl System for Pretend<'_> {
         self.refuse_change(&path)?;
         let bytes = self.held(&path)?.unwrap_or(Bytes::Under);
         self.put(path, Entry::There(with_meta(stat, meta), bytes));
+        Ok(())
+    }
+
+    fn set_attributes(&self, _: &Path, _: &Attributes) -> Result<()> {
+        Ok(())
+    }
+
+    fn put_back(&self, path: &Path, kept: &Path) -> Result<()> {
+        let (path, stat) = (self.canonical(path)?, self.stat(kept)?);
+        let (Some(stat), Some(digest)) = (stat, self.digest(kept)?) else {
+            return Err(Failure::new(format!("put back {}", path.display()), "there is nothing"));
+        };
+        let asset = Asset { digest, size: stat.size };
+        self.put(path, Entry::There(stat, Bytes::Named(asset)));
         Ok(())
     }
 

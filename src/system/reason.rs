@@ -41,6 +41,9 @@ fn hint(why: &str) -> Option<&'static str> {
         "no space left on device" => {
             "free space or inodes on that file system; `df -h` and `df -i` tell which is short"
         }
+        "device or resource busy" => {
+            "something is mounted there: change it where it is mounted from, or unmount it first"
+        }
         "disk quota exceeded" => {
             "raise the quota of the user who runs there, or remove what that user no longer needs"
         }

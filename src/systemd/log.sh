@@ -15,7 +15,14 @@ result=$(show Result)
 status=$(show ExecMainStatus)
 case $result in
 success | '') [ -n "$said" ] || said="it ended by itself, with exit status ${status:-0}, and wrote nothing" ;;
-*) said="$said
-(systemd: $result, exit status $status)" ;;
+*)
+    case $(show ActiveState) in
+    active | reloading) state='is up' ;;
+    activating) state='is down, and systemd tries to start it again' ;;
+    *) state='is down' ;;
+    esac
+    said="$said
+(${id:-$unit} $state: $result, exit status $status)"
+    ;;
 esac
 printf '%s\n' "$said"

@@ -97,13 +97,20 @@ mod tests {
 
     fn file(change: u32, step: u32, path: &str) -> OpenChange {
         let reversal = Reversal::Restore { path: path.into(), before: Vec::new(), left: Left::Absent };
-        OpenChange { change, step, what: format!("write {path}"), reversal, within: None }
+        OpenChange { change, step, what: format!("write {path}"), reversal, within: None, forward: None }
     }
 
     fn user(change: u32, step: u32) -> OpenChange {
         let reversal =
             Reversal::Command(Command::new(["/bin/sh", "-s", "--", "/etc/passwd", "deploy", "userdel"]));
-        OpenChange { change, step, what: "run useradd deploy".to_string(), reversal, within: None }
+        OpenChange {
+            change,
+            step,
+            what: "run useradd deploy".to_string(),
+            reversal,
+            within: None,
+            forward: None,
+        }
     }
 
     fn steps(groups: &[Group]) -> Vec<u32> {

@@ -2,10 +2,11 @@
 
 use super::{OpenChange, timed};
 use crate::engine::entry::{FileState, Left, Reversal, Saved, SavedKind};
-use crate::model::op::{Asset, Command, Content, Meta, Op, Run};
+use crate::model::attributes::Attributes;
+use crate::model::op::{Asset, Command, Content, Meta, Op, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
-use crate::system::{self, FileKind, Probe};
+use crate::system::{self, FileKind, Probe, Stat};
 use std::path::Path;
 
 /// Saved files up to this size, in bytes, are put back by their bytes, so that a diff of them can be shown.
@@ -27,24 +28,20 @@ pub fn decide(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<D
     match &open.reversal {
         Reversal::Nothing | Reversal::Again(_) | Reversal::Repeat(_) => Ok(Decision::AsBefore),
         Reversal::Impossible { why } => Ok(Decision::Impossible(why.clone())),
-        Reversal::Command(command) => Ok(Decision::Perform(vec![run(command)])),
+        Reversal::Command(command) => Ok(Decision::Perform(vec![run(command, open)])),
         Reversal::CommandOver { command, before } => match all_as_before(host, before)? {
             true => Ok(Decision::AsBefore),
-            false => Ok(Decision::Perform(vec![run(command)])),
+            false => Ok(Decision::Perform(vec![run(command, open)])),
         },
         Reversal::Exchange { one, other } => exchange(host, one, other),
-        Reversal::Meta { path, meta } => Ok(match host.stat(path)? {
-            Some(stat) if differs(meta, &stat.meta()) => {
-                Decision::Perform(vec![Op::Meta { path: path.clone(), meta: meta.clone() }])
-            }
-            _ => Decision::AsBefore,
-        }),
+        Reversal::Meta { path, meta, attributes } => set_again(host, path, meta, attributes.as_ref()),
         Reversal::Restore { path, before, left } => restore(host, saved, path, before, left),
     }
 }
 
-fn run(command: &Command) -> Op {
-    Op::from(Run::from(timed(command.clone())))
+fn run(command: &Command, open: &OpenChange) -> Op {
+    let undo = open.forward.clone().map_or(Undo::Nothing, Undo::Command);
+    Op::from(Run { undo, ..Run::from(timed(command.clone())) })
 }
 
 /// Whether a command that was cut off, or failed, changed none of the files that it is about.
@@ -55,6 +52,37 @@ fn all_as_before(host: &dyn Probe, before: &[FileState]) -> Result<bool> {
         }
     }
     Ok(!before.is_empty())
+}
+
+/// Owner and mode come first: a change of owner clears capabilities, and the mode is the mask of an ACL.
+fn set_again(
+    host: &dyn Probe,
+    path: &HostPath,
+    meta: &Meta,
+    attributes: Option<&Attributes>,
+) -> Result<Decision> {
+    let Some(stat) = host.stat(path)? else { return Ok(Decision::AsBefore) };
+    let mut ops = Vec::new();
+    if differs(meta, &stat.meta()) {
+        ops.push(Op::Meta { path: path.clone(), meta: meta.clone() });
+    }
+    add_attributes(host, path, attributes, &mut ops)?;
+    Ok(if ops.is_empty() { Decision::AsBefore } else { Decision::Perform(ops) })
+}
+
+/// Restores extended attributes where they are not as they were.
+fn add_attributes(
+    host: &dyn Probe,
+    path: &HostPath,
+    attributes: Option<&Attributes>,
+    ops: &mut Vec<Op>,
+) -> Result<()> {
+    if let Some(attributes) = attributes
+        && host.details(path)?.attributes != *attributes
+    {
+        ops.push(Op::Attributes { path: path.clone(), attributes: attributes.clone() });
+    }
+    Ok(())
 }
 
 /// Files may have changed in a directory since; it is the same one.
@@ -118,8 +146,15 @@ fn differs(meta: &Meta, now: &Meta) -> bool {
 
 fn put_back(host: &dyn Probe, blobs: &HostPath, saved: &Saved, ops: &mut Vec<Op>) -> Result<()> {
     let (path, meta) = (saved.path.clone(), saved.meta.clone());
+    if let Some(kept) = kept_file(host, blobs, saved)? {
+        ops.push(Op::PutBack { path, kept });
+        return Ok(());
+    }
     match &saved.what {
-        SavedKind::Dir => ops.push(Op::Dir { path, meta }),
+        SavedKind::Dir => {
+            ops.push(Op::Dir { path: path.clone(), meta });
+            add_attributes(host, &path, saved.attributes.as_ref(), ops)?;
+        }
         SavedKind::Link { target } => {
             ops.push(Op::Link { path: path.clone(), target: target.clone() });
             ops.push(Op::Meta { path, meta: Meta { mode: None, ..meta } });
@@ -137,10 +172,18 @@ fn put_back(host: &dyn Probe, blobs: &HostPath, saved: &Saved, ops: &mut Vec<Op>
                 true => Content::Bytes(host.read(&kept)?.unwrap_or_default()),
                 false => Content::Asset(Asset { digest: digest.clone(), size }),
             };
-            ops.push(Op::Write { path, content, meta });
+            ops.push(Op::Write { path: path.clone(), content, meta });
+            add_attributes(host, &path, saved.attributes.as_ref(), ops)?;
         }
     }
     Ok(())
+}
+
+/// The file itself, when it was kept and nothing has written to it under another of its names since.
+fn kept_file(host: &dyn Probe, blobs: &HostPath, saved: &Saved) -> Result<Option<HostPath>> {
+    let (Some(name), SavedKind::File { digest, .. }) = (&saved.kept, &saved.what) else { return Ok(None) };
+    let kept = blobs.join(name);
+    Ok((host.digest(&kept)?.as_ref() == Some(digest)).then_some(kept))
 }
 
 fn stands_as_before(host: &dyn Probe, path: &Path, before: &[Saved]) -> Result<bool> {
@@ -156,11 +199,19 @@ fn stands_as_before(host: &dyn Probe, path: &Path, before: &[Saved]) -> Result<b
                 stat.kind == FileKind::File && host.digest(&saved.path)?.as_ref() == Some(digest)
             }
         };
-        if !same || (stat.kind != FileKind::Link && stat.meta() != saved.meta) {
+        if !same || (stat.kind != FileKind::Link && !is_dressed_as(host, &stat, saved)?) {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+fn is_dressed_as(host: &dyn Probe, stat: &Stat, saved: &Saved) -> Result<bool> {
+    Ok(match &saved.attributes {
+        _ if stat.meta() != saved.meta => false,
+        None => true,
+        Some(known) => host.details(&saved.path)?.attributes == *known,
+    })
 }
 
 fn stands_as_left(host: &dyn Probe, path: &Path, before: &[Saved], left: &Left) -> Result<bool> {

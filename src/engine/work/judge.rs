@@ -4,16 +4,21 @@ use super::Worker;
 use crate::engine::context::{Known, Registered};
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::progress::StepProgress;
+use crate::engine::summary::thousands;
 use crate::engine::target::Target;
 use crate::model::event::{Output, StepEnded};
 use crate::model::job::JobStep;
 use crate::model::op::registered;
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
+use crate::system::{OUTPUT_KEPT, output};
 use serde_json::json;
 
 /// The name under which `until`, `failed_when` and `changed_when` know the step's own result.
 const RESULT: &str = "result";
+
+/// Of each output so much of both ends is told, in bytes.
+const SHOWN: usize = 32 * 1024;
 
 impl Worker<'_, '_, '_> {
     /// The outcome of a try, with what the playbook says of it (`failed_when`, `changed_when`).
@@ -37,7 +42,11 @@ impl Worker<'_, '_, '_> {
         report.undo = done.changes.undo();
         report.changes = done.changes.told();
         report.findings = done.findings;
-        report.output = done.output;
+        report.failure = report.failure.take().or_else(|| cut_off(step, report, done.output.as_ref()));
+        if report.failure.is_some() {
+            report.outcome = StepOutcome::Failed;
+        }
+        report.output = done.output.map(shown);
         let mut result = Registered { known, partial };
         if let Err(failure) = self.apply_opinions(step, locals, report, &mut result) {
             report.outcome = StepOutcome::Failed;
@@ -119,6 +128,27 @@ fn outcome_of(tried: &Result<()>, done: &StepProgress, check: bool) -> StepOutco
         (Ok(()), None, false, true) => StepOutcome::WouldChange,
         (Ok(()), None, false, false) => StepOutcome::Changed,
     }
+}
+
+/// Why a result cannot be registered: some of its output is left out, and no expression could know that.
+fn cut_off(step: &JobStep, report: &StepEnded, output: Option<&Output>) -> Option<Failure> {
+    let (register, output) = (step.register.as_ref()?, output?);
+    let kept = (output.stdout.len() + output.stderr.len()) as u64;
+    let why = format!(
+        "it wrote {} bytes, and register keeps {} MiB of them",
+        thousands(output.total as usize),
+        (2 * OUTPUT_KEPT) >> 20
+    );
+    (output.total > kept).then(|| {
+        Failure::new(format!("register {register} of {}", report.name), why)
+            .hint("let the command print less, or write to a file and look there for what is needed")
+    })
+}
+
+/// As much of the output as is told and recorded of a step.
+fn shown(output: Output) -> Output {
+    let stdout = output::shortened(&output.stdout, SHOWN, SHOWN);
+    Output { stdout, stderr: output::shortened(&output.stderr, SHOWN, SHOWN), ..output }
 }
 
 /// What a registered result holds beside what the kind gives. What check mode cannot know is left out.

@@ -52,7 +52,7 @@ fn apply(
     // With the lock nothing changes it any more.
     let entries = journal::read(host, state, of)?.unwrap_or_default();
     let undoer = Undoer { host, saved: state.saved(of), diff: job.work.diff, pretends: false };
-    let mut work = UndoWork::new(job, link, undoer, of);
+    let mut work = UndoWork::new(job, link, undoer, of, &entries);
     work.notes = found;
     let groups = undo::groups(&entries, open_changes(&entries, 0));
     match same_run {
@@ -80,7 +80,7 @@ fn check(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, of: &R
     let pretend = Pretend::over(host);
     pretend.furnish(state.path());
     let undoer = Undoer { host: &pretend, saved: state.saved(of), diff: job.work.diff, pretends: true };
-    let mut work = UndoWork::new(job, link, undoer, of);
+    let mut work = UndoWork::new(job, link, undoer, of, &entries);
     let groups = undo::groups(&entries, open_changes(&entries, 0));
     let Order { access, rest, last } = access::order(&entries, groups);
     work.all(access.iter().chain(&rest).chain(&last), &mut NoLog)?;
@@ -107,6 +107,7 @@ pub struct UndoWork<'a> {
     link: &'a dyn Link,
     undoer: Undoer<'a>,
     of: &'a RunId,
+    numbers: Numbers,
     undone: usize,
     left: Vec<Left>,
     stopped: bool,
@@ -114,6 +115,43 @@ pub struct UndoWork<'a> {
     notes: Vec<String>,
     /// Commands that run once more when all files are restored.
     repeated: Vec<OpenChange>,
+}
+
+/// The numbers of an undo's steps: newest first, after those of the run itself where it undoes its own changes, so that no
+/// record takes the one for the other.
+struct Numbers {
+    first: u32,
+    /// The number of the run's last step.
+    last: u32,
+}
+
+impl Numbers {
+    fn of(job: &Job, of: &RunId, entries: &[Entry]) -> Self {
+        let made = entries.iter().filter_map(|entry| match entry {
+            Entry::Intent { step, .. } => Some(*step),
+            Entry::Step(ended) => Some(ended.step),
+            _ => None,
+        });
+        let last = made.max().unwrap_or(0);
+        let in_job = job.work.all_steps().map(|step| step.index).max().unwrap_or(0);
+        let first = if *of == job.envelope.run { last.max(in_job) + 1 } else { 0 };
+        Numbers { first, last }
+    }
+
+    /// Of the undo of this step.
+    fn undo(&self, step: u32) -> u32 {
+        self.first + 2 * (self.last.saturating_sub(step))
+    }
+
+    /// Of what follows that.
+    fn repeat(&self, step: u32) -> u32 {
+        self.undo(step) + 1
+    }
+
+    /// Of what follows all others.
+    fn repeat_all(&self) -> u32 {
+        self.first + 2 * (self.last + 1)
+    }
 }
 
 /// What watches over an undo until a new login confirms it.
@@ -124,13 +162,20 @@ struct Watched {
 }
 
 impl<'a> UndoWork<'a> {
-    /// One that has done nothing yet.
-    pub fn new(job: &'a Job, link: &'a dyn Link, undoer: Undoer<'a>, of: &'a RunId) -> Self {
+    /// One that has done nothing yet. `entries`: what the journal says of the run.
+    pub fn new(
+        job: &'a Job,
+        link: &'a dyn Link,
+        undoer: Undoer<'a>,
+        of: &'a RunId,
+        entries: &[Entry],
+    ) -> Self {
         UndoWork {
             job,
             link,
             undoer,
             of,
+            numbers: Numbers::of(job, of, entries),
             undone: 0,
             left: Vec::new(),
             stopped: false,
@@ -169,7 +214,7 @@ impl<'a> UndoWork<'a> {
         let mut log = RunLog { journal, of: self.of, unconfirmed };
         for group in &order.access {
             let later = self.group(group, &mut log)?;
-            self.repeat(group, &later, &mut log)?;
+            self.repeat(self.numbers.repeat(group.step), &group.name, &later, &mut log)?;
         }
         if let Some(watched) = watched {
             if let Err(why) = self.link.confirm(&watched.ports, watched.until) {
@@ -203,7 +248,15 @@ impl<'a> UndoWork<'a> {
         };
         let guard = Guard { within: WITHIN, ports: access::ports_before(entries), ports_before: Vec::new() };
         let watch = Watch { run: self.job.envelope.run.clone(), change: journal.changes() };
-        guard::arm(self.undoer.host, journal, &watch, first.step, "undo", &program, &guard)?;
+        guard::arm(
+            self.undoer.host,
+            journal,
+            &watch,
+            self.numbers.undo(first.step),
+            "undo",
+            &program,
+            &guard,
+        )?;
         let until = Instant::now() + guard.patience();
         Ok(Some(Watched { watch, ports: guard.ports, until }))
     }
@@ -232,24 +285,25 @@ impl<'a> UndoWork<'a> {
     /// Undoes what one step changed and reports it as a step. Returns what is to be repeated later.
     fn group(&mut self, group: &Group, log: &mut dyn UndoLog) -> Result<Vec<OpenChange>> {
         let began = Instant::now();
-        let name = format!("undo {}", group.name);
-        self.link.send(Event::StepStarted { step: group.step, item: None, name: name.clone() });
+        let (step, name) = (self.numbers.undo(group.step), format!("undo {}", group.name));
+        self.link.send(Event::StepStarted { step, item: None, name: name.clone() });
         let mut undone = Undone::default();
-        self.undoer.undo(&group.open, log, &mut undone)?;
-        self.report(group.step, name, undone, began, log)?;
+        let open: Vec<_> = group.open.iter().map(|one| OpenChange { step, ..one.clone() }).collect();
+        self.undoer.undo(&open, log, &mut undone)?;
+        self.report(step, name, undone, began, log)?;
         Ok(group.open.iter().filter(|one| one.reversal.is_repeated()).cloned().collect())
     }
 
-    fn repeat(&mut self, group: &Group, later: &[OpenChange], log: &mut dyn UndoLog) -> Result<()> {
+    fn repeat(&mut self, step: u32, what: &str, later: &[OpenChange], log: &mut dyn UndoLog) -> Result<()> {
         if later.is_empty() {
             return Ok(());
         }
-        let began = Instant::now();
-        let name = format!("undo {}: read restored files", group.name);
-        self.link.send(Event::StepStarted { step: group.step, item: None, name: name.clone() });
+        let (began, name) = (Instant::now(), format!("undo {what}: read restored files"));
+        self.link.send(Event::StepStarted { step, item: None, name: name.clone() });
         let mut undone = Undone::default();
-        self.undoer.repeat(later, log, &mut undone)?;
-        self.report(group.step, name, undone, began, log)
+        let later: Vec<_> = later.iter().map(|one| OpenChange { step, ..one.clone() }).collect();
+        self.undoer.repeat(&later, log, &mut undone)?;
+        self.report(step, name, undone, began, log)
     }
 
     /// Daemons read their files again only when some were restored.
@@ -259,9 +313,7 @@ impl<'a> UndoWork<'a> {
             let changes: Vec<u32> = later.iter().map(|one| one.change).collect();
             return log.undone(&changes);
         }
-        let Some(first) = later.last() else { return Ok(()) };
-        let group = Group { step: first.step, name: "all".to_string(), open: Vec::new() };
-        self.repeat(&group, &later, log)
+        self.repeat(self.numbers.repeat_all(), "all", &later, log)
     }
 
     fn report(

@@ -120,7 +120,10 @@ impl Step for Command {
         }
         let run = Run {
             accept: self.accepted(),
-            undo: self.undo.as_ref().map_or(Undo::Nothing, |words| Undo::Command(self.aside(words))),
+            undo: self
+                .undo
+                .as_ref()
+                .map_or_else(|| Undo::impossible(super::NO_UNDO), |words| Undo::Command(self.aside(words))),
             predicts: self.check.iter().map(|words| prediction(self.aside(words))).collect(),
             confirm: self.check.as_ref().map(|words| self.aside(words)),
             ..Run::from(command)

@@ -5,7 +5,7 @@ mod holder;
 mod look;
 
 use crate::model::finding::{Finding, Verdict};
-use crate::model::op::{Answer, Command, Op, Plan, Prediction, Run};
+use crate::model::op::{Answer, Command, Op, Plan, Prediction, Run, Undo};
 use crate::model::{Result, Value, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
@@ -219,7 +219,8 @@ fn ends(held: &[Held], told: &str) -> Vec<Op> {
         let answer = Answer::said(0, look::without(told, &gone));
         let sees = Prediction { argv: look::question().argv, answer };
         let command = end(at, process);
-        ops.push(Run { command, predicts: vec![sees], ..Run::default() }.into());
+        let undo = Undo::impossible("a process that was ended is not started again");
+        ops.push(Run { command, undo, predicts: vec![sees], ..Run::default() }.into());
     }
     ops
 }

@@ -84,10 +84,10 @@ impl Step for Script {
         }
         let stdin = self.text().as_bytes().to_vec();
         let run = Run {
-            undo: self
-                .undo
-                .as_ref()
-                .map_or(Undo::Nothing, |words| Undo::Command(self.command(words.to_vec()))),
+            undo: self.undo.as_ref().map_or_else(
+                || Undo::impossible(super::NO_UNDO),
+                |words| Undo::Command(self.command(words.to_vec())),
+            ),
             ..Run::from(Command { stdin, ..self.command(self.argv()) })
         };
         Ok(Plan { once: true, ..Plan::of(vec![run.into()]) })

@@ -7,7 +7,7 @@ use crate::docker::{self, Docker};
 use crate::model::Result;
 use crate::model::duration::TimeSpan;
 use crate::model::finding::{Finding, Verdict};
-use crate::model::op::{Command, Plan, Prediction, Run};
+use crate::model::op::{Command, Plan, Prediction, Run, Undo};
 use crate::model::size::decimal;
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
@@ -93,7 +93,7 @@ impl DockerPrune {
             containers.into_iter().partition(|one| one.may_go(now, before));
         let left = listing.without(|id| gone.iter().any(|one| one.id == id));
         for one in &gone {
-            let run = Run::from(Command::new(["docker", "container", "rm", &one.id]));
+            let run = removal(["docker", "container", "rm", &one.id], "a removed container is not kept");
             let seen = format!("{}, {} on disk", one.ended(now), decimal(one.size()));
             going.add(
                 "container",
@@ -127,7 +127,7 @@ impl DockerPrune {
                 &one.shown(),
                 seen,
                 one.size,
-                Run::from(Command::new(words)),
+                removal(words, "a removed image must be pulled or loaded again"),
                 left.predictions(),
             );
         }
@@ -143,8 +143,8 @@ impl DockerPrune {
             return Ok(());
         }
         let until = format!("until={}s", age.get().as_secs());
-        let run =
-            Run::from(Command::new(["docker", "builder", "prune", "--all", "--force", "--filter", &until]));
+        let words = ["docker", "builder", "prune", "--all", "--force", "--filter", &until];
+        let run = removal(words, "removed build cache is made again by the next build");
         let size: u64 = gone.iter().map(|one| one.bytes()).sum();
         let seen = format!("{} entries not used for {age}, {}", gone.len(), decimal(size));
         let left: Vec<&listing::Cached> = cache.iter().filter(|one| !one.may_go(before)).collect();
@@ -157,12 +157,17 @@ impl DockerPrune {
             return Ok(());
         }
         for name in listing::nameless_volumes(going.docker)? {
-            let run = Run::from(Command::new(["docker", "volume", "rm", &name]));
+            let run = removal(["docker", "volume", "rm", &name], "the data of a removed volume is not kept");
             let left = vec![listing::volumes_prediction(&[])];
             going.add("volume", &name, "no name, and no container uses it".to_string(), 0, run, left);
         }
         Ok(())
     }
+}
+
+/// A removal, and why nothing undoes it.
+fn removal<S: Into<String>>(words: impl IntoIterator<Item = S>, no_undo: &str) -> Run {
+    Run { undo: Undo::impossible(no_undo), ..Run::from(Command::new(words)) }
 }
 
 /// What goes, as it is collected.

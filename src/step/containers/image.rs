@@ -4,7 +4,7 @@ use crate::docker::image::{self, Image as There, repository, version_name, with_
 use crate::docker::{self, Docker};
 use crate::model::digest::Digest;
 use crate::model::mode::Mode;
-use crate::model::op::{Asset, Command, Content, Meta, Op, Plan, Prediction, Run};
+use crate::model::op::{Asset, Command, Content, Meta, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Value, Values};
 use crate::step::{KeyUse, Kind, Step, WrongKey};
@@ -137,7 +137,8 @@ impl Step for Image {
 impl Image {
     fn plan_absence(&self, docker: &Docker, there: Option<There>) -> Plan {
         let Some(_) = there else { return Plan::nothing() };
-        let run = Run::from(Command::new(["docker", "image", "rm", &self.name]));
+        let undo = Undo::impossible("a removed image must be pulled or loaded again");
+        let run = Run { undo, ..Run::from(Command::new(["docker", "image", "rm", &self.name])) };
         Plan::of(docker.ops(vec![run], &[There::absence(&self.name)]))
     }
 

@@ -24,6 +24,9 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Why a migration is not undone.
+const NO_UNDO: &str = "migrations are not undone: write one that reverses it, or restore a backup";
+
 /// Applies the SQL files of a folder that a database has not had yet, in the order of the numbers that their names begin
 /// with, and keeps a record of them in a table of that database. Under PostgreSQL a file and its record are one
 /// transaction, unless it holds what cannot be in one (`CREATE INDEX CONCURRENTLY`) or a line `-- windlass:

@@ -1,7 +1,7 @@
 //! SQL that one database is asked or told.
 
 use crate::model::digest::Digest;
-use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run};
+use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run, Undo};
 use crate::model::{Failure, Result, Value, Values};
 use crate::sql::answer::{Rows, ServerError};
 use crate::sql::client::{ASK, Client, Script, Shape};
@@ -101,7 +101,8 @@ impl Step for Sql {
         if self.read_only {
             return self.look(host, &client);
         }
-        let run = Run::from(self.command(&client));
+        let undo = Undo::impossible("no one knows what undoes SQL: restore a backup, or run the opposite");
+        let run = Run { undo, ..Run::from(self.command(&client)) };
         let Some(unless) = &self.unless else {
             return Ok(Plan { once: true, ..Plan::of(vec![run.into()]) });
         };

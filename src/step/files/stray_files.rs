@@ -2,7 +2,7 @@
 
 use crate::model::duration::TimeSpan;
 use crate::model::finding::{Finding, Verdict};
-use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run};
+use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run, Undo};
 use crate::model::refusal::refused;
 use crate::model::size::decimal;
 use crate::model::{Failure, Result};
@@ -135,7 +135,7 @@ fn removal(folder: &Path, found: &[(String, u64)], question: Command) -> Run {
     let title = Some(Command::new(typed).shown());
     let command = Command { title, ..Command::new(words.into_iter().chain(names)) };
     let predicts = vec![Prediction { argv: question.argv, answer: Answer::said(0, "") }];
-    Run { predicts, ..Run::from(command) }
+    Run { predicts, undo: Undo::impossible("removed stray files are not kept"), ..Run::from(command) }
 }
 
 /// A wait that check mode cannot see the end of.

@@ -202,11 +202,11 @@ pub fn stdin_arrives(on: &Fixture) {
 }
 
 pub fn large_stdin_does_not_block(on: &Fixture) {
-    let stdin = b"0123456789abcde\n".repeat(20_000);
+    let stdin = b"0123456789abcde\n".repeat(100_000);
     let command = Command { stdin: stdin.clone(), ..Command::new(["cat"]) };
     let answer = on.system.run(&command).unwrap();
     assert_eq!(answer.total, stdin.len() as u64);
-    assert_eq!(answer.stdout[..OUTPUT_KEPT], stdin[..OUTPUT_KEPT]);
+    assert_eq!(answer.stdout[..OUTPUT_KEPT / 2], stdin[..OUTPUT_KEPT / 2]);
 }
 
 pub fn unread_stdin_does_not_block(on: &Fixture) {

@@ -282,3 +282,36 @@ fn commands_under_a_lock_hold_it_no_longer_than_they_run() {
     drop(host);
     assert_eq!(Local::new().lock(&path, "bob").unwrap(), Lock::Ours);
 }
+
+#[test]
+fn attributes_and_hard_links_are_seen_and_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other, kept] = ["one", "other", "kept"].map(|name| folder.path().join(name));
+    std::fs::write(&one, "x").unwrap();
+    std::fs::hard_link(&one, &other).unwrap();
+    let host = Local::new();
+    let mut attributes = Attributes::default();
+    attributes.add("user.note", b"a\0b");
+    host.set_attributes(&one, &attributes).unwrap();
+    let details = host.details(&one).unwrap();
+    assert_eq!((&details.attributes, details.is_mount_point), (&attributes, false));
+    assert!(details.shared.is_some() && details.shared == host.details(&other).unwrap().shared);
+
+    assert!(host.keep_file(&one, &kept).unwrap());
+    host.remove(&one).unwrap();
+    host.put_back(&one, &kept).unwrap();
+    assert_eq!(host.details(&one).unwrap(), details, "it is the same file");
+    assert!(!kept.exists());
+
+    let new = folder.path().join("new");
+    let together = &mut || {
+        host.write(&new, &mut &b"y"[..], &Meta::default())?;
+        host.set_attributes(&new, &attributes)
+    };
+    host.together(None, together).unwrap();
+    assert_eq!(host.details(&new).unwrap().attributes, attributes, "set before it was in its place");
+
+    host.set_attributes(&other, &Attributes::default()).unwrap();
+    assert!(host.details(&one).unwrap().attributes.is_empty());
+    assert!(host.details(Path::new("/proc")).unwrap().is_mount_point);
+}

@@ -3,8 +3,9 @@
 
 use super::root::{DirectoryEntry, Reachable, Root, Ruler};
 use super::write::New;
-use super::{Local, refused};
+use super::{Local, details, refused};
 use crate::model::Result;
+use crate::model::attributes::Attributes;
 use crate::system::walk::Last;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
@@ -56,6 +57,13 @@ impl Local {
             }
             _ => self.root.reach(path, last),
         }
+    }
+
+    /// Gives a file that waits beside its place these attributes; `None` when none waits for that place.
+    pub(super) fn set_waiting(&self, path: &Path, attributes: &Attributes) -> Option<rustix::io::Result<()>> {
+        let gathering = self.gathering();
+        let (_, new) = gathering.as_ref()?.waiting.iter().rev().find(|(place, _)| place == path)?;
+        Some(details::set(&new.file, attributes))
     }
 
     /// The folder's entries are made durable, now or with everything else that is gathered.

@@ -19,7 +19,7 @@ const NEW_FILE_MODE: u32 = 0o644;
 const NAME_TRIES: usize = 16;
 
 /// These belong to the old bytes and would make the new ones fail their check.
-const BOUND_TO_BYTES: [&[u8]; 2] = [b"security.ima", b"security.evm"];
+pub const BOUND_TO_BYTES: [&[u8]; 2] = [b"security.ima", b"security.evm"];
 
 /// A new entry beside the one it will replace. Dropped before that, it is removed.
 #[derive(Debug)]
@@ -218,7 +218,10 @@ fn copy_attribute(from: &OwnedFd, to: &File, name: &[u8]) -> Result<()> {
 }
 
 /// Reads something whose length must be asked for first and may change in between.
-fn grown(read: impl Fn(&mut [u8]) -> Result<usize>, length: impl Fn() -> Result<usize>) -> Result<Vec<u8>> {
+pub fn grown(
+    read: impl Fn(&mut [u8]) -> Result<usize>,
+    length: impl Fn() -> Result<usize>,
+) -> Result<Vec<u8>> {
     for _ in 0..NAME_TRIES {
         let mut buffer = vec![0; length()?];
         match read(&mut buffer) {

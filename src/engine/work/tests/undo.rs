@@ -37,7 +37,7 @@ fn it_goes_on_past_what_cannot_be_undone_and_lists_it() {
     assert!(told.contains("undo issue changed") && told.contains("undo motd changed"), "{told}");
     assert!(told.contains("=> partly_undone"), "{told}");
     let left =
-        "undo run 1-a: 1 of 3 changes are not undone:\n    run make deploy: nothing is known that undoes it";
+        "undo run 1-a: 1 of 3 changes could not be undone:\n    run make deploy: its step gives no undo";
     assert!(told.contains(left), "{told}");
     assert_eq!((text(&host, "/etc/motd"), text(&host, "/etc/issue")), ("old".to_string(), "old".to_string()));
 }
@@ -57,14 +57,14 @@ fn what_could_not_be_undone_is_tried_again_by_the_next_undo() {
     apply(&host, FILE_AND_COMMAND);
     host.write(Path::new("/etc/motd"), &mut &b"by hand"[..], &crate::model::op::Meta::default()).unwrap();
     let told = undo(&host);
-    assert!(told.contains("2 of 3 changes are not undone"), "{told}");
+    assert!(told.contains("2 of 3 changes could not be undone"), "{told}");
     assert_eq!(
         (text(&host, "/etc/motd"), text(&host, "/etc/issue")),
         ("by hand".to_string(), "old".to_string())
     );
     host.write(Path::new("/etc/motd"), &mut &b"new"[..], &crate::model::op::Meta::default()).unwrap();
     let told = run_with(&host, &undo_by("3-c", Mode::Apply), &Heard::default());
-    assert!(told.contains("1 of 2 changes are not undone"), "{told}");
+    assert!(told.contains("1 of 2 changes could not be undone"), "{told}");
     assert_eq!(text(&host, "/etc/motd"), "old");
 }
 
@@ -144,7 +144,7 @@ fn what_could_not_be_undone_is_part_of_the_hosts_failure() {
     let told = apply(&host, toml);
     assert!(host.stat(Path::new("/kept")).unwrap().is_none(), "the rest is undone: {told}");
     assert!(told.contains("=> partly_undone"), "{told}");
-    let left = "then: undo run 1-a: 1 of 2 changes are not undone:\n    run make deploy: nothing is known that undoes it";
+    let left = "then: undo run 1-a: 1 of 2 changes could not be undone:\n    run make deploy: its step gives no undo";
     assert!(told.contains(left), "{told}");
 }
 
@@ -160,7 +160,7 @@ fn a_step_says_how_many_of_its_changes_can_be_undone() {
                 scope.add(&step.undo);
             }
         }
-        let not = "run make deploy: nothing is known that undoes it".to_string();
+        let not = "run make deploy: its step gives no undo".to_string();
         assert_eq!((scope.changes, scope.undoable, scope.not), (3, 2, vec![not]), "{mode:?}");
     }
 }

@@ -1,9 +1,9 @@
 //! The scripts that apply a file, record what was there before, and settle what stopped: each one session, which takes
 //! the lock, looks at the record once more, and only then does something.
 
-use super::Resolved;
 use super::files::File;
-use crate::model::op::{Command, Run};
+use super::{NO_UNDO, Resolved};
+use crate::model::op::{Command, Run, Undo};
 use crate::sql::Dialect;
 use crate::sql::client::{Client, Script, Shape};
 use crate::sql::reach;
@@ -100,7 +100,8 @@ impl Scripts<'_> {
             &script.text,
         );
         let title = Some(format!("migration {} on {}", file.name, self.database));
-        Run { idle: Some(ALREADY_APPLIED), ..Run::from(Command { title, ..command }) }
+        let undo = Undo::impossible(NO_UNDO);
+        Run { idle: Some(ALREADY_APPLIED), undo, ..Run::from(Command { title, ..command }) }
     }
 
     /// Records files as had before.
@@ -139,7 +140,8 @@ impl Scripts<'_> {
     fn record_only(&self, client: &Client, script: &Script, title: String) -> Run {
         let command =
             client.command(&format!("{RECORDED}{APPLY}"), &["record", "", ""], Shape::Bare, &script.text);
-        Run::from(Command { title: Some(title), ..command })
+        let undo = Undo::impossible("the record of migrations is not taken back");
+        Run { undo, ..Run::from(Command { title: Some(title), ..command }) }
     }
 
     /// All of these files in one session, for a copy.

@@ -3,9 +3,9 @@
 
 use super::record::{self, Record};
 use super::script::RECORDED;
-use super::{Migrate, environment, unknown};
+use super::{Migrate, NO_UNDO, environment, unknown};
 use crate::model::digest::Digest;
-use crate::model::op::{Answer, Command, Plan, Prediction, Run};
+use crate::model::op::{Answer, Command, Plan, Prediction, Run, Undo};
 use crate::model::words::Words;
 use crate::model::{Failure, Result};
 use crate::sql::answer::ServerError;
@@ -83,7 +83,7 @@ fn run(step: &Migrate, client: &Client, words: &Words, record: &Record) -> Run {
         title: Some(format!("{} with the lock of {}", Command::new(words.to_vec()).shown(), step.database)),
         ..beside(step, words)
     };
-    Run { idle: Some(ALREADY_APPLIED), ..Run::from(command) }
+    Run { idle: Some(ALREADY_APPLIED), undo: Undo::impossible(NO_UNDO), ..Run::from(command) }
 }
 
 /// What the session does before the tool, after it, and around the exit status of one that failed.

@@ -23,10 +23,27 @@ const HINTS: &[(&str, &str)] = &[
     ("does not exist", "if it is a role: make it first, or restore with owners = false (--no-owners)"),
 ];
 
-/// The same for whoever tries a restore.
-pub fn advice() -> Advice {
-    let hints = HINTS.iter().map(|(said, hint)| (said.to_string(), hint.to_string())).collect();
+/// The same for whoever tries a restore. mariadb-dump writes the columns of a view whose definer is gone with the
+/// database's name, so that the view loads under that name only.
+pub fn advice(part: &Part, step: &Restore) -> Advice {
+    let mut hints: Vec<(String, String)> =
+        HINTS.iter().map(|(said, hint)| (said.to_string(), hint.to_string())).collect();
+    if let Some(name) = database_of(part, step) {
+        let hint = format!(
+            "a view names its columns with {name}, as one whose definer is gone does: it loads only as {name}; restore \
+             it without to, or give the view a definer that exists and back up again"
+        );
+        hints.push((format!("Unknown column '{name}."), hint));
+    }
     Advice { hints, question: None }
+}
+
+/// The name of the database that was backed up, in MySQL and MariaDB.
+fn database_of(part: &Part, step: &Restore) -> Option<String> {
+    let from = part.from.get("database").and_then(|value| value.as_str());
+    let from = from.and_then(|url| Database::try_from(url.to_string()).ok());
+    let database = from.or(step.database.clone()).filter(|database| database.dialect == Dialect::MySql);
+    database.map(|database| database.name)
 }
 
 /// PostgreSQL cuts longer names off.
@@ -141,7 +158,7 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
     let run = Run {
         input: Some(part.asset.clone()),
         undo,
-        advice: advice(),
+        advice: advice(part, step),
         ..Run::from(Command { title, ..command })
     };
     Ok(PartPlan { ops: vec![run.into()], notes })

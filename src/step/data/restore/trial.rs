@@ -20,24 +20,25 @@ const MYSQL: &str = include_str!("trial-mysql.sh");
 const FINE: i32 = 10;
 
 pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
-    let (command, note) = match part.label.kind {
+    let (command, proves) = match part.label.kind {
         PartKind::Tar => tree(step, host, part)?,
         PartKind::Rdb | PartKind::Json => file(step, host, part)?,
         PartKind::PgDump | PartKind::Sql => database(step, host, part)?,
     };
     let title = Some(format!("restore {} of {} and throw it away", part.label.name, step.backup.id));
-    let mut advice = databases::advice();
+    let mut advice = databases::advice(part, step);
     let hint = "the backup cannot be relied on: take another one, and look at what the host said";
     advice.hints.push(("windlass:".to_string(), hint.to_string()));
     let run = Run {
         input: Some(part.asset.clone()),
         idle: Some(FINE),
         advice,
+        proves: Some(proves),
         // Its only good end is to be idle.
         accept: crate::model::op::Accept::Of(Vec::new()),
         ..Run::from(Command { title, ..command })
     };
-    Ok(PartPlan { ops: vec![run.into()], notes: vec![note] })
+    Ok(PartPlan { ops: vec![run.into()], notes: Vec::new() })
 }
 
 /// A folder of windlass's own that is always of the same name, so that what a killed test left is found by the next.

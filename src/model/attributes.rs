@@ -1,0 +1,66 @@
+//! What a file or directory has besides its bytes, mode and owner: extended attributes, ACLs and capabilities among them,
+//! and further names. An undo restores them.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Extended attributes by name, each value in hexadecimal digits, which is what a journal can hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attributes(BTreeMap<String, String>);
+
+/// What only a system that works files through descriptors can see of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Its extended attributes.
+    pub attributes: Attributes,
+    /// File system and number of a file that has more names than this one (hard links).
+    pub shared: Option<(u64, u64)>,
+    /// Whether something is mounted there, so that it can be written to but not replaced or removed.
+    pub is_mount_point: bool,
+}
+
+impl Attributes {
+    /// Adds one.
+    pub fn add(&mut self, name: &str, value: &[u8]) {
+        self.0.insert(name.to_string(), value.iter().map(|byte| format!("{byte:02x}")).collect());
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether one of this name is among them.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Each with its value. What is no hexadecimal digit, in a journal that was damaged, is left out.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
+        self.0.iter().filter_map(|(name, hex)| Some((name.as_str(), bytes_of(hex)?)))
+    }
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digits = hex.as_bytes().chunks(2);
+    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_value_survives_a_journal() {
+        let mut attributes = Attributes::default();
+        attributes.add("user.note", b"\x00\xff a");
+        attributes.add("user.empty", b"");
+        let kept = serde_json::to_string(&attributes).unwrap();
+        assert_eq!(kept, r#"{"user.empty":"","user.note":"00ff2061"}"#);
+        let read: Attributes = serde_json::from_str(&kept).unwrap();
+        let values: Vec<_> = read.iter().collect();
+        assert_eq!(values, [("user.empty", vec![]), ("user.note", b"\x00\xff a".to_vec())]);
+        assert!(read.has("user.note") && !read.has("user.other"));
+    }
+}
