@@ -6,6 +6,7 @@ use crate::model::event::{Event, Output, StepEnded, UndoScope};
 use crate::model::job::RunId;
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent, RunKind};
+use crate::system::output;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,6 +22,7 @@ mod rows;
 mod schema;
 mod sqlite;
 mod store;
+mod whole;
 mod writer;
 
 pub use folder::make as make_folder;
@@ -227,11 +229,7 @@ fn bounded(step: &StepEnded) -> StepEnded {
 }
 
 fn head_and_tail(bytes: &[u8]) -> Vec<u8> {
-    if bytes.len() <= HEAD_KEPT + TAIL_KEPT {
-        return bytes.to_vec();
-    }
-    let left_out = format!("\n… {} bytes left out …\n", bytes.len() - HEAD_KEPT - TAIL_KEPT);
-    [&bytes[..HEAD_KEPT], left_out.as_bytes(), &bytes[bytes.len() - TAIL_KEPT..]].concat()
+    output::shortened(bytes, HEAD_KEPT, TAIL_KEPT)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::options::{Hosts, Options, Reach};
 use super::request::Request;
 use super::{Done, Global, Stop, answer, answer_json, existing_store, start};
 use crate::model::Failure;
-use crate::model::job::BreakLock;
+use crate::model::job::{BreakLock, RunId};
 use crate::model::run::{RunKind, Scheduled};
 use crate::record::{RunLine, RunRecord, RunState, RunStore, Sqlite};
 use crate::report::style::{self, Style};
@@ -17,6 +17,9 @@ use std::path::PathBuf;
 
 /// `last` of a retry or an undo is looked for among so many of the newest runs.
 const RUNS_LOOKED_AT: usize = 1000;
+
+/// Some record is damaged.
+const FAILED: u8 = 2;
 
 /// Look at earlier runs
 #[derive(Debug, clap::Args)]
@@ -47,6 +50,8 @@ enum Command {
         /// Its name, the beginning or the end of it, or `last`
         run: String,
     },
+    /// Check that the record of every run is as it was written
+    Check,
     /// Retry a run on the hosts where it did not end well
     Retry {
         /// Its name, the start or the end of it, or `last`: the newest that is no dry run and no undo
@@ -108,6 +113,7 @@ pub fn run(args: Args, global: &Global) -> Done {
     let store = || existing_store(global);
     match args.command {
         Command::List { limit } => list(store()?, limit, global),
+        Command::Check => check(store()?, global),
         Command::Show { run, no_diff } => show(&found(store()?, &run)?, !no_diff, global),
         Command::Retry { run, options, inventory } => {
             again::retry(&found_applied(store()?, &run)?, &options, &inventory, global)
@@ -139,7 +145,32 @@ fn found(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
     let nothing = || Failure::new(format!("find run {text}"), "nothing has been run in this project");
     let store = store.ok_or_else(|| Stop::misused(nothing().hint("name its folder with --project")))?;
     let run = store.find(text).map_err(Stop::misused)?;
-    Ok(store.load(&run)?)
+    loaded(&store, &run)
+}
+
+/// A run, with a warning when its record was damaged.
+fn loaded(store: &Sqlite, run: &RunId) -> Result<RunRecord, Stop> {
+    if store.is_damaged(run) {
+        eprintln!(
+            "warning: the record of run {run} was damaged since it was written: what it says may be wrong"
+        );
+    }
+    Ok(store.load(run)?)
+}
+
+/// Exit code 2 when a record is damaged.
+fn check(store: Option<Sqlite>, global: &Global) -> Done {
+    let (damaged, all) = store.map_or(Ok((Vec::new(), 0)), |store| store.damaged_runs())?;
+    let text = match global.format() {
+        Format::Human if damaged.is_empty() => format!("the record of {all} runs is whole\n"),
+        Format::Human => {
+            let lines =
+                damaged.iter().map(|run| format!("{run}  its record was damaged since it was written\n"));
+            lines.collect::<String>() + &format!("{} of {all} runs\n", damaged.len())
+        }
+        _ => format!("{:#}\n", json!({ "runs": all, "damaged": damaged })),
+    };
+    answer(&text).map(|code| if damaged.is_empty() { code } else { FAILED })
 }
 
 /// The run to retry or to undo: there, `last` is the newest one that was neither a dry run nor an undo.
@@ -150,7 +181,7 @@ fn found_applied(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
     let Some(store) = store else { return found(None, text) };
     let applied = |line: &&RunLine| !line.check && !matches!(line.kind, RunKind::Undo | RunKind::Unlock);
     match store.list(RUNS_LOOKED_AT)?.iter().find(applied) {
-        Some(line) => Ok(store.load(&line.run)?),
+        Some(line) => loaded(&store, &line.run),
         None => {
             let why = "there are only dry runs and undos";
             Err(Stop::misused(

@@ -1,6 +1,6 @@
 //! What an event changes in the tables.
 
-use super::{STEPS_KEPT, rows};
+use super::{STEPS_KEPT, rows, whole};
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
@@ -63,6 +63,7 @@ pub fn settled(
     steps: &[StepEnded],
 ) -> rusqlite::Result<()> {
     let outcome = outcome.unwrap_or(HostOutcome::Cancelled);
+    let was_whole = whole::is_whole(change, run)?;
     let rows = change.execute(
         "UPDATE hosts SET outcome = ?3, settled_by = ?4 \
          WHERE run = ?1 AND host = ?2 AND run <> ?4 AND (outcome IS NULL OR outcome = 'unknown')",
@@ -78,5 +79,6 @@ pub fn settled(
             rows::insert_step(change, run, host, step)?;
         }
     }
-    Ok(())
+    // Only what was as written gets a new digest: damage stays visible.
+    if was_whole == Some(true) { whole::seal(change, run) } else { Ok(()) }
 }

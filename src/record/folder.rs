@@ -5,7 +5,7 @@ use crate::trust;
 use jiff::Timestamp;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Makes the folder where it is missing, with its `.gitignore`, and closes it to others.
@@ -31,6 +31,26 @@ pub fn make_file(path: &Path) -> Result<()> {
         OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).doing(&doing)?;
     file.set_permissions(Permissions::from_mode(0o600)).doing(&doing)?;
     trust::opened(&file, path, None, doing)
+}
+
+/// Whether runs can be recorded there.
+pub fn is_writable(folder: &Path) -> bool {
+    let may = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    may(folder) && may(&folder.join("state.db"))
+}
+
+/// Copies the database with what was written to it last.
+pub fn copy(folder: &Path, to: &Path) -> std::io::Result<()> {
+    fs::copy(folder.join("state.db"), to.join("state.db"))?;
+    match fs::copy(folder.join("state.db-wal"), to.join("state.db-wal")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Which file it is: file system and number; `None` when it is not there.
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Renames a damaged database, and the side files without which it cannot be looked into. Returns its new name.

@@ -1,5 +1,6 @@
 //! Opens an SQLite database so that what it acknowledges survives a power cut, and sees damage before it is relied on.
 
+use super::schema;
 use crate::model::{Failure, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use std::path::Path;
@@ -40,7 +41,13 @@ fn examine(database: &Connection, path: &Path) -> rusqlite::Result<()> {
             return Err(rusqlite::Error::SqliteFailure(corrupt, Some(verdict)));
         }
     }
-    Ok(())
+    match schema::is_damaged(database)? {
+        false => Ok(()),
+        true => {
+            let why = "its tables are not those that it says it has".to_string();
+            Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(why)))
+        }
+    }
 }
 
 /// Whether the database can no longer be relied on.

@@ -71,7 +71,36 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE steps ADD COLUMN undo TEXT;
 ",
+    "
+    ALTER TABLE runs ADD COLUMN digest TEXT;
+",
 ];
+
+/// No windlass will ever have had so many versions of the tables: a larger number is damage.
+const VERSIONS: usize = 1000;
+
+/// Whether the tables are not those that their version number promises, so that no statement could be relied on. Those of
+/// a later windlass are not known.
+pub fn is_damaged(database: &Connection) -> rusqlite::Result<bool> {
+    let version = database.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    let Some(migrations) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(..version)) else {
+        return Ok(!(0..VERSIONS as i64).contains(&version));
+    };
+    let made = Connection::open_in_memory()?;
+    migrations.iter().try_for_each(|migration| made.execute_batch(migration))?;
+    Ok(tables(&made)? != tables(database)?)
+}
+
+/// Type, name, table and SQL of all that is in a database.
+type Made = (String, String, String, Option<String>);
+
+fn tables(database: &Connection) -> rusqlite::Result<Vec<Made>> {
+    // What ANALYZE keeps is not ours.
+    let select = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%' \
+         ORDER BY name";
+    let mut select = database.prepare(select)?;
+    select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?.collect()
+}
 
 /// Brings the tables to the newest version. A database of a later windlass is refused, not touched.
 pub fn migrate(database: &mut Connection) -> Result<()> {

@@ -3,21 +3,29 @@
 use super::folder::{self, Alive};
 use super::open::{connect, damaged, told};
 use super::store::{RunLine, RunState, RunStore};
-use super::{Clean, RunRecord, change, rows, schema};
+use super::{Clean, RunRecord, change, rows, schema, whole};
 use crate::model::event::StepEnded;
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::{RunEvent, RunEventKind, RunIntent, now};
-use crate::model::{Failure, Result};
+use crate::model::{Doing, Failure, Result};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// An epoch is the time of its run, or one more than the last; one that is so far ahead is none, in milliseconds.
+const BELIEVED: i64 = 10 * 365 * 24 * 3600 * 1000;
 
 /// Runs in `.windlass/state.db`.
 pub struct Sqlite {
     folder: PathBuf,
     database: Connection,
+    /// Which file it is, so that a run sees when it is removed or replaced.
+    file: Option<(u64, u64)>,
+    /// Holds the copy that is read of a project that cannot be written to.
+    copy: Option<TempDir>,
     /// The runs that this controller is at work on, and how many steps of each host have been kept.
     running: HashMap<RunId, Running>,
 }
@@ -58,13 +66,74 @@ impl Sqlite {
         };
         let mut database = told(database, &format!("open {}", path.display()))?;
         schema::migrate(&mut database)?;
-        let store = Sqlite { folder: folder.to_path_buf(), database, running: HashMap::new() };
+        let store = Sqlite {
+            folder: folder.to_path_buf(),
+            database,
+            file: folder::identity(&path),
+            copy: None,
+            running: HashMap::new(),
+        };
         Ok(Opened { store, notices })
     }
 
-    /// Opens the store to read it; `None` when nothing has ever been run there.
+    /// Opens the store to read it; `None` when nothing has ever been run there. A project that cannot be written to is read
+    /// too.
     pub fn open_existing(folder: &Path) -> Result<Option<Opened>> {
-        if folder.join("state.db").exists() { Sqlite::open(folder).map(Some) } else { Ok(None) }
+        match folder.join("state.db").exists() {
+            false => Ok(None),
+            true if folder::is_writable(folder) => Sqlite::open(folder).map(Some),
+            true => Sqlite::open_copy(folder).map(Some),
+        }
+    }
+
+    /// SQLite writes beside a database that it only reads, so a copy is read.
+    pub(super) fn open_copy(folder: &Path) -> Result<Opened> {
+        let doing = format!("read {}", folder.join("state.db").display());
+        let copy = tempfile::tempdir().doing(&doing)?;
+        folder::copy(folder, copy.path()).doing(&doing)?;
+        let mut database = told(connect(&copy.path().join("state.db")), &doing)?;
+        schema::migrate(&mut database)?;
+        let (folder, running) = (folder.to_path_buf(), HashMap::new());
+        let store = Sqlite { folder, database, file: None, copy: Some(copy), running };
+        Ok(Opened { store, notices: Vec::new() })
+    }
+
+    /// The ended runs whose record is not as it was written, and how many runs there are.
+    pub fn damaged_runs(&self) -> Result<(Vec<String>, usize)> {
+        let doing = "check the record of runs";
+        let verdict: rusqlite::Result<String> =
+            self.database.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
+        match told(verdict, doing)? {
+            fine if fine == "ok" => {}
+            bad => {
+                let hint = "save what is of use with `windlass runs export`, then remove .windlass/state.db";
+                return Err(Failure::new(doing, bad).hint(hint));
+            }
+        }
+        let runs = self.database.prepare("SELECT run FROM runs ORDER BY epoch").and_then(|mut select| {
+            select.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let runs = told(runs, doing)?;
+        let is_damaged =
+            |run: &&String| !RunId::try_from((*run).clone()).is_ok_and(|run| !self.is_damaged(&run));
+        Ok((runs.iter().filter(is_damaged).cloned().collect(), runs.len()))
+    }
+
+    /// Whether the record of a run is not as it was written.
+    pub fn is_damaged(&self, run: &RunId) -> bool {
+        whole::is_whole(&self.database, run).unwrap_or(Some(false)) == Some(false)
+    }
+
+    /// Fails when the file is gone that is written to: what is written would be lost with this process.
+    fn expect_file(&self, doing: &str) -> Result<()> {
+        let path = self.folder.join("state.db");
+        if self.copy.is_some() || self.file.is_none() || folder::identity(&path) == self.file {
+            return Ok(());
+        }
+        let why = format!("{} was removed or replaced while the run went on", path.display());
+        Err(Failure::new(doing, why).hint(
+            "what the run did is in the journals on its hosts; the next run that reaches them settles it",
+        ))
     }
 
     /// The newest run of a schedule for one of its times, and how far it is.
@@ -85,7 +154,10 @@ impl Sqlite {
     }
 
     fn begin_in(change: Transaction, intent: &RunIntent) -> rusqlite::Result<u64> {
-        let last: i64 = change.query_row("SELECT coalesce(max(epoch), 0) FROM runs", [], |row| row.get(0))?;
+        // An epoch of the far future is damage, and would never be left behind again.
+        let believed = intent.started.as_millisecond() + BELIEVED;
+        let select = "SELECT coalesce(max(epoch), 0) FROM runs WHERE epoch <= ?1";
+        let last: i64 = change.query_row(select, [believed], |row| row.get(0))?;
         // Not below the clock, so that it goes on growing when the database is lost: hosts remember the epoch. In
         // milliseconds, so that two projects of one person, each with a run in this second, do not refuse each other.
         let epoch = (last + 1).max(intent.started.as_millisecond()) as u64;
@@ -101,7 +173,7 @@ impl Sqlite {
     fn events_in(&mut self, run: &RunId, events: &[Clean<RunEvent>]) -> rusqlite::Result<()> {
         let Sqlite { database, running, .. } = self;
         let change = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut nobody = HashMap::new();
+        let (mut nobody, mut ended) = (HashMap::new(), false);
         let kept = running.get_mut(run).map_or(&mut nobody, |running| &mut running.steps_of_host);
         for event in events {
             match &event.what {
@@ -116,9 +188,13 @@ impl Sqlite {
                         "UPDATE runs SET ended = ?2, exit = ?3 WHERE run = ?1",
                         params![run.as_str(), event.at.to_string(), exit],
                     )?;
+                    ended = true;
                 }
                 RunEventKind::Started { .. } | RunEventKind::Note(_) => {}
             }
+        }
+        if ended {
+            whole::seal(&change, run)?;
         }
         change.commit()
     }
@@ -229,6 +305,7 @@ impl Sqlite {
 impl RunStore for Sqlite {
     fn begin(&mut self, intent: &Clean<RunIntent>) -> Result<u64> {
         let doing = format!("record run {} in {}", intent.run, self.folder.join("state.db").display());
+        self.expect_file(&doing)?;
         let alive = Alive::hold(&self.folder, intent.run.as_str())?;
         let begun = self.change().and_then(|change| Sqlite::begin_in(change, intent));
         let epoch = told(begun, &doing)?;
@@ -238,7 +315,9 @@ impl RunStore for Sqlite {
     }
 
     fn events(&mut self, run: &RunId, events: &[Clean<RunEvent>]) -> Result<()> {
-        told(self.events_in(run, events), &format!("record what happened in run {run}"))?;
+        let doing = format!("record what happened in run {run}");
+        told(self.events_in(run, events), &doing)?;
+        self.expect_file(&doing)?;
         if events.iter().any(|event| matches!(event.what, RunEventKind::Ended { .. })) {
             self.running.remove(run);
         }

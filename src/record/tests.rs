@@ -316,3 +316,114 @@ fn a_row_that_cannot_be_read_hides_none_of_the_others() {
     begin(&mut store, other);
     assert_eq!(store.list(10).unwrap().len(), 1);
 }
+
+/// A project with a run that has ended, and its database's bytes.
+fn ended() -> (Project, Vec<u8>) {
+    let project = Project::new();
+    let mut store = project.open();
+    begin(&mut store, intent(&["web01"]));
+    let mut events = host("web01", &[changed(0), failed(1)], HostOutcome::Failed);
+    events.push(RunEvent { at: at(6000), what: RunEventKind::Ended { exit: 2 } });
+    store.events(&run_id(), &clean(events)).unwrap();
+    assert!(!store.is_damaged(&run_id()));
+    drop(store);
+    // Without what updates leave in free space, where damage harms nothing.
+    let path = project.folder().join("state.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("VACUUM").unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    (project, bytes)
+}
+
+/// Whether damage was seen: the file is set aside with a notice, refused, or its run is known to be damaged.
+fn is_noticed(project: &Project) -> bool {
+    match Sqlite::open(&project.folder()) {
+        Err(_) => true,
+        Ok(opened) => {
+            !opened.notices.is_empty()
+                || !opened.store.damaged_runs().is_ok_and(|(damaged, _)| damaged.is_empty())
+        }
+    }
+}
+
+#[test]
+fn damage_anywhere_in_the_file_is_noticed_and_stops_no_later_run() {
+    let (_, bytes) = ended();
+    let page = 4096;
+    let mut damages: Vec<(String, Vec<u8>)> = Vec::new();
+    for start in (0..bytes.len()).step_by(page) {
+        let zeroed = [&bytes[..start], &vec![0; page][..], &bytes[start + page..]].concat();
+        damages.push((format!("zero page {}", start / page), zeroed));
+        damages.push((format!("cut at page {}", start / page), bytes[..start].to_vec()));
+    }
+    // Bytes from the end of pages, where the cells are: one bit each. In the first page, which describes the tables, the
+    // numbers of its own rows mean nothing.
+    let means = |at: &usize| bytes[*at] != 0 && (*at >= page || bytes[*at].is_ascii_alphabetic());
+    let cells = (0..bytes.len()).filter(|at| at % page >= 1024).filter(means);
+    for at in cells.step_by(37) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 0x01;
+        damages.push((format!("bit at {at}"), flipped));
+    }
+    // The header: the number of the tables' version.
+    for at in 60..64 {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 0x80;
+        damages.push((format!("version at {at}"), flipped));
+    }
+    assert!(damages.len() > 50, "{}", damages.len());
+    for (damage, damaged) in damages {
+        if damaged == bytes {
+            continue;
+        }
+        let (project, _) = ended();
+        std::fs::write(project.folder().join("state.db"), &damaged).unwrap();
+        assert!(is_noticed(&project), "{damage}");
+        let mut store = Sqlite::open(&project.folder()).unwrap().store;
+        let later = RunIntent { run: other_run(), ..intent(&["web01"]) };
+        let begun = store.begin(&Redactor::default().intent(later));
+        begun.unwrap_or_else(|failure| panic!("a later run after {damage}: {failure}"));
+    }
+}
+
+#[test]
+fn a_value_that_was_changed_is_noticed_and_a_settled_run_is_whole() {
+    for change in [
+        "UPDATE steps SET changes = '[\"rm -rf /\"]' WHERE step = 0",
+        "UPDATE hosts SET outcome = 'changed'",
+        "DELETE FROM steps WHERE step = 1",
+        "UPDATE runs SET exit = 0",
+    ] {
+        let (project, _) = ended();
+        let database = rusqlite::Connection::open(project.folder().join("state.db")).unwrap();
+        database.execute(change, []).unwrap();
+        assert_eq!(project.open().damaged_runs().unwrap(), (vec![run_id().to_string()], 1), "{change}");
+    }
+    let project = Project::new();
+    let mut store = project.open();
+    begin(&mut store, intent(&["web01"]));
+    store
+        .events(&run_id(), &clean(vec![RunEvent { at: at(1), what: RunEventKind::Ended { exit: 4 } }]))
+        .unwrap();
+    store.settle(&run_id(), "web01", &other_run(), Some(HostOutcome::Changed), &[changed(0)]).unwrap();
+    assert_eq!(store.damaged_runs().unwrap(), (Vec::new(), 1));
+}
+
+#[test]
+fn a_record_that_is_removed_in_mid_run_is_noticed() {
+    let project = Project::new();
+    let mut store = project.open();
+    begin(&mut store, intent(&["web01"]));
+    let events = clean(host("web01", &[changed(0)], HostOutcome::Changed));
+    std::fs::remove_file(project.folder().join("state.db")).unwrap();
+    let failure = store.events(&run_id(), &events).unwrap_err();
+    assert!(failure.why.ends_with("state.db was removed or replaced while the run went on"), "{failure}");
+}
+
+#[test]
+fn a_project_that_cannot_be_written_to_lists_its_runs() {
+    let (project, _) = ended();
+    // As `open_existing` does where the folder is read-only, which root's tests cannot have without a mount.
+    let opened = Sqlite::open_copy(&project.folder()).unwrap();
+    assert_eq!(opened.store.list(10).unwrap().len(), 1);
+    assert_eq!(opened.store.load(&run_id()).unwrap().hosts()[0].steps.len(), 2);
+}
