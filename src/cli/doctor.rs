@@ -6,7 +6,7 @@ use crate::model::{Failure, Value};
 use crate::project::Project;
 use crate::render;
 use crate::report::Format;
-use crate::report::style::Tone;
+use crate::report::style::{Tone, counted};
 use serde_json::json;
 
 mod machine;
@@ -106,8 +106,8 @@ fn files(project: &Project) -> Examined {
     let problems = render::lint(project, &[]);
     match (problems.errors(), problems.warnings()) {
         (0, 0) => Examined::fine("files", "inventories, playbooks and templates can be read"),
-        (0, warnings) => Examined::odd("files", format!("{warnings} warnings"), "`windlass lint` shows them"),
-        (errors, _) => Examined::wrong("files", format!("{errors} errors"), "`windlass lint` shows them"),
+        (0, warnings) => Examined::odd("files", counted(warnings, "warning"), "`windlass lint` shows them"),
+        (errors, _) => Examined::wrong("files", counted(errors, "error"), "`windlass lint` shows them"),
     }
 }
 
@@ -115,7 +115,7 @@ fn inventory(project: &Project) -> Examined {
     const INVENTORY: &str = "inventory";
     match Inventory::load(project, &[]).map(|inventory| inventory.hosts.len()) {
         Ok(0) => Examined::odd(INVENTORY, "no hosts", "put one into inventories/prod.toml: [hosts.web1]"),
-        Ok(hosts) => Examined::fine(INVENTORY, format!("{hosts} hosts")),
+        Ok(hosts) => Examined::fine(INVENTORY, counted(hosts, "host")),
         Err(_) => Examined::wrong(INVENTORY, "cannot be read", "`windlass lint` shows why"),
     }
 }

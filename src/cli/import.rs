@@ -3,6 +3,7 @@
 use super::{Done, Global, Stop, answer, prompt};
 use crate::inventory::import;
 use crate::model::Failure;
+use crate::report::style::counted;
 use crate::secrets::replace;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ pub fn run(args: Args, global: &Global) -> Done {
     global.warn(&imported.warnings);
     let (hosts, groups) = imported.counts;
     let shown = project.name_of(&file);
-    let mut text = format!("wrote {shown}: {hosts} hosts, {groups} groups\n");
+    let mut text = format!("wrote {shown}: {}, {}\n", counted(hosts, "host"), counted(groups, "group"));
     match imported.differences.is_empty() {
         true => text += "read back and compared with its source: the same hosts, groups and variables\n",
         false => text += "read back and compared with its source, this differs:\n",

@@ -14,6 +14,7 @@ use crate::playbook::Playbook;
 use crate::playbook::params::ParamKind;
 use crate::record::Redactor;
 use crate::render::Selection;
+use crate::report::style::counted;
 use crate::report::{Format, escape};
 use crate::run::Task;
 use crate::run::session::{self, Session};
@@ -177,7 +178,9 @@ fn make(
     let (changes, unknown) = plan.counts();
     let file = file.display();
     eprintln!(
-        "the plan {file} ({digest}) has {changes} changes and {unknown} unknown steps on {}",
+        "the plan {file} ({digest}) has {} and {} on {}",
+        counted(changes, "change"),
+        counted(unknown, "unknown step"),
         fold_names(&plan)
     );
     eprintln!("show it: windlass plan show {file}   apply it: windlass apply {file}");
@@ -220,7 +223,7 @@ fn described(opened: &Opened, diff: bool) -> String {
     text += &format!("what     {}\n", escape::line(&plan.name));
     text += &format!("made     {} by {}, of the dry run {}\n", plan.made, escape::line(&plan.who), plan.run);
     text += &format!("hosts    {}\n", escape::line(&fold_names(plan)));
-    text += &format!("changes  {changes}, and {unknown} steps that are unknown until applied\n");
+    text += &format!("changes  {changes}, and {} until applied\n", counted(unknown, "unknown step"));
     for secret in &plan.secrets {
         let from = secret.from.as_deref().unwrap_or("give it again with -e");
         text += &format!(

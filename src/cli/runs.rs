@@ -162,11 +162,13 @@ fn loaded(store: &Sqlite, run: &RunId) -> Result<RunRecord, Stop> {
 fn check(store: Option<Sqlite>, global: &Global) -> Done {
     let (damaged, all) = store.map_or(Ok((Vec::new(), 0)), |store| store.damaged_runs())?;
     let text = match global.format() {
-        Format::Human if damaged.is_empty() => format!("the record of {all} runs is whole\n"),
+        Format::Human if damaged.is_empty() => {
+            format!("the record of {} is whole\n", style::counted(all, "run"))
+        }
         Format::Human => {
             let lines =
                 damaged.iter().map(|run| format!("{run}  its record was damaged since it was written\n"));
-            lines.collect::<String>() + &format!("{} of {all} runs\n", damaged.len())
+            lines.collect::<String>() + &format!("{} of {}\n", damaged.len(), style::counted(all, "run"))
         }
         _ => format!("{:#}\n", json!({ "runs": all, "damaged": damaged })),
     };

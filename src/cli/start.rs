@@ -83,7 +83,10 @@ pub fn choose_in(
 /// Prints the chosen hosts: `--list-hosts`.
 pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
     match global.format() {
-        report::Format::Human => answer(&format!("{} ({} hosts)\n", fold(&chosen.names), chosen.names.len())),
+        report::Format::Human => {
+            let hosts = report::style::counted(chosen.names.len(), "host");
+            answer(&format!("{} ({hosts})\n", fold(&chosen.names)))
+        }
         _ => answer(&(Value::from(chosen.names.clone()).to_string() + "\n")),
     }
 }

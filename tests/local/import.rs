@@ -9,7 +9,7 @@ fn an_import_writes_toml_and_replaces_nothing_unasked() {
     project.write("old/group_vars/web.yml", "port: 80\n");
     let imported = project.windlass(["import", "ansible", "old/hosts"]);
     assert_eq!(imported.code, 0, "{imported:?}");
-    assert!(imported.stdout.starts_with("wrote inventories/hosts.toml: 1 hosts, 1 groups\n"), "{imported:?}");
+    assert!(imported.stdout.starts_with("wrote inventories/hosts.toml: 1 host, 1 group\n"), "{imported:?}");
     assert!(project.read("inventories/hosts.toml").contains("[groups.web.vars]\nport = 80\n"));
     let again = project.windlass(["import", "ansible", "old/hosts"]);
     assert_eq!(again.code, 5);

@@ -6,7 +6,7 @@ use crate::model::keep::Keep;
 use crate::model::{Failure, Result};
 use crate::project::Project;
 use crate::report::Format;
-use crate::report::style::{self, Style};
+use crate::report::style::{self, Style, counted};
 use crate::store::{BackupStore, Entry, Retention};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ pub fn run(args: &Args, global: &Global) -> Done {
 }
 
 fn asked(count: usize) -> Result<bool, Stop> {
-    let question = format!("remove {count} backups for good?");
+    let question = format!("remove {} for good?", counted(count, "backup"));
     prompt::confirm(&question).ok_or_else(|| {
         let failure = Failure::new("prune backups", "there is no terminal to ask on");
         Stop::misused(failure.hint("--dry-run shows what would go; --yes does it without asking"))

@@ -5,7 +5,7 @@ use super::{Found, Which};
 use crate::cli::{Done, Global, Stop, answer, answer_json};
 use crate::model::size::Size;
 use crate::model::{Failure, Result};
-use crate::report::style::Tone;
+use crate::report::style::{Tone, counted};
 use crate::report::{Format, Progress, escape};
 use crate::store::{Id, Identities, Verified};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -121,7 +121,11 @@ fn told(verified: &Verified, global: &Global) -> String {
     let mut text = match (&verified.manifest, verified.is_whole()) {
         (Some(manifest), true) => {
             let size = Size(manifest.stored_bytes());
-            format!("{} {id}: {} parts, {size}\n", style.paint(Tone::Good, "whole  "), manifest.parts.len())
+            format!(
+                "{} {id}: {}, {size}\n",
+                style.paint(Tone::Good, "whole  "),
+                counted(manifest.parts.len(), "part")
+            )
         }
         _ => format!("{} {id}\n", style.paint(Tone::Bad, "damaged")),
     };

@@ -1,6 +1,7 @@
 //! What of ssh matters: the configuration, the keys, the ssh-agent, known_hosts.
 
 use super::Examined;
+use crate::report::style::counted;
 use crate::ssh::{Config, Paths};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -133,7 +134,7 @@ fn known_hosts(directory: &Path) -> Examined {
             "no hosts, and unknown hosts are refused",
             "`windlass hosts PATTERN --scan` shows fingerprints to compare; --write-known-hosts keeps them",
         ),
-        lines => Examined::fine(KNOWN_HOSTS, format!("{lines} lines")),
+        lines => Examined::fine(KNOWN_HOSTS, counted(lines, "line")),
     }
 }
 

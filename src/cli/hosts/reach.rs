@@ -2,7 +2,7 @@
 
 use crate::inventory::Host;
 use crate::report::escape;
-use crate::report::style::{self, Style};
+use crate::report::style::{self, Style, Tone, padded};
 use crate::ssh::Config;
 use crate::ssh::explain::{self, Decided};
 
@@ -30,6 +30,9 @@ pub fn shown(hosts: &[&Host], config: &Config, style: Style) -> String {
     text
 }
 
+/// A column is at most so wide.
+const VALUE_WIDTH: usize = 60;
+
 fn table(options: &[Decided], style: Style) -> String {
     let row = |decided: &Decided| {
         let value = escape::line(&decided.value).into_owned();
@@ -37,5 +40,14 @@ fn table(options: &[Decided], style: Style) -> String {
     };
     let title = ["  option", "value", "decided by"].map(str::to_string);
     let rows: Vec<[String; 3]> = std::iter::once(title).chain(options.iter().map(row)).collect();
-    style::table(&rows, style)
+    let options = style::widest(rows.iter().map(|[option, ..]| option.as_str()));
+    // Lists of algorithms are hundreds of characters long: they widen no column.
+    let values = rows.iter().map(|[_, value, _]| value.as_str()).filter(|value| value.len() <= VALUE_WIDTH);
+    let values = style::widest(values);
+    let line = |(number, [option, value, origin]): (usize, &[String; 3])| {
+        let line = format!("{}  {}  {origin}", padded(option, options), padded(value, values));
+        let line = line.trim_end();
+        if number == 0 { style.paint(Tone::Faint, line) + "\n" } else { format!("{line}\n") }
+    };
+    rows.iter().enumerate().map(line).collect()
 }
