@@ -11,7 +11,7 @@ pub fn document() -> Value {
     let mut definitions = Map::new();
     let step = step(&mut definitions);
     definitions.insert("step".to_string(), step);
-    let steps = json!({ "type": "array", "items": { "$ref": "#/$defs/step" } });
+    let steps = steps();
     let table = table(&[
         ("description", text(), "What the playbook does, in one line."),
         ("hosts", text(), "The hosts it is for, as a pattern. `--hosts` is given all the same."),
@@ -42,6 +42,10 @@ pub fn document() -> Value {
     super::document("windlass playbook", table, definitions)
 }
 
+fn steps() -> Value {
+    json!({ "type": "array", "items": { "$ref": "#/$defs/step" } })
+}
+
 fn param() -> Value {
     table(&[
         ("type", words(&ParamKind::words()), "What its value must be. Default: string."),
@@ -67,6 +71,10 @@ fn step(definitions: &mut Map<String, Value>) -> Value {
             "A list, or an expression that gives one: the step runs for each item.",
         ),
         ("loop_var", text(), "The name of the variable that holds the item. Default: item."),
+        ("label", text(), "What an item is called in output."),
+        ("listen", texts(), "Of a handler: other names by which it is notified."),
+        ("rescue", steps(), "Of a block: steps that run when one of its steps failed."),
+        ("always", steps(), "Of a block: steps that run last, whatever happened."),
         ("register", text(), "The name of the variable that holds the result."),
         ("notify", texts(), "Handlers to run at the end when this step changes something."),
         ("tags", texts(), "Words for --tags and --skip-tags."),
@@ -101,6 +109,11 @@ fn step(definitions: &mut Map<String, Value>) -> Value {
         let schema = super::moved(row.name, (row.schema)().to_value(), definitions);
         step["properties"][row.name] = templated(schema, definitions);
     }
+    let kind = step["properties"]["block"].take();
+    step["properties"]["block"] = json!({
+        "anyOf": [kind, steps()],
+        "description": "A list: steps with one `when`, `vars` and so on. A table: the step kind `block`."
+    });
     step
 }
 
