@@ -100,7 +100,8 @@ pub fn run(args: Args, global: &Global) -> Done {
         } => {
             let project = global.open_project()?;
             let playbook = Playbook::find(&project, &playbook)?;
-            let pattern = hosts.pattern.clone().or_else(|| playbook.hosts.clone());
+            let pattern =
+                hosts.pattern.clone().or_else(|| playbook.hosts.as_ref().map(|hosts| hosts.text.clone()));
             let chosen = start::choose(project, &hosts, pattern)?;
             if hosts.list_hosts {
                 return start::list_hosts(&chosen, global);

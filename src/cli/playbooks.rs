@@ -89,7 +89,7 @@ fn show(project: &Project, name: &str, global: &Global) -> Done {
         "name": playbook.name,
         "description": playbook.description,
         "about": about(&source.text),
-        "hosts": playbook.hosts,
+        "hosts": playbook.hosts.as_ref().map(|hosts| &hosts.text),
         "params": params,
         "steps": playbook.steps.iter().map(|step| step.title()).collect::<Vec<_>>(),
     });

@@ -174,7 +174,7 @@ fn kind<'a>(node: &'a Node, keys: &mut Keys<'a, '_>) -> Option<(&'static Row, &'
             None => problem.nearest(&entry.key, known.clone()),
         };
         let all = || {
-            "`windlass steps` lists the kinds, and README.md the keys that every step may have".to_string()
+            "`windlass steps` lists the kinds, and the manual the keys that every step may have (docs/reference/playbook-keys.md)".to_string()
         };
         keys.problem(Diagnostic { hint: Some(problem.hint.clone().unwrap_or_else(all)), ..problem });
     }

@@ -2,6 +2,7 @@
 //! recorded.
 
 use super::allowance::Used;
+use super::once::OnceBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, FORKS, Interrupt, Options, Task, Work};
 use crate::engine::facts::names;
@@ -43,7 +44,8 @@ async fn all(asked: Vec<Asked>, shared: Shared) -> BTreeMap<String, Result<Value
     let destinations = Destinations { fetched: PathBuf::from("/"), stores: Arc::default() };
     let (events, used) = (EventSender::new(events), Used::default());
     let shared = Arc::new(shared);
-    let tools = Tools { shared, events, interrupt, destinations, timeout: Some(DEADLINE), used };
+    let (timeout, once) = (Some(DEADLINE), OnceBoard::default());
+    let tools = Tools { shared, events, interrupt, destinations, timeout, used, once };
     let options =
         Options { forks: FORKS, serial: Vec::new(), max_failures: None, on_failure: OnFailure::Stop };
     let work = asked.into_iter().map(work).collect();
