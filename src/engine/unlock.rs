@@ -141,6 +141,7 @@ mod tests {
     use crate::model::op::Asset;
     use crate::model::path::HostPath;
     use crate::system::local::Local;
+    use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
     use std::io::Read;
     use std::process::{Child, Command, Stdio};
 
@@ -164,18 +165,24 @@ mod tests {
     struct Other(Child);
 
     impl Other {
-        fn holding(lock: &HostPath, then: &str) -> Other {
+        fn holding(lock: &HostPath) -> Other {
             let script = "exec 9<>\"$1\" && flock -n 9 && IFS= read -r line </proc/$$/stat || exit\n\
                           set -- ${line##*) }\n\
                           printf 'alice@laptop, run 20260314-150926-aaaa\\n%s %s\\n' $$ \"${20}\" >&9; echo held\n";
             #[expect(clippy::disallowed_methods, reason = "a test is the other agent here")]
             let mut shell = Command::new("/bin/sh");
-            let then = format!("{script}{then}\nwhile :; do read -r nothing; done");
-            let shell = shell.args(["-c", &then, "sh", lock.to_string().as_str()]);
+            let script = format!("{script}while read -r nothing; do :; done");
+            let shell = shell.args(["-c", &script, "sh", lock.to_string().as_str()]);
             let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
             let mut said = [0; 5];
             child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
             Other(child)
+        }
+
+        fn suspend(&self) {
+            let pid = Pid::from_child(&self.0);
+            kill_process(pid, Signal::STOP).unwrap();
+            waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT).unwrap();
         }
     }
 
@@ -186,11 +193,12 @@ mod tests {
         }
     }
 
-    /// What comes of unlocking while another process holds the lock and then does this.
-    fn unlocked(then: &str, what: BreakLock) -> (HostOutcome, String) {
+    /// What comes of unlocking while another process holds the lock, and this was done to it.
+    fn unlocked(before: fn(&Other), what: BreakLock) -> (HostOutcome, String) {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::at(HostPath::from(folder.path().canonicalize().unwrap().as_path()));
-        let mut other = Other::holding(&state.lock(), then);
+        let mut other = Other::holding(&state.lock());
+        before(&other);
         let run = RunId::try_from("20260314-160000-bbbb".to_string()).unwrap();
         let envelope = Envelope { run, who: "bob@desk".into(), ..Envelope::default() };
         let work = HostWork { mode: Mode::Apply, unlock: Some(what), ..HostWork::default() };
@@ -205,14 +213,14 @@ mod tests {
     fn a_holder_that_works_is_reported_and_ended_only_by_force() {
         let why = "alice@laptop, run 20260314-150926-aaaa, since 2026-03-14 15:09:26 UTC, holds it and works \
                    (process PID on the host)";
-        assert_eq!(unlocked("", BreakLock::IfStuck), (HostOutcome::Failed, why.to_string()));
+        assert_eq!(unlocked(|_| {}, BreakLock::IfStuck), (HostOutcome::Failed, why.to_string()));
         let ended = "ended: true, free: true".to_string();
-        assert_eq!(unlocked("", BreakLock::Always), (HostOutcome::Changed, ended));
+        assert_eq!(unlocked(|_| {}, BreakLock::Always), (HostOutcome::Changed, ended));
     }
 
     #[test]
     fn a_suspended_holder_is_ended_and_the_lock_is_free() {
         let ended = "ended: true, free: true".to_string();
-        assert_eq!(unlocked("kill -STOP $$", BreakLock::IfStuck), (HostOutcome::Changed, ended));
+        assert_eq!(unlocked(Other::suspend, BreakLock::IfStuck), (HostOutcome::Changed, ended));
     }
 }
