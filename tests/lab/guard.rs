@@ -341,7 +341,7 @@ fn both_halves_of_a_run_are_undone() {
     // Files of both halves are as before; the command of the handler has no undo.
     let report = project.report("runs undo last").exits(2);
     assert_eq!(report.outcome("full2"), "partly_undone");
-    assert!(report.failure("full2").contains("run touch /srv/e2e-owed: nothing is known that undoes it"));
+    assert!(report.failure("full2").contains("run touch /srv/e2e-owed: its step gives no undo"));
 
     assert_eq!(host.read("/srv/e2e-boot").as_deref(), Some("old"));
     host.must("rm -f /srv/e2e-boot /srv/e2e-owed");

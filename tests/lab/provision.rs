@@ -167,3 +167,43 @@ fn ssh(lab: &Lab, fresh: &Fresh, host: &Host, user: &str, command: &str) -> Fini
         .arg(command);
     crate::stage::finish(&mut client)
 }
+
+/// Without what other tests look at: what is left is what could lock everybody out.
+const SMALL: &str = "-e docker=false -e nginx=false -e unattended_upgrades=false";
+
+/// Everything that is compared.
+const STATE: &str = include_str!("state.sh");
+
+#[test]
+fn a_provision_is_undone_over_the_login_that_it_made() {
+    let lab = Lab::get();
+    let fresh = lab.fresh(2);
+    let hosts = fresh.hosts();
+    let project = project(&lab, &fresh, &hosts);
+    hosts[0].write("/root/state.sh", STATE);
+    let before = hosts[0].must("sh /root/state.sh");
+    project.report(&format!("{RUN} {SMALL}")).exits(0);
+    for host in &hosts {
+        let admin = ssh(&lab, &fresh, host, "deploy", "sudo -n id -u");
+        assert_eq!((admin.code, admin.stdout.trim()), (0, "0"), "{admin:?}");
+    }
+    // Nobody could log in to the second host without what the run made.
+    hosts[1].must("rm /root/.ssh/authorized_keys");
+
+    let undone = project.report("runs undo last").exits(2);
+
+    assert_eq!(undone.outcome("fresh1"), "undone", "{}", undone.failure("fresh1"));
+    let id = project.windlass(["run", "command", "--hosts", "fresh1", "--", "id", "-un"]);
+    assert!(id.code == 0 && id.stdout.contains("root"), "root gets in by password again: {id:?}");
+    assert_ne!(hosts[0].sh("id deploy").code, 0);
+    let after = hosts[0].must("sh /root/state.sh");
+    let differing: Vec<_> = after.lines().filter(|line| !before.lines().any(|old| old == *line)).collect();
+    let gone: Vec<_> = before.lines().filter(|line| !after.lines().any(|new| new == *line)).collect();
+    assert!(differing.is_empty() && gone.is_empty(), "before: {gone:#?}\nafter: {differing:#?}");
+
+    assert_eq!(undone.outcome("fresh2"), "failed");
+    let failure = undone.failure("fresh2");
+    assert!(failure.contains("no new login works afterwards, so the undo was rolled back"), "{failure}");
+    let admin = ssh(&lab, &fresh, &hosts[1], "deploy", "sudo -n id -u");
+    assert_eq!((admin.code, admin.stdout.trim()), (0, "0"), "{admin:?}");
+}

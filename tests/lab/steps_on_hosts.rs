@@ -186,3 +186,16 @@ fn a_file_is_replaced_and_its_mode_stays() {
     stage.converges("[[steps]]\nfile = { path = \"/srv/page\", content = \"new\" }\n");
     assert_eq!(stage.host.must("cat /srv/page; stat -c %a /srv/page"), "new600");
 }
+
+#[test]
+fn what_is_mounted_is_not_replaced_and_that_is_known_beforehand() {
+    let Stage { host, project } = Stage::on("full1")
+        .with("mkdir -p /srv/e2e; cd /srv/e2e; touch from at; mountpoint -q at || mount --bind from at");
+    let step = "[[steps]]\n[steps.file]\npath = \"/srv/e2e/at\"\ncontent = \"new\"\n";
+    for options in ["--check", ""] {
+        let failure = project.play(step, "full1", options).exits(2).failure("full1");
+        assert!(failure.contains("write /srv/e2e/at: something is mounted there"), "{options}: {failure}");
+        assert!(failure.contains("change it where it is mounted from"), "{options}: {failure}");
+    }
+    host.must("umount /srv/e2e/at");
+}
