@@ -3,7 +3,7 @@
 use crate::model::{Doing, Failure, Result};
 use rusqlite::{Connection, TransactionBehavior};
 
-/// Each takes the database one version further. A released one is never changed.
+/// Each takes the database one version further and changes a table. A released one is never changed.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE runs (
@@ -77,18 +77,18 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// No windlass will ever have had so many versions of the tables: a larger number is damage.
-const VERSIONS: usize = 1000;
+const VERSIONS: i64 = 1000;
 
 /// Whether the tables are not those that their version number promises, so that no statement could be relied on. Those of
 /// a later windlass are not known.
 pub fn is_damaged(database: &Connection) -> rusqlite::Result<bool> {
     let version = database.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-    let Some(migrations) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(..version)) else {
-        return Ok(!(0..VERSIONS as i64).contains(&version));
-    };
+    let known = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(..version));
     let made = Connection::open_in_memory()?;
-    migrations.iter().try_for_each(|migration| made.execute_batch(migration))?;
-    Ok(tables(&made)? != tables(database)?)
+    known.unwrap_or(MIGRATIONS).iter().try_for_each(|migration| made.execute_batch(migration))?;
+    let as_made = tables(&made)? == tables(database)?;
+    // A later version has other tables than this one, so that these with its number are damage too.
+    Ok(if known.is_some() { !as_made } else { as_made || !(0..VERSIONS).contains(&version) })
 }
 
 /// Type, name, table and SQL of all that is in a database.

@@ -230,6 +230,7 @@ fn a_database_of_a_later_windlass_is_left_alone() {
     let project = Project::new();
     drop(project.open());
     let database = rusqlite::Connection::open(project.folder().join("state.db")).unwrap();
+    database.execute("ALTER TABLE runs ADD COLUMN later TEXT", []).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     drop(database);
     let refused = Sqlite::open(&project.folder()).err().unwrap();
