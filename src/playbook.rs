@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod check;
 pub mod params;
 mod read;
+pub mod role;
 pub mod shipped;
 mod step;
 
@@ -85,6 +86,8 @@ pub struct Step {
     pub vars: Vec<Setting>,
     /// The params of the included playbooks that it is of, the innermost last.
     pub params: Vec<Param>,
+    /// Values that everything else is stronger than: those of the role that it is of.
+    pub defaults: Vec<Setting>,
     /// The user whom its commands run as.
     pub become_user: Option<Written>,
     /// Added to the environment of its commands.
@@ -157,7 +160,7 @@ impl Playbook {
             Some(Setting::new(&name.text, value, &name.place, Origin::Registered(step.title())))
         };
         let mut settings: Vec<Setting> = Vec::new();
-        for default in self.all_steps().flat_map(|step| &step.params).filter_map(Param::setting) {
+        for default in self.all_steps().flat_map(Step::weakest) {
             if settings.iter().all(|known| known.place != default.place) {
                 settings.push(default);
             }
@@ -171,6 +174,11 @@ impl Step {
     /// Its name as it is written, or its kind and what it is about: `file /etc/motd`.
     pub fn title(&self) -> String {
         self.name.as_ref().map_or_else(|| self.subject(), |name| name.text.clone())
+    }
+
+    /// What it has from the role and the playbooks that include it, when nothing else sets that.
+    pub fn weakest(&self) -> impl Iterator<Item = Setting> {
+        self.defaults.iter().cloned().chain(self.params.iter().filter_map(Param::setting))
     }
 
     /// Its kind, and what it is about where that is short and may be shown.

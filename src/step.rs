@@ -27,6 +27,11 @@ pub trait Step: Send + Sync {
         false
     }
 
+    /// Whether the handlers that were notified so far run once it has ended.
+    fn flushes(&self) -> bool {
+        false
+    }
+
     /// The backup that its host will send, for the controller to prepare for.
     fn backup(&self) -> Option<Request> {
         None

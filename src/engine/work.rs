@@ -124,6 +124,8 @@ struct Worker<'a, 'b, 'j> {
     notified: Vec<String>,
     maybe: Vec<String>,
     changed: bool,
+    /// A step wants the handlers to run now, until they have.
+    flush: bool,
     /// What failed before the handlers are run.
     failed: Option<Failure>,
     /// Where the job goes on after a boot, until that step is reached.
@@ -155,6 +157,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             notified: Vec::new(),
             maybe: Vec::new(),
             changed: false,
+            flush: false,
             failed: None,
             resume: None,
         }
@@ -205,6 +208,13 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             return None;
         }
         let ended = self.run_unless_done(step)?;
+        if self.flush {
+            let failure = self.run_handlers();
+            self.flush = false;
+            if let Some(failure) = failure {
+                return blocks.fail(&step.blocks, failure);
+            }
+        }
         match ended.outcome == StepOutcome::Failed && !step.ignore_errors {
             true => blocks
                 .fail(&step.blocks, ended.failure.unwrap_or_else(|| Failure::new(step.title(), "it failed"))),
@@ -221,6 +231,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
                 let why =
                     "it runs when a step above changes something, which is unknown until applied".to_string();
                 self.end_without_running(handler, StepOutcome::Unknown, why, Instant::now());
+                self.maybe.retain(|other| *other != name);
             }
             if self.link.stopping() || !self.notified.contains(&name) {
                 continue;

@@ -48,7 +48,7 @@ pub fn read(node: &Node, problems: &mut Diagnostics) -> Block {
     let when = when.and_then(|node| expression(node, problems));
     Block {
         parts: [(BlockPart::Body, body), (BlockPart::Rescue, rescue), (BlockPart::Always, always)],
-        shared: Include { path, vars, when, tags },
+        shared: Include { path, is_role: false, vars, when, tags },
         become_user: become_as(becomes, become_user, problems),
         environment: environment.filter(|node| is_environment(node, problems)).cloned(),
         ignore_errors,

@@ -1,7 +1,7 @@
 //! Checks templates and expressions of a playbook while it is read: what is wrong in them whatever the values are.
 
 use super::params::Param;
-use super::{Playbook, Step};
+use super::{Playbook, Step, role};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::Value;
 use crate::project::Project;
@@ -10,7 +10,7 @@ use crate::step::KeyUse;
 use crate::template::{Fault, Form, Scanned, Templates, is_plain};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 /// Scans texts of playbooks, and keeps what it finds for those who ask again.
@@ -125,6 +125,14 @@ pub fn named_templates(step: &Step) -> impl Iterator<Item = &str> {
     named.filter_map(|entry| entry.node.as_str())
 }
 
+/// Where a template is: below `templates/`, or a role's own.
+fn template_path(name: &str) -> PathBuf {
+    match name.starts_with(&format!("{}/", role::ROLES)) {
+        true => name.into(),
+        false => Path::new("templates").join(name),
+    }
+}
+
 /// The template files that a step names by themselves, with what they include.
 pub fn template_files(project: &Project, step: &Step) -> Vec<Text> {
     let mut waiting: Vec<String> = named_templates(step).map(str::to_string).collect();
@@ -133,7 +141,7 @@ pub fn template_files(project: &Project, step: &Step) -> Vec<Text> {
         if !seen.insert(name.clone()) {
             continue;
         }
-        let Ok(source) = project.read(&Path::new("templates").join(&name)) else { continue };
+        let Ok(source) = project.read(&template_path(&name)) else { continue };
         if let Ok(scanned) = scanned(&source.text, Form::File) {
             waiting.extend(scanned.includes.iter().map(|(name, _)| name.clone()));
         }
@@ -168,7 +176,7 @@ pub fn names(playbook: &Playbook) -> BTreeSet<String> {
     let settings = playbook.vars.iter().map(|setting| setting.name.clone());
     let mut names: BTreeSet<String> = params.chain(settings).collect();
     for step in playbook.all_steps() {
-        names.extend(step.vars.iter().map(|setting| setting.name.clone()));
+        names.extend(step.vars.iter().chain(&step.defaults).map(|setting| setting.name.clone()));
         for text in texts(step) {
             let scanned = scanned(&text.text, text.form);
             names.extend(scanned.iter().flat_map(|scanned| &scanned.uses).map(|used| used.name.clone()));

@@ -3,7 +3,7 @@
 use super::block::{self, Block};
 use super::params::Param;
 use super::step::{self, StepNode};
-use super::{Playbook, SHIPPED, Step, Written, ansible, check, shipped};
+use super::{Playbook, SHIPPED, Step, Written, ansible, check, role, shipped};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, Share};
 use crate::model::job::{BlockPart, OnFailure};
@@ -157,8 +157,34 @@ impl Reader<'_> {
     }
 
     fn include(&mut self, include: &step::Include, playbook: &mut Playbook) -> Vec<Step> {
-        let Some(source) = self.included_source(&include.path) else { return Vec::new() };
-        let Some(included) = self.playbook(&source) else { return Vec::new() };
+        let role = match include.is_role {
+            true => match role::find(self.project, &include.path, self.problems) {
+                Some(role) if !self.stack.contains(&role.steps.name) => Some(role),
+                Some(_) => {
+                    let message = format!("the role `{}` takes in itself", include.path.text);
+                    self.problems.push(Diagnostic::error(message, &include.path.place));
+                    return Vec::new();
+                }
+                None => return Vec::new(),
+            },
+            false => None,
+        };
+        let source = match &role {
+            Some(role) => Some(Arc::clone(&role.steps)),
+            None => self.included_source(&include.path),
+        };
+        let Some(source) = source else { return Vec::new() };
+        let Some(mut included) = self.playbook(&source) else { return Vec::new() };
+        if let Some(handlers) = role.as_ref().and_then(|role| role.handlers.as_ref()) {
+            self.add_handlers(handlers, &mut included);
+        }
+        if let Some(role) = &role {
+            let own = |list: &mut Vec<Step>| {
+                let steps = std::mem::take(list);
+                *list = steps.into_iter().map(|step| role.step(step, self.project)).collect();
+            };
+            [&mut included.steps, &mut included.handlers].into_iter().for_each(own);
+        }
         if !included.rescue.is_empty() || !included.always.is_empty() {
             let problem = Diagnostic::error(
                 "a playbook that is included cannot have `rescue` or `always`",
@@ -183,8 +209,24 @@ impl Reader<'_> {
         }
         let vars: Vec<Setting> = included.vars.into_iter().chain(include.vars.iter().cloned()).collect();
         let with = |step: Step| step.included(include, &vars, &params);
-        playbook.handlers.extend(included.handlers.into_iter().map(with));
+        for handler in included.handlers.into_iter().map(with) {
+            // What is taken in twice with the same values has one handler.
+            if playbook.handlers.iter().all(|known| !is_same(known, &handler)) {
+                playbook.handlers.push(handler);
+            }
+        }
         included.steps.into_iter().map(with).collect()
+    }
+
+    /// The handlers of a role's `handlers.toml`.
+    fn add_handlers(&mut self, source: &Arc<Source>, included: &mut Playbook) {
+        let Some(mut more) = self.playbook(source) else { return };
+        if let Some(step) = more.steps.first() {
+            let problem = Diagnostic::error("handlers.toml of a role has no steps", &step.place);
+            self.problems.push(problem.hint("write [[handlers]], and the steps into steps.toml"));
+        }
+        included.handlers.append(&mut more.handlers);
+        included.files.append(&mut more.files);
     }
 
     /// The file that an include names, relative to the one it is in.
@@ -227,6 +269,14 @@ fn wrong_tables(source: &Arc<Source>, problems: &mut Diagnostics) {
         }
         at += line.len();
     }
+}
+
+/// Whether it is one handler, with the same values.
+fn is_same(one: &Step, other: &Step) -> bool {
+    let values = |step: &Step| -> Vec<(String, Value)> {
+        step.vars.iter().map(|setting| (setting.name.clone(), setting.value.clone())).collect()
+    };
+    one.place == other.place && values(one) == values(other)
 }
 
 /// What an include gives must be something that the included playbook knows, and fit the param that it is.

@@ -26,10 +26,12 @@ pub enum StepNode {
     Include(Include),
 }
 
-/// `include = "other.toml"`.
+/// `include = "other.toml"`, or `role = "nginx"`.
 pub struct Include {
-    /// Relative to the file it is in.
+    /// Relative to the file it is in; of a role, its name.
     pub path: Written,
+    /// It names a role.
+    pub is_role: bool,
     /// For all of its steps.
     pub vars: Vec<Setting>,
     /// For all of its steps.
@@ -40,7 +42,7 @@ pub struct Include {
 
 /// Reads an element of `steps`, `handlers`, `rescue` or `always`.
 pub fn read(node: &Node, problems: &mut Diagnostics) -> Option<StepNode> {
-    match node.get("include") {
+    match node.get("include").or(node.get("role")) {
         Some(_) => include(node, problems).map(StepNode::Include),
         None => step(node, problems).map(|step| StepNode::Step(Box::new(step))),
     }
@@ -50,13 +52,20 @@ fn include(node: &Node, problems: &mut Diagnostics) -> Option<Include> {
     let mut keys = Keys::of(node, "an include", problems);
     // The name is for those who read the file.
     keys.string("name");
-    let path = written(&mut keys, "include");
+    let (included, role) = (written(&mut keys, "include"), written(&mut keys, "role"));
+    let is_role = role.is_some();
+    if let (Some(_), Some(role)) = (&included, &role) {
+        keys.problem(
+            Diagnostic::error("give either `include` or `role`", &role.place).hint("make two steps of it"),
+        );
+    }
+    let path = role.or(included);
     let (when, tags, vars) = (keys.node("when"), keys.strings("tags"), keys.node("vars"));
     keys.finish();
     let when = when.and_then(|node| expression(node, problems));
     let title = path.as_ref().map_or(String::new(), |path| path.text.clone());
     let vars = vars.map(|node| Setting::table(node, &Origin::Step(title), problems)).unwrap_or_default();
-    Some(Include { path: path?, vars, when, tags })
+    Some(Include { path: path?, is_role, vars, when, tags })
 }
 
 impl Step {
@@ -122,6 +131,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
         tags,
         vars: vars.map(|node| Setting::table(node, &Origin::Step(title), problems)).unwrap_or_default(),
         params: Vec::new(),
+        defaults: Vec::new(),
         become_user: become_as(becomes, become_user, problems),
         environment: environment.filter(|node| is_environment(node, problems)).cloned(),
         retries: retries.unwrap_or(if until.is_some() { RETRIES_UNTIL } else { 0 }),
@@ -221,6 +231,7 @@ pub const COMMON: &[&str] = &[
     "run_once",
     "no_log",
     "include",
+    "role",
 ];
 
 /// `[[steps]]` itself has no useful span, its first key has.

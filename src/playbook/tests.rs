@@ -258,7 +258,7 @@ fn params_are_checked() {
               |
               = hint: did you mean `string`?
 
-            error: `b` must be a port, 1 to 65535, found an integer
+            error: `b` must be a port, 1 to 65535, found 70000
              --> playbooks/x.toml:5:11
               |
             5 | default = 70000

@@ -5,6 +5,7 @@ use crate::diagnostic::Diagnostics;
 use crate::model::digest::Digest;
 use crate::model::op::Asset;
 use crate::model::{Doing, Failure, Result, Value};
+use crate::playbook::role;
 use crate::project::Project;
 use crate::step::NamedText;
 use crate::system::reason;
@@ -137,7 +138,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The sources of all files below `templates/` that are text, by their path there.
+/// The sources of all files below `templates/` that are text, by their path there, and those of roles by their whole path.
 pub fn templates(project: &Project) -> Result<BTreeMap<String, String>, Diagnostics> {
     let folder = project.root.join("templates");
     let mut sources = BTreeMap::new();
@@ -151,5 +152,16 @@ pub fn templates(project: &Project) -> Result<BTreeMap<String, String>, Diagnost
             sources.insert(path.strip_prefix(&folder).unwrap_or(&path).display().to_string(), text);
         }
     }
+    for path in project.files(role::ROLES, true)? {
+        let own = path.strip_prefix(&project.root).unwrap_or(&path);
+        let is_template = own.components().nth(2).is_some_and(|part| part.as_os_str() == role::TEMPLATES);
+        if let Some(text) = is_template.then(|| fs::read(&path).ok()).flatten().and_then(text_of) {
+            sources.insert(own.display().to_string(), text);
+        }
+    }
     Ok(sources)
+}
+
+fn text_of(bytes: Vec<u8>) -> Option<String> {
+    String::from_utf8(bytes).ok()
 }

@@ -111,7 +111,7 @@ impl<'a> Scope<'a> {
     pub fn of_step(&self, step: &Step, index: u32) -> Scope<'a> {
         let weaker = |setting: &&Setting| !self.renderer.is_set_by_var(&setting.name);
         let unset = |setting: &Setting| !self.slots.contains_key(&setting.name);
-        let defaults = step.params.iter().filter_map(Param::setting).filter(unset);
+        let defaults = step.weakest().filter(unset);
         let settings: Vec<Setting> = defaults.chain(step.vars.iter().filter(weaker).cloned()).collect();
         let is_set =
             |name: &str| self.slots.contains_key(name) || settings.iter().any(|setting| setting.name == name);

@@ -157,7 +157,7 @@ file = { path = "/{{ disk }}" }
             0 the {{ item }}: {path: T<{{ (path) | as_text }}>, content: "3002", mode: "0600"}
               loop: ["a","b"]
               item vars: path=T</srv/{{ item }}>
-            1 file /{{ disk }}: {path: T</{{ disk }}>}
+            1 file: {path: T</{{ disk }}>}
               loop: T<{{ facts.disk }}>
             vars {}
         "#]],
@@ -205,7 +205,7 @@ template = { path = "/etc/waits", source = "waits.conf" }
         ..Case::default()
     };
     case.check(expect![[r#"
-        0 file /srv/{{ item }}: {path: T</srv/{{ item }}>, source: T<{{ windlass_source['' ~ 'conf/' ~ (item) ~ '.txt'] }}>}
+        0 file: {path: T</srv/{{ item }}>, source: T<{{ windlass_source['' ~ 'conf/' ~ (item) ~ '.txt'] }}>}
           loop: ["a","b"]
           vars: windlass_source={"conf/a.txt":{"digest":"559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd","size":1},"conf/b.txt":{"digest":"df7e70e5021544f4834bbee64a9e3789febc4be81470df629cad6ddb03320a5c","size":1}}
         1 file /srv/large: {"path":"/srv/large","source":{"digest":"bca09f4a757d5571c7d9f3341d4301f3c391c090826acc1a3013c6bcb7c01722","size":70000}}
@@ -346,7 +346,7 @@ required = true
 file = { path = "/x", content = "{{ port + 1 }} {{ level }} {{ version }} {{ dry }}", mode = "{{ mode }}" }
 "#;
     Case { playbook, vars: &["level=hgh", "port=0"], ..Case::default() }.check(expect![[r#"
-        error: set the param `port` from --var port: `port` must be a port, 1 to 65535, found an integer
+        error: set the param `port` from --var port: `port` must be a port, 1 to 65535, found 0
 
         error: set the param `level` from --var level: `hgh` is not one of low, high; did you mean `high`?
 

@@ -190,7 +190,9 @@ impl Checker<'_> {
         if name == "facts" {
             return self.fact(used, &place, guarded.field);
         }
-        let own = set || step.params.iter().any(|param| param.name == name);
+        let own = set
+            || step.params.iter().any(|param| param.name == name)
+            || step.defaults.iter().any(|setting| setting.name == name);
         if !own && let Some(problem) = self.other(used, &place, guarded.field) {
             return Some(problem);
         }
@@ -223,6 +225,8 @@ impl Checker<'_> {
         let registered = self.steps.iter().filter_map(|step| Some(step.register.as_ref()?.text.as_str()));
         let own = self.steps[at].vars.iter().map(|setting| setting.name.as_str());
         let params = self.steps[at].params.iter().map(|param| param.name.as_str());
+        let defaults = self.steps[at].defaults.iter().map(|setting| setting.name.as_str());
+        let params = params.chain(defaults);
         let known: BTreeSet<&str> =
             self.names.iter().map(String::as_str).chain(registered).chain(own).chain(params).collect();
         let problem = Diagnostic::error(format!("`{name}` is undefined"), place);

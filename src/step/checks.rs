@@ -15,4 +15,5 @@ kinds! {
     http::Http,
     assert::Assert,
     debug::Debug,
+    flush_handlers::FlushHandlers,
 }

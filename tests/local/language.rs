@@ -531,3 +531,63 @@ debug = { message = "three" }
 "#;
     prints(playbook, "", expect![["one\ntwo\n"]]);
 }
+
+#[test]
+fn a_role_brings_defaults_handlers_templates_and_files() {
+    let stage = FolderStage::set();
+    let write = |path: &str, text: &str| stage.project.write(&format!("roles/web/{path}"), text);
+    write("defaults.toml", "port = 80\nsite = \"default\"\n");
+    write(
+        "handlers.toml",
+        "[[handlers]]\nname = \"reload\"\ndebug = { message = \"reloaded {{ site }}\" }\n",
+    );
+    write("templates/site.conf", "{{ site }}:{{ port }}\n");
+    write("files/index.html", "own\n");
+    stage.project.write("files/index.html", "of the project\n");
+    write(
+        "steps.toml",
+        "[[steps]]\nnotify = \"reload\"\ntemplate = { source = \"site.conf\", path = \"/etc/{{ site }}.conf\" }\n\
+         [[steps]]\nfile = { source = \"index.html\", path = \"/etc/index.html\" }\n",
+    );
+    let playbook = "[[steps]]\nrole = \"web\"\n[[steps]]\nrole = \"web\"\nvars = { site = \"shop\" }\n";
+    let finished = play(&stage, playbook, "");
+    // Two handlers of one name would not be told apart.
+    assert!(finished.stderr.contains("two handlers are called `reload`"), "{finished:?}");
+    let finished = play(&stage, "[[steps]]\nrole = \"web\"\nvars = { site = \"shop\" }\n", "-e port=8080");
+    assert!(finished.stdout.contains("    reloaded shop\n"), "{finished:?}");
+    assert_eq!(stage.project.read("web1/etc/shop.conf"), "shop:8080\n");
+    assert_eq!(stage.project.read("web1/etc/index.html"), "own\n");
+    let twice = play(&stage, "[[steps]]\nrole = \"web\"\n[[steps]]\nrole = \"web\"\n", "");
+    assert_eq!(twice.code, 0, "{twice:?}");
+    assert_eq!(stage.project.read("web1/etc/default.conf"), "default:80\n");
+    let wrong = play(&stage, "[[steps]]\nrole = \"wbe\"\n", "");
+    assert!(wrong.code == 5 && wrong.stderr.contains("did you mean `web`?"), "{wrong:?}");
+}
+
+#[test]
+fn handlers_can_run_before_the_end() {
+    let playbook = r#"
+[[steps]]
+notify = "say"
+command = { shell = "true" }
+[[steps]]
+flush_handlers = {}
+[[steps]]
+debug = { message = "between" }
+[[steps]]
+flush_handlers = {}
+[[steps]]
+notify = "say"
+command = { shell = "true" }
+[[handlers]]
+name = "say"
+debug = { message = "said" }
+"#;
+    let stage = FolderStage::set();
+    let finished = play(&stage, playbook, "--output jsonl");
+    let ended = finished.stdout.lines().filter(|line| line.contains("step_ended"));
+    let order: Vec<&str> = ended
+        .filter_map(|line| ["\"said\"", "\"between\""].into_iter().find(|word| line.contains(word)))
+        .collect();
+    assert_eq!(order, ["\"said\"", "\"between\"", "\"said\""], "{finished:?}");
+}

@@ -185,11 +185,13 @@ impl<'a> Worker<'a, '_, '_> {
         self.finish(step, report, Registered { known, partial: outcome == StepOutcome::Unknown })
     }
 
-    /// What the run goes on with once this step has booted the host. Loops, rescue and always are not gone on with.
+    /// What the run goes on with once this step has booted the host. Loops, rescue and always are not gone on with, nor
+    /// handlers before the end.
     fn resume_after(&self, step: &JobStep) -> Option<Resume> {
         let mut places = self.job.work.steps.iter().chain(&self.job.work.handlers);
         let in_body = step.blocks.iter().all(|at| at.part == BlockPart::Body);
-        let goes_on = step.items.is_none() && in_body && places.any(|place| place.index == step.index);
+        let goes_on =
+            step.items.is_none() && in_body && !self.flush && places.any(|place| place.index == step.index);
         goes_on.then(|| Resume {
             step: step.index,
             boot_id: state_dir::boot_id(self.host),
@@ -333,6 +335,7 @@ impl<'a> Worker<'a, '_, '_> {
         };
         let before = self.changes_so_far();
         let name = self.name(step, locals);
+        self.flush |= parsed.flushes();
         let resume = parsed.boots().then(|| self.resume_after(step)).flatten();
         let mut attempt = StepTry {
             run: &self.job.envelope.run,
