@@ -143,25 +143,24 @@ pub fn templates(project: &Project) -> Result<BTreeMap<String, String>, Diagnost
     let folder = project.root.join("templates");
     let mut sources = BTreeMap::new();
     for path in project.files("templates", true)? {
-        let doing = format!("read {}", project.name_of(&path));
-        let mut bytes = Vec::new();
-        let read = project.open_file(&path, &doing)?.read_to_end(&mut bytes);
-        read.map_err(|error| reason::plain(&error)).doing(doing)?;
-        // What is no text can lie there; a step that names it is told that there is no such template.
-        if let Ok(text) = String::from_utf8(bytes) {
-            sources.insert(path.strip_prefix(&folder).unwrap_or(&path).display().to_string(), text);
-        }
+        let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
+        sources.extend(text_of(project, &path)?.map(|text| (name, text)));
     }
     for path in project.files(role::ROLES, true)? {
         let own = path.strip_prefix(&project.root).unwrap_or(&path);
-        let is_template = own.components().nth(2).is_some_and(|part| part.as_os_str() == role::TEMPLATES);
-        if let Some(text) = is_template.then(|| fs::read(&path).ok()).flatten().and_then(text_of) {
-            sources.insert(own.display().to_string(), text);
+        if own.components().nth(2).is_some_and(|part| part.as_os_str() == role::TEMPLATES) {
+            sources.extend(text_of(project, &path)?.map(|text| (own.display().to_string(), text)));
         }
     }
     Ok(sources)
 }
 
-fn text_of(bytes: Vec<u8>) -> Option<String> {
-    String::from_utf8(bytes).ok()
+/// The text of a file; `None` for what is no text, which may be there: a step that names it is told that there is no such
+/// template.
+fn text_of(project: &Project, path: &Path) -> Result<Option<String>> {
+    let doing = format!("read {}", project.name_of(path));
+    let mut bytes = Vec::new();
+    let read = project.open_file(path, &doing)?.read_to_end(&mut bytes);
+    read.map_err(|error| reason::plain(&error)).doing(doing)?;
+    Ok(String::from_utf8(bytes).ok())
 }
