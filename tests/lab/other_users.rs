@@ -6,42 +6,42 @@ use crate::stage::Stage;
 /// What is root's: a directory with a secret, and everything that may not change about it.
 const LOOK: &str = "find /srv/roots -exec stat -c '%n %u %g %a %s %y' {} + | sort; cat /srv/roots/secret";
 
-/// deploy's home, with a link to root's directory, one to root's file, and one to a file that root has not.
-const LINKS: &str = "rm -rf /srv/roots /home/deploy/* /home/deploy/.ssh && mkdir -m 755 /srv/roots && cd /srv/roots && \
+/// eve's home, with a link to root's directory, one to root's file, and one to a file that root has not.
+const LINKS: &str = "{ id eve || useradd --create-home eve; } >/dev/null 2>&1; rm -rf /srv/roots /home/eve/* /home/eve/.ssh && mkdir -m 755 /srv/roots && cd /srv/roots && \
                      printf 'root says hello\n' >secret && chmod 600 secret && printf '{}' >data.json && mkdir inside && \
-                     cd /home/deploy && ln -s /srv/roots away && ln -s /srv/roots/secret file && ln -s /srv/roots/new new && \
-                     ln -s /srv/roots .ssh && mkdir real && chown -h deploy: * .ssh real";
+                     cd /home/eve && ln -s /srv/roots away && ln -s /srv/roots/secret file && ln -s /srv/roots/new new && \
+                     ln -s /srv/roots .ssh && mkdir real && chown -h eve: * .ssh real";
 
 /// A step by its name and its TOML.
 const STEPS: &[(&str, &str)] = &[
-    ("file", "file = { path = \"/home/deploy/away/app.ini\", content = \"x\" }"),
-    ("file through a link", "file = { path = \"/home/deploy/file\", content = \"x\" }"),
-    ("file that is missing", "file = { path = \"/home/deploy/new\", content = \"x\" }"),
+    ("file", "file = { path = \"/home/eve/away/app.ini\", content = \"x\" }"),
+    ("file through a link", "file = { path = \"/home/eve/file\", content = \"x\" }"),
+    ("file that is missing", "file = { path = \"/home/eve/new\", content = \"x\" }"),
     (
         "file's owner",
-        "file = { path = \"/home/deploy/away/secret\", content = \"root says hello\\n\", owner = \"deploy\" }",
+        "file = { path = \"/home/eve/away/secret\", content = \"root says hello\\n\", owner = \"eve\" }",
     ),
-    ("template", "template = { path = \"/home/deploy/away/page\", source = \"page\" }"),
-    ("line", "line = { path = \"/home/deploy/file\", line = \"x\" }"),
-    ("block", "block = { path = \"/home/deploy/away/secret\", content = \"x\" }"),
-    ("json", "json = { path = \"/home/deploy/away/data.json\", set = { a = 1 } }"),
-    ("directory", "directory = { path = \"/home/deploy/away/sub\", owner = \"deploy\" }"),
-    ("directory's mode", "directory = { path = \"/home/deploy/away/inside\", mode = \"0777\" }"),
-    ("recurse", "directory = { path = \"/home/deploy/away/inside\", owner = \"deploy\", recurse = true }"),
-    ("symlink", "symlink = { path = \"/home/deploy/away/link\", target = \"/tmp\" }"),
-    ("absent", "absent = { path = \"/home/deploy/away/inside\" }"),
-    ("overlay", "overlay = { source = \"tree\", dest = \"/home/deploy/away\" }"),
-    ("sync", "sync = { source = \"tree\", dest = \"/home/deploy/away/inside\" }"),
-    ("archive", "archive = { source = \"tree.tar\", dest = \"/home/deploy/away\" }"),
-    ("fetch", "fetch = { path = \"/home/deploy/file\", to = \"stolen\" }"),
-    ("fetch inside", "fetch = { path = \"/home/deploy/away/secret\", to = \"stolen\" }"),
-    ("stray files", "stray_files = { globs = [\"/home/deploy/away/inside/sec*\"], older = \"0s\" }"),
+    ("template", "template = { path = \"/home/eve/away/page\", source = \"page\" }"),
+    ("line", "line = { path = \"/home/eve/file\", line = \"x\" }"),
+    ("block", "block = { path = \"/home/eve/away/secret\", content = \"x\" }"),
+    ("json", "json = { path = \"/home/eve/away/data.json\", set = { a = 1 } }"),
+    ("directory", "directory = { path = \"/home/eve/away/sub\", owner = \"eve\" }"),
+    ("directory's mode", "directory = { path = \"/home/eve/away/inside\", mode = \"0777\" }"),
+    ("recurse", "directory = { path = \"/home/eve/away/inside\", owner = \"eve\", recurse = true }"),
+    ("symlink", "symlink = { path = \"/home/eve/away/link\", target = \"/tmp\" }"),
+    ("absent", "absent = { path = \"/home/eve/away/inside\" }"),
+    ("overlay", "overlay = { source = \"tree\", dest = \"/home/eve/away\" }"),
+    ("sync", "sync = { source = \"tree\", dest = \"/home/eve/away/inside\" }"),
+    ("archive", "archive = { source = \"tree.tar\", dest = \"/home/eve/away\" }"),
+    ("fetch", "fetch = { path = \"/home/eve/file\", to = \"stolen\" }"),
+    ("fetch inside", "fetch = { path = \"/home/eve/away/secret\", to = \"stolen\" }"),
+    ("stray files", "stray_files = { globs = [\"/home/eve/away/inside/sec*\"], older = \"0s\" }"),
     (
         "authorized key",
-        "authorized_key = { user = \"deploy\", keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJibM1QNndcvTu9EzkQ44Lmgo0rjw/elJ8PPnmQ23R+p x\"] }",
+        "authorized_key = { user = \"eve\", keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJibM1QNndcvTu9EzkQ44Lmgo0rjw/elJ8PPnmQ23R+p x\"] }",
     ),
-    ("release", "release = { source = \"tree\", dest = \"/home/deploy/away/app\" }"),
-    ("swap", "swap = { path = \"/home/deploy/away/swap\", size = \"1 MiB\" }"),
+    ("release", "release = { source = \"tree\", dest = \"/home/eve/away/app\" }"),
+    ("swap", "swap = { path = \"/home/eve/away/swap\", size = \"1 MiB\" }"),
 ];
 
 fn stage(host: &str) -> Stage {
@@ -70,7 +70,7 @@ fn nothing_follows_a_users_link(host: &str, system: &str) {
         for (name, _) in STEPS {
             let step = report.step(host, name);
             let told = step["failure"].to_string();
-            if step["outcome"] != "failed" || !told.contains("link") || !told.contains("/home/deploy/") {
+            if step["outcome"] != "failed" || !told.contains("link") || !told.contains("/home/eve/") {
                 lost.push(format!("{name} {options}: {} {told}", step["outcome"]));
             }
         }
@@ -94,19 +94,19 @@ fn nothing_follows_a_users_link_through_sh() {
 fn undo_does_not_follow_a_link_that_came_later(host: &str) {
     let stage = stage(host);
     stage.host.must(
-        "cd /home/deploy/real && printf old >old && printf 'a\\n' >lines && mkdir gone && printf x >gone/x && chown -R deploy: .",
+        "cd /home/eve/real && printf old >old && printf 'a\\n' >lines && mkdir gone && printf x >gone/x && chown -R eve: .",
     );
-    let playbook = "[[steps]]\nfile = { path = \"/home/deploy/real/old\", content = \"new\" }\n\
-                    [[steps]]\nfile = { path = \"/home/deploy/real/made\", content = \"new\" }\n\
-                    [[steps]]\nline = { path = \"/home/deploy/real/lines\", line = \"b\" }\n\
-                    [[steps]]\ndirectory = { path = \"/home/deploy/real/sub\" }\n\
-                    [[steps]]\nabsent = { path = \"/home/deploy/real/gone\" }\n\
-                    [[steps]]\noverlay = { source = \"tree\", dest = \"/home/deploy/real/tree\" }\n";
+    let playbook = "[[steps]]\nfile = { path = \"/home/eve/real/old\", content = \"new\" }\n\
+                    [[steps]]\nfile = { path = \"/home/eve/real/made\", content = \"new\" }\n\
+                    [[steps]]\nline = { path = \"/home/eve/real/lines\", line = \"b\" }\n\
+                    [[steps]]\ndirectory = { path = \"/home/eve/real/sub\" }\n\
+                    [[steps]]\nabsent = { path = \"/home/eve/real/gone\" }\n\
+                    [[steps]]\noverlay = { source = \"tree\", dest = \"/home/eve/real/tree\" }\n";
     stage.play(playbook, "").exits(0);
     // The same names are root's, with the content that the run left.
     stage.host.must(
-        "cp -a /home/deploy/real/. /srv/roots && chown -R root: /srv/roots && cd /home/deploy && mv real aside && \
-         ln -s /srv/roots real && chown -h deploy: real",
+        "cp -a /home/eve/real/. /srv/roots && chown -R root: /srv/roots && cd /home/eve && mv real aside && \
+         ln -s /srv/roots real && chown -h eve: real",
     );
     let before = stage.host.must(LOOK);
     let undone = stage.project.windlass(["runs", "undo", "last", "--hosts", host]);
@@ -117,13 +117,10 @@ fn undo_does_not_follow_a_link_that_came_later(host: &str) {
     );
     assert_eq!(stage.host.must(LOOK), before);
     // Where it was it can still be undone.
-    stage.host.must("cd /home/deploy && rm real && mv aside real");
+    stage.host.must("cd /home/eve && rm real && mv aside real");
     let undone = stage.project.windlass(["runs", "undo", "last", "--hosts", host]);
     assert_eq!(undone.code, 0, "{undone:?}");
-    assert_eq!(
-        stage.host.must("cd /home/deploy/real && cat old lines gone/x; ls"),
-        "olda\nxgone\nlines\nold"
-    );
+    assert_eq!(stage.host.must("cd /home/eve/real && cat old lines gone/x; ls"), "olda\nxgone\nlines\nold");
     assert_eq!(stage.host.must(LOOK), before);
 }
 
@@ -142,10 +139,10 @@ fn an_overlay_removes_nothing_through_a_link_that_came_later() {
     for host in ["small1", "noexec1"] {
         let stage = stage(host);
         let playbook =
-            "[[steps]]\noverlay = { source = \"tree\", dest = \"/home/deploy/real\", owner = \"deploy\" }\n";
+            "[[steps]]\noverlay = { source = \"tree\", dest = \"/home/eve/real\", owner = \"eve\" }\n";
         stage.project.write("files/tree/sub/secret", "root says hello\n");
         stage.play(playbook, "").exits(0);
-        stage.host.must("cd /home/deploy/real && rm -r sub && ln -s /srv/roots sub && chown -h deploy: sub");
+        stage.host.must("cd /home/eve/real && rm -r sub && ln -s /srv/roots sub && chown -h eve: sub");
         std::fs::remove_dir_all(stage.project.path().join("files/tree/sub")).unwrap();
         let before = stage.host.must(LOOK);
         // Whether the run ends well or not, root's file stays.
@@ -157,29 +154,29 @@ fn an_overlay_removes_nothing_through_a_link_that_came_later() {
 #[test]
 fn a_restore_does_not_follow_a_link_that_came_later() {
     let stage = stage("small1");
-    stage.host.must("cd /home/deploy/real && mkdir data && printf x >data/x && chown -R deploy: .");
-    stage.play("[[steps]]\nbackup = { name = \"it\", files = [\"/home/deploy/real/data\"] }\n", "").exits(0);
+    stage.host.must("cd /home/eve/real && mkdir data && printf x >data/x && chown -R eve: .");
+    stage.play("[[steps]]\nbackup = { name = \"it\", files = [\"/home/eve/real/data\"] }\n", "").exits(0);
     let before = stage.host.must(LOOK);
-    stage.host.must("cd /home/deploy && mv real aside && ln -s /srv/roots real && chown -h deploy: real");
+    stage.host.must("cd /home/eve && mv real aside && ln -s /srv/roots real && chown -h eve: real");
     for kind in [
         "restore = { backup = \"small1/it\" }",
-        "restore = { backup = \"small1/it\", to = \"/home/deploy/away/data\" }",
-        "backup = { name = \"other\", files = [\"/home/deploy/real/inside\"] }",
+        "restore = { backup = \"small1/it\", to = \"/home/eve/away/data\" }",
+        "backup = { name = \"other\", files = [\"/home/eve/real/inside\"] }",
     ] {
         let report = stage.play(&format!("[[steps]]\n{kind}\n"), "").exits(2);
         assert!(report.failure("small1").contains("symbolic link"), "{report:#?}");
         assert_eq!(stage.host.must(LOOK), before);
     }
     // Where it came from it is put back, and the old one is kept; undone, that is back.
-    stage.host.must("cd /home/deploy && rm real && mv aside real && printf changed >real/data/x");
+    stage.host.must("cd /home/eve && rm real && mv aside real && printf changed >real/data/x");
     stage.play("[[steps]]\nrestore = { backup = \"small1/it\", replace = true }\n", "").exits(0);
     assert_eq!(
-        stage.host.must("cd /home/deploy/real && cat data/x data.before-*/x; stat -c %U data"),
-        "xchangeddeploy"
+        stage.host.must("cd /home/eve/real && cat data/x data.before-*/x; stat -c %U data"),
+        "xchangedeve"
     );
     let undone = stage.project.windlass(["runs", "undo", "last", "--hosts", "small1"]);
     assert_eq!(undone.code, 0, "{undone:?}");
-    assert_eq!(stage.host.must("cd /home/deploy/real && cat data/x; ls -A"), "changeddata");
+    assert_eq!(stage.host.must("cd /home/eve/real && cat data/x; ls -A"), "changeddata");
 }
 
 /// While a release is put together, its owner exchanges a directory of the live tree for one that was a link in the copy.
@@ -187,14 +184,14 @@ fn a_restore_does_not_follow_a_link_that_came_later() {
 fn a_release_copies_nothing_through_a_link_of_its_copy() {
     let stage = stage("small1");
     stage.host.must(
-        "mkdir -p /home/deploy/app/keep && cd /home/deploy/app && printf 1 >keep/x && ln -s /srv/roots sub && chown -hR deploy: .",
+        "mkdir -p /home/eve/app/keep && cd /home/eve/app && printf 1 >keep/x && ln -s /srv/roots sub && chown -hR eve: .",
     );
     let before = stage.host.must(LOOK);
     // The check runs between the copy and the second look at what was written meanwhile.
     stage.project.write(
         "playbooks/it.toml",
-        "[[steps]]\n[steps.release]\nsource = \"tree\"\ndest = \"/home/deploy/app\"\n\
-         check = [[\"sh\", \"-c\", \"cd /home/deploy/app && rm -f sub && mkdir -p sub keep/deep && printf evil >sub/secret && printf evil >sub/planted && printf 2 >keep/deep/y\"]]\n",
+        "[[steps]]\n[steps.release]\nsource = \"tree\"\ndest = \"/home/eve/app\"\n\
+         check = [[\"sh\", \"-c\", \"cd /home/eve/app && rm -f sub && mkdir -p sub keep/deep && printf evil >sub/secret && printf evil >sub/planted && printf 2 >keep/deep/y\"]]\n",
     );
     let report = stage.project.report("run playbook it --hosts small1");
     assert_eq!(stage.host.must(LOOK), before, "{report:#?}");
