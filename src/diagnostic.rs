@@ -6,6 +6,7 @@ use crate::source::Place;
 use crate::template::Fault;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
 use serde_json::json;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -111,8 +112,9 @@ impl Diagnostic {
 
     fn snippet(&self) -> Option<Snippet<'_, annotate_snippets::Annotation<'_>>> {
         let place = self.place.as_ref().filter(|place| !place.source.text.is_empty())?;
+        let text = visible(&place.source.text);
         let caret = AnnotationKind::Primary.span(first_line(place)).label(self.label.as_deref().map(clean));
-        Some(Snippet::source(&place.source.text).path(&place.source.name).annotation(caret))
+        Some(Snippet::source(text).path(&place.source.name).annotation(caret))
     }
 
     fn json(&self) -> serde_json::Value {
@@ -130,7 +132,14 @@ impl Diagnostic {
 
 /// Text from a file or a script must not move the cursor or colour the terminal.
 fn clean(text: &str) -> String {
-    normalize_untrusted_str(text)
+    normalize_untrusted_str(&visible(text))
+}
+
+/// The same for the text of a file, in which places stay where they are: each of these characters becomes one of as many
+/// bytes. ASCII's are the renderer's to replace.
+fn visible(text: &str) -> Cow<'_, str> {
+    let is_hidden = |letter: char| ('\u{80}'..='\u{9f}').contains(&letter);
+    if text.contains(is_hidden) { text.replace(is_hidden, "\u{b7}").into() } else { text.into() }
 }
 
 /// A caret under a table of many lines would hide what it is about: its first line says enough.

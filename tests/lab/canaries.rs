@@ -115,6 +115,7 @@ fn said(finished: &Finished) -> bool {
 /// How many places were searched; each held nothing.
 fn nothing_keeps_a_secret(host: &str, system: &str) -> usize {
     let stage = Stage::on(host).with("rm -rf /srv/canary; mkdir /srv/canary");
+    stage.host.forget_windlass();
     stage.project.write_secret("keys/token", format!("{CANARY}\n"));
     let run = stage.project.start(PLAYBOOK, host);
     stage.host.await_success("test -e /srv/canary/started", Duration::from_secs(60));
@@ -167,7 +168,7 @@ fn an_agent_leaves_no_core_and_is_not_read_by_its_user() {
     stage.host.await_success("test -e /srv/canary/started", Duration::from_secs(60));
     // The kernel gives the files of a process that may not be dumped to root.
     let owners = stage.host.must(
-        "for p in /proc/[0-9]*; do case $(readlink $p/exe) in */windlass-*) stat -c '%U %n' $p/environ | cut -d' ' -f1 ;; esac; done",
+        "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline 2>/dev/null) in ./[0-9a-f]*' --from '*) stat -c %U $p/environ ;; esac; done",
     );
     stage.host.must("touch /srv/canary/go");
     run.end().exits(0);

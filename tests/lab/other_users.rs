@@ -7,7 +7,7 @@ use crate::stage::Stage;
 const LOOK: &str = "find /srv/roots -exec stat -c '%n %u %g %a %s %y' {} + | sort; cat /srv/roots/secret";
 
 /// eve's home, with a link to root's directory, one to root's file, and one to a file that root has not.
-const LINKS: &str = "{ id eve || useradd --create-home eve; } >/dev/null 2>&1; rm -rf /srv/roots /home/eve/* /home/eve/.ssh && mkdir -m 755 /srv/roots && cd /srv/roots && \
+const LINKS: &str = "grep -q '^eve:' /etc/passwd || { echo eve:x:4242:4242::/home/eve:/bin/sh >>/etc/passwd; echo eve:x:4242: >>/etc/group; mkdir /home/eve; chown 4242:4242 /home/eve; }; rm -rf /srv/roots /home/eve/* /home/eve/.ssh && mkdir -m 755 /srv/roots && cd /srv/roots && \
                      printf 'root says hello\n' >secret && chmod 600 secret && printf '{}' >data.json && mkdir inside && \
                      cd /home/eve && ln -s /srv/roots away && ln -s /srv/roots/secret file && ln -s /srv/roots/new new && \
                      ln -s /srv/roots .ssh && mkdir real && chown -h eve: * .ssh real";

@@ -23,6 +23,34 @@ fn printed(project: &Project, line: &str, message: Expect) {
     assert_eq!(list.stdout, "nothing has been run in this project\n");
 }
 
+/// A cloud's tags become variables, and anyone may set a tag.
+#[test]
+fn what_deceives_a_terminal_is_printed_by_no_command() {
+    let project = Project::without_inventory();
+    let inventory = "[hosts.web1]\nvars = { tag = \"a\\u001B[2J\\u007F\\u009B31m\\u202Eb\" }\n";
+    project.write("inventories/prod.toml", inventory);
+    project.write("playbooks/x.toml", "[[steps]]\nfiel = { path = \"\u{9b}31m\" }\n");
+    for line in [
+        "hosts --json",
+        "hosts",
+        "explain var web1.tag",
+        "explain var web1.tag --output json",
+        "lint",
+        "lint --output json",
+        "run playbook \u{9b}31m --hosts web1",
+        "runs show \u{9b}31m",
+    ] {
+        let finished = project.windlass(line.split(' '));
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        let raw = |letter: &char| letter.is_control() && *letter != '\n' || *letter == '\u{202e}';
+        assert_eq!(said.chars().find(raw), None, "{line}: {said:?}");
+        assert!(!said.is_empty(), "{line}: {finished:?}");
+    }
+    let shown = project.windlass(["hosts", "--json"]).stdout;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown[0]["vars"]["tag"], "a\u{1b}[2J\u{7f}\u{9b}31m\u{202e}b");
+}
+
 #[test]
 fn broken_toml() {
     wrong(
