@@ -85,8 +85,13 @@ impl StateDir {
 
 fn create(host: &dyn System, path: &HostPath) -> Result<()> {
     for parent in path.ancestors().collect::<Vec<_>>().into_iter().rev() {
-        if host.stat(parent)?.is_none() {
-            host.make_dir(parent, &Meta { mode: Some(0o700), ..Meta::default() })?;
+        if host.stat(parent)?.is_some() {
+            continue;
+        }
+        let created = host.make_dir(parent, &Meta { mode: Some(0o700), ..Meta::default() });
+        // A run that starts at the same moment may have been quicker.
+        if created.is_err() && host.stat(parent)?.is_none() {
+            return created;
         }
     }
     Ok(())
