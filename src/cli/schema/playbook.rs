@@ -104,6 +104,7 @@ fn step(definitions: &mut Map<String, Value>) -> Value {
         ("run_once", boolean(), "Only the first host of the run does it."),
         ("no_log", boolean(), "Only the outcome of the step is shown and recorded."),
         ("include", text(), "Another playbook, relative to this file, whose steps take this place."),
+        ("role", text(), "A directory of roles/, whose steps take this place."),
     ]);
     for row in KINDS {
         let schema = super::moved(row.name, (row.schema)().to_value(), definitions);
