@@ -20,12 +20,14 @@ pub fn run(project: &Project, file: &str) -> Done {
     super::recipients(project, &format!("edit secrets/{file}.toml.age"))?;
     let draft = Draft::open(project, file)?;
     let doing = format!("edit {}", draft.path.display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing(&doing)?;
+    // From here on nothing ends this process before the copy is removed.
+    let mut signals = runtime.block_on(async { Signals::listen() }).doing(&doing)?;
     let folder = private_folder().doing(&doing)?;
     let copy = folder.path().join(format!("{file}.toml"));
     write_copy(&copy, &draft.text).doing(&doing)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing(&doing)?;
     let text = loop {
-        match runtime.block_on(edited(&copy)).doing(&doing)? {
+        match runtime.block_on(edited(&copy, &mut signals)).doing(&doing)? {
             Some(true) => {}
             Some(false) => {
                 return Err(Stop::Broken(Failure::new(doing, "the editor failed; nothing is written")));
@@ -66,8 +68,36 @@ fn write_copy(path: &Path, text: &str) -> std::io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
+/// What would end this process at once, and leave the copy behind.
+struct Signals {
+    ended: Signal,
+    hung_up: Signal,
+    quit: Signal,
+    /// Ctrl-C is the editor's own business.
+    _interrupted: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            ended: signal(SignalKind::terminate())?,
+            hung_up: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
+            _interrupted: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn told_to_end(&mut self) {
+        tokio::select! {
+            _ = self.ended.recv() => {}
+            _ = self.hung_up.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
+}
+
 /// Whether the editor ended well; `None` when we were told to end, and ended it.
-async fn edited(copy: &Path) -> Result<Option<bool>> {
+async fn edited(copy: &Path, signals: &mut Signals) -> Result<Option<bool>> {
     let doing = "start the editor";
     let set = |name: &str| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty());
     let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".to_string());
@@ -76,15 +106,10 @@ async fn edited(copy: &Path) -> Result<Option<bool>> {
     let failed = |why| {
         Failure::new(doing, format!("{editor}: {why}")).hint("name one: EDITOR=nano windlass secrets edit")
     };
-    // Ctrl-C is the editor's own business.
-    let listen = |kind| -> Result<Signal> { signal(kind).doing(doing) };
-    let (_ours_to_ignore, mut ended, mut hung_up) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
     let mut child = command.args(words).arg(copy).spawn().map_err(failed)?;
     tokio::select! {
         status = child.wait() => Ok(Some(status.doing(doing)?.success())),
-        _ = ended.recv() => end(child).await,
-        _ = hung_up.recv() => end(child).await,
+        () = signals.told_to_end() => end(child).await,
     }
 }
 
