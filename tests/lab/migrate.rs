@@ -563,9 +563,10 @@ fn a_password_is_seen_nowhere() {
         let project =
             project(&lab, &[("001_slow.sql", slow), ("002_wrong.sql", "SELECT wrong FROM nowhere;\n")]);
         // Arguments and environments of every process there, as root sees them, while it runs.
-        host.must("rm -f /tmp/migrate-seen; systemd-run --unit migrate-look sh -c 'for i in $(seq 40); do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr \"\\0\" \"\\n\"; sleep 0.1; done >/tmp/migrate-seen'");
+        host.must("rm -f /tmp/migrate-seen /tmp/migrate-done; systemd-run --unit migrate-look sh -c 'for i in $(seq 600); do [ ! -e /tmp/migrate-done ] || break; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr \"\\0\" \"\\n\"; sleep 0.1; done >/tmp/migrate-seen'");
         let mut command = command(&project, "full3", &database.url(), "--diff -v");
         let finished = crate::stage::finish(&mut command);
+        host.must("touch /tmp/migrate-done");
         host.await_success("! systemctl is-active migrate-look", Duration::from_secs(60));
         assert_eq!(finished.code, 2, "{finished:?}");
 
