@@ -207,6 +207,9 @@ fn as_expected(value: &Value, expected: &str) -> Option<String> {
         Value::String(text) if (wants("integer") || wants("number")) && text.parse::<f64>().is_ok() => {
             Some(format!("write {text}, without quotes"))
         }
+        Value::Number(number) if wants("from 0 on") && number.as_i64().is_some_and(|number| number < 0) => {
+            Some("write 0 or more".to_string())
+        }
         Value::Number(_) | Value::Bool(_) if wants("a string") => {
             Some(format!("put it in quotes: \"{value}\""))
         }

@@ -38,10 +38,13 @@ pub fn playbook(project: &Project, source: &Arc<Source>) -> Result<Playbook, Dia
     }
 }
 
-/// Numbers of hosts that cannot be 0, with what is.
-const NOT_NONE: &[(&str, &str)] = &[
-    ("serial", "a batch has at least 1 host"),
-    ("max_failures", "a run stops after at least 1 failure: 1 stops it at the first"),
+/// Numbers of hosts that cannot be 0: why, and what to write.
+const NOT_NONE: &[(&str, [&str; 2])] = &[
+    ("serial", ["a batch has at least 1 host", "write serial = 1 for one host after the other"]),
+    (
+        "max_failures",
+        ["a run stops after at least 1 failure", "write max_failures = 1 to stop it at the first"],
+    ),
 ];
 
 const NONE: Share = Share::Count(0);
@@ -60,8 +63,13 @@ impl Reader<'_> {
         let node = match Node::parse(source) {
             Ok(node) => node,
             Err(problems) => {
-                wrong_tables(source, self.problems);
-                self.problems.append(problems);
+                let named = wrong_tables(source, self.problems);
+                // Tables below a list with another name stand twice because of that name.
+                let follows = |problem: &&Diagnostic| named && problem.message.contains("duplicate key");
+                problems
+                    .iter()
+                    .filter(|problem| !follows(problem))
+                    .for_each(|problem| self.problems.push(problem.clone()));
                 return None;
             }
         };
@@ -71,11 +79,10 @@ impl Reader<'_> {
         let serial =
             keys.read("serial", "a number of hosts, a string like \"20%\", or a list of them", shares);
         let max_failures = keys.share("max_failures");
-        for (key, why) in NOT_NONE {
-            if let Some(node) =
-                keys.node(key).filter(|node| shares(node).is_some_and(|all| all.contains(&NONE)))
-            {
-                keys.problem(Diagnostic::error(*why, &node.place));
+        for (key, [why, hint]) in NOT_NONE {
+            let none = |node: &&Node| shares(node).is_some_and(|all| all.contains(&NONE));
+            if let Some(node) = keys.node(key).filter(none) {
+                keys.problem(Diagnostic::error(*why, &node.place).hint(*hint));
             }
         }
         let on_failure =
@@ -257,8 +264,9 @@ impl Reader<'_> {
     }
 }
 
-/// A list of tables with another name than ours is why the tables in it stand twice.
-fn wrong_tables(source: &Arc<Source>, problems: &mut Diagnostics) {
+/// Shows lists of tables that have Ansible's names; returns whether there are some.
+fn wrong_tables(source: &Arc<Source>, problems: &mut Diagnostics) -> bool {
+    let before = problems.errors();
     let mut at = 0;
     for line in source.text.split_inclusive('\n') {
         let name = line.trim().strip_prefix("[[").and_then(|rest| rest.strip_suffix("]]"));
@@ -269,6 +277,7 @@ fn wrong_tables(source: &Arc<Source>, problems: &mut Diagnostics) {
         }
         at += line.len();
     }
+    problems.errors() > before
 }
 
 /// Whether it is one handler, with the same values.

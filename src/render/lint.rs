@@ -99,8 +99,10 @@ fn check(project: &Project, path: &Path) -> Diagnostics {
 }
 
 fn playbook(project: &Project, path: &Path) -> Result<(), Diagnostics> {
-    if path.extension().is_none_or(|extension| extension != "toml") {
-        return Ok(());
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => {}
+        Some("yml" | "yaml") => return Err(not_read(project, path).into()),
+        _ => return Ok(()),
     }
     let playbook = Playbook::read(project, &project.read(path)?)?;
     // What is wrong with the inventory is shown for itself.
@@ -117,6 +119,12 @@ fn playbook(project: &Project, path: &Path) -> Result<(), Diagnostics> {
         found.iter().for_each(|problem| problems.push(located(problem)));
     }
     problems.unless_errors(())
+}
+
+fn not_read(project: &Project, path: &Path) -> Diagnostic {
+    let name = project.name_of(path);
+    let problem = Diagnostic::elsewhere(format!("{name} is not read: playbooks are TOML"));
+    problem.hint("write it as TOML, or move it out of playbooks/").warning()
 }
 
 fn template(project: &Project, path: &Path) -> Result<(), Diagnostics> {

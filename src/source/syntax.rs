@@ -36,11 +36,11 @@ pub fn hint(text: &str, at: usize, message: &str) -> Option<String> {
     let value = line.split_once('=').map(|(_, value)| value.trim());
     if message.contains("duplicate key") {
         let line = line.trim();
-        return Some(match line.starts_with('[') {
-            true => format!(
-                "a table stands once in a file, and {line} is one above: each step begins with [[steps]]"
-            ),
-            false => "write a key once in its table".to_string(),
+        let list = line.strip_prefix("[[").and_then(|rest| rest.split(']').next());
+        return Some(match list {
+            Some(name) => format!("the first [{name}.…] of the file has no [[{name}]] before it"),
+            None if line.starts_with('[') => format!("{line} stands above: each step begins with [[steps]]"),
+            None => "write a key once in its table".to_string(),
         });
     }
     match value {

@@ -142,12 +142,14 @@ fn a_value_of_the_wrong_type() {
         &STEP.replace("\"/x\"", "7"),
         "web1",
         expect![[r#"
-        error: expected a string, found an integer
-         --> playbooks/site.toml:3:8
-          |
-        3 | path = 7
-          |        ^
-    "#]],
+            error: expected a string, found an integer
+             --> playbooks/site.toml:3:8
+              |
+            3 | path = 7
+              |        ^
+              |
+              = hint: put it in quotes: "7"
+        "#]],
     );
 }
 
