@@ -250,7 +250,10 @@ fn downtime_is_caught_up_once() {
 
 #[test]
 fn a_run_that_takes_too_long_is_ended_after_its_step() {
-    let stage = stage("cron = \"* * * * * *\"\ntimeout = \"1s\"", "3");
+    let stage = stage("cron = \"* * * * * *\"\ntimeout = \"3s\"", "6");
+    // The agent is there already: the time is for the step.
+    let words = ["run", "step", "debug", "message=ready", "--hosts", "web1"];
+    assert_eq!(stage.project.windlass(words).code, 0);
     let finished = stage.project.windlass(["schedule", "run", "often"]);
     assert_eq!((finished.code, lines(&stage, "over")), (130, 1), "{finished:?}");
     assert_eq!(state(&stage)["last"]["outcome"], "timed_out", "{finished:?}");
