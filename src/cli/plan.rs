@@ -33,6 +33,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is read for each process")]
 enum Command {
     /// Look at every host and save what would change there; nothing is changed
     ///

@@ -55,11 +55,9 @@ fn list(project: &Project, global: &Global) -> Done {
     let mut rows: Vec<(String, Owner, String)> = Vec::new();
     for (name, owner) in catalogue::all(project)? {
         // One that cannot be read is in the list all the same; `lint` says what is wrong with it.
-        let description = Playbook::find(project, &name).ok().map(|playbook| playbook.description);
-        let description = description.map_or_else(
-            || Some("cannot be read: `windlass lint` says why".to_string()),
-            |description| description,
-        );
+        let unreadable = || Some("cannot be read: `windlass lint` says why".to_string());
+        let description =
+            Playbook::find(project, &name).map_or_else(|_| unreadable(), |found| found.description);
         rows.push((name, owner, description.unwrap_or_default()));
     }
     if global.format() != Format::Human {

@@ -38,7 +38,7 @@ fn digest(database: &Connection, run: &RunId) -> rusqlite::Result<String> {
     let mut hasher = Sha256::new();
     for select in ROWS {
         let mut select = database.prepare_cached(select)?;
-        let names: Vec<String> = select.column_names().into_iter().map(str::to_string).collect();
+        let names: Vec<String> = select.column_names().map(str::to_string).collect();
         let mut rows = select.query([run.as_str()])?;
         while let Some(row) = rows.next()? {
             hasher.update(b"row\n");

@@ -63,7 +63,7 @@ impl Scope<'_> {
         let scanned = self.templates.scanned(source, form).ok();
         let uses = scanned.iter().flat_map(|scanned| &scanned.uses).filter(|used| used.name == HOSTS);
         let uses: Vec<&Use> = uses.collect();
-        let is_open = |used: &&Use| used.path.first().is_none_or(|name| crate::template::is_method(name));
+        let is_open = |used: &Use| used.path.first().is_none_or(|name| crate::template::is_method(name));
         let mut hosts = Value::Object(Values::new());
         let includes =
             scanned.as_ref().is_none_or(|scanned| !scanned.includes.is_empty() || scanned.includes_any);
@@ -211,15 +211,12 @@ fn with_vars(host: &Host, vars: Value) -> Value {
 
 /// Adds what is only in `other`.
 pub fn merge(value: &mut Value, other: Value) {
-    match (value, other) {
-        (Value::Object(map), Value::Object(other)) => {
-            for (key, item) in other {
-                match map.get_mut(&key) {
-                    Some(known) => merge(known, item),
-                    None => drop(map.insert(key, item)),
-                }
+    if let (Value::Object(map), Value::Object(other)) = (value, other) {
+        for (key, item) in other {
+            match map.get_mut(&key) {
+                Some(known) => merge(known, item),
+                None => drop(map.insert(key, item)),
             }
         }
-        _ => {}
     }
 }
