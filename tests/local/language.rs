@@ -421,7 +421,7 @@ fn the_other_hosts_wait_for_the_one_and_have_its_result() {
 fn the_other_hosts_fail_with_the_one() {
     let stage = FolderStage::of(&["a", "b", "c"]);
     let finished = once(&stage, "3", "");
-    assert_eq!(finished.stdout.matches("run once, on a: ").count() >= 1, true, "{finished:?}");
+    assert!(finished.stdout.contains("run once, on a: "), "{finished:?}");
     assert!(finished.stdout.contains("3 failed"), "{finished:?}");
     // One that cannot be reached will not run it either.
     let inventory = stage.project.read("inventories/demo.toml").replacen("port = ", "port = 1 #", 1);
