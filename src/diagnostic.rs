@@ -324,6 +324,8 @@ mod tests {
               |
             1 | a = 
               |     ^
+              |
+              = hint: write a value behind `=`: text goes in quotes
         "#]]
         .assert_eq(&problems.plain());
     }

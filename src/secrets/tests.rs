@@ -78,7 +78,8 @@ fn an_identity_that_others_may_read_is_refused() {
     let path = folder.path().join("identity");
     fs::write(&path, "AGE-SECRET-KEY-1").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(opened(&path, b"", None).unwrap_err(), "others may read it");
+    let why = opened(&path, b"", None).unwrap_err();
+    assert_eq!(why, format!("others may read {}", path.display()));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(opened(&path, b"", None).unwrap_err(), "line 1 is no AGE-SECRET-KEY-1…");
 }

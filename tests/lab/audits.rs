@@ -173,7 +173,7 @@ fn imports_of_a_folder_here_are_looked_through_once() {
     let report = project.report("run playbook imports-audit --hosts full -e source=app").exits(2);
     let lines = found(&report);
     assert_eq!(starting(&lines, "fail imports a.js:1: ./b.js leads nowhere").len(), 1, "{lines:#?}");
-    assert_eq!(report.outcome(&hosts[1].name), "ok", "it is reported on one host");
+    assert_eq!(report.outcome(&hosts[1].name), "failed", "it fails with the host that looked");
     project.write("files/app/b.js", "");
     project.report("run playbook imports-audit --hosts full -e source=app").exits(0);
     assert!(

@@ -49,8 +49,8 @@ fn help_lists_the_subcommands() {
           steps        Show the step kinds, or the keys and an example of one
           filters      List the filters, tests and functions of templates, each with an example
           schema       Print the JSON Schema of a file, for editors and checkers
-          doctor       Look at the project, keys, ssh-agent, known_hosts, clock and terminal, and say what is
-                       wrong
+          doctor       Look at the project, keys, ssh-agent, known_hosts, clock and terminal, and say what
+                       is wrong
           trust        Trust the project of another user, who can then run anything as you
           demo         Start three throw-away hosts on loopback, run a real playbook on them, clean up
           init         Make a starter project: an inventory, a playbook and a template, with comments

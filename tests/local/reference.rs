@@ -49,7 +49,7 @@ fn answered(directory: &Path, line: &str) -> String {
 fn playbooks_are_listed_with_their_descriptions() {
     let project = project();
     let list = answered(project.path(), "playbooks");
-    assert!(list.starts_with("project:\n  greet            A greeting\n"), "{list}");
+    assert!(list.starts_with("project:\n  greet ") && list.contains(" A greeting\n\nshipped:\n"), "{list}");
     assert!(list.contains("shipped:\n  backup ") && list.contains("\n  fix-dns "), "{list}");
     let json: serde_json::Value =
         serde_json::from_str(&answered(project.path(), "playbooks --output json")).unwrap();
@@ -116,8 +116,8 @@ fn filters_are_listed_with_examples() {
         "{list}"
     );
     assert_eq!(
-        answered(project.path(), "filters upper"),
-        "filters:\n  upper  'nginx' | upper  => \"NGINX\"\n"
+        answered(project.path(), "filters wordwrap"),
+        "filters:\n  wordwrap  'one two three' | wordwrap(7)  => \"one two\\nthree\"\n"
     );
     let (code, _, err) = printed(project.path(), "filters uper");
     assert!(code == 5 && err.contains("`upper`"), "{err}");

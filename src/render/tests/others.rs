@@ -10,9 +10,9 @@ fn variables_of_other_hosts_are_seen() {
          [[steps]]\nfile = { path = '/y', content = \"{% for h in groups.prod %}{{ hosts[h].name }}={{ hosts[h].vars.port }} {% endfor %}\" }\n\
          [[steps]]\nfile = { path = '/z', content = \"{{ hosts['web2'].vars.port }} {{ facts.arch }}\" }\n",
         expect![[r#"
-            0 file: {"path":"/x","content":"web2.example.com:1 web1,web2"}
-            1 file: {"path":"/y","content":"web1=3002 web2=3002 "}
-            2 file: {path: "/z", content: T<{{ hosts['web2'].vars.port }} {{ facts.arch }}>}
+            0 file /x: {"path":"/x","content":"web2.example.com:1 web1,web2"}
+            1 file /y: {"path":"/y","content":"web1=3002 web2=3002 "}
+            2 file /z: {path: "/z", content: T<{{ hosts['web2'].vars.port }} {{ facts.arch }}>}
               vars: hosts={"web2":{"name":"web2","address":"web2","groups":["prod"],"vars":{"port":3002}}}
             vars {}
         "#]],
