@@ -62,8 +62,7 @@ fn facts_of_another_host_are_read_first_and_secrets_reach_the_step() {
     // The other host is ours too: another test may restart its sshd.
     let [host, other] = lab.hosts(["small1", "full1"]);
     let project = Project::new(&lab);
-    project.write("token", "hunter2-hunter2\n");
-    project.set_mode("token", 0o600);
+    project.write_secret("token", "hunter2-hunter2\n");
     let report = project.play(
         "[secrets]\ntoken = \"file:token\"\n[[steps]]\nname = \"write\"\nfile = { path = \"/srv/e2e-facts\", content = \"{{ token }} {{ hosts['full1'].facts.hostname }} {{ hosts['full1'].address }}\\n\" }\n",
         "small1",
