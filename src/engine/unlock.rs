@@ -78,6 +78,7 @@ fn look(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, what: B
     loop {
         let Lock::Theirs(text) = host.lock(&state.lock(), &own_name(job))? else {
             let last = Holder::named(&last).shown();
+            let last = last.trim_end_matches(',');
             return Ok(Found::Free(format!("free: no process holds it; the last one that did: {last}")));
         };
         let holder = Holder::read(host, state, &text)?;
