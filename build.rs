@@ -114,7 +114,7 @@ impl Build<'_> {
     fn run(&self) -> Result<()> {
         #[expect(clippy::disallowed_methods, reason = "a build script has no host: it runs cargo here")]
         let mut cargo = Command::new(variable("CARGO")?);
-        cargo.args(["build", "--no-default-features", "--locked", "--offline"]);
+        cargo.args(["build", "--no-default-features", "--features", "agent", "--locked", "--offline"]);
         cargo.args(AGENTS.iter().flat_map(|(name, _)| ["--bin", name]));
         cargo
             .args(["--profile", self.profile(), "--target", self.target, "--target-dir"])
