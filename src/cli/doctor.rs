@@ -1,6 +1,6 @@
 //! `windlass doctor`: looks at what a run needs here, and says what is wrong. It contacts no host and writes nothing.
 
-use super::{Done, Global, MISUSED, answer, existing_store};
+use super::{Done, Global, MISUSED, answer, answer_json, existing_store};
 use crate::inventory::Inventory;
 use crate::model::{Failure, Value};
 use crate::project::Project;
@@ -80,11 +80,10 @@ pub fn run(_: Args, global: &Global) -> Done {
     all.extend(project(global));
     all.extend(ssh::all());
     all.extend(machine::surroundings());
-    let text = match global.format() {
-        Format::Human => all.iter().map(|one| line(one, global)).collect(),
-        _ => format!("{:#}\n", Value::Array(all.iter().map(described).collect())),
+    match global.format() {
+        Format::Human => answer(&all.iter().map(|one| line(one, global)).collect::<String>())?,
+        _ => answer_json(&Value::Array(all.iter().map(described).collect()))?,
     };
-    answer(&text)?;
     Ok(if all.iter().any(|one| one.state == State::Wrong) { MISUSED } else { 0 })
 }
 

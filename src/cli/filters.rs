@@ -1,6 +1,6 @@
 //! `windlass filters [NAME]`: the filters, tests and functions of templates.
 
-use super::{Done, Global, Stop, answer};
+use super::{Done, Global, Stop, answer, answer_json};
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Value};
 use crate::report::{Format, style};
@@ -21,7 +21,7 @@ pub fn run(args: Args, global: &Global) -> Done {
     match (&args.name, global.format()) {
         (Some(name), _) if entries.is_empty() => Err(unknown(name)),
         (_, Format::Human) => answer(&list(&entries)),
-        _ => answer(&format!("{:#}\n", Value::Array(entries.iter().map(|entry| described(entry)).collect()))),
+        _ => answer_json(&Value::Array(entries.iter().map(|entry| described(entry)).collect())),
     }
 }
 

@@ -57,11 +57,7 @@ fn connections(project: &Project, global: &Global) -> Diagnostics {
         }
     }
     if global.verbosity() == Verbosity::Verbose {
-        let unused = explain::unused(&targets);
-        if !unused.is_empty() {
-            eprintln!("note: options of the ssh configuration that are not used: {}", unused.join(", "));
-        }
-        explain::asked(&targets).iter().for_each(|asked| eprintln!("note: {asked}"));
+        explain::notes(&targets).iter().for_each(|note| eprintln!("note: {note}"));
     }
     problems
 }

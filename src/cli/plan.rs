@@ -4,7 +4,7 @@ use super::options::{Hosts, Options, Reach};
 use super::request::Request;
 use super::run::share;
 use super::start::{self, Chosen};
-use super::{Done, Global, Stop, answer, store};
+use super::{Done, Global, Stop, answer, answer_json, store};
 use crate::inventory::fold::fold;
 use crate::model::event::StepEnded;
 use crate::model::job::Planning;
@@ -206,7 +206,7 @@ fn show(file: &Path, diff: bool, global: &Global) -> Done {
                     serde_json::json!({ "host": host.name, "steps": host.steps.iter().map(step_for_programs).collect::<Vec<_>>() })
                 }).collect::<Vec<_>>(),
             });
-            answer(&format!("{plan:#}\n"))
+            answer_json(&plan)
         }
     }
 }

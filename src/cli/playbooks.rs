@@ -1,6 +1,6 @@
 //! `windlass playbooks [NAME]`: the playbooks that can be run by their name, and what each takes.
 
-use super::{Done, Global, answer};
+use super::{Done, Global, answer, answer_json};
 use crate::model::Value;
 use crate::playbook::Playbook;
 use crate::playbook::catalogue::{self, Owner};
@@ -62,7 +62,7 @@ fn list(project: &Project, global: &Global) -> Done {
     }
     if global.format() != Format::Human {
         let row = |(name, owner, description): &(String, Owner, String)| json!({ "name": name, "from": owner.as_str(), "description": description });
-        return answer(&format!("{:#}\n", Value::Array(rows.iter().map(row).collect())));
+        return answer_json(&Value::Array(rows.iter().map(row).collect()));
     }
     let width = style::widest(rows.iter().map(|(name, ..)| name.as_str()));
     let line = |(name, _, description): &(String, Owner, String)| {
@@ -91,7 +91,7 @@ fn show(project: &Project, name: &str, global: &Global) -> Done {
         "params": params,
         "steps": playbook.steps.iter().map(|step| step.title()).collect::<Vec<_>>(),
     });
-    answer(&format!("{described:#}\n"))
+    answer_json(&described)
 }
 
 fn page(playbook: &Playbook, source: &Source) -> String {

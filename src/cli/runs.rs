@@ -161,18 +161,19 @@ fn loaded(store: &Sqlite, run: &RunId) -> Result<RunRecord, Stop> {
 /// Exit code 2 when a record is damaged.
 fn check(store: Option<Sqlite>, global: &Global) -> Done {
     let (damaged, all) = store.map_or(Ok((Vec::new(), 0)), |store| store.damaged_runs())?;
-    let text = match global.format() {
+    let printed = match global.format() {
         Format::Human if damaged.is_empty() => {
-            format!("the record of {} is whole\n", style::counted(all, "run"))
+            answer(&format!("the record of {} is whole\n", style::counted(all, "run")))
         }
         Format::Human => {
             let lines =
                 damaged.iter().map(|run| format!("{run}  its record was damaged since it was written\n"));
-            lines.collect::<String>() + &format!("{} of {}\n", damaged.len(), style::counted(all, "run"))
+            let total = format!("{} of {}\n", damaged.len(), style::counted(all, "run"));
+            answer(&(lines.collect::<String>() + &total))
         }
-        _ => format!("{:#}\n", json!({ "runs": all, "damaged": damaged })),
+        _ => answer_json(&json!({ "runs": all, "damaged": damaged })),
     };
-    answer(&text).map(|code| if damaged.is_empty() { code } else { FAILED })
+    printed.map(|code| if damaged.is_empty() { code } else { FAILED })
 }
 
 /// The run to retry or to undo: there, `last` is the newest one that was neither a dry run nor an undo.

@@ -1,6 +1,6 @@
 //! `windlass schema playbook|inventory|config`: JSON Schemas of the files that people write, for editors.
 
-use super::{Done, answer};
+use super::{Done, answer_json};
 use crate::model::Value;
 use serde_json::{Map, json};
 
@@ -32,7 +32,7 @@ pub fn run(args: Args) -> Done {
         File::Inventory => inventory::document(),
         File::Config => config::document(),
     };
-    answer(&format!("{document:#}\n"))
+    answer_json(&document)
 }
 
 /// A whole document: a table with `properties`, and what they refer to.

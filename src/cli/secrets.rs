@@ -1,6 +1,6 @@
 //! `windlass secrets`: the encrypted files `secrets/*.toml.age` of a project.
 
-use super::{Done, Global, Stop, answer};
+use super::{Done, Global, Stop, answer, answer_json};
 use crate::model::{Failure, Value};
 use crate::project::Project;
 use crate::report::Format;
@@ -83,7 +83,7 @@ fn list(project: &Project, global: &Global) -> Done {
     });
     if global.format() != Format::Human {
         let all = all.map(|(name, file)| json!({ "name": name, "file": file }));
-        return answer(&format!("{:#}\n", Value::from_iter(all)));
+        return answer_json(&Value::from_iter(all));
     }
     answer(&all.map(|(name, file)| format!("{name}  ({file})\n")).collect::<String>())
 }
@@ -92,7 +92,7 @@ fn show(project: &Project, name: &str, global: &Global) -> Done {
     let (_, value) = project.vault.find(name).map_err(Stop::misused)?;
     match (global.format(), value) {
         (Format::Human, Value::String(text)) => answer(&format!("{text}\n")),
-        _ => answer(&format!("{value:#}\n")),
+        _ => answer_json(value),
     }
 }
 

@@ -115,7 +115,8 @@ pub fn session(
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let prepared = prepare(&request, chosen, options, &command_line, &run)?;
     if global.verbosity() == report::Verbosity::Verbose {
-        list_unused_options(&prepared.work);
+        let targets = prepared.work.iter().map(|work| &work.target);
+        explain::notes(targets).iter().for_each(|note| eprintln!("note: {note}"));
     }
     let Spread { serial, max_failures, on_failure } = request.spread.clone();
     Ok(Session {
@@ -156,17 +157,6 @@ fn notes(chosen: &Chosen, global: &Global) -> Vec<String> {
     match global.format() {
         report::Format::Jsonl => warnings.iter().map(note).collect(),
         _ => Vec::new(),
-    }
-}
-
-/// Lists what the ssh configuration says and windlass does not use, once for all hosts.
-fn list_unused_options(work: &[Work]) {
-    let unused = explain::unused(work.iter().map(|work| &work.target));
-    if !unused.is_empty() {
-        eprintln!("note: options of the ssh configuration that are not used: {}", unused.join(", "));
-    }
-    for asked in explain::asked(work.iter().map(|work| &work.target)) {
-        eprintln!("note: {asked}");
     }
 }
 

@@ -160,6 +160,13 @@ pub fn unused<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Vec<String> 
     unused.into_iter().cloned().collect()
 }
 
+/// What people should know of the configuration that these targets were resolved by, a line each.
+pub fn notes<'a>(targets: impl IntoIterator<Item = &'a Target> + Clone) -> Vec<String> {
+    let unused = unused(targets.clone());
+    let listed = format!("options of the ssh configuration that are not used: {}", unused.join(", "));
+    Some(listed).filter(|_| !unused.is_empty()).into_iter().chain(asked(targets)).collect()
+}
+
 /// What commands of the configuration decided, once each: `Match exec "…" succeeded (/home/ann/.ssh/config:3)`.
 pub fn asked<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Vec<String> {
     let all = targets.into_iter().flat_map(|target| target.jump.iter().chain([target]));
