@@ -18,7 +18,7 @@ mod step;
 mod trees;
 mod vocabulary;
 
-pub use lint::lint;
+pub use lint::{lint, lint_project};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::fold::fold;

@@ -1,9 +1,9 @@
 //! `windlass doctor`: looks at what a run needs here, and says what is wrong. It contacts no host and writes nothing.
 
 use super::{Done, Global, MISUSED, answer, answer_json, existing_store};
+use crate::diagnostic::Diagnostics;
 use crate::inventory::Inventory;
 use crate::model::{Failure, Value};
-use crate::project::Project;
 use crate::render;
 use crate::report::Format;
 use crate::report::style::{Tone, counted};
@@ -98,11 +98,11 @@ fn project(global: &Global) -> Vec<Examined> {
         }
     };
     let root = Examined::fine(PROJECT, project.root.display().to_string());
-    vec![root, files(&project), inventory(&project), record(global)]
+    let (problems, inventory) = render::lint_project(&project);
+    vec![root, files(&problems), hosts(inventory.as_ref()), record(global)]
 }
 
-fn files(project: &Project) -> Examined {
-    let problems = render::lint(project, &[]);
+fn files(problems: &Diagnostics) -> Examined {
     match (problems.errors(), problems.warnings()) {
         (0, 0) => Examined::fine("files", "inventories, playbooks and templates can be read"),
         (0, warnings) => Examined::odd("files", counted(warnings, "warning"), "`windlass lint` shows them"),
@@ -110,12 +110,12 @@ fn files(project: &Project) -> Examined {
     }
 }
 
-fn inventory(project: &Project) -> Examined {
+fn hosts(inventory: Option<&Inventory>) -> Examined {
     const INVENTORY: &str = "inventory";
-    match Inventory::load(project, &[]).map(|inventory| inventory.hosts.len()) {
-        Ok(0) => Examined::odd(INVENTORY, "no hosts", "put one into inventories/prod.toml: [hosts.web1]"),
-        Ok(hosts) => Examined::fine(INVENTORY, counted(hosts, "host")),
-        Err(_) => Examined::wrong(INVENTORY, "cannot be read", "`windlass lint` shows why"),
+    match inventory.map(|inventory| inventory.hosts.len()) {
+        Some(0) => Examined::odd(INVENTORY, "no hosts", "put one into inventories/prod.toml: [hosts.web1]"),
+        Some(hosts) => Examined::fine(INVENTORY, counted(hosts, "host")),
+        None => Examined::wrong(INVENTORY, "cannot be read", "`windlass lint` shows why"),
     }
 }
 

@@ -4,7 +4,6 @@ use super::options::Reach;
 use super::{Done, Global, MISUSED, Stop, answer};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
-use crate::project::Project;
 use crate::render;
 use crate::report::{Format, Verbosity, escape};
 use crate::ssh::{Target, explain};
@@ -22,10 +21,14 @@ pub struct Args {
 /// Checks; the exit code is 5 when something is wrong.
 pub fn run(args: Args, global: &Global) -> Done {
     let project = global.open_project()?;
-    let mut problems = render::lint(&project, &args.paths);
-    if args.paths.is_empty() {
-        problems.append(connections(&project, global));
-    }
+    let problems = match args.paths[..] {
+        [] => {
+            let (mut problems, inventory) = render::lint_project(&project);
+            inventory.iter().for_each(|inventory| problems.append(connections(inventory, global)));
+            problems
+        }
+        _ => render::lint(&project, &args.paths),
+    };
     let text = match (global.format(), global.style(std::io::stdout().is_terminal()).color) {
         (Format::Human, _) if problems.is_empty() => "nothing to complain about\n".to_string(),
         (Format::Human, true) => problems.coloured(),
@@ -36,11 +39,9 @@ pub fn run(args: Args, global: &Global) -> Done {
     Ok(if problems.errors() > 0 { MISUSED } else { 0 })
 }
 
-/// Hosts that the ssh configuration of whoever asks keeps from being reached. With `-v`, what of it is not used.
-fn connections(project: &Project, global: &Global) -> Diagnostics {
+/// Hosts that the ssh configuration of this user keeps from being reached. With `-v`, what of it is not used.
+fn connections(inventory: &Inventory, global: &Global) -> Diagnostics {
     let mut problems = Diagnostics::default();
-    // What is wrong with the inventory is shown for itself.
-    let Ok(inventory) = Inventory::load(project, &[]) else { return problems };
     let config = match Reach::default().ssh_config() {
         Ok(config) => config,
         Err(Stop::Misused(found)) => return found,

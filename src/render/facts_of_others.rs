@@ -1,12 +1,10 @@
 //! Which facts of other hosts a playbook refers to: `hosts['db1'].facts.addresses`. They are read before its jobs are made.
 
-use super::files;
 use crate::inventory::Inventory;
 use crate::playbook::check;
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::setting::Setting;
-use crate::step::KeyUse;
 use crate::template::{Form, Scanned};
 use regex_lite::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +26,8 @@ pub fn wanted(
     let mut texts: Vec<(String, Form)> = Vec::new();
     let steps: Vec<&Step> = playbook.all_steps().collect();
     for step in &steps {
-        texts.extend(check::texts(step).into_iter().map(|text| (text.text, text.form)));
+        let templates = check::template_files(project, step);
+        texts.extend(check::texts(step).into_iter().chain(templates).map(|text| (text.text, text.form)));
     }
     let of_hosts = inventory.hosts.iter().flat_map(|host| &host.vars);
     let of_steps = steps.iter().flat_map(|step| &step.vars);
@@ -41,7 +40,6 @@ pub fn wanted(
             }
         });
     }
-    texts.extend(templates(project, &steps));
     for (text, form) in texts.iter().filter(|(text, _)| text.contains("facts")) {
         if let Ok(scanned) = check::scanned(text, *form) {
             add(&mut wanted, text, &scanned, inventory);
@@ -78,19 +76,4 @@ fn hosts_meant(scanned: &Scanned, inventory: &Inventory) -> Vec<String> {
         true => inventory.hosts.iter().map(|host| host.name.to_string()).collect(),
         false => groups.iter().flat_map(|group| &group.hosts).map(ToString::to_string).collect(),
     }
-}
-
-/// The files below `templates/` that steps name.
-fn templates(project: &Project, steps: &[&Step]) -> Vec<(String, Form)> {
-    let named = steps.iter().flat_map(|step| {
-        let entries = step.keys.entries().unwrap_or_default().iter();
-        entries.filter(|entry| step.kind.keys.contains(&(entry.key.as_str(), KeyUse::Template)))
-    });
-    let names: Vec<&str> = named.filter_map(|entry| entry.node.as_str()).collect();
-    if names.is_empty() {
-        return Vec::new();
-    }
-    // What is wrong with the files is shown when they are rendered.
-    let sources = files::templates(project).unwrap_or_default();
-    names.iter().filter_map(|name| Some((sources.get(*name)?.clone(), Form::File))).collect()
 }

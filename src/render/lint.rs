@@ -7,29 +7,95 @@ use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::source::Place;
 use crate::template::{Form, Templates};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Checks the files at `paths`, or the whole project when there are none: inventories, playbooks, templates.
 pub fn lint(project: &Project, paths: &[PathBuf]) -> Diagnostics {
-    let mut problems = Diagnostics::default();
     if paths.is_empty() {
-        let inventory = problems.keep(Inventory::load(project, &[]));
-        inventory.iter().for_each(|inventory| problems.append(inventory.problems()));
-        problems.append(schedules(project, inventory.as_ref()));
+        return lint_project(project).0;
     }
-    let files = match paths {
-        [] => ["playbooks", "templates"]
-            .iter()
-            .map(|folder| project.files(folder, true))
-            .collect::<Result<Vec<_>, _>>(),
-        paths => paths.iter().map(|path| files_at(project, path)).collect(),
-    };
-    for file in problems.keep(files.map_err(Diagnostics::from)).into_iter().flatten().flatten() {
-        problems.append(check(project, &file));
+    let linter = Linter { project, inventory: OnceCell::new() };
+    linter.files(paths.iter().map(|path| files_at(project, path)).collect())
+}
+
+/// Checks the whole project. The inventory comes with what was found, where it can be read.
+pub fn lint_project(project: &Project) -> (Diagnostics, Option<Inventory>) {
+    let mut problems = Diagnostics::default();
+    let inventory = problems.keep(Inventory::load(project, &[]));
+    inventory.iter().for_each(|inventory| problems.append(inventory.problems()));
+    problems.append(schedules(project, inventory.as_ref()));
+    let linter = Linter { project, inventory: OnceCell::from(inventory) };
+    let folders = ["playbooks", "templates"].iter().map(|folder| project.files(folder, true));
+    problems.append(linter.files(folders.collect()));
+    (problems, linter.inventory.into_inner().flatten())
+}
+
+/// Checks files of a project.
+struct Linter<'a> {
+    project: &'a Project,
+    /// All of it, which playbooks are checked against. It may be a program, so it is read once, and only where it is needed.
+    inventory: OnceCell<Option<Inventory>>,
+}
+
+impl Linter<'_> {
+    fn files(&self, files: crate::model::Result<Vec<Vec<PathBuf>>>) -> Diagnostics {
+        let mut problems = Diagnostics::default();
+        for file in problems.keep(files.map_err(Diagnostics::from)).into_iter().flatten().flatten() {
+            problems.append(self.check(&file));
+        }
+        problems
     }
-    problems
+
+    /// What is wrong with the inventory is shown for itself.
+    fn inventory(&self) -> Option<&Inventory> {
+        self.inventory.get_or_init(|| Inventory::load(self.project, &[]).ok()).as_ref()
+    }
+
+    /// What a file is follows from the folder it is in.
+    fn check(&self, path: &Path) -> Diagnostics {
+        let project = self.project;
+        let folder = path
+            .strip_prefix(&project.root)
+            .ok()
+            .and_then(|path| path.iter().next())
+            .and_then(|name| name.to_str());
+        let checked = match folder {
+            Some("inventories") => {
+                return Inventory::load(project, &[path.to_path_buf()])
+                    .map_or_else(|problems| problems, |inventory| inventory.problems());
+            }
+            Some("templates") => template(project, path),
+            Some("windlass.toml") => Project::find(Some(&project.root), Path::new("/")).map(drop),
+            _ => self.playbook(path),
+        };
+        checked.err().unwrap_or_default()
+    }
+
+    fn playbook(&self, path: &Path) -> Result<(), Diagnostics> {
+        let project = self.project;
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("toml") => {}
+            Some("yml" | "yaml") => return Err(not_read(project, path).into()),
+            _ => return Ok(()),
+        }
+        let playbook = Playbook::read(project, &project.read(path)?)?;
+        let inventory = self.inventory();
+        let mut problems = vocabulary::check(project, inventory, &playbook, &[]);
+        if let (Some(inventory), Some(hosts)) = (inventory, &playbook.hosts)
+            && !pattern::names_addresses(&hosts.text)
+            && let Err(found) = inventory.select(&hosts.text, project)
+        {
+            let located = |problem: &Diagnostic| Diagnostic {
+                place: Some(problem.place.clone().unwrap_or_else(|| hosts.place.clone())),
+                ..problem.clone()
+            };
+            found.iter().for_each(|problem| problems.push(located(problem)));
+        }
+        problems.unless_errors(())
+    }
 }
 
 /// What schedules name must be there: nobody sees it fail at night.
@@ -77,48 +143,6 @@ fn files_at(project: &Project, path: &Path) -> crate::model::Result<Vec<PathBuf>
         true => project.files(&path.display().to_string(), true),
         false => Ok(vec![path]),
     }
-}
-
-/// What a file is follows from the folder it is in.
-fn check(project: &Project, path: &Path) -> Diagnostics {
-    let folder = path
-        .strip_prefix(&project.root)
-        .ok()
-        .and_then(|path| path.iter().next())
-        .and_then(|name| name.to_str());
-    let checked = match folder {
-        Some("inventories") => {
-            return Inventory::load(project, &[path.to_path_buf()])
-                .map_or_else(|problems| problems, |inventory| inventory.problems());
-        }
-        Some("templates") => template(project, path),
-        Some("windlass.toml") => Project::find(Some(&project.root), Path::new("/")).map(drop),
-        _ => playbook(project, path),
-    };
-    checked.err().unwrap_or_default()
-}
-
-fn playbook(project: &Project, path: &Path) -> Result<(), Diagnostics> {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("toml") => {}
-        Some("yml" | "yaml") => return Err(not_read(project, path).into()),
-        _ => return Ok(()),
-    }
-    let playbook = Playbook::read(project, &project.read(path)?)?;
-    // What is wrong with the inventory is shown for itself.
-    let inventory = Inventory::load(project, &[]).ok();
-    let mut problems = vocabulary::check(project, inventory.as_ref(), &playbook, &[]);
-    if let (Some(inventory), Some(hosts)) = (&inventory, &playbook.hosts)
-        && !pattern::names_addresses(&hosts.text)
-        && let Err(found) = inventory.select(&hosts.text, project)
-    {
-        let located = |problem: &Diagnostic| Diagnostic {
-            place: Some(problem.place.clone().unwrap_or_else(|| hosts.place.clone())),
-            ..problem.clone()
-        };
-        found.iter().for_each(|problem| problems.push(located(problem)));
-    }
-    problems.unless_errors(())
 }
 
 fn not_read(project: &Project, path: &Path) -> Diagnostic {
