@@ -19,6 +19,8 @@ use crate::model::run::Source as Recorded;
 use crate::project::Project;
 use crate::setting::Setting;
 use crate::source::Source;
+use ansible::VarsFiles;
+use file::File;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,24 +73,36 @@ pub struct Group {
     pub children: Vec<String>,
 }
 
+/// An inventory together with the files that it was made of.
+struct Loaded {
+    inventory: Inventory,
+    files: Vec<File>,
+    /// The files beside them; one element for each directory.
+    vars_files: Vec<VarsFiles>,
+}
+
+impl Loaded {
+    fn of(project: &Project, paths: &[PathBuf]) -> Result<Loaded, Diagnostics> {
+        let mut problems = Diagnostics::default();
+        let mut read = sources::read(project, paths, &mut problems)?;
+        let mut vars_files = Vec::new();
+        let read_beside = |groups: &BTreeSet<&str>, hosts: &BTreeSet<&str>, problems: &mut Diagnostics| {
+            let beside = |directory| VarsFiles::read(project, directory, groups, hosts, problems);
+            vars_files = read.directories.iter().map(PathBuf::as_path).map(beside).collect();
+            vars_files.clone()
+        };
+        let inventory = resolve::resolve(&read.files, &project.config.ssh, read_beside, &mut problems);
+        read.sources.extend(vars_files.iter().flat_map(|files| files.sources.iter().cloned()));
+        let inventory = Inventory { sources: read.sources, ..inventory }.unless_errors(problems)?;
+        Ok(Loaded { inventory, files: read.files, vars_files })
+    }
+}
+
 impl Inventory {
     /// Reads the inventories: `paths` when some are given, else those `windlass.toml` names, else all of `inventories/`.
     /// A relative path of `paths` is relative to the current directory.
     pub fn load(project: &Project, paths: &[PathBuf]) -> Result<Inventory, Diagnostics> {
-        let mut problems = Diagnostics::default();
-        let read = sources::read(project, paths, &mut problems)?;
-        let mut sources = read.sources;
-        let vars_files = |groups: &BTreeSet<&str>, hosts: &BTreeSet<&str>, problems: &mut Diagnostics| {
-            let mut vars_files = Vec::new();
-            for beside in &read.directories {
-                let files = ansible::VarsFiles::read(project, beside, groups, hosts, problems);
-                sources.extend(files.sources.iter().cloned());
-                vars_files.push(files);
-            }
-            vars_files
-        };
-        let inventory = resolve::resolve(&read.files, &project.config.ssh, vars_files, &mut problems);
-        Inventory { sources, ..inventory }.unless_errors(problems)
+        Ok(Loaded::of(project, paths)?.inventory)
     }
 
     /// The inventory of an earlier run, from the sources that it recorded.

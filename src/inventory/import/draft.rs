@@ -3,17 +3,15 @@
 use super::compare::{self, Encoded, encoded};
 use crate::diagnostic::Diagnostics;
 use crate::inventory::ansible::values::Values;
-use crate::inventory::ansible::{ALL, UNGROUPED, VarsFiles, connection};
+use crate::inventory::ansible::{ALL, UNGROUPED, connection};
 use crate::inventory::file::{File, FileGroup};
-use crate::inventory::{Host, HostName, Inventory, sources};
+use crate::inventory::{Host, HostName, Inventory, Loaded};
 use crate::model::Value;
 use crate::model::host::SshSettings;
-use crate::project::Project;
 use crate::setting::{Setting, check_name};
 use crate::source::Place;
 use crate::template::{Templates, is_plain};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// The whole file.
 pub struct Draft {
@@ -50,33 +48,23 @@ pub struct Said {
 }
 
 impl Draft {
-    /// Gathers what the files say.
-    pub fn of(project: &Project, path: &Path, source: &Inventory, stem: &str) -> Result<Draft, Diagnostics> {
-        // What is odd in the files has been reported when the source was read.
-        let mut problems = Diagnostics::default();
-        let read = sources::read(project, &[path.to_path_buf()], &mut problems)?;
+    /// Gathers what the files say; `stem` is what the new file is called.
+    pub fn of(origin: String, loaded: &Loaded, stem: &str) -> Draft {
+        let Loaded { inventory: source, files, vars_files } = loaded;
         let mut groups: Vec<(String, Members, Vec<Setting>)> = Vec::new();
-        for file in &read.files {
+        for file in files {
             file.groups.iter().for_each(|group| add_group(&mut groups, group));
-            add_implicit(&mut groups, file, &read.files, stem);
+            add_implicit(&mut groups, file, files, stem);
         }
-        let group_names: BTreeSet<&str> =
-            groups.iter().map(|(name, ..)| name.as_str()).chain([ALL, UNGROUPED]).collect();
-        let host_names: BTreeSet<&str> = source.hosts.iter().map(|host| host.name.as_str()).collect();
-        let beside: Vec<VarsFiles> = read
-            .directories
-            .iter()
-            .map(|directory| VarsFiles::read(project, directory, &group_names, &host_names, &mut problems))
-            .collect();
         let mut draft = Draft {
-            origin: project.name_of(path),
+            origin,
             all: Said::default(),
             hosts: Vec::new(),
             groups: Vec::new(),
             mentioned: mentioned(source),
         };
         let with_files = |name: &str, own: Vec<Setting>| {
-            let of_files = beside.iter().flat_map(|files| files.of_group(name)).cloned();
+            let of_files = vars_files.iter().flat_map(|files| files.of_group(name)).cloned();
             own.into_iter().chain(of_files).collect::<Vec<_>>()
         };
         let of_all = groups.iter().position(|(name, ..)| name == ALL).map(|at| groups.remove(at));
@@ -97,7 +85,7 @@ impl Draft {
             // How a host is reached is compared later; what groups say of it need not be said again.
             draft.hosts.push((host.name.to_string(), address, Said { ssh: SshSettings::default(), ..said }));
         }
-        Ok(draft)
+        draft
     }
 
     /// What settings of one place come to.
