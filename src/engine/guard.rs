@@ -6,13 +6,14 @@
 //! (`windlass-agent --guard`), and where systemd runs a unit for the next boot.
 
 use super::entry::Entry;
+use super::holder::LockHolder;
 use super::journal::{self, Journal};
 use super::link::Link;
 use super::state_dir::StateDir;
 use super::undo::log::LaterLog;
 use super::undo::{self, Undoer};
 use super::wait;
-use crate::model::event::{StepEnded, UndoScope};
+use crate::model::event::StepEnded;
 use crate::model::guard::Guard;
 use crate::model::job::RunId;
 use crate::model::op::{Command, Meta};
@@ -40,9 +41,6 @@ pub const CONFIRM: &str = "confirm the change over a new connection";
 
 /// Starts a program that nobody waits for: it leaves this session by itself.
 const DETACH: &str = r#""$@" </dev/null >/dev/null 2>&1 &"#;
-
-/// Between the name of who holds the lock and the run it is for.
-pub const HOLDS: &str = ", run ";
 
 /// What the current step is armed with.
 pub struct Armed {
@@ -223,7 +221,7 @@ pub fn watch(
 /// Tries until the lock is ours, or there is no reason any more.
 fn lock_within(host: &dyn System, state: &StateDir, watch: &Watch, time: Duration) -> Result<bool> {
     let until = Instant::now() + time;
-    let holder = format!("windlass, which takes back what was not confirmed{}{}", HOLDS, watch.run);
+    let holder = LockHolder::text_of("windlass, which takes back what was not confirmed", &watch.run);
     loop {
         if host.lock(&state.lock(), &holder)? == Lock::Ours {
             return Ok(true);
@@ -317,20 +315,8 @@ fn failed_step(entries: &[Entry], watch: &Watch, failure: &Failure, notes: Vec<S
     });
     let (step, name) = armed?;
     Some(StepEnded {
-        step,
-        item: None,
-        name,
-        outcome: StepOutcome::Failed,
-        took: Duration::ZERO,
-        tries: 1,
-        changes: Vec::new(),
-        diff: None,
-        output: None,
         notes,
-        findings: Vec::new(),
         failure: Some(failure.clone()),
-        ignored: false,
-        undo: UndoScope::default(),
-        fingerprint: None,
+        ..StepEnded::new(step, name, StepOutcome::Failed)
     })
 }

@@ -1,6 +1,5 @@
 //! Who holds a host's lock, as the lock's file says it, and whether that process still works.
 
-use super::guard::HOLDS;
 use super::state_dir::StateDir;
 use crate::model::job::RunId;
 use crate::model::op::Command;
@@ -10,12 +9,15 @@ use std::time::Duration;
 
 const SCRIPT: &str = include_str!("holder.sh");
 
+/// Between the name of who holds the lock and the run it is for.
+const HOLDS: &str = ", run ";
+
 /// To look at a process, or to end it, takes no longer.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// What a lock's file says.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Holder {
+pub struct LockHolder {
     /// `alice@laptop, run 20260314-150926-aaaa`; empty when nothing is there yet.
     pub text: String,
     process: Option<Process>,
@@ -41,10 +43,10 @@ pub enum Life {
     Unknown,
 }
 
-impl Holder {
+impl LockHolder {
     /// The holder as a lock's first line names it.
     pub fn named(text: &str) -> Self {
-        Holder { text: text.to_string(), process: None }
+        LockHolder { text: text.to_string(), process: None }
     }
 
     /// What the lock's file says; a shell on a host without flock has one of its own.
@@ -60,17 +62,32 @@ impl Holder {
         };
         // Another run may have taken it since.
         let process = if first == text { Process::read(&second) } else { None };
-        Ok(Holder { text: text.to_string(), process })
+        Ok(LockHolder { text: text.to_string(), process })
     }
 
-    /// Who it is and since when: a run's name begins with its start.
+    /// What a lock's file says when `who` takes it for a run.
+    pub fn text_of(who: &str, run: &RunId) -> String {
+        format!("{who}{HOLDS}{run}")
+    }
+
+    /// Who it is and since when.
     pub fn shown(&self) -> String {
-        let run = self.text.rsplit_once(HOLDS).and_then(|(_, run)| RunId::try_from(run.to_string()).ok());
-        match run.and_then(|run| run.started()) {
+        match self.since() {
             _ if self.text.is_empty() => "a run that has just started".to_string(),
-            Some(started) => format!("{}, since {started} UTC,", self.text),
+            Some(since) => format!("{}, since {since} UTC", self.text),
             None => self.text.clone(),
         }
+    }
+
+    /// The same where the sentence continues.
+    pub fn subject(&self) -> String {
+        self.shown() + if self.since().is_some() { "," } else { "" }
+    }
+
+    /// A run's name begins with its start.
+    fn since(&self) -> Option<String> {
+        let (_, run) = self.text.rsplit_once(HOLDS)?;
+        Some(RunId::try_from(run.to_string()).ok()?.started()?.to_string())
     }
 
     /// The number of its process.

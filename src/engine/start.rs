@@ -2,7 +2,7 @@
 //! was armed and never confirmed, sweeps what a killed run left behind, and opens the journal.
 
 use super::entry::Entry;
-use super::holder::Holder;
+use super::holder::LockHolder;
 use super::journal::{self, Journal};
 use super::link::Link;
 use super::state_dir::{StateDir, private_file};
@@ -84,14 +84,14 @@ fn remember_unfinished(
 /// Takes the host's lock. One that another run holds is waited for, as long as this run may wait.
 /// Says whether it was waited for.
 fn take_lock(host: &dyn System, state: &StateDir, envelope: &Envelope, link: &dyn Link) -> Result<bool> {
-    let holder = format!("{}{}{}", envelope.who, guard::HOLDS, envelope.run);
+    let holder = LockHolder::text_of(&envelope.who, &envelope.run);
     let until = Instant::now() + envelope.wait;
     let mut reported = false;
     loop {
         let other = match host.lock(&state.lock(), &holder)? {
             // Who gets it much later than it may wait was asleep.
             Lock::Ours => return Ok(reported && Instant::now() < until + TRY_LOCK_EVERY * 4),
-            Lock::Theirs(other) => Holder::named(&other).shown(),
+            Lock::Theirs(other) => LockHolder::named(&other).subject(),
         };
         if Instant::now() >= until {
             return Err(locked(&other, envelope.wait));

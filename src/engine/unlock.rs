@@ -1,10 +1,10 @@
 //! Looks who holds a host's lock, and breaks it: when its holder is suspended, or when that is asked for whatever it does.
 
-use super::holder::{Holder, Life};
+use super::holder::{Life, LockHolder};
 use super::link::Link;
 use super::state_dir::StateDir;
-use super::{guard, start, wait};
-use crate::model::event::{Event, StepEnded, UndoScope};
+use super::{start, wait};
+use crate::model::event::{Event, StepEnded};
 use crate::model::job::{BreakLock, Job, Mode};
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
@@ -27,7 +27,7 @@ enum Found {
     /// No process holds it; who did last.
     Free(String),
     /// It is held, and may be broken.
-    Stuck(Holder, &'static str),
+    Stuck(LockHolder, &'static str),
 }
 
 /// Tells who holds the lock, and breaks it as far as `what` allows. A dry run breaks nothing.
@@ -49,21 +49,10 @@ pub fn unlock(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, w
         Err(failure) => (StepOutcome::Failed, HostOutcome::Failed, None, Some(failure)),
     };
     link.send(Event::StepEnded(StepEnded {
-        step: 0,
-        item: None,
-        name: "the host's lock".to_string(),
-        outcome: step,
         took: started.elapsed(),
-        tries: 1,
-        changes: Vec::new(),
-        diff: None,
-        output: None,
         notes: note.into_iter().collect(),
-        findings: Vec::new(),
         failure: failure.clone(),
-        ignored: false,
-        undo: UndoScope::default(),
-        fingerprint: None,
+        ..StepEnded::new(0, "the host's lock".to_string(), step)
     }));
     HostEnd { outcome, failure }
 }
@@ -76,12 +65,11 @@ fn look(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, what: B
     let last = String::from_utf8_lossy(&last).lines().next().unwrap_or_default().to_string();
     let until = Instant::now() + LEASE;
     loop {
-        let Lock::Theirs(text) = host.lock(&state.lock(), &own_name(job))? else {
-            let last = Holder::named(&last).shown();
-            let last = last.trim_end_matches(',');
+        let Lock::Theirs(text) = host.lock(&state.lock(), &own_text(job))? else {
+            let last = LockHolder::named(&last).shown();
             return Ok(Found::Free(format!("free: no process holds it; the last one that did: {last}")));
         };
-        let holder = Holder::read(host, state, &text)?;
+        let holder = LockHolder::read(host, state, &text)?;
         match (holder.life(host)?, what) {
             (Life::Alive, BreakLock::Always) => return Ok(Found::Stuck(holder, "works")),
             (Life::Suspended, _) if Instant::now() >= until => {
@@ -101,36 +89,36 @@ fn look(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, what: B
 }
 
 /// Ends the holder and takes the lock. A process that has ended cannot write any more, however long it was suspended.
-fn end(job: &Job, host: &dyn System, state: &StateDir, holder: &Holder, does: &str) -> Result<String> {
+fn end(job: &Job, host: &dyn System, state: &StateDir, holder: &LockHolder, does: &str) -> Result<String> {
     host.run(&holder.end()?)?;
     let until = Instant::now() + FREE_WITHIN;
-    while host.lock(&state.lock(), &own_name(job))? != Lock::Ours {
+    while host.lock(&state.lock(), &own_text(job))? != Lock::Ours {
         if Instant::now() >= until || !wait::pause(EVERY, &|| false) {
             return Err(held_by_others(holder));
         }
     }
     start::check_epoch(host, state, &job.envelope, None)?;
     let pid = holder.pid().unwrap_or_default();
-    Ok(format!("broken: process {pid} of {} {does}, and was ended", holder.shown()))
+    Ok(format!("broken: process {pid} of {} {does}, and was ended", holder.subject()))
 }
 
-fn own_name(job: &Job) -> String {
-    format!("{}{}{}", job.envelope.who, guard::HOLDS, job.envelope.run)
+fn own_text(job: &Job) -> String {
+    LockHolder::text_of(&job.envelope.who, &job.envelope.run)
 }
 
-fn would_break(holder: &Holder, does: &str) -> String {
+fn would_break(holder: &LockHolder, does: &str) -> String {
     let pid = holder.pid().unwrap_or_default();
-    format!("held by {} whose process {pid} {does}: it would be ended", holder.shown())
+    format!("held by {} whose process {pid} {does}: it would be ended", holder.subject())
 }
 
-fn at_work(holder: &Holder) -> Failure {
+fn at_work(holder: &LockHolder) -> Failure {
     let pid = holder.pid().unwrap_or_default();
-    Failure::new(DOING, format!("{} holds it and works (process {pid} on the host)", holder.shown()))
+    Failure::new(DOING, format!("{} holds it and works (process {pid} on the host)", holder.subject()))
         .hint("wait for that run, stop it with Ctrl-C where it was started, or end it here with --force")
 }
 
-fn held_by_others(holder: &Holder) -> Failure {
-    let why = format!("the process of {} has ended, and something else still holds it", holder.shown());
+fn held_by_others(holder: &LockHolder) -> Failure {
+    let why = format!("the process of {} has ended, and something else still holds it", holder.subject());
     Failure::new(DOING, why).hint("find what does on the host with: fuser -v /var/lib/windlass/lock")
 }
 

@@ -215,23 +215,7 @@ mod tests {
     use crate::model::outcome::StepOutcome;
 
     fn step() -> StepEnded {
-        StepEnded {
-            step: 0,
-            item: None,
-            name: "n".into(),
-            outcome: StepOutcome::Changed,
-            took: Duration::from_secs(1),
-            tries: 1,
-            changes: Vec::new(),
-            diff: None,
-            output: None,
-            notes: Vec::new(),
-            findings: Vec::new(),
-            failure: None,
-            ignored: false,
-            undo: UndoScope::default(),
-            fingerprint: None,
-        }
+        StepEnded { took: Duration::from_secs(1), ..StepEnded::new(0, "n".into(), StepOutcome::Changed) }
     }
 
     #[test]

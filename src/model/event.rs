@@ -108,6 +108,29 @@ pub struct StepEnded {
     pub fingerprint: Option<Digest>,
 }
 
+impl StepEnded {
+    /// A step that was tried once, in no time, and has nothing to say.
+    pub fn new(step: u32, name: String, outcome: StepOutcome) -> Self {
+        StepEnded {
+            step,
+            item: None,
+            name,
+            outcome,
+            took: Duration::ZERO,
+            tries: 1,
+            changes: Vec::new(),
+            diff: None,
+            output: None,
+            notes: Vec::new(),
+            findings: Vec::new(),
+            failure: None,
+            ignored: false,
+            undo: UndoScope::default(),
+            fingerprint: None,
+        }
+    }
+}
+
 /// How many changes can be undone, and which cannot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoScope {

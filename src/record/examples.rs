@@ -39,23 +39,7 @@ pub fn event(milliseconds: i64, host: &str, event: HostEvent) -> RunEvent {
 
 /// A step that ended; its name is `step INDEX`.
 pub fn step(index: u32, outcome: StepOutcome) -> StepEnded {
-    StepEnded {
-        step: index,
-        item: None,
-        name: format!("step {index}"),
-        outcome,
-        took: Duration::from_millis(400),
-        tries: 1,
-        changes: vec![],
-        diff: None,
-        output: None,
-        notes: vec![],
-        findings: vec![],
-        failure: None,
-        ignored: false,
-        undo: UndoScope::default(),
-        fingerprint: None,
-    }
+    StepEnded { took: Duration::from_millis(400), ..StepEnded::new(index, format!("step {index}"), outcome) }
 }
 
 /// A step that changed a file, with its diff.

@@ -3,7 +3,7 @@
 use super::Interrupt;
 use super::tools::{Tools, asked_for};
 use crate::model::Failure;
-use crate::model::event::{Event, Output, StepEnded, UndoScope};
+use crate::model::event::{Event, Output, StepEnded};
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::refusal::signal;
 use crate::model::run::HostEvent;
@@ -103,25 +103,15 @@ fn verdict(line: &Line, output: &Output, lost: Option<Failure>) -> HostEnd {
 }
 
 fn step_ended(line: &Line, output: Output, end: &HostEnd, began: Instant) -> StepEnded {
+    let outcome = match end.outcome {
+        HostOutcome::Changed => StepOutcome::Changed,
+        HostOutcome::Unknown => StepOutcome::Unknown,
+        _ => StepOutcome::Failed,
+    };
     StepEnded {
-        step: 0,
-        item: None,
-        name: line.text.clone(),
-        outcome: match end.outcome {
-            HostOutcome::Changed => StepOutcome::Changed,
-            HostOutcome::Unknown => StepOutcome::Unknown,
-            _ => StepOutcome::Failed,
-        },
         took: began.elapsed(),
-        tries: 1,
-        changes: Vec::new(),
-        diff: None,
         output: Some(output),
-        findings: Vec::new(),
-        notes: Vec::new(),
         failure: end.failure.clone(),
-        ignored: false,
-        undo: UndoScope::default(),
-        fingerprint: None,
+        ..StepEnded::new(0, line.text.clone(), outcome)
     }
 }

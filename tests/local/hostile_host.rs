@@ -158,21 +158,8 @@ fn true_step() -> JobStep {
 
 fn step(step: u32) -> StepEnded {
     StepEnded {
-        step,
-        item: None,
-        name: "step".into(),
-        outcome: StepOutcome::Ok,
-        took: Duration::ZERO,
-        tries: 1,
-        changes: Vec::new(),
-        diff: None,
-        output: None,
-        notes: Vec::new(),
-        findings: Vec::new(),
-        failure: None,
-        ignored: false,
         undo: UndoScope { changes: u32::MAX, undoable: u32::MAX, not: Vec::new() },
-        fingerprint: None,
+        ..StepEnded::new(step, "step".into(), StepOutcome::Ok)
     }
 }
 

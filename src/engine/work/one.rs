@@ -8,7 +8,7 @@ use crate::engine::fingerprint::Fingerprint;
 use crate::engine::progress::StepProgress;
 use crate::engine::{state_dir, wait};
 use crate::model::arg::Arg;
-use crate::model::event::{Event, StepEnded, UndoScope};
+use crate::model::event::{Event, StepEnded};
 use crate::model::job::{BlockPart, JobStep, Planning, Resume};
 use crate::model::once::Once;
 use crate::model::outcome::StepOutcome;
@@ -383,23 +383,7 @@ impl<'a> Worker<'a, '_, '_> {
 }
 
 pub(super) fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant) -> StepEnded {
-    StepEnded {
-        step: step.index,
-        item,
-        name: step.title(),
-        outcome,
-        took: began.elapsed(),
-        tries: 0,
-        changes: Vec::new(),
-        diff: None,
-        output: None,
-        notes: Vec::new(),
-        findings: Vec::new(),
-        failure: None,
-        ignored: false,
-        undo: UndoScope::default(),
-        fingerprint: None,
-    }
+    StepEnded { item, took: began.elapsed(), tries: 0, ..StepEnded::new(step.index, step.title(), outcome) }
 }
 
 /// An element of a loop in a few words: a text itself, a map by what names it.

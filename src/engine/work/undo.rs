@@ -10,14 +10,14 @@ use crate::engine::state_dir::StateDir;
 use crate::engine::undo::access::{self, Order};
 use crate::engine::undo::log::{NoLog, OwnLog, RunLog, UndoLog};
 use crate::engine::undo::{self, Group, Left, OpenChange, Undoer, Undone, failure_of, open_changes};
-use crate::model::event::{Event, StepEnded, UndoScope};
+use crate::model::event::{Event, StepEnded};
 use crate::model::guard::{Guard, WITHIN};
 use crate::model::job::{Job, Mode, RunId};
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
 use crate::system::System;
 use crate::system::pretend::Pretend;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Undoes the run `of` on this host.
 pub fn undo_run(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, of: &RunId) -> HostEnd {
@@ -96,7 +96,7 @@ fn nothing_to_do(link: &dyn Link, of: &RunId, entries: Option<Vec<Entry>>) -> Op
     let undone = entries.iter().any(|entry| matches!(entry, Entry::Undone { .. }));
     let why = if undone { "is undone already" } else { "changed nothing here" };
     let name = format!("undo run {of}");
-    let ended = step_ended(0, name, StepOutcome::Ok, Duration::ZERO);
+    let ended = StepEnded::new(0, name, StepOutcome::Ok);
     link.send(Event::StepEnded(StepEnded { notes: vec![format!("run {of} {why}")], ..ended }));
     Some(HostEnd::of(HostOutcome::Ok))
 }
@@ -338,7 +338,8 @@ impl<'a> UndoWork<'a> {
             diff: undone.diffs.told(),
             notes: std::mem::take(&mut self.notes),
             failure,
-            ..step_ended(step, name, outcome, began.elapsed())
+            took: began.elapsed(),
+            ..StepEnded::new(step, name, outcome)
         };
         log.step_ended(&ended)?;
         self.link.send(Event::StepEnded(ended));
@@ -354,26 +355,6 @@ impl<'a> UndoWork<'a> {
             None => HostEnd::of(HostOutcome::Undone),
             Some(failure) => HostEnd::because(HostOutcome::PartlyUndone, failure),
         }
-    }
-}
-
-fn step_ended(step: u32, name: String, outcome: StepOutcome, took: Duration) -> StepEnded {
-    StepEnded {
-        step,
-        item: None,
-        name,
-        outcome,
-        took,
-        tries: 1,
-        changes: Vec::new(),
-        diff: None,
-        output: None,
-        notes: Vec::new(),
-        findings: Vec::new(),
-        failure: None,
-        ignored: false,
-        undo: UndoScope::default(),
-        fingerprint: None,
     }
 }
 
