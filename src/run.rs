@@ -9,12 +9,12 @@ use crate::model::once::Once;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::render::contents::Contents;
+use crate::report::style::counted;
 use crate::ssh::Target;
 use crate::ssh::ship::Become;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc};
 use tools::Tools;
 
@@ -219,7 +219,7 @@ impl Fleet<'_> {
     fn reason_to_stop(&self) -> Option<String> {
         let failed = self.failures.load(Ordering::SeqCst);
         (failed >= self.stops_at.unwrap_or(1))
-            .then(|| format!("not started: {} failed before", hosts(failed)))
+            .then(|| format!("not started: {} failed before", counted(failed, "host")))
     }
 
     /// With `on_failure = "undo"` a failure anywhere takes back the hosts that had changed.
@@ -276,7 +276,9 @@ impl Start {
     fn refusal(&self) -> Option<String> {
         let failed = self.failures.load(Ordering::SeqCst);
         let too_many = || self.stops_at.filter(|most| failed >= *most);
-        self.stop.clone().or_else(|| too_many().map(|_| format!("not started: {} failed", hosts(failed))))
+        self.stop
+            .clone()
+            .or_else(|| too_many().map(|_| format!("not started: {} failed", counted(failed, "host"))))
     }
 
     /// Counted before the slot is free, so that no host starts that should not.
@@ -331,10 +333,6 @@ fn stops_at(share: Share, total: usize) -> usize {
         Share::Percent(percent) => (total * percent as usize).div_ceil(100),
     };
     count.max(1)
-}
-
-fn hosts(count: usize) -> String {
-    if count == 1 { "1 host".to_string() } else { format!("{count} hosts") }
 }
 
 /// The work in the order of the inventory, cut as `serial` says.

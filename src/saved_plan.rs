@@ -82,7 +82,7 @@ pub struct SecretSource {
     pub host: String,
     /// The param that holds it.
     pub param: String,
-    /// `env:NAME` or `file:PATH`; none: it was given as it is.
+    /// `env:NAME`, `file:PATH`, `command:PROGRAM …` or `age:NAME`; none: it was given as it is.
     pub from: Option<String>,
 }
 

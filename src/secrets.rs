@@ -9,7 +9,7 @@ mod recipients;
 mod ssh_keys;
 mod vault;
 
-pub use config::{Config, default_identity};
+pub use config::{Config, default_identity, home};
 pub use files::{FOLDER, MAIN, path_of, read, replace};
 pub use identities::{AskPassphrase, Identities};
 pub use origin::SecretOrigin;

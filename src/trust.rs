@@ -54,6 +54,13 @@ pub fn open(path: &Path, root: Option<&Path>, doing: impl Display) -> Result<Fil
     Ok(file)
 }
 
+/// The text of a file that is believed.
+pub fn text(path: &Path, root: Option<&Path>, doing: impl Display) -> Result<String> {
+    let mut text = String::new();
+    open(path, root, &doing)?.read_to_string(&mut text).doing(doing)?;
+    Ok(text)
+}
+
 /// Refuses a file that was opened unless it is believed.
 pub fn opened(file: &File, path: &Path, root: Option<&Path>, doing: impl Display) -> Result<()> {
     HERE.check(path, &file.metadata().doing(&doing)?, root, &doing)

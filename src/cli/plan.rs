@@ -19,6 +19,7 @@ use crate::report::{Format, escape};
 use crate::run::Task;
 use crate::run::session::{self, Session};
 use crate::saved_plan::{HostPart, Made, Opened, SavedPlan, SecretSource};
+use crate::secrets::SecretOrigin;
 use crate::variables;
 use clap::Subcommand;
 use std::collections::BTreeMap;
@@ -101,9 +102,7 @@ pub fn run(args: Args, global: &Global) -> Done {
         } => {
             let project = global.open_project()?;
             let playbook = Playbook::find(&project, &playbook)?;
-            let pattern =
-                hosts.pattern.clone().or_else(|| playbook.hosts.as_ref().map(|hosts| hosts.text.clone()));
-            let chosen = start::choose(project, &hosts, pattern)?;
+            let chosen = start::choose_for(project, &hosts, &playbook)?;
             if hosts.list_hosts {
                 return start::list_hosts(&chosen, global);
             }
@@ -170,9 +169,8 @@ fn make(
         params.into_iter().find_map(|param| {
             let setting = settings.iter().rfind(|setting| setting.name == param.name)?;
             let text = setting.typed.as_deref().or(setting.value.as_str())?;
-            let from = text.starts_with("env:") || text.starts_with("file:");
             let found = param.revealed(text, &chosen.project).ok()? == secret;
-            let from = from.then(|| text.to_string());
+            let from = SecretOrigin::of_text(text).map(|_| text.to_string());
             found.then(|| SecretSource { host: host.to_string(), param: param.name.clone(), from })
         })
     };

@@ -7,14 +7,13 @@ use super::{Done, Global, Stop, answer};
 use crate::keys::Share;
 use crate::model::op::Command;
 use crate::model::run::RunKind;
-use crate::model::{Doing, Failure, Value};
+use crate::model::{Failure, Value};
 use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::render::Selection;
 use crate::source::Source;
 use crate::trust;
 use clap::Subcommand;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Run something on hosts
@@ -118,9 +117,7 @@ pub fn run(args: Args, global: &Global) -> Done {
             max_failures,
         } => {
             let playbook = Playbook::find(&project, &playbook)?;
-            let pattern =
-                hosts.pattern.clone().or_else(|| playbook.hosts.as_ref().map(|hosts| hosts.text.clone()));
-            let chosen = start::choose(project, &hosts, pattern)?;
+            let chosen = start::choose_for(project, &hosts, &playbook)?;
             if hosts.list_hosts {
                 return start::list_hosts(&chosen, global);
             }
@@ -217,7 +214,8 @@ fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
 
 /// The script's text goes in as a value, so nothing in it is taken for a template.
 fn script_step(script: &Path, arguments: &[String]) -> Result<String, Stop> {
-    let text = text_of(script).map_err(Stop::misused)?;
+    let doing = format!("read {}", script.display());
+    let text = trust::text(script, None, doing).map_err(Stop::misused)?;
     let literal = |text: &str| quoted(&format!("{{{{ {} }}}}", Value::from(text)));
     let arguments: Vec<String> = arguments.iter().map(|argument| literal(argument)).collect();
     let name = quoted(&script.display().to_string().replace("{{", "{ {"));
@@ -226,13 +224,6 @@ fn script_step(script: &Path, arguments: &[String]) -> Result<String, Stop> {
         literal(&text),
         arguments.join(", ")
     ))
-}
-
-fn text_of(script: &Path) -> crate::model::Result<String> {
-    let doing = format!("read {}", script.display());
-    let mut text = String::new();
-    trust::open(script, None, &doing)?.read_to_string(&mut text).doing(doing)?;
-    Ok(text)
 }
 
 /// A text as TOML writes it.

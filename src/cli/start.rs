@@ -11,6 +11,7 @@ use crate::model::host::SshSettings;
 use crate::model::job::{Envelope, Job, Mode, RunId};
 use crate::model::run::{RunIntent, now};
 use crate::model::{Failure, Value, Values};
+use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::record;
 use crate::render::contents::Contents;
@@ -58,6 +59,12 @@ pub fn choose(project: Project, hosts: &Hosts, pattern: Option<String>) -> Resul
     };
     let inventory = Inventory::load(&project, &hosts.inventory)?;
     choose_in(project, inventory, hosts, pattern)
+}
+
+/// The same for a playbook, which may name its hosts.
+pub fn choose_for(project: Project, hosts: &Hosts, playbook: &Playbook) -> Result<Chosen, Stop> {
+    let own = || playbook.hosts.as_ref().map(|hosts| hosts.text.clone());
+    choose(project, hosts, hosts.pattern.clone().or_else(own))
 }
 
 /// Chooses hosts of an inventory.
@@ -379,8 +386,7 @@ struct Reveal<'a> {
 impl Reveal<'_> {
     /// The project's secret of a name, as text.
     fn text(&self, name: &str) -> Result<String, Failure> {
-        let value = self.vault.reveal(&SecretOrigin::Age(name.to_string()), name)?;
-        Ok(value.as_str().map_or_else(|| value.to_string(), str::to_string))
+        self.vault.text(&SecretOrigin::Age(name.to_string()), name)
     }
 
     /// Puts the project's secrets in for their names. A host for which that fails cannot be reached, and no other.

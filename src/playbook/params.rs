@@ -140,9 +140,10 @@ impl Param {
 
 /// The text of the secret `param`: what is at the place that `text` names, or the text itself.
 pub fn revealed(param: &str, text: &str, project: &Project) -> Result<String> {
-    let Some(origin) = SecretOrigin::of_text(text) else { return Ok(text.to_string()) };
-    let value = project.vault.reveal(&origin, param)?;
-    Ok(value.as_str().map_or_else(|| value.to_string(), str::to_string))
+    match SecretOrigin::of_text(text) {
+        Some(origin) => project.vault.text(&origin, param),
+        None => Ok(text.to_string()),
+    }
 }
 
 impl ParamKind {

@@ -40,7 +40,7 @@ pub fn usual_identities(home: &Path) -> Vec<PathBuf> {
     std::iter::once(default_identity(home)).chain(of_ssh).collect()
 }
 
-/// The home directory of whoever runs this.
+/// The home directory of the user who runs this.
 pub fn home() -> PathBuf {
     std::env::var_os("HOME").filter(|home| !home.is_empty()).map_or_else(|| "/".into(), PathBuf::from)
 }

@@ -1,7 +1,7 @@
 //! Our own keys: age identities, plain or encrypted with a passphrase, and ssh private keys. Never printed.
 
 use super::config::{home, usual_identities};
-use super::origin::{printed, tilde};
+use super::origin::{SecretOrigin, printed, tilde};
 use super::ssh_keys::SshIdentity;
 use crate::model::{Failure, Result};
 use crate::trust;
@@ -38,13 +38,13 @@ impl Identities {
         }
         for name in named {
             let doing = format!("read the identity {name}");
-            let text = match name.split_once(':') {
-                Some(("env", variable)) => std::env::var(variable)
+            let of_file = |path: &str| text_of(&root.join(tilde(path, &home())));
+            let text = match SecretOrigin::of_text(name) {
+                Some(SecretOrigin::Environment(variable)) => std::env::var(&variable)
                     .map_err(|_| Failure::new(doing, format!("the variable {variable} is not set")))?,
-                Some(("command", command)) => {
-                    printed(&["/bin/sh".into(), "-c".into(), command.into()], root, &doing)?
-                }
-                _ => text_of(&root.join(tilde(name.strip_prefix("file:").unwrap_or(name), &home())))?,
+                Some(SecretOrigin::Command(argv)) => printed(&argv, root, &doing)?,
+                Some(SecretOrigin::File(path)) => of_file(&path)?,
+                Some(SecretOrigin::Age(_)) | None => of_file(name)?,
             };
             identities.add(name, &text, ask)?;
         }

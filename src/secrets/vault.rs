@@ -106,6 +106,12 @@ impl Vault {
         }
     }
 
+    /// The same as text; what is no text is written as JSON.
+    pub fn text(&self, origin: &SecretOrigin, name: &str) -> Result<String> {
+        let value = self.reveal(origin, name)?;
+        Ok(value.as_str().map_or_else(|| value.to_string(), str::to_string))
+    }
+
     /// What a command prints. It runs once; whoever wants the same meanwhile waits.
     fn printed(&self, argv: &[String], name: &str) -> Result<String> {
         let mut known = self.0.printed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -53,6 +53,16 @@ fn a_dry_run_says_by_its_exit_code_whether_something_would_change() {
 }
 
 #[test]
+fn a_plan_that_another_user_can_have_written_is_refused() {
+    let stage = stage(FILE);
+    assert_eq!(windlass(&stage, "plan playbook it --hosts web1 -o it.plan").code, 0);
+    stage.project.set_mode("it.plan", 0o666);
+    let refused = windlass(&stage, "apply it.plan");
+    assert!(refused.code == 5 && refused.stderr.contains("everyone may write to it"), "{refused:#?}");
+    assert_eq!(page(&stage), "old\n");
+}
+
+#[test]
 fn a_plan_does_what_it_says_although_its_playbook_was_changed() {
     let stage = stage(PLAYBOOK);
     let made = windlass(&stage, "plan playbook it --hosts web1 -o it.plan");

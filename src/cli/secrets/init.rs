@@ -3,12 +3,13 @@
 use super::super::{Done, Stop, answer};
 use crate::model::{Doing, Failure, Result};
 use crate::project::Project;
-use crate::secrets::{FOLDER, MAIN, Recipients, default_identity, path_of, replace};
+use crate::secrets::{FOLDER, MAIN, Recipients, default_identity, home, path_of, replace};
+use crate::trust;
 use age::secrecy::ExposeSecret;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a new file holds.
 const START: &str =
@@ -47,7 +48,7 @@ fn from_argument(text: &str) -> Result<String> {
         return Ok(text.trim().to_string());
     }
     let doing = format!("read the recipient {text}");
-    let key = fs::read_to_string(text).doing(doing)?;
+    let key = trust::text(Path::new(text), None, doing)?;
     Ok(key
         .lines()
         .map(str::trim)
@@ -58,11 +59,10 @@ fn from_argument(text: &str) -> Result<String> {
 
 /// The public half of our own age key, which is created where there is none.
 fn own_recipient(said: &mut String) -> Result<String> {
-    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
-    let path = default_identity(&home);
+    let path = default_identity(&home());
     let doing = format!("read the identity {}", path.display());
     if path.exists() {
-        let text = fs::read_to_string(&path).doing(&doing)?;
+        let text = trust::secret(&path, None, &doing)?;
         let key = text.lines().find_map(|line| line.trim().parse::<age::x25519::Identity>().ok());
         let key = key.ok_or_else(|| {
             Failure::new(&doing, "it holds no plain age key")
