@@ -142,22 +142,12 @@ pub fn host_or_why(row: &Row) -> Result<HostRecord> {
 pub fn step_or_why(row: &Row) -> Result<StepEnded> {
     step(row).or_else(|error| {
         let failure = Some(Failure::new("read the step's record", error));
+        let name = row.get(2).unwrap_or_else(|_| "a step that cannot be read".to_string());
+        let outcome = word(row, 3).unwrap_or(StepOutcome::Unknown);
         Ok(StepEnded {
-            step: row.get(0).unwrap_or_default(),
             item: row.get(1).unwrap_or_default(),
-            name: row.get(2).unwrap_or_else(|_| "a step that cannot be read".to_string()),
-            outcome: word(row, 3).unwrap_or(StepOutcome::Unknown),
-            took: Duration::ZERO,
-            tries: 1,
-            changes: Vec::new(),
-            diff: None,
-            notes: Vec::new(),
-            findings: Vec::new(),
             failure,
-            ignored: false,
-            undo: UndoScope::default(),
-            fingerprint: None,
-            output: None,
+            ..StepEnded::new(row.get(0).unwrap_or_default(), name, outcome)
         })
     })
 }

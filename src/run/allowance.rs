@@ -79,27 +79,12 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::UndoScope;
     use crate::model::outcome::StepOutcome;
-    use std::time::Duration;
 
     fn step(diff: usize) -> Event {
         Event::StepEnded(StepEnded {
-            step: 0,
-            item: None,
-            name: "n".into(),
-            outcome: StepOutcome::Changed,
-            took: Duration::ZERO,
-            tries: 1,
-            changes: Vec::new(),
             diff: Some("x".repeat(diff)),
-            output: None,
-            notes: Vec::new(),
-            findings: Vec::new(),
-            failure: None,
-            ignored: false,
-            undo: UndoScope::default(),
-            fingerprint: None,
+            ..StepEnded::new(0, "n".into(), StepOutcome::Changed)
         })
     }
 
