@@ -8,8 +8,7 @@ const STEP: &str = "[[steps]]\n[steps.file]\npath = \"/x\"\n";
 /// Runs the playbook on a host that cannot be contacted without a trace in the record.
 #[track_caller]
 fn wrong(playbook: &str, hosts: &str, message: Expect) {
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\nssh = { port = 9 }\n");
+    let project = Project::with_web1();
     project.write("playbooks/site.toml", playbook);
     printed(&project, &format!("run playbook site --hosts {hosts}"), message);
 }
@@ -202,8 +201,7 @@ fn a_handler_that_is_not_there() {
 
 #[test]
 fn a_param_of_the_wrong_type() {
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\n");
+    let project = Project::with_web1();
     printed(
         &project,
         "run playbook fix-dns --hosts web1 -e live_restore=often",
@@ -228,8 +226,7 @@ fn an_unknown_host_pattern() {
 
 #[test]
 fn an_unknown_playbook() {
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\n");
+    let project = Project::with_web1();
     printed(
         &project,
         "run playbook fix-dsn --hosts web1",

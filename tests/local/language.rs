@@ -17,15 +17,14 @@ fn prints(playbook: &str, options: &str, expected: Expect) {
     let stage = FolderStage::set();
     let finished = play(&stage, playbook, options);
     assert_eq!(finished.code, 0, "{finished:?}");
-    let told: Vec<&str> = finished.stdout.lines().filter(|line| line.starts_with("    ")).collect();
-    expected.assert_eq(&told.iter().map(|line| format!("{}\n", line.trim())).collect::<String>());
+    let printed: Vec<&str> = finished.stdout.lines().filter(|line| line.starts_with("    ")).collect();
+    expected.assert_eq(&printed.iter().map(|line| format!("{}\n", line.trim())).collect::<String>());
 }
 
 /// A playbook that is refused before contact, on the command line and by `lint`.
 #[track_caller]
 fn refused(playbook: &str, options: &str, expected: Expect) {
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\nssh = { port = 9 }\n");
+    let project = Project::with_web1();
     project.write("playbooks/site.toml", playbook);
     let words = ["run", "playbook", "site", "--hosts", "web1"];
     let finished = project.windlass(words.into_iter().chain(options.split_whitespace()));
@@ -166,8 +165,7 @@ const PORT: &str =
 /// The message of a playbook that is refused before contact.
 #[track_caller]
 fn says(playbook: &str, options: &str, message: &str) {
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\nssh = { port = 9 }\n");
+    let project = Project::with_web1();
     project.write("playbooks/site.toml", playbook);
     let words = ["run", "playbook", "site", "--hosts", "web1"];
     let finished = project.windlass(words.into_iter().chain(options.split_whitespace()));
@@ -212,8 +210,7 @@ error: a run stops after at least 1 failure
   = hint: write max_failures = 1 to stop it at the first
 "#,
     );
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\n");
+    let project = Project::with_web1();
     project.write("playbooks/site.toml", format!("hosts = \"wbe1\"\n{PORT}"));
     let lint = project.windlass(["lint"]);
     assert!(lint.code == 5 && lint.stdout.contains("playbooks/site.toml:1:9"), "{lint:?}");
@@ -221,8 +218,7 @@ error: a run stops after at least 1 failure
 
 #[test]
 fn what_an_include_gives_must_be_there_and_fit() {
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\n");
+    let project = Project::with_web1();
     project.write("templates/page", "{{ title }}");
     project.write(
         "playbooks/parts/page.toml",
@@ -255,8 +251,7 @@ error: `port` must be a port, 1 to 65535, found 70000
 
 #[test]
 fn schedules_give_what_their_playbook_has() {
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\n");
+    let project = Project::with_web1();
     project.write(
         "windlass.toml",
         "[schedule.nightly]\nplaybook = \"readiness\"\nhosts = \"web1\"\ncron = \"0 3 * * *\"\n\
@@ -283,8 +278,7 @@ error: `services` must be a list, found a string
 
 #[test]
 fn a_size_without_a_unit_is_refused() {
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\n");
+    let project = Project::with_web1();
     let words = ["run", "playbook", "resources", "--hosts", "web1", "-e", "disk_free_min=90"];
     let finished = project.windlass(words);
     let why = "disk.free_min: 90 has no unit: write \"90%\" or a size such as \"90 GiB\"";
@@ -506,16 +500,16 @@ debug = { message = "always {{ body.stdout }}" }
 debug = { message = "after" }
 "#;
     let stage = FolderStage::set();
-    let told = |options: &str| {
+    let printed = |options: &str| {
         let finished = play(&stage, playbook, options);
         let lines =
             finished.stdout.lines().filter(|line| line.starts_with("    ") && !line.contains("run /bin/sh"));
         let lines: Vec<&str> = lines.map(str::trim).collect();
         format!("{} {}", finished.code, lines.join(", "))
     };
-    assert_eq!(told(""), "0 body done shared, always env, after");
-    assert_eq!(told("-e fails=body"), "0 env, rescued shared, always env, after");
-    assert_eq!(told("-e fails=skip"), "0 after");
+    assert_eq!(printed(""), "0 body done shared, always env, after");
+    assert_eq!(printed("-e fails=body"), "0 env, rescued shared, always env, after");
+    assert_eq!(printed("-e fails=skip"), "0 after");
 }
 
 #[test]
@@ -559,7 +553,7 @@ fn a_role_brings_defaults_handlers_templates_and_files() {
     );
     let playbook = "[[steps]]\nrole = \"web\"\n[[steps]]\nrole = \"web\"\nvars = { site = \"shop\" }\n";
     let finished = play(&stage, playbook, "");
-    // Two handlers of one name would not be told apart.
+    // Two handlers of one name could not be distinguished.
     assert!(finished.stderr.contains("two handlers are called `reload`"), "{finished:?}");
     let finished = play(&stage, "[[steps]]\nrole = \"web\"\nvars = { site = \"shop\" }\n", "-e port=8080");
     assert!(finished.stdout.contains("    reloaded shop\n"), "{finished:?}");

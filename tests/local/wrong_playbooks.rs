@@ -144,8 +144,7 @@ fn is_located(problem: &Value) -> bool {
 
 #[test]
 fn every_wrong_playbook_is_refused_with_its_place_and_nearly_all_with_a_hint() {
-    let project = Project::without_inventory();
-    project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\nssh = { port = 9 }\n");
+    let project = Project::with_web1();
     let wrong = wrong();
     assert_eq!(wrong.len(), WRONG);
     let (mut silent, mut placeless, mut hintless) = (Vec::new(), Vec::new(), Vec::new());

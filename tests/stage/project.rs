@@ -32,6 +32,13 @@ impl Project {
         Project { folder }
     }
 
+    /// For tests that end before contact: `web1` is at a port where nothing listens.
+    pub fn with_web1() -> Project {
+        let project = Project::without_inventory();
+        project.write("inventories/prod.toml", "[hosts.web1]\naddress = \"127.0.0.1\"\nssh = { port = 9 }\n");
+        project
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
