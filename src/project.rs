@@ -63,7 +63,7 @@ pub struct Config {
 }
 
 impl Project {
-    /// What hosts know it by, whoever works with it; `None` where neither windlass.toml nor git says it.
+    /// What hosts know it by, on any controller; `None` where neither windlass.toml nor git says it.
     pub fn identity(&self) -> Option<String> {
         identity::of(self.config.name.as_deref(), &self.root)
     }

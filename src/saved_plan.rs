@@ -34,7 +34,7 @@ pub struct SavedPlan {
     pub run: RunId,
     /// When.
     pub made: Timestamp,
-    /// By whom.
+    /// The user who made it.
     pub who: String,
     /// The playbook's name.
     pub name: String,

@@ -41,7 +41,7 @@ pub struct Args {
     /// Inventories to read, instead of all of inventories/
     #[arg(short, long, value_name = "PATH")]
     inventory: Vec<PathBuf>,
-    /// As whom, and how fast.
+    /// The user to work as, and how fast.
     #[command(flatten)]
     reach: Reach,
 }

@@ -1,4 +1,4 @@
-//! The options that every kind of run has: which hosts, as whom, how.
+//! The options that every kind of run has: which hosts, as which user, how.
 
 use super::Stop;
 use crate::model::run::Scheduled;
@@ -41,7 +41,7 @@ pub struct Options {
     /// YAML or JSON
     #[arg(short = 'e', long = "var", value_name = "K=V|JSON|@FILE")]
     pub vars: Vec<String>,
-    /// As whom, and how fast.
+    /// The user to work as, and how fast.
     #[command(flatten)]
     pub reach: Reach,
     /// The schedule that starts it, said by the scheduler alone

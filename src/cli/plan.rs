@@ -69,7 +69,7 @@ enum Command {
         /// Start no more hosts once so many (or such a share) have failed
         #[arg(long, value_name = "N|P%")]
         max_failures: Option<String>,
-        /// As whom, and how fast.
+        /// The user to work as, and how fast.
         #[command(flatten)]
         reach: Reach,
     },

@@ -62,7 +62,7 @@ pub enum RunCommand {
         /// Which hosts.
         #[command(flatten)]
         hosts: Hosts,
-        /// As whom, and how fast.
+        /// The user to work as, and how fast.
         #[command(flatten)]
         reach: Reach,
         /// The command and its arguments

@@ -79,7 +79,7 @@ enum Command {
         /// Change nothing; show what would be ended
         #[arg(short = 'C', long)]
         check: bool,
-        /// As whom, and how fast.
+        /// The user to work as, and how fast.
         #[command(flatten)]
         reach: Reach,
         /// Inventories to read, instead of all of inventories/
@@ -99,7 +99,7 @@ enum Command {
         /// Show how files change
         #[arg(short = 'D', long)]
         diff: bool,
-        /// As whom, and how fast.
+        /// The user to work as, and how fast.
         #[command(flatten)]
         reach: Reach,
         /// Inventories to read, instead of the inventory as the run recorded it

@@ -39,7 +39,7 @@ enum Command {
         #[arg(long)]
         due: bool,
     },
-    /// Tell what is failed or late, to people too when they have not been told yet; exit code 2 when something is
+    /// Report what is failed or late, to the receivers too when they do not know it yet; exit code 2 when something is
     Check,
     /// Write systemd units for the schedules, one timer each, and start them; those of schedules that are gone are removed
     Install(install::Args),

@@ -16,7 +16,7 @@ mod set;
 
 /// Keep secrets in the project, encrypted with age: secrets/*.toml.age
 ///
-/// A playbook or inventory uses one by `[secrets]` with `NAME = "age:NAME"`. Whom files are encrypted to is in windlass.toml:
+/// A playbook or inventory uses one by `[secrets]` with `NAME = "age:NAME"`. The recipients of files are in windlass.toml:
 /// [secrets] recipients (age and ssh public keys), and the key to read them with: identity (a file, an ssh key, or
 /// "command:PROGRAM …")
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub struct Args {
 enum Command {
     /// Start keeping secrets: create a key where there is none, and write [secrets] into windlass.toml
     Init {
-        /// Whom files are encrypted to, instead of a key of your own: `age1…`, `ssh-ed25519 …`, or a .pub file
+        /// The recipients of files, instead of a key of your own: `age1…`, `ssh-ed25519 …`, or a .pub file
         #[arg(long = "recipient", value_name = "KEY|FILE")]
         recipients: Vec<String>,
         /// The key to read them with, where it is not one of the usual files
@@ -96,7 +96,7 @@ fn show(project: &Project, name: &str, global: &Global) -> Done {
     }
 }
 
-/// Whom this project's files are encrypted to.
+/// The recipients of this project's files.
 fn recipients(project: &Project, doing: &str) -> Result<Recipients, Stop> {
     let texts = &project.config.secrets.recipients;
     if texts.is_empty() {

@@ -32,7 +32,7 @@ const ROWS: [Fact; 15] = [
     Fact { name: "arch", about: "kind of processor: x86_64, aarch64 …", read: system::arch },
     Fact { name: "boot_id", about: "changes each time the host is booted", read: system::boot_id },
     Fact { name: "time_zone", about: "Europe/Berlin, UTC …", read: system::time_zone },
-    Fact { name: "user", about: "{ name, id }: as whom windlass works there", read: system::user },
+    Fact { name: "user", about: "{ name, id }: the user that windlass works as there", read: system::user },
     Fact { name: "cpus", about: "number of processors", read: machine::cpus },
     Fact { name: "memory", about: "{ total, available } in bytes", read: machine::memory },
     Fact {

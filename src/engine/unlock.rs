@@ -30,7 +30,7 @@ enum Found {
     Stuck(LockHolder, &'static str),
 }
 
-/// Tells who holds the lock, and breaks it as far as `what` allows. A dry run breaks nothing.
+/// Reports who holds the lock, and breaks it as far as `what` allows. A dry run breaks nothing.
 pub fn unlock(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, what: BreakLock) -> HostEnd {
     let started = Instant::now();
     let found = look(job, host, state, link, what);
@@ -40,8 +40,8 @@ pub fn unlock(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, w
             Ok((StepOutcome::WouldChange, HostOutcome::Changed, would_break(&holder, does)))
         }
         Found::Stuck(holder, does) => {
-            let told = end(job, host, state, &holder, does)?;
-            Ok((StepOutcome::Changed, HostOutcome::Changed, told))
+            let note = end(job, host, state, &holder, does)?;
+            Ok((StepOutcome::Changed, HostOutcome::Changed, note))
         }
     });
     let (step, outcome, note, failure) = match ended {

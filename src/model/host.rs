@@ -38,7 +38,7 @@ pub struct SshSettings {
     /// Whether steps become another user once logged in.
     #[serde(default, rename = "become", skip_serializing_if = "Option::is_none")]
     pub becomes: Option<bool>,
-    /// Whom steps become; root by default.
+    /// The user that steps become; root by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub become_user: Option<String>,
     /// How steps become another user, for example `sudo`.

@@ -32,7 +32,7 @@ pub struct Envelope {
     pub host: String,
     /// Echoed in the verdict, so that nothing but this job's agent can have sent it. Random.
     pub nonce: String,
-    /// Whose epochs these are: all runs of a project, whoever started them, are compared.
+    /// Whose epochs these are: all runs of a project, from any controller, are compared.
     pub controller: String,
     /// Grows with each run of a controller; a host refuses one lower than it has seen of it.
     pub epoch: u64,

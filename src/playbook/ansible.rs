@@ -12,7 +12,7 @@ const OF_PLAYBOOKS: &[(&str, &str)] = &[
     ("remote_user", "the login name belongs to the inventory: ssh = { user = \"deploy\" }; or `--user`"),
     ("user", "the login name belongs to the inventory: ssh = { user = \"deploy\" }; or `--user`"),
     ("sudo", "write become = true"),
-    ("become_user", "whom hosts are worked as belongs to the inventory; a single step has `become_user`"),
+    ("become_user", "the user for hosts belongs to the inventory; a single step has `become_user`"),
     ("become_method", "it belongs to the inventory: ssh = { become_method = \"su\" }"),
     ("max_fail_percentage", "write max_failures = \"30%\": no further host starts once that many failed"),
     ("any_errors_fatal", "write max_failures = 1: no further host starts after the first failure"),

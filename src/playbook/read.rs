@@ -339,7 +339,7 @@ fn check_once(playbook: &Playbook, problems: &mut Diagnostics) {
     }
 }
 
-/// Whoever notifies a topic notifies the handlers that listen to it.
+/// A step that notifies a topic notifies the handlers that listen to it.
 fn notify_listeners(playbook: &mut Playbook, problems: &mut Diagnostics) {
     let others = playbook.steps.iter().chain(&playbook.rescue).chain(&playbook.always);
     for topic in others.flat_map(|step| &step.listen) {

@@ -56,7 +56,7 @@ pub fn damaged(error: &rusqlite::Error) -> bool {
 }
 
 /// The result as people read it.
-pub fn told<T>(result: rusqlite::Result<T>, doing: &str) -> Result<T> {
+pub fn explained<T>(result: rusqlite::Result<T>, doing: &str) -> Result<T> {
     result.map_err(|error| {
         let failure = Failure::new(doing, &error);
         match error.sqlite_error_code() {

@@ -1,7 +1,7 @@
 //! The store of one controller: an SQLite database in the project's folder `.windlass`.
 
 use super::folder::{self, Alive};
-use super::open::{connect, damaged, told};
+use super::open::{connect, damaged, explained};
 use super::store::{RunLine, RunState, RunStore};
 use super::{Clean, RunRecord, change, rows, schema, whole};
 use crate::model::event::StepEnded;
@@ -64,7 +64,7 @@ impl Sqlite {
             }
             opened => opened,
         };
-        let mut database = told(database, &format!("open {}", path.display()))?;
+        let mut database = explained(database, &format!("open {}", path.display()))?;
         schema::migrate(&mut database)?;
         let store = Sqlite {
             folder: folder.to_path_buf(),
@@ -91,7 +91,7 @@ impl Sqlite {
         let doing = format!("read {}", folder.join("state.db").display());
         let copy = tempfile::tempdir().doing(&doing)?;
         folder::copy(folder, copy.path()).doing(&doing)?;
-        let mut database = told(connect(&copy.path().join("state.db")), &doing)?;
+        let mut database = explained(connect(&copy.path().join("state.db")), &doing)?;
         schema::migrate(&mut database)?;
         let (folder, running) = (folder.to_path_buf(), HashMap::new());
         let store = Sqlite { folder, database, file: None, copy: Some(copy), running };
@@ -103,7 +103,7 @@ impl Sqlite {
         let doing = "check the record of runs";
         let verdict: rusqlite::Result<String> =
             self.database.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
-        match told(verdict, doing)? {
+        match explained(verdict, doing)? {
             fine if fine == "ok" => {}
             bad => {
                 let hint = "save what is of use with `windlass runs export`, then remove .windlass/state.db";
@@ -113,7 +113,7 @@ impl Sqlite {
         let runs = self.database.prepare("SELECT run FROM runs ORDER BY epoch").and_then(|mut select| {
             select.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
         });
-        let runs = told(runs, doing)?;
+        let runs = explained(runs, doing)?;
         let is_damaged =
             |run: &&String| !RunId::try_from((*run).clone()).is_ok_and(|run| !self.is_damaged(&run));
         Ok((runs.iter().filter(is_damaged).cloned().collect(), runs.len()))
@@ -142,7 +142,7 @@ impl Sqlite {
             "SELECT run, exit FROM runs WHERE schedule = ?1 AND slot = ?2 ORDER BY epoch DESC LIMIT 1";
         let read = |row: &rusqlite::Row| Ok((rows::word::<RunId>(row, 0)?, row.get::<_, Option<u8>>(1)?));
         let found = self.database.query_row(select, params![schedule, slot.to_string()], read).optional();
-        let found = told(found, &format!("look for a run of schedule {schedule}"))?;
+        let found = explained(found, &format!("look for a run of schedule {schedule}"))?;
         Ok(found.map(|(run, exit)| (run.clone(), self.state(&run, exit))))
     }
 
@@ -173,8 +173,8 @@ impl Sqlite {
     fn events_in(&mut self, run: &RunId, events: &[Clean<RunEvent>]) -> rusqlite::Result<()> {
         let Sqlite { database, running, .. } = self;
         let change = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (mut nobody, mut ended) = (HashMap::new(), false);
-        let kept = running.get_mut(run).map_or(&mut nobody, |running| &mut running.steps_of_host);
+        let (mut unused, mut ended) = (HashMap::new(), false);
+        let kept = running.get_mut(run).map_or(&mut unused, |running| &mut running.steps_of_host);
         for event in events {
             match &event.what {
                 RunEventKind::Host { host, event: of_host } => {
@@ -308,7 +308,7 @@ impl RunStore for Sqlite {
         self.expect_file(&doing)?;
         let alive = Alive::hold(&self.folder, intent.run.as_str())?;
         let begun = self.change().and_then(|change| Sqlite::begin_in(change, intent));
-        let epoch = told(begun, &doing)?;
+        let epoch = explained(begun, &doing)?;
         let running = Running { _alive: alive, steps_of_host: HashMap::new() };
         self.running.insert(intent.run.clone(), running);
         Ok(epoch)
@@ -316,7 +316,7 @@ impl RunStore for Sqlite {
 
     fn events(&mut self, run: &RunId, events: &[Clean<RunEvent>]) -> Result<()> {
         let doing = format!("record what happened in run {run}");
-        told(self.events_in(run, events), &doing)?;
+        explained(self.events_in(run, events), &doing)?;
         self.expect_file(&doing)?;
         if events.iter().any(|event| matches!(event.what, RunEventKind::Ended { .. })) {
             self.running.remove(run);
@@ -325,7 +325,7 @@ impl RunStore for Sqlite {
     }
 
     fn unsettled(&self, host: &str) -> Result<Vec<RunId>> {
-        let runs = told(self.unsettled_in(host), &format!("look for unsettled runs of {host}"))?;
+        let runs = explained(self.unsettled_in(host), &format!("look for unsettled runs of {host}"))?;
         let gone = |run: &RunId| !folder::is_alive(&self.folder, run.as_str());
         Ok(runs.into_iter().filter(gone).collect())
     }
@@ -339,17 +339,20 @@ impl RunStore for Sqlite {
         steps: &[StepEnded],
     ) -> Result<()> {
         let doing = format!("settle run {run} on {host}");
-        let change = told(self.change(), &doing)?;
-        told(change::settled(&change, run, host, by, outcome, steps).and_then(|()| change.commit()), &doing)
+        let change = explained(self.change(), &doing)?;
+        explained(
+            change::settled(&change, run, host, by, outcome, steps).and_then(|()| change.commit()),
+            &doing,
+        )
     }
 
     fn list(&self, limit: usize) -> Result<Vec<RunLine>> {
-        told(self.list_in(limit), "list the runs")
+        explained(self.list_in(limit), "list the runs")
     }
 
     fn find(&self, text: &str) -> Result<RunId> {
         let doing = format!("find run {text}");
-        let found = told(self.find_in(text), &doing)?;
+        let found = explained(self.find_in(text), &doing)?;
         match found.as_slice() {
             [] => Err(Failure::new(doing, "there is no such run").hint("windlass runs list shows them")),
             [only] => Ok(only.clone()),
@@ -363,7 +366,7 @@ impl RunStore for Sqlite {
 
     fn load(&self, run: &RunId) -> Result<RunRecord> {
         let doing = format!("read run {run}");
-        told(self.load_in(run), &doing)?
+        explained(self.load_in(run), &doing)?
             .ok_or_else(|| Failure::new(doing, "there is no such run").hint("windlass runs list shows them"))
     }
 }

@@ -155,8 +155,8 @@ pub fn templates(project: &Project) -> Result<BTreeMap<String, String>, Diagnost
     Ok(sources)
 }
 
-/// The text of a file; `None` for what is no text, which may be there: a step that names it is told that there is no such
-/// template.
+/// The text of a file; `None` for what is no text, which may be there: a step that names it gets the error that there is
+/// no such template.
 fn text_of(project: &Project, path: &Path) -> Result<Option<String>> {
     let doing = format!("read {}", project.name_of(path));
     let mut bytes = Vec::new();

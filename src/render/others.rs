@@ -32,7 +32,7 @@ pub struct Others {
 struct Seen {
     /// None: nothing sets it.
     value: Option<Value>,
-    /// What of it nobody may read in output and record.
+    /// What of it output and record must not show.
     secrets: Vec<String>,
 }
 
@@ -176,7 +176,7 @@ impl Scope<'_> {
         let known = others.borrow().get(&key).cloned();
         known.unwrap_or_else(|| {
             let doing = format!("render hosts['{}'].vars.{name}", host.name);
-            // Whoever asks again while this is worked out is part of a circle.
+            // Another question for it while this is worked out is part of a circle.
             let circle = Failure::new(&doing, "it refers to itself");
             others.borrow_mut().insert(key.clone(), Err(circle));
             let depth = &self.renderer.others.depth;

@@ -37,7 +37,7 @@ pub struct Scope<'a> {
     pub(super) renderer: &'a Renderer<'a>,
     pub(super) templates: &'a Templates,
     pub(super) slots: Rc<BTreeMap<String, Slot>>,
-    /// Names in `[secrets]`: whatever sets them, nobody may read their values.
+    /// Names in `[secrets]`: whatever sets them, their values are never shown.
     secret_names: Rc<BTreeSet<String>>,
     /// Names that only the host knows.
     pub(super) roots: BTreeSet<String>,
@@ -236,7 +236,7 @@ impl<'a> Scope<'a> {
         Ok(secret.into())
     }
 
-    /// Texts that nobody may read in output and record.
+    /// Texts that output and record must not show.
     pub(super) fn hide(&self, secrets: impl IntoIterator<Item = String>) {
         self.shared.secrets.borrow_mut().extend(secrets);
     }

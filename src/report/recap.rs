@@ -27,7 +27,7 @@ pub fn recap(record: &RunRecord, view: &View) -> String {
 fn lost(record: &RunRecord, view: &View) -> String {
     let told_by_step = |host: &HostRecord| host.steps.iter().any(|step| step.failure == host.failure);
     let untold = record.hosts().iter().filter(|host| host.failure.is_some() && !told_by_step(host));
-    // What differs in nothing but the host's own name is told once.
+    // What differs in nothing but the host's own name is shown once.
     let alike = grouped(untold, |host| {
         (host.outcome, host.failure.as_ref().map(|failure| nameless(failure, &host.host)))
     });

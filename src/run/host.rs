@@ -52,7 +52,7 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> HostEnd {
                 job::run(connection, task, tools, hurried).await
             }
             Task::Command(line) => {
-                // Whoever is that user already needs no sudo, which the host may not even have.
+                // A login as that user already needs no sudo, which the host may not even have.
                 let route = Route::to(work.target, work.becoming, work.password);
                 let (becoming, password) = route.becoming(connection);
                 let line = plain::Line { text: line, becoming, password };

@@ -1,4 +1,4 @@
-//! How steps ended that one host runs for all hosts of a run: told by that host, asked for by the others.
+//! How steps ended that one host runs for all hosts of a run: reported by that host, asked for by the others.
 
 use crate::model::Failure;
 use crate::model::once::OnceEnded;

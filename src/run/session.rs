@@ -45,7 +45,7 @@ pub struct Session {
     pub shared: Shared,
     /// Where the ends of steps go as well, by host and without secrets.
     pub heard: Option<Heard>,
-    /// It is told only when it ends with another exit code than 0: something else follows then.
+    /// It is shown only when it ends with another exit code than 0: something else follows then.
     pub only_when_refused: bool,
 }
 
@@ -83,7 +83,7 @@ pub fn execute(mut session: Session, mut store: Sqlite) -> Result<u8> {
     }
 }
 
-/// What is told later, or never.
+/// What is shown later, or never.
 #[derive(Clone, Default)]
 struct Withheld(Arc<Mutex<Vec<u8>>>);
 

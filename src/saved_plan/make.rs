@@ -57,9 +57,8 @@ impl Made<'_> {
             for secret in part.work.secrets.iter().filter(|secret| known.insert(secret.to_string())) {
                 if secret.chars().count() < SHORTEST {
                     let why = format!("a secret of {} has fewer than {SHORTEST} characters", part.host);
-                    return Err(
-                        Failure::new(DOING, why).hint("it cannot be told from other text; use a longer one")
-                    );
+                    return Err(Failure::new(DOING, why)
+                        .hint("it cannot be distinguished from other text; use a longer one"));
                 }
                 let source = (self.source)(&part.host, secret).ok_or_else(|| {
                     let why = format!("a secret of {} is not the value of a param", part.host);

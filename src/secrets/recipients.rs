@@ -1,4 +1,4 @@
-//! Whom secrets are encrypted to: age keys and ssh keys.
+//! The recipients that secrets are encrypted to: age keys and ssh keys.
 
 use super::ssh_keys::SshRecipient;
 use std::io::Write;

@@ -112,7 +112,7 @@ impl Vault {
         Ok(value.as_str().map_or_else(|| value.to_string(), str::to_string))
     }
 
-    /// What a command prints. It runs once; whoever wants the same meanwhile waits.
+    /// What a command prints. It runs once; another caller who wants the same meanwhile waits.
     fn printed(&self, argv: &[String], name: &str) -> Result<String> {
         let mut known = self.0.printed.lock().unwrap_or_else(PoisonError::into_inner);
         let run = || printed(argv, &self.0.root, &format!("read the secret `{name}`"));
@@ -169,7 +169,7 @@ fn add_names(value: &Value, before: &str, names: &mut Vec<String>) {
     }
 }
 
-/// The texts in a value, which nobody may read in output and record.
+/// The texts in a value, which output and record must not show.
 pub fn texts_in(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],

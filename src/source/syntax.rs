@@ -117,8 +117,8 @@ mod tests {
     fn yaml_is_called_yaml() {
         for text in ["---\n- hosts: all\n", "# c\n\n- name: x\n", "hosts: all\n", "tasks:\n  - x\n"] {
             let problems = Node::parse(&Source::new("x.toml", text)).unwrap_err();
-            let told: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-            assert_eq!(told, ["this is YAML, and must be TOML"], "{text}");
+            let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+            assert_eq!(messages, ["this is YAML, and must be TOML"], "{text}");
         }
     }
 }

@@ -52,7 +52,7 @@ pub struct PartAbout {
     pub name: String,
     /// What its bytes are.
     pub kind: PartKind,
-    /// What it was taken from, for whoever restores it: a path, a database; whatever the step kind writes.
+    /// What it was taken from, for the user who restores it: a path, a database; whatever the step kind writes.
     #[serde(default)]
     pub from: Value,
 }

@@ -22,18 +22,18 @@ mod tests {
         let top = folder.path().canonicalize().unwrap();
         fs::create_dir_all(top.join("real/inside")).unwrap();
         symlink(top.join("real"), top.join("link")).unwrap();
-        for (path, status, told) in [
+        for (path, status, expected) in [
             ("real/inside", 0, "here"),
             ("link/inside", 20, "leads to"),
             ("link", 20, "another user can change what is on the way"),
             ("none", 20, "none"),
         ] {
-            let words =
+            let argv =
                 ["/bin/sh", "-c", &super::script("enter \"$1\"; echo here"), "sh"].map(str::to_string);
-            let words = words.into_iter().chain([top.join(path).display().to_string()]);
-            let answer = Local::new().ask(&Command::new(words)).unwrap();
+            let argv = argv.into_iter().chain([top.join(path).display().to_string()]);
+            let answer = Local::new().ask(&Command::new(argv)).unwrap();
             let said = String::from_utf8_lossy(&[answer.stdout, answer.stderr].concat()).into_owned();
-            assert!(answer.status == status && said.contains(told), "{path}: {} {said}", answer.status);
+            assert!(answer.status == status && said.contains(expected), "{path}: {} {said}", answer.status);
         }
     }
 }

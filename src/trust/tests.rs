@@ -1,4 +1,4 @@
-//! What is believed and what is not, by owner and mode. The process may be anyone's: other users are told by numbers.
+//! What is believed and what is not, by owner and mode. The process may be anyone's: other users are named by numbers.
 
 use super::*;
 use expect_test::expect;

@@ -14,7 +14,7 @@ const SEARCH: &str = "canar[y]/7f3a9d|Y2FuYXJ[5]LzdmM2E5ZCt|canar[y]%2F7f3a9d";
 /// Where a host keeps anything: all of windlass's places, and what other programs write.
 const DISK: &str = "/root /home /etc /opt /srv /tmp /var /run /dev/shm";
 
-/// A command that has the secret in its input and its environment, waits, then tells it and fails, as careless programs do.
+/// A command that has the secret in its input and its environment, waits, then prints it and fails, as careless programs do.
 const PLAYBOOK: &str = r#"
 [params.token]
 type = "secret"
@@ -128,9 +128,9 @@ fn nothing_keeps_a_secret(host: &str, system: &str) -> usize {
     assert_eq!(disk, ["/srv/canary/control"], "{host}, while it runs");
     assert_eq!(controller, Vec::<String>::new(), "on the controller, while {host} is worked");
     assert_eq!((report.code, report.system(host)), (0, system), "{report:#?}");
-    let told = format!("{:?} {}", report.events, report.stderr);
+    let all = format!("{:?} {}", report.events, report.stderr);
     // It did come back from the host, and was hidden.
-    assert!(told.contains("token: ***") && !holds(told.as_bytes()), "{told}");
+    assert!(all.contains("token: ***") && !holds(all.as_bytes()), "{all}");
     let words = [
         vec!["runs", "show", "last", "-v"],
         vec!["runs", "show", "last", "--output", "json"],

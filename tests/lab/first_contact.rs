@@ -59,7 +59,7 @@ struct Small<'h> {
     places: &'h [&'h str],
 }
 
-/// The directory of root's logins, which systemd mounts and unmounts with them unless it is told to keep it.
+/// The directory of root's logins, which systemd mounts and unmounts with them unless it is configured to keep it.
 const KEEP: &str = "loginctl enable-linger root; until mountpoint -q /run/user/0; do sleep 0.1; done; \
     mount -o remount,size=1m /run/user/0";
 

@@ -69,9 +69,9 @@ fn nothing_follows_a_users_link(host: &str, system: &str) {
         let mut lost = Vec::new();
         for (name, _) in STEPS {
             let step = report.step(host, name);
-            let told = step["failure"].to_string();
-            if step["outcome"] != "failed" || !told.contains("link") || !told.contains("/home/eve/") {
-                lost.push(format!("{name} {options}: {} {told}", step["outcome"]));
+            let failure = step["failure"].to_string();
+            if step["outcome"] != "failed" || !failure.contains("link") || !failure.contains("/home/eve/") {
+                lost.push(format!("{name} {options}: {} {failure}", step["outcome"]));
             }
         }
         assert!(lost.is_empty(), "{}", lost.join("\n"));
@@ -90,7 +90,7 @@ fn nothing_follows_a_users_link_through_sh() {
     nothing_follows_a_users_link("noexec1", "sh");
 }
 
-/// What a run wrote into a directory of the user's is taken back only there.
+/// What a run wrote into a directory of the user's is undone only there.
 fn undo_does_not_follow_a_link_that_came_later(host: &str) {
     let stage = stage(host);
     stage.host.must(

@@ -187,7 +187,7 @@ fn a_provision_is_undone_over_the_login_that_it_made() {
         let admin = ssh(&lab, &fresh, host, "deploy", "sudo -n id -u");
         assert_eq!((admin.code, admin.stdout.trim()), (0, "0"), "{admin:?}");
     }
-    // Nobody could log in to the second host without what the run made.
+    // No one could log in to the second host without what the run made.
     hosts[1].must("rm /root/.ssh/authorized_keys");
 
     let undone = project.report("runs undo last").exits(2);

@@ -16,7 +16,7 @@ fn projects(host: &Host) {
     host.must("touch /srv/ran; chmod 666 /srv/ran");
 }
 
-/// The exit code of a line that `user` types, all that it prints, and as whom the program ran.
+/// The exit code of a line that `user` types, all that it prints, and the user that the program ran as.
 fn typed(host: &Host, user: &str, line: &str) -> (i32, String, String) {
     host.must(">/srv/ran");
     let finished = host.sh(&format!("su -s /bin/sh {user} -c '{line}' 2>&1"));

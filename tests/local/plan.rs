@@ -4,7 +4,7 @@ use crate::folder_host::FolderStage;
 use crate::stage::{Finished, finish};
 use std::fs;
 
-/// A file, a command whose end nobody can foretell, and a step that waits for what it says.
+/// A file, a command whose end cannot be predicted, and a step that waits for what it says.
 const PLAYBOOK: &str = r#"
 [[steps]]
 name = "page"

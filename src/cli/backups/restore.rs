@@ -34,7 +34,7 @@ pub struct Args {
     /// Replace what is there already, and keep it under another name
     #[arg(long)]
     replace: bool,
-    /// Let everything in a PostgreSQL database belong to whoever restores it
+    /// Let everything in a PostgreSQL database belong to the user who restores it
     #[arg(long)]
     no_owners: bool,
     /// Elsewhere: a path, or a database's name; for one part

@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The program was told to end.
+/// The program got a signal to end.
 const INTERRUPTED: u8 = 130;
 
 /// Edits a file.
@@ -96,7 +96,7 @@ impl Signals {
     }
 }
 
-/// Whether the editor ended well; `None` when we were told to end, and ended it.
+/// Whether the editor ended well; `None` when we got a signal to end, and ended it.
 async fn edited(copy: &Path, signals: &mut Signals) -> Result<Option<bool>> {
     let doing = "start the editor";
     let set = |name: &str| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty());

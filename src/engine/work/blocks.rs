@@ -88,7 +88,7 @@ mod tests {
     /// Runs steps, each written as its blocks (`0b` is the body of block 0, `1r` the rescue of 1, `a` is always; blocks
     /// with a rescue are odd) and its name; those whose names are capitals fail.
     fn run(steps: &[&str]) -> String {
-        let (mut blocks, mut told) = (Blocks::default(), String::new());
+        let (mut blocks, mut names) = (Blocks::default(), String::new());
         let mut failed = false;
         for step in steps {
             let (path, name) = step.rsplit_once(' ').unwrap_or(("", step));
@@ -100,7 +100,7 @@ mod tests {
             if !blocks.runs(&path) {
                 continue;
             }
-            told += name;
+            names += name;
             if name.chars().all(char::is_uppercase)
                 && blocks.fail(&path, Failure::new(name, "failed")).is_some()
             {
@@ -109,7 +109,7 @@ mod tests {
             }
         }
         failed |= blocks.go_to(&[]).is_some();
-        format!("{told}{}", if failed { " failed" } else { "" })
+        format!("{names}{}", if failed { " failed" } else { "" })
     }
 
     fn at(text: &str) -> InBlock {

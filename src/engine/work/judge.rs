@@ -17,7 +17,7 @@ use serde_json::json;
 /// The name under which `until`, `failed_when` and `changed_when` know the step's own result.
 const RESULT: &str = "result";
 
-/// Of each output so much of both ends is told, in bytes.
+/// Of each output so much of both ends is shown, in bytes.
 const SHOWN: usize = 32 * 1024;
 
 impl Worker<'_, '_, '_> {
@@ -145,7 +145,7 @@ fn cut_off(step: &JobStep, report: &StepEnded, output: Option<&Output>) -> Optio
     })
 }
 
-/// As much of the output as is told and recorded of a step.
+/// As much of the output as is shown and recorded of a step.
 fn shown(output: Output) -> Output {
     let stdout = output::shortened(&output.stdout, SHOWN, SHOWN);
     Output { stdout, stderr: output::shortened(&output.stderr, SHOWN, SHOWN), ..output }

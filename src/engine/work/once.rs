@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const LONGEST: Duration = Duration::from_secs(23 * 60 * 60);
 
 impl Worker<'_, '_, '_> {
-    /// Tells the controller how the step ended that this host runs for all.
+    /// Reports to the controller how the step ended that this host runs for all.
     pub(super) fn tell_once(&self, step: &JobStep, ended: &StepEnd) {
         if step.once != Some(Once::Here) {
             return;

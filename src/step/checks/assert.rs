@@ -21,7 +21,7 @@ pub struct Assert {
     message: Option<String>,
     /// What to say when all are true.
     success: Option<String>,
-    /// Tell each expression as a finding of this group, in the run's report, and not only the ones that are false.
+    /// Report each expression as a finding of this group, in the run's report, and not only the ones that are false.
     group: Option<String>,
 }
 
@@ -43,7 +43,7 @@ success = "{{ facts.os.name }} will do"
 name = "the host is large enough"
 [steps.assert]
 that = ["facts.cpus >= 2", "facts.memory.total >= 2 * 1024 ** 3"]
-group = "size"          # a report tells each, and how many of them hold
+group = "size"          # a report shows each, and how many of them hold
 "#;
 }
 

@@ -26,9 +26,9 @@ use tables::Tables;
 /// For each question; what takes longer is not ready.
 const TIME: Duration = Duration::from_secs(15);
 
-/// Looks at each item, tells what is as wanted and what is not and why, and fails when something is not. Only looks. An item
-/// that is written as a text is its first key. What cannot be seen (no rights, no program to ask with) is `unknown`, which
-/// does not pass. `register` gets `findings`.
+/// Looks at each item, reports what is as wanted and what is not and why, and fails when something is not. Only looks. An
+/// item that is written as a text is its first key. What cannot be seen (no rights, no program to ask with) is `unknown`,
+/// which does not pass. `register` gets `findings`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -56,7 +56,7 @@ pub struct Check {
     #[serde(default)]
     files: Vec<Item<File>>,
     /// Variables that must be set, to something that is no placeholder: `names`, in `file` (lines of `NAME=value`) or of
-    /// `container`. Values are never told.
+    /// `container`. Values are never shown.
     #[serde(default)]
     env: Vec<Environment>,
 }

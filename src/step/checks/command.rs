@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Runs one command: exactly one of `argv`, `run` and `shell`. It is run each time, and counts as a change, unless
 /// `creates`, `removes` or `check` shows that nothing is to be done, or `read_only` says that it changes nothing.
 /// It finds what a login by ssh gives without a terminal: environment, locale, limits, and an empty standard input.
-/// A secret belongs into `stdin` or `environment`: everybody on a host can see arguments.
+/// A secret belongs into `stdin` or `environment`: every user of a host can see arguments.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -45,7 +45,7 @@ pub struct Command {
     removes: Option<HostPath>,
     /// A command that only looks, as a list or a line: when it exits 0 there is nothing to do. It must exit 0 afterwards.
     check: Option<Words>,
-    /// A command that takes it back, as a list or a line, for `runs undo` and `on_failure = "undo"`.
+    /// A command that undoes it, as a list or a line, for `runs undo` and `on_failure = "undo"`.
     undo: Option<Words>,
     /// Exit statuses that are fine; `[]` accepts every one. Only 0 when not given; with the
     /// step key `failed_when`, every one, except for what only looks.

@@ -7,15 +7,15 @@ use crate::step::{KeyUse, Kind, Step, WrongKey};
 use crate::system::Probe;
 use serde::Deserialize;
 
-/// Tells a message, or what expressions come to: at least one of `message` and `var`. Never counts as a change.
+/// Shows a message, or what expressions come to: at least one of `message` and `var`. Never counts as a change.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Debug {
-    /// What to tell; a list tells a line for each element.
+    /// What to show; a list shows a line for each element.
     #[cfg_attr(feature = "controller", schemars(extend("type" = ["string", "number", "boolean", "array", "object"])))]
     message: Option<Value>,
-    /// An expression, or a list of them, whose values are told.
+    /// An expression, or a list of them, whose values are shown.
     #[serde(default, deserialize_with = "one_or_more")]
     #[cfg_attr(feature = "controller", schemars(schema_with = "crate::model::evaluated::expressions"))]
     var: Vec<Evaluated>,

@@ -26,7 +26,7 @@ const END_TIME: Duration = Duration::from_secs(30);
 /// UDP sockets above this are mostly those of clients; they are looked at when they are asked for.
 const SERVERS: u16 = 32_767;
 
-/// Tells for each port who holds it: a container, a systemd unit, a process, or a `docker-proxy` that was orphaned when
+/// Reports for each port who holds it: a container, a systemd unit, a process, or a `docker-proxy` that was orphaned when
 /// dockerd crashed. A port that is not held as expected fails, and so does one whose holder cannot be seen. `register` gets
 /// `ports`, a list of `port protocol addresses holders`, and `findings`.
 ///

@@ -20,8 +20,8 @@ const LOOK: &str = include_str!("resources/look.sh");
 /// dockerd gets up to 20 seconds for each of a few questions.
 const LOOK_TIME: Duration = Duration::from_secs(90);
 
-/// Tells load, processors, memory, swap, network and restarts of containers, and fails where one is over its limit. Only
-/// looks, for a second. What has no limit is told as it is. `register` gets `findings`; their `details` have units in their
+/// Reports load, processors, memory, swap, network and restarts of containers, and fails where one is over its limit. Only
+/// looks, for a second. What has no limit is shown as it is. `register` gets `findings`; their `details` have units in their
 /// names.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]

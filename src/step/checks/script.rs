@@ -37,7 +37,7 @@ pub struct Script {
     umask: Option<Mode>,
     /// A path: when it exists there is nothing to do.
     creates: Option<HostPath>,
-    /// A command that takes it back, as a list or a line, for `runs undo` and `on_failure = "undo"`.
+    /// A command that undoes it, as a list or a line, for `runs undo` and `on_failure = "undo"`.
     undo: Option<Words>,
 }
 

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 /// `NAME-next`, on a free port of 127.0.0.1. Once it is healthy and answers at `health`, the site's address is replaced,
 /// nginx reloads, and it is proven that new workers serve. The old workers end what they had begun; then the old container
 /// is stopped, and kept as `NAME-until-TIME` for undo. A new container that does not get ready is removed, its last log
-/// lines are told, and the old one serves as before. What was interrupted goes on where it was. Nothing happens while
+/// lines are shown, and the old one serves as before. What was interrupted continues where it was. Nothing happens while
 /// image, keys and environment file stay the same. `register` gets `port`, `id` and `image`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
@@ -58,7 +58,7 @@ pub struct BlueGreen {
     network: Option<String>,
     /// In place of the image's own: a list, or a line that is split into words. No shell runs.
     command: Option<Words>,
-    /// As whom it runs inside.
+    /// The user inside.
     user: Option<String>,
     /// What Docker does when it ends; `unless-stopped` when not given.
     #[serde(default = "unless_stopped")]

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Brings the services of a compose project up or down, with `docker compose` or, where the host has only that, with
 /// `docker-compose`. A service is left alone when its containers run with the configuration and the image that the files
-/// ask for. After `up` every service must get ready; of one that does not the last log lines are told, and when a port is
+/// ask for. After `up` every service must get ready; of one that does not the last log lines are shown, and when a port is
 /// taken, who holds it. `register` gets `project` and `services`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]

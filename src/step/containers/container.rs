@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Makes, starts, stops or takes away a container. It is made anew when a key, the environment file or the image's bytes
-/// have changed. What it replaces is stopped and kept as `NAME-until-TIME`, so that undo brings it back; the step removes
+/// have changed. What it replaces is stopped and kept as `NAME-until-TIME`, so that undo can restore it; the step removes
 /// it once that time is over. A new one that does not get ready is removed and the old one serves again; its last log
-/// lines are told. `register` gets `id`, `image` and `replaced`.
+/// lines are shown. `register` gets `id`, `image` and `replaced`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -32,7 +32,7 @@ pub struct Container {
     /// `started` (when not given), `stopped` or `absent`.
     #[serde(default)]
     state: State,
-    /// Published ports, as Docker writes them: `"127.0.0.1:3000:3000"`. Without an address everybody can reach them.
+    /// Published ports, as Docker writes them: `"127.0.0.1:3000:3000"`. Without an address they are open to everyone.
     #[serde(default)]
     ports: Vec<String>,
     /// Environment. Values are never seen in a list of processes.
@@ -53,7 +53,7 @@ pub struct Container {
     /// Labels.
     #[serde(default)]
     labels: BTreeMap<String, Word>,
-    /// As whom it runs inside: `app`, `1000:1000`.
+    /// The user inside: `app`, `1000:1000`.
     user: Option<String>,
     /// How Docker finds out whether it is healthy, in place of the image's own: `command`, `interval`, `timeout`,
     /// `retries`, `start_period`.

@@ -15,10 +15,10 @@ use listing::Listing;
 use serde::Deserialize;
 use unused::{Container, Image};
 
-/// Removes what Docker holds and nobody needs: containers that ended long ago, images that no container uses, build
+/// Removes what Docker holds and nothing uses: containers that ended long ago, images that no container uses, build
 /// cache. It never removes what runs, an image that a container uses or is based on, a replaced container before its time,
-/// or the newest versions that `image` keeps for undo. With `apply = false` it only tells what would go and how much that
-/// frees, as findings. Undo cannot bring anything back.
+/// or the newest versions that `image` keeps for undo. With `apply = false` it only reports what would go and how much that
+/// frees, as findings. Undo cannot restore any of it.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

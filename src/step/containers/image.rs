@@ -34,7 +34,7 @@ pub struct Image {
     /// `present` (when not given) or `absent`, which takes the name away and, when it was the last one, the image.
     #[serde(default)]
     state: State,
-    /// Where on the host an archive lies while Docker reads it; nobody else may write there.
+    /// Where on the host an archive lies while Docker reads it; no other user may write there.
     #[serde(default = "stage")]
     stage: HostPath,
 }

@@ -31,9 +31,9 @@ const NO_UNDO: &str = "migrations are not undone: write one that reverses it, or
 /// with, and keeps a record of them in a table of that database. Under PostgreSQL a file and its record are one
 /// transaction, unless it holds what cannot be in one (`CREATE INDEX CONCURRENTLY`) or a line `-- windlass:
 /// no-transaction`; MySQL and MariaDB commit each statement that changes tables, so a file that fails there is half
-/// applied: dirty, which is told with its statement and what to type next. Two controllers at once apply each file once.
+/// applied: dirty, which is reported with its statement and what to type next. Two controllers at once apply each file once.
 /// With `command` another tool does the work, and lock and record are kept all the same. `register` gets `version` and
-/// `pending`. A migration is not taken back by `runs undo`; files ending in `.down.sql` are never run.
+/// `pending`. `runs undo` does not undo a migration; files ending in `.down.sql` are never run.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -60,7 +60,7 @@ pub struct Migrate {
     #[serde(default)]
     out_of_order: bool,
     /// How a person has settled what stopped earlier: `applied:NUMBER` when the file, as it is now, is in the database;
-    /// `retry:NUMBER` when all that a dirty file did was taken back by hand, and it may run again. Empty is nothing.
+    /// `retry:NUMBER` when all that a dirty file did was undone by hand, and it may run again. Empty is nothing.
     #[serde(default)]
     resolve: String,
     /// How long to wait for the lock that another controller holds, and for tables that others use; 1 minute when not

@@ -20,7 +20,7 @@ mod trial;
 
 /// Puts back what a backup of the controller's store holds. Files are unpacked beside their place and take it when all of
 /// them are there; a database is loaded under another name and renamed when it is whole. Nothing is put over something that
-/// is there unless `replace` says so, and then the old one is kept under another name, which the step tells. Each time it is
+/// is there unless `replace` says so, and then the old one is kept under another name, which the step shows. Each time it is
 /// run it restores again. Undone, the old one is back in its place; of a database that asks for a password only where the
 /// URL of `database` is not needed, since no password is kept on a host.
 #[derive(Debug, Deserialize)]
@@ -48,7 +48,8 @@ pub struct Restore {
     /// What is there already is replaced, and kept under another name.
     #[serde(default)]
     replace: bool,
-    /// Whether tables belong to the roles they belonged to, which must be there; else all belongs to whoever restores it.
+    /// Whether tables belong to the roles they belonged to, which must be there; else all belongs to the user who
+    /// restores it.
     #[serde(default = "yes")]
     owners: bool,
     /// Nothing is put anywhere: everything is loaded into a throw-away database or folder, compared, asked, and removed.

@@ -16,7 +16,7 @@ use crate::wanted;
 use serde::Deserialize;
 
 /// Compares the variables that a tree here reads with those that a file on the host sets: missing, empty, placeholders
-/// that nobody filled in, set twice, unused. JavaScript and TypeScript are parsed; Python, Ruby, PHP, Go and shell are
+/// that were never filled in, set twice, unused. JavaScript and TypeScript are parsed; Python, Ruby, PHP, Go and shell are
 /// read by their text; compose files, Dockerfiles and `.env.example` too. A variable with a default may be missing.
 /// Values never leave the host: not into the output, the record or a message. It reads only.
 #[derive(Debug, Deserialize)]

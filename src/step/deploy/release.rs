@@ -63,7 +63,7 @@ pub struct Release {
     /// Who runs the checks, and whose pm2 it is; who runs windlass there when not given.
     #[serde(default, deserialize_with = "text_given")]
     user: Option<String>,
-    /// What serves: a systemd unit, `reload:UNIT`, `compose:SERVICE` or `pm2:APP`; nothing is told when not given.
+    /// What serves: a systemd unit, `reload:UNIT`, `compose:SERVICE` or `pm2:APP`; nothing is reloaded when not given.
     #[serde(default, deserialize_with = "restart::given")]
     #[cfg_attr(feature = "controller", schemars(with = "Option<String>"))]
     restart: Option<Restart>,

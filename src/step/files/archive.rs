@@ -31,7 +31,7 @@ pub struct Archive {
     #[serde(default)]
     exclude: Vec<Pattern>,
     /// Its name among several overlays of one folder. What an archive of this name put there and the new one does not
-    /// hold is removed, unless somebody changed it. By default `source` as written; give one where that names a version.
+    /// hold is removed, unless it was changed. By default `source` as written; give one where that names a version.
     layer: Option<String>,
     /// Permission bits of every file, in place of the archive's; what may be run there may be run here.
     file_mode: Option<Mode>,

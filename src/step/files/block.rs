@@ -11,7 +11,7 @@ use crate::wanted::lines::{self, Lines, Place, State};
 use serde::Deserialize;
 use std::ops::Range;
 
-/// Sees to a block of lines in a text file. Two marker lines around it say which lines are ours; every other line
+/// Manages a block of lines in a text file. Two marker lines around it say which lines are ours; every other line
 /// stays as it is, with its ending.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
@@ -21,7 +21,7 @@ pub struct Block {
     path: HostPath,
     /// The lines.
     content: Option<String>,
-    /// Tells several blocks of a file apart.
+    /// Distinguishes several blocks of a file.
     #[serde(default)]
     name: String,
     /// The marker lines: `{mark}` becomes `BEGIN` and `END`, `{name}` the block's name. By default

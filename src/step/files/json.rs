@@ -20,7 +20,7 @@ use document::Document;
 use path::ValuePath;
 use serde::Deserialize;
 
-/// Sees to some values of a JSON file whose top level is an object. Order, formatting, comments and every other value
+/// Sets some values of a JSON file whose top level is an object. Order, formatting, comments and every other value
 /// stay as they are; new keys are indented like those beside them.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]

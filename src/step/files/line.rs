@@ -11,7 +11,7 @@ use crate::wanted;
 use crate::wanted::lines::{self, Lines, Place, State};
 use serde::Deserialize;
 
-/// Sees to one line of a text file. Every other line stays as it is, with its ending.
+/// Manages one line of a text file. Every other line stays as it is, with its ending.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -47,7 +47,7 @@ impl Kind for Line {
     const NAME: &'static str = "line";
     const EXAMPLE: &'static str = r##"
 [[steps]]
-name = "nobody logs in as root"
+name = "no login as root"
 notify = "reload ssh"
 [steps.line]
 path = "/etc/ssh/sshd_config"

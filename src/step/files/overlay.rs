@@ -15,7 +15,7 @@ use serde::Deserialize;
 /// Copies a local directory or tar archive over a directory on the host. Only differing files are transferred. Files that
 /// exist only on the host are never touched. Files that an earlier run copied and that are no longer in the source are
 /// removed, unless they were edited since. A path of another type there is an error, and links there are not followed. Modes are the source's (without set-user-id and
-/// the like); what is new belongs to whom the folder belongs.
+/// the like); what is new has the owner of the directory.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

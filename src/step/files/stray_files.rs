@@ -23,9 +23,9 @@ const LITERAL: usize = 3;
 const UNTOUCHED: &[&str] =
     &["/proc", "/sys", "/dev", "/boot", "/var/lib/docker", "/var/lib/windlass", "/run"];
 
-/// Removes regular files in named folders whose names fit and which nobody has written to for a while. Only the last part
+/// Removes regular files in named folders whose names fit and which were not written to for a while. Only the last part
 /// of a path may hold `*` and `?`; links are neither followed nor removed, and nothing below the folder is looked at. With
-/// `apply = false` it only tells what would go and how much that frees, as findings. Undo cannot bring anything back.
+/// `apply = false` it only reports what would go and how much that frees, as findings. Undo cannot restore any of it.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 const LISTED: usize = 1000;
 
 /// Keeps a folder there as a folder or archive here, as `overlay` does, and also says what is there and not in the
-/// source. That is told and never deleted: only what windlass put there itself is, once it has left the source.
+/// source. That is reported and never deleted: only what windlass put there itself is, once it has left the source.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -26,11 +26,11 @@ pub struct Sync {
     source: Named,
     /// The folder on the host; it is made when it is missing.
     dest: HostPath,
-    /// What of its content is not in the source: `"keep"` (the default) tells it, `"fail"` fails the step before
+    /// What of its content is not in the source: `"keep"` (the default) reports it, `"fail"` fails the step before
     /// anything is written.
     #[serde(default)]
     extra: Extra,
-    /// What is left out, left alone and not told, as in `.gitignore`: a name at any depth, or a path from the top.
+    /// What is left out, left alone and not reported, as in `.gitignore`: a name at any depth, or a path from the top.
     #[serde(default)]
     exclude: Vec<Pattern>,
     /// Its name among several overlays of one folder; by default `source` as written.
@@ -68,7 +68,7 @@ register = "snippets"                   # snippets.extra lists what else is ther
 [steps.sync]
 source = "nginx/snippets"
 dest = "/etc/nginx/snippets"
-extra = "fail"                          # or "keep", the default: it is only told
+extra = "fail"                          # or "keep", the default: it is only reported
 exclude = ["*.dpkg-dist"]
 layer = "snippets"
 file_mode = "0644"

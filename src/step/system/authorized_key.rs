@@ -45,7 +45,7 @@ keys = [
     'from="203.0.113.0/24",no-pty ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK4aBNUbCXgw1tDMOBXQAB9LrGrdauH43iOcR5b/SP6t ci',
 ]
 state = "present"       # or "absent"
-exclusive = true        # nobody else
+exclusive = true        # no other key
 "#;
 }
 

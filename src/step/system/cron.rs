@@ -40,7 +40,7 @@ pub struct Cron {
     schedule: Option<String>,
     /// What: one line for `/bin/sh`. A `%` ends it for cron, so one that is meant is written `\%`.
     command: Option<String>,
-    /// As whom; root when not given. The user must exist.
+    /// The user it runs as; root when not given. The user must exist.
     #[serde(default = "root")]
     user: String,
     /// Variables that it gets, each on a line above it (not with `crontab`, where they would hold for all that follows).

@@ -22,17 +22,17 @@ const SSH_PORTS: &[u8] = include_bytes!("firewall/ssh-ports.sh");
 /// own, `inet windlass`; no other table is touched, Docker's among them, and it is loaded again at each boot. Where ufw
 /// is active, its rules are set instead; those of others stay, and what they allow besides is noted. A rule of others that
 /// opens a port to more than a rule with `from` here is refused. The ports of SSH stay open unless `keep_ssh` is false. The rules are tested
-/// first; once they are in force windlass logs in anew, and unless that works the host takes them back by itself, even
+/// first; once they are in force windlass logs in anew, and unless that works the host rolls them back by itself, even
 /// when windlass is cut off. Ports that Docker publishes pass by this: publish them on 127.0.0.1 to close them.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Firewall {
-    /// What is let in: `80`, `"443/udp"`, `"8000-8100"`, or a table with `port` (one or a list), `protocol` (`tcp`) and
+    /// What is allowed: `80`, `"443/udp"`, `"8000-8100"`, or a table with `port` (one or a list), `protocol` (`tcp`) and
     /// `from` (addresses and networks; everywhere when not given).
     #[serde(default)]
     allow: Vec<Allow>,
-    /// Network interfaces from which everything is let in, such as `docker0` or `br-*`.
+    /// Network interfaces from which everything is allowed, such as `docker0` or `br-*`.
     #[serde(default)]
     trust: Vec<String>,
     /// Keeps the ports open on which sshd listens; true when not given. A rule of `allow` for such a port decides
@@ -48,10 +48,10 @@ pub struct Firewall {
     /// `absent` takes windlass's rules away.
     #[serde(default)]
     state: State,
-    /// Whether the change is taken back unless a new connection confirms it; true when not given.
+    /// Whether the change is rolled back unless a new connection confirms it; true when not given.
     #[serde(default = "yes")]
     armed: bool,
-    /// How long the host waits for that before it takes the change back; 40 seconds when not given.
+    /// How long the host waits for that before it rolls the change back; 40 seconds when not given.
     #[serde(default = "forty_seconds")]
     within: TimeSpan,
 }
@@ -103,7 +103,7 @@ keep_ssh = true         # the rule for port 22 decides from where
 backend = "auto"        # or "nftables", "ufw"
 boot = true
 state = "present"       # or "absent"
-armed = true            # taken back unless a new connection confirms it …
+armed = true            # rolled back unless a new connection confirms it …
 within = "40s"          # … in this time
 "#;
 }
@@ -157,7 +157,7 @@ impl Firewall {
         })
     }
 
-    /// What is to be let in, the ports of SSH among it.
+    /// What is to be allowed, the ports of SSH among it.
     fn rules(&self, host: &dyn Probe) -> Result<Vec<Rule>> {
         let mut rules: Vec<Rule> = self.allow.iter().flat_map(Allow::rules).collect();
         if self.keep_ssh {

@@ -22,11 +22,11 @@ mod setting;
 /// What restarts sshd. Open sessions stay.
 const RESTART: &[u8] = include_bytes!("sshd/restart.sh");
 
-/// Sees to settings of sshd: in a file of their own where the main file includes one, else in a block at the top of the
+/// Sets settings of sshd: in a file of their own where the main file includes one, else in a block at the top of the
 /// main file. The whole configuration is tested with `sshd -t` and `sshd -T` before it is written: a setting that an
 /// earlier line overrules is an error that names the line. sshd is restarted (open sessions stay), and windlass logs in
-/// anew; unless that works, the host takes the change back by itself, even when windlass is cut off or killed. Passwords
-/// are not turned off while nobody could log in with a key. Settings of the file that are not named here stay.
+/// anew; unless that works, the host rolls the change back by itself, even when windlass is cut off or killed. Passwords
+/// are not turned off while no user could log in with a key. Settings of the file that are not named here stay.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -41,10 +41,10 @@ pub struct Sshd {
     config: HostPath,
     /// sshd's unit of systemd; `ssh` or `sshd`, whichever there is, when not given.
     service: Option<String>,
-    /// Whether the change is taken back unless a new connection confirms it; true when not given.
+    /// Whether the change is rolled back unless a new connection confirms it; true when not given.
     #[serde(default = "yes")]
     armed: bool,
-    /// How long the host waits for that before it takes the change back; 40 seconds when not given.
+    /// How long the host waits for that before it rolls the change back; 40 seconds when not given.
     #[serde(default = "forty_seconds")]
     within: TimeSpan,
 }
@@ -53,7 +53,7 @@ impl Kind for Sshd {
     const NAME: &'static str = "sshd";
     const EXAMPLE: &'static str = r#"
 [[steps]]
-name = "keys only, and nobody logs in as root"
+name = "keys only, and no login as root"
 [steps.sshd]
 options = { PermitRootLogin = false, PasswordAuthentication = false, KbdInteractiveAuthentication = false }
 
@@ -63,7 +63,7 @@ name = "sshd listens on another port, too"
 path = "/etc/ssh/sshd_config.d/00-windlass.conf"
 config = "/etc/ssh/sshd_config"
 service = "ssh"
-armed = true        # taken back unless a new connection confirms it …
+armed = true        # rolled back unless a new connection confirms it …
 within = "40s"      # … in this time
 [steps.sshd.options]
 Port = [22, 2222]

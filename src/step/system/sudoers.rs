@@ -20,7 +20,7 @@ const MAIN: &str = "/etc/sudoers";
 /// sudo wants it so, and refuses to work at all when others may write.
 const META: Meta = Meta { mode: Some(0o440), owner: Some(0), group: Some(0) };
 
-/// Puts a rule into a file of its own in `/etc/sudoers.d`. One mistake there and sudo works for nobody, so all rules
+/// Puts a rule into a file of its own in `/etc/sudoers.d`. One mistake there and sudo works for no one, so all rules
 /// together, with this one, go through `visudo -c` first, and only what passes is ever written.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
@@ -37,14 +37,14 @@ pub struct Sudoers {
     user: Option<String>,
     /// Who may: a group.
     group: Option<String>,
-    /// As whom; everybody when not given.
+    /// The user to work as; any user when not given.
     run_as: Option<String>,
     /// What: commands with absolute paths; everything when not given.
     commands: Option<Vec<String>>,
     /// Whether sudo asks for no password.
     #[serde(default)]
     nopasswd: bool,
-    /// Whether the change is taken back unless windlass can still become who it works as, over a new connection; true when
+    /// Whether the change is rolled back unless windlass can still become who it works as, over a new connection; true when
     /// not given.
     #[serde(default = "yes")]
     armed: bool,
@@ -60,7 +60,7 @@ name = "deploy"
 state = "present"           # or "absent"
 user = "deploy"             # or group = "admins"
 nopasswd = true
-armed = true                # taken back unless a new connection confirms it
+armed = true                # rolled back unless a new connection confirms it
 
 [[steps]]
 name = "those who deploy may restart the shop, as root, and nothing else"

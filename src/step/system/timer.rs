@@ -44,11 +44,11 @@ pub struct Timer {
     /// Catch up once after the host was down at the time; true when not given.
     #[serde(default = "yes")]
     persistent: bool,
-    /// As whom; root when not given.
+    /// The user it runs as; root when not given.
     user: Option<String>,
     /// Where it runs.
     directory: Option<HostPath>,
-    /// Added to its environment. Everybody on the host can read it: a secret belongs into a file of its own.
+    /// Added to its environment. Every user of the host can read it: a secret belongs into a file of its own.
     #[serde(default)]
     environment: BTreeMap<String, Word>,
     /// When it is ended; never when not given.

@@ -45,7 +45,7 @@ pub struct User {
     /// The password as a hash, as `openssl passwd -6` makes it; `*` is one that nothing fits. Keep it in a param of type
     /// secret.
     password: Option<String>,
-    /// Whether the password is locked. Keys are another matter: empty `authorized_keys` to keep somebody out.
+    /// Whether the password is locked. Keys are another matter: empty `authorized_keys` to keep the user out.
     lock: Option<bool>,
     /// Who it is, for people.
     comment: Option<String>,
@@ -76,7 +76,7 @@ lock = false
 comment = "Deployment"
 
 [[steps]]
-name = "nobody is left of an old colleague"
+name = "the user of an old colleague is gone"
 [steps.user]
 name = "sam"
 state = "absent"

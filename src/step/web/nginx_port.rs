@@ -54,7 +54,7 @@ pub struct NginxPort {
     /// The program; `nginx` when not given.
     #[serde(default = "usual::nginx")]
     program: String,
-    /// Its main file, when it is not the one that `nginx -V` tells.
+    /// Its main file, when it is not the one that `nginx -V` prints.
     config: Option<HostPath>,
 }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Sees to a site of nginx: a file in `sites-available` with a link in `sites-enabled`, or a `.conf` file in `conf.d`,
+/// Manages a site of nginx: a file in `sites-available` with a link in `sites-enabled`, or a `.conf` file in `conf.d`,
 /// whichever nginx's main file includes. nginx tests what has changed and reloads; that new workers serve is seen, not
 /// assumed. When that fails the old site is put back, nginx is reloaded with it, and its log says why. `register` gets
 /// `path`, the site's file.
@@ -40,7 +40,7 @@ pub struct NginxSite {
     /// The program; `nginx` when not given.
     #[serde(default = "usual::nginx")]
     program: String,
-    /// Its main file, when it is not the one that `nginx -V` tells.
+    /// Its main file, when it is not the one that `nginx -V` prints.
     config: Option<HostPath>,
 }
 

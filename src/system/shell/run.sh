@@ -129,7 +129,7 @@ do_run() {
     attend "$command"
 }
 
-# What ends the command when its time is up, and what ends both when nobody waits for them any more.
+# What ends the command when its time is up, and what ends both when no process waits for them any more.
 watch_over() {
     target=$1
     if [ -n "$session" ]; then target=-$1; fi

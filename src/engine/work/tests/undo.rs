@@ -56,15 +56,15 @@ fn what_could_not_be_undone_is_tried_again_by_the_next_undo() {
     let host = with_files();
     apply(&host, FILE_AND_COMMAND);
     host.write(Path::new("/etc/motd"), &mut &b"by hand"[..], &crate::model::op::Meta::default()).unwrap();
-    let told = undo(&host);
-    assert!(told.contains("2 of 3 changes could not be undone"), "{told}");
+    let undone = undo(&host);
+    assert!(undone.contains("2 of 3 changes could not be undone"), "{undone}");
     assert_eq!(
         (text(&host, "/etc/motd"), text(&host, "/etc/issue")),
         ("by hand".to_string(), "old".to_string())
     );
     host.write(Path::new("/etc/motd"), &mut &b"new"[..], &crate::model::op::Meta::default()).unwrap();
-    let told = run_with(&host, &undo_by("3-c", Mode::Apply), &Heard::default());
-    assert!(told.contains("1 of 2 changes could not be undone"), "{told}");
+    let undone = run_with(&host, &undo_by("3-c", Mode::Apply), &Heard::default());
+    assert!(undone.contains("1 of 2 changes could not be undone"), "{undone}");
     assert_eq!(text(&host, "/etc/motd"), "old");
 }
 

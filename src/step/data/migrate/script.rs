@@ -140,7 +140,7 @@ impl Scripts<'_> {
     fn record_only(&self, client: &Client, script: &Script, title: String) -> Run {
         let command =
             client.command(&format!("{RECORDED}{APPLY}"), &["record", "", ""], Shape::Bare, &script.text);
-        let undo = Undo::impossible("the record of migrations is not taken back");
+        let undo = Undo::impossible("the record of migrations is not undone");
         Run { undo, ..Run::from(Command { title: Some(title), ..command }) }
     }
 

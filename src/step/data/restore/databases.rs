@@ -23,7 +23,7 @@ const HINTS: &[(&str, &str)] = &[
     ("does not exist", "if it is a role: make it first, or restore with owners = false (--no-owners)"),
 ];
 
-/// The same for whoever tries a restore. mariadb-dump writes the columns of a view whose definer is gone with the
+/// The same for a restore that is only tried. mariadb-dump writes the columns of a view whose definer is gone with the
 /// database's name, so that the view loads under that name only.
 pub fn advice(part: &Part, step: &Restore) -> Advice {
     let mut hints: Vec<(String, String)> =

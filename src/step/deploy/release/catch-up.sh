@@ -1,5 +1,6 @@
 # Copies again what was written to the live tree since it was copied. Arguments: the live tree, the release, and the
-# paths in them. Whoever owns the trees can exchange their directories for links meanwhile: none is entered. It follows enter.sh.
+# paths in them. The owner of the trees can exchange their directories for links meanwhile: none is entered. It follows
+# enter.sh.
 set -u
 live=$1
 release=$2

@@ -23,7 +23,7 @@ const JOURNAL: &str = "/var/lib/dpkg/updates";
 /// What dpkg-query prints for each package.
 const ROW: &str = "${Package} ${Architecture} ${Version} ${db:Status-Status}\n";
 
-/// Nothing asks, configuration files that somebody edited are kept, and no service restarts behind the playbook's back.
+/// Nothing asks, configuration files that were edited are kept, and no service restarts behind the playbook's back.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("DEBIAN_FRONTEND", "noninteractive"),
     ("APT_LISTCHANGES_FRONTEND", "none"),

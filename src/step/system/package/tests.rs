@@ -83,8 +83,8 @@ fn what_it_did_is_taken_back_exactly() {
     let plan = parse("package", "name = 'nginx'").unwrap().plan(&host).unwrap();
     let [Op::Run(run)] = &plan.ops[..] else { panic!("{plan:?}") };
     let Undo::Command(undo) = &run.undo else { panic!("{run:?}") };
-    let told = undo.shown();
-    assert_eq!(told, "apt-get install libx=1.0 nginx- lighttpd=1.4.69 --allow-downgrades");
+    let shown = undo.shown();
+    assert_eq!(shown, "apt-get install libx=1.0 nginx- lighttpd=1.4.69 --allow-downgrades");
     assert_eq!(undo.argv[4..], ["libx=1.0", "nginx-", "lighttpd=1.4.69"], "dpkg was not asked");
     assert_eq!(run.command.environment["DEBIAN_FRONTEND"], "noninteractive");
 }
