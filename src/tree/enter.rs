@@ -28,8 +28,7 @@ mod tests {
             ("link", 20, "another user can change what is on the way"),
             ("none", 20, "none"),
         ] {
-            let argv =
-                ["/bin/sh", "-c", &super::script("enter \"$1\"; echo here"), "sh"].map(str::to_string);
+            let argv = ["/bin/sh", "-c", &super::script("enter \"$1\"; echo here"), "sh"].map(str::to_string);
             let argv = argv.into_iter().chain([top.join(path).display().to_string()]);
             let answer = Local::new().ask(&Command::new(argv)).unwrap();
             let said = String::from_utf8_lossy(&[answer.stdout, answer.stderr].concat()).into_owned();
