@@ -21,6 +21,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod explain;
+mod facts;
 mod filters;
 mod hosts;
 mod import;
@@ -95,6 +96,7 @@ enum Command {
     Playbooks(playbooks::Args),
     Steps(steps::Args),
     Filters(filters::Args),
+    Facts(facts::Args),
     Schema(schema::Args),
     Doctor(doctor::Args),
     Trust(trust::Args),
@@ -128,6 +130,9 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
 /// Reads the arguments, runs the subcommand, prints what went wrong.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if completions::answered(&arguments) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::DisplayHelp && playbooks::help(&arguments) => {
@@ -152,6 +157,7 @@ fn dispatch(Cli { global, command }: Cli) -> Done {
         Command::Explain(args) => explain::run(args, &global),
         Command::Lint(args) => lint::run(args, &global),
         Command::Filters(args) => filters::run(args, &global),
+        Command::Facts(args) => facts::run(args, &global),
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Demo(args) => demo::run(args),

@@ -21,6 +21,7 @@ use crate::setting::Setting;
 use crate::source::Source;
 use ansible::VarsFiles;
 use file::File;
+use sources::Programs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -82,9 +83,9 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn of(project: &Project, paths: &[PathBuf]) -> Result<Loaded, Diagnostics> {
+    fn of(project: &Project, paths: &[PathBuf], programs: Programs) -> Result<Loaded, Diagnostics> {
         let mut problems = Diagnostics::default();
-        let mut read = sources::read(project, paths, &mut problems)?;
+        let mut read = sources::read(project, paths, programs, &mut problems)?;
         let mut vars_files = Vec::new();
         let read_beside = |groups: &BTreeSet<&str>, hosts: &BTreeSet<&str>, problems: &mut Diagnostics| {
             let beside = |directory| VarsFiles::read(project, directory, groups, hosts, problems);
@@ -102,7 +103,12 @@ impl Inventory {
     /// Reads the inventories: `paths` when some are given, else those `windlass.toml` names, else all of `inventories/`.
     /// A relative path of `paths` is relative to the current directory.
     pub fn load(project: &Project, paths: &[PathBuf]) -> Result<Inventory, Diagnostics> {
-        Ok(Loaded::of(project, paths)?.inventory)
+        Ok(Loaded::of(project, paths, Programs::Run)?.inventory)
+    }
+
+    /// The same from the files alone: no program is run.
+    pub fn load_files(project: &Project, paths: &[PathBuf]) -> Result<Inventory, Diagnostics> {
+        Ok(Loaded::of(project, paths, Programs::LeaveOut)?.inventory)
     }
 
     /// The inventory of an earlier run, from the sources that it recorded.

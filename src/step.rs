@@ -64,11 +64,14 @@ pub trait Kind: Step + DeserializeOwned + Described + 'static {
     const NAME: &'static str;
     /// A playbook's `[[steps]]` that uses every key. It is documentation and test.
     const EXAMPLE: &'static str;
-    /// What `register` gets of such a step beside what every result has: `changed`, `failed`, `skipped`, `findings`.
+    /// What `register` gets of such a step beside [`OF_ALL`].
     const RESULT: &'static [&'static str] = &[];
     /// Keys that mean something on the controller before the job is sent.
     const KEYS: &'static [(&'static str, KeyUse)] = &[];
 }
+
+/// What every result has.
+pub const OF_ALL: &[&str] = &["changed", "failed", "skipped", "findings"];
 
 /// What the result of a command has.
 pub const OF_COMMANDS: &[&str] = &["status", "stdout", "stdout_lines", "stderr", "stderr_lines"];

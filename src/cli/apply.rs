@@ -90,7 +90,7 @@ fn read(file: &Path) -> Result<Opened, Stop> {
 
 /// The plan's hosts, as the inventory has them now.
 fn choose(opened: &Opened, args: &Args, global: &Global) -> Result<Chosen, Stop> {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let mut inventory = Inventory::load(&project, &args.inventory)?;
     inventory.add_addresses(&opened.plan.pattern, &project)?;
     let names: Vec<&str> = opened.plan.hosts.iter().map(|host| host.name.as_str()).collect();

@@ -100,7 +100,7 @@ pub fn run(args: Args, global: &Global) -> Done {
             max_failures,
             reach,
         } => {
-            let project = global.open_project()?;
+            let project = global.project_or_here()?;
             let playbook = Playbook::find(&project, &playbook)?;
             let chosen = start::choose_for(project, &hosts, &playbook)?;
             if hosts.list_hosts {

@@ -136,7 +136,7 @@ pub fn run(args: Args, global: &Global) -> Done {
 
 /// Looks who holds the locks of hosts, and breaks those whose holder is suspended, or all of them.
 fn unlock(hosts: &Hosts, force: bool, options: &Options, global: &Global) -> Done {
-    let chosen = start::choose(global.open_project()?, hosts, hosts.pattern.clone())?;
+    let chosen = start::choose(global.project_or_here()?, hosts, hosts.pattern.clone())?;
     let what = if force { BreakLock::Always } else { BreakLock::IfStuck };
     start::run(Request::unlock(what), &chosen, options, global)
 }

@@ -4,6 +4,7 @@ use super::options::{Hosts, Options};
 use super::request::{Assignment, Request, Spread};
 use super::{Done, Global, Stop, answer, prompt, store};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::engine;
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::model::duration::TimeSpan;
@@ -299,6 +300,14 @@ fn tasks(
         job(envelope(host).job(work), contents)
     };
     Ok(hosts.iter().zip(renderer.jobs()?).map(task).collect())
+}
+
+/// Reads all facts of the chosen hosts: a table by host, or why a host could not be asked.
+pub fn facts(chosen: &Chosen, options: &Options) -> Result<BTreeMap<String, Result<Value, Failure>>, Stop> {
+    chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
+    let all = engine::facts::names().iter().map(|name| name.to_string());
+    let wanted = chosen.names.iter().map(|name| (name.clone(), all.clone().collect())).collect();
+    read_facts(wanted, chosen, options, &record::id::new(now()), &options.reach.ssh_config()?)
 }
 
 /// Reads the facts of other hosts that the playbook refers to.

@@ -6,6 +6,7 @@ mod draft;
 mod write;
 
 use super::name::HostName;
+use super::sources::Programs;
 use super::{Inventory, Loaded};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::run::Source as Recorded;
@@ -30,7 +31,7 @@ pub struct Imported {
 /// Reads the inventory at `path` and makes TOML of it, in a file called `stem`, or as the path is called.
 pub fn import(project: &Project, path: &Path, stem: Option<&str>) -> Result<Imported, Diagnostics> {
     let paths = [path.to_path_buf()];
-    let loaded = Loaded::of(project, &paths)?;
+    let loaded = Loaded::of(project, &paths, Programs::Run)?;
     let stem = match stem {
         Some(stem) => HostName::parse(stem)
             .map_err(|why| Diagnostic::elsewhere(format!("name the new inventory: {why}")))?

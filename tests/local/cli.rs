@@ -48,6 +48,7 @@ fn help_lists_the_subcommands() {
           playbooks    List the playbooks, or show what one does and takes
           steps        Show the step kinds, or the keys and an example of one
           filters      List the filters, tests and functions of templates, each with an example
+          facts        List the facts that expressions can use, or show those of hosts
           schema       Print the JSON Schema of a file, for editors and checkers
           doctor       Look at the project, keys, ssh-agent, known_hosts, clock and terminal, and say what
                        is wrong
@@ -139,6 +140,23 @@ fn steps_describes_a_kind_and_knows_the_nearest() {
           hint: did you mean `file`?
     "#]]
     .assert_eq(&err);
+}
+
+#[test]
+fn step_kinds_are_found_by_a_word() {
+    let (code, out, _) = printed("steps --search crontab");
+    assert_eq!(code, 0);
+    assert!(out.contains("\n  cron ") && !out.contains("\n  nginx_site "), "{out}");
+    let (code, _, err) = printed("steps --search nosuchword");
+    assert_eq!((code, err.contains("none speaks of it")), (5, true), "{err}");
+}
+
+#[test]
+fn facts_are_listed_and_a_wrong_host_is_named() {
+    let (code, out, _) = printed("facts");
+    assert_eq!((code, out.contains("facts.hostname  the host's own name")), (0, true), "{out}");
+    let (code, _, err) = printed("facts nosuch");
+    assert_eq!((code, err.contains("nosuch")), (5, true), "{err}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct Args {
 
 /// Prints them.
 pub fn run(args: &Args, global: &Global) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let found = args.which.backups(&project)?;
     let now = Timestamp::now();
     match global.format() {

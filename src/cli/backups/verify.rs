@@ -46,7 +46,7 @@ pub struct Args {
 
 /// Reads them, and says which are damaged.
 pub fn run(args: &Args, global: &Global) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let found = chosen(args, args.which.backups(&project)?)?;
     let given = Identities::read(&args.age_identity).map_err(Stop::misused)?;
     let mut all = Vec::new();
