@@ -298,6 +298,11 @@ impl Stop {
     }
 }
 
+/// Says on standard error what did not stop the work.
+pub fn warn_of(failure: &Failure) {
+    eprintln!("warning: {}", escape::block(&failure.to_string()));
+}
+
 /// A failure may quote a host, a server or a file.
 fn told_as_error(failure: &Failure) -> String {
     format!("error: {}", escape::block(&failure.to_string()))

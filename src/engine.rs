@@ -20,6 +20,7 @@ pub mod owed;
 pub mod perform;
 pub mod progress;
 pub mod save;
+pub mod seal;
 pub mod start;
 pub mod state_dir;
 pub mod summary;

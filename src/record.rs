@@ -12,12 +12,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 mod change;
+mod clean;
 mod findings;
 mod folder;
-mod forms;
 pub mod id;
+mod journal_key;
 mod open;
-mod redact;
 mod rows;
 mod schema;
 mod sqlite;
@@ -25,9 +25,9 @@ mod store;
 mod whole;
 mod writer;
 
+pub use clean::Clean;
 pub use folder::make as make_folder;
-pub use forms::all as secret_forms;
-pub use redact::{Clean, MASK, Redactor, SHORTEST};
+pub use journal_key::JournalKey;
 pub use sqlite::{Opened, Sqlite};
 pub use store::{RunLine, RunState, RunStore};
 pub use writer::Writer;

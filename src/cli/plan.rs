@@ -12,7 +12,7 @@ use crate::model::outcome::StepOutcome;
 use crate::model::run::{RunKind, now};
 use crate::playbook::Playbook;
 use crate::playbook::params::ParamKind;
-use crate::record::Redactor;
+use crate::redact::Redactor;
 use crate::render::Selection;
 use crate::report::style::counted;
 use crate::report::{Format, escape};

@@ -9,7 +9,7 @@ use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::model::duration::TimeSpan;
 use crate::model::host::SshSettings;
-use crate::model::job::{Envelope, Job, Mode, RunId};
+use crate::model::job::{Job, Mode, RunId};
 use crate::model::run::{RunIntent, now};
 use crate::model::{Failure, Value, Values};
 use crate::playbook::Playbook;
@@ -33,6 +33,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod controller;
+
+use controller::Controller;
 
 /// How long a host is waited for that another run is changing: most runs are over by then.
 const WAIT: Duration = Duration::from_secs(30);
@@ -256,8 +260,8 @@ fn tasks(
 ) -> Result<Vec<Task>, Stop> {
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let wait = options.reach.wait.as_deref().map_or(Ok(WAIT), |text| time("--wait", text))?;
-    let controller = controller(chosen);
-    let envelope = |host: &Host| envelope(host, &controller, run, wait);
+    let controller = Controller::of(chosen)?;
+    let envelope = |host: &Host| controller.envelope(host, run, wait);
     let job = |job: Job, contents| Task::Job(Box::new(job), contents);
     let (playbook, selection) = match &request.assignment {
         Assignment::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
@@ -319,39 +323,15 @@ fn read_facts(
     config: &Config,
 ) -> Result<BTreeMap<String, Result<Value, Failure>>, Stop> {
     let reveal = Reveal { home: &config.paths.home, vault: &chosen.project.vault };
-    let controller = controller(chosen);
+    let controller = Controller::of(chosen)?;
     let asked = wanted.into_iter().filter_map(|(name, facts)| {
         let host = chosen.inventory.host(&name)?;
         let settings = ssh_settings(host, options);
         let mut target = Target::or_unusable(&name, host.given_address(), &settings, config);
         reveal.login(&mut target);
-        Some(facts::Asked { target, envelope: envelope(host, &controller, run, WAIT), facts })
+        Some(facts::Asked { target, envelope: controller.envelope(host, run, WAIT), facts })
     });
     Ok(facts::read(asked.collect(), shared(None))?)
-}
-
-/// Makes a host's work this run's job. Its epoch, and the runs to settle, are known once the intent is on record.
-fn envelope(host: &Host, controller: &str, run: &RunId, wait: Duration) -> Envelope {
-    Envelope {
-        wait,
-        run: run.clone(),
-        host: host.name.to_string(),
-        nonce: nonce(),
-        controller: controller.to_string(),
-        who: who(),
-        ..Envelope::default()
-    }
-}
-
-/// What hosts know this project by: all who work with it fence each other. One without a name is known by its place here.
-fn controller(chosen: &Chosen) -> String {
-    let here = || format!("{}:{}", who(), chosen.project.root.display());
-    chosen.project.identity().unwrap_or_else(here)
-}
-
-/// 128 random bits, in hexadecimal.
-fn nonce() -> String {
-    format!("{:032x}", rand::random::<u128>())
 }
 
 fn work(

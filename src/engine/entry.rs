@@ -16,6 +16,8 @@ pub enum Entry {
     /// First: which run this is.
     #[serde(rename = "begin")]
     Start { run: RunId, host: String, who: String, epoch: u64, playbook: String, boot_id: String },
+    /// The secrets of the run, sealed: an undo says none of them.
+    Secrets(String),
     /// About to change something: how it is undone, and below which directory no link may be followed meanwhile.
     Intent {
         change: u32,
@@ -80,6 +82,8 @@ pub enum Reversal {
     Again(Command),
     /// The same, with what proves that it worked.
     Repeat(Box<Run>),
+    /// One of the commands above that may hold a secret, and the one that made the change; see `seal.rs`.
+    Sealed(String),
 }
 
 /// What a file held: its digest, or `None` when it did not exist.
@@ -92,6 +96,22 @@ pub struct FileState {
 }
 
 impl Reversal {
+    /// The command that it runs; `None` where that is sealed.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Reversal::Command(command) | Reversal::CommandOver { command, .. } | Reversal::Again(command) => {
+                Some(command)
+            }
+            Reversal::Repeat(run) => Some(&run.command),
+            Reversal::Nothing
+            | Reversal::Impossible { .. }
+            | Reversal::Restore { .. }
+            | Reversal::Exchange { .. }
+            | Reversal::Meta { .. }
+            | Reversal::Sealed(_) => None,
+        }
+    }
+
     /// Whether it runs a command of the way forward once more, after everything else.
     pub fn is_repeated(&self) -> bool {
         matches!(self, Reversal::Again(_) | Reversal::Repeat(_))

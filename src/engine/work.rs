@@ -103,6 +103,7 @@ fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
             // Unless an end follows, the run was cut off within a step: what that step came to is not known.
             Entry::Intent { .. } | Entry::Undoing { .. } => outcome = Some(HostOutcome::Unknown),
             Entry::Start { .. }
+            | Entry::Secrets(_)
             | Entry::Undone { .. }
             | Entry::Armed { .. }
             | Entry::Disarmed { .. }

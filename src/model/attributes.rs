@@ -1,6 +1,7 @@
 //! What a file or directory has besides its bytes, mode and owner: extended attributes, ACLs and capabilities among them,
 //! and further names. An undo restores them.
 
+use super::hexadecimal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ pub struct Details {
 impl Attributes {
     /// Adds one.
     pub fn add(&mut self, name: &str, value: &[u8]) {
-        self.0.insert(name.to_string(), value.iter().map(|byte| format!("{byte:02x}")).collect());
+        self.0.insert(name.to_string(), hexadecimal::of(value));
     }
 
     /// Whether there are none.
@@ -38,13 +39,8 @@ impl Attributes {
 
     /// Each with its value. What is no hexadecimal digit, in a journal that was damaged, is left out.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
-        self.0.iter().filter_map(|(name, hex)| Some((name.as_str(), bytes_of(hex)?)))
+        self.0.iter().filter_map(|(name, hex)| Some((name.as_str(), hexadecimal::bytes_of(hex)?)))
     }
-}
-
-fn bytes_of(hex: &str) -> Option<Vec<u8>> {
-    let digits = hex.as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[cfg(test)]

@@ -40,6 +40,9 @@ pub struct Envelope {
     pub who: String,
     /// Earlier runs whose verdict never arrived: the agent reports what its journal says of them.
     pub settle: Vec<RunId>,
+    /// With what the host's journals are sealed where they hold secrets: 64 hexadecimal digits that only the controller
+    /// keeps, other ones for each host. Empty: what would be sealed is not kept.
+    pub journal_key: String,
     /// Set when the job is resumed after a reboot.
     pub resume: Option<Box<Resume>>,
     /// How long the host's lock is waited for when another run holds it; zero refuses at once.

@@ -3,6 +3,7 @@
 use super::examples::*;
 use super::*;
 use crate::model::run::RunKind;
+use crate::redact::Redactor;
 use std::path::Path;
 use tempfile::TempDir;
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::event::StepEnded;
 use crate::model::outcome::{HostOutcome, StepOutcome};
-use crate::record::Redactor;
 use crate::record::examples::*;
+use crate::redact::Redactor;
 use expect_test::{Expect, expect};
 use std::sync::{Arc, Mutex};
 

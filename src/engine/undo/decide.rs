@@ -27,6 +27,7 @@ pub enum Decision {
 pub fn decide(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<Decision> {
     match &open.reversal {
         Reversal::Nothing | Reversal::Again(_) | Reversal::Repeat(_) => Ok(Decision::AsBefore),
+        Reversal::Sealed(_) => Err(sealed(open)),
         Reversal::Impossible { why } => Ok(Decision::Impossible(why.clone())),
         Reversal::Command(command) => Ok(Decision::Perform(vec![run(command, open)])),
         Reversal::CommandOver { command, before } => match all_as_before(host, before)? {
@@ -37,6 +38,12 @@ pub fn decide(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<D
         Reversal::Meta { path, meta, attributes } => set_again(host, path, meta, attributes.as_ref()),
         Reversal::Restore { path, before, left } => restore(host, saved, path, before, left),
     }
+}
+
+fn sealed(open: &OpenChange) -> Failure {
+    let why = "the command that undoes it may hold a secret, and is sealed with a key that is not here";
+    Failure::new(open.what.clone(), why)
+        .hint("the key is journal-key in the directory .windlass of the project that ran it")
 }
 
 fn run(command: &Command, open: &OpenChange) -> Op {
