@@ -30,6 +30,7 @@ mod man;
 mod options;
 mod plan;
 mod playbooks;
+mod printed;
 mod prompt;
 mod request;
 pub mod run;
