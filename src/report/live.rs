@@ -224,6 +224,7 @@ fn between(start: Option<Timestamp>, end: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::{Printed, Stream};
     use crate::record::examples::*;
     use expect_test::expect;
 
@@ -248,6 +249,24 @@ mod tests {
             db1    unreachable  5.0s
             web03  waiting"#]]
         .assert_eq(&screen(&["web01", "web02", "db1", "web03"], &events, (24, 42)));
+    }
+
+    #[test]
+    fn a_host_shows_which_of_its_steps_it_is_at_and_what_that_printed_last() {
+        let mut live = Live::new(&record(intent(&["web01"]), &[]), Some(12));
+        let said = |event| event_of(3000, event);
+        let chunk = b"one\ntwo \x1b[2J\n".to_vec();
+        let printed = Printed { step: 2, stream: Stream::Stdout, left_out: 0, chunk };
+        live.fold(&said(Event::StepStarted { step: 2, item: None, name: "build".into() }));
+        live.fold(&said(Event::Printed(printed)));
+        let screen = |live: &Live| live.screen(at(12_000), (24, 80), Style { color: false }).join("\n");
+        assert_eq!(screen(&live), "web01  3/12 build: two \\x1b[2J  9.0s");
+        live.fold(&said(Event::StepStarted { step: 12, item: None, name: "a handler".into() }));
+        assert_eq!(screen(&live), "web01  a handler  9.0s");
+    }
+
+    fn event_of(milliseconds: i64, said: Event) -> RunEvent {
+        event(milliseconds, "web01", HostEvent::Said(said))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One command on one host through its login shell: no agent, no journal, its output passed on as it comes.
 
 use super::Interrupt;
+use super::printed::Flood;
 use super::tools::{Tools, asked_for};
 use crate::engine::pace::Pace;
 use crate::model::Failure;
@@ -52,6 +53,7 @@ pub async fn run(
     let end = tools.output.limit.min(OutputWanted::MOST) as usize / 2;
     let (mut stdout, mut stderr) = (Kept::at_most(end), Kept::at_most(end));
     let mut pace = Pace::new(0, tools.output, Instant::now());
+    let mut flood = Flood::new(tools.output.streaming, Instant::now());
     let mut tick = tokio::time::interval(TICK);
     let (mut lost, mut killed) = (None, None);
     loop {
@@ -64,7 +66,7 @@ pub async fn run(
                 continue;
             }
             _ = tick.tick(), if tools.output.streaming > Streaming::Nothing => {
-                tools.said(host, pace.due(Instant::now())).await;
+                tools.said(host, flood.admit_all(pace.due(Instant::now()))).await;
                 continue;
             }
         };
@@ -72,11 +74,11 @@ pub async fn run(
             None => break,
             Some(Chunk::Stdout(bytes)) => {
                 stdout.push(&bytes);
-                tools.said(host, pace.hear(Stream::Stdout, &bytes)).await;
+                tools.said(host, flood.admit_all(pace.hear(Stream::Stdout, &bytes))).await;
             }
             Some(Chunk::Stderr(bytes)) => {
                 stderr.push(&bytes);
-                tools.said(host, pace.hear(Stream::Stderr, &bytes)).await;
+                tools.said(host, flood.admit_all(pace.hear(Stream::Stderr, &bytes))).await;
             }
             Some(Chunk::Exit(Exit::Status(status))) => output.status = status as i32,
             Some(Chunk::Exit(Exit::Signal(name))) => {
@@ -85,7 +87,7 @@ pub async fn run(
             Some(Chunk::Lost(failure)) => lost = Some(failure),
         }
     }
-    tools.said(host, pace.rest()).await;
+    tools.said(host, flood.admit_all(pace.rest())).await;
     output.total = stdout.total() + stderr.total();
     (output.stdout, output.stderr) = (stdout.into_bytes(), stderr.into_bytes());
     let end = match killed {

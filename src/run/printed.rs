@@ -1,6 +1,6 @@
 //! How much of what a host prints is taken while it runs, whatever the host sends.
 
-use crate::model::event::Printed;
+use crate::model::event::{Event, Printed};
 use crate::model::job::Streaming;
 use std::time::Instant;
 
@@ -57,6 +57,15 @@ impl Flood {
                 Some(Printed { left_out: std::mem::take(left_out), ..printed })
             }
         }
+    }
+
+    /// The events, those of what is printed as they may be taken.
+    pub fn admit_all(&mut self, events: Vec<Event>) -> Vec<Event> {
+        let admit = |event| match event {
+            Event::Printed(printed) => self.admit(printed, Instant::now()).map(Event::Printed),
+            event => Some(event),
+        };
+        events.into_iter().filter_map(admit).collect()
     }
 
     fn refill(&mut self, now: Instant) {
