@@ -31,6 +31,7 @@ mod man;
 mod options;
 mod plan;
 mod playbooks;
+mod printed;
 mod prompt;
 mod request;
 pub mod run;
@@ -202,7 +203,7 @@ impl Global {
     pub fn progress(&self) -> Progress {
         let terminal = std::io::stderr().is_terminal();
         let style = self.style(terminal);
-        match (self.quiet, terminal) {
+        match (self.quiet, terminal && !is_dumb()) {
             (true, _) => Progress::None,
             (false, true) => Progress::Bars(style),
             (false, false) => Progress::Lines(style),
@@ -246,9 +247,13 @@ impl Global {
 
     fn style(&self, terminal: bool) -> Style {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Style { color: wants_color(self.color, terminal && !dumb, set("NO_COLOR")) }
+        Style { color: wants_color(self.color, terminal && !is_dumb(), set("NO_COLOR")) }
     }
+}
+
+/// Whether the terminal can neither colour text nor move its cursor.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// A directory that is no project: shipped playbooks, and hosts that are in no inventory.

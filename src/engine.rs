@@ -1,6 +1,7 @@
 //! The engine: plans each step just before applying it, journals, performs, and plans again until nothing is left.
 //! It is the same over every [`System`](crate::system::System); check mode is this engine over a pretended one.
 
+mod aloud;
 pub mod backup;
 pub mod batch;
 pub mod confirm;
@@ -17,6 +18,7 @@ pub mod host_reader;
 pub mod journal;
 pub mod link;
 pub mod owed;
+pub mod pace;
 pub mod perform;
 pub mod progress;
 pub mod save;

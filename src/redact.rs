@@ -5,7 +5,7 @@
 mod forms;
 
 use crate::model::backup::Said;
-use crate::model::event::{Event, Output, StepEnded, UndoScope};
+use crate::model::event::{Event, Output, Printed, StepEnded, UndoScope};
 use crate::model::finding::Finding;
 use crate::model::{Failure, Value, Values};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,8 +37,11 @@ const ENDS_AUTHORITY: &[u8] = b"/?#\"'`<>|\\";
 #[derive(Clone, Default)]
 pub struct Redactor {
     /// Every form of every secret, by its first byte; none is empty.
-    needles: BTreeMap<u8, Vec<Vec<u8>>>,
+    pub(super) needles: BTreeMap<u8, Vec<Vec<u8>>>,
 }
+
+/// The margins that lines may have over which a form is wrapped.
+pub const MARGINS: [&[u8]; 5] = [b"", b"+", b"-", b">", b"#"];
 
 impl Redactor {
     /// Knows these secrets. A secret with several lines is also looked for line by line.
@@ -77,6 +80,9 @@ impl Redactor {
                 Event::StepStarted { step, item, name: self.text(&name) }
             }
             Event::Progress { step, text } => Event::Progress { step, text: self.text(&text) },
+            Event::Printed(printed) => {
+                Event::Printed(Printed { chunk: self.bytes(&printed.chunk), ..printed })
+            }
             Event::StepEnded(step) => Event::StepEnded(self.step(step)),
             Event::Note(note) => Event::Note(self.text(&note)),
             Event::Settled { run, outcome, steps } => Event::Settled {
@@ -163,7 +169,7 @@ impl Redactor {
         }
     }
 
-    fn matches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+    pub(super) fn matches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut found = self.whole(bytes, 1);
         found.extend(passwords_of_urls(bytes));
         if !self.needles.is_empty() {
@@ -191,7 +197,7 @@ impl Redactor {
             return Vec::new();
         }
         let mut found = Vec::new();
-        for margin in [&b""[..], b"+", b"-", b">", b"#"] {
+        for margin in MARGINS {
             let places = unwrapped(bytes, margin);
             let text: Vec<u8> = places.iter().map(|place| bytes[*place]).collect();
             let matching = self.whole(&text, SHORTEST_WRAPPED);
@@ -244,7 +250,7 @@ fn positions(bytes: &[u8], text: &[u8]) -> Vec<usize> {
 }
 
 /// The places of all bytes that are neither line breaks nor blanks and one margin at the start of a line.
-fn unwrapped(bytes: &[u8], margin: &[u8]) -> Vec<usize> {
+pub(super) fn unwrapped(bytes: &[u8], margin: &[u8]) -> Vec<usize> {
     let mut places = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {

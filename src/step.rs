@@ -2,6 +2,7 @@
 //! domain's file lists them in the table that `KINDS` joins; parser, reference, JSON Schema and lint all walk that table.
 
 use crate::model::backup::Request;
+use crate::model::job::Streaming;
 use crate::model::op::{Answer, Plan, Run};
 use crate::model::{Failure, Result, Value};
 use crate::system::Probe;
@@ -20,6 +21,11 @@ pub trait Step: Send + Sync {
     /// What a refused command of this step's plan means, where its last line of output tells too little.
     fn explain(&self, _run: &Run, _answer: &Answer) -> Option<Failure> {
         None
+    }
+
+    /// What of the output of its commands people want to see while they run, at most.
+    fn streams(&self) -> Streaming {
+        Streaming::Nothing
     }
 
     /// Whether its plan may reboot the host, so that its run has to resume afterwards.

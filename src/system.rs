@@ -4,6 +4,7 @@
 
 use crate::model::attributes::{Attributes, Details};
 use crate::model::digest::Digest;
+use crate::model::event::Stream;
 use crate::model::job::RunId;
 use crate::model::op::{Answer, Command, Condition, Meta, Observed};
 use crate::model::path::HostPath;
@@ -175,10 +176,10 @@ pub trait System: Probe {
 
     /// The same with more input and with output that goes elsewhere, both of them streams of any length.
     fn stream(&self, command: &Command, flow: Flow) -> Result<Answer> {
-        let Flow { .. } = flow;
-        let why = "this host is worked through its own sh, which cannot carry a stream of any length";
-        Err(Failure::new(format!("run {}", command.shown()), why)
-            .hint("windlass's agent can: it needs Linux and a folder there in which programs may be run"))
+        if flow.input.is_none() && flow.output.is_none() {
+            return self.run(command);
+        }
+        Err(no_stream(command))
     }
 
     /// Copies a regular file's bytes to a new file, 0600 and durable.
@@ -208,6 +209,19 @@ pub struct Flow<'a> {
     pub input: Option<&'a mut dyn Read>,
     /// Gets its standard output as it comes; the answer then has none of it. When writing fails the command is killed.
     pub output: Option<&'a mut dyn Write>,
+    /// Gets all that is kept as it comes, beside the answer.
+    pub listener: Option<&'a mut dyn Listener>,
+    /// So many bytes of each end of each output are kept; [`OUTPUT_KEPT`] when not given.
+    pub kept: Option<usize>,
+}
+
+/// Hears what a command prints while it runs.
+pub trait Listener {
+    /// The next bytes.
+    fn hear(&mut self, stream: Stream, bytes: &[u8]);
+
+    /// Some time has passed, with or without anything to hear.
+    fn tick(&mut self) {}
 }
 
 /// What came of trying to take a lock.
@@ -292,6 +306,12 @@ pub fn is_temporary_of(candidate: &OsStr, name: &OsStr) -> bool {
 pub fn temporary_stem(name: &OsStr) -> Vec<u8> {
     let kept = &name.as_bytes()[..name.len().min(NAME_KEPT)];
     [b".", kept, b".windlass-"].concat()
+}
+
+fn no_stream(command: &Command) -> Failure {
+    let why = "this host is worked through its own sh, which cannot carry a stream of any length";
+    Failure::new(format!("run {}", command.shown()), why)
+        .hint("windlass's agent can: it needs Linux and a folder there in which programs may be run")
 }
 
 fn too_large(doing: &str) -> Failure {

@@ -1,6 +1,7 @@
 //! The options that every kind of run has: which hosts, as which user, how.
 
 use super::Stop;
+use super::printed::PrintedOptions;
 use crate::model::run::Scheduled;
 use crate::ssh::{Config, Paths};
 use std::path::PathBuf;
@@ -79,6 +80,9 @@ pub struct Reach {
     /// How long to wait for a host that another run is changing; 0 refuses at once [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub wait: Option<String>,
+    /// What is shown and kept of the output of commands.
+    #[command(flatten)]
+    pub printed: PrintedOptions,
 }
 
 impl Reach {

@@ -2,7 +2,7 @@
 
 use super::options::{Hosts, Options};
 use super::request::{Assignment, Request, Spread};
-use super::{Done, Global, Stop, answer, prompt, store};
+use super::{Done, Global, Stop, answer, printed, prompt, store};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine;
 use crate::inventory::fold::fold;
@@ -123,14 +123,19 @@ pub fn session(
     if global.format() != report::Format::Jsonl {
         global.warn(&chosen.inventory.warnings);
     }
+    let shown = &options.reach.printed;
+    let output = shown.wanted(chosen.names.len(), global)?;
+    let file = shown.report_file()?;
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
-    let prepared = prepare(&request, chosen, options, &command_line, &run)?;
+    let mut prepared = prepare(&request, chosen, options, &command_line, &run)?;
     if global.verbosity() == report::Verbosity::Verbose {
         let targets = prepared.work.iter().map(|work| &work.target);
         explain::notes(targets).iter().for_each(|note| eprintln!("note: {note}"));
     }
     let Spread { serial, max_failures, on_failure } = request.spread.clone();
+    let steps = printed::steps_of_each(&prepared.work);
+    printed::ask(&mut prepared.work, output);
     Ok(Session {
         intent: intent(request, chosen, options, run, &prepared),
         options: run::Options {
@@ -152,7 +157,12 @@ pub fn session(
             format: global.format(),
             view: global.view(options.diff),
             progress: global.progress(),
+            live: shown.is_live(chosen.names.len(), global),
+            steps,
+            file,
         },
+        output,
+        output_files: shown.files()?,
         shared: shared(prepared.login_password),
         heard: None,
         only_when_refused: false,

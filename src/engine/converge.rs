@@ -2,7 +2,9 @@
 
 mod armed;
 mod boot;
+mod preview;
 
+use super::aloud::Aloud;
 use super::backup::Sender;
 use super::batch;
 use super::confirm;
@@ -21,7 +23,7 @@ use super::wait::{self, Waited};
 use crate::model::backup::Backup;
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Verdict};
-use crate::model::job::{Resume, RunId};
+use crate::model::job::{OutputWanted, Resume, RunId};
 use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
 use crate::model::{Failure, Result};
 use crate::step::Step;
@@ -54,6 +56,8 @@ pub struct StepTry<'a, 'b, 'j> {
     pub dressed: &'a Dressed<'a>,
     /// Whether diffs are wanted.
     pub diff: bool,
+    /// What is wanted of the output of its commands.
+    pub output: OutputWanted,
     /// When the step's time is up.
     pub deadline: Instant,
     /// Whether every exit status and every finding is fine, because the playbook judges (`failed_when`).
@@ -213,6 +217,7 @@ impl StepTry<'_, '_, '_> {
         if let (Some(within), Target::Real(..)) = (plan.boot, &self.target) {
             return self.boot(plan, within, done);
         }
+        done.texts = self.texts_for_diffs(plan);
         let assets = assets_of(plan);
         let announced = !assets.is_empty() && matches!(self.target, Target::Real(..));
         if announced {
@@ -271,7 +276,7 @@ impl StepTry<'_, '_, '_> {
         ops.iter().try_for_each(|op| perform::refuse_mount_point(self.dressed, op))?;
         let told: Vec<&Op> = ops.iter().filter(|op| !self.is_memory(op)).collect();
         if self.diff {
-            told.iter().for_each(|op| done.diffs.add(|| diff::of(self.dressed.host, op)));
+            told.iter().for_each(|op| done.diffs.add(|| diff::of(self.dressed.host, op, &done.texts)));
         }
         match self.target {
             Target::Pretended(_) => ops.iter().try_for_each(|op| self.pretend(op, done))?,
@@ -308,7 +313,10 @@ impl StepTry<'_, '_, '_> {
             Target::Real(host, journal) => {
                 journal.owe(self.owes.clone())?;
                 journal.intend(self.index, std::slice::from_ref(op), None)?;
-                let answer = perform::change(*host, op, self.link)?;
+                let answer = match op {
+                    Op::Run(run) => Some(Aloud::new(self.link, self.index, self.output).run(*host, run)?),
+                    _ => perform::change(*host, op, self.link)?,
+                };
                 done.output = answer.clone().map(output_of).or(done.output.take());
                 let changed = self.accept(op, answer.as_ref())?;
                 if let Op::Run(run) = op {

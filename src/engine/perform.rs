@@ -2,9 +2,9 @@
 
 use super::link::Assets;
 use crate::model::backup::Backup;
-use crate::model::op::{Answer, Content, Op, Run};
+use crate::model::op::{Answer, Command, Content, Op, Run};
 use crate::model::{Failure, Result};
-use crate::system::{FileKind, Flow, Probe, System};
+use crate::system::{FileKind, Flow, Listener, Probe, System};
 use std::path::Path;
 
 /// Refuses to replace or remove a mount point, such as a container's `/etc/hosts`, before anything is done or pretended.
@@ -38,16 +38,18 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Remove { path } => host.remove_all(path)?,
         Op::Exchange { one, other } => host.exchange(one, other)?,
         Op::RemoveEmpty { path } => remove_empty(host, path)?,
-        Op::Run(run) => return run_it(host, run, assets).map(Some),
+        Op::Run(run) => return run_it(host, run, assets, Flow::default()).map(Some),
         Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => {}
     }
     Ok(None)
 }
 
-fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets) -> Result<Answer> {
-    let Some(asset) = &run.input else { return host.run(&run.command) };
+/// Runs a command. `flow` says who listens to it meanwhile.
+pub fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets, flow: Flow) -> Result<Answer> {
+    let Some(asset) = &run.input else { return host.stream(&run.command, flow) };
     let mut input = assets.open(asset)?;
-    host.stream(&run.command, Flow { input: Some(&mut input), output: None })
+    let listener = flow.listener.map(|listener| listener as &mut dyn Listener);
+    host.stream(&run.command, Flow { input: Some(&mut input), output: None, listener, kept: flow.kept })
 }
 
 /// What is inside may be somebody else's by now: then the directory stays.
@@ -69,10 +71,22 @@ pub fn describe(op: &Op) -> String {
         Op::Remove { path } => format!("remove {path}"),
         Op::Exchange { one, other } => format!("exchange {one} and {other}"),
         Op::RemoveEmpty { path } => format!("remove directory {path}"),
-        Op::Run(run) => format!("run {}", run.command.shown()),
+        Op::Run(run) => format!("run {}", command(&run.command)),
         Op::Await { condition, .. } => format!("wait until {}", describe_condition(condition)),
         Op::Fetch { path, .. } => format!("fetch {path}"),
         Op::Backup(backup) => describe_backup(backup),
+    }
+}
+
+/// People know a script that is read from standard input by its arguments, and by what it may run, not for how long.
+fn command(command: &Command) -> String {
+    let arguments =
+        command.argv.strip_prefix(&["/bin/sh", "-s", "--"].map(str::to_string)).unwrap_or_default();
+    let is_number = |word: &&String| word.bytes().all(|byte| byte.is_ascii_digit());
+    let words: Vec<String> = arguments.iter().skip_while(is_number).cloned().collect();
+    match command.title.is_some() || words.is_empty() {
+        true => command.shown(),
+        false => Command::new(words).shown(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const LINES: usize = 50;
 
 /// Diffs end once they have this many bytes together: nobody reads more, and every host keeps its own.
-const DIFF_BYTES: usize = 256 * 1024;
+pub const DIFF_BYTES: usize = 256 * 1024;
 
 /// Changes that were or would be made.
 #[derive(Debug, Default)]

@@ -9,6 +9,7 @@ mod proof;
 
 use super::batch::Touched;
 use super::confirm;
+use super::diff::Texts;
 use super::entry::{Entry, Reversal};
 use super::host_reader::HostReader;
 use super::journal::Journal;
@@ -285,7 +286,7 @@ impl Undoer<'_> {
 
     fn add_diffs(&self, ops: &[Op], undone: &mut Undone) {
         if self.diff {
-            ops.iter().for_each(|op| undone.diffs.add(|| super::diff::of(self.host, op)));
+            ops.iter().for_each(|op| undone.diffs.add(|| super::diff::of(self.host, op, &Texts::new())));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{EVENTS_WAITING, EventSender, FORKS, Interrupt, Options, Task, Work};
 use crate::engine::facts::names;
 use crate::model::arg::Arg;
 use crate::model::event::Event;
-use crate::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure};
+use crate::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure, OutputWanted};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::model::{Doing, Failure, Result, Value};
 use crate::render::contents::Contents;
@@ -45,7 +45,8 @@ async fn all(asked: Vec<Asked>, shared: Shared) -> BTreeMap<String, Result<Value
     let (events, used) = (EventSender::new(events), Used::default());
     let shared = Arc::new(shared);
     let (timeout, once) = (Some(DEADLINE), OnceBoard::default());
-    let tools = Tools { shared, events, interrupt, destinations, timeout, used, once };
+    let output = OutputWanted::default();
+    let tools = Tools { shared, events, interrupt, destinations, timeout, output, used, once };
     let options =
         Options { forks: FORKS, serial: Vec::new(), max_failures: None, on_failure: OnFailure::Stop };
     let work = asked.into_iter().map(work).collect();

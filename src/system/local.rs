@@ -228,7 +228,7 @@ impl Probe for Local {
     }
 
     fn ask(&self, question: &Command) -> Result<Answer> {
-        self.execute(question, super::OUTPUT_KEPT, Flow::default(), &mut Kept::Alone)
+        self.execute(question, Flow::default(), &mut Kept::Alone)
     }
 
     fn observe(&self, condition: &Condition) -> Result<Observed> {
@@ -388,7 +388,9 @@ impl observe::Network for Local {
     fn http(&self, check: &HttpCheck, url: &http::Url) -> Result<Result<http::Response, String>> {
         if url.tls {
             http::through_programs(
-                &|command, kept| self.execute(command, kept, Flow::default(), &mut Kept::Alone),
+                &|command, kept| {
+                    self.execute(command, Flow { kept: Some(kept), ..Flow::default() }, &mut Kept::Alone)
+                },
                 check,
             )
         } else {

@@ -2,8 +2,9 @@
 
 use super::reason::because;
 use super::walk::Last;
-use super::{FileKind, Lock, OUTPUT_KEPT, Probe, READ_LIMIT, Stat, System, http, observe};
+use super::{FileKind, Flow, Lock, OUTPUT_KEPT, Probe, READ_LIMIT, Stat, System, http, no_stream, observe};
 use crate::model::digest::Digest;
+use crate::model::event::Stream;
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
 use crate::model::{Failure, Result};
 use location::{HAS_LINKS, Location, refuse_nul, whole};
@@ -241,6 +242,19 @@ impl System for Shell {
 
     fn run(&self, command: &Command) -> Result<Answer> {
         self.execute(command, OUTPUT_KEPT)
+    }
+
+    /// The answers of the shell come one after the other, so that what a command prints is heard once it has ended.
+    fn stream(&self, command: &Command, flow: Flow) -> Result<Answer> {
+        if flow.input.is_some() || flow.output.is_some() {
+            return Err(no_stream(command));
+        }
+        let answer = self.execute(command, flow.kept.unwrap_or(OUTPUT_KEPT))?;
+        if let Some(listener) = flow.listener {
+            listener.hear(Stream::Stdout, &answer.stdout);
+            listener.hear(Stream::Stderr, &answer.stderr);
+        }
+        Ok(answer)
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {

@@ -28,6 +28,7 @@ mod other_users;
 mod overlay;
 mod plans;
 mod port_audit;
+mod printed;
 mod provision;
 mod reaching;
 mod readiness;
