@@ -230,7 +230,9 @@ until [ -e /tmp/eve-stops ]; do
 done
 END
 rm -f /tmp/eve-stops; chown eve: /home/eve/exchange
-(su eve -s /bin/sh -c 'sh /home/eve/exchange' </dev/null >/dev/null 2>&1 &)";
+as_eve='su -s /bin/sh eve -c'
+! setpriv --reuid 4242 true 2>/dev/null || as_eve='setpriv --reuid 4242 --regid 4242 --clear-groups sh -c'
+($as_eve 'exec sh /home/eve/exchange' </dev/null >/dev/null 2>&1 &)";
 
 #[test]
 fn a_release_and_its_undo_work_nothing_through_a_link_that_came_later() {

@@ -27,10 +27,12 @@ copy_by_name() {
     cp -a --reflink=auto -- . "$into" 2>/dev/null || cp -a -- . "$into"
 }
 
-# GNU tar opens each directory by the one above it, and follows no link.
+# GNU tar opens each directory by the one above it, and follows no link. Its status 1 is that a file changed while it was
+# read, as those of an app that runs do: what is written meanwhile is copied again later.
 copy_by_tar() {
     failed=$({
-        { tar --create --file=- --format=posix --numeric-owner --acls --xattrs --xattrs-include='*' . || echo read >&4; } |
+        { tar --create --file=- --format=posix --numeric-owner --acls --xattrs --xattrs-include='*' . ||
+            [ $? -eq 1 ] || echo read >&4; } |
             tar --extract --file=- --directory="$into" --preserve-permissions --numeric-owner --same-owner --acls --xattrs \
                 --xattrs-include='*' --delay-directory-restore >&2 || echo write >&4
     } 4>&1)
