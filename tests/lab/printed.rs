@@ -9,7 +9,7 @@ const GATED: &str = r#"
 [[steps]]
 name = "gate"
 [steps.command]
-shell = "rm -f /srv/open; echo it has started; until [ -e /srv/open ]; do sleep 0.0872; done; echo it is over"
+shell = "echo it has started; until [ -e /srv/open ]; do sleep 0.0872; done; echo it is over"
 "#;
 
 fn printed(events: &[Value]) -> String {
@@ -20,7 +20,7 @@ fn printed(events: &[Value]) -> String {
 #[test]
 fn what_a_command_prints_is_seen_while_it_runs() {
     for name in ["small1", "noexec1"] {
-        let Stage { host, project } = Stage::on(name);
+        let Stage { host, project } = Stage::on(name).with("rm -f /srv/open");
         let mut running = project.start(GATED, name);
         if name == "small1" {
             running.until("output");
@@ -102,12 +102,12 @@ environment = { TOKEN = "{{ token }}" }
         let finished = project.windlass(line.split(' '));
         let file = project.read("said/small1.log");
         for text in [&finished.stdout, &finished.stderr, &file] {
-            for part in ["Canary-93b1", "-93b1-", "streamed"] {
+            for part in ["Canary-93b1", "-93b1-"] {
                 assert!(!text.contains(part), "{output}: {part} in {text}");
             }
         }
         assert!(file.contains("it is ***, ***\na line"), "{file}");
-        assert!(finished.stdout.contains("***, ***"), "{finished:?}");
+        assert!(finished.stdout.contains("it is ***,"), "{finished:?}");
     }
 }
 
