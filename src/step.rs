@@ -129,6 +129,10 @@ pub enum KeyUse {
     Variables,
     /// Any value. A host whose step gives it gets the agent that parses JavaScript.
     Javascript,
+    /// The name of a group, which the host joins before the jobs are made. It may depend on facts.
+    Group,
+    /// The names of the groups above that one.
+    Parents,
 }
 
 /// A text file of a directory on the controller.

@@ -411,4 +411,27 @@ fn what_was_recorded_gives_the_same_inventory() {
     let all = |inventory: &Inventory| inventory.hosts.iter().map(shown).collect::<String>();
     assert_eq!(all(&again), all(&inventory));
     assert!(all(&again).contains("b=2"));
+    let paths = |inventory: &Inventory| {
+        inventory.to_record().into_iter().map(|source| source.path).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(&again), paths(&inventory));
+}
+
+#[test]
+fn hosts_come_in_the_order_of_ansible() {
+    let ini = "z\n[p:children]\nb\na\n[a]\na2\na1\n[b]\nb2\nb1\na2\n[c]\nc1\nz\n";
+    let toml = "[hosts.t2]\n[hosts.t1]\n[groups.t]\nhosts = ['t1', 't2']\nchildren = ['c']\n";
+    let (project, _folder) = project(&[("inventories/a.ini", ini), ("inventories/b.toml", toml)]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let chosen = |pattern: &str| {
+        let hosts = inventory.select(pattern, &project).unwrap();
+        hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(chosen("p"), "a2 a1 b2 b1");
+    assert_eq!(chosen("c,b"), "c1 z b2 b1 a2");
+    assert_eq!(chosen("b,c,&all,!b1"), "b2 a2 c1 z");
+    assert_eq!(chosen("t"), "t1 t2 c1 z");
+    assert_eq!(chosen("b[0],p[-1]"), "b2 b1");
+    // Those of a file in TOML come as it names them.
+    assert_eq!(chosen("all"), "c1 z t2 t1 a2 a1 b2 b1");
 }

@@ -16,6 +16,7 @@ mod containers;
 mod faults;
 mod first_contact;
 mod fix_dns;
+mod grouping;
 mod guard;
 mod hosts;
 mod imports_trees;

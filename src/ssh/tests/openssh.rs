@@ -1,5 +1,6 @@
 //! What only a real sshd, ssh-keygen and ssh-agent can prove.
 
+mod hardware;
 mod reached;
 
 use super::sshd::{Agent, Sshd, me, run as program};
