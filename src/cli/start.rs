@@ -345,7 +345,6 @@ pub fn facts(chosen: &Chosen, options: &Options) -> Result<Facts, Stop> {
     let asking = Asking { chosen, options, run: &run, config: &config, passwords: &passwords };
     asking.of_hosts(&hosts, None, &all)
 }
-}
 
 fn intent(
     request: Request,
