@@ -51,7 +51,8 @@ fn apply(
     let found = start::start(journal, link)?;
     // With the lock nothing changes it any more.
     let entries = journal::read(host, state, of)?.unwrap_or_default();
-    let undoer = Undoer { host, saved: state.saved(of), diff: job.work.diff, pretends: false };
+    let over = (!same_run).then(|| state.journal(of));
+    let undoer = Undoer { host, saved: state.saved(of), over, diff: job.work.diff, pretends: false };
     let mut work = UndoWork::new(job, link, undoer, of, &entries);
     work.notes = found;
     let groups = undo::groups(&entries, open_changes(&entries, 0));
@@ -79,7 +80,8 @@ fn check(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, of: &R
     let entries = entries.unwrap_or_default();
     let pretend = Pretend::over(host);
     pretend.furnish(state.path());
-    let undoer = Undoer { host: &pretend, saved: state.saved(of), diff: job.work.diff, pretends: true };
+    let (saved, diff) = (state.saved(of), job.work.diff);
+    let undoer = Undoer { host: &pretend, saved, over: Some(state.journal(of)), diff, pretends: true };
     let mut work = UndoWork::new(job, link, undoer, of, &entries);
     let groups = undo::groups(&entries, open_changes(&entries, 0));
     let Order { access, rest, last } = access::order(&entries, groups);
@@ -309,7 +311,7 @@ impl<'a> UndoWork<'a> {
     /// Daemons read their files again only when some were restored.
     fn repeat_all(&mut self, log: &mut dyn UndoLog) -> Result<()> {
         let later = std::mem::take(&mut self.repeated);
-        if self.undone == 0 {
+        if self.undone == 0 && !self.left.iter().any(|left| left.in_part) {
             let changes: Vec<u32> = later.iter().map(|one| one.change).collect();
             return log.undone(&changes);
         }
