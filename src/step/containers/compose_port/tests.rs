@@ -190,7 +190,7 @@ fn what_cannot_be_read_is_refused_with_its_line() {
         ("services:\n  web: { ports: [] }\n", ":2: the service is written in one line"),
         (
             "services:\n  web:\n    ports: *p\n",
-            ":3: *p is an alias; a list that stands elsewhere is not changed",
+            ":3: *p is an alias; what stands elsewhere is not changed",
         ),
         ("services:\n  web:\n    ports: ['1:1',\n", ":3: the list that begins here has no ]"),
         ("services:\n  web:\n    ports: []\n    ports: []\n", ":4: a second ports: of the same service"),
