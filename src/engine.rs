@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod guard;
 pub mod holder;
 pub mod host_reader;
+mod inspect;
 pub mod journal;
 pub mod link;
 pub mod owed;

@@ -1,6 +1,6 @@
 //! What a journal says, line by line: what was about to be changed, and how it is undone.
 
-use crate::model::attributes::Attributes;
+use crate::model::attributes::{Attributes, Modified};
 use crate::model::digest::Digest;
 use crate::model::event::StepEnded;
 use crate::model::job::RunId;
@@ -64,9 +64,20 @@ pub enum Reversal {
     /// Nothing that windlass knows undoes it.
     Impossible { why: String },
     /// What stood there is put back.
-    Restore { path: HostPath, before: Vec<Saved>, left: Left },
+    Restore {
+        path: HostPath,
+        before: Vec<Saved>,
+        left: Left,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        around: Vec<Around>,
+    },
     /// Two paths are exchanged again; before, these stood there.
-    Exchange { one: Saved, other: Saved },
+    Exchange {
+        one: Box<Saved>,
+        other: Box<Saved>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        around: Vec<Around>,
+    },
     /// Mode and owner are put back, and extended attributes where they are known: a change of owner clears capabilities.
     Meta {
         path: HostPath,
@@ -127,6 +138,15 @@ impl Reversal {
     }
 }
 
+/// A directory in which a name was added, replaced or removed, and when it was modified last before that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Around {
+    /// Where.
+    pub path: HostPath,
+    /// When.
+    pub modified: Modified,
+}
+
 /// Something that stood at a path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
@@ -136,9 +156,15 @@ pub struct Saved {
     pub what: SavedKind,
     /// Its mode and owner.
     pub meta: Meta,
-    /// Its extended attributes; `None` in journals that did not keep them.
+    /// Its extended attributes; `None` where they could not be seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Attributes>,
+    /// When it was modified last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Modified>,
+    /// Whether it was a file with hard links.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_shared: bool,
     /// The file itself, under this name in the run's `undo` directory, when it had hard links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,

@@ -302,7 +302,8 @@ fn take_back(host: &dyn System, state: &StateDir, watch: &Watch) -> Result<Optio
     }
     let open = undo::open_changes(&entries, watch.change);
     let saved = state.saved(&watch.run);
-    let undoer = Undoer { host, saved, diff: false, pretends: false };
+    let over = Some(state.journal(&watch.run));
+    let undoer = Undoer { host, saved, over, diff: false, pretends: false };
     let undone = undoer.undo_all(&open, &mut LaterLog { host, state, run: &watch.run })?;
     let failure = match undone.failure("undo") {
         None => Failure::new(CONFIRM, "no confirmation came, so the host took the change back by itself")

@@ -13,7 +13,7 @@ use crate::model::op::{Command, Op};
 use crate::model::outcome::HostOutcome;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
-use crate::system::{Probe, READ_LIMIT, System};
+use crate::system::{Details, Probe, READ_LIMIT, System};
 
 /// The longest journal that is read, in bytes: a million changes have less.
 const JOURNAL_LIMIT: u64 = 512 << 20;
@@ -91,9 +91,15 @@ impl<'a> Journal<'a> {
     }
 
     /// Writes down, durably, that `ops` are about to be performed and how they are undone, which for none of them
-    /// depends on another.
-    pub fn intend(&mut self, step: u32, ops: &[Op], within: Option<&HostPath>) -> Result<()> {
-        let reversals = self.saver.save_all(ops, within)?;
+    /// depends on another. `inspected`: what was seen of their paths already; it may be empty.
+    pub fn intend(
+        &mut self,
+        step: u32,
+        ops: &[Op],
+        inspected: Vec<Option<Details>>,
+        within: Option<&HostPath>,
+    ) -> Result<()> {
+        let reversals = self.saver.save_all(ops, inspected, within)?;
         for (op, reversal) in ops.iter().zip(reversals) {
             self.changes += 1;
             let (change, what) = (self.changes, perform::describe(op));

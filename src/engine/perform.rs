@@ -1,25 +1,11 @@
 //! Performs one op on a host. This is the only place where a plan becomes a change.
 
 use super::link::Assets;
+use crate::model::Result;
 use crate::model::backup::Backup;
 use crate::model::op::{Answer, Command, Content, Op, Run};
-use crate::model::{Failure, Result};
-use crate::system::{FileKind, Flow, Listener, Probe, System};
+use crate::system::{FileKind, Flow, Listener, System};
 use std::path::Path;
-
-/// Refuses to replace or remove a mount point, such as a container's `/etc/hosts`, before anything is done or pretended.
-pub fn refuse_mount_point(host: &dyn Probe, op: &Op) -> Result<()> {
-    let replaced = match op {
-        Op::Write { path, .. } | Op::Link { path, .. } | Op::Remove { path } => path,
-        Op::Exchange { one, .. } => one,
-        _ => return Ok(()),
-    };
-    match host.details(replaced)?.is_mount_point {
-        false => Ok(()),
-        true => Err(Failure::new(describe(op), "something is mounted there, so that it cannot be replaced")
-            .hint("change it where it is mounted from, or unmount it first; in a container, the runtime makes it")),
-    }
-}
 
 /// Makes a change that is not a wait and not a transfer. The answer is that of a command; [`accept`] judges it.
 pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<Answer>> {
@@ -34,6 +20,7 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Link { path, target } => host.link(path, target)?,
         Op::Meta { path, meta } => host.set_meta(path, meta)?,
         Op::Attributes { path, attributes } => host.set_attributes(path, attributes)?,
+        Op::Modified { path, modified } => host.set_modified(path, *modified)?,
         Op::PutBack { path, kept } => host.put_back(path, kept)?,
         Op::Remove { path } => host.remove_all(path)?,
         Op::Exchange { one, other } => host.exchange(one, other)?,
@@ -67,6 +54,7 @@ pub fn describe(op: &Op) -> String {
         Op::Link { path, target } => format!("link {path} to {target}"),
         Op::Meta { path, meta } => format!("set {}of {path}", describe_meta(meta)),
         Op::Attributes { path, .. } => format!("set extended attributes of {path}"),
+        Op::Modified { path, .. } => format!("set time of {path}"),
         Op::PutBack { path, .. } => format!("put back {path}"),
         Op::Remove { path } => format!("remove {path}"),
         Op::Exchange { one, other } => format!("exchange {one} and {other}"),

@@ -312,6 +312,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         let undoer = Undoer {
             host: journal.host(),
             saved: journal.state().saved(journal.run()),
+            over: None,
             diff: self.job.work.diff,
             pretends: false,
         };

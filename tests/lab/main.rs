@@ -40,4 +40,5 @@ mod steps_on_hosts;
 mod store;
 mod system_kinds;
 mod trust;
+mod undo_files;
 mod undo_kinds;

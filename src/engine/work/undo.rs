@@ -59,7 +59,8 @@ fn apply(
     // With the lock nothing changes it any more.
     let seal = Seal::of(&job.envelope, of);
     let entries = journal::read_opened(host, state, of, &seal)?.unwrap_or_default();
-    let undoer = Undoer { host, saved: state.saved(of), diff: job.work.diff, pretends: false };
+    let over = (!same_run).then(|| state.journal(of));
+    let undoer = Undoer { host, saved: state.saved(of), over, diff: job.work.diff, pretends: false };
     let mut work = UndoWork::new(job, link, undoer, of, &entries);
     work.redactor = journal.secrets().redactor().clone();
     work.notes = found;
@@ -91,7 +92,8 @@ fn check(
 ) -> Result<HostEnd> {
     let pretend = Pretend::over(host);
     pretend.furnish(state.path());
-    let undoer = Undoer { host: &pretend, saved: state.saved(of), diff: job.work.diff, pretends: true };
+    let (saved, diff) = (state.saved(of), job.work.diff);
+    let undoer = Undoer { host: &pretend, saved, over: Some(state.journal(of)), diff, pretends: true };
     let mut work = UndoWork::new(job, link, undoer, of, entries);
     work.redactor = journal.secrets().redactor().clone();
     let groups = undo::groups(entries, open_changes(entries, 0));
@@ -324,7 +326,7 @@ impl<'a> UndoWork<'a> {
     /// Daemons read their files again only when some were restored.
     fn repeat_all(&mut self, log: &mut dyn UndoLog) -> Result<()> {
         let later = std::mem::take(&mut self.repeated);
-        if self.undone == 0 {
+        if self.undone == 0 && !self.left.iter().any(|left| left.in_part) {
             let changes: Vec<u32> = later.iter().map(|one| one.change).collect();
             return log.undone(&changes);
         }
