@@ -35,6 +35,8 @@ mod printed;
 mod questions;
 pub mod session;
 mod shell;
+#[cfg(test)]
+mod simulation;
 pub mod tools;
 
 /// Hosts that are worked at once unless somebody says otherwise.
@@ -147,6 +149,7 @@ pub async fn run(work: Vec<Work>, options: &Options, tools: Tools) -> HashMap<St
         turns: turns(&work),
         failures: Arc::default(),
         stops_at: options.max_failures.map(|share| stops_at(share, total)),
+        undoes: false,
     };
     let undo: Vec<Work> = work.iter().filter_map(|work| undo_of(work, options)).collect();
     let mut outcomes = HashMap::new();
@@ -169,6 +172,8 @@ struct Fleet<'a> {
     failures: Arc<AtomicUsize>,
     /// No further host starts once so many have failed.
     stops_at: Option<usize>,
+    /// What the hosts had changed is taken back.
+    undoes: bool,
 }
 
 /// Hosts that are one machine under several names take turns, so that none waits for the lock of another.
@@ -206,6 +211,7 @@ impl Fleet<'_> {
             failures: self.failures.clone(),
             stops_at: self.stops_at,
             leads: leads(work),
+            undoes: self.undoes,
         }
     }
 
@@ -236,7 +242,7 @@ impl Fleet<'_> {
             let hosts = counted(undo.len(), "host");
             let note = format!("a host failed, so the changes of {hosts} are undone");
             self.tools.events.note(note).await;
-            let fleet = Fleet { stops_at: None, ..self.clone() };
+            let fleet = Fleet { stops_at: None, undoes: true, ..self.clone() };
             outcomes.extend(fleet.work_batch(undo, None).await);
         }
     }
@@ -256,6 +262,8 @@ struct Start {
     stops_at: Option<usize>,
     /// It runs steps for all hosts.
     leads: bool,
+    /// What it had changed is taken back.
+    undoes: bool,
 }
 
 impl Start {
@@ -298,13 +306,25 @@ async fn one_host(work: Work, mut start: Start, tools: Tools) -> (String, HostOu
     let end = match start.refusal() {
         Some(why) => HostEnd::because(HostOutcome::Cancelled, Failure::new(format!("start {host}"), why)),
         None if *tools.interrupt.borrow() != Interrupt::None => HostEnd::of(HostOutcome::Cancelled),
-        None => host::work(work, &tools).await,
+        // In a box: a host that waits for its slot takes no room for what a connection needs.
+        None => Box::pin(host::work(work, &tools)).await,
     };
+    let end = if start.undoes { not_undone(&host, end) } else { end };
     start.count(end.outcome);
     if start.leads {
         tools.once.leader_ended(&host, end.outcome);
     }
     tools.ended(host, end).await
+}
+
+/// The changes of a host whose undo did not start are still there: it is neither unreachable nor cancelled.
+fn not_undone(host: &str, end: HostEnd) -> HostEnd {
+    if !matches!(end.outcome, HostOutcome::Unreachable | HostOutcome::Cancelled) {
+        return end;
+    }
+    let failure = end.failure.unwrap_or_else(|| Failure::new(format!("undo {host}"), "interrupted"));
+    HostEnd::because(HostOutcome::Failed, failure)
+        .hint("what this run changed there is still there: undo it with windlass runs undo")
 }
 
 /// Whether the host runs steps for all hosts of the run.

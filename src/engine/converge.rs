@@ -389,7 +389,7 @@ impl StepTry<'_, '_, '_> {
         let now = pretend.observe(condition)?;
         if !now.holds {
             done.unknown = Some(match pretend.touched() {
-                true => "it looks at what the changes above would make of the host".to_string(),
+                true => pretend.awaited(),
                 false => format!("{}: now, {}", described(condition, within, every), now.seen),
             });
         }

@@ -380,6 +380,9 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             report.outcome = StepOutcome::Failed;
             report.failure = Some(failure);
         }
+        if let (StepOutcome::WouldChange, Target::Pretended(pretend)) = (report.outcome, &self.target) {
+            pretend.changed_by(&report.name);
+        }
         let ended = StepEnd { outcome: report.outcome, failure: report.failure.clone(), result };
         self.report_end(step, report);
         ended
