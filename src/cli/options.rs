@@ -45,6 +45,9 @@ pub struct Options {
     /// The user to work as, and how fast.
     #[command(flatten)]
     pub reach: Reach,
+    /// What is shown and kept of the output of commands.
+    #[command(flatten)]
+    pub printed: PrintedOptions,
     /// The schedule that starts it, said by the scheduler alone
     #[arg(long, hide = true, value_name = "NAME@TIME")]
     pub scheduled: Option<Scheduled>,
@@ -80,9 +83,6 @@ pub struct Reach {
     /// How long to wait for a host that another run is changing; 0 refuses at once [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub wait: Option<String>,
-    /// What is shown and kept of the output of commands.
-    #[command(flatten)]
-    pub printed: PrintedOptions,
 }
 
 impl Reach {

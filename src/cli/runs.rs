@@ -6,6 +6,7 @@ use part::Part;
 
 use super::again;
 use super::options::{Hosts, Options, Reach};
+use super::printed::PrintedOptions;
 use super::request::Request;
 use super::{Done, Global, Stop, answer, answer_json, existing_store, start};
 use crate::model::Failure;
@@ -121,6 +122,9 @@ enum Command {
         /// The user to work as, and how fast.
         #[command(flatten)]
         reach: Reach,
+        /// What is shown and kept of the output of commands.
+        #[command(flatten)]
+        printed: PrintedOptions,
         /// Inventories to read, instead of the inventory as the run recorded it
         #[arg(short, long, value_name = "PATH")]
         inventory: Vec<PathBuf>,
@@ -156,8 +160,8 @@ pub fn run(args: Args, global: &Global) -> Done {
             let hosts = Hosts { pattern: host.or(hosts), inventory, ..Hosts::default() };
             unlock(&hosts, force, &options, global)
         }
-        Command::Undo { run, hosts, check, diff, reach, inventory } => {
-            let options = Options { check, diff, reach, ..Options::default() };
+        Command::Undo { run, hosts, check, diff, reach, printed, inventory } => {
+            let options = Options { check, diff, reach, printed, ..Options::default() };
             again::undo(&found(store()?, &run)?, hosts.as_deref(), &options, &inventory, global)
         }
         Command::Export { run } => match global.format() {

@@ -119,7 +119,7 @@ pub fn session(
     global: &Global,
 ) -> Result<Session, Stop> {
     chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
-    let shown = &options.reach.printed;
+    let shown = &options.printed;
     let output = shown.wanted(chosen.names.len(), global)?;
     let file = shown.report_file()?;
     let run = record::id::new(now());
