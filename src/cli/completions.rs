@@ -60,6 +60,8 @@ fn command() -> Command {
 /// `command`, which was reached by the words `path`, with the values of its arguments.
 fn completed(command: Command, path: &str) -> Command {
     let of_argument = |argument: Arg| match values::of(path, argument.get_id().as_str()) {
+        // Its name cannot be typed, so that it is not completed when nothing else fits.
+        _ if argument.is_hide_set() && argument.get_long().is_some() => argument.long("\0"),
         Some(values) => {
             argument.add(ArgValueCompleter::new(move |typed: &std::ffi::OsStr| values.starting(typed)))
         }
