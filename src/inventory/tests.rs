@@ -102,21 +102,21 @@ echo '{"db": {"hosts": ["db1"], "vars": {"role": "{{ not_a_template }}"}}, "all"
     check(
         &[("inventories/cloud", program), ("inventories/old.ini", ini)],
         expect![[r#"
-        db1 10.0.0.5 in cloud db by {"user":"root","port":2200}
-          role="{{ not_a_template }}" (group db, inventories/cloud)
-          ansible_host="10.0.0.5" (host db1, inventories/cloud)
-          ansible_port=2200 (host db1, inventories/cloud)
-          ansible_user="root" (host db1, inventories/cloud)
-        solo 10.0.0.9 in old ungrouped by {}
-          ansible_host="10.0.0.9" (host solo, inventories/old.ini:1)
-          note="a b" (host solo, inventories/old.ini:1)
-        app1 app1 in old site app by {"user":"deploy"}
-          port=80 (group app, inventories/old.ini:5)
-          ansible_user="deploy" (host app1, inventories/old.ini:3)
-        app2 app2 in old site app by {"user":"deploy"}
-          port=80 (group app, inventories/old.ini:5)
-          ansible_user="deploy" (host app2, inventories/old.ini:3)
-    "#]],
+            solo 10.0.0.9 in old ungrouped by {}
+              ansible_host="10.0.0.9" (host solo, inventories/old.ini:1)
+              note="a b" (host solo, inventories/old.ini:1)
+            db1 10.0.0.5 in cloud db by {"user":"root","port":2200}
+              role="{{ not_a_template }}" (group db, inventories/cloud)
+              ansible_host="10.0.0.5" (host db1, inventories/cloud)
+              ansible_port=2200 (host db1, inventories/cloud)
+              ansible_user="root" (host db1, inventories/cloud)
+            app1 app1 in old site app by {"user":"deploy"}
+              port=80 (group app, inventories/old.ini:5)
+              ansible_user="deploy" (host app1, inventories/old.ini:3)
+            app2 app2 in old site app by {"user":"deploy"}
+              port=80 (group app, inventories/old.ini:5)
+              ansible_user="deploy" (host app2, inventories/old.ini:3)
+        "#]],
     );
 }
 
