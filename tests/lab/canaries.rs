@@ -26,7 +26,7 @@ name = "keep"
 argv = ["touch", "/srv/canary/kept"]
 environment = { TOKEN = "{{ token }}" }
 stdin = "{{ token }}"
-undo = ["sh", "-c", "[ -e /srv/canary/may_undo ] || { echo $TOKEN; exit 3; }; rm /srv/canary/kept; [ ${#TOKEN} = 26 ]"]
+undo = ["sh", "-c", "[ -e /srv/canary/may_undo ] || { echo $TOKEN; exit 3; }; rm /srv/canary/kept; test $(printf %s $TOKEN | wc -c) -eq 26"]
 
 [[steps]]
 name = "tell"
