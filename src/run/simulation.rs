@@ -28,7 +28,7 @@ mod network;
 mod plan;
 mod promises;
 
-/// So many seeds are tried unless somebody says otherwise.
+/// So many seeds are tried unless the environment says otherwise.
 const SEEDS: u64 = 400;
 
 /// What came of a run.
