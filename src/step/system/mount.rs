@@ -20,6 +20,9 @@ const TAGS: &[(&str, &str)] = &[
     ("PARTLABEL", "/dev/disk/by-partlabel"),
 ];
 
+/// File systems whose files are gone once they are unmounted.
+const MEMORY: &[&str] = &["tmpfs", "ramfs"];
+
 /// What to try, by what mount says.
 const HINTS: &[(&str, &str)] = &[
     ("must be superuser", "set become = true"),
@@ -181,12 +184,22 @@ impl Mount {
         Ok(ops)
     }
 
-    /// One command for each file system there: they can lie one over the other.
+    /// One command for each file system there: they can lie one over the other, and the last one goes first.
     fn unmount(&self, mounts: &str, target: &str) -> Vec<Op> {
-        let count = entries(mounts).filter(|entry| entry.target == target).count();
-        let one =
-            |index| self.run(&["umount", &self.target()], self.back("mount"), without(mounts, target, index));
-        (1..=count).map(one).collect()
+        let kinds = entries(mounts).filter(|entry| entry.target == target).map(|entry| entry.kind);
+        let mut kinds: Vec<String> = kinds.collect();
+        kinds.reverse();
+        let one = |(index, kind): (usize, &String)| {
+            let undo = match MEMORY.contains(&kind.as_str()) {
+                true => Undo::Impossible(format!(
+                    "what is in a {kind} is gone once it is unmounted; `mount {}` mounts it again, empty",
+                    self.target()
+                )),
+                false => self.back("mount"),
+            };
+            self.run(&["umount", &self.target()], undo, without(mounts, target, index + 1))
+        };
+        kinds.iter().enumerate().map(one).collect()
     }
 
     fn back(&self, program: &str) -> Undo {
@@ -365,6 +378,15 @@ mod tests {
         let host = host(&[("/etc/fstab", ""), ("/proc/self/mounts", twice)]);
         let told = converge(&host, "mount", "path = '/srv'\nstate = 'absent'").unwrap();
         assert_eq!(told, "run umount /srv\nrun umount /srv\n\n");
+    }
+
+    #[test]
+    fn files_that_an_unmount_loses_are_said_to_be_lost() {
+        let layers = "/dev/b /srv ext4 rw 0 0\ntmpfs /srv tmpfs rw 0 0\n";
+        let host = host(&[("/etc/fstab", ""), ("/proc/self/mounts", layers)]);
+        let plan = parse("mount", "path = '/srv'\nstate = 'absent'").unwrap().plan(&host).unwrap();
+        let lost = "what is in a tmpfs is gone once it is unmounted; `mount /srv` mounts it again, empty";
+        assert_eq!(plan.ops.iter().map(|op| op.no_undo()).collect::<Vec<_>>(), [Some(lost), None]);
     }
 
     #[test]
