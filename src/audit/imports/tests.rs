@@ -207,6 +207,13 @@ fn modules_that_are_not_there_are_told_apart() {
     let package =
         [("node_modules/b/package.json", r#"{"exports": {"./y": "./y.js"}}"#), ("node_modules/b/y.js", "")];
     bad("import 'b/x'", &package, "fail    imports a.js:1: b/x is not among the exports of its package");
+    let pattern = [
+        ("node_modules/b/package.json", r#"{"exports": {"./features/*": "./lib/*", "./z": "./gone.js"}}"#),
+        ("node_modules/b/lib/c.js", ""),
+    ];
+    bad("import 'b/features/gone.js'", &pattern, "fail    imports a.js:1: b/features/gone.js leads nowhere");
+    bad("import 'b/z'", &pattern, "fail    imports a.js:1: b/z leads nowhere");
+    bad("require('b/features/gone')", &pattern, "fail    imports a.js:1: b/features/gone leads nowhere");
     bad(
         "import '#x'",
         &[("package.json", r##"{"imports": {"#y": "./b.js"}}"##)],
