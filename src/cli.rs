@@ -26,6 +26,7 @@ mod filters;
 mod hosts;
 mod import;
 mod init;
+mod keep_options;
 mod lint;
 mod man;
 mod options;

@@ -197,7 +197,7 @@ async fn show(stage: &Stage, options: &Options, interrupt: &mut tokio::signal::u
 /// The newest run that changed a host.
 fn run_that_changed(stage: &Stage) -> Result<Option<RunId>> {
     let Some(opened) = Sqlite::open_existing(&stage.project().join(".windlass"))? else { return Ok(None) };
-    let runs = opened.store.list(ACTS.len())?;
+    let runs = opened.store.list(ACTS.len())?.lines;
     let changed = |(outcome, _): &(HostOutcome, usize)| *outcome == HostOutcome::Changed;
     Ok(runs.into_iter().find(|line| !line.check && line.outcomes.iter().any(changed)).map(|line| line.run))
 }

@@ -29,8 +29,9 @@ pub use clean::Clean;
 pub use folder::make as make_folder;
 pub use journal_key::JournalKey;
 pub use lines::Lines;
+pub use sqlite::RunRetention;
 pub use sqlite::{Opened, Sqlite};
-pub use store::{RunLine, RunState, RunStore};
+pub use store::{RunLine, RunList, RunState, RunStore};
 pub use writer::Writer;
 
 /// Steps that are kept of one host. A loop over more elements than this is told, but not kept.

@@ -81,6 +81,18 @@ pub fn undo(
         let why = "it left no journal on the hosts: commands and dry runs have nothing to undo";
         return Err(Stop::misused(Failure::new(doing(), why)));
     }
+    if let (RunKind::Undo, Some(of)) = (intent.kind, &intent.of) {
+        let failure = Failure::new(doing(), format!("it is an undo itself, of run {of}"));
+        let again = match record.intent.name.is_empty() {
+            true => String::new(),
+            false => format!(", `windlass run playbook {}` makes them again", intent.name),
+        };
+        return Err(Stop::misused(
+            failure.hint(format!(
+                "`windlass runs undo {of}` goes on with changes that it has not undone{again}"
+            )),
+        ));
+    }
     let mut hosts = hosts_where(record, may_have_changed);
     if let Some(pattern) = pattern {
         let wanted = choose(record, pattern, inventory, global)?.names;

@@ -1,6 +1,7 @@
 //! `windlass runs`: what was run, and how it went.
 
 mod part;
+mod prune;
 
 use part::Part;
 
@@ -12,7 +13,7 @@ use super::{Done, Global, Stop, answer, answer_json, existing_store, start};
 use crate::model::Failure;
 use crate::model::job::{BreakLock, RunId};
 use crate::model::run::{RunKind, Scheduled};
-use crate::record::{RunLine, RunRecord, RunState, RunStore, Sqlite};
+use crate::record::{RunLine, RunList, RunRecord, RunState, RunStore, Sqlite};
 use crate::report::compare::Comparison;
 use crate::report::file::ReportFile;
 use crate::report::style::{self, Style};
@@ -72,6 +73,7 @@ enum Command {
     },
     /// Check that the record of every run is as it was written
     Check,
+    Prune(prune::Args),
     /// Retry a run on the hosts where it did not end well
     Retry {
         /// Its name, the start or the end of it, or `last`: the newest that is no dry run and no undo
@@ -142,6 +144,7 @@ pub fn run(args: Args, global: &Global) -> Done {
             diff(&Comparison::of(&one, &other), global)
         }
         Command::Check => check(store()?, global),
+        Command::Prune(args) => prune::run(&args, global),
         Command::Show { run, no_diff, part, report } => {
             let record = part.of(found(store()?, &run)?)?;
             match report {
@@ -253,7 +256,11 @@ fn head(record: &RunRecord) -> String {
 }
 
 fn list(store: Option<Sqlite>, limit: usize, global: &Global) -> Done {
-    let lines = store.map_or(Ok(Vec::new()), |store| store.list(limit))?;
+    let RunList { lines, unreadable } = store.map_or(Ok(RunList::default()), |store| store.list(limit))?;
+    if !unreadable.is_empty() {
+        let names = escape::line(&unreadable.join(", ")).into_owned();
+        eprintln!("note: the record of {names} is damaged and not listed: `windlass runs check` says more");
+    }
     match global.format() {
         Format::Human if lines.is_empty() => answer("nothing has been run in this project\n"),
         Format::Human => answer(&table(&lines, &TimeZone::system(), global.view(false).style)),

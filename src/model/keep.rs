@@ -1,8 +1,12 @@
-//! Which backups are kept: how many of the newest, and how many hours, days, weeks, months and years each keep one.
+//! What is kept of backups and of the record of runs: how many of the newest, and of how many hours, days, weeks, months and
+//! years the newest each.
+
+#[cfg(feature = "controller")]
+pub use counters::Counters;
 
 use serde::{Deserialize, Serialize};
 
-/// A rule for one host's backups of one name. With no count at all everything is kept.
+/// A rule for one host's backups of one name, or for the runs of a project. With no count at all everything is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -19,7 +23,7 @@ pub struct Keep {
     pub monthly: u32,
     /// The newest of each of so many years.
     pub yearly: u32,
-    /// The time zone in which days begin, for example `Europe/Lisbon`; the controller's when nobody says otherwise.
+    /// The time zone in which days begin, for example `Europe/Lisbon`; the controller's when none is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
 }
@@ -30,3 +34,6 @@ impl Keep {
         [self.last, self.hourly, self.daily, self.weekly, self.monthly, self.yearly].iter().all(|n| *n == 0)
     }
 }
+
+#[cfg(feature = "controller")]
+mod counters;

@@ -2,7 +2,7 @@
 
 use super::folder::{self, Alive};
 use super::open::{connect, damaged, explained};
-use super::store::{RunLine, RunState, RunStore};
+use super::store::{RunLine, RunList, RunState, RunStore};
 use super::{Clean, RunRecord, change, rows, schema, whole};
 use crate::model::event::StepEnded;
 use crate::model::job::RunId;
@@ -14,6 +14,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+
+mod prune;
+
+pub use prune::RunRetention;
 
 /// An epoch is the time of its run, or one more than the last; one that is so far ahead is none, in milliseconds.
 const BELIEVED: i64 = 10 * 365 * 24 * 3600 * 1000;
@@ -222,13 +226,19 @@ impl Sqlite {
         Ok(Some(record))
     }
 
-    fn list_in(&self, limit: usize) -> rusqlite::Result<Vec<RunLine>> {
+    fn list_in(&self, limit: usize) -> rusqlite::Result<RunList> {
         let select = format!("SELECT {} FROM runs ORDER BY epoch DESC LIMIT ?1", rows::RUN);
         let mut select = self.database.prepare(&select)?;
-        let runs = select.query_map([limit as i64], |row| Ok(rows::run(row).ok()))?;
-        let runs = runs.collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut found = select.query([limit as i64])?;
+        let mut list = RunList::default();
         // One run that cannot be read hides none of the others.
-        runs.into_iter().flatten().map(|record| self.line(record)).collect()
+        while let Some(row) = found.next()? {
+            match rows::run(row).and_then(|record| self.line(record)) {
+                Ok(line) => list.lines.push(line),
+                Err(_) => list.unreadable.push(row.get(0).unwrap_or_else(|_| "a run without a name".into())),
+            }
+        }
+        Ok(list)
     }
 
     fn line(&self, record: RunRecord) -> rusqlite::Result<RunLine> {
@@ -268,7 +278,7 @@ impl Sqlite {
         )?;
         let counted = select.query_map(params![run.as_str(), missing], |row| {
             let many: i64 = row.get(1)?;
-            Ok((rows::word(row, 0)?, many as usize))
+            Ok((rows::word(row, 0).unwrap_or(HostOutcome::Unknown), many as usize))
         })?;
         counted.collect()
     }
@@ -299,8 +309,9 @@ impl Sqlite {
              AND journaled AND NOT checked \
              ORDER BY epoch",
         )?;
-        let found = select.query_map([host], |row| rows::word(row, 0))?;
-        found.collect()
+        // A run whose name is damaged can be settled by none, and must not fail each later run.
+        let found = select.query_map([host], |row| Ok(rows::word(row, 0).ok()))?;
+        found.filter_map(rusqlite::Result::transpose).collect()
     }
 }
 
@@ -348,7 +359,7 @@ impl RunStore for Sqlite {
         )
     }
 
-    fn list(&self, limit: usize) -> Result<Vec<RunLine>> {
+    fn list(&self, limit: usize) -> Result<RunList> {
         explained(self.list_in(limit), "list the runs")
     }
 

@@ -31,13 +31,22 @@ pub trait RunStore: Send {
     ) -> Result<()>;
 
     /// The newest runs, newest first.
-    fn list(&self, limit: usize) -> Result<Vec<RunLine>>;
+    fn list(&self, limit: usize) -> Result<RunList>;
 
     /// The run that a person means: its name, the beginning or the end of it, or `last`.
     fn find(&self, text: &str) -> Result<RunId>;
 
     /// All that is known of a run.
     fn load(&self, run: &RunId) -> Result<RunRecord>;
+}
+
+/// Runs, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunList {
+    /// Those that can be read.
+    pub lines: Vec<RunLine>,
+    /// The names of those whose record is damaged.
+    pub unreadable: Vec<String>,
 }
 
 /// A run in a list.

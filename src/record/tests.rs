@@ -3,7 +3,8 @@
 use super::examples::*;
 use super::*;
 use crate::model::event::Output;
-use crate::model::run::RunKind;
+use crate::model::keep::Keep;
+use crate::model::run::{RunKind, Scheduled};
 use crate::redact::Redactor;
 use std::path::Path;
 use tempfile::TempDir;
@@ -66,7 +67,7 @@ fn what_is_stored_is_the_fold_of_the_events() {
     let mut folded = record(intent, &events);
     folded.epoch = epoch;
     assert_eq!(project.open().load(&run_id()).unwrap(), folded);
-    let line = &store.list(10).unwrap()[0];
+    let line = &store.list(10).unwrap().lines[0];
     assert_eq!(line.state, RunState::Ended(6));
     let one_each =
         [HostOutcome::Failed, HostOutcome::Ok, HostOutcome::Unreachable].map(|outcome| (outcome, 1));
@@ -81,7 +82,7 @@ fn a_run_that_was_taken_back_is_listed_as_such() {
     let undo = RunIntent { run: other_run(), kind: RunKind::Undo, of: Some(run_id()), ..intent(&["web01"]) };
     begin(&mut store, undo);
     store.events(&other_run(), &clean(host("web01", &[], HostOutcome::Undone))).unwrap();
-    let undone: Vec<usize> = store.list(10).unwrap().iter().map(|line| line.undone).collect();
+    let undone: Vec<usize> = store.list(10).unwrap().lines.iter().map(|line| line.undone).collect();
     assert_eq!(undone, [0, 1], "newest first");
 }
 
@@ -114,10 +115,10 @@ fn a_run_is_running_while_its_controller_lives_and_has_died_after() {
     let project = Project::new();
     let mut store = project.open();
     begin(&mut store, intent(&["web01"]));
-    assert_eq!(project.open().list(1).unwrap()[0].state, RunState::Running);
+    assert_eq!(project.open().list(1).unwrap().lines[0].state, RunState::Running);
     assert_eq!(project.open().unsettled("web01").unwrap(), vec![]);
     drop(store);
-    let line = &project.open().list(1).unwrap()[0];
+    let line = &project.open().list(1).unwrap().lines[0];
     assert_eq!((line.state, &line.outcomes[..]), (RunState::Died, &[(HostOutcome::Unknown, 1)][..]));
     assert_eq!(project.open().unsettled("web01").unwrap(), vec![run_id()]);
 }
@@ -230,7 +231,7 @@ fn a_damaged_database_is_set_aside_and_told() {
     let names = std::fs::read_dir(project.folder()).unwrap().map(|entry| entry.unwrap().file_name());
     let aside = names.filter(|name| name.to_string_lossy().starts_with("state.db.corrupt-")).count();
     assert_eq!(aside, 1);
-    assert!(opened.store.list(10).unwrap().is_empty());
+    assert!(opened.store.list(10).unwrap().lines.is_empty());
 }
 
 #[test]
@@ -330,7 +331,18 @@ fn a_row_that_cannot_be_read_hides_none_of_the_others() {
     database.execute("UPDATE runs SET params = 'torn'", []).unwrap();
     let other = RunIntent { run: other_run(), ..self::intent(&["web01"]) };
     begin(&mut store, other);
-    assert_eq!(store.list(10).unwrap().len(), 1);
+    let list = store.list(10).unwrap();
+    assert_eq!((list.lines.len(), list.unreadable), (1, vec![run_id().to_string()]));
+    database.execute("UPDATE hosts SET outcome = 'torn' WHERE run = ?1", [other_run().as_str()]).unwrap();
+    assert_eq!(store.list(10).unwrap().lines[0].outcomes, [(HostOutcome::Unknown, 1)]);
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    database
+        .execute("UPDATE runs SET run = 'torn run', journaled = 1 WHERE run = ?1", [run_id().as_str()])
+        .unwrap();
+    database
+        .execute("UPDATE hosts SET run = 'torn run', outcome = NULL WHERE run = ?1", [run_id().as_str()])
+        .unwrap();
+    assert_eq!(store.unsettled("web01").unwrap(), Vec::<RunId>::new());
 }
 
 /// A project with a run that has ended, and its database's bytes.
@@ -440,6 +452,69 @@ fn a_project_that_cannot_be_written_to_lists_its_runs() {
     let (project, _) = ended();
     // As `open_existing` does where the folder is read-only, which root's tests cannot have without a mount.
     let opened = Sqlite::open_copy(&project.folder()).unwrap();
-    assert_eq!(opened.store.list(10).unwrap().len(), 1);
+    assert_eq!(opened.store.list(10).unwrap().lines.len(), 1);
     assert_eq!(opened.store.load(&run_id()).unwrap().hosts()[0].steps.len(), 2);
+}
+
+#[test]
+fn runs_that_no_rule_keeps_are_removed_but_for_what_is_needed() {
+    let project = Project::new();
+    let mut store = project.open();
+    let named = |number: u32| RunId::try_from(format!("2026031{number}-150926-kxqz")).unwrap();
+    let of = |number: u32, kind: RunKind, of: Option<u32>| RunIntent {
+        run: named(number),
+        kind,
+        of: of.map(named),
+        started: at(i64::from(number) * 86_400_000),
+        ..intent(&["web01"])
+    };
+    let end = |store: &mut Sqlite, number: u32, outcome: HostOutcome| {
+        let mut events = host("web01", &[changed(0)], outcome);
+        events.push(RunEvent { at: at(1), what: RunEventKind::Ended { exit: 0 } });
+        store.events(&named(number), &clean(events)).unwrap();
+    };
+    // Oldest first: one that was never settled, two that nothing needs, the undo of the first, a scheduled one, one that is undone
+    // with its undo, and the newest.
+    begin(&mut store, of(0, RunKind::Playbook, None));
+    end(&mut store, 0, HostOutcome::Unknown);
+    for (number, kind, undone) in
+        [(1, RunKind::Playbook, None), (2, RunKind::Playbook, None), (3, RunKind::Undo, Some(0))]
+    {
+        begin(&mut store, of(number, kind, undone));
+        end(&mut store, number, HostOutcome::Changed);
+    }
+    let slot = Some(Scheduled { name: "nightly".into(), slot: at(0) });
+    begin(&mut store, RunIntent { scheduled: slot, ..of(4, RunKind::Playbook, None) });
+    end(&mut store, 4, HostOutcome::Ok);
+    for (number, kind, undone) in
+        [(5, RunKind::Playbook, None), (6, RunKind::Undo, Some(5)), (7, RunKind::Playbook, None)]
+    {
+        begin(&mut store, of(number, kind, undone));
+        end(&mut store, number, HostOutcome::Changed);
+    }
+    let keep = Keep { last: 1, monthly: 1, timezone: Some("UTC".into()), ..Keep::default() };
+    let judged = store.judge(&keep).unwrap();
+    let told: String = judged
+        .iter()
+        .map(|one| format!("{} {}\n", &one.line.run.as_str()[7..8], one.kept.join(", ")))
+        .collect();
+    expect_test::expect![[r#"
+        7 last, monthly 2026-03
+        6 
+        5 
+        4 the newest of schedule nightly
+        3 it undid 20260310-150926-kxqz, which stays
+        2 
+        1 
+        0 a host has not said yet how it ended
+    "#]].assert_eq(&told);
+    let going: Vec<RunId> =
+        judged.iter().filter(|one| one.kept.is_empty()).map(|one| one.line.run.clone()).collect();
+    store.remove(&going).unwrap();
+    assert_eq!(store.list(10).unwrap().lines.len(), judged.len() - going.len());
+    assert_eq!(store.damaged_runs().unwrap().0, Vec::<String>::new());
+    assert!(store.load(&going[0]).is_err());
+    let database = rusqlite::Connection::open(project.folder().join("state.db")).unwrap();
+    let steps: i64 = database.query_row("SELECT count(*) FROM steps", [], |row| row.get(0)).unwrap();
+    assert_eq!(steps as usize, judged.len() - going.len());
 }

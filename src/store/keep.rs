@@ -3,10 +3,8 @@
 
 use super::Entry;
 use super::id::{BackupPath, Id};
-use crate::model::keep::Keep;
-use crate::model::{Doing, Failure, Result};
-use jiff::Zoned;
-use jiff::tz::TimeZone;
+use crate::model::Result;
+use crate::model::keep::{Counters, Keep};
 use std::collections::BTreeSet;
 
 /// What becomes of a backup.
@@ -25,23 +23,14 @@ impl Retention {
     }
 }
 
-/// Counts down one of the rule's numbers over periods.
-struct Counter {
-    what: &'static str,
-    left: u32,
-    period: fn(&Zoned) -> String,
-    last: Option<String>,
-}
-
 /// The verdict on each of the backups of one host and name, newest first. `verified` are those that were read and found whole.
 pub fn judge(entries: &[Entry], keep: &Keep, verified: &BTreeSet<Id>) -> Result<Vec<Retention>> {
-    let zone = zone(keep)?;
+    let mut counters = Counters::of(keep)?;
     let mut entries: Vec<&Entry> = entries.iter().collect();
     entries.sort_by(|a, b| b.place.id.cmp(&a.place.id));
     let oldest = entries.iter().rposition(|entry| entry.manifest.is_ok());
     let is_proven = |entry: &&&Entry| entry.manifest.is_ok() && verified.contains(&entry.place.id);
     let proven = entries.iter().find(is_proven).map(|entry| entry.place.clone());
-    let mut counters = counters(keep);
     let mut verdicts = Vec::new();
     let mut seen_whole = false;
     for (at, entry) in entries.into_iter().enumerate() {
@@ -51,9 +40,7 @@ pub fn judge(entries: &[Entry], keep: &Keep, verified: &BTreeSet<Id>) -> Result<
         } else if keep.is_empty() {
             kept.push("no rule says how many".to_string());
         } else {
-            let taken = entry.place.id.taken().to_zoned(zone.clone());
-            let reasons = counters.iter_mut().filter_map(|counter| counter.keeps(&taken, Some(at) == oldest));
-            kept.extend(reasons);
+            kept.extend(counters.keep(entry.place.id.taken(), Some(at) == oldest));
             if kept.is_empty() && !seen_whole {
                 kept.push("the newest that is whole".to_string());
             }
@@ -67,55 +54,10 @@ pub fn judge(entries: &[Entry], keep: &Keep, verified: &BTreeSet<Id>) -> Result<
     Ok(verdicts)
 }
 
-fn zone(keep: &Keep) -> Result<TimeZone> {
-    match &keep.timezone {
-        None => Ok(TimeZone::system()),
-        Some(name) => {
-            let zone = TimeZone::get(name).doing("read the rule of what is kept");
-            zone.map_err(|failure: Failure| failure.hint("a time zone is called, for example, Europe/Lisbon"))
-        }
-    }
-}
-
-fn counters(keep: &Keep) -> Vec<Counter> {
-    let counter = |what, left, period: fn(&Zoned) -> String| Counter { what, left, period, last: None };
-    vec![
-        counter("last", keep.last, |taken| taken.timestamp().to_string()),
-        // The offset is in it, so that the hour that comes twice in autumn is two hours.
-        counter("hourly", keep.hourly, |taken| taken.strftime("%Y-%m-%d %H:00 %:z").to_string()),
-        counter("daily", keep.daily, |taken| taken.strftime("%Y-%m-%d").to_string()),
-        counter("weekly", keep.weekly, |taken| taken.strftime("%G-W%V").to_string()),
-        counter("monthly", keep.monthly, |taken| taken.strftime("%Y-%m").to_string()),
-        counter("yearly", keep.yearly, |taken| taken.strftime("%Y").to_string()),
-    ]
-}
-
-impl Counter {
-    /// Why this one is kept: it is the newest of its period, or the oldest of all while there is room, so that the history
-    /// is as long as it can be.
-    fn keeps(&mut self, taken: &Zoned, is_oldest: bool) -> Option<String> {
-        if self.left == 0 {
-            return None;
-        }
-        let period = (self.period)(taken);
-        // Two backups may be of one second, and are two all the same.
-        let is_new = self.what == "last" || self.last.as_ref() != Some(&period);
-        if !is_new && !is_oldest {
-            return None;
-        }
-        self.left -= 1;
-        self.last = Some(period.clone());
-        Some(match (self.what, is_new) {
-            ("last", _) => "last".to_string(),
-            (what, true) => format!("{what} {period}"),
-            (what, false) => format!("{what}, the oldest there is"),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Failure;
 
     fn entry(taken: &str) -> Entry {
         let place = BackupPath::new("web", "n", taken.parse().unwrap()).unwrap();

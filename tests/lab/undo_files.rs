@@ -109,6 +109,19 @@ fn hard_links_that_cannot_be_kept_are_said_to_be_lost() {
     assert_eq!(host.must("cat /srv/e2e/tree/two /srv/e2e/inner/file"), "x\nold");
     let again = project.windlass(["runs", "undo", "last"]);
     assert!(format!("{}{}", again.stdout, again.stderr).contains("is undone already"), "{again:?}");
+    let of_undo = project.windlass(["runs", "undo", "last-undo"]);
+    assert_eq!(of_undo.code, 5, "{of_undo:?}");
+    assert!(of_undo.stderr.contains("it is an undo itself, of run "), "{of_undo:?}");
+    // The record keeps what it is told to, and says what can be done without.
+    let refused = project.windlass(["runs", "prune"]);
+    assert!(refused.code == 5 && refused.stderr.contains("--keep-last 100"), "{refused:?}");
+    let asked = project.windlass(["runs", "prune", "--keep-last", "1"]);
+    assert!(asked.code == 5 && asked.stderr.contains("there is no terminal to ask on"), "{asked:?}");
+    let before = project.windlass(["runs", "list", "--output", "json"]).stdout;
+    let pruned = project.windlass(["runs", "prune", "--keep-last", "1", "--yes"]);
+    assert!(pruned.code == 0 && pruned.stderr.contains("removed the record of 2 of 3 runs"), "{pruned:?} {before}");
+    let gone = project.windlass(["runs", "show", "last"]);
+    assert!(gone.stderr.contains("there are only dry runs and undos"), "{gone:?}");
     host.must("rm -rf /srv/e2e");
 }
 

@@ -1,8 +1,8 @@
 //! `windlass backups prune`: removes what no rule keeps, and what crashed takings left behind.
 
 use super::{Found, Which};
+use crate::cli::keep_options::KeepOptions;
 use crate::cli::{Done, Global, Stop, answer, answer_json, prompt};
-use crate::model::keep::Keep;
 use crate::model::{Failure, Result};
 use crate::project::Project;
 use crate::report::Format;
@@ -17,8 +17,9 @@ use std::collections::BTreeMap;
 pub struct Args {
     #[command(flatten)]
     which: Which,
+    /// What is kept, instead of what `keep` of the store says.
     #[command(flatten)]
-    rule: Rule,
+    keep: KeepOptions,
     /// Only show what would go, and why the others stay
     #[arg(long)]
     dry_run: bool,
@@ -28,32 +29,6 @@ pub struct Args {
     /// Damaged ones go too
     #[arg(long)]
     damaged: bool,
-}
-
-/// What is kept, instead of what `keep` of the store says.
-#[derive(Clone, Debug, clap::Args)]
-struct Rule {
-    /// The newest N
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    keep_last: u32,
-    /// The newest of each of N hours
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    keep_hourly: u32,
-    /// The newest of each of N days
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    keep_daily: u32,
-    /// The newest of each of N weeks
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    keep_weekly: u32,
-    /// The newest of each of N months
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    keep_monthly: u32,
-    /// The newest of each of N years
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    keep_yearly: u32,
-    /// Where days begin, for example Europe/Lisbon [default: here]
-    #[arg(long, value_name = "ZONE")]
-    timezone: Option<String>,
 }
 
 /// A backup and what becomes of it.
@@ -114,7 +89,7 @@ fn judge(args: &Args, project: &Project) -> Result<Vec<Judged>, Stop> {
         let damaged: Vec<_> = group.iter().filter(|found| found.entry.manifest.is_err()).collect();
         let damaged: Vec<_> = damaged.into_iter().map(|found| found.entry.place.clone()).collect();
         let entries: Vec<Entry> = group.into_iter().map(|found| found.entry).collect();
-        let verdicts = match args.rule.keep() {
+        let verdicts = match args.keep.rule() {
             Some(typed) => BackupStore::judge_as_typed(&entries, &typed),
             None => store.judge(&entries, &store.settings().keep),
         };
@@ -126,22 +101,6 @@ fn judge(args: &Args, project: &Project) -> Result<Vec<Judged>, Stop> {
         }
     }
     Ok(judged)
-}
-
-impl Rule {
-    /// `None` when none of the counts was given.
-    fn keep(&self) -> Option<Keep> {
-        let keep = Keep {
-            last: self.keep_last,
-            hourly: self.keep_hourly,
-            daily: self.keep_daily,
-            weekly: self.keep_weekly,
-            monthly: self.keep_monthly,
-            yearly: self.keep_yearly,
-            timezone: self.timezone.clone(),
-        };
-        (!keep.is_empty()).then_some(keep)
-    }
 }
 
 fn table(judged: &[Judged], style: Style) -> String {

@@ -154,7 +154,7 @@ fn step_keys(line: &Line) -> Vec<Value> {
 fn runs(line: &Line) -> Vec<Value> {
     let newest = || {
         let store = Sqlite::open_existing(&line.project()?.state()).ok()??.store;
-        store.list(RUNS).ok()
+        Some(store.list(RUNS).ok()?.lines)
     };
     let named = newest().unwrap_or_default().into_iter();
     let named = named.map(|run| value(run.run.to_string(), format!("{} {}", run.kind.as_str(), run.name)));
