@@ -15,8 +15,9 @@ use crate::keys::Share;
 use crate::model::job::{InBlock, OnFailure};
 use crate::project::Project;
 use crate::setting::{Origin, Setting};
-use crate::source::{Data, Node, Place, Source};
-use crate::step::Row;
+use crate::source::{Data, Entry, Node, Place, Source};
+use crate::step::checks::set::Set;
+use crate::step::{Kind, Row};
 use crate::template::is_plain;
 use params::Param;
 use std::sync::Arc;
@@ -159,13 +160,22 @@ impl Playbook {
             let value = "(its result)".into();
             Some(Setting::new(&name.text, value, &name.place, Origin::Registered(step.title())))
         };
+        let set = |step: &Step| -> Vec<Setting> {
+            let origin = Origin::Set(step.title());
+            let setting =
+                |entry: &Entry| Setting::new(&entry.key, entry.node.value(), &entry.place, origin.clone());
+            step.sets().map(setting).collect()
+        };
         let mut settings: Vec<Setting> = Vec::new();
         for default in self.all_steps().flat_map(Step::weakest) {
             if settings.iter().all(|known| known.place != default.place) {
                 settings.push(default);
             }
         }
-        settings.extend(self.all_steps().flat_map(|step| step.vars.iter().cloned().chain(registered(step))));
+        settings.extend(
+            self.all_steps()
+                .flat_map(|step| step.vars.iter().cloned().chain(registered(step)).chain(set(step))),
+        );
         settings
     }
 }
@@ -181,8 +191,24 @@ impl Step {
         self.defaults.iter().cloned().chain(self.params.iter().filter_map(Param::setting))
     }
 
+    /// The variables that it gives values: those of `set`.
+    pub fn sets(&self) -> impl Iterator<Item = &Entry> {
+        let is_set = self.kind.name == SET;
+        self.keys.entries().unwrap_or_default().iter().filter(move |_| is_set)
+    }
+
+    /// The names that mean something else once it has run: that of its result, and the variables that it sets.
+    pub fn gives(&self) -> impl Iterator<Item = &str> {
+        let register = self.register.iter().map(|name| name.text.as_str());
+        register.chain(self.sets().map(|entry| entry.key.as_str()))
+    }
+
     /// Its kind, and what it is about where that is short and may be shown.
     fn subject(&self) -> String {
+        if self.kind.name == SET {
+            let names: Vec<&str> = self.sets().map(|entry| entry.key.as_str()).collect();
+            return format!("{SET} {}", names.join(", "));
+        }
         let about = SUBJECTS
             .iter()
             .filter(|(kind, _)| kind.is_none_or(|kind| kind == self.kind.name))
@@ -209,6 +235,9 @@ const SUBJECTS: &[(Option<&str>, &str)] = &[
     // The URLs of databases may hold passwords.
     (Some("http"), "url"),
 ];
+
+/// The kind of the steps that give variables values.
+const SET: &str = Set::NAME;
 
 /// What a step is about is shown up to so many characters; longer texts are left out.
 const SUBJECT_WIDTH: usize = 60;

@@ -65,8 +65,8 @@ pub struct Renderer<'a> {
     others: Others,
     /// When each step runs, by its index.
     order: Vec<usize>,
-    /// When a step first registers each name.
-    registered_at: BTreeMap<String, usize>,
+    /// From when on each name may be what a step registers or sets.
+    given_from: BTreeMap<String, usize>,
 }
 
 /// What to render.
@@ -153,7 +153,7 @@ impl<'a> Renderer<'a> {
                 .collect(),
             groups: groups.collect::<Values>().into(),
             order: order_of(playbook),
-            registered_at: registered_at(playbook),
+            given_from: given_from(playbook),
         })
     }
 
@@ -263,16 +263,20 @@ impl<'a> Renderer<'a> {
         variables::of_host(Some(self.playbook), host, self.command_line)
     }
 
-    /// The names of results. What `--var` sets is stronger than a result.
-    fn registered(&self) -> BTreeSet<String> {
-        let names = self.playbook.all_steps().filter_map(|step| step.register.as_ref());
-        names.filter(|name| !self.is_set_by_var(&name.text)).map(|name| name.text.clone()).collect()
+    /// The names that steps give: results, and variables that are set. What `--var` sets is stronger.
+    fn given(&self) -> BTreeSet<String> {
+        self.given_from.keys().filter(|name| !self.is_set_by_var(name)).cloned().collect()
     }
 
-    /// The names whose first result comes only after the step with this index has begun.
+    /// Whether a step gives the name.
+    fn is_given(&self, name: &str) -> bool {
+        self.given_from.contains_key(name) && !self.is_set_by_var(name)
+    }
+
+    /// The names that no step gives before the step with this index.
     fn later_than(&self, index: u32) -> impl Iterator<Item = &String> {
         let now = self.order.get(index as usize).copied().unwrap_or(usize::MAX);
-        self.registered_at.iter().filter(move |(_, at)| **at >= now).map(|(name, _)| name)
+        self.given_from.iter().filter(move |(_, from)| **from > now).map(|(name, _)| name)
     }
 
     fn is_set_by_var(&self, name: &str) -> bool {
@@ -339,15 +343,15 @@ fn order_of(playbook: &Playbook) -> Vec<usize> {
     order
 }
 
-/// When a step first registers each name.
-fn registered_at(playbook: &Playbook) -> BTreeMap<String, usize> {
-    let mut first = BTreeMap::new();
+/// From when on each name may be what a step registers or sets: after that step, and for `set` in a loop from its second
+/// element on.
+fn given_from(playbook: &Playbook) -> BTreeMap<String, usize> {
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
     for (step, at) in playbook.all_steps().zip(order_of(playbook)) {
-        if let Some(name) = &step.register {
-            first
-                .entry(name.text.clone())
-                .and_modify(|known: &mut usize| *known = at.min(*known))
-                .or_insert(at);
+        for name in step.gives() {
+            let feeds_itself = step.items.is_some() && step.sets().any(|entry| entry.key == name);
+            let from = if feeds_itself { at } else { at + 1 };
+            first.entry(name.to_string()).and_modify(|known| *known = from.min(*known)).or_insert(from);
         }
     }
     first

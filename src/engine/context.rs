@@ -1,4 +1,4 @@
-//! What a step's templates can refer to: variables, facts, registered results. Facts are read from the host when an
+//! What a step's templates can refer to: variables, facts, registered results, what steps have set. Facts are read from the host when an
 //! expression first asks for them; what check mode cannot know marks every expression that looks at it.
 
 use super::facts;
@@ -28,11 +28,20 @@ pub struct Registered {
     pub partial: bool,
 }
 
+/// What a name stands for since a step gave it a value.
+#[derive(Clone, Debug, PartialEq)]
+enum Held {
+    /// A step's result.
+    Result(Registered),
+    /// What `set` gave it; none when only applying tells that.
+    Set(Option<Value>),
+}
+
 /// Everything templates on this host can refer to.
 pub struct Context {
     templates: Templates,
     vars: Values,
-    registered: BTreeMap<String, Registered>,
+    held: BTreeMap<String, Held>,
     facts: Arc<Facts>,
     mark: Mark,
 }
@@ -47,7 +56,7 @@ impl Context {
         Context {
             templates: Templates::new(&job.work.templates),
             vars: job.work.vars.clone(),
-            registered: BTreeMap::new(),
+            held: BTreeMap::new(),
             facts: Arc::default(),
             mark: Mark::default(),
         }
@@ -55,17 +64,40 @@ impl Context {
 
     /// Keeps a step's result under a name.
     pub fn register(&mut self, name: &str, result: Registered) {
-        self.registered.insert(name.to_string(), result);
+        self.held.insert(name.to_string(), Held::Result(result));
     }
 
-    /// What is kept under names.
+    /// Gives a variable a value; none when only applying tells which.
+    pub fn set(&mut self, name: &str, value: Option<Value>) {
+        self.held.insert(name.to_string(), Held::Set(value));
+    }
+
+    /// Whether a step has given the name a value, which is stronger than the variable of that name.
+    pub fn holds(&self, name: &str) -> bool {
+        self.held.contains_key(name)
+    }
+
+    /// The results that are kept under names.
     pub fn registered(&self) -> BTreeMap<String, Values> {
-        self.registered.iter().map(|(name, result)| (name.clone(), result.known.clone())).collect()
+        let result = |held: &Held| match held {
+            Held::Result(result) => Some(result.known.clone()),
+            Held::Set(_) => None,
+        };
+        self.held.iter().filter_map(|(name, held)| Some((name.clone(), result(held)?))).collect()
+    }
+
+    /// The variables that steps have set, as far as their values are known.
+    pub fn variables(&self) -> BTreeMap<String, Value> {
+        let value = |held: &Held| match held {
+            Held::Set(value) => value.clone(),
+            Held::Result(_) => None,
+        };
+        self.held.iter().filter_map(|(name, held)| Some((name.clone(), value(held)?))).collect()
     }
 
     /// Drops a registered result.
     pub fn forget(&mut self, name: &str) {
-        self.registered.remove(name);
+        self.held.remove(name);
     }
 
     /// Facts that were read may no longer be true after a change.
@@ -141,7 +173,7 @@ impl Context {
     }
 }
 
-/// What one expression can refer to. A result is stronger than the variable of the same name, a step's own names are
+/// What one expression can refer to. A result, or what `set` gave, is stronger than the variable of the same name, a step's own names are
 /// stronger than both.
 struct Visible<'a> {
     context: &'a Context,
@@ -153,19 +185,33 @@ impl Names for Visible<'_> {
         if let Some(value) = self.locals.get(name) {
             return Some(Datum::of(value));
         }
-        if let Some(result) = self.context.registered.get(name) {
-            let mark = self.context.mark.clone();
-            let partial = Partial { name: name.to_string(), result: result.clone(), mark };
-            return Some(Datum::Object(Arc::new(partial)));
+        if let Some(held) = self.context.held.get(name) {
+            return Some(self.held(name, held));
         }
         let facts = || (name == FACTS).then(|| Datum::Object(self.context.facts.clone()));
         self.context.vars.get(name).map(Datum::of).or_else(facts)
     }
 
     fn names(&self) -> Vec<String> {
-        let registered = self.context.registered.keys();
-        let names = self.locals.keys().chain(registered).chain(self.context.vars.keys());
+        let held = self.context.held.keys();
+        let names = self.locals.keys().chain(held).chain(self.context.vars.keys());
         names.cloned().chain([FACTS.to_string()]).collect()
+    }
+}
+
+impl Visible<'_> {
+    fn held(&self, name: &str, held: &Held) -> Datum {
+        let mark = self.context.mark.clone();
+        match held {
+            Held::Result(result) => {
+                Datum::Object(Arc::new(Partial { name: name.to_string(), result: result.clone(), mark }))
+            }
+            Held::Set(Some(value)) => Datum::of(value),
+            Held::Set(None) => {
+                mark.set(name.to_string());
+                Datum::Object(Arc::new(Blank))
+            }
+        }
     }
 }
 

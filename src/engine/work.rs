@@ -5,6 +5,7 @@ mod judge;
 mod once;
 mod one;
 mod planned;
+mod set;
 mod undo;
 
 use super::context::{Context, Registered};
@@ -270,6 +271,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         for (name, known) in &resume.registered {
             self.context.register(name, Registered { known: known.clone(), partial: false });
         }
+        resume.variables.iter().for_each(|(name, value)| self.context.set(name, Some(value.clone())));
         self.notified.clone_from(&resume.notified);
         self.changed = resume.changed;
         self.failed.clone_from(&resume.failure);

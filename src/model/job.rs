@@ -94,6 +94,8 @@ pub struct Resume {
     pub within: Duration,
     /// Results that are kept under names.
     pub registered: BTreeMap<String, Values>,
+    /// What `set` has given variables.
+    pub variables: BTreeMap<String, Value>,
     /// Handlers that are to be run at the end.
     pub notified: Vec<String>,
     /// Whether something was changed.

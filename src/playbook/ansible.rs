@@ -82,7 +82,7 @@ const MODULES: &[(&str, &str)] = &[
     ("unarchive", "write [steps.archive]"),
     ("synchronize", "write [steps.sync] or [steps.overlay]"),
     ("stat", "write [steps.check] with `files`, or [steps.command] with read_only = true"),
-    ("set_fact", "write vars = { } at the step, or [vars] at the top"),
+    ("set_fact", "write [steps.set]"),
     ("include_vars", "give files of variables with `-e @file`, or write [vars]"),
     ("include_tasks", "write include = \"other.toml\""),
     ("import_tasks", "write include = \"other.toml\""),

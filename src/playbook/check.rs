@@ -177,6 +177,7 @@ pub fn names(playbook: &Playbook) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = params.chain(settings).collect();
     for step in playbook.all_steps() {
         names.extend(step.vars.iter().chain(&step.defaults).map(|setting| setting.name.clone()));
+        names.extend(step.sets().map(|entry| entry.key.clone()));
         for text in texts(step) {
             let scanned = scanned(&text.text, text.form);
             names.extend(scanned.iter().flat_map(|scanned| &scanned.uses).map(|used| used.name.clone()));

@@ -1,7 +1,7 @@
 //! Reads one step: the common keys are taken off, what remains is one table named after a step kind.
 
 use super::params::Param;
-use super::{Step, Written, ansible, check};
+use super::{SET, Step, Written, ansible, check};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, duration, strings, wrong_type};
 use crate::model::Value;
@@ -9,7 +9,7 @@ use crate::schema::Schema;
 use crate::setting::{Origin, Setting, check_name};
 use crate::source::{Data, Entry, Node, Place};
 use crate::step::{KINDS, KeyUse, Row};
-use crate::template::{Form, is_plain};
+use crate::template::{Form, is_function, is_plain};
 use std::time::Duration;
 
 /// Between tries when `delay` says nothing.
@@ -111,6 +111,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
     let (kind, entry) = kind(node, &mut keys)?;
     let title = name.as_ref().map_or(kind.name.to_string(), |name| name.text.clone());
     check_kind(kind, &entry.node, problems);
+    check_set(kind, entry, problems);
     check_templates(node, problems);
     let [when, until, changed_when, failed_when] =
         [when, until, changed_when, failed_when].map(|node| node.and_then(|node| expression(node, problems)));
@@ -288,6 +289,26 @@ fn with_hint(kind: &Row, problem: &Diagnostic) -> Diagnostic {
     let hint = of_module.or_else(|| problem.hint.clone()).unwrap_or_else(all);
     Diagnostic { hint: Some(hint), ..problem.clone() }
 }
+
+/// The keys of `set` are names of variables, and no names that expressions know already.
+fn check_set(kind: &Row, set: &Entry, problems: &mut Diagnostics) {
+    let Some(entries) = set.node.entries().filter(|_| kind.name == SET) else { return };
+    if entries.is_empty() {
+        let problem = Diagnostic::error("`set` gives no variable a value", &set.place);
+        problems.push(problem.hint("write a line for each: port = \"{{ answer.stdout | int }}\""));
+    }
+    for entry in entries {
+        check_name(&entry.key, &entry.place, problems);
+        if is_function(&entry.key) || KNOWN_OTHERWISE.contains(&entry.key.as_str()) {
+            let message = format!("`{}` is a name that expressions know already", entry.key);
+            problems
+                .push(Diagnostic::error(message, &entry.place).hint("choose another name for the variable"));
+        }
+    }
+}
+
+/// Names in expressions that are neither variables nor functions: other hosts, and a step's own result.
+const KNOWN_OTHERWISE: &[&str] = &["hosts", "result"];
 
 fn is_expression(kind: &Row, entry: &Entry) -> bool {
     kind.keys.contains(&(entry.key.as_str(), KeyUse::Expression))

@@ -92,7 +92,7 @@ impl<'a> Scope<'a> {
         let secret_names = Rc::new(secret_names.collect());
         let all = own.map(magic).into_iter().chain(settings).chain(about.map(magic));
         slots.extend(all.map(|setting| (setting.name.clone(), Slot { setting, of_step: false })));
-        let mut roots = renderer.registered();
+        let mut roots = renderer.given();
         roots.insert("facts".to_string());
         Ok(Scope {
             renderer,
@@ -243,7 +243,14 @@ impl<'a> Scope<'a> {
 
     /// Puts a name, and what it refers to, among what the host gets.
     pub(super) fn need(&self, name: &str, needs: &mut Needs) -> Result<()> {
-        let Some(slot) = self.slots.get(name).filter(|_| !self.roots.contains(name)) else { return Ok(()) };
+        let Some(slot) = self.slots.get(name) else { return Ok(()) };
+        if self.roots.contains(name) {
+            // Where no step has given the name anything there, it is still the variable.
+            return match self.renderer.is_given(name) {
+                true => self.with([], |roots| roots.remove(name)).need(name, needs),
+                false => Ok(()),
+            };
+        }
         if needs.vars.iter().chain(&needs.item_vars).any(|(known, _)| known == name) {
             return Ok(());
         }

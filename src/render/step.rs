@@ -235,7 +235,13 @@ impl Maker<'_> {
     fn args(&mut self, scope: &Scope, items: Option<&Arg>) -> Option<Arg> {
         let mut args = Vec::new();
         let mut whole = true;
-        for entry in self.step.keys.entries().unwrap_or_default() {
+        let renderer = self.renderer;
+        let stronger = |entry: &&Entry| {
+            self.step.sets().any(|set| set.key == entry.key && renderer.is_set_by_var(&set.key))
+        };
+        let entries: Vec<&Entry> =
+            self.step.keys.entries().unwrap_or_default().iter().filter(|entry| !stronger(entry)).collect();
+        for entry in entries {
             match self.key(scope, entry, items) {
                 // A param without a value: the key is as good as not there.
                 Some(Arg::Value(Value::Null)) => {}

@@ -112,7 +112,8 @@ impl Checker<'_> {
     /// Fields of results that a variable refers to, whichever step uses it.
     fn results_in(&mut self, text: &str, place: &Place) {
         let Ok(scanned) = check::scanned(text, Form::Text) else { return };
-        for used in scanned.uses.iter().filter(|used| !self.names.contains(&used.name)) {
+        let set = |name: &str| self.steps.iter().any(|step| sets(step, name));
+        for used in scanned.uses.iter().filter(|used| !self.names.contains(&used.name) && !set(&used.name)) {
             let by = self.steps.iter().filter(|step| registers(step, &used.name));
             let of: Vec<Fields> = by.map(|step| fields(step)).collect();
             let place = check::part(text, used.range.clone(), place);
@@ -180,8 +181,12 @@ impl Checker<'_> {
             return results::wrong(&self.of_items(at)?, used, &place, guarded.field);
         }
         let set = step.vars.iter().any(|setting| setting.name == name);
-        let by: Vec<usize> =
-            (0..self.steps.len()).filter(|other| registers(self.steps[*other], name)).collect();
+        let by: Vec<usize> = (0..self.steps.len())
+            .filter(|other| self.steps[*other].gives().any(|given| given == name))
+            .collect();
+        if by.iter().any(|other| *other < at && sets(self.steps[*other], name)) {
+            return None;
+        }
         let earlier: Vec<Fields> =
             by.iter().filter(|other| **other < at).map(|other| fields(self.steps[*other])).collect();
         if !earlier.is_empty() {
@@ -200,6 +205,7 @@ impl Checker<'_> {
             return None;
         }
         match by.first() {
+            Some(own) if *own == at && sets(step, name) => Some(before_itself(name, &place)),
             Some(later) => Some(self.later(name, *later, &place)),
             None if self.inventory.is_none() => None,
             None => Some(self.undefined(at, name, &place)),
@@ -217,12 +223,17 @@ impl Checker<'_> {
         let step = self.steps[later];
         let problem = Diagnostic::error(format!("`{name}` is not known here"), place);
         problem
-            .label(format!("a later step registers it: `{}`, {}", step.title(), step.place))
+            .label(format!(
+                "a later step {} it: `{}`, {}",
+                if sets(step, name) { "sets" } else { "registers" },
+                step.title(),
+                step.place
+            ))
             .hint("move that step in front of this one")
     }
 
     fn undefined(&self, at: usize, name: &str, place: &Place) -> Diagnostic {
-        let registered = self.steps.iter().filter_map(|step| Some(step.register.as_ref()?.text.as_str()));
+        let registered = self.steps.iter().flat_map(|step| step.gives());
         let own = self.steps[at].vars.iter().map(|setting| setting.name.as_str());
         let params = self.steps[at].params.iter().map(|param| param.name.as_str());
         let defaults = self.steps[at].defaults.iter().map(|setting| setting.name.as_str());
@@ -280,6 +291,18 @@ impl Checker<'_> {
             self.problems.push(problem.nearest(&setting.name, names));
         }
     }
+}
+
+fn sets(step: &Step, name: &str) -> bool {
+    step.sets().any(|entry| entry.key == name)
+}
+
+/// A step that sets a variable looks at it, and nothing has set it before.
+fn before_itself(name: &str, place: &Place) -> Diagnostic {
+    let problem = Diagnostic::error(format!("`{name}` is not known here"), place);
+    problem
+        .label("this step is the first that sets it")
+        .hint(format!("write what it is before: `{name} | default(…)`, or set it in [vars]"))
 }
 
 fn registers(step: &Step, name: &str) -> bool {

@@ -15,5 +15,6 @@ kinds! {
     http::Http,
     assert::Assert,
     debug::Debug,
+    set::Set,
     flush_handlers::FlushHandlers,
 }

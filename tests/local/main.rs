@@ -17,6 +17,7 @@ mod plan;
 mod reference;
 mod schedule;
 mod secrets;
+mod set;
 mod ssh_config;
 mod store;
 mod structure;

@@ -1,7 +1,7 @@
 //! One step of a job on its host: its items, its gate, its tries.
 
 use super::judge::fields;
-use super::{StepEnd, Worker, with};
+use super::{StepEnd, Worker, set, with};
 use crate::engine::context::{Known, Registered};
 use crate::engine::converge::StepTry;
 use crate::engine::fingerprint::Fingerprint;
@@ -87,7 +87,8 @@ impl<'a> Worker<'a, '_, '_> {
 
     /// Resolves variables one after the other; says why when one of them is unknown.
     fn add_vars(&self, vars: &[(String, Arg)], locals: &mut Values) -> Result<Option<String>> {
-        for (name, arg) in vars {
+        // What a step gave the name is stronger.
+        for (name, arg) in vars.iter().filter(|(name, _)| !self.context.holds(name)) {
             match self.context.resolve(self.host, locals, arg)? {
                 Known::Yes(value) => drop(locals.insert(name.clone(), value)),
                 Known::No(what) => return Ok(Some(format!("{name} depends on {what}"))),
@@ -105,6 +106,7 @@ impl<'a> Worker<'a, '_, '_> {
     ) -> StepEnd {
         let mut report = blank(step, None, outcome, began);
         report.notes.push(why);
+        self.leave_unset(step, outcome);
         let known = fields(outcome, None, &Values::new());
         let result = Registered { known, partial: outcome == StepOutcome::Unknown };
         self.finish(step, report, result)
@@ -181,6 +183,7 @@ impl<'a> Worker<'a, '_, '_> {
     ) -> StepEnd {
         report.outcome = outcome;
         report.notes.push(why);
+        self.leave_unset(step, outcome);
         let known = fields(outcome, None, &Values::new());
         self.finish(step, report, Registered { known, partial: outcome == StepOutcome::Unknown })
     }
@@ -197,6 +200,7 @@ impl<'a> Worker<'a, '_, '_> {
             boot_id: state_dir::boot_id(self.host),
             within: Duration::ZERO,
             registered: self.context.registered(),
+            variables: self.context.variables(),
             notified: self.notified.clone(),
             changed: self.changed,
             failure: self.failed.clone(),
@@ -314,6 +318,9 @@ impl<'a> Worker<'a, '_, '_> {
         deadline: Instant,
         done: &mut StepProgress,
     ) -> Result<()> {
+        if set::is_set(step) {
+            return self.set(step, locals, done);
+        }
         let keys = match &step.args {
             Some(args) => self.context.resolve(self.host, locals, args)?,
             None => Known::Yes(Value::Object(Values::new())),
