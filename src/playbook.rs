@@ -5,8 +5,11 @@ mod block;
 pub mod catalogue;
 pub mod check;
 pub mod params;
+mod play_node;
+pub mod plays;
 mod read;
 pub mod role;
+pub mod rounds;
 pub mod shipped;
 mod step;
 
@@ -20,6 +23,8 @@ use crate::step::checks::set::Set;
 use crate::step::{Kind, Row};
 use crate::template::is_plain;
 use params::Param;
+use plays::Play;
+use rounds::Within;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +51,9 @@ pub struct Playbook {
     pub max_failures: Option<Share>,
     /// What becomes of a host whose step failed.
     pub on_failure: OnFailure,
-    /// In order.
+    /// `[[plays]]`, in order; none where the file is one play.
+    pub plays: Vec<Play>,
+    /// In order, those of all plays.
     pub steps: Vec<Step>,
     /// Run at the end when notified.
     pub handlers: Vec<Step>,
@@ -77,7 +84,7 @@ pub struct Step {
     pub label: Option<Written>,
     /// The name of its result.
     pub register: Option<Written>,
-    /// Names of handlers, and topics that handlers listen to; once the playbook is read, names only.
+    /// Names of handlers, and topics that handlers listen to.
     pub notify: Vec<Written>,
     /// Of a handler: the topics that it listens to.
     pub listen: Vec<Written>,
@@ -113,6 +120,10 @@ pub struct Step {
     pub no_log: bool,
     /// The blocks with `rescue` or `always` that it is in, the outermost first.
     pub blocks: Vec<InBlock>,
+    /// The play that it is of, counted from 0.
+    pub play: u32,
+    /// The includes, roles and blocks that it is in, the outermost first.
+    pub within: Vec<Within>,
 }
 
 /// A text and where it is written.
@@ -141,11 +152,15 @@ impl Playbook {
         self.steps.iter().chain(&self.handlers).chain(&self.rescue).chain(&self.always)
     }
 
-    /// The indices of [`Playbook::all_steps`] in the order in which the steps run: handlers last.
+    /// The indices of [`Playbook::all_steps`] in the order in which the steps run: play by play, handlers last.
     pub fn running_order(&self) -> impl Iterator<Item = usize> + use<> {
         let (steps, handlers) = (self.steps.len(), self.handlers.len());
         let all = steps + handlers + self.rescue.len() + self.always.len();
-        (0..steps).chain(steps + handlers..all).chain(steps..steps + handlers)
+        let plays: Vec<u32> = self.all_steps().map(|step| step.play).collect();
+        let mut order: Vec<usize> =
+            (0..steps).chain(steps + handlers..all).chain(steps..steps + handlers).collect();
+        order.sort_by_key(|index| plays[*index]);
+        order.into_iter()
     }
 
     /// The files it is read from: its own first.
@@ -172,10 +187,16 @@ impl Playbook {
                 settings.push(default);
             }
         }
-        settings.extend(
-            self.all_steps()
-                .flat_map(|step| step.vars.iter().cloned().chain(registered(step)).chain(set(step))),
-        );
+        // Those of a play or an include are there once, however many steps have them.
+        let own = self
+            .all_steps()
+            .flat_map(|step| step.vars.iter().cloned().chain(registered(step)).chain(set(step)));
+        for setting in own {
+            let known = |known: &Setting| (&known.place, &known.name) == (&setting.place, &setting.name);
+            if !settings.iter().any(known) {
+                settings.push(setting);
+            }
+        }
         settings
     }
 }

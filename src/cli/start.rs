@@ -1,18 +1,15 @@
 //! From what was typed to a run: project, inventory, hosts, jobs, and the record that comes first.
 
-use super::options::{Hosts, Options};
+use super::options::Options;
 use super::request::{Assignment, Request, Spread};
-use super::{Done, Global, Stop, answer, prompt, store};
+use super::{Done, Global, Stop, prompt, store};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::fold::fold;
-use crate::inventory::{Host, Inventory};
+use crate::inventory::Host;
 use crate::model::duration::TimeSpan;
 use crate::model::host::SshSettings;
 use crate::model::job::{Envelope, Job, Mode, RunId};
 use crate::model::run::{RunIntent, now};
 use crate::model::{Failure, Value, Values};
-use crate::playbook::Playbook;
-use crate::project::Project;
 use crate::record;
 use crate::render::contents::Contents;
 use crate::render::facts_of_others;
@@ -33,70 +30,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod choose;
+
+use choose::with_plays;
+pub use choose::{Chosen, choose, choose_for, choose_in, list_hosts};
+
 /// How long a host is waited for that another run is changing: most runs are over by then.
 const WAIT: Duration = Duration::from_secs(30);
 
 /// Where files of hosts are kept, below the project.
 const FETCHED: &str = "fetched";
-
-/// A project with the hosts that were chosen in it.
-pub struct Chosen {
-    /// Where everything is.
-    pub project: Project,
-    /// All hosts.
-    pub inventory: Inventory,
-    /// The names of the chosen ones, in the inventory's order.
-    pub names: Vec<String>,
-    /// What was typed.
-    pub pattern: String,
-}
-
-/// Reads the project and its inventory, and chooses hosts.
-pub fn choose(project: Project, hosts: &Hosts, pattern: Option<String>) -> Result<Chosen, Stop> {
-    let Some(pattern) = pattern else {
-        let failure = Failure::new("choose hosts", "none are named, and the playbook names none");
-        return Err(Stop::misused(failure.hint("give a pattern: --hosts prod")));
-    };
-    let inventory = Inventory::load(&project, &hosts.inventory)?;
-    choose_in(project, inventory, hosts, pattern)
-}
-
-/// The same for a playbook, which may name its hosts.
-pub fn choose_for(project: Project, hosts: &Hosts, playbook: &Playbook) -> Result<Chosen, Stop> {
-    let own = || playbook.hosts.as_ref().map(|hosts| hosts.text.clone());
-    choose(project, hosts, hosts.pattern.clone().or_else(own))
-}
-
-/// Chooses hosts of an inventory.
-pub fn choose_in(
-    project: Project,
-    mut inventory: Inventory,
-    hosts: &Hosts,
-    pattern: String,
-) -> Result<Chosen, Stop> {
-    inventory.add_addresses(&pattern, &project)?;
-    let mut names = names_of(inventory.select(&pattern, &project)?);
-    if let Some(limit) = &hosts.limit {
-        let limited = names_of(inventory.select(limit, &project)?);
-        names.retain(|name| limited.contains(name));
-        if names.is_empty() {
-            let doing = format!("choose hosts of {pattern} in {limit}");
-            return Err(Stop::misused(Failure::new(doing, "no host is in both")));
-        }
-    }
-    Ok(Chosen { project, inventory, names, pattern })
-}
-
-/// Prints the chosen hosts: `--list-hosts`.
-pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
-    match global.format() {
-        report::Format::Human => {
-            let hosts = report::style::counted(chosen.names.len(), "host");
-            answer(&format!("{} ({hosts})\n", fold(&chosen.names)))
-        }
-        _ => answer(&(Value::from(chosen.names.clone()).to_string() + "\n")),
-    }
-}
 
 /// Runs what is requested on the chosen hosts.
 pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global) -> Done {
@@ -120,12 +63,15 @@ pub fn session(
     }
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
+    let request = with_plays(request, chosen)?;
+    let stages = request.spread.stages.clone();
     let prepared = prepare(&request, chosen, options, &command_line, &run)?;
+    run::plays::check(&prepared.work, &stages).map_err(Stop::misused)?;
     if global.verbosity() == report::Verbosity::Verbose {
         let targets = prepared.work.iter().map(|work| &work.target);
         explain::notes(targets).iter().for_each(|note| eprintln!("note: {note}"));
     }
-    let Spread { serial, max_failures, on_failure } = request.spread.clone();
+    let Spread { serial, max_failures, on_failure, .. } = request.spread.clone();
     Ok(Session {
         intent: intent(request, chosen, options, run, &prepared),
         options: run::Options {
@@ -133,6 +79,7 @@ pub fn session(
             serial,
             max_failures,
             on_failure,
+            stages,
         },
         destinations: Destinations {
             fetched: chosen.project.root.join(FETCHED),
@@ -233,7 +180,8 @@ fn prepare(
         if let Task::Job(job, _) = &task {
             secrets.extend(job.work.secrets.iter().cloned());
         }
-        all.extend(problems.keep(work(host, target, request, options, &reveal, task, password.clone())));
+        let becomes = request.spread.becomes.get(host.name.as_str()).copied().or(request.becomes);
+        all.extend(problems.keep(work(host, target, becomes, options, &reveal, task, password.clone())));
     }
     secrets.extend(all.iter().filter_map(|work| work.password.clone()));
     secrets.extend(all.iter().flat_map(|work| work.target.known_secrets()));
@@ -287,6 +235,7 @@ fn tasks(
         hosts,
         command_line,
         selection,
+        stages: &request.spread.stages,
         options: &render_options,
     })?;
     let wanted = facts_of_others::wanted(&chosen.project, &chosen.inventory, playbook, command_line);
@@ -348,13 +297,13 @@ fn nonce() -> String {
 fn work(
     host: &Host,
     mut target: Target,
-    request: &Request,
+    becomes: Option<bool>,
     options: &Options,
     reveal: &Reveal<'_>,
     task: Task,
     password: Option<String>,
 ) -> Result<Work, Diagnostics> {
-    let becomes = options.reach.becomes || request.becomes.or(host.ssh.becomes).unwrap_or(false);
+    let becomes = options.reach.becomes || becomes.or(host.ssh.becomes).unwrap_or(false);
     reveal.login(&mut target);
     let password = match (&host.ssh.become_password_from, options.reach.ask_become_pass) {
         _ if !becomes => None,
@@ -481,8 +430,4 @@ fn time(option: &str, text: &str) -> Result<Duration, Stop> {
 
 fn no_terminal() -> Stop {
     Stop::misused(Failure::new("ask for a password", "there is no terminal to ask on"))
-}
-
-fn names_of(hosts: Vec<&Host>) -> Vec<String> {
-    hosts.into_iter().map(|host| host.name.to_string()).collect()
 }

@@ -2,13 +2,16 @@
 //! expression first asks for them; what check mode cannot know marks every expression that looks at it.
 
 use super::facts;
+use super::others::OtherHosts;
+use super::unknown::{Blank, Mark, lock};
 use crate::model::arg::Arg;
 use crate::model::job::Job;
+use crate::model::play::Given;
 use crate::model::{Result, Value, Values};
 use crate::system::Probe;
 use crate::template::{Datum, Names, OMITTED, Object, Templates};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The result of evaluating something that may refer to what is not known yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,12 +46,10 @@ pub struct Context {
     vars: Values,
     held: BTreeMap<String, Held>,
     facts: Arc<Facts>,
+    /// What other hosts have given in earlier plays.
+    others: Arc<BTreeMap<String, Given>>,
     mark: Mark,
 }
-
-/// Set by whoever looks at something unknown: what that was.
-#[derive(Clone, Debug, Default)]
-struct Mark(Arc<Mutex<Option<String>>>);
 
 impl Context {
     /// The context of a job before its first step.
@@ -58,6 +59,7 @@ impl Context {
             vars: job.work.vars.clone(),
             held: BTreeMap::new(),
             facts: Arc::default(),
+            others: Arc::new(job.work.others.clone()),
             mark: Mark::default(),
         }
     }
@@ -93,6 +95,24 @@ impl Context {
             Held::Result(_) => None,
         };
         self.held.iter().filter_map(|(name, held)| Some((name.clone(), value(held)?))).collect()
+    }
+
+    /// What other hosts look at: the value of a name that a step gave; none inside where only applying tells it.
+    pub fn held_as(&self, name: &str) -> Option<Option<Value>> {
+        Some(match self.held.get(name)? {
+            Held::Result(result) => (!result.partial).then(|| Value::Object(result.known.clone())),
+            Held::Set(value) => value.clone(),
+        })
+    }
+
+    /// Other hosts have given these.
+    pub fn hear(&mut self, others: BTreeMap<String, Given>) {
+        self.others = Arc::new(others);
+    }
+
+    /// What other hosts have given.
+    pub fn others(&self) -> BTreeMap<String, Given> {
+        BTreeMap::clone(&self.others)
     }
 
     /// Drops a registered result.
@@ -182,6 +202,13 @@ struct Visible<'a> {
 
 impl Names for Visible<'_> {
     fn get(&self, name: &str) -> Option<Datum> {
+        if name == HOSTS
+            && !self.context.others.is_empty()
+            && let Some(known) = self.locals.get(name)
+        {
+            let (given, mark) = (self.context.others.clone(), self.context.mark.clone());
+            return Some(Datum::Object(Arc::new(OtherHosts { known: known.clone(), given, mark })));
+        }
         if let Some(value) = self.locals.get(name) {
             return Some(Datum::of(value));
         }
@@ -215,6 +242,9 @@ impl Visible<'_> {
     }
 }
 
+/// Other hosts.
+const HOSTS: &str = "hosts";
+
 /// Everything that is read from the host.
 const FACTS: &str = "facts";
 
@@ -230,16 +260,6 @@ impl<T> Known<T> {
             Known::Yes(value) => Known::Yes(make(value)),
             Known::No(why) => Known::No(why),
         }
-    }
-}
-
-impl Mark {
-    fn set(&self, what: String) {
-        lock(&self.0).get_or_insert(what);
-    }
-
-    fn take(&self) -> Option<String> {
-        lock(&self.0).take()
     }
 }
 
@@ -264,25 +284,6 @@ impl Object for Facts {
 
     fn keys(&self) -> Vec<String> {
         facts::names().iter().map(|name| name.to_string()).collect()
-    }
-}
-
-/// Stands for a value while it is not known: whatever is asked of it is as unknown as it is. What comes of the
-/// expression is thrown away.
-#[derive(Debug)]
-struct Blank;
-
-impl Object for Blank {
-    fn get(&self, _: &str) -> Option<Datum> {
-        Some(Datum::Object(Arc::new(Blank)))
-    }
-
-    fn keys(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn is_blank(&self) -> bool {
-        true
     }
 }
 
@@ -312,9 +313,4 @@ impl Object for Partial {
         }
         self.result.known.keys().cloned().collect()
     }
-}
-
-/// These locks guard plain data that is never left half changed, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

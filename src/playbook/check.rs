@@ -80,6 +80,12 @@ pub fn texts(step: &Step) -> Vec<Text> {
     for written in step.until.iter().chain(&step.changed_when).chain(&step.failed_when) {
         add(&written.text, Form::Expression, &written.place, true);
     }
+    for (_, round) in step.rounds() {
+        let items = &round.of.items;
+        let form = if items.as_str().is_some_and(is_plain) { Form::Expression } else { Form::Text };
+        strings(items, &mut |text, place| add(text, form, place, false));
+        round.of.label.iter().for_each(|label| add(&label.text, Form::Text, &label.place, false));
+    }
     if let Some(items) = &step.items {
         let form = if items.as_str().is_some_and(is_plain) { Form::Expression } else { Form::Text };
         strings(items, &mut |text, place| add(text, form, place, false));

@@ -5,6 +5,7 @@ use super::forms;
 use crate::model::backup::Said;
 use crate::model::event::{Event, Output, StepEnded, UndoScope};
 use crate::model::finding::Finding;
+use crate::model::play::Given;
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent, Source};
 use crate::model::{Failure, Value, Values};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +136,8 @@ impl Redactor {
             Event::Backup { request, step, .. } => Event::Backup { request, step, said: Said::GivenUp },
             // Nor is the result of a step that hosts wait for: what is shown of it is in its end.
             Event::RanOnce { step, .. } => Event::AwaitsOnce { step },
+            Event::AwaitsPlay { play, .. } => Event::AwaitsPlay { play, given: Given::new() },
+            Event::Gave(_) => Event::Gave(Given::new()),
             event @ (Event::Hello(_)
             | Event::AwaitsOnce { .. }
             | Event::Need { .. }

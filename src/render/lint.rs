@@ -3,7 +3,7 @@
 use super::vocabulary;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Inventory, pattern};
-use crate::playbook::Playbook;
+use crate::playbook::{Playbook, Written};
 use crate::project::Project;
 use crate::source::Place;
 use crate::template::{Form, Templates};
@@ -84,15 +84,23 @@ impl Linter<'_> {
         let playbook = Playbook::read(project, &project.read(path)?)?;
         let inventory = self.inventory();
         let mut problems = vocabulary::check(project, inventory, &playbook, &[]);
-        if let (Some(inventory), Some(hosts)) = (inventory, &playbook.hosts)
-            && !pattern::names_addresses(&hosts.text)
-            && let Err(found) = inventory.select(&hosts.text, project)
-        {
+        let patterns = playbook.hosts.iter().chain(playbook.plays.iter().map(|play| &play.hosts));
+        for hosts in patterns.filter(|hosts| !pattern::names_addresses(&hosts.text)) {
+            let Some(Err(found)) = inventory.map(|inventory| inventory.select(&hosts.text, project)) else {
+                continue;
+            };
             let located = |problem: &Diagnostic| Diagnostic {
                 place: Some(problem.place.clone().unwrap_or_else(|| hosts.place.clone())),
                 ..problem.clone()
             };
             found.iter().for_each(|problem| problems.push(located(problem)));
+        }
+        if let Some(inventory) = inventory
+            && problems.is_empty()
+            && let Ok(names) = playbook.hosts_of_plays(inventory, project)
+        {
+            let stages = playbook.stages(inventory, project, &names);
+            let _shown = problems.keep(stages.and_then(|stages| playbook.becomes_of(&stages, inventory)));
         }
         problems.unless_errors(())
     }
@@ -109,7 +117,7 @@ fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
                 problems.push(Diagnostic { place: Some(place), ..problem.clone() });
             }
         };
-        let by_playbook = playbook.as_ref().ok().and_then(|playbook| playbook.hosts.clone());
+        let by_playbook = playbook.as_ref().ok().and_then(own_hosts);
         match playbook {
             Ok(playbook) => {
                 let given = &schedule.settings;
@@ -132,6 +140,11 @@ fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
         }
     }
     problems
+}
+
+/// The hosts that a playbook names, or its first play.
+fn own_hosts(playbook: &Playbook) -> Option<Written> {
+    playbook.hosts.clone().or_else(|| playbook.plays.first().map(|play| play.hosts.clone()))
 }
 
 fn files_at(project: &Project, path: &Path) -> crate::model::Result<Vec<PathBuf>> {

@@ -3,17 +3,19 @@
 
 mod results;
 
+use super::step::unknown_list;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::facts;
 use crate::inventory::Inventory;
 use crate::playbook::check::{self, Text};
+use crate::playbook::plays::Play;
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::setting::{RESERVED, Setting};
 use crate::source::Place;
 use crate::template::{Form, Scanned, Use, is_function, is_plain};
 use results::{Fields, fields, of_element, of_item};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Shows what is wrong with the names of a playbook. Without an inventory, names that nothing in the playbook sets may be
@@ -29,6 +31,7 @@ pub fn check(
         playbook,
         steps: in_running_order(playbook),
         names: names(inventory, playbook, command_line),
+        meets: meets(project, inventory, playbook),
         inventory,
         mentioned: BTreeSet::new(),
         templates_open: false,
@@ -74,6 +77,28 @@ struct Guarded {
     field: bool,
 }
 
+/// Which plays have hosts in common, where that can be known.
+fn meets(
+    project: &Project,
+    inventory: Option<&Inventory>,
+    playbook: &Playbook,
+) -> BTreeMap<(u32, u32), bool> {
+    let Some(inventory) = inventory else { return BTreeMap::new() };
+    let names = |play: &Play| -> Option<BTreeSet<String>> {
+        let selected = inventory.select(&play.hosts.text, project).ok()?;
+        Some(selected.into_iter().map(|host| host.name.to_string()).collect())
+    };
+    let all: Vec<Option<BTreeSet<String>>> = playbook.plays.iter().map(names).collect();
+    let mut meets = BTreeMap::new();
+    for (second, hosts) in all.iter().enumerate() {
+        for (first, others) in all[..second].iter().enumerate() {
+            let common = hosts.as_ref().zip(others.as_ref()).map(|(one, other)| !one.is_disjoint(other));
+            meets.insert((first as u32, second as u32), common.unwrap_or(true));
+        }
+    }
+    meets
+}
+
 fn in_running_order(playbook: &Playbook) -> Vec<&Step> {
     let steps: Vec<&Step> = playbook.all_steps().collect();
     playbook.running_order().map(|index| steps[index]).collect()
@@ -85,6 +110,8 @@ struct Checker<'a> {
     /// In the order in which they run.
     steps: Vec<&'a Step>,
     names: BTreeSet<String>,
+    /// Which plays have hosts in common.
+    meets: BTreeMap<(u32, u32), bool>,
     inventory: Option<&'a Inventory>,
     /// Every name that some expression refers to.
     mentioned: BTreeSet<String>,
@@ -128,6 +155,7 @@ impl Checker<'_> {
 
     fn step(&mut self, at: usize) {
         self.templates_open |= check::named_templates(self.steps[at]).any(|name| !is_plain(name));
+        self.rounds(at);
         let texts = check::texts(self.steps[at]);
         for text in &texts {
             self.text(at, text);
@@ -135,6 +163,24 @@ impl Checker<'_> {
         for template in check::template_files(self.project, self.steps[at]) {
             self.text(at, &template);
         }
+    }
+
+    /// The lists of loops around several steps are needed before a host is contacted.
+    fn rounds(&mut self, at: usize) {
+        let given = |name: &str| self.steps.iter().any(|step| step.gives().any(|given| given == name));
+        let waits = |name: &str| name == "facts" || (given(name) && !self.names.contains(name));
+        let mut problems = Vec::new();
+        for (_, round) in self.steps[at].rounds() {
+            let items = &round.of.items;
+            let form = if items.as_str().is_some_and(is_plain) { Form::Expression } else { Form::Text };
+            check::strings_of(&items.value(), &mut |text| {
+                let Ok(scanned) = check::scanned(text, form) else { return };
+                if scanned.uses.iter().any(|used| waits(&used.name)) {
+                    problems.push(unknown_list(&items.place));
+                }
+            });
+        }
+        problems.into_iter().for_each(|problem| self.problems.push(problem));
     }
 
     fn text(&mut self, at: usize, text: &Text) {
@@ -176,14 +222,17 @@ impl Checker<'_> {
         if own_result {
             return results::wrong(&[of_item(step)], used, &place, guarded.field);
         }
+        let in_round = step.rounds().any(|(_, round)| round.of.loop_var.text == name);
         let is_item = step.items.is_some() && step.loop_var == name;
         if is_item {
             return results::wrong(&self.of_items(at)?, used, &place, guarded.field);
         }
-        let set = step.vars.iter().any(|setting| setting.name == name);
+        let set = in_round || step.vars.iter().any(|setting| setting.name == name);
         let by: Vec<usize> = (0..self.steps.len())
             .filter(|other| self.steps[*other].gives().any(|given| given == name))
             .collect();
+        let (by, elsewhere): (Vec<usize>, Vec<usize>) =
+            by.into_iter().partition(|other| self.meets(step.play, self.steps[*other].play));
         if by.iter().any(|other| *other < at && sets(self.steps[*other], name)) {
             return None;
         }
@@ -207,6 +256,7 @@ impl Checker<'_> {
         match by.first() {
             Some(own) if *own == at && sets(step, name) => Some(before_itself(name, &place)),
             Some(later) => Some(self.later(name, *later, &place)),
+            None if !elsewhere.is_empty() => Some(self.on_others(name, elsewhere[0], &place)),
             None if self.inventory.is_none() => None,
             None => Some(self.undefined(at, name, &place)),
         }
@@ -217,6 +267,20 @@ impl Checker<'_> {
         let name = results::looped_over(self.steps[at])?;
         let earlier = self.steps[..at].iter().filter(|other| registers(other, name) && other.items.is_some());
         Some(earlier.map(|other| of_element(other)).collect())
+    }
+
+    /// Whether a host may be in both plays.
+    fn meets(&self, one: u32, other: u32) -> bool {
+        one == other || self.meets.get(&(one.min(other), one.max(other))).copied().unwrap_or(true)
+    }
+
+    fn on_others(&self, name: &str, by: usize, place: &Place) -> Diagnostic {
+        let step = self.steps[by];
+        let play = self.playbook.plays.get(step.play as usize).map(|play| play.title(step.play));
+        let problem = Diagnostic::error(format!("`{name}` is not known here"), place);
+        problem
+            .label(format!("only `{}` gives it, on the hosts of {}", step.title(), play.unwrap_or_default()))
+            .hint(format!("name the host: hosts['NAME'].vars.{name}"))
     }
 
     fn later(&self, name: &str, later: usize, place: &Place) -> Diagnostic {

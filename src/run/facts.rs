@@ -3,6 +3,7 @@
 
 use super::allowance::Used;
 use super::once::OnceBoard;
+use super::plays::PlayBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, FORKS, Interrupt, Options, Task, Work};
 use crate::engine::facts::names;
@@ -45,9 +46,15 @@ async fn all(asked: Vec<Asked>, shared: Shared) -> BTreeMap<String, Result<Value
     let (events, used) = (EventSender::new(events), Used::default());
     let shared = Arc::new(shared);
     let (timeout, once) = (Some(DEADLINE), OnceBoard::default());
-    let tools = Tools { shared, events, interrupt, destinations, timeout, used, once };
-    let options =
-        Options { forks: FORKS, serial: Vec::new(), max_failures: None, on_failure: OnFailure::Stop };
+    let tools =
+        Tools { shared, events, interrupt, destinations, timeout, used, once, plays: PlayBoard::default() };
+    let options = Options {
+        forks: FORKS,
+        serial: Vec::new(),
+        max_failures: None,
+        on_failure: OnFailure::Stop,
+        stages: Vec::new(),
+    };
     let work = asked.into_iter().map(work).collect();
     let running = tokio::spawn(async move { super::run(work, &options, tools).await });
     let mut facts = BTreeMap::new();

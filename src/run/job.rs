@@ -339,6 +339,15 @@ impl Listening<'_> {
                 Event::AwaitsOnce { step } if self.runs_once(step, &Once::is_elsewhere) => {
                     self.questions.once(&self.writer, &self.tools.once, step);
                 }
+                Event::Gave(given) => self.tools.plays.gave(&self.task.name, given),
+                Event::AwaitsPlay { play, given } => {
+                    if !self.task.job.work.plays().contains(&play) {
+                        let why = format!("its job has no such play {play}");
+                        return Err(Failure::new("hear of a play", why));
+                    }
+                    self.tools.plays.reached(&self.task.name, play, given);
+                    self.questions.play(&self.writer, &self.tools.plays, &self.task.name, play);
+                }
                 Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => {
                     let why = format!("its job has no such step {step}");
                     return Err(Failure::new("hear of a step that runs once", why));

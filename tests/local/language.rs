@@ -31,6 +31,13 @@ pub fn lasting(finished: &Finished) -> String {
     says.map(str::to_string).chain(ended).map(|line| format!("{}\n", line.trim())).collect()
 }
 
+/// The name of the newest run.
+pub fn newest_run(stage: &FolderStage) -> String {
+    let list = stage.project.windlass(["runs", "list"]).stdout;
+    let line = list.lines().nth(1).expect("a run");
+    line.split_whitespace().next().expect("its name").to_string()
+}
+
 /// A playbook that is refused before contact, on the command line and by `lint`.
 #[track_caller]
 pub fn refused(playbook: &str, options: &str, expected: Expect) {

@@ -24,7 +24,7 @@ impl Worker<'_, '_, '_> {
             || Failure::new(step.title(), "it failed; the step has no_log, so nothing more is shown");
         let failure = ended.failure.clone().map(|failure| if step.no_log { hidden() } else { failure });
         let Registered { known, partial } = ended.result.clone();
-        let set = self.given(step);
+        let set = self.set_by(step);
         let ended = OnceEnded { outcome: ended.outcome, failure, known, partial, set };
         self.link.send(Event::RanOnce { step: step.index, ended: Box::new(ended.fitted()) });
     }

@@ -12,7 +12,7 @@ use crate::model::event::{Event, StepEnded};
 use crate::model::job::{BlockPart, JobStep, Planning, Resume};
 use crate::model::once::Once;
 use crate::model::outcome::StepOutcome;
-use crate::model::{Failure, Result, Value, Values};
+use crate::model::{Failure, Result, Value, Values, label};
 use crate::step;
 use crate::system::dressed::Dressed;
 use crate::template::OMITTED;
@@ -21,12 +21,6 @@ use std::time::{Duration, Instant};
 
 /// A step without a `timeout` may take so long.
 const STEP_TIME: Duration = Duration::from_secs(30 * 60);
-
-/// An element of a loop is named by so many characters.
-const ITEM_WIDTH: usize = 60;
-
-/// The keys by which a map among a loop's elements is named, the first one that it has.
-const NAMING: &[&str] = &["name", "key", "path", "dest", "host", "item", "id"];
 
 /// What is to be done with a step.
 enum Prepared {
@@ -201,6 +195,7 @@ impl<'a> Worker<'a, '_, '_> {
             within: Duration::ZERO,
             registered: self.context.registered(),
             variables: self.context.variables(),
+            others: self.context.others(),
             notified: self.notified.clone(),
             changed: self.changed,
             failure: self.failed.clone(),
@@ -250,9 +245,9 @@ impl<'a> Worker<'a, '_, '_> {
         let label = step.label.as_ref().map(|label| self.context.resolve(self.host, locals, label));
         let label = match label {
             _ if step.no_log => return name,
-            Some(Ok(Known::Yes(label))) => shown(&label),
+            Some(Ok(Known::Yes(label))) => label::label(&label),
             _ if name != step.title() => return name,
-            _ => locals.get(&step.loop_var).map(shown).unwrap_or_default(),
+            _ => locals.get(&step.loop_var).map(label::label).unwrap_or_default(),
         };
         format!("{name}: {label}")
     }
@@ -391,21 +386,6 @@ impl<'a> Worker<'a, '_, '_> {
 
 pub(super) fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant) -> StepEnded {
     StepEnded { item, took: began.elapsed(), tries: 0, ..StepEnded::new(step.index, step.title(), outcome) }
-}
-
-/// An element of a loop in a few words: a text itself, a map by what names it.
-fn shown(item: &Value) -> String {
-    let naming =
-        |map: &Values| NAMING.iter().find_map(|key| map.get(*key)).filter(|one| !one.is_object()).cloned();
-    let text = match item {
-        Value::String(text) => text.lines().next().unwrap_or_default().to_string(),
-        Value::Object(map) => naming(map).map_or_else(|| item.to_string(), |value| shown(&value)),
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(ITEM_WIDTH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }
 
 /// The outcome of a loop from those of its items.

@@ -59,7 +59,7 @@ impl Worker<'_, '_, '_> {
     }
 
     /// What the step has given its variables.
-    pub(super) fn given(&self, step: &JobStep) -> BTreeMap<String, Option<Value>> {
+    pub(super) fn set_by(&self, step: &JobStep) -> BTreeMap<String, Option<Value>> {
         let known = self.context.variables();
         let value =
             |name: String| (self.context.holds(&name)).then(|| (name.clone(), known.get(&name).cloned()));
