@@ -4,6 +4,7 @@ mod ansible;
 mod block;
 pub mod catalogue;
 pub mod check;
+pub mod grouping;
 pub mod params;
 mod play_node;
 pub mod plays;
@@ -19,8 +20,7 @@ use crate::model::job::{InBlock, OnFailure};
 use crate::project::Project;
 use crate::setting::{Origin, Setting};
 use crate::source::{Data, Entry, Node, Place, Source};
-use crate::step::checks::set::Set;
-use crate::step::{Kind, Row};
+use crate::step::Row;
 use crate::template::is_plain;
 use params::Param;
 use plays::Play;
@@ -214,8 +214,7 @@ impl Step {
 
     /// The variables that it gives values: those of `set`.
     pub fn sets(&self) -> impl Iterator<Item = &Entry> {
-        let is_set = self.kind.name == SET;
-        self.keys.entries().unwrap_or_default().iter().filter(move |_| is_set)
+        self.keys.entries().unwrap_or_default().iter().filter(|_| self.kind.sets)
     }
 
     /// The names that mean something else once it has run: that of its result, and the variables that it sets.
@@ -226,9 +225,9 @@ impl Step {
 
     /// Its kind, and what it is about where that is short and may be shown.
     fn subject(&self) -> String {
-        if self.kind.name == SET {
+        if self.kind.sets {
             let names: Vec<&str> = self.sets().map(|entry| entry.key.as_str()).collect();
-            return format!("{SET} {}", names.join(", "));
+            return format!("{} {}", self.kind.name, names.join(", "));
         }
         let about = SUBJECTS
             .iter()
@@ -256,9 +255,6 @@ const SUBJECTS: &[(Option<&str>, &str)] = &[
     // The URLs of databases may hold passwords.
     (Some("http"), "url"),
 ];
-
-/// The kind of the steps that give variables values.
-const SET: &str = Set::NAME;
 
 /// What a step is about is shown up to so many characters; longer texts are left out.
 const SUBJECT_WIDTH: usize = 60;

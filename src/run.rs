@@ -33,9 +33,12 @@ mod patience;
 mod place;
 mod plain;
 pub mod plays;
+mod printed;
 mod questions;
 pub mod session;
 mod shell;
+#[cfg(test)]
+mod simulation;
 pub mod tools;
 
 /// Hosts that are worked at once unless somebody says otherwise.
@@ -133,6 +136,7 @@ fn kib_of(event: &HostEvent) -> usize {
     let bytes = match event {
         HostEvent::Said(Event::StepEnded(step)) => bounds::size(step),
         HostEvent::Said(Event::Settled { steps, .. }) => steps.iter().map(bounds::size).sum(),
+        HostEvent::Said(Event::Printed(printed)) => printed.chunk.len(),
         HostEvent::Said(Event::Note(text) | Event::Progress { text, .. }) => text.len(),
         _ => 0,
     };
@@ -149,6 +153,7 @@ pub async fn run(work: Vec<Work>, options: &Options, tools: Tools) -> HashMap<St
         turns: turns(&work),
         failures: Arc::default(),
         stops_at: options.max_failures.map(|share| stops_at(share, total)),
+        undoes: false,
     };
     let undo: Vec<Work> = work.iter().filter_map(|work| undo_of(work, options)).collect();
     let mut outcomes = HashMap::new();
@@ -175,6 +180,8 @@ struct Fleet<'a> {
     failures: Arc<AtomicUsize>,
     /// No further host starts once so many have failed.
     stops_at: Option<usize>,
+    /// What the hosts had changed is taken back.
+    undoes: bool,
 }
 
 /// Hosts that are one machine under several names take turns, so that none waits for the lock of another.
@@ -212,6 +219,7 @@ impl Fleet<'_> {
             failures: self.failures.clone(),
             stops_at: self.stops_at,
             leads: leads(work),
+            undoes: self.undoes,
         }
     }
 
@@ -239,9 +247,10 @@ impl Fleet<'_> {
         let changed = |work: &Work| outcomes.get(&work.host) == Some(&HostOutcome::Changed);
         let undo: Vec<Work> = undo.into_iter().filter(changed).collect();
         if !undo.is_empty() {
-            let note = format!("a host failed, so {} hosts that had changed are taken back", undo.len());
+            let hosts = counted(undo.len(), "host");
+            let note = format!("a host failed, so the changes of {hosts} are undone");
             self.tools.events.note(note).await;
-            let fleet = Fleet { stops_at: None, ..self.clone() };
+            let fleet = Fleet { stops_at: None, undoes: true, ..self.clone() };
             let hosts: Vec<String> = undo.iter().map(|work| work.host.clone()).collect();
             let stages = crate::playbook::plays::backwards(&self.options.stages, &hosts);
             match stages.is_empty() {
@@ -266,6 +275,8 @@ struct Start {
     stops_at: Option<usize>,
     /// It runs steps for all hosts.
     leads: bool,
+    /// What it had changed is taken back.
+    undoes: bool,
 }
 
 impl Start {
@@ -310,16 +321,28 @@ async fn one_host(work: Work, mut start: Start, tools: Tools) -> (String, HostOu
         None if *tools.interrupt.borrow() != Interrupt::None => HostEnd::of(HostOutcome::Cancelled),
         None => {
             tools.plays.hold(&host, start.slot.take());
-            let end = host::work(work, &tools).await;
+            // In a box: a host that waits for its slot takes no room for what a connection needs.
+            let end = Box::pin(host::work(work, &tools)).await;
             start.slot = tools.plays.take(&host);
             end
         }
     };
+    let end = if start.undoes { not_undone(&host, end) } else { end };
     start.count(end.outcome);
     if start.leads {
         tools.once.leader_ended(&host, end.outcome);
     }
     tools.ended(host, end).await
+}
+
+/// The changes of a host whose undo did not start are still there: it is neither unreachable nor cancelled.
+fn not_undone(host: &str, end: HostEnd) -> HostEnd {
+    if !matches!(end.outcome, HostOutcome::Unreachable | HostOutcome::Cancelled) {
+        return end;
+    }
+    let failure = end.failure.unwrap_or_else(|| Failure::new(format!("undo {host}"), "interrupted"));
+    HostEnd::because(HostOutcome::Failed, failure)
+        .hint("what this run changed there is still there: undo it with windlass runs undo")
 }
 
 /// Whether the host runs steps for all hosts of the run.

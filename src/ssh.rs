@@ -63,6 +63,9 @@ pub struct Shared {
     moved: Mutex<HashMap<String, Target>>,
     bastions: connect::Bastions,
     crowd: Arc<crowd::Crowd>,
+    names: connect::Names,
+    #[cfg(test)]
+    network: Option<Arc<dyn channel::simulated::Network>>,
 }
 
 /// A login that worked.
@@ -115,6 +118,13 @@ impl Shared {
     ) -> Shared {
         self.worked = Mutex::new(worked);
         self.on_accepted = Some(Box::new(on_accepted));
+        self
+    }
+
+    /// Connects by this instead of by sockets and programs.
+    #[cfg(test)]
+    pub fn with_network(mut self, network: Arc<dyn channel::simulated::Network>) -> Shared {
+        self.network = Some(network);
         self
     }
 

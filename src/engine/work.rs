@@ -105,6 +105,7 @@ fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
             // Unless an end follows, the run was cut off within a step: what that step came to is not known.
             Entry::Intent { .. } | Entry::Undoing { .. } => outcome = Some(HostOutcome::Unknown),
             Entry::Start { .. }
+            | Entry::Secrets(_)
             | Entry::Undone { .. }
             | Entry::Armed { .. }
             | Entry::Disarmed { .. }
@@ -352,6 +353,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         let undoer = Undoer {
             host: journal.host(),
             saved: journal.state().saved(journal.run()),
+            over: None,
             diff: self.job.work.diff,
             pretends: false,
         };
@@ -418,6 +420,9 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         if let Err(failure) = self.remember_owed() {
             report.outcome = StepOutcome::Failed;
             report.failure = Some(failure);
+        }
+        if let (StepOutcome::WouldChange, Target::Pretended(pretend)) = (report.outcome, &self.target) {
+            pretend.changed_by(&report.name);
         }
         let ended = StepEnd { outcome: report.outcome, failure: report.failure.clone(), result };
         self.report_end(step, report);

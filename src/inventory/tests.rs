@@ -102,21 +102,21 @@ echo '{"db": {"hosts": ["db1"], "vars": {"role": "{{ not_a_template }}"}}, "all"
     check(
         &[("inventories/cloud", program), ("inventories/old.ini", ini)],
         expect![[r#"
-        db1 10.0.0.5 in cloud db by {"user":"root","port":2200}
-          role="{{ not_a_template }}" (group db, inventories/cloud)
-          ansible_host="10.0.0.5" (host db1, inventories/cloud)
-          ansible_port=2200 (host db1, inventories/cloud)
-          ansible_user="root" (host db1, inventories/cloud)
-        solo 10.0.0.9 in old ungrouped by {}
-          ansible_host="10.0.0.9" (host solo, inventories/old.ini:1)
-          note="a b" (host solo, inventories/old.ini:1)
-        app1 app1 in old site app by {"user":"deploy"}
-          port=80 (group app, inventories/old.ini:5)
-          ansible_user="deploy" (host app1, inventories/old.ini:3)
-        app2 app2 in old site app by {"user":"deploy"}
-          port=80 (group app, inventories/old.ini:5)
-          ansible_user="deploy" (host app2, inventories/old.ini:3)
-    "#]],
+            solo 10.0.0.9 in old ungrouped by {}
+              ansible_host="10.0.0.9" (host solo, inventories/old.ini:1)
+              note="a b" (host solo, inventories/old.ini:1)
+            db1 10.0.0.5 in cloud db by {"user":"root","port":2200}
+              role="{{ not_a_template }}" (group db, inventories/cloud)
+              ansible_host="10.0.0.5" (host db1, inventories/cloud)
+              ansible_port=2200 (host db1, inventories/cloud)
+              ansible_user="root" (host db1, inventories/cloud)
+            app1 app1 in old site app by {"user":"deploy"}
+              port=80 (group app, inventories/old.ini:5)
+              ansible_user="deploy" (host app1, inventories/old.ini:3)
+            app2 app2 in old site app by {"user":"deploy"}
+              port=80 (group app, inventories/old.ini:5)
+              ansible_user="deploy" (host app2, inventories/old.ini:3)
+        "#]],
     );
 }
 
@@ -332,6 +332,25 @@ fn patterns_choose() {
 }
 
 #[test]
+fn groups_that_hosts_may_still_join_have_no_hosts_yet() {
+    let (project, _folder) = project(&[(
+        "inventories/prod.toml",
+        "[hosts.web1]\n[hosts.web2]\n[groups.os_a]\nvars = { x = 1 }\n",
+    )]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let chosen =
+        |pattern: &str| match inventory.select_with(pattern, &project, &|name| name.starts_with("os_")) {
+            Ok(hosts) => fold(hosts.iter().map(|host| host.name.as_str())),
+            Err(problems) => problems.plain(),
+        };
+    assert_eq!(["os_a", "os_b", "os_*", "os_b[0]", "web1,&os_b"].map(chosen), [""; 5]);
+    assert_eq!(chosen("all,!os_b"), "web[1-2]");
+    assert_eq!(chosen("os_b,web2"), "web2");
+    assert!(chosen("os_b,so_b").contains("no host or group is called `so_b`"));
+    assert!(chosen("web1,!web1").contains("chooses no host"));
+}
+
+#[test]
 fn patterns_of_ansible_slices_and_addresses_choose() {
     let ini = "[web]\nweb2\nweb1\nweb3\n[db]\ndb1\n";
     let (project, _folder) = project(&[("inventories/x.ini", ini)]);
@@ -411,4 +430,27 @@ fn what_was_recorded_gives_the_same_inventory() {
     let all = |inventory: &Inventory| inventory.hosts.iter().map(shown).collect::<String>();
     assert_eq!(all(&again), all(&inventory));
     assert!(all(&again).contains("b=2"));
+    let paths = |inventory: &Inventory| {
+        inventory.to_record().into_iter().map(|source| source.path).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(&again), paths(&inventory));
+}
+
+#[test]
+fn hosts_come_in_the_order_of_ansible() {
+    let ini = "z\n[p:children]\nb\na\n[a]\na2\na1\n[b]\nb2\nb1\na2\n[c]\nc1\nz\n";
+    let toml = "[hosts.t2]\n[hosts.t1]\n[groups.t]\nhosts = ['t1', 't2']\nchildren = ['c']\n";
+    let (project, _folder) = project(&[("inventories/a.ini", ini), ("inventories/b.toml", toml)]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let chosen = |pattern: &str| {
+        let hosts = inventory.select(pattern, &project).unwrap();
+        hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(chosen("p"), "a2 a1 b2 b1");
+    assert_eq!(chosen("c,b"), "c1 z b2 b1 a2");
+    assert_eq!(chosen("b,c,&all,!b1"), "b2 a2 c1 z");
+    assert_eq!(chosen("t"), "t1 t2 c1 z");
+    assert_eq!(chosen("b[0],p[-1]"), "b2 b1");
+    // Those of a file in TOML come as it names them.
+    assert_eq!(chosen("all"), "t2 t1 a2 a1 b2 b1 c1 z");
 }

@@ -1,6 +1,6 @@
 //! Several plays in one file: each has its own hosts, and they run one after the other.
 
-use super::{Playbook, Written};
+use super::{Playbook, Written, grouping};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
 use crate::keys::Share;
@@ -57,10 +57,33 @@ impl Playbook {
         inventory: &Inventory,
         project: &Project,
     ) -> Result<Vec<String>, Diagnostics> {
-        let all: Vec<Vec<String>> =
-            self.plays.iter().map(|play| names(play, inventory, project)).collect::<Result<_, _>>()?;
+        let all: Vec<Vec<String>> = self
+            .plays
+            .iter()
+            .map(|play| self.hosts_of(play, inventory, project))
+            .collect::<Result<_, _>>()?;
         let known = inventory.hosts.iter().map(|host| host.name.to_string());
         Ok(known.filter(|name| all.iter().any(|names| names.contains(name))).collect())
+    }
+
+    /// The hosts of a play; none while no host has joined the groups that its pattern names and `group_by` makes. What is
+    /// wrong with the pattern is shown there.
+    pub fn hosts_of(
+        &self,
+        play: &Play,
+        inventory: &Inventory,
+        project: &Project,
+    ) -> Result<Vec<String>, Diagnostics> {
+        let comes = |name: &str| grouping::may_make(self, name);
+        let selected = inventory.select_with(&play.hosts.text, project, &comes).map_err(|found| {
+            let mut problems = Diagnostics::default();
+            for problem in found.iter() {
+                let place = problem.place.clone().unwrap_or_else(|| play.hosts.place.clone());
+                problems.push(Diagnostic { place: Some(place), ..problem.clone() });
+            }
+            problems
+        })?;
+        Ok(selected.into_iter().map(|host| host.name.to_string()).collect())
     }
 
     /// What its plays are of a run on these hosts.
@@ -71,7 +94,7 @@ impl Playbook {
         chosen: &[String],
     ) -> Result<Vec<Stage>, Diagnostics> {
         let stage = |(number, play): (usize, &Play)| {
-            let mut hosts = names(play, inventory, project)?;
+            let mut hosts = self.hosts_of(play, inventory, project)?;
             hosts.retain(|host| chosen.contains(host));
             Ok(Stage {
                 play: number as u32,
@@ -113,19 +136,6 @@ impl Playbook {
         }
         problems.unless_errors(known)
     }
-}
-
-/// The hosts of a play. What is wrong with its pattern is shown there.
-fn names(play: &Play, inventory: &Inventory, project: &Project) -> Result<Vec<String>, Diagnostics> {
-    let selected = inventory.select(&play.hosts.text, project).map_err(|found| {
-        let mut problems = Diagnostics::default();
-        for problem in found.iter() {
-            let place = problem.place.clone().unwrap_or_else(|| play.hosts.place.clone());
-            problems.push(Diagnostic { place: Some(place), ..problem.clone() });
-        }
-        problems
-    })?;
-    Ok(selected.into_iter().map(|host| host.name.to_string()).collect())
 }
 
 /// The stages that undo a run of these stages: each host with the last play that it was in, the last plays first.

@@ -58,6 +58,12 @@ impl Step {
         (self.within[..depth].iter().map(at).collect(), self.within[depth].number)
     }
 
+    /// Whether it is that step, or that step for one element of the loops around it.
+    pub fn is_in_rounds_of(&self, step: &Step) -> bool {
+        let numbers = |step: &Step| step.within.iter().map(|within| within.number).collect::<Vec<_>>();
+        self.place == step.place && self.play == step.play && numbers(self) == numbers(step)
+    }
+
     /// How many includes and blocks it has in common with another step, the outermost first.
     fn shares(&self, other: &Step) -> usize {
         let at = |within: &Within| (within.number, within.round.as_ref().and_then(|round| round.at));

@@ -2,7 +2,7 @@
 
 use super::params::Param;
 use super::rounds::{GroupLoop, Round, Within};
-use super::{SET, Step, Written, ansible, check};
+use super::{Step, Written, ansible, check};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, duration, strings, wrong_type};
 use crate::model::Value;
@@ -348,9 +348,9 @@ fn with_hint(kind: &Row, problem: &Diagnostic) -> Diagnostic {
 
 /// The keys of `set` are names of variables, and no names that expressions know already.
 fn check_set(kind: &Row, set: &Entry, problems: &mut Diagnostics) {
-    let Some(entries) = set.node.entries().filter(|_| kind.name == SET) else { return };
+    let Some(entries) = set.node.entries().filter(|_| kind.sets) else { return };
     if entries.is_empty() {
-        let problem = Diagnostic::error("`set` gives no variable a value", &set.place);
+        let problem = Diagnostic::error(format!("`{}` gives no variable a value", kind.name), &set.place);
         problems.push(problem.hint("write a line for each: port = \"{{ answer.stdout | int }}\""));
     }
     for entry in entries {

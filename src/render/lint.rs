@@ -3,7 +3,7 @@
 use super::vocabulary;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Inventory, pattern};
-use crate::playbook::{Playbook, Written};
+use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::source::Place;
 use crate::template::{Form, Templates};
@@ -84,16 +84,19 @@ impl Linter<'_> {
         let playbook = Playbook::read(project, &project.read(path)?)?;
         let inventory = self.inventory();
         let mut problems = vocabulary::check(project, inventory, &playbook, &[]);
-        let patterns = playbook.hosts.iter().chain(playbook.plays.iter().map(|play| &play.hosts));
-        for hosts in patterns.filter(|hosts| !pattern::names_addresses(&hosts.text)) {
-            let Some(Err(found)) = inventory.map(|inventory| inventory.select(&hosts.text, project)) else {
-                continue;
-            };
+        if let (Some(inventory), Some(hosts)) = (inventory, &playbook.hosts)
+            && !pattern::names_addresses(&hosts.text)
+            && let Err(found) = inventory.select(&hosts.text, project)
+        {
             let located = |problem: &Diagnostic| Diagnostic {
                 place: Some(problem.place.clone().unwrap_or_else(|| hosts.place.clone())),
                 ..problem.clone()
             };
             found.iter().for_each(|problem| problems.push(located(problem)));
+        }
+        let plays = playbook.plays.iter().filter(|play| !pattern::names_addresses(&play.hosts.text));
+        if let Some(inventory) = inventory {
+            plays.for_each(|play| drop(problems.keep(playbook.hosts_of(play, inventory, project))));
         }
         if let Some(inventory) = inventory
             && problems.is_empty()
@@ -117,7 +120,8 @@ fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
                 problems.push(Diagnostic { place: Some(place), ..problem.clone() });
             }
         };
-        let by_playbook = playbook.as_ref().ok().and_then(own_hosts);
+        let by_playbook = playbook.as_ref().ok().and_then(|playbook| playbook.hosts.clone());
+        let has_plays = playbook.as_ref().is_ok_and(|playbook| !playbook.plays.is_empty());
         match playbook {
             Ok(playbook) => {
                 let given = &schedule.settings;
@@ -127,6 +131,8 @@ fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
             Err(found) => at(&schedule.playbook_place, found, &mut problems),
         }
         let selected = match (schedule.hosts.clone().or(by_playbook.map(|hosts| hosts.text)), inventory) {
+            // The hosts of plays are looked at with their playbook.
+            (None, _) if has_plays => Ok(()),
             (None, _) => Err(Diagnostic::error(
                 "`hosts` is missing, and the playbook names none",
                 &schedule.hosts_place,
@@ -140,11 +146,6 @@ fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
         }
     }
     problems
-}
-
-/// The hosts that a playbook names, or its first play.
-fn own_hosts(playbook: &Playbook) -> Option<Written> {
-    playbook.hosts.clone().or_else(|| playbook.plays.first().map(|play| play.hosts.clone()))
 }
 
 fn files_at(project: &Project, path: &Path) -> crate::model::Result<Vec<PathBuf>> {

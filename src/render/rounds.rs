@@ -38,8 +38,30 @@ impl Renderer<'_> {
         if !self.playbook.has_rounds() {
             return Ok(());
         }
+        self.unroll_where(&|_, _| true)
+    }
+
+    /// The same for the loops around one step. Other loops have no elements then: their lists may look at groups that are
+    /// still to be made.
+    pub(super) fn unroll_around(&mut self, step: &Step) -> Result<(), Diagnostics> {
+        if step.rounds().next().is_none() {
+            return Ok(());
+        }
+        self.unroll_where(&|other, depth| {
+            let numbers = |step: &Step| -> Vec<u32> {
+                step.within.iter().take(depth + 1).map(|within| within.number).collect()
+            };
+            numbers(other) == numbers(step)
+        })
+    }
+
+    /// Gives the loops their steps for which `wanted` holds; the others have none.
+    fn unroll_where(&mut self, wanted: &dyn Fn(&Step, usize) -> bool) -> Result<(), Diagnostics> {
         let mut problems = Diagnostics::default();
-        let unrolled = self.playbook.unrolled(&mut |step, depth| self.longest(step, depth, &mut problems));
+        let unrolled = self.playbook.unrolled(&mut |step, depth| match wanted(step, depth) {
+            true => self.longest(step, depth, &mut problems),
+            false => 0,
+        });
         problems.unless_errors(())?;
         self.order = order_of(&unrolled);
         self.notified = notified(&unrolled);

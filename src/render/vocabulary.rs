@@ -3,11 +3,13 @@
 
 mod results;
 
+use super::grouping::must_be_known;
 use super::step::unknown_list;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::facts;
 use crate::inventory::Inventory;
 use crate::playbook::check::{self, Text};
+use crate::playbook::grouping;
 use crate::playbook::plays::Play;
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
@@ -231,6 +233,9 @@ impl Checker<'_> {
         let by: Vec<usize> = (0..self.steps.len())
             .filter(|other| self.steps[*other].gives().any(|given| given == name))
             .collect();
+        if !by.is_empty() && !set && grouping::is_grouping(step) && !self.names.contains(name) {
+            return Some(must_be_known(&place));
+        }
         let (by, elsewhere): (Vec<usize>, Vec<usize>) =
             by.into_iter().partition(|other| self.meets(step.play, self.steps[*other].play));
         if by.iter().any(|other| *other < at && sets(self.steps[*other], name)) {
@@ -257,7 +262,8 @@ impl Checker<'_> {
             Some(own) if *own == at && sets(step, name) => Some(before_itself(name, &place)),
             Some(later) => Some(self.later(name, *later, &place)),
             None if !elsewhere.is_empty() => Some(self.on_others(name, elsewhere[0], &place)),
-            None if self.inventory.is_none() => None,
+            // The groups that are made bring variables that no host has yet.
+            None if self.inventory.is_none() || grouping::steps(self.playbook).next().is_some() => None,
             None => Some(self.undefined(at, name, &place)),
         }
     }
@@ -325,6 +331,9 @@ impl Checker<'_> {
     fn other(&self, used: &Use, place: &Place, guarded: bool) -> Option<Diagnostic> {
         let (inventory, wanted) = (self.inventory?, used.path.first().filter(|_| !guarded)?);
         let is_set = self.playbook.params.iter().any(|param| param.name == used.name);
+        if used.name == "groups" && grouping::may_make(self.playbook, wanted) {
+            return None;
+        }
         let (what, names): (&str, Vec<&str>) = match used.name.as_str() {
             "hosts" => ("host", inventory.hosts.iter().map(|host| host.name.as_str()).collect()),
             "groups" => ("group", inventory.groups.keys().map(String::as_str).collect()),

@@ -17,7 +17,7 @@ use crate::model::job::Resume;
 use crate::model::once::Once;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::HostEvent;
-use crate::model::{Failure, Result};
+use crate::model::{Failure, Result, play};
 use crate::ssh::ship::{self, Bare};
 use crate::ssh::{self, Chunk, Connection, Exit, Reader, Writer};
 use crate::step;
@@ -203,7 +203,7 @@ async fn by_agent(
         route,
         tools,
         questions: Questions::new(writer.clone(), task.contents.clone()),
-        allowance: Allowance::new(tools.used.clone()),
+        allowance: Allowance::new(tools.used.clone(), task.job.envelope.output.streaming),
         patience: Patience::with(&task.job.work, Instant::now()),
         writer,
         frames: Frames::of_host(),
@@ -339,14 +339,17 @@ impl Listening<'_> {
                 Event::AwaitsOnce { step } if self.runs_once(step, &Once::is_elsewhere) => {
                     self.questions.once(&self.writer, &self.tools.once, step);
                 }
-                Event::Gave(given) => self.tools.plays.gave(&self.task.name, given),
-                Event::AwaitsPlay { play, given } => {
-                    if !self.task.job.work.plays().contains(&play) {
-                        let why = format!("its job has no such play {play}");
+                Event::Gave(given) => {
+                    self.tools.plays.gave(&self.task.name, play::taken(given, &self.task.job.work.shares));
+                }
+                Event::AwaitsPlay { play: number, given } => {
+                    if !self.task.job.work.plays().contains(&number) {
+                        let why = format!("its job has no such play {number}");
                         return Err(Failure::new("hear of a play", why));
                     }
-                    self.tools.plays.reached(&self.task.name, play, given);
-                    self.questions.play(&self.writer, &self.tools.plays, &self.task.name, play);
+                    let given = play::taken(given, &self.task.job.work.shares);
+                    self.tools.plays.reached(&self.task.name, number, given);
+                    self.questions.play(&self.writer, &self.tools.plays, &self.task.name, number);
                 }
                 Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => {
                     let why = format!("its job has no such step {step}");

@@ -41,14 +41,14 @@ impl PlayBoard {
     pub fn reached(&self, host: &str, play: u32, given: Given) {
         self.change(host, |between| {
             between.awaits = Some(play);
-            between.given.extend(given);
+            between.given = given;
             between.slot = None;
         });
     }
 
     /// The host has ended, and given this.
     pub fn gave(&self, host: &str, given: Given) {
-        self.change(host, |between| between.given.extend(given));
+        self.change(host, |between| between.given = given);
     }
 
     /// What a host should know that starts this play, as soon as it may.
@@ -146,6 +146,9 @@ pub(super) async fn run(
             hosts.finish(&fleet, stage, &batch).await;
         }
     }
+    // The playbook of a run that is retried may have changed. Every host ends.
+    let left = hosts.waiting.drain().map(|(_, work)| work).collect();
+    hosts.ended.extend(fleet.work_batch(left, Some("not started: it is in no play".to_string())).await);
     hosts.ended
 }
 

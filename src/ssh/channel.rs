@@ -6,7 +6,7 @@ use super::{AcceptedLogin, Class, ConnectError, Target};
 use crate::model::failure::{Doing, Failure, Result};
 use bytes::Bytes;
 use russh::client::{Handle, Msg};
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,9 +16,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 mod program;
+mod signal;
+#[cfg(test)]
+pub mod simulated;
 
 pub use program::Launcher;
 use program::{Input, Output};
+pub use signal::Signal;
+use signal::name;
 
 /// A channel must be open within this time: sshd may fork, and PAM may mount a home.
 const CHANNEL_DEADLINE: Duration = Duration::from_secs(30);
@@ -46,6 +51,9 @@ enum Link {
     Ssh(Handle<ClientHandler>),
     /// No connection at all: each command is a program of this machine.
     Programs(Launcher),
+    /// A host that only exists in a test.
+    #[cfg(test)]
+    Simulated(Arc<dyn simulated::Host>),
 }
 
 /// A running command.
@@ -109,16 +117,6 @@ pub enum Exit {
     Signal(String),
 }
 
-/// Signals for a running command. OpenSSH delivers them since 8.1, to the process sshd started, but not
-/// when the login is root's: there only a second command can kill the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    Hup,
-    Int,
-    Term,
-    Kill,
-}
-
 impl Connection {
     pub(super) fn new(
         handle: Handle<ClientHandler>,
@@ -170,6 +168,11 @@ impl Connection {
             Link::Ssh(handle) => handle,
             Link::Programs(launcher) => {
                 let (reader, input) = launcher.start(command).doing(doing)?;
+                return Ok(self.channel(Source::Program(reader), Sink::Program(input), 0, first));
+            }
+            #[cfg(test)]
+            Link::Simulated(host) => {
+                let (reader, input) = simulated::start(host.as_ref(), command);
                 return Ok(self.channel(Source::Program(reader), Sink::Program(input), 0, first));
             }
         };
@@ -245,7 +248,10 @@ impl Connection {
         };
         let open = handle.channel_open_direct_tcpip(&target.address, target.port.into(), "127.0.0.1", 0);
         match timeout(CHANNEL_DEADLINE, open).await {
-            Ok(Ok(channel)) => Ok(Wire::tunnel(channel.into_stream(), self.state.lost())),
+            Ok(Ok(channel)) => {
+                let lost = self.state.lost_channel(channel.id().number());
+                Ok(Wire::tunnel(channel.into_stream(), lost))
+            }
             Ok(Err(why)) => Err(failed(explain(&why))),
             Err(_) => Err(failed(format!("no answer within {} s", CHANNEL_DEADLINE.as_secs()))),
         }
@@ -256,6 +262,8 @@ impl Connection {
         match &self.link {
             Link::Ssh(handle) => !handle.is_closed(),
             Link::Programs(_) => true,
+            #[cfg(test)]
+            Link::Simulated(host) => host.alive(),
         }
     }
 
@@ -458,32 +466,5 @@ impl Drop for Half {
         if let Sink::Ssh(half) = &self.sink {
             self.state.forget(half.id().number());
         }
-    }
-}
-
-impl Signal {
-    fn of_ssh(self) -> Sig {
-        match self {
-            Signal::Hup => Sig::HUP,
-            Signal::Int => Sig::INT,
-            Signal::Term => Sig::TERM,
-            Signal::Kill => Sig::KILL,
-        }
-    }
-
-    fn of_system(self) -> rustix::process::Signal {
-        match self {
-            Signal::Hup => rustix::process::Signal::HUP,
-            Signal::Int => rustix::process::Signal::INT,
-            Signal::Term => rustix::process::Signal::TERM,
-            Signal::Kill => rustix::process::Signal::KILL,
-        }
-    }
-}
-
-fn name(signal: &Sig) -> String {
-    match signal {
-        Sig::Custom(name) => name.clone(),
-        known => format!("{known:?}"),
     }
 }

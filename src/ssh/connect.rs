@@ -18,6 +18,7 @@ use russh::keys::PublicKey;
 use russh::{Preferred, SshId, compression};
 use std::borrow::Cow;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +26,11 @@ use tokio::time::{sleep, timeout};
 
 mod bastion;
 mod dial;
+mod names;
 
 pub use bastion::Bastions;
+use names::Found;
+pub use names::Names;
 
 /// A login may take this long: slow PAM modules, an agent that asks its owner, a passphrase that is typed.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
@@ -48,6 +52,10 @@ pub const CHANNEL_BUFFER: usize = 8;
 /// Connects to a target, through its jump hosts, and logs in.
 pub async fn connect(target: &Target, shared: &Shared) -> Result<Connection, ConnectError> {
     usable(target)?;
+    #[cfg(test)]
+    if let Some(network) = &shared.network {
+        return network.connect(target).await;
+    }
     if let Some((launcher, user)) = Launcher::to(target).await? {
         let worked = AcceptedLogin { user, key: String::new() };
         return Ok(Connection::programs(launcher, target, worked));
@@ -203,12 +211,17 @@ async fn exchange_keys(
     through: Option<&Connection>,
     shared: &Shared,
 ) -> Result<(Handle<ClientHandler>, Arc<State>, Place), Exchange> {
+    let found = match (through, &target.proxy) {
+        (None, None) => dial::look_up(target, &shared.names).await.map_err(Exchange::Failed)?,
+        _ => Found::default(),
+    };
+    let left = target.connect_timeout.saturating_sub(found.took);
     let mut pause = BUSY_PAUSE;
     for attempt in 1.. {
         let place = shared.crowd.enter().await;
         let greeting = Arc::new(std::sync::OnceLock::new());
-        let once =
-            timeout(target.connect_timeout, shake_hands_once(target, through, shared, &greeting)).await;
+        let shaking = shake_hands_once(target, through, &found.addresses, shared, &greeting);
+        let once = timeout(left, shaking).await;
         let (refusal, tries) = match once {
             Ok(Ok((handle, state))) => {
                 place.exchanged(target.connect_timeout);
@@ -282,13 +295,14 @@ async fn confirm(target: &Target, shared: &Shared, key: PublicKey, trust: Trust)
 async fn shake_hands_once(
     target: &Target,
     through: Option<&Connection>,
+    addresses: &[IpAddr],
     shared: &Shared,
     seen: &std::sync::OnceLock<Greeting>,
 ) -> Result<(Handle<ClientHandler>, Arc<State>), HandshakeError> {
     let wire = match (through, &target.proxy) {
         (Some(hop), _) => hop.tunnel(target).await?,
         (None, Some(command)) => program(target, command)?,
-        (None, None) => dial::dial(target).await?,
+        (None, None) => dial::dial(target, addresses).await?,
     };
     let greeting = wire.greeting();
     let _ = seen.set(greeting.clone());

@@ -17,4 +17,5 @@ kinds! {
     debug::Debug,
     set::Set,
     flush_handlers::FlushHandlers,
+    group_by::GroupBy,
 }

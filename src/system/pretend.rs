@@ -2,8 +2,8 @@
 //! does; unit tests of steps use it over an empty host.
 
 use super::walk::{ByPath, Last};
-use super::{FileKind, Lock, Probe, READ_LIMIT, Stat, System};
-use crate::model::attributes::{Attributes, Details};
+use super::{Details, FileKind, Lock, Probe, READ_LIMIT, Stat, System};
+use crate::model::attributes::Attributes;
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Run};
 use crate::model::{Doing, Failure, Result, Values};
@@ -19,6 +19,9 @@ mod trees;
 /// What a new file or directory belongs to: whoever runs. In memory that is nobody in particular.
 const NOBODY: u32 = 0;
 
+/// So many steps are named that an unknown one waits for.
+const STEPS_NAMED: usize = 3;
+
 /// Another host's view with changes on top that only this value knows.
 pub struct Pretend<'a> {
     under: &'a dyn Probe,
@@ -26,6 +29,8 @@ pub struct Pretend<'a> {
     answers: RefCell<BTreeMap<Vec<String>, Answer>>,
     moved: RefCell<Vec<Moved>>,
     touched: Cell<bool>,
+    /// The steps that pretended something, in order.
+    changers: RefCell<Vec<String>>,
 }
 
 /// What a path holds after the pretended changes.
@@ -55,12 +60,31 @@ impl<'a> Pretend<'a> {
             answers: RefCell::default(),
             moved: RefCell::default(),
             touched: Cell::new(false),
+            changers: RefCell::default(),
         }
     }
 
     /// Whether anything was pretended so far: what daemons answer can then no longer be known.
     pub fn touched(&self) -> bool {
         self.touched.get()
+    }
+
+    /// A step of this name pretended something.
+    pub fn changed_by(&self, step: &str) {
+        self.changers.borrow_mut().push(step.to_string());
+    }
+
+    /// What a question waits for that can only be answered once the changes so far are made.
+    pub fn awaited(&self) -> String {
+        let changers = self.changers.borrow();
+        let named = changers.iter().take(STEPS_NAMED).map(|step| format!("`{step}`")).collect::<Vec<_>>();
+        match (changers.len(), named.join(", ")) {
+            (0, _) => "it looks at what the changes above would make of the host".to_string(),
+            (all, named) if all > STEPS_NAMED => {
+                format!("it waits for {named} and {} more to be applied", all - STEPS_NAMED)
+            }
+            (_, named) => format!("it waits for {named} to be applied"),
+        }
     }
 
     /// Takes what was pretended so far for the host's real state: how unit tests make a host.
@@ -229,8 +253,12 @@ impl Probe for Pretend<'_> {
         let path = self.canonical(path)?;
         match (self.entry(&path), self.below_missing(&path)) {
             (None, false) => self.under.details(&self.beneath(&path)),
-            _ => Ok(Details::default()),
+            _ => Ok(Details { stat: self.stat(&path)?, ..Details::default() }),
         }
+    }
+
+    fn same_file_system(&self, one: &Path, other: &Path) -> Result<bool> {
+        self.under.same_file_system(one, other)
     }
 
     fn digest(&self, path: &Path) -> Result<Option<Digest>> {

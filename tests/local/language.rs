@@ -26,8 +26,9 @@ pub fn lasting(finished: &Finished) -> String {
     let says = finished.stdout.lines().filter(|line| line.starts_with("    ")).map(str::trim);
     let table = finished.stdout.lines().skip_while(|line| !line.starts_with("host ")).skip(1);
     let rows = table.take_while(|line| !line.is_empty());
-    let ended = rows
-        .map(|row| row.split("  ").filter(|word| !word.is_empty()).take(2).collect::<Vec<_>>().join(": "));
+    let ended = rows.map(|row| {
+        row.split("  ").map(str::trim).filter(|word| !word.is_empty()).take(2).collect::<Vec<_>>().join(": ")
+    });
     says.map(str::to_string).chain(ended).map(|line| format!("{}\n", line.trim())).collect()
 }
 
@@ -519,12 +520,13 @@ debug = { message = "after" }
     let stage = FolderStage::set();
     let printed = |options: &str| {
         let finished = play(&stage, playbook, options);
-        let lines =
-            finished.stdout.lines().filter(|line| line.starts_with("    ") && !line.contains("run /bin/sh"));
-        let lines: Vec<&str> = lines.map(str::trim).collect();
+        // What a command prints is shown at once, with the host.
+        let shown = finished.stdout.lines().filter(|line| line.starts_with("    ") || line.contains(" | "));
+        let lines = shown.filter(|line| !line.contains("run /bin/sh"));
+        let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("web1 | ").trim()).collect();
         format!("{} {}", finished.code, lines.join(", "))
     };
-    assert_eq!(printed(""), "0 body done shared, always env, after");
+    assert_eq!(printed(""), "0 env, body done shared, always env, after");
     assert_eq!(printed("-e fails=body"), "0 env, rescued shared, always env, after");
     assert_eq!(printed("-e fails=skip"), "0 after");
 }
@@ -548,7 +550,7 @@ name = "three"
 listen = "other"
 debug = { message = "three" }
 "#;
-    prints(playbook, "", expect![["one\ntwo\n"]]);
+    prints(playbook, "", expect![["run /bin/sh -c true\none\ntwo\n"]]);
 }
 
 #[test]

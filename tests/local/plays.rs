@@ -79,11 +79,13 @@ fn plays_run_one_after_the_other_with_results_of_earlier_ones() {
         expect![[r#"
             db handler db
             db1: changed
+            run /bin/sh -c 'echo secret-$RANDOM | sed '\''s/secret-.*/secret-7/'\'''
             still secret-7 secret-7 no role
             web handler web1
             web handler web2
             web1: changed
             web2: changed
+            write /etc/app.conf
         "#]],
     );
     assert_eq!(stage.project.read("web1/etc/app.conf"), "secret-7 0 web all 1\n");
@@ -92,7 +94,9 @@ fn plays_run_one_after_the_other_with_results_of_earlier_ones() {
     let runs = stage.project.windlass(["runs", "list"]).stdout;
     assert_eq!(runs.lines().count(), 2, "{runs}");
     let undone = stage.project.windlass(["runs", "undo", newest_run(&stage).as_str()]);
-    assert_eq!(undone.code, 0, "{undone:?}");
+    // The command gives no undo.
+    assert_eq!(undone.code, 2, "{undone:?}");
+    assert!(undone.stdout.contains("2 undone, 1 partly undone"), "{undone:?}");
     assert!(!stage.file("web1/etc/app.conf").exists() && !stage.file("web2/etc/app.conf").exists());
 }
 
@@ -165,19 +169,16 @@ debug = { message = "never" }
 fn tags_hosts_and_the_first_step_choose_among_all_plays() {
     let stage = stage();
     let listed = play(&stage, SITE, "--list-steps");
-    shows(
-        &listed,
-        0,
-        expect![[r#"
-    prepare the database (db1):
-    a token
-    set token
-    web servers (web*):
-    configure
-    play 3 (db1):
-    debug  [report]
-    "#]],
-    );
+    expect![[r#"
+        prepare the database (db1):
+        a token
+        set token
+        web servers (web*):
+        configure
+        play 3 (db1):
+        debug  [report]
+    "#]]
+    .assert_eq(&listed.stdout);
     assert_eq!(play(&stage, SITE, "--list-hosts").stdout, "db1,web[1-2] (3 hosts)\n");
     assert_eq!(play(&stage, SITE, "--list-hosts -l web1").stdout, "web1 (1 host)\n");
     let started = play(
@@ -220,7 +221,18 @@ command = { shell = "echo first" }
 debug = { message = "{{ once.stdout }}" }
 "#;
     let finished = play(&stage, playbook, "--forks 1");
-    assert_eq!((finished.code, finished.stdout.matches("first").count()), (0, 3), "{finished:?}");
+    shows(
+        &finished,
+        0,
+        expect![[r#"
+            db1: changed
+            first
+            one
+            run /bin/sh -c 'echo first'
+            web1: ok
+            web2: ok
+        "#]],
+    );
 }
 
 #[test]
@@ -374,4 +386,56 @@ fn a_name_that_only_other_hosts_have_is_refused_before_contact() {
     }
     let lint = stage.project.windlass(["lint"]);
     assert_eq!((finished.code, lint.code, lint.stdout), (5, 5, finished.stderr));
+}
+
+#[test]
+fn plays_are_on_groups_that_an_earlier_play_makes() {
+    let stage = stage();
+    let playbook = r#"
+[[plays]]
+hosts = "web*"
+[[plays.steps]]
+group_by = { key = "is_{{ inventory_hostname[:3] }}" }
+[[plays]]
+hosts = "is_web,!web2"
+[[plays.steps]]
+debug = { message = "{{ inventory_hostname }} of {{ groups['is_web'] | join(',') }}" }
+[[plays]]
+name = "databases"
+hosts = "is_db1"
+[[plays.steps]]
+debug = { message = "x" }
+"#;
+    let finished = play(&stage, playbook, "");
+    // Only the hosts of the play with the step join.
+    shows(
+        &finished,
+        0,
+        expect![[r#"
+            web1 of web1,web2
+            web1: ok
+            web2: ok
+        "#]],
+    );
+    let warning = "warning: `databases` is not run: no host has joined the groups of `is_db1`";
+    assert!(finished.stderr.contains(warning), "{finished:?}");
+    assert_eq!(stage.project.windlass(["lint"]).code, 0);
+    let wrong = play(&stage, &playbook.replace("is_db1", "si_db1"), "");
+    assert!(wrong.stderr.contains("no host or group is called `si_db1`"), "{wrong:?}");
+    let none = play(&stage, &playbook.replace("web*", "is_all").replace(",!web2", ""), "");
+    assert!(none.stderr.contains("no play has a host before the groups are made"), "{none:?}");
+    assert_eq!((wrong.code, none.code), (5, 5));
+}
+
+#[test]
+fn a_host_that_is_in_no_play_any_more_ends_as_cancelled() {
+    let stage = stage();
+    let broken = SITE.replacen("echo secret", "exit 3; echo secret", 1);
+    assert_eq!(play(&stage, &broken, "").code, 2);
+    stage.project.write("playbooks/site.toml", SITE.replace("web*", "web2"));
+    let retried = stage.project.windlass(["runs", "retry", newest_run(&stage).as_str()]);
+    let ended = lasting(&retried);
+    for line in ["db1: changed\n", "web1: cancelled\n", "web2: changed\n"] {
+        assert!(ended.contains(line), "{retried:?}");
+    }
 }

@@ -54,18 +54,23 @@ vars = { app = "{{ one.name }}", port = "{{ one.port | default(82) }}" }
     let (stage, finished) = with_app(playbook, "");
     assert_eq!(finished.code, 0, "{finished:?}");
     expect![[r#"
-    run /bin/sh -c 'test bad != bad': exit status 1, and it said nothing
-    rescued bad
-    restarts shop 81
-    reloads shop
-    logs shop
-    restarts bad 82
-    reloads bad
-    logs bad
-    restarts blog 82
-    reloads blog
-    logs blog
-    web1: changed
+        write /etc/shop.conf
+        run /bin/sh -c 'test shop != bad'
+        write /etc/bad.conf
+        run /bin/sh -c 'test bad != bad': exit status 1, and it said nothing
+        rescued bad
+        write /etc/blog.conf
+        run /bin/sh -c 'test blog != bad'
+        restarts shop 81
+        reloads shop
+        logs shop
+        restarts bad 82
+        reloads bad
+        logs bad
+        restarts blog 82
+        reloads blog
+        logs blog
+        web1: changed
     "#]]
     .assert_eq(&lasting(&finished));
     assert_eq!(stage.project.read("web1/etc/shop.conf"), "shop:81\n");
@@ -96,29 +101,39 @@ command = { shell = "true" }
 "#;
     let (stage, finished) = with_app(playbook, "");
     expect![[r#"
-    restarts shop 80
-    reloads shop
-    logs shop
-    restarts blog 90
-    reloads blog
-    logs blog
-    web1: changed
+        write /etc/shop.conf
+        run /bin/sh -c 'test shop != bad'
+        write /etc/blog.conf
+        run /bin/sh -c 'test blog != bad'
+        restarts shop 80
+        reloads shop
+        logs shop
+        restarts blog 90
+        reloads blog
+        logs blog
+        web1: changed
     "#]]
     .assert_eq(&lasting(&finished));
     stage.project.write("web1/etc/blog.conf", "other");
     let again = play(&stage, playbook, "");
     expect![[r#"
-    restarts blog 90
-    reloads blog
-    logs blog
-    web1: changed
+        run /bin/sh -c 'test shop != bad'
+        write /etc/blog.conf
+        run /bin/sh -c 'test blog != bad'
+        restarts blog 90
+        reloads blog
+        logs blog
+        web1: changed
     "#]]
     .assert_eq(&lasting(&again));
     let all = play(&stage, playbook, "-e late=true");
     expect![[r#"
-    restarts shop 80
-    restarts blog 90
-    web1: changed
+        run /bin/sh -c 'test shop != bad'
+        run /bin/sh -c 'test blog != bad'
+        run /bin/sh -c true
+        restarts shop 80
+        restarts blog 90
+        web1: changed
     "#]]
     .assert_eq(&lasting(&all));
 }
@@ -175,6 +190,11 @@ fn hosts_have_lists_of_their_own() {
     let finished = play(&stage, playbook, "");
     assert_eq!(finished.code, 0, "{finished:?}");
     expect![[r#"
+        shop
+        wiki
+        blog
+        web1: ok
+        web2: ok
     "#]]
     .assert_eq(&lasting(&finished));
     assert!(finished.stdout.contains("debug: the wiki"), "{finished:?}");
@@ -251,4 +271,30 @@ debug = { message = "x" }
        = hint: put it in brackets: [3]
     "#]],
     );
+}
+
+#[test]
+fn an_include_in_a_loop_makes_groups_for_each_element() {
+    let stage = FolderStage::set();
+    stage.project.write("playbooks/join.toml", "[[steps]]\ngroup_by = { key = \"is_{{ item }}\" }\n");
+    let playbook = r#"
+[[steps]]
+include = "join.toml"
+loop = ["a", "b"]
+[[steps]]
+[[steps.block]]
+debug = { message = "of {{ group_names | join(',') }}" }
+[[steps]]
+loop = "{{ groups['is_b'] }}"
+[[steps.block]]
+debug = { message = "b is {{ item }}" }
+"#;
+    let finished = play(&stage, playbook, "");
+    assert_eq!(finished.code, 0, "{finished:?}");
+    expect![[r#"
+        of demo,is_a,is_b
+        b is web1
+        web1: ok
+    "#]]
+    .assert_eq(&lasting(&finished));
 }

@@ -39,21 +39,23 @@ debug = { message = "handler {{ port }}" }
         playbook,
         "",
         expect![[r#"
-    before 80 http://web:80/ -
-    after 82 http://web:81/ True [80, {'deep': '81'}] 80 False
-    87 [1, 2, 3] 87
-    handler 87
-    "#]],
+            before 80 http://web:80/ -
+            run /bin/sh -c 'echo 81'
+            after 82 http://web:81/ True [80, {'deep': '81'}] 80 False
+            87 [1, 2, 3] 87
+            handler 87
+        "#]],
     );
     prints(
         playbook,
         "-e port=5",
         expect![[r#"
-    before 5 http://web:5/ -
-    after 6 http://web:5/ True [5, {'deep': '81'}] 5 False
-    5 [1, 2, 3] 5
-    handler 5
-    "#]],
+            before 5 http://web:5/ -
+            run /bin/sh -c 'echo 81'
+            after 6 http://web:5/ True [5, {'deep': '81'}] 5 False
+            5 [1, 2, 3] 5
+            handler 5
+        "#]],
     );
 }
 
@@ -82,10 +84,11 @@ debug = { message = "{{ port }}" }
         playbook,
         "",
         expect![[r#"
-    80 unset
-    9
-    no
-    "#]],
+            run /bin/sh -c 'echo no'
+            80 unset
+            9
+            no
+        "#]],
     );
 }
 
@@ -138,8 +141,9 @@ debug = { message = "{{ inventory_hostname }} {{ token }}" }
         playbook,
         "",
         expect![[r#"
-    web1 token of web1
-    "#]],
+            run /bin/sh -c 'echo token'
+            web1 token of web1
+        "#]],
     );
 }
 

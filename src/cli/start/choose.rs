@@ -11,6 +11,7 @@ use crate::project::Project;
 use crate::report;
 
 /// A project with the hosts that were chosen in it.
+#[derive(Clone)]
 pub struct Chosen {
     /// Where everything is.
     pub project: Project,
@@ -56,6 +57,13 @@ fn choose_for_plays(project: Project, hosts: &Hosts, playbook: &Playbook) -> Res
             let doing = format!("choose hosts of {pattern} in the plays of {}", playbook.name);
             return Err(Stop::misused(Failure::new(doing, "no play has one of them")));
         }
+    }
+    if names.is_empty() {
+        let doing = format!("choose the hosts of the plays of {}", playbook.name);
+        return Err(Stop::misused(
+            Failure::new(doing, "no play has a host before the groups are made")
+                .hint("the play with `group_by` needs hosts of the inventory: hosts = \"all\""),
+        ));
     }
     let pattern = hosts.pattern.clone().unwrap_or_else(|| patterns.join(","));
     Ok(Chosen { project, inventory, names, pattern })

@@ -5,15 +5,12 @@ use crate::engine::target::Target;
 use crate::model::event::Event;
 use crate::model::job::OnFailure;
 use crate::model::outcome::{HostEnd, HostOutcome};
-use crate::model::play::Given;
+use crate::model::play::{self, Given, LARGEST};
 use crate::model::{Failure, Result};
 use std::time::{Duration, Instant};
 
 /// A host waits no longer than this for the others: theirs may be long plays, and the controller answers as soon as they end.
 const LONGEST: Duration = Duration::from_secs(23 * 60 * 60);
-
-/// What a host hands on is no larger than this: each of the others gets a copy.
-const LARGEST: usize = 1024 * 1024;
 
 impl Worker<'_, '_, '_> {
     /// The plays that are still to be done: after a reboot from the one that rebooted the host.
@@ -66,7 +63,7 @@ impl Worker<'_, '_, '_> {
     fn given(&self) -> Result<Given> {
         let held = |name: &String| Some((name.clone(), self.context.held_as(name)?));
         let given: Given = self.job.work.shares.iter().filter_map(held).collect();
-        let size = serde_json::to_vec(&given).map_or(usize::MAX, |bytes| bytes.len());
+        let size = play::size(&given);
         if size <= LARGEST {
             return Ok(given);
         }

@@ -7,13 +7,12 @@ use crate::model::arg::Arg;
 use crate::model::job::JobStep;
 use crate::model::outcome::StepOutcome;
 use crate::model::{Result, Value, Values};
-use crate::step::Kind;
-use crate::step::checks::set::Set;
+use crate::step;
 use std::collections::BTreeMap;
 
 /// Whether the step gives variables values.
 pub(super) fn is_set(step: &JobStep) -> bool {
-    step.kind == Set::NAME
+    step::kind(&step.kind).is_some_and(|row| row.sets)
 }
 
 /// The variables that a step sets, with what is known of their values before the host is seen.

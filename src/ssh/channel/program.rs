@@ -12,8 +12,8 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
 /// Pieces of output that wait for their reader; then the program waits too.
@@ -22,7 +22,7 @@ const PIECES_WAITING: usize = 8;
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// How commands are started.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Launcher {
     /// What comes before `-c COMMAND`: a shell here, or one inside a container.
     argv: Vec<String>,
@@ -31,7 +31,7 @@ pub struct Launcher {
 
 /// The input of a program, and the program itself, to be signalled.
 pub struct Input {
-    stdin: Mutex<Option<ChildStdin>>,
+    stdin: Mutex<Option<Box<dyn AsyncWrite + Send + Unpin>>>,
     group: Arc<Group>,
 }
 
@@ -101,11 +101,28 @@ impl Launcher {
         let mut child =
             self.command(text).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let group = Arc::new(Group(child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32))));
-        let stdin = Mutex::new(child.stdin.take());
+        let stdin = child.stdin.take().map(|stdin| Box::new(stdin) as Box<dyn AsyncWrite + Send + Unpin>);
         let (sender, receiver) = mpsc::channel(PIECES_WAITING);
         tokio::spawn(watch(child, sender));
-        Ok((Output { chunks: receiver, _group: group.clone() }, Input { stdin, group }))
+        Ok(ends(receiver, stdin, group))
     }
+}
+
+fn ends(
+    chunks: mpsc::Receiver<Chunk>,
+    stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    group: Arc<Group>,
+) -> (Output, Input) {
+    (Output { chunks, _group: group.clone() }, Input { stdin: Mutex::new(stdin), group })
+}
+
+/// The ends of a program that only exists in a test.
+#[cfg(test)]
+pub fn simulated(
+    chunks: mpsc::Receiver<Chunk>,
+    stdin: impl AsyncWrite + Send + Unpin + 'static,
+) -> (Output, Input) {
+    ends(chunks, Some(Box::new(stdin)), Arc::new(Group(None)))
 }
 
 /// Carries what a program says to its reader, and how it ended.

@@ -1,11 +1,12 @@
 //! From a name to a socket: every address of the host, the next one when the one before is slow, as often as asked for.
 
+use super::names::{Found, Names};
 use super::{Class, ConnectError, Target, Wire, doing, plain};
 use crate::model::failure::Failure;
 use crate::ssh::target::{Family, Socket};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::sleep;
@@ -15,11 +16,17 @@ const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 /// ssh waits so long between two of `ConnectionAttempts`.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(1);
 
-/// Connects a socket.
-pub async fn dial(target: &Target) -> Result<Wire, ConnectError> {
+/// The addresses of the target's name, looked up within its `connect_timeout`.
+pub async fn look_up(target: &Target, names: &Names) -> Result<Found, ConnectError> {
+    let found = names.addresses(&target.address, target.connect_timeout).await;
+    found.map_err(|why| unreachable_because(target, why))
+}
+
+/// Connects a socket to one of these addresses.
+pub async fn dial(target: &Target, found: &[IpAddr]) -> Result<Wire, ConnectError> {
     let mut attempt = 1;
     loop {
-        match once(target).await {
+        match once(target, found).await {
             Ok(stream) => return Wire::tcp(stream).map_err(|why| unreachable_because(target, why)),
             Err(why) if attempt >= target.attempts => return Err(unreachable_because(target, why)),
             Err(_) => sleep(NEXT_ATTEMPT).await,
@@ -28,19 +35,19 @@ pub async fn dial(target: &Target) -> Result<Wire, ConnectError> {
     }
 }
 
-async fn once(target: &Target) -> io::Result<TcpStream> {
-    let found = lookup_host((target.address.as_str(), target.port)).await?;
-    let wanted = |address: &SocketAddr| match target.socket.family {
+async fn once(target: &Target, found: &[IpAddr]) -> io::Result<TcpStream> {
+    let wanted = |address: &&IpAddr| match target.socket.family {
         Family::Any => true,
         Family::V4 => address.is_ipv4(),
         Family::V6 => address.is_ipv6(),
     };
     let mut attempts: FuturesUnordered<_> = found
+        .iter()
         .filter(wanted)
         .enumerate()
         .map(|(index, address)| async move {
             sleep(NEXT_ADDRESS * index as u32).await;
-            connect(address, &target.socket).await
+            connect(SocketAddr::new(*address, target.port), &target.socket).await
         })
         .collect();
     let mut last = io::Error::new(

@@ -17,6 +17,7 @@ pub struct Set(Values);
 impl Kind for Set {
     const NAME: &'static str = "set";
     const RESULT: &'static [&'static str] = &[ANY_FIELD];
+    const SETS: bool = true;
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "how many workers fit"

@@ -1,6 +1,17 @@
 # Changes files: whole, durable, or not at all.
 
-sync_path() { sync "$1" 2>/dev/null || sync; }
+# Makes a path durable. A sync that cannot open it, or takes no paths, is followed by one of everything, which never says
+# that a disk took nothing. So what the first one says of the disk is a failure.
+sync_path() {
+    sync_words=$(sync "$1" 2>&1) && return
+    case $sync_words in
+        *nput/output\ error* | *I/O\ error* | *o\ space\ left* | *uota\ exceeded*)
+            printf '%s\n' "$sync_words" >&2
+            return 1
+            ;;
+    esac
+    sync
+}
 
 create() { (set -C; umask 077; : >"$1"); }
 
