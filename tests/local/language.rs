@@ -572,8 +572,10 @@ fn a_role_brings_defaults_handlers_templates_and_files() {
     );
     let playbook = "[[steps]]\nrole = \"web\"\n[[steps]]\nrole = \"web\"\nvars = { site = \"shop\" }\n";
     let finished = play(&stage, playbook, "");
-    // Two handlers of one name could not be distinguished.
-    assert!(finished.stderr.contains("two handlers are called `reload`"), "{finished:?}");
+    // Each role has its own handlers.
+    for reloaded in ["    reloaded default\n", "    reloaded shop\n"] {
+        assert!(finished.stdout.contains(reloaded), "{finished:?}");
+    }
     let finished = play(&stage, "[[steps]]\nrole = \"web\"\nvars = { site = \"shop\" }\n", "-e port=8080");
     assert!(finished.stdout.contains("    reloaded shop\n"), "{finished:?}");
     assert_eq!(stage.project.read("web1/etc/shop.conf"), "shop:8080\n");
