@@ -16,6 +16,7 @@ use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
 use crate::model::outcome::HostEnd;
 use crate::model::path::HostPath;
+use crate::model::play::{Given, PlayStart};
 use crate::model::{Doing, Failure, Result};
 use crate::system::local::{Local, Stopper};
 use crate::wire::{self, Frames};
@@ -83,12 +84,14 @@ fn serve() -> Result<()> {
     let wanted = Wanted::default();
     let (answers, confirmation) = confirmation::channel();
     let (once, ran_once) = sync_channel(ANSWERS_WAITING);
+    let (plays, play_starts) = sync_channel(ANSWERS_WAITING);
     let orders = Orders {
         frames,
         answers,
         pieces: sender,
         kept: keep,
         once,
+        plays,
         wanted: wanted.clone(),
         stopping: stopping.clone(),
         killed: killed.clone(),
@@ -98,7 +101,8 @@ fn serve() -> Result<()> {
     let out = Arc::new(Outlet { out: Mutex::new(io::stdout()), stopping: stopping.clone() });
     out.write(wire::MARKER);
     let incoming = Incoming::new(pieces, wanted);
-    let channel = Channel { job: &job, out, incoming, confirmation, kept, ran_once, stopping, killed };
+    let channel =
+        Channel { job: &job, out, incoming, confirmation, kept, ran_once, play_starts, stopping, killed };
     channel.send(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -164,6 +168,7 @@ struct Orders {
     pieces: SyncSender<Piece>,
     kept: SyncSender<(u32, Answered)>,
     once: SyncSender<(u32, OnceEnded)>,
+    plays: SyncSender<(u32, PlayStart)>,
     wanted: Wanted,
     stopping: Arc<AtomicBool>,
     killed: Killed,
@@ -188,6 +193,10 @@ impl Orders {
                 Order::RanOnce { step, ended } => {
                     // More than fit are not answers to anything that was asked.
                     let _unasked = self.once.try_send((step, *ended));
+                }
+                Order::Play { play, start } => {
+                    // More than fit are not answers to anything that was asked.
+                    let _unasked = self.plays.try_send((play, *start));
                 }
                 Order::Confirmed { request, refusal } => self.answers.give(request, refusal),
                 Order::Stop => self.stopping.store(true, Ordering::SeqCst),
@@ -221,6 +230,7 @@ struct Channel<'a> {
     confirmation: Confirmation,
     kept: Receiver<(u32, Answered)>,
     ran_once: Receiver<(u32, OnceEnded)>,
+    play_starts: Receiver<(u32, PlayStart)>,
     stopping: Arc<AtomicBool>,
     killed: Killed,
 }
@@ -249,6 +259,29 @@ impl Outlet {
     }
 }
 
+impl Channel<'_> {
+    /// What the controller answers about a step or a play; none when the job should stop before.
+    fn answer_about<T>(
+        &self,
+        what: u32,
+        answers: &Receiver<(u32, T)>,
+        until: Instant,
+        doing: &str,
+    ) -> Result<Option<T>> {
+        while !self.stopping() && Instant::now() < until {
+            match answers.recv_timeout(STOP_CHECK) {
+                Ok((of, answer)) if of == what => return Ok(Some(answer)),
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if self.stopping() {
+            return Ok(None);
+        }
+        Err(Failure::new(doing, "the controller did not answer"))
+    }
+}
+
 impl Link for Channel<'_> {
     fn send(&self, event: Event) {
         self.out.send(event);
@@ -271,17 +304,12 @@ impl Link for Channel<'_> {
 
     fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
         self.send(Event::AwaitsOnce { step });
-        while !self.stopping() && Instant::now() < until {
-            match self.ran_once.recv_timeout(STOP_CHECK) {
-                Ok((of, ended)) if of == step => return Ok(Some(ended)),
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        if self.stopping() {
-            return Ok(None);
-        }
-        Err(Failure::new("wait for the host that runs it", "the controller did not say how it ended"))
+        self.answer_about(step, &self.ran_once, until, "wait for the host that runs it")
+    }
+
+    fn next_play(&self, play: u32, given: Given, until: Instant) -> Result<Option<PlayStart>> {
+        self.send(Event::AwaitsPlay { play, given });
+        self.answer_about(play, &self.play_starts, until, "wait for the next play")
     }
 
     fn stopping(&self) -> bool {

@@ -167,6 +167,16 @@ impl Inventory {
         pattern::select(self, pattern, project)
     }
 
+    /// The same where hosts may still join the groups for which `comes` holds: these may have no hosts, and the pattern too.
+    pub fn select_with(
+        &self,
+        pattern: &str,
+        project: &Project,
+        comes: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<&Host>, Diagnostics> {
+        pattern::select_with(self, pattern, project, comes)
+    }
+
     /// The warnings, and why hosts cannot be reached as the inventory says.
     pub fn problems(&self) -> Diagnostics {
         let mut problems = self.warnings.clone();

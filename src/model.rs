@@ -16,6 +16,7 @@ pub mod host;
 pub mod item;
 pub mod job;
 pub mod keep;
+pub mod label;
 pub mod mode;
 pub mod nearest;
 pub mod once;
@@ -23,6 +24,7 @@ pub mod op;
 pub mod outcome;
 pub mod path;
 pub mod pattern;
+pub mod play;
 pub mod refusal;
 #[cfg(feature = "controller")]
 pub mod run;

@@ -4,9 +4,13 @@ mod ansible;
 mod block;
 pub mod catalogue;
 pub mod check;
+pub mod grouping;
 pub mod params;
+mod play_node;
+pub mod plays;
 mod read;
 pub mod role;
+pub mod rounds;
 pub mod shipped;
 mod step;
 
@@ -15,10 +19,12 @@ use crate::keys::Share;
 use crate::model::job::{InBlock, OnFailure};
 use crate::project::Project;
 use crate::setting::{Origin, Setting};
-use crate::source::{Data, Node, Place, Source};
+use crate::source::{Data, Entry, Node, Place, Source};
 use crate::step::Row;
 use crate::template::is_plain;
 use params::Param;
+use plays::Play;
+use rounds::Within;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +51,9 @@ pub struct Playbook {
     pub max_failures: Option<Share>,
     /// What becomes of a host whose step failed.
     pub on_failure: OnFailure,
-    /// In order.
+    /// `[[plays]]`, in order; none where the file is one play.
+    pub plays: Vec<Play>,
+    /// In order, those of all plays.
     pub steps: Vec<Step>,
     /// Run at the end when notified.
     pub handlers: Vec<Step>,
@@ -76,7 +84,7 @@ pub struct Step {
     pub label: Option<Written>,
     /// The name of its result.
     pub register: Option<Written>,
-    /// Names of handlers, and topics that handlers listen to; once the playbook is read, names only.
+    /// Names of handlers, and topics that handlers listen to.
     pub notify: Vec<Written>,
     /// Of a handler: the topics that it listens to.
     pub listen: Vec<Written>,
@@ -112,6 +120,10 @@ pub struct Step {
     pub no_log: bool,
     /// The blocks with `rescue` or `always` that it is in, the outermost first.
     pub blocks: Vec<InBlock>,
+    /// The play that it is of, counted from 0.
+    pub play: u32,
+    /// The includes, roles and blocks that it is in, the outermost first.
+    pub within: Vec<Within>,
 }
 
 /// A text and where it is written.
@@ -140,11 +152,15 @@ impl Playbook {
         self.steps.iter().chain(&self.handlers).chain(&self.rescue).chain(&self.always)
     }
 
-    /// The indices of [`Playbook::all_steps`] in the order in which the steps run: handlers last.
+    /// The indices of [`Playbook::all_steps`] in the order in which the steps run: play by play, handlers last.
     pub fn running_order(&self) -> impl Iterator<Item = usize> + use<> {
         let (steps, handlers) = (self.steps.len(), self.handlers.len());
         let all = steps + handlers + self.rescue.len() + self.always.len();
-        (0..steps).chain(steps + handlers..all).chain(steps..steps + handlers)
+        let plays: Vec<u32> = self.all_steps().map(|step| step.play).collect();
+        let mut order: Vec<usize> =
+            (0..steps).chain(steps + handlers..all).chain(steps..steps + handlers).collect();
+        order.sort_by_key(|index| plays[*index]);
+        order.into_iter()
     }
 
     /// The files it is read from: its own first.
@@ -159,13 +175,28 @@ impl Playbook {
             let value = "(its result)".into();
             Some(Setting::new(&name.text, value, &name.place, Origin::Registered(step.title())))
         };
+        let set = |step: &Step| -> Vec<Setting> {
+            let origin = Origin::Set(step.title());
+            let setting =
+                |entry: &Entry| Setting::new(&entry.key, entry.node.value(), &entry.place, origin.clone());
+            step.sets().map(setting).collect()
+        };
         let mut settings: Vec<Setting> = Vec::new();
         for default in self.all_steps().flat_map(Step::weakest) {
             if settings.iter().all(|known| known.place != default.place) {
                 settings.push(default);
             }
         }
-        settings.extend(self.all_steps().flat_map(|step| step.vars.iter().cloned().chain(registered(step))));
+        // Those of a play or an include are there once, however many steps have them.
+        let own = self
+            .all_steps()
+            .flat_map(|step| step.vars.iter().cloned().chain(registered(step)).chain(set(step)));
+        for setting in own {
+            let known = |known: &Setting| (&known.place, &known.name) == (&setting.place, &setting.name);
+            if !settings.iter().any(known) {
+                settings.push(setting);
+            }
+        }
         settings
     }
 }
@@ -181,8 +212,23 @@ impl Step {
         self.defaults.iter().cloned().chain(self.params.iter().filter_map(Param::setting))
     }
 
+    /// The variables that it gives values: those of `set`.
+    pub fn sets(&self) -> impl Iterator<Item = &Entry> {
+        self.keys.entries().unwrap_or_default().iter().filter(|_| self.kind.sets)
+    }
+
+    /// The names that mean something else once it has run: that of its result, and the variables that it sets.
+    pub fn gives(&self) -> impl Iterator<Item = &str> {
+        let register = self.register.iter().map(|name| name.text.as_str());
+        register.chain(self.sets().map(|entry| entry.key.as_str()))
+    }
+
     /// Its kind, and what it is about where that is short and may be shown.
     fn subject(&self) -> String {
+        if self.kind.sets {
+            let names: Vec<&str> = self.sets().map(|entry| entry.key.as_str()).collect();
+            return format!("{} {}", self.kind.name, names.join(", "));
+        }
         let about = SUBJECTS
             .iter()
             .filter(|(kind, _)| kind.is_none_or(|kind| kind == self.kind.name))

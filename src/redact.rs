@@ -8,6 +8,7 @@ mod forms;
 use crate::model::backup::Said;
 use crate::model::event::{Event, Output, Printed, StepEnded, UndoScope};
 use crate::model::finding::Finding;
+use crate::model::play::Given;
 use crate::model::{Failure, Value, Values};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,6 +100,8 @@ impl Redactor {
             Event::Backup { request, step, .. } => Event::Backup { request, step, said: Said::GivenUp },
             // Nor is the result of a step that hosts wait for: what is shown of it is in its end.
             Event::RanOnce { step, .. } => Event::AwaitsOnce { step },
+            Event::AwaitsPlay { play, .. } => Event::AwaitsPlay { play, given: Given::new() },
+            Event::Gave(_) => Event::Gave(Given::new()),
             event @ (Event::Hello(_)
             | Event::AwaitsOnce { .. }
             | Event::Need { .. }

@@ -14,6 +14,7 @@ mod named;
 mod names;
 mod others;
 mod outside;
+mod rounds;
 mod scope;
 mod step;
 mod trees;
@@ -27,6 +28,7 @@ use crate::inventory::{Host, HostName, Inventory};
 use crate::model::job::{HostWork, InlineAsset, JobStep, Mode};
 use crate::model::once::Once;
 use crate::model::{Failure, Value, Values};
+use crate::playbook::plays::Stage;
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::setting::Setting;
@@ -36,9 +38,11 @@ use audits::Audits;
 use contents::Contents;
 use files::Files;
 use names::Names;
-use others::Others;
+use others::{Others, shares};
+use rounds::Rounds;
 use scope::Scope;
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use trees::Trees;
 
@@ -49,7 +53,7 @@ const WRONG_HOSTS: usize = 64;
 pub struct Renderer<'a> {
     project: &'a Project,
     inventory: &'a Inventory,
-    playbook: &'a Playbook,
+    playbook: Cow<'a, Playbook>,
     /// All hosts of the run, in order: the first one does what is to be done once.
     hosts: &'a [&'a Host],
     command_line: &'a [Setting],
@@ -68,8 +72,20 @@ pub struct Renderer<'a> {
     own_facts: BTreeMap<String, Result<Value, Failure>>,
     /// When each step runs, by its index.
     order: Vec<usize>,
-    /// When a step first registers each name.
-    registered_at: BTreeMap<String, usize>,
+    /// The hosts of each play, in order; none when there is one play.
+    stages: &'a [Stage],
+    /// The same, to be looked up.
+    members: Vec<HashSet<&'a str>>,
+    /// What hosts give that others look at.
+    shares: Vec<String>,
+    /// The lists of the loops around several steps, by host.
+    rounds: Rounds,
+    /// The handlers that each step notifies, by its index.
+    notified: Vec<Vec<usize>>,
+    /// What each handler is notified by.
+    handler_keys: Vec<String>,
+    /// From when on each name may be what a step registers or sets.
+    given_from: BTreeMap<String, usize>,
 }
 
 /// What to render.
@@ -86,6 +102,8 @@ pub struct Request<'a> {
     pub command_line: &'a [Setting],
     /// Which steps.
     pub selection: &'a Selection,
+    /// The hosts of each play, when there are several plays.
+    pub stages: &'a [Stage],
     /// The same for every host.
     pub options: &'a Options,
 }
@@ -128,7 +146,8 @@ const INLINE_TOTAL: usize = 1 << 20;
 impl<'a> Renderer<'a> {
     /// Reads the project's templates. Fails when `start_at_step` names no step.
     pub fn new(request: Request<'a>) -> Result<Renderer<'a>, Diagnostics> {
-        let Request { project, inventory, playbook, hosts, command_line, selection, options } = request;
+        let Request { project, inventory, playbook, hosts, command_line, selection, stages, options } =
+            request;
         selection.check(playbook)?;
         vocabulary::check(project, Some(inventory), playbook, command_line).unless_errors(())?;
         let names = |hosts: Vec<&HostName>| {
@@ -143,7 +162,7 @@ impl<'a> Renderer<'a> {
             inventory,
             others: Others::default(),
             own_facts: BTreeMap::new(),
-            playbook,
+            playbook: Cow::Borrowed(playbook),
             hosts,
             command_line,
             selection,
@@ -160,7 +179,13 @@ impl<'a> Renderer<'a> {
                 .collect(),
             groups: groups.collect::<Values>().into(),
             order: order_of(playbook),
-            registered_at: registered_at(playbook),
+            members: stages.iter().map(|stage| stage.hosts.iter().map(String::as_str).collect()).collect(),
+            stages,
+            shares: shares(project, inventory, playbook, command_line),
+            rounds: Rounds::default(),
+            notified: notified(playbook),
+            handler_keys: playbook.handler_keys(),
+            given_from: given_from(playbook),
         })
     }
 
@@ -177,7 +202,8 @@ impl<'a> Renderer<'a> {
     }
 
     /// The jobs of all hosts of the run, in their order.
-    pub fn jobs(&self) -> Result<Vec<Rendered>, Diagnostics> {
+    pub fn jobs(mut self) -> Result<Vec<Rendered>, Diagnostics> {
+        self.unroll()?;
         self.of_each_host(|host| match self.own_facts.get(host.name.as_str()) {
             Some(Err(_)) => Ok(Rendered { work: self.blank_work(), contents: Contents::default() }),
             _ => self.job(host),
@@ -216,8 +242,9 @@ impl<'a> Renderer<'a> {
     }
 
     /// The job of one host.
-    pub fn job(&self, host: &Host) -> Result<Rendered, Diagnostics> {
+    fn job(&self, host: &Host) -> Result<Rendered, Diagnostics> {
         let scope = Scope::new(self, host)?;
+        scope.hide(self.secrets_of_rounds(host));
         let mut problems = scope.check_params();
         if problems.errors() > 0 {
             return Err(problems.redact(&scope.secrets()));
@@ -231,6 +258,10 @@ impl<'a> Renderer<'a> {
             let mut jobs: Vec<JobStep> = Vec::new();
             for step in list {
                 started |= self.selection.starts(step);
+                if !self.reaches(host.name.as_str(), step) {
+                    index += 1;
+                    continue;
+                }
                 let here = step::Here {
                     index,
                     skip: self.selection.skip(step, started),
@@ -256,14 +287,21 @@ impl<'a> Renderer<'a> {
             mode: self.options.mode,
             diff: self.options.diff,
             on_failure: self.playbook.on_failure,
+            shares: self.shares.clone(),
             ..HostWork::default()
         }
     }
 
     /// Who runs a step that runs once: the first host of the run.
     fn once(&self, step: &Step, host: &Host) -> Option<Once> {
-        let first = self.hosts.first().filter(|_| step.run_once && self.hosts.len() > 1)?;
-        Some(if first.name == host.name { Once::Here } else { Once::On(first.name.to_string()) })
+        let of_play = self
+            .stages
+            .get(step.play as usize)
+            .map(|stage| (stage.hosts.first().map(String::as_str), stage.hosts.len()));
+        let of_run = || (self.hosts.first().map(|host| host.name.as_str()), self.hosts.len());
+        let (first, count) = of_play.unwrap_or_else(of_run);
+        let first = first.filter(|_| step.run_once && count > 1)?;
+        Some(if first == host.name.as_str() { Once::Here } else { Once::On(first.to_string()) })
     }
 
     /// Moves the small assets into the work.
@@ -282,19 +320,51 @@ impl<'a> Renderer<'a> {
 
     /// Everything that sets variables for a host, weakest first.
     fn settings(&self, host: &Host) -> Vec<Setting> {
-        variables::of_host(Some(self.playbook), host, self.command_line)
+        variables::of_host(Some(&*self.playbook), host, self.command_line)
     }
 
-    /// The names of results. What `--var` sets is stronger than a result.
-    fn registered(&self) -> BTreeSet<String> {
-        let names = self.playbook.all_steps().filter_map(|step| step.register.as_ref());
-        names.filter(|name| !self.is_set_by_var(&name.text)).map(|name| name.text.clone()).collect()
+    /// The names that steps give on a host: results, and variables that are set. What `--var` sets is stronger.
+    fn given(&self, host: &str) -> BTreeSet<String> {
+        self.given_from.keys().filter(|name| self.is_given(host, name)).cloned().collect()
     }
 
-    /// The names whose first result comes only after the step with this index has begun.
+    /// Whether a step gives the name on a host.
+    fn is_given(&self, host: &str, name: &str) -> bool {
+        let gives = |step: &Step| self.is_in(host, step.play) && step.gives().any(|given| given == name);
+        self.given_from.contains_key(name)
+            && !self.is_set_by_var(name)
+            && (self.stages.is_empty() || self.playbook.all_steps().any(gives))
+    }
+
+    /// Whether a host is in a play.
+    fn is_in(&self, host: &str, play: u32) -> bool {
+        self.members.get(play as usize).is_none_or(|members| members.contains(host))
+    }
+
+    /// Whether a step of an earlier play gives a name on another host.
+    fn gives_before(&self, host: &str, name: &str, play: u32) -> bool {
+        let before = |step: &Step| step.play < play && self.is_in(host, step.play);
+        !self.stages.is_empty()
+            && self.playbook.all_steps().any(|step| before(step) && step.gives().any(|given| given == name))
+    }
+
+    /// The names that no step gives before the step with this index.
     fn later_than(&self, index: u32) -> impl Iterator<Item = &String> {
         let now = self.order.get(index as usize).copied().unwrap_or(usize::MAX);
-        self.registered_at.iter().filter(move |(_, at)| **at >= now).map(|(name, _)| name)
+        self.given_from.iter().filter(move |(_, from)| **from > now).map(|(name, _)| name)
+    }
+
+    /// What a step is notified by, when it is a handler and has this index.
+    fn key_of(&self, index: u32) -> Option<String> {
+        let at = (index as usize).checked_sub(self.playbook.steps.len())?;
+        self.handler_keys.get(at).cloned()
+    }
+
+    /// What the step with this index notifies on a host.
+    fn keys_notified(&self, host: &str, index: u32) -> Vec<String> {
+        let notified = self.notified.get(index as usize).into_iter().flatten();
+        let there = notified.filter(|at| self.reaches(host, &self.playbook.handlers[**at]));
+        there.map(|at| self.handler_keys[*at].clone()).collect()
     }
 
     fn is_set_by_var(&self, name: &str) -> bool {
@@ -361,15 +431,20 @@ fn order_of(playbook: &Playbook) -> Vec<usize> {
     order
 }
 
-/// When a step first registers each name.
-fn registered_at(playbook: &Playbook) -> BTreeMap<String, usize> {
-    let mut first = BTreeMap::new();
+/// The handlers that each step notifies, by its index.
+fn notified(playbook: &Playbook) -> Vec<Vec<usize>> {
+    playbook.all_steps().map(|step| playbook.notified(step)).collect()
+}
+
+/// From when on each name may be what a step registers or sets: after that step, and for `set` in a loop from its second
+/// element on.
+fn given_from(playbook: &Playbook) -> BTreeMap<String, usize> {
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
     for (step, at) in playbook.all_steps().zip(order_of(playbook)) {
-        if let Some(name) = &step.register {
-            first
-                .entry(name.text.clone())
-                .and_modify(|known: &mut usize| *known = at.min(*known))
-                .or_insert(at);
+        for name in step.gives() {
+            let feeds_itself = step.items.is_some() && step.sets().any(|entry| entry.key == name);
+            let from = if feeds_itself { at } else { at + 1 };
+            first.entry(name.to_string()).and_modify(|known| *known = from.min(*known)).or_insert(from);
         }
     }
     first

@@ -8,6 +8,7 @@ use crate::model::job::{Envelope, Job, OnFailure};
 use crate::model::once::Once;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
+use crate::playbook::plays::Stage;
 use crate::render::contents::Contents;
 use crate::report::style::counted;
 use crate::ssh::Target;
@@ -31,6 +32,7 @@ mod output;
 mod patience;
 mod place;
 mod plain;
+pub mod plays;
 mod printed;
 mod questions;
 pub mod session;
@@ -84,6 +86,8 @@ pub struct Options {
     pub max_failures: Option<Share>,
     /// What becomes of the hosts that are fine when another failed.
     pub on_failure: OnFailure,
+    /// The plays, when there are several; they say themselves how many hosts start, and when to stop.
+    pub stages: Vec<Stage>,
 }
 
 /// How urgently the person at the keyboard wants an end.
@@ -153,9 +157,13 @@ pub async fn run(work: Vec<Work>, options: &Options, tools: Tools) -> HashMap<St
     };
     let undo: Vec<Work> = work.iter().filter_map(|work| undo_of(work, options)).collect();
     let mut outcomes = HashMap::new();
-    for batch in batches(work, &options.serial) {
-        let stop = fleet.reason_to_stop();
-        outcomes.extend(fleet.work_batch(batch, stop).await);
+    if !options.stages.is_empty() {
+        outcomes = plays::run(&fleet, work, &options.stages).await;
+    } else {
+        for batch in batches(work, &options.serial) {
+            let stop = fleet.reason_to_stop();
+            outcomes.extend(fleet.work_batch(batch, stop).await);
+        }
     }
     fleet.take_back(undo, &mut outcomes).await;
     outcomes
@@ -243,7 +251,12 @@ impl Fleet<'_> {
             let note = format!("a host failed, so the changes of {hosts} are undone");
             self.tools.events.note(note).await;
             let fleet = Fleet { stops_at: None, undoes: true, ..self.clone() };
-            outcomes.extend(fleet.work_batch(undo, None).await);
+            let hosts: Vec<String> = undo.iter().map(|work| work.host.clone()).collect();
+            let stages = crate::playbook::plays::backwards(&self.options.stages, &hosts);
+            match stages.is_empty() {
+                true => outcomes.extend(fleet.work_batch(undo, None).await),
+                false => outcomes.extend(plays::run(&fleet, undo, &stages).await),
+            }
         }
     }
 }
@@ -306,8 +319,13 @@ async fn one_host(work: Work, mut start: Start, tools: Tools) -> (String, HostOu
     let end = match start.refusal() {
         Some(why) => HostEnd::because(HostOutcome::Cancelled, Failure::new(format!("start {host}"), why)),
         None if *tools.interrupt.borrow() != Interrupt::None => HostEnd::of(HostOutcome::Cancelled),
-        // In a box: a host that waits for its slot takes no room for what a connection needs.
-        None => Box::pin(host::work(work, &tools)).await,
+        None => {
+            tools.plays.hold(&host, start.slot.take());
+            // In a box: a host that waits for its slot takes no room for what a connection needs.
+            let end = Box::pin(host::work(work, &tools)).await;
+            start.slot = tools.plays.take(&host);
+            end
+        }
     };
     let end = if start.undoes { not_undone(&host, end) } else { end };
     start.count(end.outcome);
@@ -359,7 +377,7 @@ fn stops_at(share: Share, total: usize) -> usize {
 }
 
 /// The work in the order of the inventory, cut as `serial` says.
-fn batches(mut work: Vec<Work>, serial: &[Share]) -> Vec<Vec<Work>> {
+fn batches<T>(mut work: Vec<T>, serial: &[Share]) -> Vec<Vec<T>> {
     let total = work.len();
     let last = serial.last().map_or(total, |share| share.of(total));
     let mut sizes = serial.iter().map(|share| share.of(total)).chain(std::iter::repeat(last));

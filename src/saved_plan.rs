@@ -8,6 +8,7 @@ use crate::model::job::{HostWork, Mode, OnFailure, PlannedStep, Planning, RunId}
 use crate::model::run::Source;
 use crate::model::tree::Tree;
 use crate::model::{Doing, Failure, Result, Value};
+use crate::playbook::plays::Stage;
 use crate::render::contents::Contents;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,12 @@ pub struct SavedPlan {
     pub pattern: String,
     /// What the playbook says of becoming another user.
     pub becomes: Option<bool>,
+    /// The plays, when there are several.
+    #[serde(default)]
+    pub stages: Vec<Stage>,
+    /// On which hosts these plays become another user.
+    #[serde(default)]
+    pub becomes_of: BTreeMap<String, bool>,
     /// How many hosts each batch has.
     pub serial: Vec<Share>,
     /// How many failures end the run.

@@ -49,6 +49,8 @@ pub enum Origin {
     Step(String),
     /// `register` of a step.
     Registered(String),
+    /// `set` of a step, as strong as `register`.
+    Set(String),
     /// `--var`.
     CommandLine,
 }
@@ -132,6 +134,7 @@ impl Origin {
             Origin::Playbook => "playbook vars",
             Origin::Step(_) => "vars of step",
             Origin::Registered(_) => "registered by step",
+            Origin::Set(_) => "set by step",
             Origin::CommandLine => "--var",
         }
     }
@@ -145,7 +148,7 @@ impl Origin {
             Origin::Host(_) => 4,
             Origin::Playbook => 5,
             Origin::Step(_) => 6,
-            Origin::Registered(_) => 7,
+            Origin::Registered(_) | Origin::Set(_) => 7,
             Origin::CommandLine => 8,
         }
     }
@@ -157,7 +160,9 @@ impl fmt::Display for Origin {
             Origin::File(name) | Origin::Group(name) | Origin::Host(name) => {
                 write!(out, "{} {name}", self.as_str())
             }
-            Origin::Step(step) | Origin::Registered(step) => write!(out, "{} `{step}`", self.as_str()),
+            Origin::Step(step) | Origin::Registered(step) | Origin::Set(step) => {
+                write!(out, "{} `{step}`", self.as_str())
+            }
             Origin::Default | Origin::Playbook | Origin::CommandLine => out.write_str(self.as_str()),
         }
     }

@@ -74,6 +74,8 @@ pub trait Kind: Step + DeserializeOwned + Described + 'static {
     const RESULT: &'static [&'static str] = &[];
     /// Keys that mean something on the controller before the job is sent.
     const KEYS: &'static [(&'static str, KeyUse)] = &[];
+    /// Whether its keys are names of variables, to which the step gives these values.
+    const SETS: bool = false;
 }
 
 /// What every result has.
@@ -160,6 +162,8 @@ pub struct Row {
     pub result: &'static [&'static str],
     /// As in [`Kind::KEYS`].
     pub keys: &'static [(&'static str, KeyUse)],
+    /// As in [`Kind::SETS`].
+    pub sets: bool,
     /// Reads a step's rendered keys.
     pub parse: fn(&Value) -> Result<Box<dyn Step>, WrongKey>,
     /// Describes its keys.
@@ -220,6 +224,7 @@ const fn row<K: Kind>(group: &'static str) -> Row {
         #[cfg(feature = "controller")]
         result: K::RESULT,
         keys: K::KEYS,
+        sets: K::SETS,
         parse: parse_as::<K>,
         #[cfg(feature = "controller")]
         schema: || schemars::schema_for!(K),

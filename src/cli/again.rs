@@ -1,7 +1,7 @@
 //! `windlass runs retry` and `windlass runs undo`: an earlier run, once more or backwards.
 
 use super::options::{Hosts, Options};
-use super::request::Request;
+use super::request::{Request, Spread};
 use super::start::{self, Chosen};
 use super::{Done, Global, Stop, answer, existing_store};
 use crate::inventory::Inventory;
@@ -10,6 +10,7 @@ use crate::model::outcome::HostOutcome;
 use crate::model::run::RunKind;
 use crate::model::{Failure, Value};
 use crate::playbook::Playbook;
+use crate::playbook::plays::backwards;
 use crate::project::Project;
 use crate::record::{HostRecord, RunRecord, RunStore};
 use crate::redact::MASK;
@@ -105,8 +106,14 @@ pub fn undo(
         return Err(Stop::misused(Failure::new(doing(), "it changed nothing on these hosts")));
     }
     let chosen = choose(record, &hosts.join(","), inventory, global)?;
-    let becomes = playbook_of(record, &chosen.project)?.becomes;
-    let request = Request::undo(intent.run.clone(), intent.name.clone(), becomes);
+    let playbook = playbook_of(record, &chosen.project)?;
+    let stages = playbook.stages(&chosen.inventory, &chosen.project, &chosen.names)?;
+    let spread = Spread {
+        becomes: playbook.becomes_of(&stages, &chosen.inventory)?,
+        stages: backwards(&stages, &chosen.names),
+        ..Spread::default()
+    };
+    let request = Request::undo(intent.run.clone(), intent.name.clone(), playbook.becomes, spread);
     start::run(request, &chosen, options, global)
 }
 

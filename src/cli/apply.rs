@@ -109,8 +109,13 @@ fn request(opened: &Opened, secrets: &[String], options: &Options) -> Result<Req
     let plan = &opened.plan;
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let parts: Vec<HostPart> = opened.parts(secrets, mode, options.diff).map_err(Stop::misused)?;
-    let spread =
-        Spread { serial: plan.serial.clone(), max_failures: plan.max_failures, on_failure: plan.on_failure };
+    let spread = Spread {
+        serial: plan.serial.clone(),
+        max_failures: plan.max_failures,
+        on_failure: plan.on_failure,
+        stages: plan.stages.clone(),
+        becomes: plan.becomes_of.clone(),
+    };
     Ok(Request::plan(plan, spread, parts))
 }
 

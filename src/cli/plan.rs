@@ -6,6 +6,7 @@ use super::run::share;
 use super::start::{self, Chosen};
 use super::{Done, Global, Stop, answer, answer_json, store};
 use crate::inventory::fold::fold;
+use crate::model::Failure;
 use crate::model::event::StepEnded;
 use crate::model::job::Planning;
 use crate::model::outcome::StepOutcome;
@@ -128,7 +129,10 @@ fn make(
     options: &Options,
     global: &Global,
 ) -> Done {
+    can_be_saved(&session)?;
     let redactor = Redactor::new(&session.secrets);
+    let several = !session.options.stages.is_empty();
+    let becoming = session.work.iter().map(|work| (work.host.clone(), work.becoming.is_some()));
     let plan = SavedPlan {
         windlass: env!("CARGO_PKG_VERSION").to_string(),
         run: session.intent.run.clone(),
@@ -137,6 +141,8 @@ fn make(
         name: playbook.name.clone(),
         pattern: chosen.pattern.clone(),
         becomes: playbook.becomes,
+        stages: session.options.stages.clone(),
+        becomes_of: becoming.filter(|_| several).collect(),
         serial: session.options.serial.clone(),
         max_failures: session.options.max_failures,
         on_failure: session.options.on_failure,
@@ -185,6 +191,21 @@ fn make(
     );
     eprintln!("show it: windlass plan show {file}   apply it: windlass apply {file}");
     Ok(0)
+}
+
+/// What hosts say to each other during a run is in no plan.
+fn can_be_saved(session: &Session) -> Result<(), Stop> {
+    let shares = session.work.iter().find_map(|work| match &work.task {
+        Task::Job(job, _) => job.work.shares.first(),
+        Task::Command(_) => None,
+    });
+    let Some(name) = shares else { return Ok(()) };
+    let why =
+        format!("a play looks at hosts['NAME'].vars.{name}, which another host gives only during the run");
+    let failure = Failure::new("save a plan", why);
+    Err(Stop::misused(
+        failure.hint("see what would change without saving it: windlass run playbook … --check --diff"),
+    ))
 }
 
 fn fold_names(plan: &SavedPlan) -> String {

@@ -88,6 +88,7 @@ fn show(project: &Project, name: &str, global: &Global) -> Done {
         "description": playbook.description,
         "about": about(&source.text),
         "hosts": playbook.hosts.as_ref().map(|hosts| &hosts.text),
+        "plays": playbook.plays.iter().enumerate().map(|(number, play)| json!({ "name": play.title(number as u32), "hosts": play.hosts.text })).collect::<Vec<_>>(),
         "params": params,
         "steps": playbook.steps.iter().map(|step| step.title()).collect::<Vec<_>>(),
     });
@@ -99,6 +100,12 @@ fn page(playbook: &Playbook, source: &Source) -> String {
     for part in [playbook.description.clone().unwrap_or_default(), about(&source.text)] {
         if !part.is_empty() {
             text += &format!("\n{part}\n");
+        }
+    }
+    if !playbook.plays.is_empty() {
+        text += "\nplays, one after the other:\n";
+        for (number, play) in playbook.plays.iter().enumerate() {
+            text += &format!("  {}  ({})\n", play.title(number as u32), play.hosts.text);
         }
     }
     if playbook.params.is_empty() {

@@ -5,8 +5,10 @@ use crate::keys::Share;
 use crate::model::job::{BreakLock, OnFailure, RunId};
 use crate::model::run::{RunKind, Source};
 use crate::playbook::Playbook;
+use crate::playbook::plays::Stage;
 use crate::render::Selection;
 use crate::saved_plan::{HostPart, SavedPlan};
+use std::collections::BTreeMap;
 
 /// What is to be run.
 pub struct Request {
@@ -35,6 +37,10 @@ pub struct Spread {
     pub max_failures: Option<Share>,
     /// What becomes of the hosts that are fine when another failed.
     pub on_failure: OnFailure,
+    /// The plays, where they are known already: those of a saved plan, and of a run that is undone.
+    pub stages: Vec<Stage>,
+    /// On which hosts these plays become another user.
+    pub becomes: BTreeMap<String, bool>,
 }
 
 /// What each host does.
@@ -64,8 +70,10 @@ impl Request {
             sources: playbook.sources().map(|of| source(of)).collect(),
             spread: Spread {
                 serial: playbook.serial.clone(),
-                max_failures: playbook.max_failures,
+                // Each play says that for itself.
+                max_failures: playbook.max_failures.filter(|_| playbook.plays.is_empty()),
                 on_failure: playbook.on_failure,
+                ..Spread::default()
             },
             assignment: Assignment::Playbook(Box::new(playbook), selection),
         }
@@ -97,15 +105,15 @@ impl Request {
         }
     }
 
-    /// Undoes the run `of`, which had this name. `becomes`: what its playbook says of becoming another user.
-    pub fn undo(of: RunId, name: String, becomes: Option<bool>) -> Self {
+    /// Undoes the run `of`, which had this name, host by host as `spread` says. `becomes`: what its playbook says of becoming another user.
+    pub fn undo(of: RunId, name: String, becomes: Option<bool>, spread: Spread) -> Self {
         Request {
             kind: RunKind::Undo,
             of: Some(of.clone()),
             name,
             becomes,
             sources: Vec::new(),
-            spread: Spread::default(),
+            spread,
             assignment: Assignment::Undo(of),
         }
     }

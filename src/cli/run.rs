@@ -191,9 +191,15 @@ pub fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
 }
 
 fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
+    let mut of = None;
     let lines = selection.steps(playbook)?.into_iter().map(|step| {
+        let play =
+            playbook.plays.get(step.play as usize).filter(|_| of.replace(step.play) != Some(step.play));
+        let play = play
+            .map(|play| format!("{} ({}):\n", play.title(step.play), play.hosts.text))
+            .unwrap_or_default();
         let tags = if step.tags.is_empty() { String::new() } else { format!("  [{}]", step.tags.join(", ")) };
-        format!("{}{tags}\n", step.title())
+        format!("{play}{}{tags}\n", step.title())
     });
     answer(&lines.collect::<String>())
 }

@@ -1,25 +1,23 @@
 //! From what was typed to a run: project, inventory, hosts, jobs, and the record that comes first.
 
 mod asking;
+mod choose;
 mod controller;
 mod grouping;
 mod host;
 mod passwords;
 
-use super::options::{Hosts, Options};
+use super::options::Options;
 use super::request::{Assignment, Request, Spread};
-use super::{Done, Global, Stop, answer, printed, prompt, store};
+use super::{Done, Global, Stop, printed, prompt, store};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine;
-use crate::inventory::fold::fold;
-use crate::inventory::{Host, Inventory};
+use crate::inventory::Host;
 use crate::model::duration::TimeSpan;
 use crate::model::host::SshSettings;
 use crate::model::job::{Job, Mode, RunId};
 use crate::model::run::{RunIntent, now};
-use crate::model::{Failure, Value, Values};
-use crate::playbook::Playbook;
-use crate::project::Project;
+use crate::model::{Failure, Values};
 use crate::record;
 use crate::render::contents::Contents;
 use crate::render::facts_of_others;
@@ -33,6 +31,8 @@ use crate::setting::Setting;
 use crate::ssh::{Shared, Target, explain};
 use crate::variables;
 use asking::{Asking, Facts};
+use choose::with_plays;
+pub use choose::{Chosen, choose, choose_for, choose_in, list_hosts};
 use controller::Controller;
 use host::{Login, Reveal};
 use passwords::Passwords;
@@ -45,73 +45,6 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// Where files of hosts are kept, below the project.
 const FETCHED: &str = "fetched";
-
-/// A project with the hosts that were chosen in it.
-#[derive(Clone)]
-pub struct Chosen {
-    /// Where everything is.
-    pub project: Project,
-    /// All hosts.
-    pub inventory: Inventory,
-    /// The names of the chosen ones, in the inventory's order.
-    pub names: Vec<String>,
-    /// What was typed.
-    pub pattern: String,
-}
-
-impl Chosen {
-    /// The chosen hosts, in the inventory's order.
-    pub fn hosts(&self) -> Vec<&Host> {
-        self.names.iter().filter_map(|name| self.inventory.host(name)).collect()
-    }
-}
-
-/// Reads the project and its inventory, and chooses hosts.
-pub fn choose(project: Project, hosts: &Hosts, pattern: Option<String>) -> Result<Chosen, Stop> {
-    let Some(pattern) = pattern else {
-        let failure = Failure::new("choose hosts", "none are named, and the playbook names none");
-        return Err(Stop::misused(failure.hint("give a pattern: --hosts prod")));
-    };
-    let inventory = Inventory::load(&project, &hosts.inventory)?;
-    choose_in(project, inventory, hosts, pattern)
-}
-
-/// The same for a playbook, which may name its hosts.
-pub fn choose_for(project: Project, hosts: &Hosts, playbook: &Playbook) -> Result<Chosen, Stop> {
-    let own = || playbook.hosts.as_ref().map(|hosts| hosts.text.clone());
-    choose(project, hosts, hosts.pattern.clone().or_else(own))
-}
-
-/// Chooses hosts of an inventory.
-pub fn choose_in(
-    project: Project,
-    mut inventory: Inventory,
-    hosts: &Hosts,
-    pattern: String,
-) -> Result<Chosen, Stop> {
-    inventory.add_addresses(&pattern, &project)?;
-    let mut names = names_of(inventory.select(&pattern, &project)?);
-    if let Some(limit) = &hosts.limit {
-        let limited = names_of(inventory.select(limit, &project)?);
-        names.retain(|name| limited.contains(name));
-        if names.is_empty() {
-            let doing = format!("choose hosts of {pattern} in {limit}");
-            return Err(Stop::misused(Failure::new(doing, "no host is in both")));
-        }
-    }
-    Ok(Chosen { project, inventory, names, pattern })
-}
-
-/// Prints the chosen hosts: `--list-hosts`.
-pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
-    match global.format() {
-        report::Format::Human => {
-            let hosts = report::style::counted(chosen.names.len(), "host");
-            answer(&format!("{} ({hosts})\n", fold(&chosen.names)))
-        }
-        _ => answer(&(Value::from(chosen.names.clone()).to_string() + "\n")),
-    }
-}
 
 /// Runs what is requested on the chosen hosts.
 pub fn run(request: Request, chosen: &Chosen, options: &Options, global: &Global) -> Done {
@@ -143,7 +76,7 @@ pub fn session(
     };
     let grouped = match &request.assignment {
         Assignment::Playbook(playbook, selection) => {
-            grouping::grouped(playbook, selection, request.becomes, &command_line, &asking)?
+            grouping::grouped(playbook, selection, &command_line, &asking)?
         }
         _ => None,
     };
@@ -160,18 +93,21 @@ pub fn session(
         global.warn(&chosen.inventory.warnings);
     }
     let asking = Asking { chosen, ..asking };
+    let request = with_plays(request, chosen)?;
+    let stages = request.spread.stages.clone();
     let mut prepared = prepare(&request, &asking, &command_line, facts)?;
+    run::plays::check(&prepared.work, &stages).map_err(Stop::misused)?;
     if global.verbosity() == report::Verbosity::Verbose {
         let targets = prepared.work.iter().map(|work| &work.target);
         explain::notes(targets).iter().for_each(|note| eprintln!("note: {note}"));
     }
-    let Spread { serial, max_failures, on_failure } = request.spread.clone();
+    let Spread { serial, max_failures, on_failure, .. } = request.spread.clone();
     let forks = asking.forks();
     let steps = printed::steps_of_each(&prepared.work);
     printed::ask(&mut prepared.work, output);
     Ok(Session {
         intent: intent(request, chosen, options, run, &prepared),
-        options: run::Options { forks, serial, max_failures, on_failure },
+        options: run::Options { forks, serial, max_failures, on_failure, stages },
         destinations: Destinations {
             fetched: chosen.project.root.join(FETCHED),
             stores: Arc::new(stores(&prepared.work, chosen)?),
@@ -271,7 +207,8 @@ fn prepare(
         if let Some(Err(failure)) = facts.get(host.name.as_str()) {
             target.unusable.get_or_insert_with(|| failure.clone());
         }
-        let login = host::login(host, target, request.becomes, options, &reveal, password.clone());
+        let becomes = request.spread.becomes.get(host.name.as_str()).copied().or(request.becomes);
+        let login = host::login(host, target, becomes, options, &reveal, password.clone());
         let work = |Login { target, becoming, password }| Work {
             host: host.name.to_string(),
             target,
@@ -331,6 +268,7 @@ fn tasks(
         hosts,
         command_line,
         selection,
+        stages: &request.spread.stages,
         options: &render_options,
     })?;
     let wanted = facts_of_others::wanted(&chosen.project, &chosen.inventory, playbook, command_line);
@@ -361,7 +299,7 @@ pub fn facts(chosen: &Chosen, options: &Options) -> Result<Facts, Stop> {
         passwords: &passwords,
         controller: &controller,
     };
-    asking.of_hosts(&chosen.hosts(), None, &all)
+    asking.of_hosts(&chosen.hosts(), &|_| None, &all)
 }
 
 fn intent(
@@ -404,8 +342,4 @@ pub fn who() -> String {
 fn time(option: &str, text: &str) -> Result<Duration, Stop> {
     let wrong = |why| Stop::misused(Failure::new(format!("read {option} {text}"), why));
     TimeSpan::parse(text).map(TimeSpan::get).map_err(wrong)
-}
-
-fn names_of(hosts: Vec<&Host>) -> Vec<String> {
-    hosts.into_iter().map(|host| host.name.to_string()).collect()
 }

@@ -1,14 +1,17 @@
-//! What a step's templates can refer to: variables, facts, registered results. Facts are read from the host when an
+//! What a step's templates can refer to: variables, facts, registered results, what steps have set. Facts are read from the host when an
 //! expression first asks for them; what check mode cannot know marks every expression that looks at it.
 
 use super::facts;
+use super::others::OtherHosts;
+use super::unknown::{Blank, Mark, lock};
 use crate::model::arg::Arg;
 use crate::model::job::Job;
+use crate::model::play::Given;
 use crate::model::{Result, Value, Values};
 use crate::system::Probe;
 use crate::template::{Datum, Names, OMITTED, Object, Templates};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The result of evaluating something that may refer to what is not known yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,18 +31,25 @@ pub struct Registered {
     pub partial: bool,
 }
 
+/// What a name stands for since a step gave it a value.
+#[derive(Clone, Debug, PartialEq)]
+enum Held {
+    /// A step's result.
+    Result(Registered),
+    /// What `set` gave it; none when only applying tells that.
+    Set(Option<Value>),
+}
+
 /// Everything templates on this host can refer to.
 pub struct Context {
     templates: Templates,
     vars: Values,
-    registered: BTreeMap<String, Registered>,
+    held: BTreeMap<String, Held>,
     facts: Arc<Facts>,
+    /// What other hosts have given in earlier plays.
+    others: Arc<BTreeMap<String, Given>>,
     mark: Mark,
 }
-
-/// Set by whoever looks at something unknown: what that was.
-#[derive(Clone, Debug, Default)]
-struct Mark(Arc<Mutex<Option<String>>>);
 
 impl Context {
     /// The context of a job before its first step.
@@ -47,25 +57,67 @@ impl Context {
         Context {
             templates: Templates::new(&job.work.templates),
             vars: job.work.vars.clone(),
-            registered: BTreeMap::new(),
+            held: BTreeMap::new(),
             facts: Arc::default(),
+            others: Arc::new(job.work.others.clone()),
             mark: Mark::default(),
         }
     }
 
     /// Keeps a step's result under a name.
     pub fn register(&mut self, name: &str, result: Registered) {
-        self.registered.insert(name.to_string(), result);
+        self.held.insert(name.to_string(), Held::Result(result));
     }
 
-    /// What is kept under names.
+    /// Gives a variable a value; none when only applying tells which.
+    pub fn set(&mut self, name: &str, value: Option<Value>) {
+        self.held.insert(name.to_string(), Held::Set(value));
+    }
+
+    /// Whether a step has given the name a value, which is stronger than the variable of that name.
+    pub fn holds(&self, name: &str) -> bool {
+        self.held.contains_key(name)
+    }
+
+    /// The results that are kept under names.
     pub fn registered(&self) -> BTreeMap<String, Values> {
-        self.registered.iter().map(|(name, result)| (name.clone(), result.known.clone())).collect()
+        let result = |held: &Held| match held {
+            Held::Result(result) => Some(result.known.clone()),
+            Held::Set(_) => None,
+        };
+        self.held.iter().filter_map(|(name, held)| Some((name.clone(), result(held)?))).collect()
+    }
+
+    /// The variables that steps have set, as far as their values are known.
+    pub fn variables(&self) -> BTreeMap<String, Value> {
+        let value = |held: &Held| match held {
+            Held::Set(value) => value.clone(),
+            Held::Result(_) => None,
+        };
+        self.held.iter().filter_map(|(name, held)| Some((name.clone(), value(held)?))).collect()
+    }
+
+    /// What other hosts look at: the value of a name that a step gave; none inside where only applying tells it.
+    pub fn held_as(&self, name: &str) -> Option<Option<Value>> {
+        Some(match self.held.get(name)? {
+            Held::Result(result) => (!result.partial).then(|| Value::Object(result.known.clone())),
+            Held::Set(value) => value.clone(),
+        })
+    }
+
+    /// Other hosts have given these.
+    pub fn hear(&mut self, others: BTreeMap<String, Given>) {
+        self.others = Arc::new(others);
+    }
+
+    /// What other hosts have given.
+    pub fn others(&self) -> BTreeMap<String, Given> {
+        BTreeMap::clone(&self.others)
     }
 
     /// Drops a registered result.
     pub fn forget(&mut self, name: &str) {
-        self.registered.remove(name);
+        self.held.remove(name);
     }
 
     /// Facts that were read may no longer be true after a change.
@@ -141,7 +193,7 @@ impl Context {
     }
 }
 
-/// What one expression can refer to. A result is stronger than the variable of the same name, a step's own names are
+/// What one expression can refer to. A result, or what `set` gave, is stronger than the variable of the same name, a step's own names are
 /// stronger than both.
 struct Visible<'a> {
     context: &'a Context,
@@ -150,24 +202,48 @@ struct Visible<'a> {
 
 impl Names for Visible<'_> {
     fn get(&self, name: &str) -> Option<Datum> {
+        if name == HOSTS
+            && !self.context.others.is_empty()
+            && let Some(known) = self.locals.get(name)
+        {
+            let (given, mark) = (self.context.others.clone(), self.context.mark.clone());
+            return Some(Datum::Object(Arc::new(OtherHosts { known: known.clone(), given, mark })));
+        }
         if let Some(value) = self.locals.get(name) {
             return Some(Datum::of(value));
         }
-        if let Some(result) = self.context.registered.get(name) {
-            let mark = self.context.mark.clone();
-            let partial = Partial { name: name.to_string(), result: result.clone(), mark };
-            return Some(Datum::Object(Arc::new(partial)));
+        if let Some(held) = self.context.held.get(name) {
+            return Some(self.held(name, held));
         }
         let facts = || (name == FACTS).then(|| Datum::Object(self.context.facts.clone()));
         self.context.vars.get(name).map(Datum::of).or_else(facts)
     }
 
     fn names(&self) -> Vec<String> {
-        let registered = self.context.registered.keys();
-        let names = self.locals.keys().chain(registered).chain(self.context.vars.keys());
+        let held = self.context.held.keys();
+        let names = self.locals.keys().chain(held).chain(self.context.vars.keys());
         names.cloned().chain([FACTS.to_string()]).collect()
     }
 }
+
+impl Visible<'_> {
+    fn held(&self, name: &str, held: &Held) -> Datum {
+        let mark = self.context.mark.clone();
+        match held {
+            Held::Result(result) => {
+                Datum::Object(Arc::new(Partial { name: name.to_string(), result: result.clone(), mark }))
+            }
+            Held::Set(Some(value)) => Datum::of(value),
+            Held::Set(None) => {
+                mark.set(name.to_string());
+                Datum::Object(Arc::new(Blank))
+            }
+        }
+    }
+}
+
+/// Other hosts.
+const HOSTS: &str = "hosts";
 
 /// Everything that is read from the host.
 const FACTS: &str = "facts";
@@ -184,16 +260,6 @@ impl<T> Known<T> {
             Known::Yes(value) => Known::Yes(make(value)),
             Known::No(why) => Known::No(why),
         }
-    }
-}
-
-impl Mark {
-    fn set(&self, what: String) {
-        lock(&self.0).get_or_insert(what);
-    }
-
-    fn take(&self) -> Option<String> {
-        lock(&self.0).take()
     }
 }
 
@@ -218,25 +284,6 @@ impl Object for Facts {
 
     fn keys(&self) -> Vec<String> {
         facts::names().iter().map(|name| name.to_string()).collect()
-    }
-}
-
-/// Stands for a value while it is not known: whatever is asked of it is as unknown as it is. What comes of the
-/// expression is thrown away.
-#[derive(Debug)]
-struct Blank;
-
-impl Object for Blank {
-    fn get(&self, _: &str) -> Option<Datum> {
-        Some(Datum::Object(Arc::new(Blank)))
-    }
-
-    fn keys(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn is_blank(&self) -> bool {
-        true
     }
 }
 
@@ -266,9 +313,4 @@ impl Object for Partial {
         }
         self.result.known.keys().cloned().collect()
     }
-}
-
-/// These locks guard plain data that is never left half changed, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@ use crate::model::event::Event;
 use crate::model::job::Resume;
 use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
+use crate::model::play::{Given, PlayStart};
 use crate::model::{Failure, Result};
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -39,6 +40,12 @@ pub trait Link: Assets {
     fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
         let _never_asked = (step, until);
         Err(Failure::new("wait for the host that runs it", "no controller knows of other hosts"))
+    }
+
+    /// Waits until the play may start, and says what this host has given; `None` when the job should stop before that.
+    fn next_play(&self, play: u32, given: Given, until: Instant) -> Result<Option<PlayStart>> {
+        let _never_asked = (play, given, until);
+        Err(Failure::new("wait for the next play", "no controller knows of other hosts"))
     }
 
     /// Whether the job should stop after the current step.

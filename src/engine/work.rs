@@ -5,6 +5,8 @@ mod judge;
 mod once;
 mod one;
 mod planned;
+mod plays;
+mod set;
 mod undo;
 
 use super::context::{Context, Registered};
@@ -125,6 +127,8 @@ struct Worker<'a, 'b, 'j> {
     notified: Vec<String>,
     maybe: Vec<String>,
     changed: bool,
+    /// The play that is under way.
+    play: u32,
     /// A step wants the handlers to run now, until they have.
     flush: bool,
     /// What failed before the handlers are run.
@@ -158,6 +162,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             notified: Vec::new(),
             maybe: Vec::new(),
             changed: false,
+            play: 0,
             flush: false,
             failed: None,
             resume: None,
@@ -168,10 +173,41 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         if let Err(failure) = self.load_owed().and_then(|()| self.take_up()) {
             return HostEnd::because(HostOutcome::Failed, failure);
         }
+        let mut failure = None;
+        for (at, play) in self.plays().into_iter().enumerate() {
+            if at > 0
+                && let Err(end) = self.await_play(play)
+            {
+                return self.end_early(failure, end);
+            }
+            self.play = play;
+            let in_play = self.run_play();
+            failure = failure.or(in_play);
+            if self.link.stopping() || (failure.is_some() && !self.goes_on()) {
+                break;
+            }
+        }
+        self.hand_on();
+        let verdict = self.verdict(failure);
+        self.close(verdict)
+    }
+
+    /// The host ends before its next play.
+    fn end_early(mut self, failure: Option<Failure>, end: HostEnd) -> HostEnd {
+        let verdict = match end.outcome {
+            HostOutcome::Failed => self.verdict(failure.or(end.failure)),
+            _ if failure.is_some() => self.verdict(failure),
+            _ => end,
+        };
+        self.close(verdict)
+    }
+
+    /// Steps, rescue, always and handlers of a play; returns what failed and was not rescued.
+    fn run_play(&mut self) -> Option<Failure> {
         let job = self.job;
         let mut failure = self.failed.take();
         failure = failure.or(self.run_steps(&job.work.steps));
-        if failure.is_some() && !job.work.rescue.is_empty() {
+        if failure.is_some() && job.work.rescue.iter().any(|step| step.play == self.play) {
             failure = self.run_steps(&job.work.rescue);
         }
         let in_always = self.run_steps(&job.work.always);
@@ -179,15 +215,17 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         self.failed.clone_from(&failure);
         // What is about to be taken back needs no handlers.
         let in_handlers = if failure.is_some() && self.undoes() { None } else { self.run_handlers() };
-        let verdict = self.verdict(failure.or(in_handlers));
-        self.close(verdict)
+        self.failed = None;
+        failure.or(in_handlers)
     }
 
-    /// Runs steps until one fails, or all of them where failures are only to be told; returns the first failure.
+    /// Runs the steps of the play until one fails, or all of them where failures are only to be told; returns the first
+    /// failure.
     fn run_steps(&mut self, steps: &'a [JobStep]) -> Option<Failure> {
         let mut failure = None;
         let mut blocks = Blocks::default();
-        for step in steps {
+        let play = self.play;
+        for step in steps.iter().filter(|step| step.play == play) {
             if self.link.stopping() {
                 return failure;
             }
@@ -226,8 +264,9 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     /// Handlers run also when a step failed, each once, in the order of the playbook, until one fails. That one, and those
     /// that a failure or a stop left out, are owed to the host until a later run finishes them.
     fn run_handlers(&mut self) -> Option<Failure> {
-        for handler in &self.job.work.handlers {
-            let name = handler.title();
+        let play = self.play;
+        for handler in self.job.work.handlers.iter().filter(|handler| handler.play == play) {
+            let name = handler.key();
             if !self.notified.contains(&name) && self.maybe.contains(&name) {
                 let why =
                     "it runs when a step above changes something, which is unknown until applied".to_string();
@@ -271,6 +310,8 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         for (name, known) in &resume.registered {
             self.context.register(name, Registered { known: known.clone(), partial: false });
         }
+        resume.variables.iter().for_each(|(name, value)| self.context.set(name, Some(value.clone())));
+        self.context.hear(resume.others.clone());
         self.notified.clone_from(&resume.notified);
         self.changed = resume.changed;
         self.failed.clone_from(&resume.failure);
@@ -353,7 +394,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             }
             self.notified = journal.owed()?;
         }
-        let known: Vec<_> = self.job.work.handlers.iter().map(JobStep::title).collect();
+        let known: Vec<_> = self.job.work.handlers.iter().map(JobStep::key).collect();
         self.notified.retain(|name| known.contains(name));
         if !self.notified.is_empty() {
             let names = self.notified.join(", ");

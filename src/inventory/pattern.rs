@@ -10,6 +10,7 @@ use crate::model::host::SshSettings;
 use crate::project::Project;
 use matcher::Matcher;
 use slice::Slice;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use terms::terms;
@@ -24,12 +25,23 @@ pub fn select<'a>(
     pattern: &str,
     project: &Project,
 ) -> Result<Vec<&'a Host>, Diagnostics> {
+    select_with(inventory, pattern, project, &|_| false)
+}
+
+/// The same where hosts may still join the groups for which `comes` holds: these may have no hosts, and the pattern too.
+pub fn select_with<'a>(
+    inventory: &'a Inventory,
+    pattern: &str,
+    project: &Project,
+    comes: &dyn Fn(&str) -> bool,
+) -> Result<Vec<&'a Host>, Diagnostics> {
     let mut problems = Diagnostics::default();
-    let chosen = Chooser { inventory, project }.choose(pattern, 0, &mut problems);
+    let chooser = Chooser { inventory, project, comes, waits: Cell::new(false) };
+    let chosen = chooser.choose(pattern, 0, &mut problems);
     let known: BTreeMap<&str, &Host> =
         inventory.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
     let hosts: Vec<&Host> = chosen.iter().filter_map(|name| known.get(name).copied()).collect();
-    if problems.is_empty() && hosts.is_empty() {
+    if problems.is_empty() && hosts.is_empty() && !chooser.waits.get() {
         problems.push(Diagnostic::elsewhere(format!("`{pattern}` chooses no host")));
     }
     problems.unless_errors(hosts)
@@ -120,15 +132,19 @@ fn typed(term: &str, ssh: &SshSettings) -> Result<Vec<Host>, String> {
     names.iter().map(host).collect()
 }
 
-struct Chooser<'a> {
+struct Chooser<'a, 'p> {
     inventory: &'a Inventory,
-    project: &'a Project,
+    project: &'p Project,
+    /// Whether hosts may still join a group of this name.
+    comes: &'p dyn Fn(&str) -> bool,
+    /// A term names such a group, which has no hosts yet.
+    waits: Cell<bool>,
 }
 
 /// Names of hosts, each once, in the order in which they were chosen.
 type Names<'a> = Vec<&'a str>;
 
-impl<'a> Chooser<'a> {
+impl<'a> Chooser<'a, '_> {
     fn choose(&self, pattern: &str, depth: usize, problems: &mut Diagnostics) -> Names<'a> {
         let terms = terms(pattern, |name| self.is_known(name));
         let of = |mark: char| terms.iter().filter_map(move |term| term.strip_prefix(mark));
@@ -160,6 +176,17 @@ impl<'a> Chooser<'a> {
         if let Some(file) = term.strip_prefix('@') {
             return self.file(file, depth, problems);
         }
+        let mut own = Diagnostics::default();
+        let found = self.named(term, &mut own);
+        match found.is_empty() && (self.comes)(base(term)) {
+            true => self.waits.set(true),
+            false => problems.append(own),
+        }
+        found
+    }
+
+    /// The hosts that a term names.
+    fn named(&self, term: &str, problems: &mut Diagnostics) -> Names<'a> {
         if self.is_known(term) {
             return self.matching(&Matcher::Globs(vec![term.to_string()]));
         }

@@ -332,6 +332,25 @@ fn patterns_choose() {
 }
 
 #[test]
+fn groups_that_hosts_may_still_join_have_no_hosts_yet() {
+    let (project, _folder) = project(&[(
+        "inventories/prod.toml",
+        "[hosts.web1]\n[hosts.web2]\n[groups.os_a]\nvars = { x = 1 }\n",
+    )]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let chosen =
+        |pattern: &str| match inventory.select_with(pattern, &project, &|name| name.starts_with("os_")) {
+            Ok(hosts) => fold(hosts.iter().map(|host| host.name.as_str())),
+            Err(problems) => problems.plain(),
+        };
+    assert_eq!(["os_a", "os_b", "os_*", "os_b[0]", "web1,&os_b"].map(chosen), [""; 5]);
+    assert_eq!(chosen("all,!os_b"), "web[1-2]");
+    assert_eq!(chosen("os_b,web2"), "web2");
+    assert!(chosen("os_b,so_b").contains("no host or group is called `so_b`"));
+    assert!(chosen("web1,!web1").contains("chooses no host"));
+}
+
+#[test]
 fn patterns_of_ansible_slices_and_addresses_choose() {
     let ini = "[web]\nweb2\nweb1\nweb3\n[db]\ndb1\n";
     let (project, _folder) = project(&[("inventories/x.ini", ini)]);

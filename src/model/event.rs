@@ -7,6 +7,7 @@ use super::finding::Finding;
 use super::job::{Job, Resume, RunId};
 use super::once::OnceEnded;
 use super::outcome::{HostOutcome, StepOutcome};
+use super::play::{Given, PlayStart};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -49,6 +50,10 @@ pub enum Event {
     RanOnce { step: u32, ended: Box<OnceEnded> },
     /// The host waits for the end of this step, which another host runs for all, and for [`Order::RanOnce`].
     AwaitsOnce { step: u32 },
+    /// The host has done its plays before this one, and waits for [`Order::Play`].
+    AwaitsPlay { play: u32, given: Given },
+    /// What the host has given that other hosts look at, once its last play has ended.
+    Gave(Given),
     /// The agent lives, though it has nothing else to say: a step takes its time.
     Alive,
     /// The host is about to boot, and this process ends without a verdict: the job goes on from there afterwards.
@@ -251,6 +256,8 @@ pub enum Order {
     Kept { request: u32, answer: Answered },
     /// How the step ended that another host runs for all.
     RanOnce { step: u32, ended: Box<OnceEnded> },
+    /// The play may start, or not.
+    Play { play: u32, start: Box<PlayStart> },
     /// What came of logging in anew: why it was refused, when it was.
     Confirmed { request: u32, refusal: Option<String> },
     /// Finish the step in hand, then stop.

@@ -6,10 +6,11 @@ use super::failure::Failure;
 use super::once::Once;
 use super::op::Asset;
 use super::outcome::StepOutcome;
+use super::play::Given;
 use super::tree::Tree;
 use super::{Value, Values};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +124,10 @@ pub struct HostWork {
     pub rescue: Vec<JobStep>,
     /// Run in any case.
     pub always: Vec<JobStep>,
+    /// Names whose values other hosts look at once this one has done a play.
+    pub shares: Vec<String>,
+    /// What other hosts had given when this one started.
+    pub others: BTreeMap<String, Given>,
     /// A run to undo; there are no steps then.
     pub undo: Option<RunId>,
     /// What it has to do with a saved plan.
@@ -142,6 +147,10 @@ pub struct Resume {
     pub within: Duration,
     /// Results that are kept under names.
     pub registered: BTreeMap<String, Values>,
+    /// What `set` has given variables.
+    pub variables: BTreeMap<String, Value>,
+    /// What other hosts have given before the play that is under way.
+    pub others: BTreeMap<String, Given>,
     /// Handlers that are to be run at the end.
     pub notified: Vec<String>,
     /// Whether something was changed.
@@ -247,8 +256,10 @@ pub struct JobStep {
     pub label: Option<Arg>,
     /// The name under which the result is kept.
     pub register: Option<String>,
-    /// Handlers to run when it changed something.
+    /// Handlers to run when it changed something, by their [`JobStep::key`]s.
     pub notify: Vec<String>,
+    /// Of a handler: what it is notified by, where that is not its title.
+    pub key: Option<String>,
     /// The user whom commands run as.
     pub become_user: Option<String>,
     /// Added to the environment of commands.
@@ -271,6 +282,8 @@ pub struct JobStep {
     pub no_log: bool,
     /// The blocks with `rescue` or `always` that it is in, the outermost first.
     pub blocks: Vec<InBlock>,
+    /// The play that it is of, counted from 0.
+    pub play: u32,
     /// Set when one host runs it for all hosts of the run.
     pub once: Option<Once>,
     /// Set when the controller has already decided that it is skipped here, with why.
@@ -329,6 +342,12 @@ impl Envelope {
 }
 
 impl HostWork {
+    /// The plays that it has steps of, in order.
+    pub fn plays(&self) -> Vec<u32> {
+        let plays: BTreeSet<u32> = self.all_steps().map(|step| step.play).collect();
+        plays.into_iter().collect()
+    }
+
     /// Its steps, handlers, rescue and always.
     pub fn all_steps(&self) -> impl Iterator<Item = &JobStep> {
         [&self.steps, &self.handlers, &self.rescue, &self.always].into_iter().flatten()
@@ -350,6 +369,11 @@ impl PlannedStep {
 }
 
 impl JobStep {
+    /// What names it when it is notified.
+    pub fn key(&self) -> String {
+        self.key.clone().unwrap_or_else(|| self.title())
+    }
+
     /// The name to show before it is rendered: its own, or its kind.
     pub fn title(&self) -> String {
         match &self.name {

@@ -1,8 +1,9 @@
 //! A step that one host runs for all hosts of a run: who does, and how it ended there.
 
 use super::outcome::StepOutcome;
-use super::{Failure, Values};
+use super::{Failure, Value, Values};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Who runs such a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub struct OnceEnded {
     pub known: Values,
     /// There are more fields, which only applying gives.
     pub partial: bool,
+    /// The variables that it set; none where only applying tells the value.
+    pub set: BTreeMap<String, Option<Value>>,
 }
 
 /// Results that are larger than this are not handed on: each waiting host would get a copy.
@@ -50,12 +53,13 @@ impl OnceEnded {
             failure: Some(failure),
             known: Values::from_iter([("failed".to_string(), true.into())]),
             partial: false,
+            set: BTreeMap::new(),
         }
     }
 
     /// The same unless its result is too large to be handed on.
     pub fn fitted(self) -> Self {
-        let size = serde_json::to_vec(&self.known).map_or(usize::MAX, |bytes| bytes.len());
+        let size = serde_json::to_vec(&(&self.known, &self.set)).map_or(usize::MAX, |bytes| bytes.len());
         if size <= LARGEST {
             return self;
         }

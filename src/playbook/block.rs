@@ -1,9 +1,9 @@
-//! A block: steps with one `when`, `tags`, `vars`, `become_user` and `environment`, and what is to be done when one of them
+//! A block: steps with one `when`, `loop`, `tags`, `vars`, `become_user` and `environment`, and what is to be done when one of them
 //! fails. It becomes its steps; the engine knows of its `rescue` and `always`.
 
 use super::step::{self, Include, become_as, expression, is_environment, written};
 use super::{Step, Written};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::Diagnostics;
 use crate::keys::Keys;
 use crate::model::job::{BlockPart, InBlock};
 use crate::setting::{Origin, Setting};
@@ -35,10 +35,7 @@ pub fn read(node: &Node, problems: &mut Diagnostics) -> Block {
     let (becomes, become_user) = (keys.node("become"), written(&mut keys, "become_user"));
     let environment = keys.node("environment");
     let [ignore_errors, no_log] = ["ignore_errors", "no_log"].map(|key| keys.boolean(key).unwrap_or(false));
-    if let Some(items) = keys.node("loop") {
-        let problem = Diagnostic::error("a block cannot have `loop`", &items.place);
-        keys.problem(problem.hint("give its steps a `loop` each"));
-    }
+    let looped = step::group_loop(&mut keys);
     keys.finish_with(|key| {
         step::COMMON.contains(&key).then_some("it is a key of a step: give it to the block's steps")
     });
@@ -46,9 +43,10 @@ pub fn read(node: &Node, problems: &mut Diagnostics) -> Block {
     let origin = Origin::Step(path.text.clone());
     let vars = vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default();
     let when = when.and_then(|node| expression(node, problems));
+    let looped = looped.map(|looped| step::checked_loop(looped, problems));
     Block {
         parts: [(BlockPart::Body, body), (BlockPart::Rescue, rescue), (BlockPart::Always, always)],
-        shared: Include { path, is_role: false, vars, when, tags },
+        shared: Include { path, is_role: false, vars, when, tags, looped },
         become_user: become_as(becomes, become_user, problems),
         environment: environment.filter(|node| is_environment(node, problems)).cloned(),
         ignore_errors,
@@ -65,8 +63,8 @@ impl Block {
     }
 
     /// A step of it, with what all of them have.
-    pub fn step(&self, step: Step, place: Option<InBlock>) -> Step {
-        let mut step = step.included(&self.shared, &self.shared.vars, &[]);
+    pub fn step(&self, step: Step, number: u32, place: Option<InBlock>) -> Step {
+        let mut step = step.included(&self.shared, number, &self.shared.vars, &[]);
         step.blocks.splice(0..0, place);
         step.become_user = step.become_user.or_else(|| self.become_user.clone());
         step.environment = joined(self.environment.clone(), step.environment);

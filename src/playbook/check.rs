@@ -80,6 +80,12 @@ pub fn texts(step: &Step) -> Vec<Text> {
     for written in step.until.iter().chain(&step.changed_when).chain(&step.failed_when) {
         add(&written.text, Form::Expression, &written.place, true);
     }
+    for (_, round) in step.rounds() {
+        let items = &round.of.items;
+        let form = if items.as_str().is_some_and(is_plain) { Form::Expression } else { Form::Text };
+        strings(items, &mut |text, place| add(text, form, place, false));
+        round.of.label.iter().for_each(|label| add(&label.text, Form::Text, &label.place, false));
+    }
     if let Some(items) = &step.items {
         let form = if items.as_str().is_some_and(is_plain) { Form::Expression } else { Form::Text };
         strings(items, &mut |text, place| add(text, form, place, false));
@@ -177,6 +183,7 @@ pub fn names(playbook: &Playbook) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = params.chain(settings).collect();
     for step in playbook.all_steps() {
         names.extend(step.vars.iter().chain(&step.defaults).map(|setting| setting.name.clone()));
+        names.extend(step.sets().map(|entry| entry.key.clone()));
         for text in texts(step) {
             let scanned = scanned(&text.text, text.form);
             names.extend(scanned.iter().flat_map(|scanned| &scanned.uses).map(|used| used.name.clone()));

@@ -2,15 +2,16 @@
 
 use super::block::{self, Block};
 use super::params::Param;
+use super::play_node::{PlayNode, batches};
 use super::step::{self, StepNode};
 use super::{Playbook, SHIPPED, Step, Written, ansible, check, role, shipped};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::keys::{Keys, Share};
+use crate::keys::Keys;
 use crate::model::job::{BlockPart, OnFailure};
 use crate::model::{Failure, Value};
 use crate::project::Project;
 use crate::setting::{Origin, Setting};
-use crate::source::{Data, Node, Place, Source};
+use crate::source::{Node, Place, Source};
 use crate::template::{is_function, is_plain};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,14 +19,11 @@ use std::sync::Arc;
 /// Reads a playbook and those it includes; all that is wrong in them is told.
 pub fn playbook(project: &Project, source: &Arc<Source>) -> Result<Playbook, Diagnostics> {
     let mut problems = Diagnostics::default();
-    let mut reader = Reader { project, stack: Vec::new(), blocks: 0, problems: &mut problems };
+    let mut reader = Reader { project, stack: Vec::new(), groups: 0, problems: &mut problems };
     let playbook = reader.playbook(source);
-    let playbook = playbook.map(|mut playbook| {
-        notify_listeners(&mut playbook, &mut problems);
-        playbook
-    });
     if let Some(playbook) = &playbook {
         check_names(playbook, &mut problems);
+        check_listeners(playbook, &mut problems);
         check_once(playbook, &mut problems);
         if problems.is_empty() && playbook.all_steps().next().is_none() {
             let problem = Diagnostic::error("this playbook has no steps", &Place::whole(source));
@@ -38,23 +36,15 @@ pub fn playbook(project: &Project, source: &Arc<Source>) -> Result<Playbook, Dia
     }
 }
 
-/// Numbers of hosts that cannot be 0: why, and what to write.
-const NOT_NONE: &[(&str, [&str; 2])] = &[
-    ("serial", ["a batch has at least 1 host", "write serial = 1 for one host after the other"]),
-    (
-        "max_failures",
-        ["a run stops after at least 1 failure", "write max_failures = 1 to stop it at the first"],
-    ),
-];
-
-const NONE: Share = Share::Count(0);
+/// Keys that belong into a play where there are several.
+const OF_ONE_PLAY: &[&str] = &["hosts", "serial", "steps", "handlers", "rescue", "always"];
 
 struct Reader<'a> {
     project: &'a Project,
     /// The files being read, each included by the one before it.
     stack: Vec<String>,
-    /// How many blocks were read.
-    blocks: u32,
+    /// How many includes and blocks were read.
+    groups: u32,
     problems: &'a mut Diagnostics,
 }
 
@@ -76,15 +66,7 @@ impl Reader<'_> {
         let mut keys = Keys::of(&node, "a playbook", self.problems);
         let (description, hosts, becomes) =
             (keys.string("description"), step::written(&mut keys, "hosts"), keys.boolean("become"));
-        let serial =
-            keys.read("serial", "a number of hosts, a string like \"20%\", or a list of them", shares);
-        let max_failures = keys.share("max_failures");
-        for (key, [why, hint]) in NOT_NONE {
-            let none = |node: &&Node| shares(node).is_some_and(|all| all.contains(&NONE));
-            if let Some(node) = keys.node(key).filter(none) {
-                keys.problem(Diagnostic::error(*why, &node.place).hint(*hint));
-            }
-        }
+        let (serial, max_failures) = batches(&mut keys);
         let on_failure =
             keys.read("on_failure", "\"stop\", \"undo\", \"undo_host\" or \"continue\"", |node| {
                 match node.as_str()? {
@@ -98,6 +80,14 @@ impl Reader<'_> {
         let (params, vars) = (keys.entries("params"), keys.node("vars"));
         let secrets = keys.node("secrets");
         let lists = ["steps", "handlers", "rescue", "always"].map(|key| keys.list(key));
+        let plays = keys.list("plays");
+        if !plays.is_empty() {
+            for key in OF_ONE_PLAY {
+                let Some(node) = keys.node(key) else { continue };
+                let problem = Diagnostic::error(format!("`{key}` beside `plays`"), &node.place);
+                keys.problem(problem.hint(format!("move `{key}` into a play: each has its own")));
+            }
+        }
         keys.finish_with(ansible::of_playbook);
         let mut playbook = Playbook {
             name: Path::new(&source.name).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -107,9 +97,10 @@ impl Reader<'_> {
             vars: self.variables(vars, secrets),
             hosts,
             becomes,
-            serial: serial.unwrap_or_default(),
+            serial,
             max_failures,
             on_failure: on_failure.unwrap_or_default(),
+            plays: Vec::new(),
             steps: Vec::new(),
             handlers: Vec::new(),
             rescue: Vec::new(),
@@ -121,7 +112,37 @@ impl Reader<'_> {
         playbook.steps = steps;
         playbook.handlers.splice(0..0, handlers);
         (playbook.rescue, playbook.always) = (rescue, always);
+        self.stack.push(source.name.clone());
+        plays.iter().for_each(|node| self.play(node, &mut playbook));
+        self.stack.pop();
         Some(playbook)
+    }
+
+    /// One of `[[plays]]`: its steps go to those of the playbook.
+    fn play(&mut self, node: &Node, playbook: &mut Playbook) {
+        let number = playbook.plays.len() as u32;
+        let Some(head) = PlayNode::read(node, playbook, self.problems) else { return };
+        let mut own = Vec::new();
+        std::mem::swap(&mut own, &mut playbook.handlers);
+        let [steps, handlers, rescue, always] = head.lists.map(|list| self.steps(list, playbook));
+        if steps.is_empty() && self.problems.is_empty() {
+            let problem = Diagnostic::error("this play has no steps", &head.play.place);
+            self.problems
+                .push(problem.hint("give it [[plays.steps]]; `windlass steps` lists what a step can do"));
+        }
+        let included = std::mem::replace(&mut playbook.handlers, own);
+        let of_play = |step: Step| {
+            let mut step = Step { play: number, ..step };
+            step.rounds_mut().for_each(|round| round.outer_vars += head.vars.len());
+            step.vars.splice(0..0, head.vars.iter().cloned());
+            step.tags.extend(head.tags.iter().cloned());
+            step
+        };
+        playbook.steps.extend(steps.into_iter().map(of_play));
+        playbook.handlers.extend(handlers.into_iter().chain(included).map(of_play));
+        playbook.rescue.extend(rescue.into_iter().map(of_play));
+        playbook.always.extend(always.into_iter().map(of_play));
+        playbook.plays.push(head.play);
     }
 
     /// What `vars` and `secrets` set.
@@ -152,13 +173,17 @@ impl Reader<'_> {
         steps
     }
 
+    fn next_group(&mut self) -> u32 {
+        self.groups += 1;
+        self.groups
+    }
+
     fn block(&mut self, block: &Block, playbook: &mut Playbook) -> Vec<Step> {
-        self.blocks += 1;
-        let number = self.blocks;
+        let number = self.next_group();
         let mut steps = Vec::new();
         for (part, list) in &block.parts {
             let place = block.place(number, *part);
-            steps.extend(self.steps(list, playbook).into_iter().map(|step| block.step(step, place)));
+            steps.extend(self.steps(list, playbook).into_iter().map(|step| block.step(step, number, place)));
         }
         steps
     }
@@ -192,6 +217,13 @@ impl Reader<'_> {
             };
             [&mut included.steps, &mut included.handlers].into_iter().for_each(own);
         }
+        if let Some(play) = included.plays.first() {
+            let problem =
+                Diagnostic::error("a playbook with `plays` cannot be included", &include.path.place);
+            let label = format!("{} has them, {}", source.name, play.place);
+            self.problems.push(problem.label(label).hint("include the files that its plays are made of"));
+            return Vec::new();
+        }
         if !included.rescue.is_empty() || !included.always.is_empty() {
             let problem = Diagnostic::error(
                 "a playbook that is included cannot have `rescue` or `always`",
@@ -215,7 +247,8 @@ impl Reader<'_> {
             }
         }
         let vars: Vec<Setting> = included.vars.into_iter().chain(include.vars.iter().cloned()).collect();
-        let with = |step: Step| step.included(include, &vars, &params);
+        let number = self.next_group();
+        let with = |step: Step| step.included(include, number, &vars, &params);
         for handler in included.handlers.into_iter().map(with) {
             // What is taken in twice with the same values has one handler.
             if playbook.handlers.iter().all(|known| !is_same(known, &handler)) {
@@ -285,7 +318,8 @@ fn is_same(one: &Step, other: &Step) -> bool {
     let values = |step: &Step| -> Vec<(String, Value)> {
         step.vars.iter().map(|setting| (setting.name.clone(), setting.value.clone())).collect()
     };
-    one.place == other.place && values(one) == values(other)
+    let in_loop = |step: &Step| step.rounds().next().is_some();
+    one.place == other.place && values(one) == values(other) && !in_loop(one) && !in_loop(other)
 }
 
 /// What an include gives must be something that the included playbook knows, and fit the param that it is.
@@ -312,13 +346,6 @@ fn check_given(project: &Project, include: &step::Include, included: &Playbook, 
     }
 }
 
-fn shares(node: &Node) -> Option<Vec<Share>> {
-    match &node.data {
-        Data::List(list) => list.iter().map(|item| Share::read(&item.value())).collect(),
-        _ => Share::read(&node.value()).map(|share| vec![share]),
-    }
-}
-
 /// Whether a handler or a step of `rescue` runs depends on its host, so that one host cannot run it for all.
 fn check_once(playbook: &Playbook, problems: &mut Diagnostics) {
     for (steps, what) in [(&playbook.handlers, "a handler"), (&playbook.rescue, "a step of `rescue`")] {
@@ -339,55 +366,50 @@ fn check_once(playbook: &Playbook, problems: &mut Diagnostics) {
     }
 }
 
-/// A step that notifies a topic notifies the handlers that listen to it.
-fn notify_listeners(playbook: &mut Playbook, problems: &mut Diagnostics) {
+/// Only handlers listen to topics.
+fn check_listeners(playbook: &Playbook, problems: &mut Diagnostics) {
     let others = playbook.steps.iter().chain(&playbook.rescue).chain(&playbook.always);
     for topic in others.flat_map(|step| &step.listen) {
         let problem = Diagnostic::error("only a handler has `listen`", &topic.place);
         problems.push(problem.hint("write notify = \"NAME\" to have a handler run"));
     }
-    let listening: Vec<(String, Written)> = playbook
-        .handlers
-        .iter()
-        .flat_map(|handler| handler.listen.iter().map(|topic| (handler.title(), topic.clone())))
-        .collect();
-    let names: Vec<String> = playbook.handlers.iter().map(Step::title).collect();
-    let Playbook { steps, handlers, rescue, always, .. } = playbook;
-    for step in [steps, handlers, rescue, always].into_iter().flatten() {
-        let notify = std::mem::take(&mut step.notify);
-        for notified in notify {
-            let listeners = listening.iter().filter(|(_, topic)| topic.text == notified.text);
-            let listeners: Vec<Written> =
-                listeners.map(|(name, _)| Written { text: name.clone(), ..notified.clone() }).collect();
-            let own = (names.contains(&notified.text) || listeners.is_empty()).then_some(notified);
-            for one in own.into_iter().chain(listeners) {
-                if step.notify.iter().all(|known| known.text != one.text) {
-                    step.notify.push(one);
-                }
-            }
-        }
-    }
 }
 
 /// Every notified handler must exist, and no two handlers may have one name.
 fn check_names(playbook: &Playbook, problems: &mut Diagnostics) {
-    let names: Vec<String> = playbook.handlers.iter().map(Step::title).collect();
     for (at, handler) in playbook.handlers.iter().enumerate() {
+        // What is included several times has its handlers for each time.
+        let others = playbook.handlers[..at]
+            .iter()
+            .filter(|other| other.play == handler.play && other.place != handler.place);
+        let taken = |name: &Written| others.clone().any(|other| other.title() == name.text);
         match &handler.name {
             None => problems
                 .push(Diagnostic::error("a handler needs a `name`, by which it is notified", &handler.place)),
-            Some(name) if names[..at].contains(&name.text) => {
+            Some(name) if taken(name) => {
                 problems
                     .push(Diagnostic::error(format!("two handlers are called `{}`", name.text), &name.place));
             }
             Some(_) => {}
         }
     }
-    for notify in
-        playbook.all_steps().flat_map(|step| &step.notify).filter(|notify| !names.contains(&notify.text))
-    {
+    for step in playbook.all_steps() {
+        check_notified(playbook, step, problems);
+    }
+}
+
+/// A step notifies handlers of its own play, by their names or topics.
+fn check_notified(playbook: &Playbook, step: &Step, problems: &mut Diagnostics) {
+    let own = || playbook.handlers.iter().filter(|handler| handler.play == step.play);
+    let topics = own().flat_map(|handler| &handler.listen).map(|topic| topic.text.clone());
+    let names: Vec<String> = own().map(Step::title).chain(topics).collect();
+    for notify in step.notify.iter().filter(|notify| !names.contains(&notify.text)) {
         let problem =
             Diagnostic::error(format!("there is no handler called `{}`", notify.text), &notify.place);
-        problems.push(problem.nearest(&notify.text, names.iter().map(String::as_str)));
+        let elsewhere = playbook.handlers.iter().any(|handler| handler.title() == notify.text);
+        problems.push(match elsewhere {
+            true => problem.hint("a handler of another play has this name: give this play its own"),
+            false => problem.nearest(&notify.text, names.iter().map(String::as_str)),
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! Reads one step: the common keys are taken off, what remains is one table named after a step kind.
 
 use super::params::Param;
+use super::rounds::{GroupLoop, Round, Within};
 use super::{Step, Written, ansible, check};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, duration, strings, wrong_type};
@@ -9,7 +10,8 @@ use crate::schema::Schema;
 use crate::setting::{Origin, Setting, check_name};
 use crate::source::{Data, Entry, Node, Place};
 use crate::step::{KINDS, KeyUse, Row};
-use crate::template::{Form, is_plain};
+use crate::template::{Form, is_function, is_plain};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between tries when `delay` says nothing.
@@ -17,6 +19,9 @@ const DELAY: Duration = Duration::from_secs(5);
 
 /// How often a step with `until` is tried again when `retries` says nothing, as in Ansible.
 const RETRIES_UNTIL: u32 = 3;
+
+/// What an element of a loop is called when `loop_var` says nothing.
+const ITEM: &str = "item";
 
 /// What stands in a list of steps.
 pub enum StepNode {
@@ -38,6 +43,8 @@ pub struct Include {
     pub when: Option<Written>,
     /// For all of its steps.
     pub tags: Vec<String>,
+    /// Its loop.
+    pub looped: Option<Arc<GroupLoop>>,
 }
 
 /// Reads an element of `steps`, `handlers`, `rescue` or `always`.
@@ -61,16 +68,63 @@ fn include(node: &Node, problems: &mut Diagnostics) -> Option<Include> {
     }
     let path = role.or(included);
     let (when, tags, vars) = (keys.node("when"), keys.strings("tags"), keys.node("vars"));
-    keys.finish();
+    let looped = group_loop(&mut keys);
+    keys.finish_with(|key| {
+        COMMON.contains(&key).then_some("it is a key of a step: give it to the steps of that file")
+    });
+    let looped = looped.map(|looped| checked_loop(looped, problems));
     let when = when.and_then(|node| expression(node, problems));
     let title = path.as_ref().map_or(String::new(), |path| path.text.clone());
     let vars = vars.map(|node| Setting::table(node, &Origin::Step(title), problems)).unwrap_or_default();
-    Some(Include { path: path?, is_role, vars, when, tags })
+    Some(Include { path: path?, is_role, vars, when, tags, looped })
+}
+
+/// The `loop` of an include or a block.
+pub fn group_loop(keys: &mut Keys) -> Option<GroupLoop> {
+    let (items, loop_var, label) = (keys.node("loop"), written(keys, "loop_var"), written(keys, "label"));
+    for (key, alone) in [("loop_var", &loop_var), ("label", &label)] {
+        if let Some(alone) = alone.as_ref().filter(|_| items.is_none()) {
+            let message = format!("`{key}` is about the elements of a loop, and there is none");
+            keys.problem(Diagnostic::error(message, &alone.place).hint("give it a `loop`, or leave it out"));
+        }
+    }
+    let loop_var = loop_var.unwrap_or_else(|| Written {
+        text: ITEM.to_string(),
+        place: items.map_or_else(|| Place::outside(ITEM), |items| items.place.clone()),
+    });
+    Some(GroupLoop { items: items?.clone(), loop_var, label })
+}
+
+/// Shows what is wrong in a loop whatever the values are.
+pub fn checked_loop(looped: GroupLoop, problems: &mut Diagnostics) -> Arc<GroupLoop> {
+    check_name(&looped.loop_var.text, &looped.loop_var.place, problems);
+    check_loop(&looped.items, problems);
+    if let Some(label) = &looped.label {
+        check::source(&label.text, Form::Text, &label.place, problems);
+    }
+    Arc::new(looped)
+}
+
+/// A loop is over a list, or an expression that gives one.
+fn check_loop(items: &Node, problems: &mut Diagnostics) {
+    match &items.data {
+        Data::List(_) => check_templates(items, problems),
+        Data::Scalar(Value::String(text)) => {
+            let form = if is_plain(text) { Form::Expression } else { Form::Text };
+            check::source(text, form, &items.place, problems);
+        }
+        _ => problems.push(wrong_type(items, "a list, or an expression that gives one")),
+    }
 }
 
 impl Step {
     /// The step as part of the playbook that includes its own.
-    pub fn included(mut self, include: &Include, vars: &[Setting], params: &[Param]) -> Step {
+    pub fn included(mut self, include: &Include, number: u32, vars: &[Setting], params: &[Param]) -> Step {
+        for round in self.rounds_mut() {
+            round.outer_vars += vars.len();
+        }
+        let round = include.looped.as_ref().map(|of| Round { of: of.clone(), outer_vars: 0, at: None });
+        self.within.insert(0, Within { number, round });
         self.vars.splice(0..0, vars.iter().cloned());
         self.params.splice(0..0, params.iter().filter(|param| !param.included).cloned());
         self.tags.extend(include.tags.iter().cloned());
@@ -111,6 +165,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
     let (kind, entry) = kind(node, &mut keys)?;
     let title = name.as_ref().map_or(kind.name.to_string(), |name| name.text.clone());
     check_kind(kind, &entry.node, problems);
+    check_set(kind, entry, problems);
     check_templates(node, problems);
     let [when, until, changed_when, failed_when] =
         [when, until, changed_when, failed_when].map(|node| node.and_then(|node| expression(node, problems)));
@@ -123,7 +178,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
         keys: entry.node.clone(),
         when,
         items: items.cloned(),
-        loop_var: loop_var.map_or_else(|| "item".to_string(), |name| name.text),
+        loop_var: loop_var.map_or_else(|| ITEM.to_string(), |name| name.text),
         label,
         register,
         notify,
@@ -144,6 +199,8 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
         run_once: run_once.unwrap_or(false),
         no_log: no_log.unwrap_or(false),
         blocks: Vec::new(),
+        play: 0,
+        within: Vec::new(),
         name,
     })
 }
@@ -288,6 +345,26 @@ fn with_hint(kind: &Row, problem: &Diagnostic) -> Diagnostic {
     let hint = of_module.or_else(|| problem.hint.clone()).unwrap_or_else(all);
     Diagnostic { hint: Some(hint), ..problem.clone() }
 }
+
+/// The keys of `set` are names of variables, and no names that expressions know already.
+fn check_set(kind: &Row, set: &Entry, problems: &mut Diagnostics) {
+    let Some(entries) = set.node.entries().filter(|_| kind.sets) else { return };
+    if entries.is_empty() {
+        let problem = Diagnostic::error(format!("`{}` gives no variable a value", kind.name), &set.place);
+        problems.push(problem.hint("write a line for each: port = \"{{ answer.stdout | int }}\""));
+    }
+    for entry in entries {
+        check_name(&entry.key, &entry.place, problems);
+        if is_function(&entry.key) || KNOWN_OTHERWISE.contains(&entry.key.as_str()) {
+            let message = format!("`{}` is a name that expressions know already", entry.key);
+            problems
+                .push(Diagnostic::error(message, &entry.place).hint("choose another name for the variable"));
+        }
+    }
+}
+
+/// Names in expressions that are neither variables nor functions: other hosts, and a step's own result.
+const KNOWN_OTHERWISE: &[&str] = &["hosts", "result"];
 
 fn is_expression(kind: &Row, entry: &Entry) -> bool {
     kind.keys.contains(&(entry.key.as_str(), KeyUse::Expression))

@@ -136,8 +136,8 @@ impl Scope<'_> {
             return Ok(Some(Seen { scope: self, known }));
         }
         for name in names.iter() {
-            if let (true, State::Known(value)) = (self.is_of_others(name), self.state_in(name, source, form)?)
-            {
+            if self.is_of_others(name) {
+                let (value, _) = self.others(source, form)?;
                 self.need_value(name, value, needs);
                 continue;
             }

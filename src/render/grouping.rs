@@ -6,29 +6,14 @@ use super::step::Maker;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Host;
 use crate::inventory::grouped::{Member, group_name};
-use crate::inventory::pattern::matcher::Matcher;
 use crate::model::Value;
+use crate::playbook::grouping::{is_grouping, keys, steps};
 use crate::playbook::{Playbook, Step, check};
 use crate::setting::Setting;
 use crate::source::{Node, Place};
 use crate::step::KeyUse;
 use crate::template::Form;
 use std::collections::{BTreeSet, HashSet};
-
-/// The steps that put hosts into groups, with their indices, in their order.
-pub fn steps(playbook: &Playbook) -> impl Iterator<Item = (usize, &Step)> {
-    playbook.all_steps().enumerate().filter(|(_, step)| is_grouping(step))
-}
-
-pub(super) fn is_grouping(step: &Step) -> bool {
-    keys(step, KeyUse::Group).next().is_some()
-}
-
-/// What a step's keys of one use are set to.
-fn keys(step: &Step, wanted: KeyUse) -> impl Iterator<Item = &Node> {
-    let names = step.kind.keys.iter().filter(move |(_, key_use)| *key_use == wanted);
-    names.filter_map(move |(name, _)| step.keys.get(name))
-}
 
 /// The names of the facts that these steps refer to, themselves or by variables.
 pub fn facts(playbook: &Playbook, hosts: &[&Host], command_line: &[Setting]) -> BTreeSet<String> {
@@ -76,23 +61,31 @@ impl Found {
 }
 
 impl Renderer<'_> {
-    /// The hosts that join groups by the step with this index.
-    pub fn members_by(&self, index: usize) -> Result<Vec<Member>, Diagnostics> {
-        let members = self.of_each_host(|host| match self.own_facts.get(host.name.as_str()) {
-            Some(Err(_)) => Ok(Vec::new()),
-            _ => self.members_of(host, index),
-        })?;
-        Ok(members.into_iter().flatten().collect())
-    }
-
-    fn members_of(&self, host: &Host, index: usize) -> Result<Vec<Member>, Diagnostics> {
-        let Some(step) = self.playbook.all_steps().nth(index) else { return Ok(Vec::new()) };
+    /// The hosts that join groups by the step with this index; in a loop around several steps, by its steps for all elements.
+    pub fn members_by(mut self, index: usize) -> Result<Vec<Member>, Diagnostics> {
+        let Some(step) = self.playbook.all_steps().nth(index).cloned() else { return Ok(Vec::new()) };
         let started = self.playbook.all_steps().take(index + 1).any(|step| self.selection.starts(step));
-        let elsewhere = self.once(step, host).is_some_and(|once| once.is_elsewhere());
-        if elsewhere || self.selection.skip(step, started).is_some() {
+        if self.selection.skip(&step, started).is_some() {
             return Ok(Vec::new());
         }
-        let scope = self.grouping_scope(&Scope::new(self, host)?.of_step(step, index as u32), host, step);
+        self.unroll_around(&step)?;
+        let all = self.playbook.all_steps().enumerate().filter(|(_, other)| other.is_in_rounds_of(&step));
+        let all: Vec<(usize, &Step)> = all.collect();
+        let members = self.of_each_host(|host| match self.own_facts.get(host.name.as_str()) {
+            Some(Err(_)) => Ok(Vec::new()),
+            _ => all.iter().map(|(index, step)| self.members_of(host, *index, step)).collect(),
+        })?;
+        Ok(members.into_iter().flatten().flatten().collect())
+    }
+
+    fn members_of(&self, host: &Host, index: usize, step: &Step) -> Result<Vec<Member>, Diagnostics> {
+        let elsewhere = self.once(step, host).is_some_and(|once| once.is_elsewhere());
+        if elsewhere || !self.reaches(host.name.as_str(), step) {
+            return Ok(Vec::new());
+        }
+        let scope = Scope::new(self, host)?;
+        scope.hide(self.secrets_of_rounds(host));
+        let scope = self.grouping_scope(&scope.of_step(step, index as u32), host, step);
         let mut rendered = super::Rendered::default();
         let mut maker = Maker {
             renderer: self,
@@ -181,32 +174,4 @@ pub(super) fn must_be_known(place: &Place) -> Diagnostic {
     Diagnostic::error("this must be known before the first step", place).hint(
         "groups are made beforehand; it can depend on variables and facts, and not on registered results",
     )
-}
-
-/// Whether a step of the playbook may make a group of this name.
-pub(super) fn may_make(playbook: &Playbook, name: &str) -> bool {
-    let mut may = false;
-    for (_, step) in steps(playbook) {
-        for node in keys(step, KeyUse::Group).chain(keys(step, KeyUse::Parents)) {
-            check::strings_of(&node.value(), &mut |text| {
-                may |= Matcher::Globs(vec![pattern(text)]).matches(name);
-            });
-        }
-    }
-    may
-}
-
-/// The names that a template may give: `*` stands for what is known only for a host.
-fn pattern(template: &str) -> String {
-    if template.contains("{%") {
-        return "*".to_string();
-    }
-    let mut pattern = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once("{{") {
-        pattern.push_str(before);
-        pattern.push('*');
-        rest = after.split_once("}}").map_or("", |(_, rest)| rest);
-    }
-    (pattern + rest).trim().replace(' ', "-")
 }

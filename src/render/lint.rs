@@ -94,6 +94,17 @@ impl Linter<'_> {
             };
             found.iter().for_each(|problem| problems.push(located(problem)));
         }
+        let plays = playbook.plays.iter().filter(|play| !pattern::names_addresses(&play.hosts.text));
+        if let Some(inventory) = inventory {
+            plays.for_each(|play| drop(problems.keep(playbook.hosts_of(play, inventory, project))));
+        }
+        if let Some(inventory) = inventory
+            && problems.is_empty()
+            && let Ok(names) = playbook.hosts_of_plays(inventory, project)
+        {
+            let stages = playbook.stages(inventory, project, &names);
+            let _shown = problems.keep(stages.and_then(|stages| playbook.becomes_of(&stages, inventory)));
+        }
         problems.unless_errors(())
     }
 }
@@ -110,6 +121,7 @@ fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
             }
         };
         let by_playbook = playbook.as_ref().ok().and_then(|playbook| playbook.hosts.clone());
+        let has_plays = playbook.as_ref().is_ok_and(|playbook| !playbook.plays.is_empty());
         match playbook {
             Ok(playbook) => {
                 let given = &schedule.settings;
@@ -119,6 +131,8 @@ fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
             Err(found) => at(&schedule.playbook_place, found, &mut problems),
         }
         let selected = match (schedule.hosts.clone().or(by_playbook.map(|hosts| hosts.text)), inventory) {
+            // The hosts of plays are looked at with their playbook.
+            (None, _) if has_plays => Ok(()),
             (None, _) => Err(Diagnostic::error(
                 "`hosts` is missing, and the playbook names none",
                 &schedule.hosts_place,

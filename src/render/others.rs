@@ -4,9 +4,12 @@
 use super::scope::{Needs, Scope, State};
 use crate::diagnostic::Diagnostic;
 use crate::engine::facts;
-use crate::inventory::Host;
+use crate::inventory::{Host, Inventory};
 use crate::model::arg::Arg;
 use crate::model::{Failure, Result, Value, Values};
+use crate::playbook::{Playbook, Step, check};
+use crate::project::Project;
+use crate::setting::Setting;
 use crate::template::{Form, Use};
 use serde_json::json;
 use std::cell::{Cell, RefCell};
@@ -44,10 +47,11 @@ impl Scope<'_> {
 
     /// What is known of a name in one template, which says which hosts it means.
     pub fn state_in(&self, name: &str, source: &str, form: Form) -> Result<State> {
-        match self.is_of_others(name) {
-            true => self.others(source, form).map(State::Known),
-            false => self.state(name),
+        if !self.is_of_others(name) {
+            return self.state(name);
         }
+        let (value, waits) = self.others(source, form)?;
+        Ok(if waits { State::Waiting } else { State::Known(value) })
     }
 
     /// Puts a value among what the host gets for one step.
@@ -59,7 +63,8 @@ impl Scope<'_> {
         }
     }
 
-    fn others(&self, source: &str, form: Form) -> Result<Value> {
+    /// What is known of other hosts, and whether the template looks at what they give only in earlier plays.
+    pub(super) fn others(&self, source: &str, form: Form) -> Result<(Value, bool)> {
         let scanned = self.templates.scanned(source, form).ok();
         let uses = scanned.iter().flat_map(|scanned| &scanned.uses).filter(|used| used.name == HOSTS);
         let uses: Vec<&Use> = uses.collect();
@@ -70,6 +75,8 @@ impl Scope<'_> {
         if uses.is_empty() || includes || uses.iter().any(|used| is_open(used)) {
             hosts = self.all_hosts();
         }
+        let mut waits = self.renderer.shares.iter().any(|name| is_open_for(source, name))
+            && (includes || uses.iter().any(|used| is_open(used)));
         for used in uses.into_iter().filter(|used| !is_open(used)) {
             let name = &used.path[0];
             let host = match self.renderer.inventory.host(name) {
@@ -78,10 +85,20 @@ impl Scope<'_> {
                 None if used.guarded => continue,
                 None => return Err(self.no_host(name)),
             };
-            let value = self.part(host, &used.path[1..])?;
+            let given = match &used.path[1..] {
+                [vars, name, ..] if vars == "vars" => {
+                    self.renderer.gives_before(host.name.as_str(), name, self.play)
+                }
+                _ => false,
+            };
+            waits |= given;
+            let value = match given {
+                true => with_vars(host, Value::Object(Values::new())),
+                false => self.part(host, &used.path[1..])?,
+            };
             merge(&mut hosts, json!({ host.name.as_str(): value }));
         }
-        Ok(hosts)
+        Ok((hosts, waits))
     }
 
     /// They are the same for every host, and there may be thousands. What is seen while a variable is being rendered lacks that
@@ -203,6 +220,36 @@ impl Scope<'_> {
         };
         Ok(Seen { value, secrets: there.secrets() })
     }
+}
+
+/// Whether a template that names a host by a variable may look at this name there.
+fn is_open_for(source: &str, name: &str) -> bool {
+    source.contains("vars") && source.contains(name)
+}
+
+/// The names that steps give and that other hosts look at in later plays.
+pub fn shares(
+    project: &Project,
+    inventory: &Inventory,
+    playbook: &Playbook,
+    command_line: &[Setting],
+) -> Vec<String> {
+    if playbook.plays.is_empty() {
+        return Vec::new();
+    }
+    let given: BTreeSet<&str> = playbook.all_steps().flat_map(Step::gives).collect();
+    let mut texts: Vec<String> = Vec::new();
+    for step in playbook.all_steps() {
+        let templates = check::template_files(project, step);
+        texts.extend(check::texts(step).into_iter().chain(templates).map(|text| text.text));
+    }
+    let of_hosts = inventory.hosts.iter().flat_map(|host| &host.vars);
+    for setting in of_hosts.chain(&playbook.vars).chain(command_line) {
+        check::strings_of(&setting.value, &mut |text| texts.push(text.to_string()));
+    }
+    texts.retain(|text| text.contains(HOSTS));
+    let looked_at = |name: &&&str| texts.iter().any(|text| is_open_for(text, name));
+    given.iter().filter(looked_at).map(|name| name.to_string()).collect()
 }
 
 fn with_vars(host: &Host, vars: Value) -> Value {

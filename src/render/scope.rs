@@ -36,6 +36,8 @@ pub enum State {
 pub struct Scope<'a> {
     pub(super) renderer: &'a Renderer<'a>,
     pub(super) templates: &'a Templates,
+    /// The name of its host.
+    pub(super) host: Rc<str>,
     pub(super) slots: Rc<BTreeMap<String, Slot>>,
     /// Names in `[secrets]`: whatever sets them, their values are never shown.
     secret_names: Rc<BTreeSet<String>>,
@@ -43,6 +45,8 @@ pub struct Scope<'a> {
     pub(super) roots: BTreeSet<String>,
     /// The loop's item among them.
     item: Option<String>,
+    /// The play of its step.
+    pub(super) play: u32,
     memo: Rc<RefCell<BTreeMap<String, Result<State>>>>,
     shared: Rc<Shared>,
 }
@@ -92,15 +96,17 @@ impl<'a> Scope<'a> {
         let secret_names = Rc::new(secret_names.collect());
         let all = own.map(magic).into_iter().chain(settings).chain(about.map(magic));
         slots.extend(all.map(|setting| (setting.name.clone(), Slot { setting, of_step: false })));
-        let mut roots = renderer.registered();
+        let mut roots = renderer.given(host.name.as_str());
         roots.insert("facts".to_string());
         Ok(Scope {
             renderer,
             templates: &renderer.templates,
+            host: host.name.as_str().into(),
             slots: Rc::new(slots),
             secret_names,
             roots,
             item: None,
+            play: 0,
             memo: Rc::default(),
             shared: Rc::default(),
         })
@@ -109,18 +115,31 @@ impl<'a> Scope<'a> {
     /// The scope of a step: its `vars` on top, what `--var` sets excepted, and below all the defaults of the playbooks that
     /// include it. The result of a step that is still to come does not hide the variable of its name.
     pub fn of_step(&self, step: &Step, index: u32) -> Scope<'a> {
-        let weaker = |setting: &&Setting| !self.renderer.is_set_by_var(&setting.name);
+        self.of_part(step, step.within.len(), index)
+    }
+
+    /// The scope of the list of a loop around a step.
+    pub fn of_round(&self, step: &Step, depth: usize) -> Scope<'a> {
+        let same =
+            |other: &Step| other.place == step.place && other.round_key(depth) == step.round_key(depth);
+        let index = self.renderer.playbook.all_steps().position(same);
+        self.of_part(step, depth, index.map_or(u32::MAX, |index| index as u32))
+    }
+
+    fn of_part(&self, step: &Step, depth: usize, index: u32) -> Scope<'a> {
         let unset = |setting: &Setting| !self.slots.contains_key(&setting.name);
         let defaults = step.weakest().filter(unset);
-        let settings: Vec<Setting> = defaults.chain(step.vars.iter().filter(weaker).cloned()).collect();
+        let own = self.renderer.variables(&self.host, step, depth);
+        let settings: Vec<Setting> = defaults.chain(own).collect();
         let is_set =
             |name: &str| self.slots.contains_key(name) || settings.iter().any(|setting| setting.name == name);
         let later: Vec<&String> = self.renderer.later_than(index).filter(|name| is_set(name)).collect();
-        match settings.is_empty() && later.is_empty() {
+        let scope = match settings.is_empty() && later.is_empty() {
             true => self.clone(),
             false => self
                 .with(settings, |roots| later.into_iter().fold(false, |any, name| roots.remove(name) | any)),
-        }
+        };
+        Scope { play: step.play, ..scope }
     }
 
     /// The scope inside a loop: the item's name waits.
@@ -243,7 +262,14 @@ impl<'a> Scope<'a> {
 
     /// Puts a name, and what it refers to, among what the host gets.
     pub(super) fn need(&self, name: &str, needs: &mut Needs) -> Result<()> {
-        let Some(slot) = self.slots.get(name).filter(|_| !self.roots.contains(name)) else { return Ok(()) };
+        let Some(slot) = self.slots.get(name) else { return Ok(()) };
+        if self.roots.contains(name) {
+            // Where no step has given the name anything there, it is still the variable.
+            return match self.renderer.is_given(&self.host, name) {
+                true => self.with([], |roots| roots.remove(name)).need(name, needs),
+                false => Ok(()),
+            };
+        }
         if needs.vars.iter().chain(&needs.item_vars).any(|(known, _)| known == name) {
             return Ok(());
         }

@@ -63,12 +63,15 @@ impl Maker<'_> {
             register: self.registers(),
             ignore_errors: self.step.ignore_errors,
             no_log: self.step.no_log,
+            key: self.renderer.key_of(index),
+            play: self.step.play,
             once,
             blocks: self.step.blocks.clone(),
             ..JobStep::default()
         };
+        let labels = if self.step.no_log { Vec::new() } else { scope.labels(self.step) };
         if job.once.as_ref().is_some_and(Once::is_elsewhere) {
-            job.name = self.name(scope, true);
+            job.name = self.name(scope, true, &labels);
             return JobStep { skip, ..job };
         }
         let items =
@@ -78,7 +81,7 @@ impl Maker<'_> {
             false => scope.clone(),
         };
         job.skip = skip.or_else(|| self.when(&inside, &mut job.when));
-        job.name = self.name(&inside, job.skip.is_some());
+        job.name = self.name(&inside, job.skip.is_some(), &labels);
         if job.skip.is_none() {
             job.items = items;
             job.label = self.label(&inside);
@@ -97,7 +100,7 @@ impl Maker<'_> {
     fn add_rest(&mut self, scope: &Scope, job: &mut JobStep) {
         let step = self.step;
         job.args = self.args(scope, job.items.as_ref());
-        job.notify = step.notify.iter().map(|notify| notify.text.clone()).collect();
+        job.notify = self.renderer.keys_notified(&scope.host, job.index);
         job.become_user = step.become_user.as_ref().and_then(|user| self.known_text(scope, user));
         job.environment = self.environment(scope);
         job.retries = step.retries;
@@ -117,7 +120,17 @@ impl Maker<'_> {
         result.map_err(|failure| self.problems.push(Diagnostic::failure(&failure, at))).ok()
     }
 
-    fn name(&mut self, scope: &Scope, skipped: bool) -> Option<Arg> {
+    /// Its name, with the elements of the loops around it.
+    fn name(&mut self, scope: &Scope, skipped: bool, labels: &[String]) -> Option<Arg> {
+        let kind = || (!labels.is_empty()).then(|| Arg::Value(self.step.kind.name.into()));
+        let name = match self.own_name(scope, skipped) {
+            None => kind()?,
+            Some(name) => name,
+        };
+        Some(named(name, labels))
+    }
+
+    fn own_name(&mut self, scope: &Scope, skipped: bool) -> Option<Arg> {
         let title = self.step.title();
         let name = match &self.step.name {
             Some(name) => name.clone(),
@@ -235,7 +248,13 @@ impl Maker<'_> {
     fn args(&mut self, scope: &Scope, items: Option<&Arg>) -> Option<Arg> {
         let mut args = Vec::new();
         let mut whole = true;
-        for entry in self.step.keys.entries().unwrap_or_default() {
+        let renderer = self.renderer;
+        let stronger = |entry: &&Entry| {
+            self.step.sets().any(|set| set.key == entry.key && renderer.is_set_by_var(&set.key))
+        };
+        let entries: Vec<&Entry> =
+            self.step.keys.entries().unwrap_or_default().iter().filter(|entry| !stronger(entry)).collect();
+        for entry in entries {
             match self.key(scope, entry, items) {
                 // A param without a value: the key is as good as not there.
                 Some(Arg::Value(Value::Null)) => {}
@@ -323,6 +342,31 @@ impl Maker<'_> {
                 .push(Diagnostic::error(format!("{}{key}: {}", self.step.kind.name, wrong.why), place));
         }
     }
+}
+
+/// A name with what tells the elements apart that it is for.
+fn named(name: Arg, labels: &[String]) -> Arg {
+    let missing =
+        |text: &str| labels.iter().filter(|label| !text.contains(*label)).cloned().collect::<Vec<_>>();
+    match name {
+        Arg::Value(Value::String(text)) => {
+            let more = missing(&text).iter().map(|label| format!(": {label}")).collect::<String>();
+            Arg::Value((text + &more).into())
+        }
+        Arg::Template(text) => {
+            let literal = |label: &String| format!(": {{{{ {} }}}}", Value::from(label.as_str()));
+            let more = missing(&text).iter().map(literal).collect::<String>();
+            Arg::Template(text + &more)
+        }
+        other => other,
+    }
+}
+
+/// The list of a loop around several steps that waits.
+pub(super) fn unknown_list(place: &crate::source::Place) -> Diagnostic {
+    must_be_known(place)
+        .label("a loop around several steps")
+        .hint("give the steps a `loop` each: theirs may be over facts and results")
 }
 
 /// A value that waits where that cannot be.

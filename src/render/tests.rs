@@ -46,6 +46,7 @@ impl Case<'_> {
             hosts: &hosts,
             command_line: &command_line,
             selection: &self.selection,
+            stages: &[],
             options: &options,
         };
         Renderer::new(request)?.jobs()

@@ -3,18 +3,21 @@
 
 mod results;
 
-use super::grouping;
+use super::grouping::must_be_known;
+use super::step::unknown_list;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::facts;
 use crate::inventory::Inventory;
 use crate::playbook::check::{self, Text};
+use crate::playbook::grouping;
+use crate::playbook::plays::Play;
 use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::setting::{RESERVED, Setting};
 use crate::source::Place;
 use crate::template::{Form, Scanned, Use, is_function, is_plain};
 use results::{Fields, fields, of_element, of_item};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Shows what is wrong with the names of a playbook. Without an inventory, names that nothing in the playbook sets may be
@@ -30,6 +33,7 @@ pub fn check(
         playbook,
         steps: in_running_order(playbook),
         names: names(inventory, playbook, command_line),
+        meets: meets(project, inventory, playbook),
         inventory,
         mentioned: BTreeSet::new(),
         templates_open: false,
@@ -75,6 +79,28 @@ struct Guarded {
     field: bool,
 }
 
+/// Which plays have hosts in common, where that can be known.
+fn meets(
+    project: &Project,
+    inventory: Option<&Inventory>,
+    playbook: &Playbook,
+) -> BTreeMap<(u32, u32), bool> {
+    let Some(inventory) = inventory else { return BTreeMap::new() };
+    let names = |play: &Play| -> Option<BTreeSet<String>> {
+        let selected = inventory.select(&play.hosts.text, project).ok()?;
+        Some(selected.into_iter().map(|host| host.name.to_string()).collect())
+    };
+    let all: Vec<Option<BTreeSet<String>>> = playbook.plays.iter().map(names).collect();
+    let mut meets = BTreeMap::new();
+    for (second, hosts) in all.iter().enumerate() {
+        for (first, others) in all[..second].iter().enumerate() {
+            let common = hosts.as_ref().zip(others.as_ref()).map(|(one, other)| !one.is_disjoint(other));
+            meets.insert((first as u32, second as u32), common.unwrap_or(true));
+        }
+    }
+    meets
+}
+
 fn in_running_order(playbook: &Playbook) -> Vec<&Step> {
     let steps: Vec<&Step> = playbook.all_steps().collect();
     playbook.running_order().map(|index| steps[index]).collect()
@@ -86,6 +112,8 @@ struct Checker<'a> {
     /// In the order in which they run.
     steps: Vec<&'a Step>,
     names: BTreeSet<String>,
+    /// Which plays have hosts in common.
+    meets: BTreeMap<(u32, u32), bool>,
     inventory: Option<&'a Inventory>,
     /// Every name that some expression refers to.
     mentioned: BTreeSet<String>,
@@ -113,7 +141,8 @@ impl Checker<'_> {
     /// Fields of results that a variable refers to, whichever step uses it.
     fn results_in(&mut self, text: &str, place: &Place) {
         let Ok(scanned) = check::scanned(text, Form::Text) else { return };
-        for used in scanned.uses.iter().filter(|used| !self.names.contains(&used.name)) {
+        let set = |name: &str| self.steps.iter().any(|step| sets(step, name));
+        for used in scanned.uses.iter().filter(|used| !self.names.contains(&used.name) && !set(&used.name)) {
             let by = self.steps.iter().filter(|step| registers(step, &used.name));
             let of: Vec<Fields> = by.map(|step| fields(step)).collect();
             let place = check::part(text, used.range.clone(), place);
@@ -128,6 +157,7 @@ impl Checker<'_> {
 
     fn step(&mut self, at: usize) {
         self.templates_open |= check::named_templates(self.steps[at]).any(|name| !is_plain(name));
+        self.rounds(at);
         let texts = check::texts(self.steps[at]);
         for text in &texts {
             self.text(at, text);
@@ -135,6 +165,24 @@ impl Checker<'_> {
         for template in check::template_files(self.project, self.steps[at]) {
             self.text(at, &template);
         }
+    }
+
+    /// The lists of loops around several steps are needed before a host is contacted.
+    fn rounds(&mut self, at: usize) {
+        let given = |name: &str| self.steps.iter().any(|step| step.gives().any(|given| given == name));
+        let waits = |name: &str| name == "facts" || (given(name) && !self.names.contains(name));
+        let mut problems = Vec::new();
+        for (_, round) in self.steps[at].rounds() {
+            let items = &round.of.items;
+            let form = if items.as_str().is_some_and(is_plain) { Form::Expression } else { Form::Text };
+            check::strings_of(&items.value(), &mut |text| {
+                let Ok(scanned) = check::scanned(text, form) else { return };
+                if scanned.uses.iter().any(|used| waits(&used.name)) {
+                    problems.push(unknown_list(&items.place));
+                }
+            });
+        }
+        problems.into_iter().for_each(|problem| self.problems.push(problem));
     }
 
     fn text(&mut self, at: usize, text: &Text) {
@@ -176,15 +224,22 @@ impl Checker<'_> {
         if own_result {
             return results::wrong(&[of_item(step)], used, &place, guarded.field);
         }
+        let in_round = step.rounds().any(|(_, round)| round.of.loop_var.text == name);
         let is_item = step.items.is_some() && step.loop_var == name;
         if is_item {
             return results::wrong(&self.of_items(at)?, used, &place, guarded.field);
         }
-        let set = step.vars.iter().any(|setting| setting.name == name);
-        let by: Vec<usize> =
-            (0..self.steps.len()).filter(|other| registers(self.steps[*other], name)).collect();
-        if !by.is_empty() && grouping::is_grouping(step) && !self.names.contains(name) {
-            return Some(grouping::must_be_known(&place));
+        let set = in_round || step.vars.iter().any(|setting| setting.name == name);
+        let by: Vec<usize> = (0..self.steps.len())
+            .filter(|other| self.steps[*other].gives().any(|given| given == name))
+            .collect();
+        if !by.is_empty() && !set && grouping::is_grouping(step) && !self.names.contains(name) {
+            return Some(must_be_known(&place));
+        }
+        let (by, elsewhere): (Vec<usize>, Vec<usize>) =
+            by.into_iter().partition(|other| self.meets(step.play, self.steps[*other].play));
+        if by.iter().any(|other| *other < at && sets(self.steps[*other], name)) {
+            return None;
         }
         let earlier: Vec<Fields> =
             by.iter().filter(|other| **other < at).map(|other| fields(self.steps[*other])).collect();
@@ -204,7 +259,9 @@ impl Checker<'_> {
             return None;
         }
         match by.first() {
+            Some(own) if *own == at && sets(step, name) => Some(before_itself(name, &place)),
             Some(later) => Some(self.later(name, *later, &place)),
+            None if !elsewhere.is_empty() => Some(self.on_others(name, elsewhere[0], &place)),
             // The groups that are made bring variables that no host has yet.
             None if self.inventory.is_none() || grouping::steps(self.playbook).next().is_some() => None,
             None => Some(self.undefined(at, name, &place)),
@@ -218,16 +275,35 @@ impl Checker<'_> {
         Some(earlier.map(|other| of_element(other)).collect())
     }
 
+    /// Whether a host may be in both plays.
+    fn meets(&self, one: u32, other: u32) -> bool {
+        one == other || self.meets.get(&(one.min(other), one.max(other))).copied().unwrap_or(true)
+    }
+
+    fn on_others(&self, name: &str, by: usize, place: &Place) -> Diagnostic {
+        let step = self.steps[by];
+        let play = self.playbook.plays.get(step.play as usize).map(|play| play.title(step.play));
+        let problem = Diagnostic::error(format!("`{name}` is not known here"), place);
+        problem
+            .label(format!("only `{}` gives it, on the hosts of {}", step.title(), play.unwrap_or_default()))
+            .hint(format!("name the host: hosts['NAME'].vars.{name}"))
+    }
+
     fn later(&self, name: &str, later: usize, place: &Place) -> Diagnostic {
         let step = self.steps[later];
         let problem = Diagnostic::error(format!("`{name}` is not known here"), place);
         problem
-            .label(format!("a later step registers it: `{}`, {}", step.title(), step.place))
+            .label(format!(
+                "a later step {} it: `{}`, {}",
+                if sets(step, name) { "sets" } else { "registers" },
+                step.title(),
+                step.place
+            ))
             .hint("move that step in front of this one")
     }
 
     fn undefined(&self, at: usize, name: &str, place: &Place) -> Diagnostic {
-        let registered = self.steps.iter().filter_map(|step| Some(step.register.as_ref()?.text.as_str()));
+        let registered = self.steps.iter().flat_map(|step| step.gives());
         let own = self.steps[at].vars.iter().map(|setting| setting.name.as_str());
         let params = self.steps[at].params.iter().map(|param| param.name.as_str());
         let defaults = self.steps[at].defaults.iter().map(|setting| setting.name.as_str());
@@ -288,6 +364,18 @@ impl Checker<'_> {
             self.problems.push(problem.nearest(&setting.name, names));
         }
     }
+}
+
+fn sets(step: &Step, name: &str) -> bool {
+    step.sets().any(|entry| entry.key == name)
+}
+
+/// A step that sets a variable looks at it, and nothing has set it before.
+fn before_itself(name: &str, place: &Place) -> Diagnostic {
+    let problem = Diagnostic::error(format!("`{name}` is not known here"), place);
+    problem
+        .label("this step is the first that sets it")
+        .hint(format!("write what it is before: `{name} | default(…)`, or set it in [vars]"))
 }
 
 fn registers(step: &Step, name: &str) -> bool {

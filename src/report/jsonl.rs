@@ -88,6 +88,8 @@ fn said(event: &Event) -> (&'static str, Value) {
             ("fetched", json!({ "to": to, "bytes": chunk.len(), "last": last }))
         }
         Event::Backup { step, .. } => ("backup", json!({ "step": step })),
+        Event::AwaitsPlay { play, .. } => ("play", json!({ "play": play })),
+        Event::Gave(_) => ("gave", json!({})),
         Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => ("once", json!({ "step": step })),
         Event::Alive => ("alive", json!({})),
         Event::Booting(resume) => ("booting", json!({ "within": resume.within.as_secs() })),

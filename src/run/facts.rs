@@ -3,6 +3,7 @@
 
 use super::allowance::Used;
 use super::once::OnceBoard;
+use super::plays::PlayBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::engine::facts::names;
@@ -51,8 +52,15 @@ async fn all(asked: Vec<Asked>, shared: Shared, forks: usize) -> BTreeMap<String
     let shared = Arc::new(shared);
     let (timeout, once) = (Some(DEADLINE), OnceBoard::default());
     let output = OutputWanted::default();
-    let tools = Tools { shared, events, interrupt, destinations, timeout, output, used, once };
-    let options = Options { forks, serial: Vec::new(), max_failures: None, on_failure: OnFailure::Stop };
+    let plays = PlayBoard::default();
+    let tools = Tools { shared, events, interrupt, destinations, timeout, output, used, once, plays };
+    let options = Options {
+        forks,
+        serial: Vec::new(),
+        max_failures: None,
+        on_failure: OnFailure::Stop,
+        stages: Vec::new(),
+    };
     let work = asked.into_iter().map(work).collect();
     let running = tokio::spawn(async move { super::run(work, &options, tools).await });
     let mut facts = BTreeMap::new();

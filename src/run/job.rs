@@ -17,7 +17,7 @@ use crate::model::job::Resume;
 use crate::model::once::Once;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::HostEvent;
-use crate::model::{Failure, Result};
+use crate::model::{Failure, Result, play};
 use crate::ssh::ship::{self, Bare};
 use crate::ssh::{self, Chunk, Connection, Exit, Reader, Writer};
 use crate::step;
@@ -338,6 +338,18 @@ impl Listening<'_> {
                 }
                 Event::AwaitsOnce { step } if self.runs_once(step, &Once::is_elsewhere) => {
                     self.questions.once(&self.writer, &self.tools.once, step);
+                }
+                Event::Gave(given) => {
+                    self.tools.plays.gave(&self.task.name, play::taken(given, &self.task.job.work.shares));
+                }
+                Event::AwaitsPlay { play: number, given } => {
+                    if !self.task.job.work.plays().contains(&number) {
+                        let why = format!("its job has no such play {number}");
+                        return Err(Failure::new("hear of a play", why));
+                    }
+                    let given = play::taken(given, &self.task.job.work.shares);
+                    self.tools.plays.reached(&self.task.name, number, given);
+                    self.questions.play(&self.writer, &self.tools.plays, &self.task.name, number);
                 }
                 Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => {
                     let why = format!("its job has no such step {step}");

@@ -59,7 +59,8 @@ mod tests {
     use crate::model::outcome::StepOutcome;
 
     fn fine() -> OnceEnded {
-        OnceEnded { outcome: StepOutcome::Changed, failure: None, known: Values::new(), partial: false }
+        let (known, set) = (Values::new(), BTreeMap::new());
+        OnceEnded { outcome: StepOutcome::Changed, failure: None, known, partial: false, set }
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 use super::assets;
 use super::confirm::{self, Question, Route};
 use super::once::OnceBoard;
+use super::plays::PlayBoard;
 use super::tools::Tools;
 use crate::model::digest::Digest;
 use crate::model::event::Order;
@@ -32,6 +33,7 @@ pub struct Questions {
     login: Option<JoinHandle<()>>,
     logins: u32,
     once: Option<JoinHandle<()>>,
+    play: Option<JoinHandle<()>>,
 }
 
 impl Questions {
@@ -40,7 +42,7 @@ impl Questions {
         let wanted = Arc::new(AtomicU32::new(0));
         let (files, asked) = watch::channel((0, Vec::new()));
         let sending = tokio::spawn(send_in_turn(writer, contents, asked, wanted.clone()));
-        Questions { wanted, files, sending, login: None, logins: 0, once: None }
+        Questions { wanted, files, sending, login: None, logins: 0, once: None, play: None }
     }
 
     /// Sends these files, as soon as those of the request before are ended, which this one ends.
@@ -85,12 +87,27 @@ impl Questions {
             }
         }));
     }
+
+    /// Says when the host's next play starts. The question before it is given up.
+    pub fn play(&mut self, writer: &Arc<Mutex<Writer>>, board: &PlayBoard, host: &str, play: u32) {
+        if let Some(before) = self.play.take() {
+            before.abort();
+        }
+        let (writer, board, host) = (writer.clone(), board.clone(), host.to_string());
+        self.play = Some(tokio::spawn(async move {
+            let start = Box::new(board.opened(&host, play).await);
+            if let Ok(frame) = wire::frame(&Order::Play { play, start }) {
+                // A host that is gone needs no answer.
+                let _gone = writer.lock().await.write(Bytes::from(frame)).await;
+            }
+        }));
+    }
 }
 
 impl Drop for Questions {
     fn drop(&mut self) {
         self.sending.abort();
-        self.login.iter().chain(&self.once).for_each(JoinHandle::abort);
+        self.login.iter().chain(&self.once).chain(&self.play).for_each(JoinHandle::abort);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::allowance::Used;
 use super::once::OnceBoard;
+use super::plays::PlayBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::model::event::{Event, StepEnded};
@@ -211,6 +212,7 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
         output,
         used,
         once: OnceBoard::default(),
+        plays: PlayBoard::default(),
     };
     sink.event(RunEventKind::Started { intent: Box::new(intent), epoch });
     notes.into_iter().for_each(|note| sink.event(RunEventKind::Note(note)));

@@ -3,6 +3,7 @@
 use super::Interrupt;
 use super::allowance::Allowance;
 use super::once::OnceBoard;
+use super::plays::PlayBoard;
 use super::tools::{JobTask, Tools, asked_for};
 use crate::engine::link::{Assets, Link};
 use crate::engine::state_dir::{self, StateDir};
@@ -13,6 +14,7 @@ use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::path::HostPath;
+use crate::model::play::{Given, PlayStart};
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
 use crate::run::assets;
@@ -51,8 +53,8 @@ pub async fn run(
     let (incoming, from_host) = mpsc::channel(PIECES_WAITING);
     let (events, mut arriving) = mpsc::channel::<Event>(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
-    let once = tools.once.clone();
-    let engine = Engine { task: copy_of(task), state, events, once, stopping: stopping.clone() };
+    let (once, plays) = (tools.once.clone(), tools.plays.clone());
+    let engine = Engine { task: copy_of(task), state, events, once, plays, stopping: stopping.clone() };
     let pipe = Pipe { to_host, from_host };
     let mut working = tokio::task::spawn_blocking(move || engine.work(pipe));
     let pid = Arc::new(AtomicU32::new(0));
@@ -74,6 +76,8 @@ pub async fn run(
                 // It is given up at once: see `System::stream`.
                 Some(Event::Backup { .. }) | None => {}
                 Some(Event::RanOnce { step, ended }) => tools.once.ran(step, *ended),
+                Some(Event::Gave(given)) => tools.plays.gave(&task.name, given),
+                Some(Event::AwaitsPlay { play, given }) => tools.plays.reached(&task.name, play, given),
                 Some(event) => tools.events.send(&task.name, HostEvent::Said(event)).await,
             },
             () = asked_for(&mut hurry, Interrupt::Stop), if hurried == Interrupt::None => {
@@ -166,6 +170,7 @@ struct Engine {
     state: HostPath,
     events: mpsc::Sender<Event>,
     once: OnceBoard,
+    plays: PlayBoard,
     stopping: Arc<AtomicBool>,
 }
 
@@ -194,6 +199,28 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// What `answer` comes to; none when the work should stop before.
+    fn answered<T, F: Future<Output = T>>(
+        &self,
+        answer: &dyn Fn() -> F,
+        until: Instant,
+        doing: &str,
+    ) -> Result<Option<T>> {
+        let runtime = tokio::runtime::Handle::current();
+        while !self.stopping() && Instant::now() < until {
+            let known = async { tokio::time::timeout(STOP_CHECK, answer()).await };
+            if let Ok(answered) = runtime.block_on(known) {
+                return Ok(Some(answered));
+            }
+        }
+        if self.stopping() {
+            return Ok(None);
+        }
+        Err(Failure::new(doing, "it takes too long"))
+    }
+}
+
 impl Link for Engine {
     fn send(&self, event: Event) {
         // The receiver is gone only when the run is over.
@@ -201,17 +228,12 @@ impl Link for Engine {
     }
 
     fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
-        let runtime = tokio::runtime::Handle::current();
-        while !self.stopping() && Instant::now() < until {
-            let known = async { tokio::time::timeout(STOP_CHECK, self.once.of(step)).await };
-            if let Ok(ended) = runtime.block_on(known) {
-                return Ok(Some(ended));
-            }
-        }
-        if self.stopping() {
-            return Ok(None);
-        }
-        Err(Failure::new("wait for the host that runs it", "it takes too long"))
+        self.answered(&|| self.once.of(step), until, "wait for the host that runs it")
+    }
+
+    fn next_play(&self, play: u32, given: Given, until: Instant) -> Result<Option<PlayStart>> {
+        self.send(Event::AwaitsPlay { play, given });
+        self.answered(&|| self.plays.opened(&self.task.name, play), until, "wait for the next play")
     }
 
     fn stopping(&self) -> bool {

@@ -6,6 +6,7 @@
 
 use super::allowance::Used;
 use super::once::OnceBoard;
+use super::plays::PlayBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Queued};
 use crate::model::job::OutputWanted;
@@ -89,6 +90,7 @@ async fn run(plan: &Plan, network: Arc<Simulated>) -> Ended {
         output: OutputWanted::default(),
         used: Used::default(),
         once: OnceBoard::default(),
+        plays: PlayBoard::default(),
     };
     let (work, options) = (plan.work(), plan.options());
     let urging = tokio::spawn(interrupt_at(plan.interrupts.clone(), urge));

@@ -3,6 +3,7 @@
 use super::allowance::Used;
 use super::backups::Stores;
 use super::once::OnceBoard;
+use super::plays::PlayBoard;
 use super::{EventSender, Interrupt};
 use crate::model::event::Event;
 use crate::model::job::{Job, OutputWanted};
@@ -36,6 +37,8 @@ pub struct Tools {
     pub used: Used,
     /// How steps ended that one host runs for all.
     pub once: OnceBoard,
+    /// Where the hosts are between their plays.
+    pub plays: PlayBoard,
 }
 
 /// Where files and backups of hosts go.

@@ -19,6 +19,8 @@ fn plan() -> SavedPlan {
         name: "it".into(),
         pattern: "web1".into(),
         becomes: None,
+        stages: Vec::new(),
+        becomes_of: BTreeMap::new(),
         serial: vec![Share::Percent(25)],
         max_failures: None,
         on_failure: OnFailure::Stop,

@@ -15,6 +15,7 @@ kinds! {
     http::Http,
     assert::Assert,
     debug::Debug,
+    set::Set,
     flush_handlers::FlushHandlers,
     group_by::GroupBy,
 }

@@ -28,6 +28,7 @@ mod nginx_port;
 mod other_users;
 mod overlay;
 mod plans;
+mod plays;
 mod port_audit;
 mod printed;
 mod provision;

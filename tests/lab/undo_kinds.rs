@@ -77,6 +77,7 @@ const KINDS: &[(&str, Undone)] = &[
     ("http", ChangesNothing),
     ("assert", ChangesNothing),
     ("debug", ChangesNothing),
+    ("set", Elsewhere("it changes nothing on hosts")),
     ("flush_handlers", Elsewhere("it only runs handlers, whose steps are undone as others")),
     ("group_by", Elsewhere("it changes nothing on hosts")),
     ("nginx_site", Whole("name = 'e2e'\ncontent = 'server { listen 127.0.0.1:8391; return 204; }'")),

@@ -24,6 +24,7 @@ use windlass::model::run::{HostEvent, RunEventKind};
 use windlass::render::contents::Contents;
 use windlass::run::allowance::Used;
 use windlass::run::once::OnceBoard;
+use windlass::run::plays::PlayBoard;
 use windlass::run::tools::{Destinations, Tools};
 use windlass::run::{self, EventSender, Interrupt, Options, Task, Work};
 use windlass::ssh::{Shared, target::Target};
@@ -272,8 +273,13 @@ struct Outcome {
 }
 
 async fn attacked(name: &'static str, folder: &Path) -> Outcome {
-    let options =
-        Options { forks: 8, serial: Vec::new(), max_failures: None, on_failure: OnFailure::default() };
+    let options = Options {
+        forks: 8,
+        serial: Vec::new(),
+        max_failures: None,
+        on_failure: OnFailure::default(),
+        stages: Vec::new(),
+    };
     let destinations = Destinations { fetched: folder.join("fetched"), stores: Arc::default() };
     let job = |host: &str| Job {
         envelope: Envelope { host: host.into(), nonce: format!("nonce of {host}"), ..Envelope::default() },
@@ -294,9 +300,9 @@ async fn attacked(name: &'static str, folder: &Path) -> Outcome {
     let running = tokio::spawn(async move {
         let events = EventSender::new(sender);
         let shared = Arc::new(Shared::new());
-        let (used, once) = (Used::default(), OnceBoard::default());
-        let output = OutputWanted::default();
-        let tools = Tools { shared, events, interrupt, destinations, timeout: None, output, used, once };
+        let (used, once, plays) = (Used::default(), OnceBoard::default(), PlayBoard::default());
+        let (timeout, output) = (None, OutputWanted::default());
+        let tools = Tools { shared, events, interrupt, destinations, timeout, output, used, once, plays };
         run::run(all, &options, tools).await
     });
     let (mut steps, mut notes, mut why) = (Vec::new(), 0, String::new());

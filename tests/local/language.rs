@@ -5,7 +5,7 @@ use crate::stage::{Finished, Project};
 use expect_test::{Expect, expect};
 
 /// Runs a playbook on every host of the stage.
-fn play(stage: &FolderStage, playbook: &str, options: &str) -> Finished {
+pub fn play(stage: &FolderStage, playbook: &str, options: &str) -> Finished {
     stage.project.write("playbooks/site.toml", playbook);
     let words = ["run", "playbook", "site", "--hosts", "all"];
     stage.project.windlass(words.into_iter().chain(options.split_whitespace()))
@@ -13,7 +13,7 @@ fn play(stage: &FolderStage, playbook: &str, options: &str) -> Finished {
 
 /// What the steps of a playbook print on one host, without what the run says of itself.
 #[track_caller]
-fn prints(playbook: &str, options: &str, expected: Expect) {
+pub fn prints(playbook: &str, options: &str, expected: Expect) {
     let stage = FolderStage::set();
     let finished = play(&stage, playbook, options);
     assert_eq!(finished.code, 0, "{finished:?}");
@@ -21,9 +21,27 @@ fn prints(playbook: &str, options: &str, expected: Expect) {
     expected.assert_eq(&printed.iter().map(|line| format!("{}\n", line.trim())).collect::<String>());
 }
 
+/// What a run prints without what differs each time: what the steps say, and how the hosts ended.
+pub fn lasting(finished: &Finished) -> String {
+    let says = finished.stdout.lines().filter(|line| line.starts_with("    ")).map(str::trim);
+    let table = finished.stdout.lines().skip_while(|line| !line.starts_with("host ")).skip(1);
+    let rows = table.take_while(|line| !line.is_empty());
+    let ended = rows.map(|row| {
+        row.split("  ").map(str::trim).filter(|word| !word.is_empty()).take(2).collect::<Vec<_>>().join(": ")
+    });
+    says.map(str::to_string).chain(ended).map(|line| format!("{}\n", line.trim())).collect()
+}
+
+/// The name of the newest run.
+pub fn newest_run(stage: &FolderStage) -> String {
+    let list = stage.project.windlass(["runs", "list"]).stdout;
+    let line = list.lines().nth(1).expect("a run");
+    line.split_whitespace().next().expect("its name").to_string()
+}
+
 /// A playbook that is refused before contact, on the command line and by `lint`.
 #[track_caller]
-fn refused(playbook: &str, options: &str, expected: Expect) {
+pub fn refused(playbook: &str, options: &str, expected: Expect) {
     let project = Project::with_web1();
     project.write("playbooks/site.toml", playbook);
     let words = ["run", "playbook", "site", "--hosts", "web1"];
@@ -554,8 +572,10 @@ fn a_role_brings_defaults_handlers_templates_and_files() {
     );
     let playbook = "[[steps]]\nrole = \"web\"\n[[steps]]\nrole = \"web\"\nvars = { site = \"shop\" }\n";
     let finished = play(&stage, playbook, "");
-    // Two handlers of one name could not be distinguished.
-    assert!(finished.stderr.contains("two handlers are called `reload`"), "{finished:?}");
+    // Each role has its own handlers.
+    for reloaded in ["    reloaded default\n", "    reloaded shop\n"] {
+        assert!(finished.stdout.contains(reloaded), "{finished:?}");
+    }
     let finished = play(&stage, "[[steps]]\nrole = \"web\"\nvars = { site = \"shop\" }\n", "-e port=8080");
     assert!(finished.stdout.contains("    reloaded shop\n"), "{finished:?}");
     assert_eq!(stage.project.read("web1/etc/shop.conf"), "shop:8080\n");

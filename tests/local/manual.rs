@@ -152,7 +152,7 @@ fn every_example_of_toml_is_accepted() {
 /// The file of a project that an example belongs to; params of a run have none.
 fn file_of(block: &str) -> Option<&'static str> {
     let has = |tables: &[&str]| block.lines().any(|line| tables.iter().any(|table| line.starts_with(table)));
-    if has(&["[[steps]]", "[params."]) {
+    if has(&["[[steps]]", "[[plays]]", "[params."]) {
         return Some("playbooks/example.toml");
     }
     if has(&["[schedule.", "[store."]) {
@@ -171,7 +171,8 @@ fn unaccepted(file: &str, block: &str) -> Option<String> {
         fs::write(path, text).unwrap();
     };
     write("windlass.toml", "[store.offsite]\nurl = \"/srv/backups\"\n");
-    write("inventories/prod.toml", "[hosts.web1]\n");
+    write("inventories/prod.toml", "[hosts.web1]\n[hosts.db1]\n[groups.web]\nhosts = [\"web1\"]\n");
+    write("playbooks/app.toml", "[params.app]\n[params.port]\n[[steps]]\ndebug = { message = \"x\" }\n");
     for path in
         ["templates/motd", "templates/shop.conf", "templates/nginx/site.conf.j2", "files/app/index.js"]
     {

@@ -30,6 +30,11 @@ pub fn document() -> Value {
             words(&["stop", "undo", "undo_host", "continue"]),
             "What happens to a host that fails, and to the others. Default: stop.",
         ),
+        (
+            "plays",
+            json!({ "type": "array", "items": play() }),
+            "Several plays in one file, which run one after the other.",
+        ),
         ("steps", steps.clone(), "The work, in order."),
         (
             "handlers",
@@ -44,6 +49,30 @@ pub fn document() -> Value {
 
 fn steps() -> Value {
     json!({ "type": "array", "items": { "$ref": "#/$defs/step" } })
+}
+
+/// One of `[[plays]]`.
+fn play() -> Value {
+    let mut play = table(&[
+        ("name", text(), "What the play is for; shown in output."),
+        ("description", text(), "For those who read the file."),
+        ("hosts", text(), "The hosts of the play, as a pattern."),
+        ("vars", vars(), "Variables of the steps of the play."),
+        ("tags", texts(), "Words for --tags and --skip-tags, for all its steps."),
+        ("become", boolean(), "Work as root; the plays of one host agree about it."),
+        (
+            "serial",
+            json!({ "type": ["integer", "string", "array"], "items": share() }),
+            "How many hosts, or which share of them, are worked at a time; a list gives each batch.",
+        ),
+        ("max_failures", share(), "Start no more hosts of the play after so many failures."),
+        ("steps", steps(), "The work, in order."),
+        ("handlers", steps(), "Steps that run at the end of the play when they are notified."),
+        ("rescue", steps(), "Steps that run on a host that failed in the play."),
+        ("always", steps(), "Steps that run last in the play, whatever happened."),
+    ]);
+    play["required"] = json!(["hosts"]);
+    play
 }
 
 fn param() -> Value {

@@ -48,19 +48,20 @@ impl Asking<'_> {
         self.read(asked.collect())
     }
 
-    /// What hosts of the run say of themselves, asked as the user that the run works as there.
+    /// What hosts of the run say of themselves, asked as the user as whom the run works there: `becomes` is what the playbook
+    /// says of becoming another user on a host.
     pub fn of_hosts(
         &self,
         hosts: &[&Host],
-        becomes: Option<bool>,
+        becomes: &dyn Fn(&Host) -> Option<bool>,
         facts: &BTreeSet<String>,
     ) -> Result<Facts, Stop> {
         let typed = self.passwords.becoming(hosts)?;
         let mut problems = Diagnostics::default();
         let mut all = Vec::new();
         for host in hosts {
-            let login =
-                host::login(host, self.target(host), becomes, self.options, &self.reveal(), typed.clone());
+            let (target, becomes, reveal) = (self.target(host), becomes(host), self.reveal());
+            let login = host::login(host, target, becomes, self.options, &reveal, typed.clone());
             let Some(login) = problems.keep(login) else { continue };
             let host::Login { target, becoming, password } = login;
             let envelope = self.controller.envelope(host, self.run, WAIT);

@@ -24,7 +24,8 @@ impl Worker<'_, '_, '_> {
             || Failure::new(step.title(), "it failed; the step has no_log, so nothing more is shown");
         let failure = ended.failure.clone().map(|failure| if step.no_log { hidden() } else { failure });
         let Registered { known, partial } = ended.result.clone();
-        let ended = OnceEnded { outcome: ended.outcome, failure, known, partial };
+        let set = self.set_by(step);
+        let ended = OnceEnded { outcome: ended.outcome, failure, known, partial, set };
         self.link.send(Event::RanOnce { step: step.index, ended: Box::new(ended.fitted()) });
     }
 
@@ -55,6 +56,7 @@ impl Worker<'_, '_, '_> {
             }
             outcome => report.notes.push(format!("runs once, on {host}: {}", outcome.as_str())),
         }
+        ended.set.into_iter().for_each(|(name, value)| self.context.set(&name, value));
         self.finish(step, report, Registered { known: ended.known, partial: ended.partial })
     }
 }

@@ -1,7 +1,7 @@
 //! One step of a job on its host: its items, its gate, its tries.
 
 use super::judge::fields;
-use super::{StepEnd, Worker, with};
+use super::{StepEnd, Worker, set, with};
 use crate::engine::context::{Known, Registered};
 use crate::engine::converge::StepTry;
 use crate::engine::fingerprint::Fingerprint;
@@ -12,7 +12,7 @@ use crate::model::event::{Event, StepEnded};
 use crate::model::job::{BlockPart, JobStep, OutputWanted, Planning, Resume, Streaming};
 use crate::model::once::Once;
 use crate::model::outcome::StepOutcome;
-use crate::model::{Failure, Result, Value, Values};
+use crate::model::{Failure, Result, Value, Values, label};
 use crate::step::{self, Step};
 use crate::system::dressed::Dressed;
 use crate::template::OMITTED;
@@ -21,12 +21,6 @@ use std::time::{Duration, Instant};
 
 /// A step without a `timeout` may take so long.
 const STEP_TIME: Duration = Duration::from_secs(30 * 60);
-
-/// An element of a loop is named by so many characters.
-const ITEM_WIDTH: usize = 60;
-
-/// The keys by which a map among a loop's elements is named, the first one that it has.
-const NAMING: &[&str] = &["name", "key", "path", "dest", "host", "item", "id"];
 
 /// What is to be done with a step.
 enum Prepared {
@@ -87,7 +81,8 @@ impl<'a> Worker<'a, '_, '_> {
 
     /// Resolves variables one after the other; says why when one of them is unknown.
     fn add_vars(&self, vars: &[(String, Arg)], locals: &mut Values) -> Result<Option<String>> {
-        for (name, arg) in vars {
+        // What a step gave the name is stronger.
+        for (name, arg) in vars.iter().filter(|(name, _)| !self.context.holds(name)) {
             match self.context.resolve(self.host, locals, arg)? {
                 Known::Yes(value) => drop(locals.insert(name.clone(), value)),
                 Known::No(what) => return Ok(Some(format!("{name} depends on {what}"))),
@@ -105,6 +100,7 @@ impl<'a> Worker<'a, '_, '_> {
     ) -> StepEnd {
         let mut report = blank(step, None, outcome, began);
         report.notes.push(why);
+        self.leave_unset(step, outcome);
         let known = fields(outcome, None, &Values::new());
         let result = Registered { known, partial: outcome == StepOutcome::Unknown };
         self.finish(step, report, result)
@@ -181,6 +177,7 @@ impl<'a> Worker<'a, '_, '_> {
     ) -> StepEnd {
         report.outcome = outcome;
         report.notes.push(why);
+        self.leave_unset(step, outcome);
         let known = fields(outcome, None, &Values::new());
         self.finish(step, report, Registered { known, partial: outcome == StepOutcome::Unknown })
     }
@@ -197,6 +194,8 @@ impl<'a> Worker<'a, '_, '_> {
             boot_id: state_dir::boot_id(self.host),
             within: Duration::ZERO,
             registered: self.context.registered(),
+            variables: self.context.variables(),
+            others: self.context.others(),
             notified: self.notified.clone(),
             changed: self.changed,
             failure: self.failed.clone(),
@@ -246,9 +245,9 @@ impl<'a> Worker<'a, '_, '_> {
         let label = step.label.as_ref().map(|label| self.context.resolve(self.host, locals, label));
         let label = match label {
             _ if step.no_log => return name,
-            Some(Ok(Known::Yes(label))) => shown(&label),
+            Some(Ok(Known::Yes(label))) => label::label(&label),
             _ if name != step.title() => return name,
-            _ => locals.get(&step.loop_var).map(shown).unwrap_or_default(),
+            _ => locals.get(&step.loop_var).map(label::label).unwrap_or_default(),
         };
         format!("{name}: {label}")
     }
@@ -314,6 +313,9 @@ impl<'a> Worker<'a, '_, '_> {
         deadline: Instant,
         done: &mut StepProgress,
     ) -> Result<()> {
+        if set::is_set(step) {
+            return self.set(step, locals, done);
+        }
         let keys = match &step.args {
             Some(args) => self.context.resolve(self.host, locals, args)?,
             None => Known::Yes(Value::Object(Values::new())),
@@ -392,21 +394,6 @@ impl<'a> Worker<'a, '_, '_> {
 
 pub(super) fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant) -> StepEnded {
     StepEnded { item, took: began.elapsed(), tries: 0, ..StepEnded::new(step.index, step.title(), outcome) }
-}
-
-/// An element of a loop in a few words: a text itself, a map by what names it.
-fn shown(item: &Value) -> String {
-    let naming =
-        |map: &Values| NAMING.iter().find_map(|key| map.get(*key)).filter(|one| !one.is_object()).cloned();
-    let text = match item {
-        Value::String(text) => text.lines().next().unwrap_or_default().to_string(),
-        Value::Object(map) => naming(map).map_or_else(|| item.to_string(), |value| shown(&value)),
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(ITEM_WIDTH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }
 
 /// The outcome of a loop from those of its items.

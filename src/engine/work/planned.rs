@@ -12,6 +12,7 @@ use crate::model::event::{Event, StepEnded};
 use crate::model::job::{Job, PlannedStep, Resume};
 use crate::model::op::Asset;
 use crate::model::outcome::{HostEnd, HostOutcome};
+use crate::model::play::{Given, PlayStart};
 use crate::model::{Failure, Result, refusal};
 use crate::system::System;
 use std::cell::RefCell;
@@ -133,6 +134,11 @@ impl Link for Listener<'_> {
 
     fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
         self.link.answer(request, within)
+    }
+
+    /// Nothing is changed, so that no host has to wait for another one.
+    fn next_play(&self, _: u32, _: Given, _: Instant) -> Result<Option<PlayStart>> {
+        Ok(Some(PlayStart::default()))
     }
 
     fn stopping(&self) -> bool {

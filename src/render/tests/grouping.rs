@@ -22,7 +22,7 @@ fn grouped(playbook: &str, files: &[(&str, &str)]) -> Result<String, Diagnostics
         ("web2".to_string(), Err(Failure::new("connect", "refused"))),
     ]);
     let mut text = String::new();
-    for (index, _) in grouping::steps(&playbook) {
+    for (index, _) in crate::playbook::grouping::steps(&playbook) {
         let members = {
             let hosts: Vec<&Host> = inventory.hosts.iter().collect();
             let request = request(&project, &inventory, &playbook, &hosts, &selection, &options);
@@ -48,7 +48,7 @@ fn request<'a>(
     selection: &'a Selection,
     options: &'a Options,
 ) -> Request<'a> {
-    Request { project, inventory, playbook, hosts, command_line: &[], selection, options }
+    Request { project, inventory, playbook, hosts, command_line: &[], selection, stages: &[], options }
 }
 
 #[test]

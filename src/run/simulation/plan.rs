@@ -130,6 +130,7 @@ impl Plan {
             serial: self.serial.iter().map(|size| Share::Count(*size)).collect(),
             max_failures: self.max_failures.map(Share::Count),
             on_failure: if self.undoes { OnFailure::Undo } else { OnFailure::Stop },
+            stages: Vec::new(),
         }
     }
 

@@ -1,0 +1,67 @@
+//! `set`: variables get values in the middle of a run, each by itself, so that one that is not known yet leaves the others.
+
+use super::Worker;
+use crate::engine::context::Known;
+use crate::engine::progress::StepProgress;
+use crate::model::arg::Arg;
+use crate::model::job::JobStep;
+use crate::model::outcome::StepOutcome;
+use crate::model::{Result, Value, Values};
+use crate::step;
+use std::collections::BTreeMap;
+
+/// Whether the step gives variables values.
+pub(super) fn is_set(step: &JobStep) -> bool {
+    step::kind(&step.kind).is_some_and(|row| row.sets)
+}
+
+/// The variables that a step sets, with what is known of their values before the host is seen.
+fn variables(step: &JobStep) -> Vec<(String, Arg)> {
+    match &step.args {
+        _ if !is_set(step) => Vec::new(),
+        Some(Arg::Map(map)) => map.clone(),
+        Some(Arg::Value(Value::Object(values))) => {
+            values.iter().map(|(name, value)| (name.clone(), Arg::Value(value.clone()))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl Worker<'_, '_, '_> {
+    /// Gives the step's variables their values. None of them sees another one's new value.
+    pub(super) fn set(&mut self, step: &JobStep, locals: &Values, done: &mut StepProgress) -> Result<()> {
+        let mut given = Vec::new();
+        let mut unknown = Vec::new();
+        for (name, arg) in variables(step) {
+            match self.context.resolve(self.host, locals, &arg)? {
+                Known::Yes(value) => given.push((name, Some(value))),
+                Known::No(what) => {
+                    unknown.push(format!("{name} depends on {what}"));
+                    given.push((name, None));
+                }
+            }
+        }
+        for (name, value) in given {
+            self.context.set(&name, value.clone());
+            done.result.extend(value.map(|value| (name, value)));
+        }
+        done.unknown =
+            (!unknown.is_empty()).then(|| format!("{}, unknown until applied", unknown.join(", ")));
+        Ok(())
+    }
+
+    /// The step does not run. Where that is only not known, what it would set is not known either.
+    pub(super) fn leave_unset(&mut self, step: &JobStep, outcome: StepOutcome) {
+        for (name, _) in variables(step).into_iter().filter(|_| outcome == StepOutcome::Unknown) {
+            self.context.set(&name, None);
+        }
+    }
+
+    /// What the step has given its variables.
+    pub(super) fn set_by(&self, step: &JobStep) -> BTreeMap<String, Option<Value>> {
+        let known = self.context.variables();
+        let value =
+            |name: String| (self.context.holds(&name)).then(|| (name.clone(), known.get(&name).cloned()));
+        variables(step).into_iter().filter_map(|(name, _)| value(name)).collect()
+    }
+}

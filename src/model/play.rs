@@ -1,0 +1,53 @@
+//! What a host hears when one of its plays starts, and what it hands on to the plays of others.
+
+use super::Value;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a host has given variables and results that other hosts look at; none where only applying tells it.
+pub type Given = BTreeMap<String, Option<Value>>;
+
+/// What a host hands on is no larger than this, in bytes: each of the others gets a copy.
+pub const LARGEST: usize = 1024 * 1024;
+
+/// Its size in bytes.
+pub fn size(given: &Given) -> usize {
+    serde_json::to_vec(given).map_or(usize::MAX, |bytes| bytes.len())
+}
+
+/// What is taken of it: a host hands on only what other hosts look at, and nothing that is too large.
+#[cfg(feature = "controller")]
+pub fn taken(mut given: Given, shares: &[String]) -> Given {
+    given.retain(|name, _| shares.contains(name));
+    if size(&given) <= LARGEST { given } else { Given::new() }
+}
+
+/// A play may start, or not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlayStart {
+    /// Why it is not started on any host any more.
+    pub refusal: Option<String>,
+    /// What other hosts have given so far, by their names.
+    pub others: BTreeMap<String, Given>,
+}
+
+impl PlayStart {
+    /// It is not started.
+    pub fn refused(why: impl Into<String>) -> Self {
+        PlayStart { refusal: Some(why.into()), ..PlayStart::default() }
+    }
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_others_look_at_is_taken_of_a_host() {
+        let given = |name: &str, value: &str| Given::from([(name.to_string(), Some(value.into()))]);
+        let shares = ["token".to_string()];
+        assert_eq!(taken(given("token", "7"), &shares), given("token", "7"));
+        assert_eq!(taken(given("port", "7"), &shares), Given::new());
+        assert_eq!(taken(given("token", &"x".repeat(LARGEST)), &shares), Given::new());
+    }
+}
