@@ -26,6 +26,7 @@ mod engine;
 mod network;
 mod plan;
 mod promises;
+mod truth;
 
 /// So many seeds are tried unless somebody says otherwise.
 const SEEDS: u64 = 400;
