@@ -21,6 +21,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod explain;
+mod facts;
 mod filters;
 mod hosts;
 mod import;
@@ -30,6 +31,7 @@ mod man;
 mod options;
 mod plan;
 mod playbooks;
+mod printed;
 mod prompt;
 mod request;
 pub mod run;
@@ -95,6 +97,7 @@ enum Command {
     Playbooks(playbooks::Args),
     Steps(steps::Args),
     Filters(filters::Args),
+    Facts(facts::Args),
     Schema(schema::Args),
     Doctor(doctor::Args),
     Trust(trust::Args),
@@ -128,6 +131,9 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
 /// Reads the arguments, runs the subcommand, prints what went wrong.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if completions::answered(&arguments) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::DisplayHelp && playbooks::help(&arguments) => {
@@ -152,6 +158,7 @@ fn dispatch(Cli { global, command }: Cli) -> Done {
         Command::Explain(args) => explain::run(args, &global),
         Command::Lint(args) => lint::run(args, &global),
         Command::Filters(args) => filters::run(args, &global),
+        Command::Facts(args) => facts::run(args, &global),
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Demo(args) => demo::run(args),
@@ -196,7 +203,7 @@ impl Global {
     pub fn progress(&self) -> Progress {
         let terminal = std::io::stderr().is_terminal();
         let style = self.style(terminal);
-        match (self.quiet, terminal) {
+        match (self.quiet, terminal && !is_dumb()) {
             (true, _) => Progress::None,
             (false, true) => Progress::Bars(style),
             (false, false) => Progress::Lines(style),
@@ -240,9 +247,13 @@ impl Global {
 
     fn style(&self, terminal: bool) -> Style {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Style { color: wants_color(self.color, terminal && !dumb, set("NO_COLOR")) }
+        Style { color: wants_color(self.color, terminal && !is_dumb(), set("NO_COLOR")) }
     }
+}
+
+/// Whether the terminal can neither colour text nor move its cursor.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// A directory that is no project: shipped playbooks, and hosts that are in no inventory.
@@ -290,6 +301,11 @@ impl Stop {
         eprintln!("{}", text.trim_end());
         code
     }
+}
+
+/// Says on standard error what did not stop the work.
+pub fn warn_of(failure: &Failure) {
+    eprintln!("warning: {}", escape::block(&failure.to_string()));
 }
 
 /// A failure may quote a host, a server or a file.

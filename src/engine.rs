@@ -1,6 +1,7 @@
 //! The engine: plans each step just before applying it, journals, performs, and plans again until nothing is left.
 //! It is the same over every [`System`](crate::system::System); check mode is this engine over a pretended one.
 
+mod aloud;
 pub mod backup;
 pub mod batch;
 pub mod confirm;
@@ -14,12 +15,15 @@ pub mod fingerprint;
 pub mod guard;
 pub mod holder;
 pub mod host_reader;
+mod inspect;
 pub mod journal;
 pub mod link;
 pub mod owed;
+pub mod pace;
 pub mod perform;
 pub mod progress;
 pub mod save;
+pub mod seal;
 pub mod start;
 pub mod state_dir;
 pub mod summary;

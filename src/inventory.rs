@@ -3,6 +3,7 @@
 pub(crate) mod ansible;
 pub mod file;
 pub mod fold;
+pub mod grouped;
 pub mod import;
 pub mod name;
 pub mod pattern;
@@ -19,8 +20,9 @@ use crate::model::run::Source as Recorded;
 use crate::project::Project;
 use crate::setting::Setting;
 use crate::source::Source;
-use ansible::VarsFiles;
 use file::File;
+use grouped::{Beside, Origin};
+use sources::Programs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +30,8 @@ use std::sync::Arc;
 /// All hosts and groups, resolved.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    /// In the order in which the files name them; files in alphabetical order.
+    /// In Ansible's order: those of no group first, then group by group, each before its children. Those of a file in TOML as
+    /// it names them; files in alphabetical order.
     pub hosts: Vec<Host>,
     /// By name; the group of each file among them.
     pub groups: BTreeMap<String, Group>,
@@ -36,6 +39,10 @@ pub struct Inventory {
     pub warnings: Diagnostics,
     /// What was read, in order.
     sources: Vec<Arc<Source>>,
+    /// In which order hosts and groups are first named.
+    named: Named,
+    /// What it was made of.
+    origin: Origin,
 }
 
 /// A host as everything that is said of it makes it.
@@ -64,56 +71,66 @@ impl Host {
     }
 }
 
+/// Names in the order in which the files have them.
+#[derive(Clone, Debug, Default)]
+struct Named {
+    hosts: Vec<HostName>,
+    groups: Vec<String>,
+}
+
 /// A group as everything that is said of it makes it.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
-    /// Its hosts, those of its children included, in the inventory's order.
+    /// Its hosts as it names them, then those of its children.
     pub hosts: Vec<HostName>,
     /// The groups whose hosts are in it too.
     pub children: Vec<String>,
-}
-
-/// An inventory together with the files that it was made of.
-struct Loaded {
-    inventory: Inventory,
-    files: Vec<File>,
-    /// The files beside them; one element for each directory.
-    vars_files: Vec<VarsFiles>,
-}
-
-impl Loaded {
-    fn of(project: &Project, paths: &[PathBuf]) -> Result<Loaded, Diagnostics> {
-        let mut problems = Diagnostics::default();
-        let mut read = sources::read(project, paths, &mut problems)?;
-        let mut vars_files = Vec::new();
-        let read_beside = |groups: &BTreeSet<&str>, hosts: &BTreeSet<&str>, problems: &mut Diagnostics| {
-            let beside = |directory| VarsFiles::read(project, directory, groups, hosts, problems);
-            vars_files = read.directories.iter().map(PathBuf::as_path).map(beside).collect();
-            vars_files.clone()
-        };
-        let inventory = resolve::resolve(&read.files, &project.config.ssh, read_beside, &mut problems);
-        read.sources.extend(vars_files.iter().flat_map(|files| files.sources.iter().cloned()));
-        let inventory = Inventory { sources: read.sources, ..inventory }.unless_errors(problems)?;
-        Ok(Loaded { inventory, files: read.files, vars_files })
-    }
 }
 
 impl Inventory {
     /// Reads the inventories: `paths` when some are given, else those `windlass.toml` names, else all of `inventories/`.
     /// A relative path of `paths` is relative to the current directory.
     pub fn load(project: &Project, paths: &[PathBuf]) -> Result<Inventory, Diagnostics> {
-        Ok(Loaded::of(project, paths)?.inventory)
+        Inventory::read(project, paths, Programs::Run)
+    }
+
+    /// The same from the files alone: no program is run.
+    pub fn load_files(project: &Project, paths: &[PathBuf]) -> Result<Inventory, Diagnostics> {
+        Inventory::read(project, paths, Programs::LeaveOut)
+    }
+
+    fn read(project: &Project, paths: &[PathBuf], programs: Programs) -> Result<Inventory, Diagnostics> {
+        let mut problems = Diagnostics::default();
+        let read = sources::read(project, paths, programs, &mut problems)?;
+        let beside = Beside::Directories(read.directories);
+        let mut inventory = Inventory::of(project, read.files, beside, &mut problems);
+        inventory.sources.splice(0..0, read.sources);
+        inventory.unless_errors(problems)
     }
 
     /// The inventory of an earlier run, from the sources that it recorded.
     pub fn recorded(project: &Project, recorded: &[Recorded]) -> Result<Inventory, Diagnostics> {
         let mut problems = Diagnostics::default();
         let files = recorded::files(recorded, &mut problems);
-        let vars_files = |_: &BTreeSet<&str>, _: &BTreeSet<&str>, problems: &mut Diagnostics| {
-            recorded::vars_files(recorded, problems)
-        };
-        let inventory = resolve::resolve(&files, &project.config.ssh, vars_files, &mut problems);
+        let beside = Beside::Recorded(Arc::from(recorded));
+        let mut inventory = Inventory::of(project, files, beside, &mut problems);
+        // A run that is made of it is to be undone and retried as well.
+        let source = |source: &Recorded| Source::new(source.path.clone(), source.text.clone());
+        inventory.sources = recorded.iter().map(source).collect();
         inventory.unless_errors(problems)
+    }
+
+    /// Puts files together. Its sources are the files of variables that stand beside them.
+    fn of(project: &Project, files: Vec<File>, beside: Beside, problems: &mut Diagnostics) -> Inventory {
+        let mut vars_files = Vec::new();
+        let read_beside = |groups: &BTreeSet<&str>, hosts: &BTreeSet<&str>, problems: &mut Diagnostics| {
+            vars_files = beside.read(project, groups, hosts, problems);
+            vars_files.clone()
+        };
+        let inventory = resolve::resolve(&files, &project.config.ssh, read_beside, problems);
+        let sources = vars_files.iter().flat_map(|files| files.sources.iter().cloned()).collect();
+        let origin = Origin { files: files.into(), beside, vars_files: vars_files.into() };
+        Inventory { sources, origin, ..inventory }
     }
 
     fn unless_errors(mut self, mut problems: Diagnostics) -> Result<Inventory, Diagnostics> {
@@ -128,6 +145,7 @@ impl Inventory {
     /// Adds the hosts that a pattern names by their addresses: one that ends in a comma, such as `203.0.113.7,`.
     pub fn add_addresses(&mut self, pattern: &str, project: &Project) -> Result<(), Diagnostics> {
         let hosts = pattern::addresses(pattern, self, &project.config.ssh)?;
+        self.named.hosts.extend(hosts.iter().map(|host| host.name.clone()));
         self.hosts.extend(hosts);
         Ok(())
     }
@@ -144,7 +162,7 @@ impl Inventory {
         self.hosts.iter().find(|host| host.name.as_str() == name)
     }
 
-    /// The hosts that a pattern chooses, in the inventory's order. `@file` in it is relative to the project.
+    /// The hosts that a pattern chooses, in the order of its terms. `@file` in it is relative to the project.
     pub fn select(&self, pattern: &str, project: &Project) -> Result<Vec<&Host>, Diagnostics> {
         pattern::select(self, pattern, project)
     }

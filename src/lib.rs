@@ -10,6 +10,7 @@ pub mod fstab;
 pub mod javascript;
 pub mod model;
 pub mod nginx;
+pub mod redact;
 pub mod sql;
 pub mod step;
 pub mod system;

@@ -11,6 +11,7 @@ pub mod event;
 pub mod failure;
 pub mod finding;
 pub mod guard;
+pub mod hexadecimal;
 pub mod host;
 pub mod item;
 pub mod job;

@@ -2,22 +2,22 @@
 //! events; a [`RunStore`] keeps it.
 
 use crate::model::Failure;
-use crate::model::event::{Event, Output, StepEnded, UndoScope};
+use crate::model::event::{Event, StepEnded, UndoScope};
 use crate::model::job::RunId;
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent, RunKind};
-use crate::system::output;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
 mod change;
+mod clean;
 mod findings;
 mod folder;
-mod forms;
 pub mod id;
+mod journal_key;
+mod lines;
 mod open;
-mod redact;
 mod rows;
 mod schema;
 mod sqlite;
@@ -25,21 +25,16 @@ mod store;
 mod whole;
 mod writer;
 
+pub use clean::Clean;
 pub use folder::make as make_folder;
-pub use forms::all as secret_forms;
-pub use redact::{Clean, MASK, Redactor, SHORTEST};
+pub use journal_key::JournalKey;
+pub use lines::Lines;
 pub use sqlite::{Opened, Sqlite};
 pub use store::{RunLine, RunState, RunStore};
 pub use writer::Writer;
 
 /// Steps that are kept of one host. A loop over more elements than this is told, but not kept.
 const STEPS_KEPT: usize = 20_000;
-
-/// Of a step's standard output, and of its standard error, as much is kept from the head, in bytes.
-const HEAD_KEPT: usize = 4 * 1024;
-
-/// And as much from the tail, where the reason of a failure usually is.
-const TAIL_KEPT: usize = 12 * 1024;
 
 /// Everything that is known of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,6 +120,19 @@ impl RunRecord {
         self.hosts = hosts;
     }
 
+    /// The part of it with these hosts, and of them these steps.
+    pub fn narrowed(
+        mut self,
+        has_host: &dyn Fn(&HostRecord) -> bool,
+        has_step: &dyn Fn(&StepEnded) -> bool,
+    ) -> RunRecord {
+        let mut hosts = std::mem::take(&mut self.hosts);
+        hosts.iter_mut().for_each(|host| host.steps.retain(has_step));
+        hosts.retain(has_host);
+        self.set_hosts(hosts);
+        self
+    }
+
     /// Takes in what happened next.
     pub fn fold(&mut self, event: &RunEvent) {
         match &event.what {
@@ -200,7 +208,7 @@ impl HostRecord {
 
     fn keep(&mut self, step: &StepEnded) {
         if self.steps.len() < STEPS_KEPT {
-            self.steps.push(bounded(step));
+            self.steps.push(step.clone());
         }
     }
 }
@@ -216,20 +224,6 @@ impl Counts {
             StepOutcome::Unknown => self.unknown += 1,
         }
     }
-}
-
-/// The step with as much of its output as is kept.
-fn bounded(step: &StepEnded) -> StepEnded {
-    let output = step.output.as_ref().map(|output| Output {
-        stdout: head_and_tail(&output.stdout),
-        stderr: head_and_tail(&output.stderr),
-        ..*output
-    });
-    StepEnded { output, ..step.clone() }
-}
-
-fn head_and_tail(bytes: &[u8]) -> Vec<u8> {
-    output::shortened(bytes, HEAD_KEPT, TAIL_KEPT)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod backups;
 pub mod contents;
 pub mod facts_of_others;
 mod files;
+pub mod grouping;
 mod image;
 mod lint;
 mod named;
@@ -22,7 +23,7 @@ pub use lint::{lint, lint_project};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::fold::fold;
-use crate::inventory::{Host, Inventory};
+use crate::inventory::{Host, HostName, Inventory};
 use crate::model::job::{HostWork, InlineAsset, JobStep, Mode};
 use crate::model::once::Once;
 use crate::model::{Failure, Value, Values};
@@ -63,6 +64,8 @@ pub struct Renderer<'a> {
     names: Names,
     groups: Value,
     others: Others,
+    /// What hosts said of themselves before, for the groups that they join, or why one could not be asked.
+    own_facts: BTreeMap<String, Result<Value, Failure>>,
     /// When each step runs, by its index.
     order: Vec<usize>,
     /// When a step first registers each name.
@@ -128,14 +131,18 @@ impl<'a> Renderer<'a> {
         let Request { project, inventory, playbook, hosts, command_line, selection, options } = request;
         selection.check(playbook)?;
         vocabulary::check(project, Some(inventory), playbook, command_line).unless_errors(())?;
-        let groups = inventory.groups.iter().map(|(name, group)| {
-            let hosts = group.hosts.iter().map(|host| host.as_str().into()).collect::<Vec<_>>();
-            (name.clone(), Value::Array(hosts))
-        });
+        let names = |hosts: Vec<&HostName>| {
+            Value::Array(hosts.into_iter().map(|host| host.as_str().into()).collect())
+        };
+        let all = names(inventory.hosts.iter().map(|host| &host.name).collect());
+        let groups =
+            inventory.groups.iter().map(|(name, group)| (name.clone(), names(group.hosts.iter().collect())));
+        let groups = [("all".to_string(), all)].into_iter().chain(groups);
         Ok(Renderer {
             project,
             inventory,
             others: Others::default(),
+            own_facts: BTreeMap::new(),
             playbook,
             hosts,
             command_line,
@@ -163,9 +170,23 @@ impl<'a> Renderer<'a> {
         self
     }
 
-    /// The jobs of all hosts of the run, in their order. What is wrong on some hosts only is told with their names.
+    /// The same with facts that hosts of the run said of themselves, or why a host could not be asked: it gets nothing to do.
+    pub fn with_own_facts(mut self, facts: BTreeMap<String, Result<Value, Failure>>) -> Renderer<'a> {
+        self.own_facts = facts;
+        self
+    }
+
+    /// The jobs of all hosts of the run, in their order.
     pub fn jobs(&self) -> Result<Vec<Rendered>, Diagnostics> {
-        let mut jobs = Vec::new();
+        self.of_each_host(|host| match self.own_facts.get(host.name.as_str()) {
+            Some(Err(_)) => Ok(Rendered { work: self.blank_work(), contents: Contents::default() }),
+            _ => self.job(host),
+        })
+    }
+
+    /// What each host of the run gets, in their order. What is wrong on some hosts only is told with their names.
+    fn of_each_host<T>(&self, make: impl Fn(&Host) -> Result<T, Diagnostics>) -> Result<Vec<T>, Diagnostics> {
+        let mut made = Vec::new();
         let mut wrong: Vec<(Diagnostic, Vec<&str>)> = Vec::new();
         let mut looked_at = self.hosts.len();
         let mut wrong_hosts = 0;
@@ -174,8 +195,8 @@ impl<'a> Renderer<'a> {
                 looked_at = place;
                 break;
             }
-            match self.job(host) {
-                Ok(rendered) => jobs.push(rendered),
+            match make(host) {
+                Ok(one) => made.push(one),
                 Err(problems) => {
                     wrong_hosts += 1;
                     for problem in problems.iter() {
@@ -191,7 +212,7 @@ impl<'a> Renderer<'a> {
         for (problem, hosts) in wrong {
             problems.push(if hosts.len() == looked_at { problem } else { for_hosts(problem, &hosts) });
         }
-        problems.unless_errors(jobs)
+        problems.unless_errors(made)
     }
 
     /// The job of one host.
@@ -215,7 +236,8 @@ impl<'a> Renderer<'a> {
                     skip: self.selection.skip(step, started),
                     once: self.once(step, host),
                 };
-                jobs.extend(problems.keep(step::render(self, &scope, step, here, &mut rendered)));
+                let of_step = self.grouping_scope(&scope.of_step(step, index), host, step);
+                jobs.extend(problems.keep(step::render(self, &of_step, step, here, &mut rendered)));
                 index += 1;
             }
             started = true;

@@ -6,22 +6,29 @@ use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunKind};
 use crate::model::{Doing, Result};
 use crate::record::{Clean, RunRecord};
 use jiff::tz::TimeZone;
+use std::collections::HashSet;
 use std::io::{ErrorKind, Write};
 
 mod bars;
 mod board;
+pub mod compare;
 pub mod escape;
 mod exit;
+pub mod file;
 mod findings;
 mod groups;
 mod hosts;
+pub mod html;
 pub mod json;
 pub mod jsonl;
 pub mod junit;
 mod live;
 pub mod markdown;
+pub mod output_files;
 mod plain;
+mod printed;
 pub mod recap;
+pub mod sarif;
 pub mod steps;
 pub mod style;
 
@@ -29,6 +36,7 @@ pub use exit::{MOVED, check_exit_code, exit_code};
 pub use style::Style;
 
 use bars::Bars;
+use file::ReportFile;
 use groups::Groups;
 use live::Live;
 
@@ -41,6 +49,12 @@ pub struct Options {
     pub view: View,
     /// How progress looks on standard error.
     pub progress: Progress,
+    /// Whether what commands print is shown while they run, in the human format.
+    pub live: bool,
+    /// How many steps a host has before its handlers, as far as that is known.
+    pub steps: Option<u32>,
+    /// The report that is written once the run has ended.
+    pub file: Option<ReportFile>,
 }
 
 /// What standard output gets. [`json`] and [`jsonl`] say what the fields are.
@@ -110,6 +124,8 @@ struct Run {
     record: RunRecord,
     groups: Groups,
     live: Live,
+    /// The hosts' steps whose output is on the screen already.
+    shown: HashSet<(String, u32)>,
 }
 
 impl Reporter {
@@ -128,12 +144,17 @@ impl Reporter {
     pub fn event(&mut self, event: &Clean<RunEvent>) {
         if let RunEventKind::Started { intent, epoch } = &event.what {
             let record = RunRecord::new((**intent).clone(), *epoch);
-            self.run = Some(Run { groups: Groups::new(&record), live: Live::new(&record), record });
+            self.run = Some(Run {
+                groups: Groups::new(&record),
+                live: Live::new(&record, self.options.steps),
+                shown: HashSet::new(),
+                record,
+            });
         }
         let Some(run) = &mut self.run else { return };
         run.live.fold(event);
         let answer = match self.options.format {
-            Format::Human => human(run, &self.options.view, event),
+            Format::Human => human(run, &self.options, event),
             Format::Jsonl => {
                 run.record.fold(event);
                 jsonl::line(&run.record.intent.run, event) + "\n"
@@ -173,6 +194,9 @@ impl Reporter {
             Format::Jsonl => String::new(),
         };
         self.tell(&answer, "");
+        if let Some(file) = &self.options.file {
+            file.write(&run.record)?;
+        }
         match self.failed {
             Some(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(error).doing("write to standard output")
@@ -214,11 +238,39 @@ pub fn told(record: &RunRecord, view: &View) -> String {
     steps::all(&groups, record, view) + &recap::recap(record, view)
 }
 
-/// Takes in an event and returns the lines of all steps that are settled by it.
-fn human(run: &mut Run, view: &View, event: &RunEvent) -> String {
-    run.groups.fold(event, view.shows_output(run.record.intent.kind));
-    run.record.fold(&without_texts(event));
+/// Takes in an event and returns the lines of all steps that are settled by it, or of what a command prints.
+fn human(run: &mut Run, options: &Options, event: &RunEvent) -> String {
+    let view = &options.view;
+    match &event.what {
+        RunEventKind::Host { host, event: HostEvent::Said(Event::Printed(printed)) } => {
+            if !options.live {
+                return String::new();
+            }
+            run.shown.insert((host.clone(), printed.step));
+            return printed::lines(host, steps::hosts_width(&run.record), printed, view.style);
+        }
+        RunEventKind::Host { host, event: HostEvent::Said(Event::StepEnded(step)) }
+            if run.shown.contains(&(host.clone(), step.step)) =>
+        {
+            let shown = without_output(event);
+            run.groups.fold(&shown, view.shows_output(run.record.intent.kind));
+        }
+        _ => run.groups.fold(event, view.shows_output(run.record.intent.kind)),
+    }
+    match options.file {
+        Some(_) => run.record.fold(event),
+        None => run.record.fold(&without_texts(event)),
+    }
     steps::all(&run.groups.settled(), &run.record, view)
+}
+
+/// The event without the output that was shown while it was printed.
+fn without_output(event: &RunEvent) -> RunEvent {
+    let mut event = event.clone();
+    if let RunEventKind::Host { event: HostEvent::Said(Event::StepEnded(step)), .. } = &mut event.what {
+        step.output = None;
+    }
+    event
 }
 
 /// The event without what only the record on disk keeps: thousands of hosts' diffs would not fit in memory.

@@ -31,6 +31,7 @@ mod output;
 mod patience;
 mod place;
 mod plain;
+mod printed;
 mod questions;
 pub mod session;
 mod shell;
@@ -131,6 +132,7 @@ fn kib_of(event: &HostEvent) -> usize {
     let bytes = match event {
         HostEvent::Said(Event::StepEnded(step)) => bounds::size(step),
         HostEvent::Said(Event::Settled { steps, .. }) => steps.iter().map(bounds::size).sum(),
+        HostEvent::Said(Event::Printed(printed)) => printed.chunk.len(),
         HostEvent::Said(Event::Note(text) | Event::Progress { text, .. }) => text.len(),
         _ => 0,
     };
@@ -237,7 +239,8 @@ impl Fleet<'_> {
         let changed = |work: &Work| outcomes.get(&work.host) == Some(&HostOutcome::Changed);
         let undo: Vec<Work> = undo.into_iter().filter(changed).collect();
         if !undo.is_empty() {
-            let note = format!("a host failed, so {} hosts that had changed are taken back", undo.len());
+            let hosts = counted(undo.len(), "host");
+            let note = format!("a host failed, so the changes of {hosts} are undone");
             self.tools.events.note(note).await;
             let fleet = Fleet { stops_at: None, undoes: true, ..self.clone() };
             outcomes.extend(fleet.work_batch(undo, None).await);

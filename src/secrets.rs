@@ -10,7 +10,7 @@ mod ssh_keys;
 mod vault;
 
 pub use config::{Config, default_identity, home};
-pub use files::{FOLDER, MAIN, path_of, read, replace};
+pub use files::{FOLDER, Lock, MAIN, lock, path_of, read, replace};
 pub use identities::{AskPassphrase, Identities};
 pub use origin::SecretOrigin;
 pub use recipients::Recipients;

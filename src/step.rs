@@ -2,6 +2,7 @@
 //! domain's file lists them in the table that `KINDS` joins; parser, reference, JSON Schema and lint all walk that table.
 
 use crate::model::backup::Request;
+use crate::model::job::Streaming;
 use crate::model::op::{Answer, Plan, Run};
 use crate::model::{Failure, Result, Value};
 use crate::system::Probe;
@@ -20,6 +21,11 @@ pub trait Step: Send + Sync {
     /// What a refused command of this step's plan means, where its last line of output tells too little.
     fn explain(&self, _run: &Run, _answer: &Answer) -> Option<Failure> {
         None
+    }
+
+    /// What of the output of its commands people want to see while they run, at most.
+    fn streams(&self) -> Streaming {
+        Streaming::Nothing
     }
 
     /// Whether its plan may reboot the host, so that its run has to resume afterwards.
@@ -64,11 +70,14 @@ pub trait Kind: Step + DeserializeOwned + Described + 'static {
     const NAME: &'static str;
     /// A playbook's `[[steps]]` that uses every key. It is documentation and test.
     const EXAMPLE: &'static str;
-    /// What `register` gets of such a step beside what every result has: `changed`, `failed`, `skipped`, `findings`.
+    /// What `register` gets of such a step beside [`OF_ALL`].
     const RESULT: &'static [&'static str] = &[];
     /// Keys that mean something on the controller before the job is sent.
     const KEYS: &'static [(&'static str, KeyUse)] = &[];
 }
+
+/// What every result has.
+pub const OF_ALL: &[&str] = &["changed", "failed", "skipped", "findings"];
 
 /// What the result of a command has.
 pub const OF_COMMANDS: &[&str] = &["status", "stdout", "stdout_lines", "stderr", "stderr_lines"];
@@ -120,6 +129,10 @@ pub enum KeyUse {
     Variables,
     /// Any value. A host whose step gives it gets the agent that parses JavaScript.
     Javascript,
+    /// The name of a group, which the host joins before the jobs are made. It may depend on facts.
+    Group,
+    /// The names of the groups above that one.
+    Parents,
 }
 
 /// A text file of a directory on the controller.

@@ -112,11 +112,22 @@ impl BackupStore {
         self.list_those(|_| true)
     }
 
+    /// Host, name and id of every backup, oldest first; nothing of them is read.
+    pub fn places(&self) -> Result<Vec<BackupPath>> {
+        let mut places = self.backend.places()?;
+        places.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(places)
+    }
+
+    /// Whether it is a directory, and no server is asked for it.
+    pub fn is_here(&self) -> bool {
+        !self.settings.url.starts_with(objects::SCHEME)
+    }
+
     /// Those of the backups in the catalogue whose place is wanted; of the others nothing is read.
     pub fn list_those(&self, wanted: impl Fn(&BackupPath) -> bool) -> Result<Vec<Entry>> {
-        let mut places = self.backend.places()?;
+        let mut places = self.places()?;
         places.retain(wanted);
-        places.sort_by(|a, b| a.id.cmp(&b.id));
         let share = places.len().div_ceil(READERS).max(1);
         let read = |place: &BackupPath| Entry {
             manifest: read::manifest(&*self.backend, place),

@@ -2,8 +2,9 @@
 //! `Shell` through a POSIX sh at the other end of an SSH channel, and
 //! `Pretend`, which keeps writes in memory. One conformance suite runs against all of them.
 
-use crate::model::attributes::{Attributes, Details};
+use crate::model::attributes::{Attributes, Modified};
 use crate::model::digest::Digest;
+use crate::model::event::Stream;
 use crate::model::job::RunId;
 use crate::model::op::{Answer, Command, Condition, Meta, Observed};
 use crate::model::path::HostPath;
@@ -40,8 +41,7 @@ pub const OUTPUT_KEPT: usize = 512 * 1024;
 const NAME_KEPT: usize = 200;
 
 /// Why a system refuses what it never found.
-const NO_DETAILS: &str =
-    "this host is worked through its own sh, which sees neither hard links nor extended attributes";
+const NO_DETAILS: &str = "this host is one in memory, where nothing has hard links or extended attributes";
 
 /// Looks at a host and changes nothing. A failure names the path or command and what the system said.
 pub trait Probe {
@@ -55,10 +55,9 @@ pub trait Probe {
     /// Up to `length` bytes from `offset` of a regular file; empty at its end.
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>>;
 
-    /// Extended attributes and hard links of what stands at `path`. A system that cannot see them finds none.
+    /// All that an undo needs to know of what stands at `path`. A host in memory has neither extended attributes nor times.
     fn details(&self, path: &Path) -> Result<Details> {
-        let _cannot_be_seen = path;
-        Ok(Details::default())
+        Ok(Details { stat: self.stat(path)?, ..Details::default() })
     }
 
     /// The names in a directory, sorted, without `.` and `..`.
@@ -89,6 +88,12 @@ pub trait Probe {
     /// A host without links has every path where it is named.
     fn follow(&self, path: &Path) -> Result<PathBuf> {
         Ok(path.to_path_buf())
+    }
+
+    /// Whether a file at `one` could get one more name at `other`, where nothing need be yet.
+    fn same_file_system(&self, one: &Path, other: &Path) -> Result<bool> {
+        let _in_one_memory = (one, other);
+        Ok(true)
     }
 
     /// The number of the user whom windlass runs as there.
@@ -141,6 +146,12 @@ pub trait System: Probe {
         Err(Failure::new(format!("set extended attributes of {}", path.display()), NO_DETAILS))
     }
 
+    /// Gives something, a link too, its time of last modification back. What this user may not set stays as it is.
+    fn set_modified(&self, path: &Path, modified: Modified) -> Result<()> {
+        let _no_times_are_kept = (path, modified);
+        Ok(())
+    }
+
     /// Gives the file at `path` one more name, `kept`. False when that is on another file system.
     fn keep_file(&self, path: &Path, kept: &Path) -> Result<bool> {
         let _no_links_were_found = (path, kept);
@@ -175,10 +186,10 @@ pub trait System: Probe {
 
     /// The same with more input and with output that goes elsewhere, both of them streams of any length.
     fn stream(&self, command: &Command, flow: Flow) -> Result<Answer> {
-        let Flow { .. } = flow;
-        let why = "this host is worked through its own sh, which cannot carry a stream of any length";
-        Err(Failure::new(format!("run {}", command.shown()), why)
-            .hint("windlass's agent can: it needs Linux and a folder there in which programs may be run"))
+        if flow.input.is_none() && flow.output.is_none() {
+            return self.run(command);
+        }
+        Err(no_stream(command))
     }
 
     /// Copies a regular file's bytes to a new file, 0600 and durable.
@@ -208,6 +219,19 @@ pub struct Flow<'a> {
     pub input: Option<&'a mut dyn Read>,
     /// Gets its standard output as it comes; the answer then has none of it. When writing fails the command is killed.
     pub output: Option<&'a mut dyn Write>,
+    /// Gets all that is kept as it comes, beside the answer.
+    pub listener: Option<&'a mut dyn Listener>,
+    /// So many bytes of each end of each output are kept; [`OUTPUT_KEPT`] when not given.
+    pub kept: Option<usize>,
+}
+
+/// Hears what a command prints while it runs.
+pub trait Listener {
+    /// The next bytes.
+    fn hear(&mut self, stream: Stream, bytes: &[u8]);
+
+    /// Some time has passed, with or without anything to hear.
+    fn tick(&mut self) {}
 }
 
 /// What came of trying to take a lock.
@@ -242,6 +266,37 @@ pub struct Stat {
     pub size: u64,
     /// Where a link points, as written.
     pub target: Option<PathBuf>,
+}
+
+/// What stands at a path, with all that an undo must restore but its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// What [`Probe::stat`] says.
+    pub stat: Option<Stat>,
+    /// Its extended attributes; `None` where the host has no program that shows them.
+    pub attributes: Option<Attributes>,
+    /// Whether it is a file that has more names than this one (hard links).
+    pub is_shared: bool,
+    /// Whether something is mounted there, so that it can be written to but not replaced or removed.
+    pub is_mount_point: bool,
+    /// When it was modified last; `None` when nothing is there, or when that is not known.
+    pub modified: Option<Modified>,
+    /// When the directory that it is in was modified last, which every change of a name in there changes.
+    pub around: Option<Modified>,
+}
+
+impl Default for Details {
+    fn default() -> Self {
+        let attributes = Some(Attributes::default());
+        Details {
+            stat: None,
+            attributes,
+            is_shared: false,
+            is_mount_point: false,
+            modified: None,
+            around: None,
+        }
+    }
 }
 
 /// What sort of thing stands at a path.
@@ -292,6 +347,12 @@ pub fn is_temporary_of(candidate: &OsStr, name: &OsStr) -> bool {
 pub fn temporary_stem(name: &OsStr) -> Vec<u8> {
     let kept = &name.as_bytes()[..name.len().min(NAME_KEPT)];
     [b".", kept, b".windlass-"].concat()
+}
+
+fn no_stream(command: &Command) -> Failure {
+    let why = "this host is worked through its own sh, which cannot carry a stream of any length";
+    Failure::new(format!("run {}", command.shown()), why)
+        .hint("windlass's agent can: it needs Linux and a folder there in which programs may be run")
 }
 
 fn too_large(doing: &str) -> Failure {

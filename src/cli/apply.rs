@@ -1,6 +1,7 @@
 //! `windlass apply`: does what a saved plan says, or refuses where a host has moved since.
 
 use super::options::{Hosts, Options, Reach};
+use super::printed::PrintedOptions;
 use super::request::{Request, Spread};
 use super::start::{self, Chosen};
 use super::{Done, Global, Stop, store};
@@ -44,6 +45,9 @@ pub struct Args {
     /// The user to work as, and how fast.
     #[command(flatten)]
     reach: Reach,
+    /// What is shown and kept of the output of commands.
+    #[command(flatten)]
+    printed: PrintedOptions,
 }
 
 /// Applies it. Without `--partial` all hosts are looked at before any is changed.
@@ -55,11 +59,12 @@ pub fn run(args: Args, global: &Global) -> Done {
         diff: args.diff,
         vars: args.vars.clone(),
         reach: args.reach.clone(),
+        printed: args.printed.clone(),
         ..Options::default()
     };
     let secrets = secrets(&opened, &chosen, &options)?;
     if !args.check && !args.partial && chosen.names.len() > 1 {
-        let look = Options { check: true, ..options.clone() };
+        let look = Options { check: true, printed: PrintedOptions::default(), ..options.clone() };
         let mut session = start::session(request(&opened, &secrets, &look)?, &chosen, &look, global)?;
         session.only_when_refused = true;
         match session::execute(session, store(global)?)? {
@@ -90,7 +95,7 @@ fn read(file: &Path) -> Result<Opened, Stop> {
 
 /// The plan's hosts, as the inventory has them now.
 fn choose(opened: &Opened, args: &Args, global: &Global) -> Result<Chosen, Stop> {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let mut inventory = Inventory::load(&project, &args.inventory)?;
     inventory.add_addresses(&opened.plan.pattern, &project)?;
     let names: Vec<&str> = opened.plan.hosts.iter().map(|host| host.name.as_str()).collect();

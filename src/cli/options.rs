@@ -1,6 +1,7 @@
 //! The options that every kind of run has: which hosts, as which user, how.
 
 use super::Stop;
+use super::printed::PrintedOptions;
 use crate::model::run::Scheduled;
 use crate::ssh::{Config, Paths};
 use std::path::PathBuf;
@@ -44,6 +45,9 @@ pub struct Options {
     /// The user to work as, and how fast.
     #[command(flatten)]
     pub reach: Reach,
+    /// What is shown and kept of the output of commands.
+    #[command(flatten)]
+    pub printed: PrintedOptions,
     /// The schedule that starts it, said by the scheduler alone
     #[arg(long, hide = true, value_name = "NAME@TIME")]
     pub scheduled: Option<Scheduled>,

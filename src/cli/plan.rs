@@ -12,7 +12,7 @@ use crate::model::outcome::StepOutcome;
 use crate::model::run::{RunKind, now};
 use crate::playbook::Playbook;
 use crate::playbook::params::ParamKind;
-use crate::record::Redactor;
+use crate::redact::Redactor;
 use crate::render::Selection;
 use crate::report::style::counted;
 use crate::report::{Format, escape};
@@ -100,7 +100,7 @@ pub fn run(args: Args, global: &Global) -> Done {
             max_failures,
             reach,
         } => {
-            let project = global.open_project()?;
+            let project = global.project_or_here()?;
             let playbook = Playbook::find(&project, &playbook)?;
             let chosen = start::choose_for(project, &hosts, &playbook)?;
             if hosts.list_hosts {

@@ -1,6 +1,7 @@
 //! `windlass run`: what can be asked for; `start` prepares it and [`crate::run`] does it.
 
 use super::options::{Hosts, Options, Reach};
+use super::printed::PrintedOptions;
 use super::request::Request;
 use super::start::{self, Chosen};
 use super::{Done, Global, Stop, answer};
@@ -65,6 +66,9 @@ pub enum RunCommand {
         /// The user to work as, and how fast.
         #[command(flatten)]
         reach: Reach,
+        /// What is shown and kept of its output.
+        #[command(flatten)]
+        printed: PrintedOptions,
         /// The command and its arguments
         #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
         command: Vec<String>,
@@ -130,8 +134,8 @@ pub fn run(args: Args, global: &Global) -> Done {
             let request = Request::playbook(RunKind::Playbook, playbook, selection);
             start::run(request.in_batches(serial, max_failures), &chosen, &options, global)
         }
-        RunCommand::Command { hosts, reach, command } => {
-            let options = Options { reach, ..Options::default() };
+        RunCommand::Command { hosts, reach, printed, command } => {
+            let options = Options { reach, printed, ..Options::default() };
             on_hosts(project, &hosts, &options, global, |_| Ok(Request::command(line_of(command))))
         }
         RunCommand::Script { script, hosts, options, arguments } => {

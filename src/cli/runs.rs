@@ -1,22 +1,26 @@
 //! `windlass runs`: what was run, and how it went.
 
+mod part;
+
+use part::Part;
+
 use super::again;
 use super::options::{Hosts, Options, Reach};
+use super::printed::PrintedOptions;
 use super::request::Request;
 use super::{Done, Global, Stop, answer, answer_json, existing_store, start};
 use crate::model::Failure;
 use crate::model::job::{BreakLock, RunId};
 use crate::model::run::{RunKind, Scheduled};
 use crate::record::{RunLine, RunRecord, RunState, RunStore, Sqlite};
+use crate::report::compare::Comparison;
+use crate::report::file::ReportFile;
 use crate::report::style::{self, Style};
 use crate::report::{Format, escape, json, junit, markdown, told};
 use clap::Subcommand;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-
-/// `last` of a retry or an undo is looked for among so many of the newest runs.
-const RUNS_LOOKED_AT: usize = 1000;
 
 /// Some record is damaged.
 const FAILED: u8 = 2;
@@ -38,16 +42,32 @@ enum Command {
     },
     /// Show how a run went: each step, each host
     Show {
-        /// Its name, the beginning or the end of it, or `last`
+        /// Its name, the start or the end of it, `last` (no dry run, no undo), `last-check` or `last-undo`
         run: String,
         /// Leave out diffs
         #[arg(long)]
         no_diff: bool,
+        /// Which part of it.
+        #[command(flatten)]
+        part: Part,
+        /// Write it to a file instead: FILE.html, .md, .xml (JUnit), .sarif or .json
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
+    /// Show where two runs ended in another way: hosts, steps, what they changed
+    Diff {
+        /// The first run: its name, the start or the end of it, `last`, `last-check` or `last-undo`
+        one: String,
+        /// The second run
+        other: String,
+        /// Which part of them.
+        #[command(flatten)]
+        part: Part,
     },
     /// Print everything that is known of a run, with its playbook and inventory as they were, as JSON (or with
     /// `--output markdown` as a report)
     Export {
-        /// Its name, the beginning or the end of it, or `last`
+        /// Its name, the start or the end of it, `last`, `last-check` or `last-undo`
         run: String,
     },
     /// Check that the record of every run is as it was written
@@ -88,7 +108,7 @@ enum Command {
     },
     /// Undo what a run changed, byte for byte, and list what cannot be undone
     Undo {
-        /// Its name, the beginning or the end of it, or `last`
+        /// Its name, the start or the end of it, `last`, `last-check` or `last-undo`
         run: String,
         /// Only on these hosts
         #[arg(long = "hosts", value_name = "PATTERN")]
@@ -102,6 +122,9 @@ enum Command {
         /// The user to work as, and how fast.
         #[command(flatten)]
         reach: Reach,
+        /// What is shown and kept of the output of commands.
+        #[command(flatten)]
+        printed: PrintedOptions,
         /// Inventories to read, instead of the inventory as the run recorded it
         #[arg(short, long, value_name = "PATH")]
         inventory: Vec<PathBuf>,
@@ -113,19 +136,33 @@ pub fn run(args: Args, global: &Global) -> Done {
     let store = || existing_store(global);
     match args.command {
         Command::List { limit } => list(store()?, limit, global),
+        Command::Diff { one, other, part } => {
+            let load = |run: &str| part.of(found(store()?, run)?);
+            let (one, other) = (load(&one)?, load(&other)?);
+            diff(&Comparison::of(&one, &other), global)
+        }
         Command::Check => check(store()?, global),
-        Command::Show { run, no_diff } => show(&found(store()?, &run)?, !no_diff, global),
+        Command::Show { run, no_diff, part, report } => {
+            let record = part.of(found(store()?, &run)?)?;
+            match report {
+                Some(path) => {
+                    ReportFile::at(&path).map_err(Stop::misused)?.write(&record)?;
+                    Ok(0)
+                }
+                None => show(&record, !no_diff, global),
+            }
+        }
         Command::Retry { run, options, inventory } => {
-            again::retry(&found_applied(store()?, &run)?, &options, &inventory, global)
+            again::retry(&found(store()?, &run)?, &options, &inventory, global)
         }
         Command::Unlock { host, hosts, force, check, reach, inventory } => {
             let options = Options { check, reach, ..Options::default() };
             let hosts = Hosts { pattern: host.or(hosts), inventory, ..Hosts::default() };
             unlock(&hosts, force, &options, global)
         }
-        Command::Undo { run, hosts, check, diff, reach, inventory } => {
-            let options = Options { check, diff, reach, ..Options::default() };
-            again::undo(&found_applied(store()?, &run)?, hosts.as_deref(), &options, &inventory, global)
+        Command::Undo { run, hosts, check, diff, reach, printed, inventory } => {
+            let options = Options { check, diff, reach, printed, ..Options::default() };
+            again::undo(&found(store()?, &run)?, hosts.as_deref(), &options, &inventory, global)
         }
         Command::Export { run } => match global.format() {
             Format::Markdown => show(&found(store()?, &run)?, false, global),
@@ -136,7 +173,7 @@ pub fn run(args: Args, global: &Global) -> Done {
 
 /// Looks who holds the locks of hosts, and breaks those whose holder is suspended, or all of them.
 fn unlock(hosts: &Hosts, force: bool, options: &Options, global: &Global) -> Done {
-    let chosen = start::choose(global.open_project()?, hosts, hosts.pattern.clone())?;
+    let chosen = start::choose(global.project_or_here()?, hosts, hosts.pattern.clone())?;
     let what = if force { BreakLock::Always } else { BreakLock::IfStuck };
     start::run(Request::unlock(what), &chosen, options, global)
 }
@@ -176,24 +213,6 @@ fn check(store: Option<Sqlite>, global: &Global) -> Done {
     printed.map(|code| if damaged.is_empty() { code } else { FAILED })
 }
 
-/// The run to retry or to undo: there, `last` is the newest one that was neither a dry run nor an undo.
-fn found_applied(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
-    if text != "last" {
-        return found(store, text);
-    }
-    let Some(store) = store else { return found(None, text) };
-    let applied = |line: &&RunLine| !line.check && !matches!(line.kind, RunKind::Undo | RunKind::Unlock);
-    match store.list(RUNS_LOOKED_AT)?.iter().find(applied) {
-        Some(line) => loaded(&store, &line.run),
-        None => {
-            let why = "there are only dry runs and undos";
-            Err(Stop::misused(
-                Failure::new("find run last", why).hint("name the run: windlass runs list shows them"),
-            ))
-        }
-    }
-}
-
 fn show(record: &RunRecord, diff: bool, global: &Global) -> Done {
     match global.format() {
         Format::Human => {
@@ -203,6 +222,13 @@ fn show(record: &RunRecord, diff: bool, global: &Global) -> Done {
         Format::Json | Format::Jsonl => answer(&(json::document(record) + "\n")),
         Format::Junit => answer(&junit::document(record)),
         Format::Markdown => answer(&markdown::document(record, &TimeZone::system())),
+    }
+}
+
+fn diff(comparison: &Comparison, global: &Global) -> Done {
+    match global.format() {
+        Format::Human => answer(&comparison.shown(global.view(false).style)),
+        _ => answer_json(&comparison.json()),
     }
 }
 

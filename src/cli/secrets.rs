@@ -4,7 +4,7 @@ use super::{Done, Global, Stop, answer, answer_json};
 use crate::model::{Failure, Value};
 use crate::project::Project;
 use crate::report::Format;
-use crate::secrets::{Document, MAIN, Recipients, path_of, replace};
+use crate::secrets::{Document, Lock, MAIN, Recipients, path_of};
 use clap::Subcommand;
 use serde_json::json;
 use std::path::PathBuf;
@@ -130,7 +130,7 @@ impl Draft {
     }
 
     /// Encrypts a text and puts it in the file's place, unless someone else has changed the file meanwhile.
-    fn replace(&self, project: &Project, text: &str) -> Result<(), Stop> {
+    fn replace(&self, project: &Project, text: &str, lock: &Lock) -> Result<(), Stop> {
         let doing = format!("write {}", self.path.display());
         let bytes = recipients(project, &doing)?.encrypt(text).map_err(|why| Failure::new(&doing, why))?;
         let now = if self.path.exists() { Some(crate::secrets::read(&self.path)?) } else { None };
@@ -138,6 +138,6 @@ impl Draft {
             let failure = Failure::new(doing, "it has changed since it was read");
             return Err(Stop::Broken(failure.hint("do it again, with the file as it is now")));
         }
-        Ok(replace(&self.path, &bytes)?)
+        Ok(lock.replace(&self.path, &bytes)?)
     }
 }

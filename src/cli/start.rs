@@ -1,14 +1,21 @@
 //! From what was typed to a run: project, inventory, hosts, jobs, and the record that comes first.
 
+mod asking;
+mod controller;
+mod grouping;
+mod host;
+mod passwords;
+
 use super::options::{Hosts, Options};
 use super::request::{Assignment, Request, Spread};
-use super::{Done, Global, Stop, answer, prompt, store};
+use super::{Done, Global, Stop, answer, printed, prompt, store};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::engine;
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::model::duration::TimeSpan;
 use crate::model::host::SshSettings;
-use crate::model::job::{Envelope, Job, Mode, RunId};
+use crate::model::job::{Job, Mode, RunId};
 use crate::model::run::{RunIntent, now};
 use crate::model::{Failure, Value, Values};
 use crate::playbook::Playbook;
@@ -19,16 +26,16 @@ use crate::render::facts_of_others;
 use crate::render::{self, Rendered, Renderer};
 use crate::report;
 use crate::run::backups::Stores;
-use crate::run::facts;
 use crate::run::session::{self, Session};
 use crate::run::tools::Destinations;
 use crate::run::{self, FORKS, Task, Work, assets};
-use crate::secrets::{SecretOrigin, Vault};
 use crate::setting::Setting;
-use crate::ssh::ship::{Become, Method};
-use crate::ssh::{Config, SecretFrom, Shared, Target, explain};
+use crate::ssh::{Shared, Target, explain};
 use crate::variables;
-use std::collections::BTreeMap;
+use asking::{Asking, Facts};
+use controller::Controller;
+use host::{Login, Reveal};
+use passwords::Passwords;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +47,7 @@ const WAIT: Duration = Duration::from_secs(30);
 const FETCHED: &str = "fetched";
 
 /// A project with the hosts that were chosen in it.
+#[derive(Clone)]
 pub struct Chosen {
     /// Where everything is.
     pub project: Project,
@@ -110,22 +118,40 @@ pub fn session(
     options: &Options,
     global: &Global,
 ) -> Result<Session, Stop> {
+    chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
+    let shown = &options.printed;
+    let output = shown.wanted(chosen.names.len(), global)?;
+    let file = shown.report_file()?;
+    let run = record::id::new(now());
+    let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
+    let (config, passwords) = (options.reach.ssh_config()?, Passwords::new(options));
+    let asking = Asking { chosen, options, run: &run, config: &config, passwords: &passwords };
+    let grouped = match &request.assignment {
+        Assignment::Playbook(playbook, selection) => {
+            grouping::grouped(playbook, selection, request.becomes, &command_line, &asking)?
+        }
+        _ => None,
+    };
+    let (chosen, facts) = match &grouped {
+        Some(grouped) => (&grouped.chosen, grouped.facts.clone()),
+        None => (chosen, Facts::new()),
+    };
     let config = &chosen.project.config;
     let timeout =
         options.reach.timeout.as_deref().map(|text| time("--timeout", text)).transpose()?.or(config.timeout);
-    chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
     // As notes among the events they are shown on standard error too.
     if global.format() != report::Format::Jsonl {
         global.warn(&chosen.inventory.warnings);
     }
-    let run = record::id::new(now());
-    let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
-    let prepared = prepare(&request, chosen, options, &command_line, &run)?;
+    let asking = Asking { chosen, ..asking };
+    let mut prepared = prepare(&request, &asking, &command_line, facts)?;
     if global.verbosity() == report::Verbosity::Verbose {
         let targets = prepared.work.iter().map(|work| &work.target);
         explain::notes(targets).iter().for_each(|note| eprintln!("note: {note}"));
     }
     let Spread { serial, max_failures, on_failure } = request.spread.clone();
+    let steps = printed::steps_of_each(&prepared.work);
+    printed::ask(&mut prepared.work, output);
     Ok(Session {
         intent: intent(request, chosen, options, run, &prepared),
         options: run::Options {
@@ -147,7 +173,12 @@ pub fn session(
             format: global.format(),
             view: global.view(options.diff),
             progress: global.progress(),
+            live: shown.is_live(chosen.names.len(), global),
+            steps,
+            file,
         },
+        output,
+        output_files: shown.files()?,
         shared: shared(prepared.login_password),
         heard: None,
         only_when_refused: false,
@@ -204,36 +235,39 @@ struct Prepared {
 
 fn prepare(
     request: &Request,
-    chosen: &Chosen,
-    options: &Options,
+    asking: &Asking<'_>,
     command_line: &[Setting],
-    run: &RunId,
+    facts: Facts,
 ) -> Result<Prepared, Stop> {
-    let config = options.reach.ssh_config()?;
+    let Asking { chosen, options, config, passwords, .. } = *asking;
     let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
-    let tasks = tasks(request, chosen, &hosts, options, command_line, run, &config)?;
-    let ask = |asked: bool, what: &str| match asked {
-        true => prompt::secret(what).ok_or_else(no_terminal).map(Some),
-        false => Ok(None),
-    };
-    let login_password = ask(options.reach.ask_pass, "password to log in")?;
-    let prompted = |host: &&Host| host.ssh.become_password_from.as_deref() == Some("prompt");
-    let asked = options.reach.ask_become_pass || hosts.iter().any(prompted);
-    let password = ask(asked, "password to become root")?;
+    let tasks = tasks(request, asking, &hosts, command_line, &facts)?;
+    let (login_password, password) = (passwords.login()?, passwords.becoming(&hosts)?);
     let mut problems = Diagnostics::default();
     let mut secrets: Vec<String> = password.iter().chain(&login_password).cloned().collect();
     let mut all = Vec::new();
-    let settings: Vec<SshSettings> = hosts.iter().map(|host| ssh_settings(host, options)).collect();
+    let settings: Vec<SshSettings> = hosts.iter().map(|host| host::ssh_settings(host, options)).collect();
     let asked = hosts.iter().zip(&settings);
     let asked: Vec<_> =
         asked.map(|(host, settings)| (host.name.as_str(), host.given_address(), settings)).collect();
-    let targets = Target::resolve_all(&asked, &config);
+    let targets = Target::resolve_all(&asked, config);
     let reveal = Reveal { home: &config.paths.home, vault: &chosen.project.vault };
-    for ((host, task), target) in hosts.into_iter().zip(tasks).zip(targets) {
+    for ((host, task), mut target) in hosts.into_iter().zip(tasks).zip(targets) {
         if let Task::Job(job, _) = &task {
             secrets.extend(job.work.secrets.iter().cloned());
         }
-        all.extend(problems.keep(work(host, target, request, options, &reveal, task, password.clone())));
+        if let Some(Err(failure)) = facts.get(host.name.as_str()) {
+            target.unusable.get_or_insert_with(|| failure.clone());
+        }
+        let login = host::login(host, target, request.becomes, options, &reveal, password.clone());
+        let work = |Login { target, becoming, password }| Work {
+            host: host.name.to_string(),
+            target,
+            becoming,
+            password,
+            task,
+        };
+        all.extend(problems.keep(login).map(work));
     }
     secrets.extend(all.iter().filter_map(|work| work.password.clone()));
     secrets.extend(all.iter().flat_map(|work| work.target.known_secrets()));
@@ -246,17 +280,16 @@ fn prepare(
 /// What is to be done on each host, in their order.
 fn tasks(
     request: &Request,
-    chosen: &Chosen,
+    asking: &Asking<'_>,
     hosts: &[&Host],
-    options: &Options,
     command_line: &[Setting],
-    run: &RunId,
-    config: &Config,
+    facts: &Facts,
 ) -> Result<Vec<Task>, Stop> {
+    let Asking { chosen, options, run, .. } = *asking;
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let wait = options.reach.wait.as_deref().map_or(Ok(WAIT), |text| time("--wait", text))?;
-    let controller = controller(chosen);
-    let envelope = |host: &Host| envelope(host, &controller, run, wait);
+    let controller = Controller::of(chosen)?;
+    let envelope = |host: &Host| controller.envelope(host, run, wait);
     let job = |job: Job, contents| Task::Job(Box::new(job), contents);
     let (playbook, selection) = match &request.assignment {
         Assignment::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
@@ -292,8 +325,9 @@ fn tasks(
     let wanted = facts_of_others::wanted(&chosen.project, &chosen.inventory, playbook, command_line);
     let renderer = match wanted.is_empty() {
         true => renderer,
-        false => renderer.with_facts(read_facts(wanted, chosen, options, run, config)?),
+        false => renderer.with_facts(asking.of_others(wanted)?),
     };
+    let renderer = renderer.with_own_facts(facts.clone());
     let task = |(host, Rendered { mut work, contents }): (&&Host, Rendered)| {
         assets::name_what_is_there(&mut work, &chosen.project.root.join(FETCHED).join(host.name.as_str()));
         job(envelope(host).job(work), contents)
@@ -301,140 +335,15 @@ fn tasks(
     Ok(hosts.iter().zip(renderer.jobs()?).map(task).collect())
 }
 
-/// Reads the facts of other hosts that the playbook refers to.
-fn read_facts(
-    wanted: facts_of_others::Wanted,
-    chosen: &Chosen,
-    options: &Options,
-    run: &RunId,
-    config: &Config,
-) -> Result<BTreeMap<String, Result<Value, Failure>>, Stop> {
-    let reveal = Reveal { home: &config.paths.home, vault: &chosen.project.vault };
-    let controller = controller(chosen);
-    let asked = wanted.into_iter().filter_map(|(name, facts)| {
-        let host = chosen.inventory.host(&name)?;
-        let settings = ssh_settings(host, options);
-        let mut target = Target::or_unusable(&name, host.given_address(), &settings, config);
-        reveal.login(&mut target);
-        Some(facts::Asked { target, envelope: envelope(host, &controller, run, WAIT), facts })
-    });
-    Ok(facts::read(asked.collect(), shared(None))?)
-}
-
-/// Makes a host's work this run's job. Its epoch, and the runs to settle, are known once the intent is on record.
-fn envelope(host: &Host, controller: &str, run: &RunId, wait: Duration) -> Envelope {
-    Envelope {
-        wait,
-        run: run.clone(),
-        host: host.name.to_string(),
-        nonce: nonce(),
-        controller: controller.to_string(),
-        who: who(),
-        ..Envelope::default()
-    }
-}
-
-/// What hosts know this project by: all who work with it fence each other. One without a name is known by its place here.
-fn controller(chosen: &Chosen) -> String {
-    let here = || format!("{}:{}", who(), chosen.project.root.display());
-    chosen.project.identity().unwrap_or_else(here)
-}
-
-/// 128 random bits, in hexadecimal.
-fn nonce() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
-
-fn work(
-    host: &Host,
-    mut target: Target,
-    request: &Request,
-    options: &Options,
-    reveal: &Reveal<'_>,
-    task: Task,
-    password: Option<String>,
-) -> Result<Work, Diagnostics> {
-    let becomes = options.reach.becomes || request.becomes.or(host.ssh.becomes).unwrap_or(false);
-    reveal.login(&mut target);
-    let password = match (&host.ssh.become_password_from, options.reach.ask_become_pass) {
-        _ if !becomes => None,
-        (Some(from), false) if from != "prompt" => {
-            let doing = format!("read the password to become another user on {}", host.name);
-            let from = SecretFrom::parse(from, reveal.home, &doing)?;
-            match from.revealed(&|name| reveal.text(name)).and_then(|from| from.read(&doing)) {
-                Ok(password) => Some(password),
-                // It fails alone, when its turn comes.
-                Err(failure) => {
-                    target.unusable.get_or_insert(failure);
-                    None
-                }
-            }
-        }
-        (None, false) => None,
-        _ => password,
-    };
-    let becoming = if becomes { Some(becoming(host, password.is_some())?) } else { None };
-    Ok(Work { host: host.name.to_string(), target, becoming, password, task })
-}
-
-/// Where passwords are found.
-struct Reveal<'a> {
-    home: &'a Path,
-    vault: &'a Vault,
-}
-
-impl Reveal<'_> {
-    /// The project's secret of a name, as text.
-    fn text(&self, name: &str) -> Result<String, Failure> {
-        self.vault.text(&SecretOrigin::Age(name.to_string()), name)
-    }
-
-    /// Puts the project's secrets in for their names. A host for which that fails cannot be reached, and no other.
-    fn login(&self, target: &mut Target) {
-        let reveal = |name: &str| self.text(name);
-        let password = target.password.as_ref().map(|from| from.revealed(&reveal)).transpose();
-        match (password, target.passphrase.revealed(&reveal)) {
-            (Ok(password), Ok(passphrase)) => (target.password, target.passphrase) = (password, passphrase),
-            (Err(failure), _) | (_, Err(failure)) => {
-                target.unusable.get_or_insert(failure);
-            }
-        }
-    }
-}
-
-/// How a host is reached, as the inventory and the command line say it.
-fn ssh_settings(host: &Host, options: &Options) -> SshSettings {
-    let mut settings = host.ssh.clone();
-    if let Some(user) = &options.reach.user {
-        settings.user = Some(user.as_str().into());
-    }
-    if options.reach.ask_pass {
-        settings.password_from = Some("prompt".to_string());
-    }
-    settings
-}
-
-fn becoming(host: &Host, password: bool) -> Result<Become, Failure> {
-    let doing = || format!("read how to become another user on {}", host.name);
-    let method = match host.ssh.become_method.as_deref() {
-        None | Some("sudo") => Method::Sudo,
-        Some("doas") if password => {
-            let why = "doas takes no password without a terminal";
-            return Err(Failure::new(doing(), why)
-                .hint("allow it without one (nopass in doas.conf), or set become_method to sudo or su"));
-        }
-        Some("doas") => Method::Doas,
-        Some("su") => Method::Su,
-        Some(other) => {
-            return Err(Failure::new(doing(), format!("{other} is not known")).hint("use sudo, doas or su"));
-        }
-    };
-    let user = host.ssh.become_user.clone().unwrap_or_else(|| "root".to_string());
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if user.is_empty() || user.starts_with('-') || !user.bytes().all(plain) {
-        return Err(Failure::new(doing(), format!("{user:?} is not the name of a user")));
-    }
-    Ok(Become { method, user, password })
+/// Reads all facts of the chosen hosts: a table by host, or why a host could not be asked.
+pub fn facts(chosen: &Chosen, options: &Options) -> Result<Facts, Stop> {
+    chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
+    let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
+    let all = engine::facts::names().iter().map(|name| name.to_string()).collect();
+    let (run, config) = (record::id::new(now()), options.reach.ssh_config()?);
+    let passwords = Passwords::new(options);
+    let asking = Asking { chosen, options, run: &run, config: &config, passwords: &passwords };
+    asking.of_hosts(&hosts, None, &all)
 }
 
 fn intent(
@@ -477,10 +386,6 @@ pub fn who() -> String {
 fn time(option: &str, text: &str) -> Result<Duration, Stop> {
     let wrong = |why| Stop::misused(Failure::new(format!("read {option} {text}"), why));
     TimeSpan::parse(text).map(TimeSpan::get).map_err(wrong)
-}
-
-fn no_terminal() -> Stop {
-    Stop::misused(Failure::new("ask for a password", "there is no terminal to ask on"))
 }
 
 fn names_of(hosts: Vec<&Host>) -> Vec<String> {

@@ -1,11 +1,10 @@
 //! `windlass steps [KIND]`: the reference of step kinds, from the code itself.
 
-use super::{Done, Global, Stop, answer, answer_json};
-use crate::engine::facts::FACTS;
+use super::{Done, Global, Stop, answer, answer_json, facts};
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Value};
 use crate::report::{Format, style};
-use crate::step::{KINDS, Row};
+use crate::step::{ANY_FIELD, KINDS, OF_ALL, Row};
 use serde_json::json;
 
 /// Show the step kinds, or the keys and an example of one
@@ -13,6 +12,9 @@ use serde_json::json;
 pub struct Args {
     /// The kind, for example `file`; `facts` for what `facts.*` holds
     kind: Option<String>,
+    /// Only kinds that speak of this: in their name, their text or their keys
+    #[arg(short, long, value_name = "WORD", conflicts_with = "kind")]
+    search: Option<String>,
 }
 
 /// A key of a step kind.
@@ -26,11 +28,14 @@ struct Key<'a> {
 /// Prints the reference.
 pub fn run(args: Args, global: &Global) -> Done {
     let rows = match &args.kind {
-        Some(name) if name == "facts" => return answer(&facts_page()),
-        None => KINDS.iter().collect(),
+        Some(name) if name == "facts" => return facts::list(global),
+        None => {
+            KINDS.iter().filter(|row| args.search.as_ref().is_none_or(|word| speaks_of(row, word))).collect()
+        }
         Some(name) => vec![crate::step::kind(name).ok_or_else(|| unknown(name))?],
     };
     match (global.format(), &args.kind) {
+        (Format::Human, None) if rows.is_empty() => Err(unknown_word(&args.search.unwrap_or_default())),
         (Format::Human, None) => answer(&list(&rows)),
         (Format::Human, Some(_)) => answer(&rows.iter().map(|row| page(row)).collect::<String>()),
         _ => {
@@ -40,16 +45,24 @@ pub fn run(args: Args, global: &Global) -> Done {
     }
 }
 
-fn facts_page() -> String {
-    let width = style::widest(FACTS.iter().map(|fact| fact.name));
-    FACTS.iter().map(|fact| format!("facts.{}  {}\n", style::padded(fact.name, width), fact.about)).collect()
-}
-
 fn unknown(name: &str) -> Stop {
     let failure = Failure::new(format!("describe step kind {name}"), "there is no such kind");
     let names = KINDS.iter().map(|row| row.name);
     let hint = did_you_mean(name, names).unwrap_or_else(|| "windlass steps lists them".to_string());
     Stop::misused(failure.hint(hint))
+}
+
+/// Whether a kind's name, text or keys hold the word, in whatever case.
+fn speaks_of(row: &Row, word: &str) -> bool {
+    let schema = schema(row);
+    let keys = keys(&schema).into_iter().map(|key| format!("{} {}", key.name, key.about));
+    let text = [row.name.to_string(), about(&schema)].into_iter().chain(keys).collect::<Vec<_>>().join("\n");
+    text.to_lowercase().contains(&word.to_lowercase())
+}
+
+fn unknown_word(word: &str) -> Stop {
+    let failure = Failure::new(format!("search the step kinds for {word}"), "none speaks of it");
+    Stop::misused(failure.hint("`windlass steps` lists all"))
 }
 
 fn list(rows: &[&Row]) -> String {
@@ -61,11 +74,27 @@ fn list(rows: &[&Row]) -> String {
             groups.push(row.group);
             text += &format!("{}{}:\n", if text.is_empty() { "" } else { "\n" }, row.group);
         }
-        let about = about(&schema(row));
-        let first = about.split_inclusive(". ").next().unwrap_or_default().trim_end_matches(". ");
-        text += &format!("  {}  {}\n", style::padded(row.name, width), first.trim_end_matches('.'));
+        text += &format!("  {}  {}\n", style::padded(row.name, width), in_short(row));
     }
     text + "\nwindlass steps KIND shows its keys and an example\n"
+}
+
+/// The kinds, and what each is for.
+pub fn names() -> impl Iterator<Item = (&'static str, String)> {
+    KINDS.iter().map(|row| (row.name, in_short(row)))
+}
+
+/// The keys of a kind, and what each is for; none where there is no such kind.
+pub fn key_names(kind: &str) -> Vec<(String, String)> {
+    let schema = crate::step::kind(kind).map(schema).unwrap_or_default();
+    keys(&schema).into_iter().map(|key| (key.name.to_string(), key.about)).collect()
+}
+
+/// The first sentence about a kind.
+fn in_short(row: &Row) -> String {
+    let about = about(&schema(row));
+    let first = about.split_inclusive(". ").next().unwrap_or_default().trim_end_matches(". ");
+    first.trim_end_matches('.').to_string()
 }
 
 fn page(row: &Row) -> String {
@@ -79,11 +108,23 @@ fn page(row: &Row) -> String {
         let (name, kind) = (style::padded(key.name, name_width), style::padded(&key.kind, kind_width));
         text += &format!("{mark} {name}  {kind}  {}\n", key.about);
     }
-    text + "\nexample:\n" + row.example
+    text + &format!("\nregister gets: {}\n\nexample:\n{}", results(row), row.example)
+}
+
+/// The fields of its result.
+fn results(row: &Row) -> String {
+    let fields = OF_ALL.iter().chain(row.result);
+    fields
+        .map(|field| if *field == ANY_FIELD { "what its keys name" } else { field })
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn described(row: &Row) -> Value {
-    json!({ "kind": row.name, "group": row.group, "example": row.example.trim(), "schema": schema(row) })
+    json!({
+        "kind": row.name, "group": row.group, "result": OF_ALL.iter().chain(row.result).collect::<Vec<_>>(),
+        "example": row.example.trim(), "schema": schema(row),
+    })
 }
 
 fn schema(row: &Row) -> Value {
@@ -186,6 +227,8 @@ mod tests {
               mode     string or integer  Permission bits: `"0644"`
               owner    string             User name or id
               group    string             Group name or id
+
+            register gets: changed, failed, skipped, findings
 
             example:
 

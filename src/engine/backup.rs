@@ -83,7 +83,7 @@ impl Sender<'_> {
         let mut command = part.command.clone();
         let left = self.deadline.saturating_duration_since(began);
         command.timeout = Some(command.timeout.map_or(left, |own| own.min(left)));
-        let answer = self.host.stream(&command, Flow { input: None, output: Some(&mut sink) });
+        let answer = self.host.stream(&command, Flow { output: Some(&mut sink), ..Flow::default() });
         // The store's own words tell more than that nobody took the output.
         if let Some(refusal) = sink.refusal.take() {
             return Err(refusal);

@@ -2,7 +2,9 @@
 
 mod armed;
 mod boot;
+mod preview;
 
+use super::aloud::Aloud;
 use super::backup::Sender;
 use super::batch;
 use super::confirm;
@@ -10,6 +12,7 @@ use super::diff;
 use super::entry::Entry;
 use super::fetch;
 use super::guard::Armed;
+use super::inspect::{Inspected, inspect};
 use super::link::{Assets, Link};
 use super::perform;
 use super::progress::StepProgress;
@@ -21,13 +24,14 @@ use super::wait::{self, Waited};
 use crate::model::backup::Backup;
 use crate::model::event::{Event, Output};
 use crate::model::finding::{self, Verdict};
-use crate::model::job::{Resume, RunId};
+use crate::model::job::{OutputWanted, Resume, RunId};
 use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
+use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::step::Step;
-use crate::system::Probe;
 use crate::system::dressed::Dressed;
 use crate::system::pretend::Pretend;
+use crate::system::{Details, Probe};
 use crate::tree::manifest;
 use crate::tree::overlay::edited;
 use std::io::Read;
@@ -54,6 +58,8 @@ pub struct StepTry<'a, 'b, 'j> {
     pub dressed: &'a Dressed<'a>,
     /// Whether diffs are wanted.
     pub diff: bool,
+    /// What is wanted of the output of its commands.
+    pub output: OutputWanted,
     /// When the step's time is up.
     pub deadline: Instant,
     /// Whether every exit status and every finding is fine, because the playbook judges (`failed_when`).
@@ -213,6 +219,7 @@ impl StepTry<'_, '_, '_> {
         if let (Some(within), Target::Real(..)) = (plan.boot, &self.target) {
             return self.boot(plan, within, done);
         }
+        done.texts = self.texts_for_diffs(plan);
         let assets = assets_of(plan);
         let announced = !assets.is_empty() && matches!(self.target, Target::Real(..));
         if announced {
@@ -255,8 +262,9 @@ impl StepTry<'_, '_, '_> {
         match op {
             Op::Await { condition, within, every } => self.wait(condition, *within, *every, done),
             _ => {
-                if self.make_change(op, done)? {
-                    done.changes.push(op);
+                let Inspected { details, in_part } = inspect(self.dressed, op, self.memory())?;
+                if self.make_change(op, details, done)? {
+                    done.changes.push(op, in_part);
                 }
                 Ok(())
             }
@@ -268,23 +276,30 @@ impl StepTry<'_, '_, '_> {
         if self.deadline <= Instant::now() {
             return Err(times_up(&ops[0]));
         }
-        ops.iter().try_for_each(|op| perform::refuse_mount_point(self.dressed, op))?;
-        let told: Vec<&Op> = ops.iter().filter(|op| !self.is_memory(op)).collect();
+        let inspected: Vec<_> =
+            ops.iter().map(|op| inspect(self.dressed, op, self.memory())).collect::<Result<_>>()?;
+        let in_part: Vec<_> = inspected.iter().map(|inspected: &Inspected| inspected.in_part).collect();
+        let told: Vec<_> = ops.iter().zip(in_part).filter(|(op, _)| !self.is_memory(op)).collect();
         if self.diff {
-            told.iter().for_each(|op| done.diffs.add(|| diff::of(self.dressed.host, op)));
+            told.iter().for_each(|(op, _)| done.diffs.add(|| diff::of(self.dressed.host, op, &done.texts)));
         }
         match self.target {
             Target::Pretended(_) => ops.iter().try_for_each(|op| self.pretend(op, done))?,
             Target::Real(host, journal) => {
                 journal.owe(self.owes.clone())?;
-                journal.intend(self.index, ops, plan.within.as_ref())?;
+                let details = inspected.into_iter().map(|inspected| inspected.details).collect();
+                journal.intend(self.index, ops, details, plan.within.as_ref())?;
                 host.together(plan.within.as_deref(), &mut || {
                     ops.iter().try_for_each(|op| perform::change(*host, op, self.link).map(drop))
                 })?;
             }
         }
-        told.into_iter().for_each(|op| done.changes.push(op));
+        told.into_iter().for_each(|(op, in_part)| done.changes.push(op, in_part));
         Ok(())
+    }
+
+    fn memory(&self) -> &HostPath {
+        &self.dressed.brought.memory
     }
 
     /// What windlass only remembers of a tree is no change that people ask for.
@@ -295,8 +310,7 @@ impl StepTry<'_, '_, '_> {
     }
 
     /// Whether it changed something: a command may find that there was nothing left to do.
-    fn make_change(&mut self, op: &Op, done: &mut StepProgress) -> Result<bool> {
-        perform::refuse_mount_point(self.dressed, op)?;
+    fn make_change(&mut self, op: &Op, details: Option<Details>, done: &mut StepProgress) -> Result<bool> {
         match self.target {
             Target::Pretended(_) => self.pretend(op, done)?,
             Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch::fetch(*host, self.link, op)?,
@@ -307,8 +321,11 @@ impl StepTry<'_, '_, '_> {
             }
             Target::Real(host, journal) => {
                 journal.owe(self.owes.clone())?;
-                journal.intend(self.index, std::slice::from_ref(op), None)?;
-                let answer = perform::change(*host, op, self.link)?;
+                journal.intend(self.index, std::slice::from_ref(op), vec![details], None)?;
+                let answer = match op {
+                    Op::Run(run) => Some(Aloud::new(self.link, self.index, self.output).run(*host, run)?),
+                    _ => perform::change(*host, op, self.link)?,
+                };
                 done.output = answer.clone().map(output_of).or(done.output.take());
                 let changed = self.accept(op, answer.as_ref())?;
                 if let Op::Run(run) = op {

@@ -1,31 +1,58 @@
 //! What a change does to a file, as people read it.
 
-use crate::model::op::{Content, Op};
+use super::summary::DIFF_BYTES;
+use crate::model::digest::Digest;
+use crate::model::op::{Asset, Content, Op};
 use crate::model::path::HostPath;
 use crate::system::Probe;
 use similar::algorithms::{Capture, Compact, Replace, myers};
 use similar::udiff::UnifiedHunkHeader;
 use similar::{ChangeTag, DiffOp, group_diff_ops};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Texts longer than this are told by size only, in bytes.
 const TEXT_LIMIT: u64 = 256 * 1024;
 
+/// Of a tree, files longer than this are not sent for their diff alone, in bytes.
+const ASSET_LIMIT: u64 = 64 * 1024;
+
 /// Lines around a change.
 const CONTEXT: usize = 3;
 
+/// What is to be written from assets, as far as it is here already.
+pub type Texts = BTreeMap<Digest, Vec<u8>>;
+
+/// The assets of these ops that are short enough for a diff, each once and all together no more than is ever shown.
+pub fn short_assets(ops: &[Op]) -> Vec<Asset> {
+    let asset = |op: &Op| match op {
+        Op::Write { content: Content::Asset(asset), .. } if asset.size <= ASSET_LIMIT => Some(asset.clone()),
+        _ => None,
+    };
+    let (mut room, mut seen) = (DIFF_BYTES as u64, BTreeSet::new());
+    let mut fits = |asset: &Asset| {
+        if !seen.insert(asset.digest.clone()) {
+            return false;
+        }
+        let left = room.checked_sub(asset.size.max(1));
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    ops.iter().filter_map(asset).filter(|asset| fits(asset)).collect()
+}
+
 /// The unified diff of an op, looking at the host before the op is performed; `None` when there is none to show.
-pub fn of(host: &dyn Probe, op: &Op) -> Option<String> {
+pub fn of(host: &dyn Probe, op: &Op, texts: &Texts) -> Option<String> {
     match op {
-        Op::Write { path, content, .. } => Some(of_write(host, path, content)),
+        Op::Write { path, content, .. } => Some(of_write(host, path, content, texts)),
         Op::Remove { path } => of_removal(host, path),
         _ => None,
     }
 }
 
-fn of_write(host: &dyn Probe, path: &HostPath, content: &Content) -> String {
+fn of_write(host: &dyn Probe, path: &HostPath, content: &Content, texts: &Texts) -> String {
     let after = match content {
         Content::Bytes(bytes) => text(bytes.clone()),
-        Content::Asset(asset) => Text::Other(asset.size),
+        Content::Asset(asset) => texts.get(&asset.digest).cloned().map_or(Text::Other(asset.size), text),
     };
     unified(path, before(host, path), after)
 }
@@ -68,7 +95,7 @@ fn unified(path: &HostPath, before: Text, after: Text) -> String {
             hunks if hunks.is_empty() => hunks,
             hunks => format!("--- {old_name}\n+++ {new_name}\n{hunks}"),
         },
-        (old, new) => format!("--- {old_name}\n+++ {new_name}\n{} becomes {}\n", told(old), told(new)),
+        (old, new) => format!("--- {old_name}\n+++ {new_name}\n{}\n", sizes(size_of(old), size_of(new))),
     }
 }
 
@@ -109,11 +136,15 @@ fn lines(text: Text) -> Result<String, u64> {
     }
 }
 
-fn told(text: Result<String, u64>) -> String {
-    match text {
-        Ok(text) if text.is_empty() => "nothing".to_string(),
-        Ok(text) => format!("text of {} bytes", text.len()),
-        Err(size) => format!("{size} bytes"),
+fn size_of(text: Result<String, u64>) -> u64 {
+    text.map_or_else(|size| size, |text| text.len() as u64)
+}
+
+/// What is said of a file that is no text, or too long to be shown.
+fn sizes(old: u64, new: u64) -> String {
+    match old == new {
+        true => format!("{new} bytes, of which some differ; the diff is left out"),
+        false => format!("{old} bytes become {new}; the diff is left out"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a journal says, line by line: what was about to be changed, and how it is undone.
 
-use crate::model::attributes::Attributes;
+use crate::model::attributes::{Attributes, Modified};
 use crate::model::digest::Digest;
 use crate::model::event::StepEnded;
 use crate::model::job::RunId;
@@ -16,6 +16,8 @@ pub enum Entry {
     /// First: which run this is.
     #[serde(rename = "begin")]
     Start { run: RunId, host: String, who: String, epoch: u64, playbook: String, boot_id: String },
+    /// The secrets of the run, sealed: an undo says none of them.
+    Secrets(String),
     /// About to change something: how it is undone, and below which directory no link may be followed meanwhile.
     Intent {
         change: u32,
@@ -62,9 +64,20 @@ pub enum Reversal {
     /// Nothing that windlass knows undoes it.
     Impossible { why: String },
     /// What stood there is put back.
-    Restore { path: HostPath, before: Vec<Saved>, left: Left },
+    Restore {
+        path: HostPath,
+        before: Vec<Saved>,
+        left: Left,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        around: Vec<Around>,
+    },
     /// Two paths are exchanged again; before, these stood there.
-    Exchange { one: Saved, other: Saved },
+    Exchange {
+        one: Box<Saved>,
+        other: Box<Saved>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        around: Vec<Around>,
+    },
     /// Mode and owner are put back, and extended attributes where they are known: a change of owner clears capabilities.
     Meta {
         path: HostPath,
@@ -80,6 +93,8 @@ pub enum Reversal {
     Again(Command),
     /// The same, with what proves that it worked.
     Repeat(Box<Run>),
+    /// One of the commands above that may hold a secret, and the one that made the change; see `seal.rs`.
+    Sealed(String),
 }
 
 /// What a file held: its digest, or `None` when it did not exist.
@@ -92,6 +107,22 @@ pub struct FileState {
 }
 
 impl Reversal {
+    /// The command that it runs; `None` where that is sealed.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Reversal::Command(command) | Reversal::CommandOver { command, .. } | Reversal::Again(command) => {
+                Some(command)
+            }
+            Reversal::Repeat(run) => Some(&run.command),
+            Reversal::Nothing
+            | Reversal::Impossible { .. }
+            | Reversal::Restore { .. }
+            | Reversal::Exchange { .. }
+            | Reversal::Meta { .. }
+            | Reversal::Sealed(_) => None,
+        }
+    }
+
     /// Whether it runs a command of the way forward once more, after everything else.
     pub fn is_repeated(&self) -> bool {
         matches!(self, Reversal::Again(_) | Reversal::Repeat(_))
@@ -107,6 +138,15 @@ impl Reversal {
     }
 }
 
+/// A directory in which a name was added, replaced or removed, and when it was modified last before that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Around {
+    /// Where.
+    pub path: HostPath,
+    /// When.
+    pub modified: Modified,
+}
+
 /// Something that stood at a path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
@@ -116,9 +156,15 @@ pub struct Saved {
     pub what: SavedKind,
     /// Its mode and owner.
     pub meta: Meta,
-    /// Its extended attributes; `None` in journals that did not keep them.
+    /// Its extended attributes; `None` where they could not be seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Attributes>,
+    /// When it was modified last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Modified>,
+    /// Whether it was a file with hard links.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_shared: bool,
     /// The file itself, under this name in the run's `undo` directory, when it had hard links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,

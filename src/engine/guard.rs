@@ -9,6 +9,7 @@ use super::entry::Entry;
 use super::holder::LockHolder;
 use super::journal::{self, Journal};
 use super::link::Link;
+use super::seal::Seal;
 use super::state_dir::StateDir;
 use super::undo::log::LaterLog;
 use super::undo::{self, Undoer};
@@ -20,6 +21,7 @@ use crate::model::op::{Command, Meta};
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
+use crate::redact::Redactor;
 use crate::system::{Lock, Probe, System};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -76,6 +78,12 @@ impl Watch {
         state.armed().join(self.name())
     }
 
+    /// With what the journal is sealed: the second line of the mark.
+    fn seal(&self, host: &dyn Probe, state: &StateDir) -> Result<Seal> {
+        let mark = host.read(&self.mark(state))?.unwrap_or_default();
+        Ok(Seal::read(String::from_utf8_lossy(&mark).lines().nth(1).unwrap_or_default()))
+    }
+
     fn unit(&self) -> String {
         format!("windlass-guard-{}-{}", self.run, self.change)
     }
@@ -127,7 +135,10 @@ pub fn arm(
     let state = journal.state().clone();
     host.make_dir(&state.armed(), &Meta { mode: Some(0o700), ..Meta::default() })?;
     let private = Meta { mode: Some(0o600), ..Meta::default() };
-    host.write(&watch.mark(&state), &mut format!("{name}\n").as_bytes(), &private)?;
+    // What undoes the change without a controller can then read what undoes it.
+    let seal = journal.secrets().seal().text().unwrap_or_default();
+    let mark = format!("{}\n{seal}\n", journal.secrets().redactor().text(name).replace('\n', " "));
+    host.write(&watch.mark(&state), &mut mark.as_bytes(), &private)?;
     let (name, ports_before) = (name.to_string(), guard.ports_before.clone());
     let agent = std::process::id();
     journal.note(Entry::Armed { change: watch.change, step, name, agent, ports_before })?;
@@ -283,14 +294,16 @@ pub fn try_login_after_undo(link: &dyn Link, entries: &[Entry]) -> Result<()> {
 
 /// Takes the changes back and writes that down as the run's end; tells the failure. `None`: they are not armed any more.
 fn take_back(host: &dyn System, state: &StateDir, watch: &Watch) -> Result<Option<Failure>> {
-    let entries = journal::read(host, state, &watch.run)?.unwrap_or_default();
+    let seal = watch.seal(host, state)?;
+    let entries = journal::read_opened(host, state, &watch.run, &seal)?.unwrap_or_default();
     if !watch.is_armed(&entries) {
         forget(host, state, watch)?;
         return Ok(None);
     }
     let open = undo::open_changes(&entries, watch.change);
     let saved = state.saved(&watch.run);
-    let undoer = Undoer { host, saved, diff: false, pretends: false };
+    let over = Some(state.journal(&watch.run));
+    let undoer = Undoer { host, saved, over, diff: false, pretends: false };
     let undone = undoer.undo_all(&open, &mut LaterLog { host, state, run: &watch.run })?;
     let failure = match undone.failure("undo") {
         None => Failure::new(CONFIRM, "no confirmation came, so the host took the change back by itself")
@@ -300,8 +313,11 @@ fn take_back(host: &dyn System, state: &StateDir, watch: &Watch) -> Result<Optio
             Failure::new(CONFIRM, why)
         }
     };
+    let redactor = Redactor::new(seal.secrets_in(&entries));
+    let failure = redactor.failure(failure);
     let mut written = vec![Entry::Disarmed { change: watch.change, confirmed: false }];
-    written.extend(failed_step(&entries, watch, &failure, undone.lines).map(Entry::Step));
+    let ended = failed_step(&entries, watch, &failure, undone.lines);
+    written.extend(ended.map(|ended| Entry::Step(redactor.step(ended))));
     written.push(Entry::End { outcome: HostOutcome::Failed });
     journal::append(host, state, &watch.run, &written)?;
     forget(host, state, watch)?;

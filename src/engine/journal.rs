@@ -5,6 +5,7 @@
 use super::entry::{Entry, Reversal};
 use super::perform;
 use super::save::Saver;
+use super::seal::{JournalSecrets, Seal};
 use super::state_dir::{self, StateDir};
 use crate::model::event::StepEnded;
 use crate::model::job::{Envelope, Job, RunId};
@@ -12,7 +13,7 @@ use crate::model::op::{Command, Op};
 use crate::model::outcome::HostOutcome;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
-use crate::system::{Probe, READ_LIMIT, System};
+use crate::system::{Details, Probe, READ_LIMIT, System};
 
 /// The longest journal that is read, in bytes: a million changes have less.
 const JOURNAL_LIMIT: u64 = 512 << 20;
@@ -27,6 +28,7 @@ pub struct Journal<'a> {
     open: bool,
     changes: u32,
     saver: Saver<'a>,
+    secrets: JournalSecrets,
 }
 
 impl<'a> Journal<'a> {
@@ -42,6 +44,7 @@ impl<'a> Journal<'a> {
             open: false,
             changes: 0,
             saver,
+            secrets: JournalSecrets::of(job),
         }
     }
 
@@ -61,12 +64,24 @@ impl<'a> Journal<'a> {
             epoch: envelope.epoch,
             playbook: self.job.work.playbook.clone(),
             boot_id: state_dir::boot_id(self.host),
-        })
+        })?;
+        self.secrets.entry()?.map_or(Ok(()), |entry| self.push(&entry))
+    }
+
+    /// Hides these secrets as well, from now on: those of a run that is undone.
+    pub fn hide(&mut self, secrets: Vec<String>) {
+        self.secrets.add(secrets);
+    }
+
+    /// What it hides.
+    pub fn secrets(&self) -> &JournalSecrets {
+        &self.secrets
     }
 
     /// After a reboot in the middle of a run its journal is continued.
     pub fn resume(&mut self) -> Result<()> {
-        self.entries = read(self.host, &self.state, self.run())?.unwrap_or_default();
+        self.entries =
+            read_opened(self.host, &self.state, self.run(), self.secrets.seal())?.unwrap_or_default();
         let change = |entry: &Entry| match entry {
             Entry::Intent { change, .. } => *change,
             _ => 0,
@@ -76,9 +91,15 @@ impl<'a> Journal<'a> {
     }
 
     /// Writes down, durably, that `ops` are about to be performed and how they are undone, which for none of them
-    /// depends on another.
-    pub fn intend(&mut self, step: u32, ops: &[Op], within: Option<&HostPath>) -> Result<()> {
-        let reversals = self.saver.save_all(ops, within)?;
+    /// depends on another. `inspected`: what was seen of their paths already; it may be empty.
+    pub fn intend(
+        &mut self,
+        step: u32,
+        ops: &[Op],
+        inspected: Vec<Option<Details>>,
+        within: Option<&HostPath>,
+    ) -> Result<()> {
+        let reversals = self.saver.save_all(ops, inspected, within)?;
         for (op, reversal) in ops.iter().zip(reversals) {
             self.changes += 1;
             let (change, what) = (self.changes, perform::describe(op));
@@ -170,7 +191,8 @@ impl<'a> Journal<'a> {
     }
 
     fn push(&mut self, entry: &Entry) -> Result<()> {
-        serde_json::to_writer(&mut self.unwritten, entry).doing("encode a journal entry")?;
+        serde_json::to_writer(&mut self.unwritten, &self.secrets.hide(entry)?)
+            .doing("encode a journal entry")?;
         self.unwritten.push(b'\n');
         self.entries.push(entry.clone());
         Ok(())
@@ -183,7 +205,17 @@ impl<'a> Journal<'a> {
     }
 }
 
-/// Everything a run wrote down; `None` when it changed nothing here.
+/// Everything a run wrote down, with what it sealed; `None` when it changed nothing here.
+pub fn read_opened(
+    host: &dyn Probe,
+    state: &StateDir,
+    run: &RunId,
+    seal: &Seal,
+) -> Result<Option<Vec<Entry>>> {
+    Ok(read(host, state, run)?.map(|entries| seal.open_all(entries)))
+}
+
+/// Everything a run wrote down, but for what it sealed; `None` when it changed nothing here.
 pub fn read(host: &dyn Probe, state: &StateDir, run: &RunId) -> Result<Option<Vec<Entry>>> {
     let Some(bytes) = read_whole(host, &state.journal(run))? else { return Ok(None) };
     let lines = String::from_utf8_lossy(&bytes).into_owned();

@@ -1,25 +1,11 @@
 //! Performs one op on a host. This is the only place where a plan becomes a change.
 
 use super::link::Assets;
+use crate::model::Result;
 use crate::model::backup::Backup;
-use crate::model::op::{Answer, Content, Op, Run};
-use crate::model::{Failure, Result};
-use crate::system::{FileKind, Flow, Probe, System};
+use crate::model::op::{Answer, Command, Content, Op, Run};
+use crate::system::{FileKind, Flow, Listener, System};
 use std::path::Path;
-
-/// Refuses to replace or remove a mount point, such as a container's `/etc/hosts`, before anything is done or pretended.
-pub fn refuse_mount_point(host: &dyn Probe, op: &Op) -> Result<()> {
-    let replaced = match op {
-        Op::Write { path, .. } | Op::Link { path, .. } | Op::Remove { path } => path,
-        Op::Exchange { one, .. } => one,
-        _ => return Ok(()),
-    };
-    match host.details(replaced)?.is_mount_point {
-        false => Ok(()),
-        true => Err(Failure::new(describe(op), "something is mounted there, so that it cannot be replaced")
-            .hint("change it where it is mounted from, or unmount it first; in a container, the runtime makes it")),
-    }
-}
 
 /// Makes a change that is not a wait and not a transfer. The answer is that of a command; [`accept`] judges it.
 pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<Answer>> {
@@ -34,20 +20,23 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Link { path, target } => host.link(path, target)?,
         Op::Meta { path, meta } => host.set_meta(path, meta)?,
         Op::Attributes { path, attributes } => host.set_attributes(path, attributes)?,
+        Op::Modified { path, modified } => host.set_modified(path, *modified)?,
         Op::PutBack { path, kept } => host.put_back(path, kept)?,
         Op::Remove { path } => host.remove_all(path)?,
         Op::Exchange { one, other } => host.exchange(one, other)?,
         Op::RemoveEmpty { path } => remove_empty(host, path)?,
-        Op::Run(run) => return run_it(host, run, assets).map(Some),
+        Op::Run(run) => return run_it(host, run, assets, Flow::default()).map(Some),
         Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => {}
     }
     Ok(None)
 }
 
-fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets) -> Result<Answer> {
-    let Some(asset) = &run.input else { return host.run(&run.command) };
+/// Runs a command. `flow` says who listens to it meanwhile.
+pub fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets, flow: Flow) -> Result<Answer> {
+    let Some(asset) = &run.input else { return host.stream(&run.command, flow) };
     let mut input = assets.open(asset)?;
-    host.stream(&run.command, Flow { input: Some(&mut input), output: None })
+    let listener = flow.listener.map(|listener| listener as &mut dyn Listener);
+    host.stream(&run.command, Flow { input: Some(&mut input), output: None, listener, kept: flow.kept })
 }
 
 /// What is inside may be somebody else's by now: then the directory stays.
@@ -65,14 +54,27 @@ pub fn describe(op: &Op) -> String {
         Op::Link { path, target } => format!("link {path} to {target}"),
         Op::Meta { path, meta } => format!("set {}of {path}", describe_meta(meta)),
         Op::Attributes { path, .. } => format!("set extended attributes of {path}"),
+        Op::Modified { path, .. } => format!("set time of {path}"),
         Op::PutBack { path, .. } => format!("put back {path}"),
         Op::Remove { path } => format!("remove {path}"),
         Op::Exchange { one, other } => format!("exchange {one} and {other}"),
         Op::RemoveEmpty { path } => format!("remove directory {path}"),
-        Op::Run(run) => format!("run {}", run.command.shown()),
+        Op::Run(run) => format!("run {}", command(&run.command)),
         Op::Await { condition, .. } => format!("wait until {}", describe_condition(condition)),
         Op::Fetch { path, .. } => format!("fetch {path}"),
         Op::Backup(backup) => describe_backup(backup),
+    }
+}
+
+/// People know a script that is read from standard input by its arguments, and by what it may run, not for how long.
+fn command(command: &Command) -> String {
+    let arguments =
+        command.argv.strip_prefix(&["/bin/sh", "-s", "--"].map(str::to_string)).unwrap_or_default();
+    let is_number = |word: &&String| word.bytes().all(|byte| byte.is_ascii_digit());
+    let words: Vec<String> = arguments.iter().skip_while(is_number).cloned().collect();
+    match command.title.is_some() || words.is_empty() {
+        true => command.shown(),
+        false => Command::new(words).shown(),
     }
 }
 

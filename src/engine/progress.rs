@@ -1,5 +1,6 @@
 //! What one try of a step has done so far, as it is reported when the step ends.
 
+use super::diff::Texts;
 use super::fingerprint::Fingerprint;
 use super::summary::{Changes, Diffs};
 use crate::model::Values;
@@ -13,6 +14,8 @@ pub struct StepProgress {
     pub changes: Changes,
     /// Unified diffs.
     pub diffs: Diffs,
+    /// What diffs need of the controller's files.
+    pub texts: Texts,
     /// The output of the last command.
     pub output: Option<Output>,
     /// What the plan gives to `register`.

@@ -1,11 +1,12 @@
 //! What a change needs to be undone, saved before it is made: the bytes that it replaces, modes and owners, commands.
 
-use super::entry::{FileState, Left, Reversal, Saved, SavedKind};
+use super::entry::{Around, FileState, Left, Reversal, Saved, SavedKind};
+use crate::model::attributes::Modified;
 use crate::model::digest::Digest;
 use crate::model::op::{Effect, Meta, NO_UNDO, Op, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
-use crate::system::{FileKind, Stat, System};
+use crate::system::{Details, FileKind, Stat, System};
 use std::collections::BTreeSet;
 
 /// Saves what the changes of one run replace.
@@ -17,6 +18,8 @@ pub struct Saver<'a> {
     saved: BTreeSet<Digest>,
     /// Paths at which the undo of an earlier command of this run covers all changes.
     covered: Vec<HostPath>,
+    /// Directories of this batch whose times are saved.
+    around: BTreeSet<HostPath>,
     /// How many files with hard links were kept.
     kept: u32,
     /// Whether nothing undoes the current changes: they are about a failure.
@@ -26,15 +29,26 @@ pub struct Saver<'a> {
 impl<'a> Saver<'a> {
     /// Saves into `directory`.
     pub fn new(host: &'a dyn System, directory: HostPath) -> Self {
-        Saver { host, directory, saved: BTreeSet::new(), covered: Vec::new(), kept: 0, for_good: false }
+        let (saved, around) = (BTreeSet::new(), BTreeSet::new());
+        Saver { host, directory, saved, covered: Vec::new(), around, kept: 0, for_good: false }
     }
 
-    /// How each of `ops` is undone, none of which depends on another.
-    pub fn save_all(&mut self, ops: &[Op], within: Option<&HostPath>) -> Result<Vec<Reversal>> {
+    /// How each of `ops` is undone, none of which depends on another. `inspected`: what was seen of their paths already.
+    pub fn save_all(
+        &mut self,
+        ops: &[Op],
+        inspected: Vec<Option<Details>>,
+        within: Option<&HostPath>,
+    ) -> Result<Vec<Reversal>> {
+        let mut inspected = inspected.into_iter();
         let host = self.host;
         let mut reversals = Vec::new();
+        self.around.clear();
         let saved = host.together(within.map(HostPath::as_path), &mut || {
-            ops.iter().try_for_each(|op| self.unless_covered(op).map(|reversal| reversals.push(reversal)))
+            ops.iter().try_for_each(|op| {
+                let details = inspected.next().flatten();
+                self.unless_covered(op, details).map(|reversal| reversals.push(reversal))
+            })
         });
         if saved.is_err() {
             self.saved.clear();
@@ -42,11 +56,11 @@ impl<'a> Saver<'a> {
         saved.map(|()| reversals)
     }
 
-    fn unless_covered(&mut self, op: &Op) -> Result<Reversal> {
+    fn unless_covered(&mut self, op: &Op, details: Option<Details>) -> Result<Reversal> {
         if let Op::Run(run) = op {
             self.covered.extend(run.covers.iter().cloned());
         }
-        if self.for_good || self.is_covered(op) { Ok(Reversal::Nothing) } else { self.of(op) }
+        if self.for_good || self.is_covered(op) { Ok(Reversal::Nothing) } else { self.of(op, details) }
     }
 
     /// Whether the undo of an earlier command of this run covers what happens there.
@@ -55,21 +69,23 @@ impl<'a> Saver<'a> {
         self.covered.iter().any(|covered| path.starts_with(covered))
     }
 
-    fn of(&mut self, op: &Op) -> Result<Reversal> {
+    fn of(&mut self, op: &Op, details: Option<Details>) -> Result<Reversal> {
         match op {
-            Op::Write { path, content, .. } => self.restore(path, Left::File(content.digest())),
-            Op::Dir { path, .. } => self.restore(path, Left::Dir),
-            Op::Link { path, target } => self.restore(path, Left::Link(target.clone())),
+            Op::Write { path, content, .. } => self.restore(path, details, Left::File(content.digest())),
+            Op::Dir { path, .. } => self.restore(path, details, Left::Dir),
+            Op::Link { path, target } => self.restore(path, details, Left::Link(target.clone())),
             Op::PutBack { path, kept } => {
                 let digest = self.host.digest(kept)?.unwrap_or_else(|| Digest::of(b""));
-                self.restore(path, Left::File(digest))
+                self.restore(path, details, Left::File(digest))
             }
-            Op::Remove { path } => self.restore(path, Left::Absent),
+            Op::Remove { path } => self.restore(path, details, Left::Absent),
             Op::Exchange { one, other } => self.of_exchange(one, other),
             Op::RemoveEmpty { path } => self.restore_empty(path),
-            Op::Meta { path, .. } | Op::Attributes { path, .. } => self.of_meta(path),
+            Op::Meta { path, .. } | Op::Attributes { path, .. } => self.of_meta(path, details),
             Op::Run(run) => self.of_run(run),
-            Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => Ok(Reversal::Nothing),
+            Op::Modified { .. } | Op::Await { .. } | Op::Fetch { .. } | Op::Backup(_) => {
+                Ok(Reversal::Nothing)
+            }
         }
     }
 
@@ -108,30 +124,36 @@ impl<'a> Saver<'a> {
         written.map(state).collect()
     }
 
-    fn of_meta(&self, path: &HostPath) -> Result<Reversal> {
-        Ok(match self.host.stat(path)? {
+    fn of_meta(&self, path: &HostPath, details: Option<Details>) -> Result<Reversal> {
+        let Details { stat, attributes, .. } = self.details(path, details)?;
+        Ok(match stat {
             // A link has no mode of its own.
             Some(Stat { kind: FileKind::Link, owner, group, .. }) => {
                 let meta = Meta { mode: None, owner: Some(owner), group: Some(group) };
                 Reversal::Meta { path: path.clone(), meta, attributes: None }
             }
-            Some(stat) => {
-                let attributes = Some(self.host.details(path)?.attributes);
-                Reversal::Meta { path: path.clone(), meta: stat.meta(), attributes }
-            }
+            Some(stat) => Reversal::Meta { path: path.clone(), meta: stat.meta(), attributes },
             None => Reversal::Nothing,
         })
     }
 
-    fn of_exchange(&self, one: &HostPath, other: &HostPath) -> Result<Reversal> {
+    fn details(&self, path: &HostPath, known: Option<Details>) -> Result<Details> {
+        known.map_or_else(|| self.host.details(path), Ok)
+    }
+
+    fn of_exchange(&mut self, one: &HostPath, other: &HostPath) -> Result<Reversal> {
         let (one, other) = (self.expect_there(one)?, self.expect_there(other)?);
+        let mut around = Vec::new();
+        for saved in [&one, &other] {
+            around.extend(self.around(&saved.path, self.host.details(&saved.path)?.around));
+        }
         match one.what == other.what {
             true => {
                 let why =
                     format!("{} is of the same kind, so nobody could tell whether it was done", other.path);
                 Err(Failure::new(format!("exchange {}", one.path), why))
             }
-            false => Ok(Reversal::Exchange { one, other }),
+            false => Ok(Reversal::Exchange { one: one.into(), other: other.into(), around }),
         }
     }
 
@@ -150,26 +172,56 @@ impl<'a> Saver<'a> {
                 return Err(Failure::new(format!("exchange {path}"), "a device, socket or pipe is there"));
             }
         };
-        Ok(Saved { path: path.clone(), what, meta: stat.meta(), attributes: None, kept: None })
+        Ok(Saved {
+            path: path.clone(),
+            what,
+            meta: stat.meta(),
+            attributes: None,
+            modified: None,
+            is_shared: false,
+            kept: None,
+        })
     }
 
-    fn restore(&mut self, path: &HostPath, left: Left) -> Result<Reversal> {
-        let mut before = Vec::new();
+    fn restore(&mut self, path: &HostPath, details: Option<Details>, left: Left) -> Result<Reversal> {
         // A directory that is there stays there; only a removal needs what is inside it.
         let deep = left == Left::Absent;
-        self.save(path, deep, &mut before)?;
-        Ok(Reversal::Restore { path: path.clone(), before, left })
+        self.restore_to(path, details, deep, left)
     }
 
     /// A directory that may stay, when it is not empty by then.
     fn restore_empty(&mut self, path: &HostPath) -> Result<Reversal> {
-        let mut before = Vec::new();
-        self.save(path, false, &mut before)?;
-        Ok(Reversal::Restore { path: path.clone(), before, left: Left::Absent })
+        self.restore_to(path, None, false, Left::Absent)
     }
 
-    fn save(&mut self, path: &HostPath, deep: bool, saved: &mut Vec<Saved>) -> Result<()> {
-        let Some(stat) = self.host.stat(path)? else { return Ok(()) };
+    fn restore_to(
+        &mut self,
+        path: &HostPath,
+        details: Option<Details>,
+        deep: bool,
+        left: Left,
+    ) -> Result<Reversal> {
+        let mut before = Vec::new();
+        let details = self.details(path, details)?;
+        let around = self.around(path, details.around).into_iter().collect();
+        self.save(path, details, deep, &mut before)?;
+        Ok(Reversal::Restore { path: path.clone(), before, left, around })
+    }
+
+    /// When the directory of `path` was modified last, once for all changes that are made together.
+    fn around(&mut self, path: &HostPath, modified: Option<Modified>) -> Option<Around> {
+        let (folder, modified) = (path.parent()?, modified?);
+        if !self.around.insert(HostPath::from(folder)) {
+            return None;
+        }
+        // Its own name may be a link; it is the directory that has the time.
+        let path = HostPath::from(self.host.follow(folder).ok()?);
+        Some(Around { path, modified })
+    }
+
+    fn save(&mut self, path: &HostPath, details: Details, deep: bool, saved: &mut Vec<Saved>) -> Result<()> {
+        let Details { stat, attributes, is_shared, modified, .. } = details;
+        let Some(stat) = stat else { return Ok(()) };
         let what = match stat.kind {
             FileKind::File => self.save_file(path)?,
             FileKind::Dir => SavedKind::Dir,
@@ -180,16 +232,20 @@ impl<'a> Saver<'a> {
             }
         };
         let descend = what == SavedKind::Dir && deep;
-        let details = self.host.details(path)?;
-        let kept = match details.shared {
-            Some(_) => self.keep_file(path)?,
-            None => None,
-        };
-        let attributes = Some(details.attributes);
-        saved.push(Saved { path: path.clone(), what, meta: stat.meta(), attributes, kept });
+        let kept = if is_shared { self.keep_file(path)? } else { None };
+        saved.push(Saved {
+            path: path.clone(),
+            what,
+            meta: stat.meta(),
+            attributes,
+            modified,
+            is_shared,
+            kept,
+        });
         if descend {
             for name in self.host.list(path)? {
-                self.save(&path.join(name), deep, saved)?;
+                let inside = path.join(name);
+                self.save(&inside, self.host.details(&inside)?, deep, saved)?;
             }
         }
         Ok(())

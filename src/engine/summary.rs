@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const LINES: usize = 50;
 
 /// Diffs end once they have this many bytes together: nobody reads more, and every host keeps its own.
-const DIFF_BYTES: usize = 256 * 1024;
+pub const DIFF_BYTES: usize = 256 * 1024;
 
 /// Changes that were or would be made.
 #[derive(Debug, Default)]
@@ -27,14 +27,14 @@ pub struct Diffs {
 }
 
 impl Changes {
-    /// Adds one.
-    pub fn push(&mut self, op: &Op) {
+    /// Adds one. `in_part`: why it can be undone only in part.
+    pub fn push(&mut self, op: &Op, in_part: Option<&str>) {
         if self.lines.len() < LINES {
             self.lines.push(describe(op));
         }
         *self.sums.entry(kind(op)).or_default() += 1;
         if op.changes_host() {
-            self.undo.count(op.no_undo().map(|why| format!("{}: {why}", describe(op))));
+            self.undo.count(op.no_undo().or(in_part).map(|why| format!("{}: {why}", describe(op))));
         }
     }
 
@@ -107,7 +107,7 @@ fn kind(op: &Op) -> &'static str {
         Op::Write { .. } => "files written:",
         Op::Dir { .. } => "directories made:",
         Op::Link { .. } => "links made:",
-        Op::Meta { .. } | Op::Attributes { .. } => "modes, owners or attributes set:",
+        Op::Meta { .. } | Op::Attributes { .. } | Op::Modified { .. } => "modes, owners or attributes set:",
         Op::PutBack { .. } => "files put back:",
         Op::Remove { .. } | Op::RemoveEmpty { .. } => "removed:",
         Op::Exchange { .. } => "paths exchanged:",
@@ -124,7 +124,9 @@ mod tests {
 
     fn told(count: usize) -> Vec<String> {
         let mut changes = Changes::default();
-        (0..count).for_each(|number| changes.push(&Op::Remove { path: format!("/{number}").into() }));
+        (0..count).for_each(|number| {
+            changes.push(&Op::Remove { path: format!("/{number}").into() }, None);
+        });
         changes.told()
     }
 

@@ -9,12 +9,14 @@ mod proof;
 
 use super::batch::Touched;
 use super::confirm;
+use super::diff::Texts;
 use super::entry::{Entry, Reversal};
 use super::host_reader::HostReader;
 use super::journal::Journal;
 use super::link::Assets;
 use super::perform;
 use super::summary::{Changes, Diffs};
+use crate::model::attributes::Modified;
 use crate::model::op::{Asset, Command, Op, Run, Undo};
 use crate::model::outcome::StepOutcome;
 use crate::model::path::HostPath;
@@ -23,7 +25,7 @@ use crate::system::System;
 use decide::Decision;
 pub use groups::{Group, groups};
 use log::{OwnLog, UndoLog};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::time::Duration;
 
@@ -32,6 +34,10 @@ const BATCH: usize = 1000;
 
 /// A command that undoes something may take so long, as a step may.
 const COMMAND_TIME: Duration = Duration::from_secs(30 * 60);
+
+/// A run's changes follow their entries in its journal within so many seconds. A directory that was modified later than that
+/// after the last entry was modified by something else.
+const ENTRY_LEAD: i64 = 2;
 
 /// A change that is still in force.
 #[derive(Clone, Debug)]
@@ -65,7 +71,15 @@ pub struct Undone {
     pub left: Vec<Left>,
 }
 
-/// A change that is not undone.
+/// What undoes a change.
+#[derive(Default)]
+struct Work {
+    ops: Vec<Op>,
+    /// Why something is not as before even then.
+    in_part: Option<&'static str>,
+}
+
+/// A change that is not undone, or only in part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Left {
     /// Its number in the journal.
@@ -76,6 +90,8 @@ pub struct Left {
     pub what: String,
     /// Why it could not be undone.
     pub why: String,
+    /// Whether the rest of it is undone.
+    pub in_part: bool,
 }
 
 /// Undoes changes on a host.
@@ -84,6 +100,8 @@ pub struct Undoer<'a> {
     pub host: &'a dyn System,
     /// The directory with the bytes that the run replaced.
     pub saved: HostPath,
+    /// The run's journal, when the run is over, so that something else may have changed the host since.
+    pub over: Option<HostPath>,
     /// Whether diffs are wanted.
     pub diff: bool,
     /// Whether nothing is really changed.
@@ -95,7 +113,7 @@ pub struct Undoer<'a> {
 pub fn undo_current(journal: &mut Journal<'_>, after: u32) -> Result<Undone> {
     let open = open_changes(journal.entries(), after);
     let saved = journal.state().saved(journal.run());
-    let undoer = Undoer { host: journal.host(), saved, diff: false, pretends: false };
+    let undoer = Undoer { host: journal.host(), saved, over: None, diff: false, pretends: false };
     undoer.undo_all(&open, &mut OwnLog(journal))
 }
 
@@ -149,13 +167,45 @@ impl Undoer<'_> {
     /// Undoes changes but for what is repeated afterwards.
     pub fn undo(&self, open: &[OpenChange], log: &mut dyn UndoLog, undone: &mut Undone) -> Result<()> {
         let open: Vec<&OpenChange> = open.iter().filter(|one| !one.reversal.is_repeated()).collect();
+        let unchanged = self.unchanged(&open);
         let mut left = &open[..];
         while !left.is_empty() {
             let (now, later) = left.split_at(batch_length(left).max(1));
             self.undo_batch(now, log, undone)?;
             left = later;
         }
+        self.restore_times(&open, &unchanged, undone);
         Ok(())
+    }
+
+    /// Directories get the times that they had before the oldest of the changes in them that are undone now.
+    fn restore_times(&self, open: &[&OpenChange], unchanged: &BTreeSet<HostPath>, undone: &mut Undone) {
+        let around = open
+            .iter()
+            .flat_map(|one| decide::around(&one.reversal).iter().map(|around| (one.change, around)));
+        let ours = around.filter(|(change, around)| unchanged.contains(&around.path) && undone.has(*change));
+        let times: BTreeMap<&HostPath, Modified> =
+            ours.map(|(_, around)| (&around.path, around.modified)).collect();
+        let restored = self.host.together(None, &mut || {
+            times.iter().try_for_each(|(path, modified)| self.host.set_modified(path, *modified))
+        });
+        undone.lines.extend(restored.err().map(|failure| failure.to_string()));
+    }
+
+    /// Directories that nothing else has changed since the run: their times are restored. Looked at before the undo changes
+    /// them itself.
+    fn unchanged(&self, open: &[&OpenChange]) -> BTreeSet<HostPath> {
+        let folders =
+            open.iter().flat_map(|one| decide::around(&one.reversal)).map(|around| around.path.clone());
+        let folders: BTreeSet<HostPath> = folders.collect();
+        let Some(journal) = self.over.as_ref().filter(|_| !folders.is_empty()) else { return folders };
+        let Some(Modified(seconds, nanos)) = self.modified(journal) else { return BTreeSet::new() };
+        let last = Modified(seconds.saturating_add(ENTRY_LEAD), nanos);
+        folders.into_iter().filter(|folder| self.modified(folder).is_some_and(|at| at <= last)).collect()
+    }
+
+    fn modified(&self, path: &HostPath) -> Option<Modified> {
+        self.host.details(path).ok()?.modified
     }
 
     /// Runs what daemons were restarted with once more, each once, in the order in which it was run first.
@@ -173,7 +223,7 @@ impl Undoer<'_> {
             // files (`confirm`) is proved as before.
             let (command, waits) = (timed(run.command.clone()), Vec::new());
             let op = Op::from(Run { command, waits, undo: Undo::Again, ..run });
-            self.perform_one(one, &[op], log, undone)?;
+            self.perform_one(one, &Work { ops: vec![op], in_part: None }, log, undone)?;
         }
         Ok(())
     }
@@ -183,12 +233,12 @@ impl Undoer<'_> {
     fn undo_batch(&self, open: &[&OpenChange], log: &mut dyn UndoLog, undone: &mut Undone) -> Result<()> {
         let decided: Vec<Result<Decision>> =
             open.iter().map(|one| decide::decide(self.host, &self.saved, one)).collect();
-        let (mut as_before, mut together) = (Vec::new(), Vec::<(&OpenChange, Vec<Op>)>::new());
+        let (mut as_before, mut together) = (Vec::new(), Vec::<(&OpenChange, Work)>::new());
         let mut afterwards = Vec::new();
         for (one, decision) in open.iter().zip(decided) {
             match decision {
                 Ok(Decision::AsBefore) => as_before.push(one.change),
-                Ok(Decision::Perform(ops)) => together.push((one, ops)),
+                Ok(Decision::Perform { ops, in_part }) => together.push((one, Work { ops, in_part })),
                 Ok(Decision::Impossible(why)) => undone.leave(one, why),
                 Err(_) => afterwards.push(*one),
             }
@@ -197,7 +247,7 @@ impl Undoer<'_> {
         undone.changes.extend(as_before);
         match &together[..] {
             [] => {}
-            [(one, ops)] => self.perform_one(one, ops, log, undone)?,
+            [(one, work)] => self.perform_one(one, work, log, undone)?,
             many => self.perform_together(many, log, undone)?,
         }
         // A directory can be removed once what was made in it is gone.
@@ -206,12 +256,12 @@ impl Undoer<'_> {
 
     fn perform_together(
         &self,
-        all: &[(&OpenChange, Vec<Op>)],
+        all: &[(&OpenChange, Work)],
         log: &mut dyn UndoLog,
         undone: &mut Undone,
     ) -> Result<()> {
         let Some((first, _)) = all.first() else { return Ok(()) };
-        let ops: Vec<Op> = all.iter().flat_map(|(_, ops)| ops.iter().cloned()).collect();
+        let ops: Vec<Op> = all.iter().flat_map(|(_, work)| work.ops.iter().cloned()).collect();
         self.add_diffs(&ops, undone);
         log.about_to(first.step, &ops, first.within.as_ref())?;
         let assets = SavedBytes { host: self.host, directory: &self.saved };
@@ -224,7 +274,7 @@ impl Undoer<'_> {
         }
         let changes: Vec<u32> = all.iter().map(|(one, _)| one.change).collect();
         log.undone(&changes)?;
-        all.iter().for_each(|(one, ops)| undone.add(one, ops));
+        all.iter().for_each(|(one, work)| undone.add(one, work));
         Ok(())
     }
 
@@ -232,10 +282,12 @@ impl Undoer<'_> {
     fn try_alone(&self, one: &OpenChange, log: &mut dyn UndoLog, undone: &mut Undone) -> Result<()> {
         match decide::decide(self.host, &self.saved, one) {
             Ok(Decision::AsBefore) => {
-                undone.add(one, &[]);
+                undone.add(one, &Work::default());
                 log.undone(&[one.change])
             }
-            Ok(Decision::Perform(ops)) => self.perform_one(one, &ops, log, undone),
+            Ok(Decision::Perform { ops, in_part }) => {
+                self.perform_one(one, &Work { ops, in_part }, log, undone)
+            }
             Ok(Decision::Impossible(why)) => {
                 undone.leave(one, why);
                 Ok(())
@@ -250,17 +302,18 @@ impl Undoer<'_> {
     fn perform_one(
         &self,
         one: &OpenChange,
-        ops: &[Op],
+        work: &Work,
         log: &mut dyn UndoLog,
         undone: &mut Undone,
     ) -> Result<()> {
+        let ops = &work.ops;
         self.add_diffs(ops, undone);
         log.about_to(one.step, ops, one.within.as_ref())?;
         let within = one.within.as_ref().map(HostPath::as_path);
         let performed = self.host.together(within, &mut || ops.iter().try_for_each(|op| self.perform(op)));
         match performed {
             Ok(()) => {
-                undone.add(one, ops);
+                undone.add(one, work);
                 log.undone(&[one.change])
             }
             Err(failure) => {
@@ -285,25 +338,37 @@ impl Undoer<'_> {
 
     fn add_diffs(&self, ops: &[Op], undone: &mut Undone) {
         if self.diff {
-            ops.iter().for_each(|op| undone.diffs.add(|| super::diff::of(self.host, op)));
+            ops.iter().for_each(|op| undone.diffs.add(|| super::diff::of(self.host, op, &Texts::new())));
         }
     }
 }
 
 impl Undone {
-    fn add(&mut self, one: &OpenChange, ops: &[Op]) {
-        self.changes.push(one.change);
+    fn has(&self, change: u32) -> bool {
+        self.changes.contains(&change) || self.left.iter().any(|left| left.in_part && left.change == change)
+    }
+
+    fn add(&mut self, one: &OpenChange, work: &Work) {
+        match work.in_part {
+            Some(why) => self.leave_part(one, why.to_string(), true),
+            None => self.changes.push(one.change),
+        }
         match one.reversal.repeated() {
             Some(run) => self.lines.push(format!("ran {}", run.command.shown())),
             None => self.lines.push(format!("undone: {}", one.what)),
         }
-        ops.iter().for_each(|op| self.done.push(op));
+        let told = work.ops.iter().filter(|op| !matches!(op, Op::Modified { .. }));
+        told.for_each(|op| self.done.push(op, None));
     }
 
     fn leave(&mut self, one: &OpenChange, why: String) {
+        self.leave_part(one, why, false);
+    }
+
+    fn leave_part(&mut self, one: &OpenChange, why: String, in_part: bool) {
         let impossible = matches!(one.reversal, Reversal::Impossible { .. });
         let why = why.strip_prefix(&format!("{}: ", one.what)).map(str::to_string).unwrap_or(why);
-        self.left.push(Left { change: one.change, impossible, what: one.what.clone(), why });
+        self.left.push(Left { change: one.change, impossible, what: one.what.clone(), why, in_part });
     }
 
     /// What is left as one failure; `None` when all is undone.
@@ -323,8 +388,9 @@ pub fn failure_of(left: &[Left], undone: usize, doing: &str) -> Option<Failure> 
     let shown = left.iter().take(LEFT_SHOWN).map(|left| format!("\n    {}: {}", left.what, left.why));
     let more = left.len().saturating_sub(LEFT_SHOWN);
     let more = if more > 0 { format!("\n    … and {more} more") } else { String::new() };
+    let in_part = if left.iter().any(|left| left.in_part) { ", or only in part" } else { "" };
     let why = format!(
-        "{} of {} changes could not be undone:{}{more}",
+        "{} of {} changes could not be undone{in_part}:{}{more}",
         left.len(),
         left.len() + undone,
         shown.collect::<String>()

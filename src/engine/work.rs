@@ -103,6 +103,7 @@ fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
             // Unless an end follows, the run was cut off within a step: what that step came to is not known.
             Entry::Intent { .. } | Entry::Undoing { .. } => outcome = Some(HostOutcome::Unknown),
             Entry::Start { .. }
+            | Entry::Secrets(_)
             | Entry::Undone { .. }
             | Entry::Armed { .. }
             | Entry::Disarmed { .. }
@@ -311,6 +312,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         let undoer = Undoer {
             host: journal.host(),
             saved: journal.state().saved(journal.run()),
+            over: None,
             diff: self.job.work.diff,
             pretends: false,
         };

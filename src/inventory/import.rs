@@ -5,8 +5,8 @@ mod compare;
 mod draft;
 mod write;
 
+use super::Inventory;
 use super::name::HostName;
-use super::{Inventory, Loaded};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::run::Source as Recorded;
 use crate::project::Project;
@@ -30,15 +30,14 @@ pub struct Imported {
 /// Reads the inventory at `path` and makes TOML of it, in a file called `stem`, or as the path is called.
 pub fn import(project: &Project, path: &Path, stem: Option<&str>) -> Result<Imported, Diagnostics> {
     let paths = [path.to_path_buf()];
-    let loaded = Loaded::of(project, &paths)?;
+    let source = Inventory::load(project, &paths)?;
     let stem = match stem {
         Some(stem) => HostName::parse(stem)
             .map_err(|why| Diagnostic::elsewhere(format!("name the new inventory: {why}")))?
             .to_string(),
         None => stem_of(path),
     };
-    let mut draft = Draft::of(project.name_of(path), &loaded, &stem);
-    let source = loaded.inventory;
+    let mut draft = Draft::of(project.name_of(path), &source, &stem);
     let mut text = write::text(&draft);
     let read_back = |text: &str| {
         let recorded = Recorded { path: format!("inventories/{stem}.toml"), text: text.to_string() };

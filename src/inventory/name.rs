@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::Ipv6Addr;
 
 /// One name with a range in it stands for at most this many.
 const RANGE_LIMIT: usize = 20_000;
@@ -12,11 +13,13 @@ const RANGE_LIMIT: usize = 20_000;
 pub struct HostName(String);
 
 impl HostName {
-    /// Letters, digits and `. - _ :`, at most 253, a letter, digit or `_` first.
+    /// Letters, digits and `. - _ :`, at most 253, a letter, digit or `_` first; or an address of IPv6 such as `::1` and
+    /// `fe80::1%eth0`.
     pub fn parse(text: &str) -> Result<HostName, String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
         let first = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        if !text.as_bytes().first().is_some_and(first) || !text.bytes().all(fits) {
+        let is_name = text.as_bytes().first().is_some_and(first) && text.bytes().all(fits);
+        if !is_name && !is_ipv6(text) {
             return Err(format!(
                 "`{text}` is no name: letters, digits and `.-_:` are allowed, a letter or digit first"
             ));
@@ -32,6 +35,13 @@ impl HostName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// An address of IPv6, perhaps with the interface that it belongs to.
+fn is_ipv6(text: &str) -> bool {
+    let (address, interface) = text.split_once('%').unwrap_or((text, "lo"));
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    address.parse::<Ipv6Addr>().is_ok() && !interface.is_empty() && interface.bytes().all(fits)
 }
 
 impl fmt::Display for HostName {
@@ -142,10 +152,24 @@ mod tests {
 
     #[test]
     fn names_are_safe() {
-        for name in ["web1", "203.0.113.10", "a-b_c.example.com", "2001:db8::1"] {
+        for name in ["web1", "203.0.113.10", "a-b_c.example.com", "2001:db8::1", "::1", "fe80::1%eth0"] {
             assert!(HostName::parse(name).is_ok(), "{name}");
         }
-        for name in ["", "-oProxyCommand=x", "../x", "a b", "a\u{1b}", "all", "ä", "a/b", "."] {
+        for name in [
+            "",
+            "-oProxyCommand=x",
+            "../x",
+            "a b",
+            "a\u{1b}",
+            "all",
+            "ä",
+            "a/b",
+            ".",
+            ":1",
+            "::1%",
+            "::1%a;b",
+            "a%b",
+        ] {
             assert!(HostName::parse(name).is_err(), "{name}");
         }
     }

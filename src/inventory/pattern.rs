@@ -1,6 +1,6 @@
 //! Which hosts: `prod,web*,&eu,!web03`. Unions first, then `&`, then `!`, whatever the order.
 
-mod matcher;
+pub mod matcher;
 mod slice;
 mod terms;
 
@@ -10,14 +10,15 @@ use crate::model::host::SshSettings;
 use crate::project::Project;
 use matcher::Matcher;
 use slice::Slice;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use terms::terms;
 
 /// `@file` may name files that name files; deeper than this is a loop.
 const DEPTH_LIMIT: usize = 8;
 
-/// The hosts a pattern chooses, in the inventory's order. One that chooses none is an error.
+/// The hosts a pattern chooses: in the order of its terms, those of a group as the group has them. One that chooses none is an
+/// error.
 pub fn select<'a>(
     inventory: &'a Inventory,
     pattern: &str,
@@ -25,7 +26,9 @@ pub fn select<'a>(
 ) -> Result<Vec<&'a Host>, Diagnostics> {
     let mut problems = Diagnostics::default();
     let chosen = Chooser { inventory, project }.choose(pattern, 0, &mut problems);
-    let hosts: Vec<_> = inventory.hosts.iter().filter(|host| chosen.contains(host.name.as_str())).collect();
+    let known: BTreeMap<&str, &Host> =
+        inventory.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
+    let hosts: Vec<&Host> = chosen.iter().filter_map(|name| known.get(name).copied()).collect();
     if problems.is_empty() && hosts.is_empty() {
         problems.push(Diagnostic::elsewhere(format!("`{pattern}` chooses no host")));
     }
@@ -122,26 +125,28 @@ struct Chooser<'a> {
     project: &'a Project,
 }
 
-type Names<'a> = BTreeSet<&'a str>;
+/// Names of hosts, each once, in the order in which they were chosen.
+type Names<'a> = Vec<&'a str>;
 
 impl<'a> Chooser<'a> {
     fn choose(&self, pattern: &str, depth: usize, problems: &mut Diagnostics) -> Names<'a> {
         let terms = terms(pattern, |name| self.is_known(name));
         let of = |mark: char| terms.iter().filter_map(move |term| term.strip_prefix(mark));
         let mut chosen = Names::new();
+        let mut seen = BTreeSet::new();
         let plain: Vec<_> = terms.iter().filter(|term| !term.starts_with(['&', '!'])).collect();
         for term in &plain {
-            chosen.extend(self.term(term, depth, problems));
+            chosen.extend(self.term(term, depth, problems).into_iter().filter(|name| seen.insert(*name)));
         }
         if plain.is_empty() && !terms.is_empty() {
             chosen = self.inventory.hosts.iter().map(|host| host.name.as_str()).collect();
         }
         for term in of('&') {
-            let other = self.term(term, depth, problems);
+            let other: BTreeSet<&str> = self.term(term, depth, problems).into_iter().collect();
             chosen.retain(|name| other.contains(name));
         }
         for term in of('!') {
-            let other = self.term(term, depth, problems);
+            let other: BTreeSet<&str> = self.term(term, depth, problems).into_iter().collect();
             chosen.retain(|name| !other.contains(name));
         }
         chosen
@@ -204,30 +209,40 @@ impl<'a> Chooser<'a> {
         }
     }
 
+    /// The hosts of the groups that match, then the hosts that match, each in the order in which the files name them.
     fn matching(&self, matcher: &Matcher) -> Names<'a> {
-        let groups = self.inventory.groups.iter().filter(|(name, _)| matcher.matches(name));
-        let of_groups = groups.flat_map(|(_, group)| group.hosts.iter().map(|name| name.as_str()));
-        let hosts = self.inventory.hosts.iter().map(|host| host.name.as_str());
-        hosts.filter(|name| matcher.matches(name)).chain(of_groups).collect()
+        let mut found = self.of_groups(matcher);
+        let hosts = match matcher {
+            Matcher::All => self.inventory.hosts.iter().map(|host| &host.name).collect::<Vec<_>>(),
+            _ => self.inventory.named.hosts.iter().collect(),
+        };
+        found.extend(hosts.into_iter().map(HostName::as_str).filter(|name| matcher.matches(name)));
+        let mut seen = BTreeSet::new();
+        found.retain(|name| seen.insert(*name));
+        found
+    }
+
+    /// The hosts of the groups that match.
+    fn of_groups(&self, matcher: &Matcher) -> Names<'a> {
+        if matches!(matcher, Matcher::All) {
+            return self.inventory.hosts.iter().map(|host| host.name.as_str()).collect();
+        }
+        let groups = self.inventory.named.groups.iter().filter(|name| matcher.matches(name));
+        let hosts = groups.filter_map(|name| self.inventory.groups.get(name)).flat_map(|group| &group.hosts);
+        hosts.map(HostName::as_str).collect()
     }
 
     /// `web[0:2]` and `web[-1]`: some of a group's hosts, in the group's order. Nothing when the term is no such thing.
     fn slice(&self, term: &str) -> Option<Result<Names<'a>, String>> {
         let (name, slice) = Slice::split(term)?;
         let matcher = Matcher::of(name).ok()?;
-        let mut hosts: Vec<&str> = match matcher {
-            Matcher::All => self.inventory.hosts.iter().map(|host| host.name.as_str()).collect(),
-            _ => {
-                let groups = self.inventory.groups.iter().filter(|(name, _)| matcher.matches(name));
-                groups.flat_map(|(_, group)| group.hosts.iter().map(|host| host.as_str())).collect()
-            }
-        };
+        let mut hosts = self.of_groups(&matcher);
         let mut seen = BTreeSet::new();
         hosts.retain(|host| seen.insert(*host));
         if hosts.is_empty() {
             return None;
         }
-        let of_group: Names<'a> = slice.of(&hosts).iter().copied().collect();
+        let of_group = slice.of(&hosts).to_vec();
         let of_range = Matcher::of(term).map(|matcher| self.matching(&matcher)).unwrap_or_default();
         Some(match slice {
             // `web[1]` is also the host `web1`.

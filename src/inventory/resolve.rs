@@ -2,6 +2,7 @@
 
 mod host;
 mod membership;
+mod order;
 
 use super::ansible::{ALL, UNGROUPED, VarsFiles};
 use super::file::{File, FileGroup, FileHost, Form};
@@ -10,6 +11,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::host::SshSettings;
 use crate::source::Place;
 use crate::template::Templates;
+use order::Order;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts the files together. `weakest` are the ssh settings of `windlass.toml`; `vars_files` reads what stands beside the
@@ -40,6 +42,7 @@ struct Whole<'a> {
     implicit: BTreeSet<&'a str>,
     children: BTreeMap<&'a str, BTreeSet<&'a str>>,
     members: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    order: Order<'a>,
     vars_files: Vec<VarsFiles>,
     templates: Templates,
 }
@@ -60,6 +63,7 @@ impl<'a> Whole<'a> {
             implicit: BTreeSet::new(),
             children: BTreeMap::new(),
             members: BTreeMap::new(),
+            order: Order::of(&[], &BTreeSet::new()),
             vars_files: Vec::new(),
             templates: Templates::new(&BTreeMap::new()),
         };
@@ -70,6 +74,7 @@ impl<'a> Whole<'a> {
             whole.add_hosts(file, problems);
             whole.add_implicit(file, problems);
         }
+        whole.order = Order::of(files, &whole.implicit);
         whole.add_members(files, problems);
         whole.spread_members();
         whole.add_ungrouped();
@@ -166,26 +171,40 @@ impl<'a> Whole<'a> {
             true => {}
             false => drop(self.members.insert(UNGROUPED, ungrouped)),
         }
+        let members = self.members.get(UNGROUPED);
+        self.order.keep_ungrouped(|host| members.is_some_and(|members| members.contains(host)));
     }
 
     /// Makes the hosts of the inventory, and its groups.
     fn inventory(&self, order: &[&'a str], weakest: &SshSettings, problems: &mut Diagnostics) -> Inventory {
         let mut inventory = Inventory::default();
-        for name in &self.in_order {
+        let named: BTreeMap<&str, &HostName> =
+            self.in_order.iter().map(|name| (name.as_str(), *name)).collect();
+        let hosts_of = |group: &str| {
+            let written = self.order.hosts_of(group).into_iter().filter_map(|host| named.get(host).copied());
+            // Those that no line puts into the group come last.
+            let mut seen = BTreeSet::new();
+            let all = written.chain(self.in_order.iter().copied());
+            all.filter(|host| self.is_in(host, group) && seen.insert(*host)).collect::<Vec<&HostName>>()
+        };
+        for name in hosts_of(ALL) {
             inventory.hosts.push(self.host(name, order, weakest, problems));
         }
+        inventory.named.hosts = self.in_order.iter().map(|name| (*name).clone()).collect();
         let is_shown = |group: &&&str| {
             **group != UNGROUPED || self.members.get(**group).is_some_and(|all| !all.is_empty())
         };
         for group in order.iter().filter(is_shown) {
-            let hosts = self.in_order.iter().filter(|name| self.is_in(name, group));
             let children = self.children.get(group).into_iter().flatten();
             let group_of = Group {
-                hosts: hosts.map(|name| (*name).clone()).collect(),
+                hosts: hosts_of(group).into_iter().cloned().collect(),
                 children: children.map(|child| child.to_string()).collect(),
             };
             inventory.groups.insert(group.to_string(), group_of);
         }
+        let computed = order.iter().filter(|group| !self.order.groups.contains(group));
+        let groups = self.order.groups.iter().chain(computed);
+        inventory.named.groups = groups.map(|group| group.to_string()).collect();
         inventory
     }
 }

@@ -21,6 +21,15 @@ const NO_INVENTORIES: &[&str] = &["group_vars", "host_vars", "vars_plugins"];
 /// Behind the name of a program where its output is meant.
 pub const PRINTED: &str = " (printed)";
 
+/// What becomes of inventories that are programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Programs {
+    /// They are run.
+    Run,
+    /// They are left out.
+    LeaveOut,
+}
+
 /// What was read.
 pub struct Read {
     /// The files in order.
@@ -32,7 +41,12 @@ pub struct Read {
 }
 
 /// Reads the inventories: `typed` when some are given, else those `windlass.toml` names, else all of `inventories/`.
-pub fn read(project: &Project, typed: &[PathBuf], problems: &mut Diagnostics) -> Result<Read, Diagnostics> {
+pub fn read(
+    project: &Project,
+    typed: &[PathBuf],
+    programs: Programs,
+    problems: &mut Diagnostics,
+) -> Result<Read, Diagnostics> {
     let mut read = Read { files: Vec::new(), sources: Vec::new(), directories: Vec::new() };
     let (lists, paths): (Vec<&PathBuf>, Vec<&PathBuf>) = typed.iter().partition(|path| is_list(path));
     for path in named(project, &paths, typed.is_empty())? {
@@ -40,7 +54,8 @@ pub fn read(project: &Project, typed: &[PathBuf], problems: &mut Diagnostics) ->
         if let Some(beside) = beside.filter(|beside| !read.directories.iter().any(|known| known == beside)) {
             read.directories.push(beside.to_path_buf());
         }
-        for path in files(project, &path)? {
+        let wanted = |path: &PathBuf| programs == Programs::Run || !is_program(path);
+        for path in files(project, &path)?.into_iter().filter(wanted) {
             let source = problems.keep(source(project, &path));
             read.sources.extend(source);
         }
@@ -117,9 +132,7 @@ fn files(project: &Project, path: &Path) -> Result<Vec<PathBuf>, Diagnostics> {
 
 /// A file's text, or what it prints when it is a program.
 fn source(project: &Project, path: &Path) -> Result<Arc<Source>, Diagnostics> {
-    let ending = path.extension().unwrap_or_default().to_string_lossy();
-    let is_text = matches!(ending.as_ref(), "toml" | "ini" | "yml" | "yaml" | "json");
-    if !is_executable(path) || ending == "toml" || is_text && !starts_a_program(path) {
+    if !is_program(path) {
         return Ok(project.read(path)?);
     }
     let name = project.name_of(path);
@@ -151,6 +164,13 @@ pub fn parse(source: &Arc<Source>, problems: &mut Diagnostics) -> Result<File, D
         _ if ansible::looks_like_yaml(source) => ansible::yaml(&stem, source, problems),
         _ => ansible::ini(&stem, source, problems),
     })
+}
+
+/// Whether an inventory is run and its output read.
+fn is_program(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    let is_text = matches!(ending.as_ref(), "toml" | "ini" | "yml" | "yaml" | "json");
+    is_executable(path) && ending != "toml" && (!is_text || starts_a_program(path))
 }
 
 fn is_executable(path: &Path) -> bool {

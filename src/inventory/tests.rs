@@ -102,21 +102,21 @@ echo '{"db": {"hosts": ["db1"], "vars": {"role": "{{ not_a_template }}"}}, "all"
     check(
         &[("inventories/cloud", program), ("inventories/old.ini", ini)],
         expect![[r#"
-        db1 10.0.0.5 in cloud db by {"user":"root","port":2200}
-          role="{{ not_a_template }}" (group db, inventories/cloud)
-          ansible_host="10.0.0.5" (host db1, inventories/cloud)
-          ansible_port=2200 (host db1, inventories/cloud)
-          ansible_user="root" (host db1, inventories/cloud)
-        solo 10.0.0.9 in old ungrouped by {}
-          ansible_host="10.0.0.9" (host solo, inventories/old.ini:1)
-          note="a b" (host solo, inventories/old.ini:1)
-        app1 app1 in old site app by {"user":"deploy"}
-          port=80 (group app, inventories/old.ini:5)
-          ansible_user="deploy" (host app1, inventories/old.ini:3)
-        app2 app2 in old site app by {"user":"deploy"}
-          port=80 (group app, inventories/old.ini:5)
-          ansible_user="deploy" (host app2, inventories/old.ini:3)
-    "#]],
+            solo 10.0.0.9 in old ungrouped by {}
+              ansible_host="10.0.0.9" (host solo, inventories/old.ini:1)
+              note="a b" (host solo, inventories/old.ini:1)
+            db1 10.0.0.5 in cloud db by {"user":"root","port":2200}
+              role="{{ not_a_template }}" (group db, inventories/cloud)
+              ansible_host="10.0.0.5" (host db1, inventories/cloud)
+              ansible_port=2200 (host db1, inventories/cloud)
+              ansible_user="root" (host db1, inventories/cloud)
+            app1 app1 in old site app by {"user":"deploy"}
+              port=80 (group app, inventories/old.ini:5)
+              ansible_user="deploy" (host app1, inventories/old.ini:3)
+            app2 app2 in old site app by {"user":"deploy"}
+              port=80 (group app, inventories/old.ini:5)
+              ansible_user="deploy" (host app2, inventories/old.ini:3)
+        "#]],
     );
 }
 
@@ -411,4 +411,27 @@ fn what_was_recorded_gives_the_same_inventory() {
     let all = |inventory: &Inventory| inventory.hosts.iter().map(shown).collect::<String>();
     assert_eq!(all(&again), all(&inventory));
     assert!(all(&again).contains("b=2"));
+    let paths = |inventory: &Inventory| {
+        inventory.to_record().into_iter().map(|source| source.path).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(&again), paths(&inventory));
+}
+
+#[test]
+fn hosts_come_in_the_order_of_ansible() {
+    let ini = "z\n[p:children]\nb\na\n[a]\na2\na1\n[b]\nb2\nb1\na2\n[c]\nc1\nz\n";
+    let toml = "[hosts.t2]\n[hosts.t1]\n[groups.t]\nhosts = ['t1', 't2']\nchildren = ['c']\n";
+    let (project, _folder) = project(&[("inventories/a.ini", ini), ("inventories/b.toml", toml)]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let chosen = |pattern: &str| {
+        let hosts = inventory.select(pattern, &project).unwrap();
+        hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(chosen("p"), "a2 a1 b2 b1");
+    assert_eq!(chosen("c,b"), "c1 z b2 b1 a2");
+    assert_eq!(chosen("b,c,&all,!b1"), "b2 a2 c1 z");
+    assert_eq!(chosen("t"), "t1 t2 c1 z");
+    assert_eq!(chosen("b[0],p[-1]"), "b2 b1");
+    // Those of a file in TOML come as it names them.
+    assert_eq!(chosen("all"), "t2 t1 a2 a1 b2 b1 c1 z");
 }

@@ -11,9 +11,10 @@ pub struct Block {
 }
 
 /// The scripts of a component's text. A `<script src="…">` counts as one that imports that file, and so do the template and
-/// the styles of a component that stand elsewhere.
+/// the styles of a component that stand elsewhere, and what Vue's template has by `require` or as a picture beside it.
 pub fn of(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = ["template", "style"].iter().flat_map(|tag| elsewhere(text, tag)).collect();
+    blocks.extend(template(text));
     let mut at = 0;
     while let Some((attributes, start)) = next(text, "<script", at) {
         blocks.extend(source(text, attributes, start));
@@ -24,6 +25,43 @@ pub fn of(text: &str) -> Vec<Block> {
         at = end;
     }
     blocks
+}
+
+/// What a template imports, as a script of its own: Vue's compiler makes imports of it.
+fn template(text: &str) -> Option<Block> {
+    let (_, start) = next(text, "<template", 0)?;
+    let end = start + text[start..].rfind("</template")?;
+    let mut script = blank(&text[..start]);
+    for line in without_comments(&text[start..end]).split_inclusive('\n') {
+        let paths = required(line).chain(pictures(line));
+        paths.for_each(|path| script += &format!("import {};", serde_json::Value::from(path)));
+        script += if line.ends_with('\n') { "\n" } else { "" };
+    }
+    script.contains("import").then_some(Block { text: script, typescript: true })
+}
+
+fn without_comments(text: &str) -> String {
+    let Some(start) = text.find("<!--") else { return text.to_string() };
+    let end = text[start..].find("-->").map_or(text.len(), |length| start + length);
+    [&text[..start], &blank(&text[start..end]), &without_comments(&text[end..])].concat()
+}
+
+/// The constant paths of `require('…')`.
+fn required(line: &str) -> impl Iterator<Item = &str> {
+    let calls = line.match_indices("require(").map(|(at, call)| &line[at + call.len()..]);
+    calls.filter_map(|rest| quoted(rest).filter(|path| rest[path.len() + 2..].starts_with(')')))
+}
+
+/// The values of `src="…"` that are files beside the component or below an alias.
+fn pictures(line: &str) -> impl Iterator<Item = &str> {
+    let sources = line.match_indices("src=").filter(|(at, _)| line[..*at].ends_with(char::is_whitespace));
+    let values = sources.filter_map(|(at, name)| quoted(&line[at + name.len()..]));
+    values.filter(|path| ["./", "../", "@/", "~/"].iter().any(|start| path.starts_with(start)))
+}
+
+fn quoted(text: &str) -> Option<&str> {
+    let quote = text.chars().next().filter(|letter| matches!(letter, '"' | '\''))?;
+    text[1..].split_once(quote).map(|(value, _)| value)
 }
 
 /// What the tags of this name import by `src`.
@@ -107,6 +145,16 @@ mod tests {
             ),
             ""
         );
+    }
+
+    #[test]
+    fn what_vues_template_takes_from_beside_it_is_imported() {
+        let vue = "<template>\n<img src=\"./a.png\" :src=\"b\"><i :src=\"require('./c.png')\"/>\n\
+                   <!-- <img src=\"./d.png\"> <b/> -->\n<img src=\"/e.png\"><img src=\"{{ f }}\"></template>\n";
+        let blocks = of(vue);
+        let lines: Vec<&str> = blocks[0].text.lines().map(str::trim).collect();
+        assert_eq!(lines, ["", "import \"./c.png\";import \"./a.png\";", ""]);
+        assert_eq!((blocks.len(), of("<template>require('./' + a)</template>")), (1, vec![]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a file or directory has besides its bytes, mode and owner: extended attributes, ACLs and capabilities among them,
-//! and further names. An undo restores them.
+//! and when it was modified. An undo restores them.
 
+use super::hexadecimal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -9,21 +10,17 @@ use std::collections::BTreeMap;
 #[serde(transparent)]
 pub struct Attributes(BTreeMap<String, String>);
 
-/// What only a system that works files through descriptors can see of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Details {
-    /// Its extended attributes.
-    pub attributes: Attributes,
-    /// File system and number of a file that has more names than this one (hard links).
-    pub shared: Option<(u64, u64)>,
-    /// Whether something is mounted there, so that it can be written to but not replaced or removed.
-    pub is_mount_point: bool,
-}
+/// These belong to the bytes of a file, and would make others fail their check: they are neither copied nor restored.
+pub const BOUND_TO_BYTES: [&[u8]; 2] = [b"security.ima", b"security.evm"];
+
+/// When something was modified last: seconds since 1970 and nanoseconds, as the host's own clock had it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Modified(pub i64, pub u32);
 
 impl Attributes {
     /// Adds one.
     pub fn add(&mut self, name: &str, value: &[u8]) {
-        self.0.insert(name.to_string(), value.iter().map(|byte| format!("{byte:02x}")).collect());
+        self.0.insert(name.to_string(), hexadecimal::of(value));
     }
 
     /// Whether there are none.
@@ -38,13 +35,8 @@ impl Attributes {
 
     /// Each with its value. What is no hexadecimal digit, in a journal that was damaged, is left out.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
-        self.0.iter().filter_map(|(name, hex)| Some((name.as_str(), bytes_of(hex)?)))
+        self.0.iter().filter_map(|(name, hex)| Some((name.as_str(), hexadecimal::bytes_of(hex)?)))
     }
-}
-
-fn bytes_of(hex: &str) -> Option<Vec<u8>> {
-    let digits = hex.as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! How much a host may say. The agent keeps to it, and the controller holds every host to it, whoever answers there: what is
 //! over is cut, and a note says that it was.
 
-use super::event::{Event, Output, StepEnded, UndoScope};
+use super::event::{Event, Output, Printed, StepEnded, UndoScope};
 use super::failure::Failure;
 use super::finding::{self, Finding};
+use super::job::OutputWanted;
 use std::mem::take;
 use std::time::Duration;
 
@@ -21,7 +22,10 @@ const CHANGES_BYTES: usize = 1024 * 1024;
 const DIFF: usize = 1024 * 1024;
 
 /// Each of both outputs of a step's commands, in bytes: head and tail, and what says that something is left out.
-const OUTPUT: usize = 192 * 1024;
+const OUTPUT: usize = OutputWanted::MOST as usize + 4 * 1024;
+
+/// What a command prints comes in pieces that are no larger, in bytes.
+pub const PRINTED: usize = 64 * 1024;
 
 /// Notes of a step, and all of them together, in bytes.
 const NOTES: usize = 1_000;
@@ -44,6 +48,7 @@ pub fn fitted(event: Event) -> Event {
     match event {
         Event::StepStarted { step, item, name } => Event::StepStarted { step, item, name: text(name, NAME) },
         Event::Progress { step, text: said } => Event::Progress { step, text: text(said, NAME) },
+        Event::Printed(printed) => Event::Printed(fitted_printed(printed)),
         Event::StepEnded(step) => Event::StepEnded(fitted_step(step)),
         Event::Note(note) => Event::Note(text(note, TEXT)),
         Event::Settled { run, outcome, steps } => Event::Settled { run, outcome, steps: settled(steps) },
@@ -52,6 +57,15 @@ pub fn fitted(event: Event) -> Event {
         }
         event => event,
     }
+}
+
+/// What was printed with as much of it as is taken at once.
+pub fn fitted_printed(mut printed: Printed) -> Printed {
+    let over = printed.chunk.len().saturating_sub(PRINTED);
+    printed.left_out = printed.left_out.saturating_add(over as u64);
+    printed.chunk.drain(..over);
+    printed.chunk.shrink_to_fit();
+    printed
 }
 
 /// A step with as much of it as is kept.

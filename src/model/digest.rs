@@ -1,5 +1,6 @@
 //! The name of some bytes: their SHA-256.
 
+use super::hexadecimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -39,7 +40,7 @@ impl Digest {
 
     /// The digest whose 32 bytes these are.
     pub fn from_hash(hash: &[u8]) -> Self {
-        Digest(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+        Digest(hexadecimal::of(hash))
     }
 }
 

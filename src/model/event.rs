@@ -26,6 +26,8 @@ pub enum Event {
     StepStarted { step: u32, item: Option<u32>, name: String },
     /// A step goes on: what it waits for, how far it is.
     Progress { step: u32, text: String },
+    /// A command of a step has printed this. `left_out`: so many bytes that came before it are not shown.
+    Printed(Printed),
     /// A step has ended. A loop tells each item, then the step as a whole with `item: None`.
     StepEnded(StepEnded),
     /// The agent needs these assets, in this order, one right behind the other. It takes no more of what it asked for
@@ -55,6 +57,44 @@ pub enum Event {
     Note(String),
     /// Last: the verdict.
     Finished { nonce: String, outcome: HostOutcome, failure: Option<Failure> },
+}
+
+/// What a command of a step has printed, while it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Printed {
+    /// As in [`super::job::JobStep::index`].
+    pub step: u32,
+    /// Which of both outputs.
+    pub stream: Stream,
+    /// So many bytes before these were left out.
+    pub left_out: u64,
+    /// The next bytes.
+    #[serde(with = "serde_bytes")]
+    pub chunk: Vec<u8>,
+}
+
+/// One of the two outputs of a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    /// Both.
+    pub const BOTH: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
+
+    /// The name that programs read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
 }
 
 /// Who answers on the host.

@@ -40,10 +40,53 @@ pub struct Envelope {
     pub who: String,
     /// Earlier runs whose verdict never arrived: the agent reports what its journal says of them.
     pub settle: Vec<RunId>,
+    /// With what the host's journals are sealed where they hold secrets: 64 hexadecimal digits that only the controller
+    /// keeps, other ones for each host. Empty: what would be sealed is not kept.
+    pub journal_key: String,
     /// Set when the job is resumed after a reboot.
     pub resume: Option<Box<Resume>>,
     /// How long the host's lock is waited for when another run holds it; zero refuses at once.
     pub wait: Duration,
+    /// What is wanted of the output of commands.
+    pub output: OutputWanted,
+}
+
+/// What is wanted of the output of commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputWanted {
+    /// So many bytes of each output are kept for the record: of a longer one, head and tail.
+    pub limit: u64,
+    /// What is sent while a command runs.
+    pub streaming: Streaming,
+}
+
+impl OutputWanted {
+    /// The limit when none is given.
+    pub const USUAL: u64 = 1 << 20;
+
+    /// The largest limit: what ends a step travels in one frame.
+    pub const MOST: u64 = 4 << 20;
+}
+
+impl Default for OutputWanted {
+    fn default() -> Self {
+        OutputWanted { limit: Self::USUAL, streaming: Streaming::Nothing }
+    }
+}
+
+/// How much of what commands print is sent while they run; each level has all of those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Streaming {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The last lines now and then, of what takes its time.
+    LastLines,
+    /// All of it, as long as it is not more than anyone can read.
+    Live,
+    /// Every byte; the command waits when it prints faster than the connection carries.
+    Whole,
 }
 
 /// What one host is to do, rendered and complete.

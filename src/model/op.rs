@@ -3,7 +3,7 @@
 //! A step returns a [`Plan`]; the engine alone performs it. So check mode, diff, journal and undo exist once.
 
 use super::Values;
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Modified};
 use super::backup::Backup;
 use super::digest::Digest;
 use super::finding::Finding;
@@ -57,6 +57,8 @@ pub enum Op {
     Meta { path: HostPath, meta: Meta },
     /// Gives something that exists these extended attributes and no others. Only an undo does.
     Attributes { path: HostPath, attributes: Attributes },
+    /// Gives something that exists its time of last modification back. Only an undo does.
+    Modified { path: HostPath, modified: Modified },
     /// Moves a file that was kept for an undo to its place: it is the same file again, with its hard links.
     PutBack { path: HostPath, kept: HostPath },
     /// Removes a file, a link or a whole directory.
@@ -349,6 +351,7 @@ impl Op {
             | Op::Link { path, .. }
             | Op::Meta { path, .. }
             | Op::Attributes { path, .. }
+            | Op::Modified { path, .. }
             | Op::PutBack { path, .. }
             | Op::Remove { path }
             | Op::RemoveEmpty { path } => Some(path),

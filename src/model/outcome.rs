@@ -54,6 +54,16 @@ pub enum HostOutcome {
 }
 
 impl StepOutcome {
+    /// Every one.
+    pub const ALL: [StepOutcome; 6] = [
+        StepOutcome::Ok,
+        StepOutcome::Changed,
+        StepOutcome::Skipped,
+        StepOutcome::Failed,
+        StepOutcome::WouldChange,
+        StepOutcome::Unknown,
+    ];
+
     /// The word that people and programs read.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -85,6 +95,18 @@ impl HostEnd {
 }
 
 impl HostOutcome {
+    /// Every one.
+    pub const ALL: [HostOutcome; 8] = [
+        HostOutcome::Ok,
+        HostOutcome::Changed,
+        HostOutcome::Failed,
+        HostOutcome::Undone,
+        HostOutcome::PartlyUndone,
+        HostOutcome::Unreachable,
+        HostOutcome::Unknown,
+        HostOutcome::Cancelled,
+    ];
+
     /// The word that people and programs read.
     pub fn as_str(self) -> &'static str {
         match self {

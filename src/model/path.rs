@@ -1,5 +1,6 @@
 //! A path on a host. Host file names are bytes, so it survives every format we write it to.
 
+use super::hexadecimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::ffi::OsString;
 use std::fmt;
@@ -60,7 +61,9 @@ impl Serialize for HostPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.to_str() {
             Some(text) => serializer.serialize_str(text),
-            None => serializer.serialize_str(&hexadecimal(self.0.as_os_str().as_bytes())),
+            None => {
+                serializer.serialize_str(&format!("\0{}", hexadecimal::of(self.0.as_os_str().as_bytes())))
+            }
         }
     }
 }
@@ -70,21 +73,11 @@ impl<'de> Deserialize<'de> for HostPath {
         let text = String::deserialize(deserializer)?;
         match text.strip_prefix('\0') {
             None => Ok(HostPath(PathBuf::from(text))),
-            Some(digits) => bytes_of(digits)
+            Some(digits) => hexadecimal::bytes_of(digits)
                 .map(|bytes| HostPath(PathBuf::from(OsString::from_vec(bytes))))
                 .ok_or_else(|| de::Error::custom("a path in hexadecimal with wrong digits")),
         }
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\0{digits}")
-}
-
-fn bytes_of(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[cfg(feature = "controller")]

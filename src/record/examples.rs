@@ -1,6 +1,7 @@
 //! Runs to test with, built from one line per step.
 
 use super::{RunRecord, *};
+use crate::model::event::Output;
 use crate::model::run::RunKind;
 
 /// A moment, in milliseconds after the run's start.

@@ -58,6 +58,11 @@ pub fn damaged(error: &rusqlite::Error) -> bool {
 /// The result as people read it.
 pub fn explained<T>(result: rusqlite::Result<T>, doing: &str) -> Result<T> {
     result.map_err(|error| {
+        if let rusqlite::Error::FromSqlConversionFailure(..) = error {
+            return Failure::new(doing, format!("a row of the record is damaged: {error}")).hint(
+                "windlass runs check shows which runs are damaged; windlass runs show RUN shows the others",
+            );
+        }
         let failure = Failure::new(doing, &error);
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => failure.hint("free space on the disk that holds the project"),
@@ -71,4 +76,17 @@ pub fn explained<T>(result: rusqlite::Result<T>, doing: &str) -> Result<T> {
             _ => failure,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_said_to_be_damaged() {
+        let error = rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, "what?".into());
+        let failure = explained::<()>(Err(error), "list the runs").unwrap_err().to_string();
+        assert!(failure.starts_with("list the runs: a row of the record is damaged: "), "{failure}");
+        assert!(failure.contains("windlass runs check shows which runs are damaged"), "{failure}");
+    }
 }

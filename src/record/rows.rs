@@ -1,6 +1,6 @@
 //! Rows of the tables, and the records they are made from.
 
-use super::{HostRecord, RunRecord, bounded};
+use super::{HostRecord, RunRecord};
 use crate::model::Failure;
 use crate::model::event::{Output, StepEnded, UndoScope};
 use crate::model::job::RunId;
@@ -55,7 +55,6 @@ pub fn insert_run(change: &Transaction, intent: &RunIntent, epoch: u64) -> Resul
 
 /// Adds a step of a host.
 pub fn insert_step(change: &Transaction, run: &RunId, host: &str, step: &StepEnded) -> Result<()> {
-    let step = bounded(step);
     let output = step.output.as_ref();
     let mut insert = change.prepare_cached(&format!(
         "INSERT INTO steps (run, host, {STEP}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \

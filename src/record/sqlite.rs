@@ -275,8 +275,10 @@ impl Sqlite {
 
     fn find_in(&self, text: &str) -> rusqlite::Result<Vec<RunId>> {
         let mut select = self.database.prepare(
-            "SELECT run FROM runs WHERE ?1 = 'last' OR substr(run, 1, length(?1)) = ?1 \
-             OR substr(run, -length(?1)) = ?1 ORDER BY epoch DESC LIMIT 4",
+            "SELECT run FROM runs WHERE (?1 = 'last' AND NOT checked AND kind NOT IN ('undo', 'unlock')) \
+             OR (?1 = 'last-check' AND checked AND kind NOT IN ('undo', 'unlock')) \
+             OR (?1 = 'last-undo' AND NOT checked AND kind = 'undo') \
+             OR substr(run, 1, length(?1)) = ?1 OR substr(run, -length(?1)) = ?1 ORDER BY epoch DESC LIMIT 4",
         )?;
         let found = select.query_map([text], |row| rows::word(row, 0))?;
         found.collect()
@@ -354,9 +356,11 @@ impl RunStore for Sqlite {
         let doing = format!("find run {text}");
         let found = explained(self.find_in(text), &doing)?;
         match found.as_slice() {
-            [] => Err(Failure::new(doing, "there is no such run").hint("windlass runs list shows them")),
+            [] => {
+                Err(Failure::new(doing, none_such(text)).hint("name the run: windlass runs list shows them"))
+            }
             [only] => Ok(only.clone()),
-            [newest, ..] if text == "last" => Ok(newest.clone()),
+            [newest, ..] if text.starts_with("last") => Ok(newest.clone()),
             [first, second, ..] => {
                 let why = format!("several begin or end like that: {first}, {second} …");
                 Err(Failure::new(doing, why).hint("type more of its name"))
@@ -368,6 +372,17 @@ impl RunStore for Sqlite {
         let doing = format!("read run {run}");
         explained(self.load_in(run), &doing)?
             .ok_or_else(|| Failure::new(doing, "there is no such run").hint("windlass runs list shows them"))
+    }
+}
+
+fn none_such(text: &str) -> &'static str {
+    match text {
+        "last" => {
+            "there are only dry runs and undos (last-check is the newest dry run, last-undo the newest undo)"
+        }
+        "last-check" => "there is no dry run",
+        "last-undo" => "there is no undo",
+        _ => "there is no such run",
     }
 }
 

@@ -47,9 +47,12 @@ impl Maker<'_> {
             KeyUse::Backup => return self.backup(scope, name, entry),
             KeyUse::Texts => self.renderer.files.texts(name).map(|texts| Arg::Value(json!(texts))),
             KeyUse::Imports | KeyUse::Variables => return self.audited(scope, key_use, name, entry),
-            KeyUse::Text | KeyUse::Expression | KeyUse::Known | KeyUse::Javascript => {
-                self.renderer.files.text(name).map(|text| Arg::Value(text.into()))
-            }
+            KeyUse::Text
+            | KeyUse::Expression
+            | KeyUse::Known
+            | KeyUse::Javascript
+            | KeyUse::Group
+            | KeyUse::Parents => self.renderer.files.text(name).map(|text| Arg::Value(text.into())),
         };
         self.keep(content, &entry.node.place)
     }

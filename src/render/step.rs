@@ -25,17 +25,17 @@ pub struct Here {
     pub once: Option<Once>,
 }
 
-/// Renders a step for a host.
+/// Renders a step for a host, whose scope this is.
 pub fn render(
     renderer: &Renderer,
-    host: &Scope,
+    scope: &Scope,
     step: &Step,
     here: Here,
     rendered: &mut Rendered,
 ) -> Result<JobStep, Diagnostics> {
     let mut maker =
         Maker { renderer, step, needs: Needs::default(), rendered, problems: Diagnostics::default() };
-    let job = maker.job_step(&host.of_step(step, here.index), here);
+    let job = maker.job_step(scope, here);
     let (needs, problems) = (maker.needs, maker.problems);
     problems.unless_errors(JobStep { vars: needs.vars, item_vars: needs.item_vars, ..job })
 }
@@ -159,7 +159,7 @@ impl Maker<'_> {
     }
 
     /// The loop's list. A string without braces is an expression.
-    fn items(&mut self, scope: &Scope, node: &Node) -> Option<Arg> {
+    pub(super) fn items(&mut self, scope: &Scope, node: &Node) -> Option<Arg> {
         let arg = match node.as_str().filter(|text| is_plain(text)) {
             Some(expression) => {
                 let value = scope.expression(expression, &mut self.needs);
@@ -250,7 +250,7 @@ impl Maker<'_> {
         let key_use =
             self.step.kind.keys.iter().find(|(key, _)| *key == entry.key).map(|(_, key_use)| *key_use);
         match key_use {
-            None | Some(KeyUse::Javascript) => {
+            None | Some(KeyUse::Javascript | KeyUse::Group | KeyUse::Parents) => {
                 let schema = self.renderer.schemas.get(self.step.kind.name).map(Schema::new);
                 let schema = schema.and_then(|schema| schema.inside(Some(&entry.key)));
                 let arg = scope.node(&entry.node, schema, &mut self.needs);

@@ -6,6 +6,7 @@ use crate::model::once::Once;
 use crate::project::tests::project;
 use expect_test::{Expect, expect};
 
+mod grouping;
 mod others;
 
 const HOSTS: &str = r#"

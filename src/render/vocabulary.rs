@@ -3,6 +3,7 @@
 
 mod results;
 
+use super::grouping;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::facts;
 use crate::inventory::Inventory;
@@ -182,6 +183,9 @@ impl Checker<'_> {
         let set = step.vars.iter().any(|setting| setting.name == name);
         let by: Vec<usize> =
             (0..self.steps.len()).filter(|other| registers(self.steps[*other], name)).collect();
+        if !by.is_empty() && grouping::is_grouping(step) && !self.names.contains(name) {
+            return Some(grouping::must_be_known(&place));
+        }
         let earlier: Vec<Fields> =
             by.iter().filter(|other| **other < at).map(|other| fields(self.steps[*other])).collect();
         if !earlier.is_empty() {
@@ -201,7 +205,8 @@ impl Checker<'_> {
         }
         match by.first() {
             Some(later) => Some(self.later(name, *later, &place)),
-            None if self.inventory.is_none() => None,
+            // The groups that are made bring variables that no host has yet.
+            None if self.inventory.is_none() || grouping::steps(self.playbook).next().is_some() => None,
             None => Some(self.undefined(at, name, &place)),
         }
     }
@@ -250,6 +255,9 @@ impl Checker<'_> {
     fn other(&self, used: &Use, place: &Place, guarded: bool) -> Option<Diagnostic> {
         let (inventory, wanted) = (self.inventory?, used.path.first().filter(|_| !guarded)?);
         let is_set = self.playbook.params.iter().any(|param| param.name == used.name);
+        if used.name == "groups" && grouping::may_make(self.playbook, wanted) {
+            return None;
+        }
         let (what, names): (&str, Vec<&str>) = match used.name.as_str() {
             "hosts" => ("host", inventory.hosts.iter().map(|host| host.name.as_str()).collect()),
             "groups" => ("group", inventory.groups.keys().map(String::as_str).collect()),

@@ -5,6 +5,8 @@
 //! - `connecting`: `attempt` · `retrying`: `attempt failure wait_secs` · `connected` · `uploading`: `bytes` · `sent`
 //! - `hello`: `system pid boot_id`
 //! - `step_started`: `step item name` · `progress`: `step text`
+//! - `output`: `step stream text left_out`: what a command of the step prints, while it runs and in whole lines; `left_out`
+//!   bytes before it are missing
 //! - `step_ended`: the fields of [`json::Step`]
 //! - `settled`: `settled_run outcome` (null: nothing had been started) · `need`: `files` · `fetched`: `to bytes last`
 //! - `note`: `text`
@@ -73,6 +75,13 @@ fn said(event: &Event) -> (&'static str, Value) {
             ("step_started", json!({ "step": step, "item": item, "name": name }))
         }
         Event::Progress { step, text } => ("progress", json!({ "step": step, "text": text })),
+        Event::Printed(printed) => {
+            let text = String::from_utf8_lossy(&printed.chunk);
+            let fields = json!({
+                "step": printed.step, "stream": printed.stream, "text": text, "left_out": printed.left_out,
+            });
+            ("output", fields)
+        }
         Event::StepEnded(step) => ("step_ended", json!(Step::of(step))),
         Event::Need { digests, .. } => ("need", json!({ "files": digests.len() })),
         Event::Fetched { to, chunk, last } => {

@@ -1,7 +1,7 @@
 //! `--output junit`: a test suite for each host and a test case for each step, for what reads JUnit XML.
 
 use super::escape;
-use crate::model::event::StepEnded;
+use crate::model::event::{Output, StepEnded};
 use crate::model::outcome::{HostOutcome, StepOutcome};
 use crate::record::{HostRecord, RunRecord};
 use std::fmt::Write;
@@ -9,27 +9,50 @@ use std::fmt::Write;
 /// The whole document.
 pub fn document(record: &RunRecord) -> String {
     let name = escaped(&record.intent.name);
-    let suites: String = record.hosts().iter().map(suite).collect();
+    let suites: Vec<Suite> = record.hosts().iter().map(Suite::of).collect();
+    let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
+    let took = record.ended.map_or(0.0, |ended| ended.duration_since(record.intent.started).as_secs_f64());
+    let totals = format!(
+        "tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{took:.3}\" timestamp=\"{}\"",
+        sum(|suite| suite.tests),
+        sum(|suite| suite.failures),
+        sum(|suite| suite.errors),
+        sum(|suite| suite.skipped),
+        record.intent.started,
+    );
+    let suites: String = suites.iter().map(|suite| suite.xml.as_str()).collect();
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{name}\">\n{suites}</testsuites>\n"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{name}\" {totals}>\n{suites}</testsuites>\n"
     )
 }
 
-fn suite(host: &HostRecord) -> String {
-    let steps: Vec<&StepEnded> = host.steps.iter().filter(|step| step.item.is_none()).collect();
-    let lost = lost(host);
-    let failures = steps.iter().filter(|step| is_failure(step)).count();
-    let skipped = steps.iter().filter(|step| step.outcome == StepOutcome::Skipped).count();
-    let cases: String = steps.iter().map(|step| case(&host.host, step)).collect();
-    format!(
-        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{}\" skipped=\"{skipped}\" \
-         time=\"{:.3}\">\n{cases}{}  </testsuite>\n",
-        escaped(&host.host),
-        steps.len() + usize::from(lost.is_some()),
-        usize::from(lost.is_some()),
-        host.took().unwrap_or_default().as_secs_f64(),
-        lost.unwrap_or_default(),
-    )
+/// A host's suite, and what it adds to the totals.
+struct Suite {
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+    xml: String,
+}
+
+impl Suite {
+    fn of(host: &HostRecord) -> Suite {
+        let steps: Vec<&StepEnded> = host.steps.iter().filter(|step| step.item.is_none()).collect();
+        let lost = lost(host);
+        let count = |is: fn(&StepEnded) -> bool| steps.iter().filter(|step| is(step)).count();
+        let (failures, skipped) = (count(is_failure), count(is_skipped));
+        let (tests, errors) = (steps.len() + usize::from(lost.is_some()), usize::from(lost.is_some()));
+        let cases: String = steps.iter().map(|step| case(&host.host, step)).collect();
+        let timestamp = host.started.map_or_else(String::new, |started| format!(" timestamp=\"{started}\""));
+        let xml = format!(
+            "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
+             skipped=\"{skipped}\" time=\"{:.3}\"{timestamp}>\n{cases}{}  </testsuite>\n",
+            escaped(&host.host),
+            host.took().unwrap_or_default().as_secs_f64(),
+            lost.unwrap_or_default(),
+        );
+        Suite { tests, failures, errors, skipped, xml }
+    }
 }
 
 fn case(host: &str, step: &StepEnded) -> String {
@@ -58,7 +81,17 @@ fn failure(step: &StepEnded) -> String {
         Some(failure) => (failure.why.as_str(), failure.to_string()),
         None => ("failed", String::new()),
     };
-    format!("<failure message=\"{}\">{}</failure>", escaped(why), escaped(&whole))
+    let output = step.output.as_ref().map(said).unwrap_or_default();
+    format!("<failure type=\"failed\" message=\"{}\">{}</failure>{output}", escaped(why), escaped(&whole))
+}
+
+/// What the commands of a failed step printed.
+fn said(output: &Output) -> String {
+    let part = |name: &str, bytes: &[u8]| match bytes {
+        [] => String::new(),
+        bytes => format!("<{name}>{}</{name}>", escaped(&escape::bytes(bytes))),
+    };
+    part("system-out", &output.stdout) + &part("system-err", &output.stderr)
 }
 
 /// A case for a host that ended badly without a failed step.
@@ -71,7 +104,7 @@ fn lost(host: &HostRecord) -> Option<String> {
     let word = host.outcome.map_or("running", HostOutcome::as_str);
     let why = host.failure.as_ref().map(ToString::to_string).unwrap_or_default();
     Some(format!(
-        "    <testcase classname=\"{}\" name=\"the host\"><error message=\"{word}\">{}</error></testcase>\n",
+        "    <testcase classname=\"{}\" name=\"the host\"><error type=\"{word}\" message=\"{word}\">{}</error></testcase>\n",
         escaped(&host.host),
         escaped(&why)
     ))
@@ -79,6 +112,11 @@ fn lost(host: &HostRecord) -> Option<String> {
 
 fn is_failure(step: &StepEnded) -> bool {
     step.outcome == StepOutcome::Failed && !step.ignored
+}
+
+/// Whether a reader of JUnit counts it as skipped: a failure that was expected is one.
+fn is_skipped(step: &StepEnded) -> bool {
+    step.outcome == StepOutcome::Skipped || (step.outcome == StepOutcome::Failed && step.ignored)
 }
 
 /// Text for XML 1.0, in which most control characters cannot be written at all.

@@ -1,7 +1,7 @@
 //! What each host is doing right now, and the few lines that show it.
 
-use super::escape;
 use super::style::{Style, Tone, fitted, host_tone, host_word, padded, time, widest};
+use super::{escape, printed};
 use crate::model::event::Event;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
@@ -24,6 +24,7 @@ const SLOWEST: usize = 4;
 pub struct Live {
     check: bool,
     interrupted: bool,
+    steps: Option<u32>,
     places: HashMap<String, usize>,
     hosts: Vec<HostNow>,
 }
@@ -37,6 +38,10 @@ struct HostNow {
     /// When it began what it is at.
     since: Option<Timestamp>,
     phase: Phase,
+    /// The step that it is at, counted from 0.
+    step: Option<u32>,
+    /// How far it is with that, or the last line that a command of it printed.
+    detail: Option<String>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -48,11 +53,18 @@ enum Phase {
 }
 
 impl Live {
-    /// All hosts wait.
-    pub fn new(record: &RunRecord) -> Self {
-        let waiting =
-            |name: &String| HostNow { name: name.clone(), started: None, since: None, phase: Phase::Waiting };
+    /// All hosts wait. `steps`: how many each of them has.
+    pub fn new(record: &RunRecord, steps: Option<u32>) -> Self {
+        let waiting = |name: &String| HostNow {
+            name: name.clone(),
+            started: None,
+            since: None,
+            phase: Phase::Waiting,
+            step: None,
+            detail: None,
+        };
         Live {
+            steps,
             check: record.intent.check,
             interrupted: false,
             places: record.intent.hosts.iter().cloned().zip(0..).collect(),
@@ -112,11 +124,22 @@ impl Live {
         let room = columns.saturating_sub(width + 10);
         match &host.phase {
             Phase::Waiting => format!("{name}  {}", style.paint(Tone::Faint, "waiting")),
-            Phase::Busy(what) => format!("{name}  {}  {}", fitted(what, room), time(host.busy_for(now))),
+            Phase::Busy(what) => {
+                let what = format!("{}{what}{}", self.place_of(host), host.shown_detail());
+                format!("{name}  {}  {}", fitted(&what, room), time(host.busy_for(now)))
+            }
             Phase::Ended(outcome, took) => {
                 let word = style.paint(host_tone(*outcome), host_word(*outcome, self.check));
                 format!("{name}  {word}  {}", time(*took))
             }
+        }
+    }
+
+    /// `3/12 `: which of its steps the host is at.
+    fn place_of(&self, host: &HostNow) -> String {
+        match (host.step, self.steps) {
+            (Some(step), Some(all)) if step < all => format!("{}/{all} ", step + 1),
+            _ => String::new(),
         }
     }
 
@@ -160,10 +183,17 @@ impl HostNow {
             HostEvent::Connected => "logged in".to_string(),
             HostEvent::Uploading { bytes } => format!("uploading the agent ({} kB)", bytes / 1000),
             HostEvent::Sent => "starting".to_string(),
-            HostEvent::Said(Event::StepStarted { name, .. }) => escape::line(name).into_owned(),
+            HostEvent::Said(Event::StepStarted { name, step, .. }) => {
+                self.step = Some(*step);
+                escape::line(name).into_owned()
+            }
+            // What a step waits for does not start its clock again.
             HostEvent::Said(Event::Progress { text, .. }) => {
-                // What a step waits for does not start its clock again.
-                self.phase = Phase::Busy(escape::line(text).into_owned());
+                self.detail = Some(escape::line(text).into_owned());
+                return;
+            }
+            HostEvent::Said(Event::Printed(printed)) => {
+                self.detail = printed::last_line(printed).or(self.detail.take());
                 return;
             }
             HostEvent::Said(_) => return,
@@ -174,6 +204,12 @@ impl HostNow {
         };
         self.phase = Phase::Busy(busy);
         self.since = Some(at);
+        self.detail = None;
+    }
+
+    /// `: waits for port 80`.
+    fn shown_detail(&self) -> String {
+        self.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"))
     }
 
     fn busy_for(&self, now: Timestamp) -> Duration {
@@ -188,11 +224,12 @@ fn between(start: Option<Timestamp>, end: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::{Printed, Stream};
     use crate::record::examples::*;
     use expect_test::expect;
 
     fn screen(hosts: &[&str], events: &[RunEvent], size: (usize, usize)) -> String {
-        let mut live = Live::new(&record(intent(hosts), &[]));
+        let mut live = Live::new(&record(intent(hosts), &[]), None);
         events.iter().for_each(|event| live.fold(event));
         live.screen(at(12_000), size, Style { color: false }).join("\n")
     }
@@ -212,6 +249,24 @@ mod tests {
             db1    unreachable  5.0s
             web03  waiting"#]]
         .assert_eq(&screen(&["web01", "web02", "db1", "web03"], &events, (24, 42)));
+    }
+
+    #[test]
+    fn a_host_shows_which_of_its_steps_it_is_at_and_what_that_printed_last() {
+        let mut live = Live::new(&record(intent(&["web01"]), &[]), Some(12));
+        let said = |event| event_of(3000, event);
+        let chunk = b"one\ntwo \x1b[2J\n".to_vec();
+        let printed = Printed { step: 2, stream: Stream::Stdout, left_out: 0, chunk };
+        live.fold(&said(Event::StepStarted { step: 2, item: None, name: "build".into() }));
+        live.fold(&said(Event::Printed(printed)));
+        let screen = |live: &Live| live.screen(at(12_000), (24, 80), Style { color: false }).join("\n");
+        assert_eq!(screen(&live), "web01  3/12 build: two \\x1b[2J  9.0s");
+        live.fold(&said(Event::StepStarted { step: 12, item: None, name: "a handler".into() }));
+        assert_eq!(screen(&live), "web01  a handler  9.0s");
+    }
+
+    fn event_of(milliseconds: i64, said: Event) -> RunEvent {
+        event(milliseconds, "web01", HostEvent::Said(said))
     }
 
     #[test]

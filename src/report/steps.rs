@@ -74,7 +74,8 @@ fn headline(step: &StepEnded, view: &View) -> String {
 /// What is told below a step's line.
 fn details(step: &StepEnded, view: &View, with_output: bool) -> String {
     let mut lines = Vec::new();
-    let says_what = step.outcome == StepOutcome::WouldChange || view.verbosity == Verbosity::Verbose;
+    let changes = matches!(step.outcome, StepOutcome::Changed | StepOutcome::WouldChange);
+    let says_what = changes || view.verbosity == Verbosity::Verbose;
     if says_what {
         lines.extend(step.changes.iter().map(|change| escape::line(change).into_owned()));
     }

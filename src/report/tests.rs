@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::event::StepEnded;
 use crate::model::outcome::{HostOutcome, StepOutcome};
-use crate::record::Redactor;
 use crate::record::examples::*;
+use crate::redact::Redactor;
 use expect_test::{Expect, expect};
 use std::sync::{Arc, Mutex};
 
@@ -36,7 +36,14 @@ fn view() -> View {
 }
 
 fn options(format: Format, view: View) -> Options {
-    Options { format, view, progress: Progress::Lines(Style { color: false }) }
+    Options {
+        format,
+        view,
+        progress: Progress::Lines(Style { color: false }),
+        live: false,
+        steps: None,
+        file: None,
+    }
 }
 
 /// Standard output and standard error of a run with these events.
@@ -74,6 +81,7 @@ fn a_run_as_people_read_it() {
     let screen = expect![[r#"
         web[01-03]      ok            step 0  0.4s
         web[01-03]      changed       dockerd hands out resolvers  0.4s
+            write /etc/docker/daemon.json
         web03           failed        restart docker  0.4s
             run systemctl restart docker: it exited with status 1
               hint: journalctl -u docker says more
@@ -265,6 +273,7 @@ fn the_elements_of_a_loop_are_told_below_their_step() {
         expect![[r#"
             web01  changed       install packages  0.4s
               - changed       install nginx
+                  write /etc/docker/daemon.json
 
             host   outcome    ok  changed  skipped  failed   time
             web01  changed     0        1        0       0   2.1s
@@ -381,27 +390,27 @@ fn junit_is_a_suite_for_each_host() {
         HOSTS,
         three_hosts(),
         expect![[r#"
-        <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites name="fix-dns">
-          <testsuite name="web01" tests="3" failures="0" errors="0" skipped="1" time="2.100">
-            <testcase classname="web01" name="step 0" time="0.400"/>
-            <testcase classname="web01" name="dockerd hands out resolvers" time="0.400"/>
-            <testcase classname="web01" name="step 2" time="0.400"><skipped/></testcase>
-          </testsuite>
-          <testsuite name="web02" tests="3" failures="0" errors="0" skipped="1" time="2.100">
-            <testcase classname="web02" name="step 0" time="0.400"/>
-            <testcase classname="web02" name="dockerd hands out resolvers" time="0.400"/>
-            <testcase classname="web02" name="step 2" time="0.400"><skipped/></testcase>
-          </testsuite>
-          <testsuite name="web03" tests="3" failures="1" errors="0" skipped="0" time="2.100">
-            <testcase classname="web03" name="step 0" time="0.400"/>
-            <testcase classname="web03" name="dockerd hands out resolvers" time="0.400"/>
-            <testcase classname="web03" name="restart docker" time="0.400"><failure message="it exited with status 1">run systemctl restart docker: it exited with status 1&#10;  hint: journalctl -u docker says more</failure></testcase>
-          </testsuite>
-          <testsuite name="db1" tests="1" failures="0" errors="1" skipped="0" time="5.000">
-            <testcase classname="db1" name="the host"><error message="unreachable">connect to 203.0.113.9:22: connection refused</error></testcase>
-          </testsuite>
-        </testsuites>
-    "#]],
+            <?xml version="1.0" encoding="UTF-8"?>
+            <testsuites name="fix-dns" tests="10" failures="1" errors="1" skipped="2" time="5.100" timestamp="2026-03-14T15:09:26Z">
+              <testsuite name="web01" tests="3" failures="0" errors="0" skipped="1" time="2.100" timestamp="2026-03-14T15:09:26Z">
+                <testcase classname="web01" name="step 0" time="0.400"/>
+                <testcase classname="web01" name="dockerd hands out resolvers" time="0.400"/>
+                <testcase classname="web01" name="step 2" time="0.400"><skipped/></testcase>
+              </testsuite>
+              <testsuite name="web02" tests="3" failures="0" errors="0" skipped="1" time="2.100" timestamp="2026-03-14T15:09:26Z">
+                <testcase classname="web02" name="step 0" time="0.400"/>
+                <testcase classname="web02" name="dockerd hands out resolvers" time="0.400"/>
+                <testcase classname="web02" name="step 2" time="0.400"><skipped/></testcase>
+              </testsuite>
+              <testsuite name="web03" tests="3" failures="1" errors="0" skipped="0" time="2.100" timestamp="2026-03-14T15:09:26Z">
+                <testcase classname="web03" name="step 0" time="0.400"/>
+                <testcase classname="web03" name="dockerd hands out resolvers" time="0.400"/>
+                <testcase classname="web03" name="restart docker" time="0.400"><failure type="failed" message="it exited with status 1">run systemctl restart docker: it exited with status 1&#10;  hint: journalctl -u docker says more</failure><system-err>Job for docker.service failed.&#10;\x1b[31mSee the journal.&#10;</system-err></testcase>
+              </testsuite>
+              <testsuite name="db1" tests="1" failures="0" errors="1" skipped="0" time="5.000" timestamp="2026-03-14T15:09:26Z">
+                <testcase classname="db1" name="the host"><error type="unreachable" message="unreachable">connect to 203.0.113.9:22: connection refused</error></testcase>
+              </testsuite>
+            </testsuites>
+        "#]],
     );
 }

@@ -1,17 +1,18 @@
-//! Facts of hosts that other hosts' steps refer to, read before the jobs are made. Nothing is changed there, so nothing of it is
+//! Facts that are read before the jobs are made: those that other hosts' steps refer to, and those that groups are made of. Nothing is changed there, so nothing of it is
 //! recorded.
 
 use super::allowance::Used;
 use super::once::OnceBoard;
 use super::tools::{Destinations, Tools};
-use super::{EVENTS_WAITING, EventSender, FORKS, Interrupt, Options, Task, Work};
+use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::engine::facts::names;
 use crate::model::arg::Arg;
 use crate::model::event::Event;
-use crate::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure};
+use crate::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure, OutputWanted};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::model::{Doing, Failure, Result, Value};
 use crate::render::contents::Contents;
+use crate::ssh::ship::Become;
 use crate::ssh::{Shared, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -26,28 +27,32 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Asked {
     /// How it is reached.
     pub target: Target,
+    /// As whom it is asked, when not as the login user.
+    pub becoming: Option<Become>,
+    /// The password for that.
+    pub password: Option<String>,
     /// Which run it is for.
     pub envelope: Envelope,
     /// Which facts.
     pub facts: BTreeSet<String>,
 }
 
-/// Reads facts of all hosts at once: a table by host, or why a host could not be asked.
-pub fn read(asked: Vec<Asked>, shared: Shared) -> Result<BTreeMap<String, Result<Value>>> {
+/// Reads facts of hosts, so many at once: a table by host, or why a host could not be asked.
+pub fn read(asked: Vec<Asked>, shared: Shared, forks: usize) -> Result<BTreeMap<String, Result<Value>>> {
     let runtime = tokio::runtime::Runtime::new().doing("start the threads that connect")?;
-    Ok(runtime.block_on(all(asked, shared)))
+    Ok(runtime.block_on(all(asked, shared, forks)))
 }
 
-async fn all(asked: Vec<Asked>, shared: Shared) -> BTreeMap<String, Result<Value>> {
+async fn all(asked: Vec<Asked>, shared: Shared, forks: usize) -> BTreeMap<String, Result<Value>> {
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (_never, interrupt) = watch::channel(Interrupt::None);
     let destinations = Destinations { fetched: PathBuf::from("/"), stores: Arc::default() };
     let (events, used) = (EventSender::new(events), Used::default());
     let shared = Arc::new(shared);
     let (timeout, once) = (Some(DEADLINE), OnceBoard::default());
-    let tools = Tools { shared, events, interrupt, destinations, timeout, used, once };
-    let options =
-        Options { forks: FORKS, serial: Vec::new(), max_failures: None, on_failure: OnFailure::Stop };
+    let output = OutputWanted::default();
+    let tools = Tools { shared, events, interrupt, destinations, timeout, output, used, once };
+    let options = Options { forks, serial: Vec::new(), max_failures: None, on_failure: OnFailure::Stop };
     let work = asked.into_iter().map(work).collect();
     let running = tokio::spawn(async move { super::run(work, &options, tools).await });
     let mut facts = BTreeMap::new();
@@ -66,14 +71,14 @@ fn work(asked: Asked) -> Work {
     let message = Arg::Template(format!("{{{{ {{{}}} | to_json }}}}", facts.join(", ")));
     let step = JobStep {
         kind: "debug".to_string(),
-        at: "facts of other hosts".to_string(),
+        at: "facts that are read beforehand".to_string(),
         args: Some(Arg::Map(vec![("message".to_string(), message)])),
         ..JobStep::default()
     };
     let work = HostWork { mode: Mode::Check, steps: vec![step], ..HostWork::default() };
     let host = asked.envelope.host.clone();
     let task = Task::Job(Box::new(asked.envelope.job(work)), Contents::default());
-    Work { host, target: asked.target, becoming: None, password: None, task }
+    Work { host, target: asked.target, becoming: asked.becoming, password: asked.password, task }
 }
 
 fn take(event: RunEvent, facts: &mut BTreeMap<String, Result<Value>>) {

@@ -203,7 +203,7 @@ async fn by_agent(
         route,
         tools,
         questions: Questions::new(writer.clone(), task.contents.clone()),
-        allowance: Allowance::new(tools.used.clone()),
+        allowance: Allowance::new(tools.used.clone(), task.job.envelope.output.streaming),
         patience: Patience::with(&task.job.work, Instant::now()),
         writer,
         frames: Frames::of_host(),

@@ -1,22 +1,24 @@
-//! One command on one host through its login shell: no agent, no journal, its output told as it is.
+//! One command on one host through its login shell: no agent, no journal, its output passed on as it comes.
 
 use super::Interrupt;
+use super::printed::Flood;
 use super::tools::{Tools, asked_for};
+use crate::engine::pace::Pace;
 use crate::model::Failure;
-use crate::model::event::{Event, Output, StepEnded};
+use crate::model::event::{Event, Output, StepEnded, Stream};
+use crate::model::job::{OutputWanted, Streaming};
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::refusal::signal;
 use crate::model::run::HostEvent;
 use crate::ssh::ship::{self, Become};
 use crate::ssh::{Chunk, Connection, Exit};
-use crate::system::OUTPUT_KEPT;
 use crate::system::output::Kept;
 use bytes::Bytes;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// So much of each end of each stream is shown, in bytes; a line says how much is left out between them.
-const KEPT: usize = OUTPUT_KEPT / 2;
+/// How often it is looked whether something is to be passed on.
+const TICK: Duration = Duration::from_millis(50);
 
 /// A line of shell text and who runs it.
 pub struct Line {
@@ -48,7 +50,11 @@ pub async fn run(
     };
     tools.events.send(host, HostEvent::Sent).await;
     let mut output = Output { status: -1, ..Output::default() };
-    let (mut stdout, mut stderr) = (Kept::at_most(KEPT), Kept::at_most(KEPT));
+    let end = tools.output.limit.min(OutputWanted::MOST) as usize / 2;
+    let (mut stdout, mut stderr) = (Kept::at_most(end), Kept::at_most(end));
+    let mut pace = Pace::new(0, tools.output, Instant::now());
+    let mut flood = Flood::new(tools.output.streaming, Instant::now());
+    let mut tick = tokio::time::interval(TICK);
     let (mut lost, mut killed) = (None, None);
     loop {
         let chunk = tokio::select! {
@@ -59,11 +65,21 @@ pub async fn run(
                 let _gone = channel.eof().await;
                 continue;
             }
+            _ = tick.tick(), if tools.output.streaming > Streaming::Nothing => {
+                tools.said(host, flood.admit_all(pace.due(Instant::now()))).await;
+                continue;
+            }
         };
         match chunk {
             None => break,
-            Some(Chunk::Stdout(bytes)) => stdout.push(&bytes),
-            Some(Chunk::Stderr(bytes)) => stderr.push(&bytes),
+            Some(Chunk::Stdout(bytes)) => {
+                stdout.push(&bytes);
+                tools.said(host, flood.admit_all(pace.hear(Stream::Stdout, &bytes))).await;
+            }
+            Some(Chunk::Stderr(bytes)) => {
+                stderr.push(&bytes);
+                tools.said(host, flood.admit_all(pace.hear(Stream::Stderr, &bytes))).await;
+            }
             Some(Chunk::Exit(Exit::Status(status))) => output.status = status as i32,
             Some(Chunk::Exit(Exit::Signal(name))) => {
                 lost = Some(Failure::new(format!("run {}", line.text), format!("SIG{name} ended it")))
@@ -71,6 +87,7 @@ pub async fn run(
             Some(Chunk::Lost(failure)) => lost = Some(failure),
         }
     }
+    tools.said(host, flood.admit_all(pace.rest())).await;
     output.total = stdout.total() + stderr.total();
     (output.stdout, output.stderr) = (stdout.into_bytes(), stderr.into_bytes());
     let end = match killed {

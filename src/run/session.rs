@@ -6,16 +6,19 @@ use super::once::OnceBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::model::event::{Event, StepEnded};
+use crate::model::job::OutputWanted;
 use crate::model::refusal::is_moved;
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent};
 use crate::model::{Doing, Failure, Result};
-use crate::record::{Redactor, RunStore, SHORTEST, Sqlite, Writer};
+use crate::record::{Clean, Lines, RunStore, Sqlite, Writer};
+use crate::redact::{Redactor, SHORTEST};
+use crate::report::output_files::OutputFiles;
 use crate::report::{self, MOVED, Reporter, check_exit_code, exit_code};
 use crate::ssh::Shared;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// How often the progress on the screen is drawn when nothing happens.
@@ -35,6 +38,10 @@ pub struct Session {
     pub asks_for_changes: bool,
     /// For the whole of one host's work.
     pub timeout: Option<Duration>,
+    /// What is wanted of the output of commands.
+    pub output: OutputWanted,
+    /// Where a file for each host gets all that its commands print.
+    pub output_files: Option<OutputFiles>,
     /// What is odd in the files that it is made from.
     pub notes: Vec<String>,
     /// Texts that nobody may read in record or output.
@@ -74,7 +81,19 @@ pub fn execute(mut session: Session, mut store: Sqlite) -> Result<u8> {
     };
     let reporter = Reporter::new(report, out, err);
     let heard = session.heard.take();
-    let sink = EventSink { redactor, writer, reporter, broken: None, too_short, heard, moved: false };
+    let output_files = session.output_files.take();
+    let lines = Lines::default();
+    let sink = EventSink {
+        redactor,
+        lines,
+        writer,
+        reporter,
+        output_files,
+        broken: None,
+        too_short,
+        heard,
+        moved: false,
+    };
     let runtime = tokio::runtime::Runtime::new().doing("start the threads that connect")?;
     let exit = runtime.block_on(watch_over(session, epoch, sink))?;
     match held {
@@ -106,8 +125,10 @@ impl Write for Withheld {
 /// Where every event goes, without secrets.
 struct EventSink {
     redactor: Redactor,
+    lines: Lines,
     writer: Writer,
     reporter: Reporter,
+    output_files: Option<OutputFiles>,
     broken: Option<Failure>,
     /// Whether a secret is too short to be hidden.
     too_short: bool,
@@ -123,11 +144,31 @@ impl EventSink {
 
     /// A record that cannot be written any more stops the run: see [`watch_over`].
     fn clean(&mut self, event: RunEvent) {
-        let event = self.redactor.event(event);
+        let events = self.lines.take(&self.redactor, event);
+        events.into_iter().for_each(|event| self.pass_on(event));
+    }
+
+    /// Several times a second: what waits for the end of its line is not held back for long.
+    fn tick(&mut self) {
+        let events = self.lines.idle(&self.redactor, Instant::now());
+        events.into_iter().for_each(|event| self.pass_on(event));
+        self.reporter.tick();
+    }
+
+    fn pass_on(&mut self, event: Clean<RunEvent>) {
+        if let Some(Err(failure)) = self.output_files.as_mut().map(|files| files.event(&event)) {
+            // Nobody asked for a part of it: the run ends as when the record cannot be written.
+            self.output_files = None;
+            self.broken.get_or_insert(failure);
+        }
         if let RunEventKind::Host { host, event } = &event.what {
             self.hear(host, event);
         }
         self.reporter.event(&event);
+        if matches!(&event.what, RunEventKind::Host { event: HostEvent::Said(Event::Printed(_)), .. }) {
+            // What is kept of it is in the end of its step.
+            return;
+        }
         if let Err(failure) = self.writer.event(event) {
             self.broken.get_or_insert(failure);
         }
@@ -153,8 +194,9 @@ impl EventSink {
 
 /// Runs it, and sends each event to record and reader.
 async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result<u8> {
-    let Session { intent, work, options, destinations, timeout, shared, asks_for_changes, notes, .. } =
-        session;
+    let Session {
+        intent, work, options, destinations, timeout, output, shared, asks_for_changes, notes, ..
+    } = session;
     let kind = intent.kind;
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, interrupt) = watch::channel(Interrupt::None);
@@ -166,6 +208,7 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
         interrupt,
         destinations,
         timeout,
+        output,
         used,
         once: OnceBoard::default(),
     };
@@ -191,7 +234,7 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
                 urge.send_replace(level);
                 sink.event(RunEventKind::Interrupted);
             }
-            _ = tick.tick() => sink.reporter.tick(),
+            _ = tick.tick() => sink.tick(),
         }
         // Without a record nothing more is begun; what is under way finishes its step and is in the hosts' journals.
         if sink.broken.is_some() && *urge.borrow() == Interrupt::None {

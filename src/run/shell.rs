@@ -61,7 +61,7 @@ pub async fn run(
         tokio::spawn(carry_back(reader, incoming, pid.clone())),
     ];
     let mut files = assets::Fetched::of(&task.job, &tools.destinations.fetched);
-    let mut allowance = Allowance::new(tools.used.clone());
+    let mut allowance = Allowance::new(tools.used.clone(), task.job.envelope.output.streaming);
     let mut hurried = Interrupt::None;
     let mut killed = None;
     let mut in_a_hurry = hurry.clone();

@@ -8,6 +8,7 @@ use super::allowance::Used;
 use super::once::OnceBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Queued};
+use crate::model::job::OutputWanted;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::RunEvent;
 use crate::ssh::Shared;
@@ -86,6 +87,7 @@ async fn run(plan: &Plan, network: Arc<Simulated>) -> Ended {
         interrupt,
         destinations: Destinations { fetched: "/nonexistent".into(), stores: Arc::default() },
         timeout: plan.timeout,
+        output: OutputWanted::default(),
         used: Used::default(),
         once: OnceBoard::default(),
     };

@@ -4,7 +4,8 @@ use super::allowance::Used;
 use super::backups::Stores;
 use super::once::OnceBoard;
 use super::{EventSender, Interrupt};
-use crate::model::job::Job;
+use crate::model::event::Event;
+use crate::model::job::{Job, OutputWanted};
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::refusal::timed_out;
 use crate::model::run::HostEvent;
@@ -29,6 +30,8 @@ pub struct Tools {
     pub destinations: Destinations,
     /// For the whole of one host's work.
     pub timeout: Option<Duration>,
+    /// What is wanted of the output of commands.
+    pub output: OutputWanted,
     /// How much of what hosts said is kept of this run so far.
     pub used: Used,
     /// How steps ended that one host runs for all.
@@ -50,6 +53,13 @@ impl Tools {
         match self.timeout.filter(|_| urgency == Interrupt::TimedOut) {
             Some(timeout) => timed_out(timeout),
             None => "interrupted".to_string(),
+        }
+    }
+
+    /// Passes on what a host says.
+    pub async fn said(&self, host: &str, events: Vec<Event>) {
+        for event in events {
+            self.events.send(host, HostEvent::Said(event)).await;
         }
     }
 

@@ -6,7 +6,7 @@ use crate::model::digest::Digest;
 use crate::model::event::StepEnded;
 use crate::model::job::{HostWork, Planning};
 use crate::model::{Doing, Failure, Result};
-use crate::record::SHORTEST;
+use crate::redact::SHORTEST;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Write};

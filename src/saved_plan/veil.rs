@@ -2,7 +2,7 @@
 //! again is what was there, in base64 or in a URL too.
 
 use crate::model::{Failure, Result, Value};
-use crate::record::secret_forms;
+use crate::redact::secret_forms;
 use std::collections::BTreeMap;
 
 /// Starts and ends the place of a secret: characters of no language, which mean nothing to anyone else.

@@ -4,6 +4,7 @@ use super::identities::MAX_BYTES;
 use crate::model::{Doing, Failure, Result};
 use crate::system::reason;
 use crate::trust;
+use rustix::fs::FlockOperation;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -30,6 +31,22 @@ pub struct Sealed {
 /// The path of a file.
 pub fn path_of(root: &Path, name: &str) -> PathBuf {
     root.join(FOLDER).join(format!("{name}{ENDING}"))
+}
+
+/// Who holds it is alone in changing the files. It ends with its value.
+pub struct Lock {
+    _held: Option<fs::File>,
+}
+
+/// Waits until no one else changes the files, which takes them an instant.
+pub fn lock(root: &Path) -> Result<Lock> {
+    let folder = root.join(FOLDER);
+    let doing = format!("lock {}", folder.display());
+    fs::create_dir_all(&folder).doing(&doing)?;
+    let file = fs::File::open(&folder).doing(&doing)?;
+    // Some network file systems lock no directories. The comparison before each change is what is left there.
+    let held = rustix::fs::flock(&file, FlockOperation::LockExclusive).is_ok();
+    Ok(Lock { _held: held.then_some(file) })
 }
 
 /// All files, by name.
@@ -64,7 +81,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// Replaces a file as a whole, or creates it: its mode stays, and a reader sees the old bytes or the new ones.
+impl Lock {
+    /// Replaces a file as a whole, or creates it: its mode stays, and a reader sees the old bytes or the new ones.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        replace(path, bytes)
+    }
+}
+
+/// The same for a file of which there is only one writer.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let doing = format!("write {}", path.display());
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));

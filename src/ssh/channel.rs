@@ -248,7 +248,10 @@ impl Connection {
         };
         let open = handle.channel_open_direct_tcpip(&target.address, target.port.into(), "127.0.0.1", 0);
         match timeout(CHANNEL_DEADLINE, open).await {
-            Ok(Ok(channel)) => Ok(Wire::tunnel(channel.into_stream(), self.state.lost())),
+            Ok(Ok(channel)) => {
+                let lost = self.state.lost_channel(channel.id().number());
+                Ok(Wire::tunnel(channel.into_stream(), lost))
+            }
             Ok(Err(why)) => Err(failed(explain(&why))),
             Err(_) => Err(failed(format!("no answer within {} s", CHANNEL_DEADLINE.as_secs()))),
         }

@@ -57,10 +57,20 @@ impl Paths {
 
 fn passwd_entry(uid: u32) -> (String, PathBuf) {
     let uid = uid.to_string();
+    passwd_where(|fields| fields[2] == uid).unwrap_or_else(|| (String::new(), "/".into()))
+}
+
+/// The home directory of a user of this machine.
+fn home_of(user: &str) -> Option<PathBuf> {
+    passwd_where(|fields| fields[0] == user).map(|(_, home)| home)
+}
+
+/// Name and home directory of the first user who fits.
+fn passwd_where(fits: impl Fn(&[&str]) -> bool) -> Option<(String, PathBuf)> {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let line = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let ours = line.into_iter().find(|fields| fields.len() >= 6 && fields[2] == uid);
-    ours.map_or_else(|| (String::new(), "/".into()), |fields| (fields[0].to_string(), fields[5].into()))
+    let lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let found = lines.into_iter().find(|fields| fields.len() >= 6 && fits(fields))?;
+    Some((found[0].to_string(), found[5].into()))
 }
 
 /// Both files, read and parsed, and the options of the command line.

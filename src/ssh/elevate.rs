@@ -114,16 +114,17 @@ impl Waiting<'_> {
         channel.write(Bytes::from(format!("{password}\n"))).await
     }
 
-    /// How often the program has asked. su's own prompt carries no word of ours, so it counts only after an announcement
-    /// that su comes next.
+    /// How often the program has asked. The prompts of su and doas carry no word of ours, so they count only after an
+    /// announcement that the program comes next.
     fn prompts(&self) -> usize {
         let words = String::from_utf8_lossy(&self.words);
         match self.who.method {
-            Method::Su => {
-                let (_, asked) = words.split_once(&format!("{}-su\n", *NONCE)).unwrap_or_default();
+            Method::Su | Method::Doas => {
+                let announcement = format!("{}-{}\n", *NONCE, self.who.method.name());
+                let (_, asked) = words.split_once(&announcement).unwrap_or_default();
                 asked.matches("assword:").count()
             }
-            _ => words.matches(&format!("{}-password:", *NONCE)).count(),
+            Method::Sudo => words.matches(&format!("{}-password:", *NONCE)).count(),
         }
     }
 

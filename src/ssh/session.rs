@@ -54,14 +54,14 @@ pub enum Early {
     Sent,
 }
 
-/// Becomes ready once a connection is gone.
+/// Becomes ready once a connection, or one channel of it, is gone.
 pub struct Lost {
     gone: bool,
     wait: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
 }
 
 impl Lost {
-    /// Ready when the connection is gone, and ever after.
+    /// Ready when it is gone, and ever after.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.gone = self.gone || self.wait.as_mut().poll(context).is_ready();
         if self.gone { Poll::Ready(()) } else { Poll::Pending }
@@ -75,6 +75,23 @@ impl State {
         let wait = async move {
             // An error means that the sender is gone, and so is the connection.
             let _ = lost.wait_for(|lost| *lost).await;
+        };
+        Lost { gone: false, wait: Box::pin(wait) }
+    }
+
+    /// Becomes ready once the channel is closed or the connection is gone; the channel is forgotten with what is returned.
+    pub fn lost_channel(self: &Arc<Self>, channel: u32) -> Lost {
+        struct Forgotten(Arc<State>, u32);
+        impl Drop for Forgotten {
+            fn drop(&mut self) {
+                self.0.forget(self.1);
+            }
+        }
+        let mut closed = self.closed(channel).subscribe();
+        let forgotten = Forgotten(self.clone(), channel);
+        let wait = async move {
+            let _until_then = forgotten;
+            let _gone = closed.wait_for(|closed| *closed).await;
         };
         Lost { gone: false, wait: Box::pin(wait) }
     }

@@ -13,6 +13,7 @@ const KILL: &str = include_str!("ship/kill.sh");
 const LINE: &str = include_str!("ship/line.sh");
 const ASK_SUDO: &str = include_str!("ship/sudo.sh");
 const ASK_SU: &str = include_str!("ship/su.sh");
+const ASK_DOAS: &str = include_str!("ship/doas.sh");
 const ANNOUNCE: &str = include_str!("ship/announce.sh");
 
 /// Starts what a host without a known agent says.
@@ -50,7 +51,7 @@ impl Become {
 pub enum Method {
     /// sudo.
     Sudo,
-    /// OpenBSD's doas, which takes no password without a terminal.
+    /// OpenBSD's doas, which reads a password from a terminal only.
     Doas,
     /// su, which takes the password of the other user.
     Su,
@@ -177,8 +178,11 @@ pub fn explain(becoming: Option<&Become>, status: Option<u32>, said: &str) -> Fa
     let doing = becoming.map_or_else(|| "start the agent".to_string(), |who| format!("become {}", who.user));
     let failure = Failure::new(doing, format!("{ended}: {last}"));
     match becoming {
-        Some(_) if last.contains("password") => {
-            failure.hint("give the login the right to sudo without a password, or pass --ask-become-pass")
+        Some(_) if last.contains("password") || last.contains("Authentication required") => {
+            let program = becoming.map_or("sudo", |who| who.method.name());
+            failure.hint(format!(
+                "give the login the right to {program} without a password, or pass --ask-become-pass"
+            ))
         }
         Some(who) if last.contains("not found") => failure.hint(match who.method {
             Method::Sudo => "install sudo on the host, or log in as root and set become = false",
@@ -199,7 +203,8 @@ fn program(who: &Become) -> String {
     let user = &who.user;
     match (who.method, who.password) {
         (Method::Sudo, false) => format!("sudo -n -H -u {user} -- /bin/sh"),
-        (Method::Doas, _) => format!("doas -n -u {user} /bin/sh"),
+        (Method::Doas, false) => format!("doas -n -u {user} /bin/sh"),
+        (Method::Doas, true) => asking(ASK_DOAS, user),
         (Method::Sudo, true) => asking(ASK_SUDO, user),
         (Method::Su, _) => asking(ASK_SU, user),
     }

@@ -430,15 +430,18 @@ fn proxy_command(found: &Found) -> Result<Option<String>> {
     found.tokens.command(command).map(Some).map_err(|why| setting.wrong(why.why))
 }
 
-/// The variables of `SetEnv`.
+/// The variables of `SetEnv`: of several values for one name the first counts.
 fn environment(found: &Found) -> Result<Vec<(String, String)>> {
     let Some(setting) = found.values.setting("setenv") else { return Ok(Vec::new()) };
-    let pair = |word: &String| {
+    let mut variables: Vec<(String, String)> = Vec::new();
+    for word in &setting.words {
         let (name, value) =
             word.split_once('=').ok_or_else(|| setting.wrong(format!("`{word}` is not NAME=VALUE")))?;
-        Ok((name.to_string(), value.to_string()))
-    };
-    setting.words.iter().map(pair).collect()
+        if variables.iter().all(|(known, _)| known != name) {
+            variables.push((name.to_string(), value.to_string()));
+        }
+    }
+    Ok(variables)
 }
 
 #[cfg(test)]

@@ -16,4 +16,5 @@ kinds! {
     assert::Assert,
     debug::Debug,
     flush_handlers::FlushHandlers,
+    group_by::GroupBy,
 }

@@ -94,7 +94,7 @@ fn substituted(row: &Row, keys: &Values) -> Value {
     let mut keys = keys.clone();
     for (key, value) in &mut keys {
         match row.keys.iter().find(|(name, _)| name == key).map(|(_, key_use)| key_use) {
-            None | Some(KeyUse::Known | KeyUse::Javascript) => {}
+            None | Some(KeyUse::Known | KeyUse::Javascript | KeyUse::Group | KeyUse::Parents) => {}
             Some(KeyUse::Asset) => *value = json!({ "digest": Digest::of(b""), "size": 0 }),
             Some(KeyUse::Image) => {
                 *value = json!({ "digest": Digest::of(b""), "size": 0, "images": [{ "id": "sha256:0", "tags": [] }] });

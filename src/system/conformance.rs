@@ -187,6 +187,16 @@ fn poor() -> Fixture {
     Fixture { ends_groups: false, ..shell_after(&["sh"], lacking) }
 }
 
+#[test]
+fn attributes_that_no_program_shows_are_not_taken_for_none() {
+    let lacking = "command() { case $2 in perl|getfattr) return 1 ;; esac; type \"$2\" >/dev/null 2>&1 && echo \"$2\"; }\n";
+    let on = shell_after(&["sh"], lacking);
+    on.write("file", "x");
+    assert_eq!(on.system.details(&on.path("file")).unwrap().attributes, None);
+    let missing = on.system.details(&on.path("missing")).unwrap();
+    assert!(missing.attributes.is_some(), "nothing is lost where nothing is");
+}
+
 /// Makes a test of each case for one system.
 macro_rules! conforms {
     (files: $system:ident = $make:path) => {
@@ -209,6 +219,8 @@ macro_rules! conforms {
                 owners_are_kept_and_set, a_full_disk_leaves_the_old_file, a_read_only_disk_is_named,
                 a_link_has_no_mode, a_directory_is_not_entered_by_a_link, appended_files_are_private,
                 the_umask_does_not_matter, a_large_read_is_refused, attributes_are_kept,
+                attributes_and_times_are_seen_and_set, links_and_directories_have_times,
+                a_file_with_two_names_is_put_back_as_itself,
                 nothing_is_left_behind_by_writes, a_lock_is_held_once, status_and_output_come_back,
                 arguments_are_only_words, stdin_arrives, large_stdin_does_not_block, unread_stdin_does_not_block,
                 environment_and_directory_are_set, the_locale_is_c, a_login_gives_its_home_directory_and_locale, a_missing_program_is_127, a_missing_folder_is_named,

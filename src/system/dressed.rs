@@ -1,9 +1,8 @@
 //! A host whose questions are asked as another user and with more environment: what a step's `become_user` and
 //! `environment` ask for. The commands of its plan are dressed the same way.
 
-use super::{Brought, Probe, Stat};
+use super::{Brought, Details, Probe, Stat};
 use crate::model::Result;
-use crate::model::attributes::Details;
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, Observed};
 use std::collections::BTreeMap;
@@ -53,6 +52,10 @@ impl Probe for Dressed<'_> {
 
     fn details(&self, path: &Path) -> Result<Details> {
         self.host.details(path)
+    }
+
+    fn same_file_system(&self, one: &Path, other: &Path) -> Result<bool> {
+        self.host.same_file_system(one, other)
     }
 
     fn digest(&self, path: &Path) -> Result<Option<Digest>> {

@@ -3,8 +3,8 @@
 
 use super::reason::{self, refused};
 use super::walk::{self, Ground, Last, Stop};
-use super::{FileKind, Flow, Lock, Probe, READ_LIMIT, Stat, System, http, observe};
-use crate::model::attributes::{Attributes, Details};
+use super::{Details, FileKind, Flow, Lock, Probe, READ_LIMIT, Stat, System, http, observe};
+use crate::model::attributes::{Attributes, Modified};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
 use crate::model::path::HostPath;
@@ -125,6 +125,21 @@ impl Local {
         }
     }
 
+    /// The file system of the nearest directory above a path that is there.
+    fn device(&self, path: &Path) -> Result<Option<u64>> {
+        let device = |path: &Path| -> Reachable<Option<u64>> {
+            let Some(entry) = missing_is_none(self.find(path, Last::Followed))? else { return Ok(None) };
+            Ok(entry.stat()?.map(|stat| stat.st_dev))
+        };
+        for above in path.ancestors().skip(1) {
+            let doing = format!("look at {}", above.display());
+            if let Some(device) = device(above).map_err(|refusal| refusal.while_doing(doing))? {
+                return Ok(Some(device));
+            }
+        }
+        Ok(None)
+    }
+
     fn expect_file(&self, path: &Path, doing: &str) -> Result<File> {
         self.file(path, doing)?.ok_or_else(|| refused(doing, Errno::NOENT))
     }
@@ -214,6 +229,10 @@ impl Probe for Local {
         Ok(reached.path)
     }
 
+    fn same_file_system(&self, one: &Path, other: &Path) -> Result<bool> {
+        Ok(self.device(one)? == self.device(other)?)
+    }
+
     fn runs_as(&self) -> u32 {
         self.root.runs_as()
     }
@@ -228,7 +247,7 @@ impl Probe for Local {
     }
 
     fn ask(&self, question: &Command) -> Result<Answer> {
-        self.execute(question, super::OUTPUT_KEPT, Flow::default(), &mut Kept::Alone)
+        self.execute(question, Flow::default(), &mut Kept::Alone)
     }
 
     fn observe(&self, condition: &Condition) -> Result<Observed> {
@@ -281,6 +300,10 @@ impl System for Local {
             Ok(details::set(&open, attributes)?)
         };
         set().map_err(|refusal| refusal.while_doing(doing))
+    }
+
+    fn set_modified(&self, path: &Path, modified: Modified) -> Result<()> {
+        self.set_time(path, modified)
     }
 
     fn keep_file(&self, path: &Path, kept: &Path) -> Result<bool> {
@@ -388,7 +411,9 @@ impl observe::Network for Local {
     fn http(&self, check: &HttpCheck, url: &http::Url) -> Result<Result<http::Response, String>> {
         if url.tls {
             http::through_programs(
-                &|command, kept| self.execute(command, kept, Flow::default(), &mut Kept::Alone),
+                &|command, kept| {
+                    self.execute(command, Flow { kept: Some(kept), ..Flow::default() }, &mut Kept::Alone)
+                },
                 check,
             )
         } else {

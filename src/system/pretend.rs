@@ -2,8 +2,8 @@
 //! does; unit tests of steps use it over an empty host.
 
 use super::walk::{ByPath, Last};
-use super::{FileKind, Lock, Probe, READ_LIMIT, Stat, System};
-use crate::model::attributes::{Attributes, Details};
+use super::{Details, FileKind, Lock, Probe, READ_LIMIT, Stat, System};
+use crate::model::attributes::Attributes;
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Run};
 use crate::model::{Doing, Failure, Result, Values};
@@ -253,8 +253,12 @@ impl Probe for Pretend<'_> {
         let path = self.canonical(path)?;
         match (self.entry(&path), self.below_missing(&path)) {
             (None, false) => self.under.details(&self.beneath(&path)),
-            _ => Ok(Details::default()),
+            _ => Ok(Details { stat: self.stat(&path)?, ..Details::default() }),
         }
+    }
+
+    fn same_file_system(&self, one: &Path, other: &Path) -> Result<bool> {
+        self.under.same_file_system(one, other)
     }
 
     fn digest(&self, path: &Path) -> Result<Option<Digest>> {

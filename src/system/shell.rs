@@ -2,11 +2,15 @@
 
 use super::reason::because;
 use super::walk::Last;
-use super::{FileKind, Lock, OUTPUT_KEPT, Probe, READ_LIMIT, Stat, System, http, observe};
+use super::{
+    Details, FileKind, Flow, Lock, OUTPUT_KEPT, Probe, READ_LIMIT, Stat, System, http, no_stream, observe,
+};
+use crate::model::attributes::{Attributes, Modified};
 use crate::model::digest::Digest;
+use crate::model::event::Stream;
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
 use crate::model::{Failure, Result};
-use location::{HAS_LINKS, Location, refuse_nul, whole};
+use location::{HAS_LINKS, Location, UNKNOWN_LISTING, refuse_nul, whole};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -16,6 +20,7 @@ use told::{HELD, NO_MEANS, is_absent, refused};
 pub use wire::Answers;
 use wire::{Reply, Request, Wire};
 
+mod details;
 mod encode;
 pub(crate) mod listing;
 mod location;
@@ -34,7 +39,7 @@ const NEW_DIR_MODE: u32 = 0o755;
 /// A host reached through `sh`. It does what the agent's `Local` does, with the host's own programs: ls, cat, cp, mv,
 /// chmod, chown, dd, head, tail, tee, mkfifo, and where they are there setsid, flock, sync with a path, sha256sum.
 ///
-/// It is weaker in three ways. Where `mv` has no `-T`, replacing a link
+/// It is weaker in four ways. Extended attributes and ACLs take perl, or getfattr and setfattr. Where `mv` has no `-T`, replacing a link
 /// to a directory is not atomic. Where neither `mv` has `--exchange` nor perl is there to make the system call, two
 /// paths change places with three renames, between which the first is missing. Without setsid, a time limit ends the
 /// process but not what it started.
@@ -116,6 +121,16 @@ impl Probe for Shell {
         Ok(part[..part.len().min(length)].to_vec())
     }
 
+    fn details(&self, path: &Path) -> Result<Details> {
+        let doing = format!("look at {}", path.display());
+        let reply = self.at(path, Last::Kept, &doing, b"", &|at, _| at.request("details"))?;
+        match reply.status {
+            0 => details::read(&reply).ok_or_else(|| Failure::new(doing, UNKNOWN_LISTING)),
+            _ if is_absent(&reply) => Ok(details::of_nothing(&reply)),
+            _ => Err(refused(&doing, &reply)),
+        }
+    }
+
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         let doing = format!("list {}", path.display());
         let mut reply = self.ask_script(&Request::new("list").word(whole(path, &doing)?), b"", &doing)?;
@@ -151,6 +166,14 @@ impl Probe for Shell {
             Some(stat) if stat.kind == FileKind::Link => Ok(self.reach(&path, Last::Followed)?.path),
             _ => Ok(path),
         }
+    }
+
+    fn same_file_system(&self, one: &Path, other: &Path) -> Result<bool> {
+        let doing = format!("look at {}", one.display());
+        let request = Request::new("same_disk").word(whole(one, &doing)?).word(whole(other, &doing)?);
+        let reply = self.ask_script(&request, b"", &doing)?;
+        done(&reply, &doing)?;
+        Ok(!first(reply.parts).is_empty())
     }
 
     fn runs_as(&self) -> u32 {
@@ -223,6 +246,34 @@ impl System for Shell {
         })
     }
 
+    fn set_attributes(&self, path: &Path, attributes: &Attributes) -> Result<()> {
+        let doing = format!("set extended attributes of {}", path.display());
+        let words = details::words(attributes);
+        self.change(path, Last::Kept, b"", &doing, &|at, suffix| {
+            let request = at.request(&format!("set_attributes{suffix}"));
+            words.iter().fold(request, Request::word)
+        })
+    }
+
+    fn set_modified(&self, path: &Path, Modified(seconds, nanos): Modified) -> Result<()> {
+        let doing = format!("set time of {}", path.display());
+        let reply = self.at(path, Last::Kept, &doing, b"", &|at, suffix| {
+            at.request(&format!("set_modified{suffix}")).number(seconds).word(format!("{nanos:09}"))
+        })?;
+        if is_absent(&reply) { Ok(()) } else { done(&reply, &doing) }
+    }
+
+    fn keep_file(&self, path: &Path, kept: &Path) -> Result<bool> {
+        let doing = format!("keep {} for undo", path.display());
+        let reply = self.at_with(path, kept, "keep", &doing)?;
+        if reply.status == NO_MEANS { Ok(false) } else { done(&reply, &doing).map(|()| true) }
+    }
+
+    fn put_back(&self, path: &Path, kept: &Path) -> Result<()> {
+        let doing = format!("put back {}", path.display());
+        done(&self.at_with(path, kept, "put_back", &doing)?, &doing)
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         self.remove_by("remove", path)
     }
@@ -241,6 +292,19 @@ impl System for Shell {
 
     fn run(&self, command: &Command) -> Result<Answer> {
         self.execute(command, OUTPUT_KEPT)
+    }
+
+    /// The answers of the shell come one after the other, so that what a command prints is heard once it has ended.
+    fn stream(&self, command: &Command, flow: Flow) -> Result<Answer> {
+        if flow.input.is_some() || flow.output.is_some() {
+            return Err(no_stream(command));
+        }
+        let answer = self.execute(command, flow.kept.unwrap_or(OUTPUT_KEPT))?;
+        if let Some(listener) = flow.listener {
+            listener.hear(Stream::Stdout, &answer.stdout);
+            listener.hear(Stream::Stderr, &answer.stderr);
+        }
+        Ok(answer)
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
@@ -272,6 +336,14 @@ impl System for Shell {
 }
 
 impl Shell {
+    /// Asks for something about a path and one in the state directory, where no link is.
+    fn at_with(&self, path: &Path, kept: &Path, verb: &str, doing: &str) -> Result<Reply> {
+        let kept = Location::of(kept, doing)?;
+        self.at(path, Last::Kept, doing, b"", &|at, _| {
+            at.request(verb).word(kept.folder.as_os_str().as_bytes()).word(&kept.name)
+        })
+    }
+
     fn remove_by(&self, verb: &str, path: &Path) -> Result<()> {
         let doing = format!("remove {}", path.display());
         let reply = self.at(path, Last::Kept, &doing, b"", &|at, _| at.request(verb))?;

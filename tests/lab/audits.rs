@@ -253,8 +253,8 @@ fn variables_are_compared_and_values_never_shown() {
         project.report(&format!("{audit} --check --diff -v")).exits(2);
         let screens = [
             project.windlass(audit.split(' ')),
-            project.windlass(["runs", "show", "last"]),
-            project.windlass(["runs", "export", "last"]),
+            project.windlass(["runs", "show", "last-check"]),
+            project.windlass(["runs", "export", "last-check"]),
         ];
         let seen = format!("{report:?}{screens:?}");
         nothing_shown(&seen, "on the screen");

@@ -82,3 +82,31 @@ fn su_takes_the_password_of_the_other_user() {
     let failure = wrong.project.play(WHO, "full1", "").exits(4).failure("full1");
     assert!(failure.contains("become root: su refused the password"), "{failure}");
 }
+
+#[test]
+fn doas_takes_the_password_of_the_login_user_where_it_asks_for_one() {
+    let stage = stage("pwsudo", "lab-secret", "doas");
+    stage
+        .host
+        .must("rm -rf /root/.cache/windlass* /home/pwsudo/.cache; install -m 600 /dev/null /etc/doas.conf");
+    stage.host.must("echo 'permit pwsudo as root' >/etc/doas.conf");
+    // First contact, then with the agent there.
+    for _ in 0..2 {
+        let report = stage.project.play(WHO, "full1", "").exits(0);
+        assert_eq!(report.step("full1", "who")["output"]["stdout"].as_str(), Some("root\n"), "{report:#?}");
+    }
+    let output = command(&stage, "id -un; cat; echo end");
+    assert!(output.stdout.contains("root") && output.stdout.contains("end"), "{output:?}");
+    assert!(!output.stdout.contains("lab-secret"), "{output:?}");
+    stage.project.write("password", "wrong\n");
+    let started = Instant::now();
+    let failure = stage.project.play(WHO, "full1", "").exits(4).failure("full1");
+    assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
+    assert!(failure.contains("become root: doas refused the password"), "{failure}");
+    // Not asked for: then the password is given to no one.
+    stage.host.must("echo 'permit nopass pwsudo as root' >/etc/doas.conf");
+    stage.project.play(WHO, "full1", "").exits(0);
+    stage.host.must("echo 'permit nopass deploy as root' >/etc/doas.conf");
+    let failure = stage.project.play(WHO, "full1", "").exits(4).failure("full1");
+    assert!(failure.contains("Operation not permitted"), "{failure}");
+}

@@ -214,14 +214,20 @@ fn a_dockerd_that_is_restarted_in_the_middle_costs_no_version() {
     let stage = Stage::on("full");
     let Stage { host, project } = &stage;
     start_by_hand(host);
+    // The new version is not ready for some seconds, so that the restart comes in the middle of the swap.
+    build(host, "v2", "[\"sh\",\"-c\",\"sleep 6; exec httpd -f -p 80 -h /www\"]");
     let mut command = project.command();
     let line = format!(
-        "run playbook blue-green --hosts {} -e name=e2eshop -e image=e2eshop:v2 -e port=80 -e site={SITE} -e health=/cgi-bin/version -e within=20s",
+        "run playbook blue-green --hosts {} -e name=e2eshop -e image=e2eshop:v2 -e port=80 -e site={SITE} -e health=/cgi-bin/version -e within=40s",
         host.name
     );
     command.args(line.split_whitespace());
     let run = std::thread::spawn(move || crate::stage::finish(&mut command));
-    host.await_success("docker inspect e2eshop-next", SOON);
+    let seen =
+        host.sh("timeout 120 sh -c 'until docker inspect e2eshop-next; do sleep 0.1; done' >/dev/null 2>&1");
+    if seen.code != 0 {
+        panic!("no new container was seen: {:?}", run.join());
+    }
     host.must("systemctl reset-failed docker; systemctl restart docker");
     let finished = run.join().expect("it ends");
     host.await_app();
@@ -231,7 +237,7 @@ fn a_dockerd_that_is_restarted_in_the_middle_costs_no_version() {
     if finished.code != 0 {
         assert!(names(host).contains(&"running e2eshop".to_owned()), "{:?} {finished:?}", names(host));
     }
-    swap(&stage, "v2", "").exits(0);
+    swap(&stage, "v2", "-e within=40s").exits(0);
     assert_eq!(host.must(VERSION), "v2");
     let running = names(host).into_iter().filter(|name| name.starts_with("running")).collect::<Vec<_>>();
     assert_eq!(running, ["running e2eshop"]);

@@ -26,6 +26,7 @@ name = "keep"
 argv = ["touch", "/srv/canary/kept"]
 environment = { TOKEN = "{{ token }}" }
 stdin = "{{ token }}"
+undo = ["sh", "-c", "[ -e /srv/canary/may_undo ] || { echo $TOKEN; exit 3; }; rm /srv/canary/kept; test $(printf %s $TOKEN | wc -c) -eq 26"]
 
 [[steps]]
 name = "tell"
@@ -61,12 +62,11 @@ fn in_processes(host: &Host) -> Vec<String> {
     found.lines().map(str::to_string).collect()
 }
 
-/// The files that hold it, among them one that the test has put there, and lines of the system's log. The journals of runs are
-/// left out: SECURITY.md says what they keep.
+/// The files that hold it, among them one that the test has put there, and lines of the system's log.
 fn on_disk(host: &Host) -> Vec<String> {
     host.must(&format!("printf '%s' '{CANARY}' >/srv/canary/control"));
     let found = host.must(&format!(
-        "find {DISK} -path /var/lib/docker -prune -o -path '/var/lib/windlass/runs/*/journal' -o -type f -exec grep -lE '{SEARCH}' {{}} + 2>/dev/null; \
+        "find {DISK} -path /var/lib/docker -prune -o -type f -exec grep -lE '{SEARCH}' {{}} + 2>/dev/null; \
          if command -v journalctl >/dev/null; then journalctl -q --no-pager --since=-10min | grep -E '{SEARCH}'; fi; true"
     ));
     found.lines().map(str::to_string).collect()
@@ -145,9 +145,24 @@ fn nothing_keeps_a_secret(host: &str, system: &str) -> usize {
     assert_eq!(in_project(&stage.project), Vec::<PathBuf>::new());
     assert_eq!(in_processes(&stage.host), Vec::<String>::new(), "{host}, afterwards");
     assert_eq!(on_disk(&stage.host), ["/srv/canary/control"], "{host}, afterwards");
+    an_undo_keeps_none(&stage, host, &report.run());
     stage.host.must("rm -rf /srv/canary");
-    // Processes and disk twice, both machines; the report, what commands print, the project with its database.
-    4 + 2 + 2 + words.len()
+    // Processes and disk twice, both machines; the report, what commands print, the project with its database; two undos.
+    4 + 2 + 2 + words.len() + 6
+}
+
+/// An undo that fails and says it, then one that works: its command has the secret again.
+fn an_undo_keeps_none(stage: &Stage, host: &str, run: &str) {
+    for (prepare, code) in [("true", 2), ("touch /srv/canary/may_undo", 0)] {
+        stage.host.must(prepare);
+        let undone = stage.project.windlass(["runs", "undo", run, "--hosts", host, "-v"]);
+        assert_eq!(undone.code, code, "{undone:?}");
+        assert!(!said(&undone), "{undone:?}");
+        assert!(code == 0 || format!("{undone:?}").contains("***"), "{undone:?}");
+        assert_eq!(on_disk(&stage.host), ["/srv/canary/control"], "{host}, after an undo");
+        assert_eq!(in_project(&stage.project), Vec::<PathBuf>::new());
+    }
+    assert_eq!(stage.host.must("ls /srv/canary/kept 2>/dev/null || true"), "");
 }
 
 #[test]

@@ -175,7 +175,8 @@ fn endless_output_is_bounded_and_counted() {
         let report = in_time(|| project.play(yes, name, "")).exits(0);
         let output = &report.step(name, "yes")["output"];
         let kept = output["stdout"].as_str().expect("it prints text").len();
-        assert!(kept > 0 && kept < 1_000_000, "{name}: {kept} bytes are kept");
+        // Head and tail together, and the marker between them.
+        assert!(kept > 0 && kept < (1 << 20) + 100, "{name}: {kept} bytes are kept");
         assert_eq!(output["total_bytes"], 100_000_000, "{name}");
     }
 }

@@ -36,6 +36,23 @@ fn users_are_themselves_until_they_become_root() {
 }
 
 #[test]
+fn facts_of_hosts_are_shown_as_they_are() {
+    let Stage { host, project } = Stage::on("full1");
+    let shown = project.windlass(["facts", "full1", "--output", "json"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let facts: serde_json::Value = serde_json::from_str(&shown.stdout).expect("it is JSON");
+    assert_eq!(facts["full1"]["hostname"].as_str(), Some(host.must("hostname").trim()));
+    assert_eq!(facts["full1"]["systemd"].as_bool(), Some(true));
+    let shown = project.windlass(["facts", "full1"]).stdout;
+    assert!(shown.starts_with("full1\n") && shown.contains("\n  os.id "), "{shown}");
+
+    // A host that cannot be asked does not hide the others.
+    let both = project.windlass(["facts", "full1,127.0.0.9:1,"]);
+    assert_eq!(both.code, 4, "{both:?}");
+    assert!(both.stdout.starts_with("full1\n") && both.stderr.contains("127.0.0.9"), "{both:?}");
+}
+
+#[test]
 fn login_shells_of_all_kinds_work() {
     let Stage { host: _host, project } = Stage::on("full1");
     for user in ["noisy", "fish", "tcsh", "ash"] {

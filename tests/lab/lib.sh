@@ -44,6 +44,8 @@ install_packages() {
   command -v age >/dev/null || missing+=(age)
   command -v zstd >/dev/null || missing+=(zstd)
   command -v strace >/dev/null || missing+=(strace)
+  command -v fish >/dev/null || missing+=(fish)
+  command -v zsh >/dev/null || missing+=(zsh)
   command -v busybox >/dev/null || missing+=(busybox-static)
   # Where systemd runs, this starts its sshd too.
   command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || missing+=(openssh-server)

@@ -197,3 +197,68 @@ fn a_release_copies_nothing_through_a_link_of_its_copy() {
     assert_eq!(stage.host.must(LOOK), before, "{report:#?}");
     assert!(!stage.host.must("ls /srv/roots").contains("planted"));
 }
+
+/// eve made the directory of releases herself, with links where windlass is about to write.
+#[test]
+fn a_release_and_a_swap_file_are_not_made_in_a_directory_of_another_user() {
+    for host in ["small1", "noexec1"] {
+        let stage = stage(host);
+        stage.host.must(
+            "mkdir -p /home/eve/app /home/eve/app.releases && cd /home/eve/app.releases && \
+             for name in 0002.since 0002.json.new 0002.part 0002.json; do ln -s /srv/roots/secret $name; done && \
+             ln -s /srv/roots/secret ../real/swap.windlass && chown -hR eve: /home/eve/app /home/eve/app.releases ../real",
+        );
+        let before = stage.host.must(LOOK);
+        for kind in [
+            "release = { source = \"tree\", dest = \"/home/eve/app\" }",
+            "swap = { path = \"/home/eve/real/swap\", size = \"1 MiB\" }",
+        ] {
+            let report = stage.play(&format!("[[steps]]\n{kind}\n"), "").exits(2);
+            let failure = report.failure(host);
+            assert!(failure.contains("belongs to another user") || failure.contains("link"), "{failure}");
+            assert_eq!(stage.host.must(LOOK), before, "{host}: {kind}");
+        }
+    }
+}
+
+/// As eve, exchanges the directory of releases, and a part of what serves, for links to root's until a file says stop.
+const EXCHANGE: &str = "cat >/home/eve/exchange <<'END'
+cd /home/eve
+until [ -e /tmp/eve-stops ]; do
+    mv app.releases aside && ln -s /srv/roots app.releases; rm app.releases; mv aside app.releases
+    mv app/sub app/aside; ln -s /srv/roots app/sub; rm app/sub; mv app/aside app/sub
+done
+END
+rm -f /tmp/eve-stops; chown eve: /home/eve/exchange
+as_eve='su -s /bin/sh eve -c'
+! setpriv --reuid 4242 true 2>/dev/null || as_eve='setpriv --reuid 4242 --regid 4242 --clear-groups sh -c'
+($as_eve 'exec sh /home/eve/exchange' </dev/null >/dev/null 2>&1 &)";
+
+#[test]
+fn a_release_and_its_undo_work_nothing_through_a_link_that_came_later() {
+    for host in ["small1", "noexec1"] {
+        let stage = stage(host);
+        stage.host.must(
+            "mkdir -p /home/eve/app/sub /srv/roots/0002 && echo 1 >/srv/roots/0002/x && touch /srv/roots/0002.since && \
+             cd /home/eve/app && echo 1 >x && echo mine >sub/secret && chown -hR eve: /home/eve",
+        );
+        let release = "[[steps]]\nrelease = { source = \"tree\", dest = \"/home/eve/app\" }\n";
+        stage.play(release, "").exits(0);
+        stage.host.must(
+            "cd /home/eve && mv app.releases aside && ln -s /srv/roots app.releases && chown -h eve: app.releases",
+        );
+        let before = stage.host.must(LOOK);
+        let undone = stage.project.windlass(["runs", "undo", "last", "--hosts", host]);
+        assert_eq!((undone.code, stage.host.must(LOOK)), (2, before.clone()), "{undone:?}");
+        stage.host.must("cd /home/eve && rm app.releases && mv aside app.releases");
+        stage.host.must(EXCHANGE);
+        for number in 0..6 {
+            stage.project.write("files/tree/inside/x", format!("{number}"));
+            stage.play(release, "");
+        }
+        stage.host.must("touch /tmp/eve-stops");
+        assert_eq!(stage.host.must(LOOK), before, "{host}");
+        let copies = "find /home/eve -type f -exec grep -l 'root says' {} + || true";
+        assert_eq!(stage.host.must(copies), "", "{host}");
+    }
+}

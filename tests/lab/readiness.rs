@@ -88,7 +88,7 @@ fn a_report_says_what_is_ready_and_what_is_not() {
     let check = json(&project, &format!("{run} --check"), 2);
     assert_eq!(check["hosts"][0]["checks"], *checks, "--check says the same");
 
-    let markdown = project.windlass(["runs", "show", "last", "--output", "markdown"]).stdout;
+    let markdown = project.windlass(["runs", "show", "last-check", "--output", "markdown"]).stdout;
     assert!(markdown.contains("| **fail** | images shop:9 | it is not there | is there |"), "{markdown}");
     host.must("rm -rf /srv/readiness; cd / && runuser -u postgres -- psql -qc 'drop database readiness'");
 }

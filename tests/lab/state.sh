@@ -3,6 +3,8 @@
 find /etc /home /srv /root /opt /usr/local /var/spool/cron -xdev \( -path /root/.cache -o -path /root/state.sh \) -prune -o \
     ! -name '*-' ! -name .pwd.lock ! -name '*.cache' -printf '%p %y %m %U:%G %l links=' \
     \( -type f -printf '%n\n' -o -printf 'none\n' \) | sort
+# Times of what windlass itself changes; commands of the tests work in /srv/e2e and its directory `stray`.
+find /srv -xdev -mindepth 2 ! -path '/srv/e2e/stray*' -printf 'time %p %T@\n' | sort
 # The program crontab writes when it was run into three lines of its own.
 for crontab in /var/spool/cron/crontabs/*; do
     [ ! -f "$crontab" ] || grep -v -e '^# DO NOT EDIT' -e '^# (- installed' -e '^# (Cron version' "$crontab" | sed "s|^|${crontab##*/}: |"

@@ -7,7 +7,7 @@ case $(. /etc/os-release && printf '%s' "$ID") in
   ubuntu) distribution=Ubuntu components=main,universe ;;
   *) distribution=Debian components=main ;;
 esac
-debootstrap_packages=openssh-server,systemd,systemd-sysv,libpam-systemd,dbus,sudo,iproute2,procps,busybox-static,ca-certificates
+debootstrap_packages=openssh-server,systemd,systemd-sysv,libpam-systemd,dbus,sudo,opendoas,iproute2,procps,busybox-static,ca-certificates
 
 digest() { sha256sum | cut -c1-12; }
 

@@ -78,6 +78,7 @@ const KINDS: &[(&str, Undone)] = &[
     ("assert", ChangesNothing),
     ("debug", ChangesNothing),
     ("flush_handlers", Elsewhere("it only runs handlers, whose steps are undone as others")),
+    ("group_by", Elsewhere("it changes nothing on hosts")),
     ("nginx_site", Whole("name = 'e2e'\ncontent = 'server { listen 127.0.0.1:8391; return 204; }'")),
     ("nginx_port", Whole("file = '/etc/nginx/sites-available/e2e-port'\nfrom = 3391\nto = 3392\nprobe = ''")),
     ("compose_port", Whole("file = '/srv/e2e/compose/docker-compose.yml'\nfrom = 3001\nto = 3002")),
@@ -262,7 +263,7 @@ fn lists_what_is_left(undone: &Report) {
 }
 
 #[track_caller]
-fn assert_same(before: &str, after: &str) {
+pub fn assert_same(before: &str, after: &str) {
     let (old, new): (BTreeSet<&str>, BTreeSet<&str>) = (before.lines().collect(), after.lines().collect());
     let gone: Vec<_> = old.difference(&new).collect();
     let come: Vec<_> = new.difference(&old).collect();

@@ -48,6 +48,7 @@ fn help_lists_the_subcommands() {
           playbooks    List the playbooks, or show what one does and takes
           steps        Show the step kinds, or the keys and an example of one
           filters      List the filters, tests and functions of templates, each with an example
+          facts        List the facts that expressions can use, or show those of hosts
           schema       Print the JSON Schema of a file, for editors and checkers
           doctor       Look at the project, keys, ssh-agent, known_hosts, clock and terminal, and say what
                        is wrong
@@ -142,6 +143,23 @@ fn steps_describes_a_kind_and_knows_the_nearest() {
 }
 
 #[test]
+fn step_kinds_are_found_by_a_word() {
+    let (code, out, _) = printed("steps --search crontab");
+    assert_eq!(code, 0);
+    assert!(out.contains("\n  cron ") && !out.contains("\n  nginx_site "), "{out}");
+    let (code, _, err) = printed("steps --search nosuchword");
+    assert_eq!((code, err.contains("none speaks of it")), (5, true), "{err}");
+}
+
+#[test]
+fn facts_are_listed_and_a_wrong_host_is_named() {
+    let (code, out, _) = printed("facts");
+    assert_eq!((code, out.contains("facts.hostname   the host's own name")), (0, true), "{out}");
+    let (code, _, err) = printed("facts nosuch");
+    assert_eq!((code, err.contains("nosuch")), (5, true), "{err}");
+}
+
+#[test]
 fn steps_are_json_when_asked_for() {
     let (code, out, _) = printed("steps file --output json");
     let kinds: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -150,10 +168,10 @@ fn steps_are_json_when_asked_for() {
 }
 
 #[test]
-fn completions_know_the_subcommands() {
+fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let (code, out, _) = printed(&format!("completions {shell}"));
-        assert!(code == 0 && out.contains("windlass") && out.contains("steps"), "{shell}");
+        assert!(code == 0 && out.contains("windlass") && out.contains("WINDLASS_COMPLETE"), "{shell}");
     }
 }
 

@@ -18,7 +18,7 @@ use windlass::model::digest::Digest;
 use windlass::model::event::{Event, Hello, Order, StepEnded, UndoScope};
 use windlass::model::finding::{Finding, Verdict};
 use windlass::model::host::HostKeyPolicy;
-use windlass::model::job::{Envelope, HostWork, Job, JobStep, Mode, OnFailure, Resume};
+use windlass::model::job::{Envelope, HostWork, Job, JobStep, Mode, OnFailure, OutputWanted, Resume};
 use windlass::model::outcome::{HostOutcome, StepOutcome};
 use windlass::model::run::{HostEvent, RunEventKind};
 use windlass::render::contents::Contents;
@@ -295,7 +295,8 @@ async fn attacked(name: &'static str, folder: &Path) -> Outcome {
         let events = EventSender::new(sender);
         let shared = Arc::new(Shared::new());
         let (used, once) = (Used::default(), OnceBoard::default());
-        let tools = Tools { shared, events, interrupt, destinations, timeout: None, used, once };
+        let output = OutputWanted::default();
+        let tools = Tools { shared, events, interrupt, destinations, timeout: None, output, used, once };
         run::run(all, &options, tools).await
     });
     let (mut steps, mut notes, mut why) = (Vec::new(), 0, String::new());

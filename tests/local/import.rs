@@ -45,3 +45,22 @@ fn a_host_that_is_typed_needs_no_project() {
     let lint = finish(command.current_dir(folder.path()).args(["lint"]));
     assert!(lint.stderr.contains("find the project of"), "{lint:?}");
 }
+
+#[test]
+fn what_works_outside_a_project_does_so_wherever_no_file_of_one_is_needed() {
+    let folder = tempfile::tempdir().expect("a directory can be created");
+    let project = Project::without_inventory();
+    for (line, code) in [
+        ("runs unlock 127.0.0.9:1,", 4),
+        ("plan playbook resources --hosts 127.0.0.9:1,", 4),
+        ("facts 127.0.0.9:1,", 4),
+        ("backups list", 0),
+        ("runs list", 0),
+    ] {
+        let mut command = project.command();
+        command.current_dir(folder.path()).args(line.split(' '));
+        let run = finish(&mut command);
+        assert_eq!(run.code, code, "{line}: {run:?}");
+    }
+    assert!(!folder.path().join(".windlass").exists());
+}

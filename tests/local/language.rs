@@ -502,12 +502,13 @@ debug = { message = "after" }
     let stage = FolderStage::set();
     let printed = |options: &str| {
         let finished = play(&stage, playbook, options);
-        let lines =
-            finished.stdout.lines().filter(|line| line.starts_with("    ") && !line.contains("run /bin/sh"));
-        let lines: Vec<&str> = lines.map(str::trim).collect();
+        // What a command prints is shown at once, with the host.
+        let shown = finished.stdout.lines().filter(|line| line.starts_with("    ") || line.contains(" | "));
+        let lines = shown.filter(|line| !line.contains("run /bin/sh"));
+        let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("web1 | ").trim()).collect();
         format!("{} {}", finished.code, lines.join(", "))
     };
-    assert_eq!(printed(""), "0 body done shared, always env, after");
+    assert_eq!(printed(""), "0 env, body done shared, always env, after");
     assert_eq!(printed("-e fails=body"), "0 env, rescued shared, always env, after");
     assert_eq!(printed("-e fails=skip"), "0 after");
 }
@@ -531,7 +532,7 @@ name = "three"
 listen = "other"
 debug = { message = "three" }
 "#;
-    prints(playbook, "", expect![["one\ntwo\n"]]);
+    prints(playbook, "", expect![["run /bin/sh -c true\none\ntwo\n"]]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod stage;
 
 mod bad_input;
 mod cli;
+mod completions;
 mod dependencies;
 mod faults;
 mod folder_host;

@@ -78,6 +78,19 @@ fn a_secret_is_set_shown_and_used_and_is_in_no_record() {
 }
 
 #[test]
+fn secrets_that_are_set_at_once_are_all_kept() {
+    let project = project();
+    let names: Vec<String> = (0..12).map(|number| format!("k{number}")).collect();
+    std::thread::scope(|scope| {
+        let setting: Vec<_> =
+            names.iter().map(|name| scope.spawn(|| set(&project, name, "value").code)).collect();
+        assert!(setting.into_iter().all(|code| code.join().expect("it ends") == 0));
+    });
+    let listed = project.windlass(["secrets", "show"]).stdout;
+    assert!(names.iter().all(|name| listed.contains(&format!("{name}  (main)"))), "{listed}");
+}
+
+#[test]
 fn an_edit_is_whole_or_nothing_and_leaves_no_copy() {
     let project = project();
     set(&project, "a", "one");

@@ -29,7 +29,11 @@ impl Project {
 
     /// What is known of the newest run.
     pub fn export(&self) -> Value {
-        let finished = self.windlass(["runs", "export", "last"]);
+        let listed = self.windlass(["runs", "list", "-n", "1", "--output", "json"]);
+        let list: Value =
+            serde_json::from_str(&listed.stdout).unwrap_or_else(|error| panic!("{error}: {listed:?}"));
+        let newest = list[0]["run"].as_str().unwrap_or_else(|| panic!("nothing was run: {listed:?}"));
+        let finished = self.windlass(["runs", "export", newest]);
         serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
     }
 }

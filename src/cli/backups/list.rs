@@ -1,7 +1,7 @@
 //! `windlass backups list`: what there is, and which is late.
 
 use super::{Found, Which};
-use crate::cli::{Done, Global, answer, answer_json};
+use crate::cli::{Done, Global, answer, answer_json, warn_of};
 use crate::model::duration::TimeSpan;
 use crate::model::size::Size;
 use crate::report::style::{self, Style};
@@ -28,7 +28,7 @@ pub struct Args {
 
 /// Prints them.
 pub fn run(args: &Args, global: &Global) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let found = args.which.backups(&project)?;
     let now = Timestamp::now();
     match global.format() {
@@ -38,12 +38,12 @@ pub fn run(args: &Args, global: &Global) -> Done {
     };
     for found in &found {
         if let Err(failure) = &found.entry.manifest {
-            eprintln!("warning: {failure}");
+            warn_of(failure);
         }
     }
     let Some(max_age) = args.max_age else { return Ok(0) };
     let late = late(&found, args.which.hosts.as_deref(), max_age.get(), now);
-    late.iter().for_each(|line| eprintln!("late: {line}"));
+    late.iter().for_each(|line| eprintln!("late: {}", escape::line(line)));
     Ok(if late.is_empty() { 0 } else { LATE })
 }
 

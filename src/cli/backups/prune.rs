@@ -65,7 +65,7 @@ struct Judged {
 
 /// Shows, asks, removes.
 pub fn run(args: &Args, global: &Global) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let judged = judge(args, &project)?;
     let going: Vec<&Judged> = judged.iter().filter(|judged| !judged.verdict.is_kept()).collect();
     match global.format() {

@@ -70,7 +70,7 @@ pub struct Server {
 
 /// Restores it.
 pub fn run(args: Args, global: &Global) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let (_, manifest) = project.backup(&args.backup, args.store.as_deref()).map_err(Stop::misused)?;
     let source = Source::new("playbooks/restore.toml", shipped::find("restore").unwrap_or_default());
     let mut playbook = Playbook::read(&project, &source)?;
@@ -93,7 +93,7 @@ pub fn test(
     server: &Server,
     global: &Global,
 ) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let place = &found.entry.place;
     let mut playbook = Playbook::read(&project, &Source::new("restore test", TRIAL))?;
     playbook.name = format!("restore test of {}", place.id);

@@ -2,7 +2,7 @@
 
 use super::restore::{self, Server};
 use super::{Found, Which};
-use crate::cli::{Done, Global, Stop, answer, answer_json};
+use crate::cli::{Done, Global, Stop, answer, answer_json, warn_of};
 use crate::model::size::Size;
 use crate::model::{Failure, Result};
 use crate::report::style::{Tone, counted};
@@ -46,7 +46,7 @@ pub struct Args {
 
 /// Reads them, and says which are damaged.
 pub fn run(args: &Args, global: &Global) -> Done {
-    let project = global.open_project()?;
+    let project = global.project_or_here()?;
     let found = chosen(args, args.which.backups(&project)?)?;
     let given = Identities::read(&args.age_identity).map_err(Stop::misused)?;
     let mut all = Vec::new();
@@ -57,7 +57,7 @@ pub fn run(args: &Args, global: &Global) -> Done {
         let verified = found.store.verify(&found.entry.place, &identities, progress);
         bar.finish_and_clear();
         if let Err(failure) = found.store.remember(&verified) {
-            eprintln!("warning: {failure}");
+            warn_of(&failure);
         }
         if global.format() == Format::Human {
             answer(&told(&verified, global))?;

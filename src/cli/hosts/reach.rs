@@ -17,7 +17,9 @@ pub fn shown(hosts: &[&Host], config: &Config, style: Style) -> String {
                 text += &table(&options, style);
                 targets.push(target);
             }
-            Err(failure) => text += &format!("  cannot be reached: {failure}\n"),
+            Err(failure) => {
+                text += &format!("  cannot be reached: {}\n", escape::block(&failure.to_string()))
+            }
         }
     }
     let unused = explain::unused(&targets);

@@ -5,7 +5,7 @@ use super::super::{Done, Stop, answer, prompt};
 use super::Draft;
 use crate::model::{Doing, Failure, Result};
 use crate::project::Project;
-use crate::secrets::Document;
+use crate::secrets::{self, Document};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -44,7 +44,7 @@ pub fn run(project: &Project, file: &str) -> Done {
     if text == draft.text && draft.sealed.is_some() {
         return answer("nothing is changed\n");
     }
-    draft.replace(project, &text)?;
+    draft.replace(project, &text, &secrets::lock(&project.root)?)?;
     answer(&format!("wrote {}\n", project.name_of(&draft.path)))
 }
 

@@ -3,12 +3,13 @@
 use super::super::{Done, Stop, answer};
 use crate::model::Failure;
 use crate::project::Project;
-use crate::secrets::replace;
+use crate::secrets;
 
 /// Encrypts all files before any is replaced.
 pub fn run(project: &Project, force: bool) -> Done {
     let doing = "encrypt the secrets anew";
     let recipients = super::recipients(project, doing)?;
+    let lock = secrets::lock(&project.root)?;
     let documents = project.vault.documents().map_err(Stop::misused)?;
     let identities = project.vault.identities().map_err(Stop::misused)?;
     let mut files = Vec::new();
@@ -25,7 +26,7 @@ pub fn run(project: &Project, force: bool) -> Done {
     }
     let mut text = String::new();
     for (path, bytes) in &files {
-        replace(path, bytes)?;
+        lock.replace(path, bytes)?;
         text += &format!("wrote {}\n", project.name_of(path));
     }
     project

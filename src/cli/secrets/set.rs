@@ -4,7 +4,7 @@ use super::super::{Done, Stop, answer, prompt};
 use super::Draft;
 use crate::model::{Doing, Failure, Value};
 use crate::project::Project;
-use crate::secrets::{Document, MAIN};
+use crate::secrets::{self, Document, MAIN};
 use crate::source::{Node, Source};
 use std::io::{IsTerminal, Read};
 
@@ -13,12 +13,14 @@ pub fn run(project: &Project, name: &str, file: Option<&str>) -> Done {
     let doing = format!("set the secret `{name}`");
     check_name(name, &doing)?;
     super::recipients(project, &doing)?;
+    let value = value(name, &doing)?;
+    // Nothing is read before: of several that set secrets at once, each sees what the one before it wrote.
+    let lock = secrets::lock(&project.root)?;
     let (file, key) = place(project, name, file)?;
     let draft = Draft::open(project, &file)?;
-    let value = value(name, &doing)?;
     let text =
         with_value(&draft.text, &key, &value).map_err(|why| Stop::Broken(Failure::new(&doing, why)))?;
-    draft.replace(project, &text)?;
+    draft.replace(project, &text, &lock)?;
     answer(&format!("set {key} in secrets/{file}.toml.age\n"))
 }
 

@@ -22,12 +22,12 @@ impl StepTry<'_, '_, '_> {
         })?;
         let Target::Real(host, journal) = &mut self.target else { return Ok(plan.once) };
         journal.owe(self.owes.clone())?;
-        journal.intend(self.index, &plan.ops, None)?;
+        journal.intend(self.index, &plan.ops, Vec::new(), None)?;
         self.link.reboot(Resume { within, ..resume })?;
         for op in &plan.ops {
             let answer = perform::change(*host, op, self.link)?;
             confirm::accept(self.dressed, op, answer.as_ref())?;
-            done.changes.push(op);
+            done.changes.push(op, None);
         }
         wait::pause(DOWN_WITHIN, &|| false);
         Err(Failure::new("reboot", format!("the host did not go down within {} s", DOWN_WITHIN.as_secs())))

@@ -96,7 +96,12 @@ mod tests {
     use crate::engine::entry::Left;
 
     fn file(change: u32, step: u32, path: &str) -> OpenChange {
-        let reversal = Reversal::Restore { path: path.into(), before: Vec::new(), left: Left::Absent };
+        let reversal = Reversal::Restore {
+            path: path.into(),
+            before: Vec::new(),
+            left: Left::Absent,
+            around: Vec::new(),
+        };
         OpenChange { change, step, what: format!("write {path}"), reversal, within: None, forward: None }
     }
 

@@ -1,7 +1,8 @@
 //! Decides by looking at the host what undoes one change: nothing, ops, or nothing that windlass knows.
 
 use super::{OpenChange, timed};
-use crate::engine::entry::{FileState, Left, Reversal, Saved, SavedKind};
+use crate::engine::entry::{Around, FileState, Left, Reversal, Saved, SavedKind};
+use crate::engine::inspect::{ATTRIBUTES_UNSEEN, LINKS_LOST};
 use crate::model::attributes::Attributes;
 use crate::model::op::{Asset, Command, Content, Meta, Op, Run, Undo};
 use crate::model::path::HostPath;
@@ -17,26 +18,76 @@ const SHOWN: u64 = 256 * 1024;
 pub enum Decision {
     /// It is as before, or needs nothing.
     AsBefore,
-    /// These ops.
-    Perform(Vec<Op>),
+    /// These ops. `in_part`: why something is not as before even then.
+    Perform { ops: Vec<Op>, in_part: Option<&'static str> },
     /// Nothing that windlass knows.
     Impossible(String),
 }
 
+impl Decision {
+    fn perform(ops: Vec<Op>) -> Self {
+        Decision::Perform { ops, in_part: None }
+    }
+}
+
 /// Looks what undoes `open`. An error says why it cannot be undone now.
 pub fn decide(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<Decision> {
+    let mut decision = without_losses(host, saved, open)?;
+    if let Decision::Perform { in_part, .. } = &mut decision {
+        *in_part = lost(host, saved, &open.reversal)?;
+    }
+    Ok(decision)
+}
+
+/// The directories whose times a change has changed.
+pub fn around(reversal: &Reversal) -> &[Around] {
+    match reversal {
+        Reversal::Restore { around, .. } | Reversal::Exchange { around, .. } => around,
+        _ => &[],
+    }
+}
+
+/// Why a change is undone only in part although everything that is known of it is restored.
+fn lost(host: &dyn Probe, blobs: &HostPath, reversal: &Reversal) -> Result<Option<&'static str>> {
+    let before = match reversal {
+        Reversal::Restore { before, left, .. } if *left != Left::Dir => before,
+        Reversal::Meta { attributes: None, meta: Meta { mode: Some(_), .. }, .. } => {
+            return Ok(Some(ATTRIBUTES_UNSEEN));
+        }
+        _ => return Ok(None),
+    };
+    let is_link = |saved: &Saved| matches!(saved.what, SavedKind::Link { .. });
+    if before.iter().any(|saved| saved.attributes.is_none() && !is_link(saved)) {
+        return Ok(Some(ATTRIBUTES_UNSEEN));
+    }
+    for saved in before.iter().filter(|saved| saved.is_shared) {
+        if kept_file(host, blobs, saved)?.is_none() {
+            return Ok(Some(LINKS_LOST));
+        }
+    }
+    Ok(None)
+}
+
+fn without_losses(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<Decision> {
     match &open.reversal {
         Reversal::Nothing | Reversal::Again(_) | Reversal::Repeat(_) => Ok(Decision::AsBefore),
+        Reversal::Sealed(_) => Err(sealed(open)),
         Reversal::Impossible { why } => Ok(Decision::Impossible(why.clone())),
-        Reversal::Command(command) => Ok(Decision::Perform(vec![run(command, open)])),
+        Reversal::Command(command) => Ok(Decision::perform(vec![run(command, open)])),
         Reversal::CommandOver { command, before } => match all_as_before(host, before)? {
             true => Ok(Decision::AsBefore),
-            false => Ok(Decision::Perform(vec![run(command, open)])),
+            false => Ok(Decision::perform(vec![run(command, open)])),
         },
-        Reversal::Exchange { one, other } => exchange(host, one, other),
+        Reversal::Exchange { one, other, .. } => exchange(host, one, other),
         Reversal::Meta { path, meta, attributes } => set_again(host, path, meta, attributes.as_ref()),
-        Reversal::Restore { path, before, left } => restore(host, saved, path, before, left),
+        Reversal::Restore { path, before, left, .. } => restore(host, saved, path, before, left),
     }
+}
+
+fn sealed(open: &OpenChange) -> Failure {
+    let why = "the command that undoes it may hold a secret, and is sealed with a key that is not here";
+    Failure::new(open.what.clone(), why)
+        .hint("the key is journal-key in the directory .windlass of the project that ran it")
 }
 
 fn run(command: &Command, open: &OpenChange) -> Op {
@@ -67,7 +118,7 @@ fn set_again(
         ops.push(Op::Meta { path: path.clone(), meta: meta.clone() });
     }
     add_attributes(host, path, attributes, &mut ops)?;
-    Ok(if ops.is_empty() { Decision::AsBefore } else { Decision::Perform(ops) })
+    Ok(if ops.is_empty() { Decision::AsBefore } else { Decision::perform(ops) })
 }
 
 /// Restores extended attributes where they are not as they were.
@@ -78,7 +129,7 @@ fn add_attributes(
     ops: &mut Vec<Op>,
 ) -> Result<()> {
     if let Some(attributes) = attributes
-        && host.details(path)?.attributes != *attributes
+        && host.details(path)?.attributes.as_ref() != Some(attributes)
     {
         ops.push(Op::Attributes { path: path.clone(), attributes: attributes.clone() });
     }
@@ -94,7 +145,7 @@ fn exchange(host: &dyn Probe, one: &Saved, other: &Saved) -> Result<Decision> {
     if !is_still(host, first, &other.what)? || !is_still(host, second, &one.what)? {
         return Err(changed_since(&format!("exchange {first} and {second} again")));
     }
-    Ok(Decision::Perform(vec![Op::Exchange { one: first.clone(), other: second.clone() }]))
+    Ok(Decision::perform(vec![Op::Exchange { one: first.clone(), other: second.clone() }]))
 }
 
 fn is_still(host: &dyn Probe, path: &Path, what: &SavedKind) -> Result<bool> {
@@ -128,14 +179,24 @@ fn restore(
         ([], Left::Dir) if !host.list(path)?.is_empty() => {
             Err(Failure::new(format!("remove directory {path}"), "it holds files that were added since"))
         }
-        ([], Left::Dir) => Ok(Decision::Perform(vec![Op::RemoveEmpty { path: path.clone() }])),
-        ([], _) => Ok(Decision::Perform(vec![Op::Remove { path: path.clone() }])),
+        ([], Left::Dir) => Ok(Decision::perform(vec![Op::RemoveEmpty { path: path.clone() }])),
+        ([], _) => Ok(Decision::perform(vec![Op::Remove { path: path.clone() }])),
         _ => {
             let mut ops = Vec::new();
             before.iter().try_for_each(|saved| put_back(host, blobs, saved, &mut ops))?;
-            Ok(Decision::Perform(ops))
+            ops.extend(times(before, left));
+            Ok(Decision::perform(ops))
         }
     }
+}
+
+/// Times come last, those of directories after those of what is in them. A directory that stayed is as old as its last
+/// change is.
+fn times(before: &[Saved], left: &Left) -> Vec<Op> {
+    let stayed = |saved: &Saved| saved.what == SavedKind::Dir && *left == Left::Dir;
+    let restored = before.iter().rev().filter(|saved| !stayed(saved));
+    let time = |saved: &Saved| Some(Op::Modified { path: saved.path.clone(), modified: saved.modified? });
+    restored.filter_map(time).collect()
 }
 
 /// Whether something that is known of it is otherwise.
@@ -210,7 +271,7 @@ fn is_dressed_as(host: &dyn Probe, stat: &Stat, saved: &Saved) -> Result<bool> {
     Ok(match &saved.attributes {
         _ if stat.meta() != saved.meta => false,
         None => true,
-        Some(known) => host.details(&saved.path)?.attributes == *known,
+        Some(known) => host.details(&saved.path)?.attributes.as_ref() == Some(known),
     })
 }
 

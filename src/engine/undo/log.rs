@@ -84,7 +84,9 @@ impl UndoLog for LaterLog<'_> {
 
 impl UndoLog for RunLog<'_, '_> {
     fn about_to(&mut self, step: u32, ops: &[Op], within: Option<&HostPath>) -> Result<()> {
-        self.journal.intend(step, ops, within)
+        // What undoes the ops before them restores times too.
+        let ops: Vec<Op> = ops.iter().filter(|op| !matches!(op, Op::Modified { .. })).cloned().collect();
+        self.journal.intend(step, &ops, Vec::new(), within)
     }
 
     fn undone(&mut self, changes: &[u32]) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::engine::progress::StepProgress;
 use crate::engine::summary::thousands;
 use crate::engine::target::Target;
 use crate::model::event::{Output, StepEnded};
-use crate::model::job::JobStep;
+use crate::model::job::{JobStep, OutputWanted};
 use crate::model::op::registered;
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
@@ -16,9 +16,6 @@ use serde_json::json;
 
 /// The name under which `until`, `failed_when` and `changed_when` know the step's own result.
 const RESULT: &str = "result";
-
-/// Of each output so much of both ends is shown, in bytes.
-const SHOWN: usize = 32 * 1024;
 
 impl Worker<'_, '_, '_> {
     /// The outcome of a try, with what the playbook says of it (`failed_when`, `changed_when`).
@@ -46,7 +43,7 @@ impl Worker<'_, '_, '_> {
         if report.failure.is_some() {
             report.outcome = StepOutcome::Failed;
         }
-        report.output = done.output.map(shown);
+        report.output = done.output.map(|output| self.shown(output));
         let mut result = Registered { known, partial };
         if let Err(failure) = self.apply_opinions(step, locals, report, &mut result) {
             report.outcome = StepOutcome::Failed;
@@ -96,6 +93,13 @@ impl Worker<'_, '_, '_> {
         Ok(())
     }
 
+    /// As much of the output as is shown and recorded of a step.
+    fn shown(&self, output: Output) -> Output {
+        let end = self.job.envelope.output.limit.min(OutputWanted::MOST) as usize / 2;
+        let stdout = output::shortened(&output.stdout, end, end);
+        Output { stdout, stderr: output::shortened(&output.stderr, end, end), ..output }
+    }
+
     fn outcome_when(&self, changed: bool) -> StepOutcome {
         match (changed, &self.target) {
             (false, _) => StepOutcome::Ok,
@@ -143,12 +147,6 @@ fn cut_off(step: &JobStep, report: &StepEnded, output: Option<&Output>) -> Optio
         Failure::new(format!("register {register} of {}", report.name), why)
             .hint("let the command print less, or write to a file and look there for what is needed")
     })
-}
-
-/// As much of the output as is shown and recorded of a step.
-fn shown(output: Output) -> Output {
-    let stdout = output::shortened(&output.stdout, SHOWN, SHOWN);
-    Output { stdout, stderr: output::shortened(&output.stderr, SHOWN, SHOWN), ..output }
 }
 
 /// What a registered result holds beside what the kind gives. What check mode cannot know is left out.

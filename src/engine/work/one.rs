@@ -9,11 +9,11 @@ use crate::engine::progress::StepProgress;
 use crate::engine::{state_dir, wait};
 use crate::model::arg::Arg;
 use crate::model::event::{Event, StepEnded};
-use crate::model::job::{BlockPart, JobStep, Planning, Resume};
+use crate::model::job::{BlockPart, JobStep, OutputWanted, Planning, Resume, Streaming};
 use crate::model::once::Once;
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
-use crate::step;
+use crate::step::{self, Step};
 use crate::system::dressed::Dressed;
 use crate::template::OMITTED;
 use std::collections::BTreeMap;
@@ -343,6 +343,7 @@ impl<'a> Worker<'a, '_, '_> {
             step: &*parsed,
             dressed: &dressed,
             diff: self.job.work.diff && !step.no_log,
+            output: self.output_of(step, &*parsed),
             deadline,
             judged_elsewhere: step.failed_when.is_some(),
             owes: with(&self.notified, &step.notify),
@@ -375,6 +376,13 @@ impl<'a> Worker<'a, '_, '_> {
             }
         }
         Ok(environment)
+    }
+
+    /// What is wanted of the output of a step's commands.
+    fn output_of(&self, step: &JobStep, parsed: &dyn Step) -> OutputWanted {
+        let wanted = self.job.envelope.output;
+        let streaming = if step.no_log { Streaming::Nothing } else { parsed.streams().min(wanted.streaming) };
+        OutputWanted { streaming, ..wanted }
     }
 
     fn changes_so_far(&self) -> u32 {

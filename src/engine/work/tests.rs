@@ -18,6 +18,7 @@ use std::path::Path;
 mod armed;
 mod boot;
 mod findings;
+mod secrets;
 mod undo;
 
 /// A step as a test writes it.

@@ -5,6 +5,7 @@ use crate::engine::entry::Entry;
 use crate::engine::guard::{self, Watch};
 use crate::engine::journal::{self, Journal};
 use crate::engine::link::Link;
+use crate::engine::seal::Seal;
 use crate::engine::start;
 use crate::engine::state_dir::StateDir;
 use crate::engine::undo::access::{self, Order};
@@ -15,6 +16,7 @@ use crate::model::guard::{Guard, WITHIN};
 use crate::model::job::{Job, Mode, RunId};
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
+use crate::redact::Redactor;
 use crate::system::System;
 use crate::system::pretend::Pretend;
 use std::time::Instant;
@@ -22,11 +24,19 @@ use std::time::Instant;
 /// Undoes the run `of` on this host.
 pub fn undo_run(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, of: &RunId) -> HostEnd {
     let mut journal = Journal::new(host, state.clone(), job);
-    let ended = match job.work.mode {
-        Mode::Apply => apply(job, host, state, link, of, &mut journal),
-        Mode::Check => check(job, host, state, link, of),
-    };
+    let seal = Seal::of(&job.envelope, of);
+    let ended = journal::read_opened(host, state, of, &seal).and_then(|entries| {
+        let entries = entries.unwrap_or_default();
+        journal.hide(seal.secrets_in(&entries));
+        match (nothing_to_do(link, of, &entries), job.work.mode) {
+            (Some(end), _) => Ok(end),
+            (None, Mode::Apply) => apply(job, host, state, link, of, &mut journal),
+            (None, Mode::Check) => check(job, host, state, link, of, &entries, &journal),
+        }
+    });
     let end = ended.unwrap_or_else(|failure| HostEnd::because(HostOutcome::Failed, failure));
+    let redactor = journal.secrets().redactor();
+    let end = HostEnd { failure: end.failure.map(|failure| redactor.failure(failure)), ..end };
     match journal.end(end.outcome) {
         Ok(()) => end,
         Err(failure) => HostEnd::because(HostOutcome::Failed, end.failure.unwrap_or(failure)),
@@ -41,18 +51,18 @@ fn apply(
     of: &RunId,
     journal: &mut Journal<'_>,
 ) -> Result<HostEnd> {
-    if let Some(end) = nothing_to_do(link, of, journal::read(host, state, of)?) {
-        return Ok(end);
-    }
     let same_run = *of == job.envelope.run;
     if same_run {
         journal.resume()?;
     }
     let found = start::start(journal, link)?;
     // With the lock nothing changes it any more.
-    let entries = journal::read(host, state, of)?.unwrap_or_default();
-    let undoer = Undoer { host, saved: state.saved(of), diff: job.work.diff, pretends: false };
+    let seal = Seal::of(&job.envelope, of);
+    let entries = journal::read_opened(host, state, of, &seal)?.unwrap_or_default();
+    let over = (!same_run).then(|| state.journal(of));
+    let undoer = Undoer { host, saved: state.saved(of), over, diff: job.work.diff, pretends: false };
     let mut work = UndoWork::new(job, link, undoer, of, &entries);
+    work.redactor = journal.secrets().redactor().clone();
     work.notes = found;
     let groups = undo::groups(&entries, open_changes(&entries, 0));
     match same_run {
@@ -71,26 +81,30 @@ fn apply(
 }
 
 /// Shows what an undo would do.
-fn check(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, of: &RunId) -> Result<HostEnd> {
-    let entries = journal::read(host, state, of)?;
-    if let Some(end) = nothing_to_do(link, of, entries.clone()) {
-        return Ok(end);
-    }
-    let entries = entries.unwrap_or_default();
+fn check(
+    job: &Job,
+    host: &dyn System,
+    state: &StateDir,
+    link: &dyn Link,
+    of: &RunId,
+    entries: &[Entry],
+    journal: &Journal<'_>,
+) -> Result<HostEnd> {
     let pretend = Pretend::over(host);
     pretend.furnish(state.path());
-    let undoer = Undoer { host: &pretend, saved: state.saved(of), diff: job.work.diff, pretends: true };
-    let mut work = UndoWork::new(job, link, undoer, of, &entries);
-    let groups = undo::groups(&entries, open_changes(&entries, 0));
-    let Order { access, rest, last } = access::order(&entries, groups);
+    let (saved, diff) = (state.saved(of), job.work.diff);
+    let undoer = Undoer { host: &pretend, saved, over: Some(state.journal(of)), diff, pretends: true };
+    let mut work = UndoWork::new(job, link, undoer, of, entries);
+    work.redactor = journal.secrets().redactor().clone();
+    let groups = undo::groups(entries, open_changes(entries, 0));
+    let Order { access, rest, last } = access::order(entries, groups);
     work.all(access.iter().chain(&rest).chain(&last), &mut NoLog)?;
     Ok(work.end())
 }
 
 /// Why there is nothing to undo, when there is not.
-fn nothing_to_do(link: &dyn Link, of: &RunId, entries: Option<Vec<Entry>>) -> Option<HostEnd> {
-    let entries = entries.unwrap_or_default();
-    if !open_changes(&entries, 0).is_empty() {
+fn nothing_to_do(link: &dyn Link, of: &RunId, entries: &[Entry]) -> Option<HostEnd> {
+    if !open_changes(entries, 0).is_empty() {
         return None;
     }
     let undone = entries.iter().any(|entry| matches!(entry, Entry::Undone { .. }));
@@ -106,6 +120,8 @@ pub struct UndoWork<'a> {
     job: &'a Job,
     link: &'a dyn Link,
     undoer: Undoer<'a>,
+    /// Takes the secrets of the undone run out of what is told: its controller does not know them any more.
+    pub redactor: Redactor,
     of: &'a RunId,
     numbers: Numbers,
     undone: usize,
@@ -174,6 +190,7 @@ impl<'a> UndoWork<'a> {
             job,
             link,
             undoer,
+            redactor: Redactor::default(),
             of,
             numbers: Numbers::of(job, of, entries),
             undone: 0,
@@ -286,7 +303,7 @@ impl<'a> UndoWork<'a> {
     fn group(&mut self, group: &Group, log: &mut dyn UndoLog) -> Result<Vec<OpenChange>> {
         let began = Instant::now();
         let (step, name) = (self.numbers.undo(group.step), format!("undo {}", group.name));
-        self.link.send(Event::StepStarted { step, item: None, name: name.clone() });
+        self.tell(Event::StepStarted { step, item: None, name: name.clone() });
         let mut undone = Undone::default();
         let open: Vec<_> = group.open.iter().map(|one| OpenChange { step, ..one.clone() }).collect();
         self.undoer.undo(&open, log, &mut undone)?;
@@ -299,7 +316,7 @@ impl<'a> UndoWork<'a> {
             return Ok(());
         }
         let (began, name) = (Instant::now(), format!("undo {what}: read restored files"));
-        self.link.send(Event::StepStarted { step, item: None, name: name.clone() });
+        self.tell(Event::StepStarted { step, item: None, name: name.clone() });
         let mut undone = Undone::default();
         let later: Vec<_> = later.iter().map(|one| OpenChange { step, ..one.clone() }).collect();
         self.undoer.repeat(&later, log, &mut undone)?;
@@ -309,7 +326,7 @@ impl<'a> UndoWork<'a> {
     /// Daemons read their files again only when some were restored.
     fn repeat_all(&mut self, log: &mut dyn UndoLog) -> Result<()> {
         let later = std::mem::take(&mut self.repeated);
-        if self.undone == 0 {
+        if self.undone == 0 && !self.left.iter().any(|left| left.in_part) {
             let changes: Vec<u32> = later.iter().map(|one| one.change).collect();
             return log.undone(&changes);
         }
@@ -342,8 +359,12 @@ impl<'a> UndoWork<'a> {
             ..StepEnded::new(step, name, outcome)
         };
         log.step_ended(&ended)?;
-        self.link.send(Event::StepEnded(ended));
+        self.tell(Event::StepEnded(ended));
         Ok(())
+    }
+
+    fn tell(&self, event: Event) {
+        self.link.send(self.redactor.said(event));
     }
 
     /// How it ends.

@@ -130,8 +130,8 @@ fn truth(text: &str) -> Result<bool, Failure> {
 
 fn become_method(text: &str) -> Result<String, Failure> {
     match text.trim_start_matches("ansible.builtin.").trim_start_matches("community.general.") {
-        method @ ("sudo" | "doas") => Ok(method.to_string()),
-        _ => Err(wrong(text, "sudo or doas")),
+        method @ ("sudo" | "doas" | "su") => Ok(method.to_string()),
+        _ => Err(wrong(text, "sudo, doas or su")),
     }
 }
 

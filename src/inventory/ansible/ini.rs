@@ -13,7 +13,8 @@ use std::sync::Arc;
 pub fn read(stem: &str, source: &Arc<Source>, problems: &mut Diagnostics) -> File {
     let mut draft = Draft::new(stem, problems);
     let start = draft.group(UNGROUPED, &Place::whole(source));
-    let mut reader = Reader { section: Section::Hosts(start), declared: vec![UNGROUPED.into()], draft };
+    let declared = vec![UNGROUPED.into()];
+    let mut reader = Reader { section: Section::Hosts(start), declared, pending: Vec::new(), draft };
     let mut start = 0;
     for line in source.text.split_inclusive(['\n', '\r']) {
         let shown = line.trim_end();
@@ -22,6 +23,7 @@ pub fn read(stem: &str, source: &Arc<Source>, problems: &mut Diagnostics) -> Fil
         reader.line(shown.trim_start(), &place);
         start += line.len();
     }
+    reader.settle(|_| true);
     reader.check_declared();
     reader.draft.file
 }
@@ -31,6 +33,8 @@ struct Reader<'p> {
     section: Section,
     /// Groups that have a section of hosts or of children; `:vars` alone makes no group.
     declared: Vec<String>,
+    /// Children that have no section yet. They join their parents when it comes, which is the order that Ansible has.
+    pending: Vec<(usize, String, Place)>,
 }
 
 /// What the lines of a section are, and the group that they belong to. Without one the section's head was wrong.
@@ -77,6 +81,7 @@ impl Reader<'_> {
         };
         if kind != "vars" {
             self.declared.push(name.to_string());
+            self.settle(|child| child == name);
         }
     }
 
@@ -111,8 +116,17 @@ impl Reader<'_> {
         let Some(name) = group_name(line) else {
             return self.draft.problem("a line of `:children` is the name of a group", place);
         };
-        if let Some(group) = group {
-            self.draft.child(group, name, place);
+        match group {
+            Some(group) if self.draft.groups.contains_key(name) => self.draft.child(group, name, place),
+            Some(group) => self.pending.push((group, name.to_string(), place.clone())),
+            None => {}
+        }
+    }
+
+    /// Adds those of the pending children to their parents.
+    fn settle(&mut self, which: impl Fn(&str) -> bool) {
+        for (parent, child, place) in self.pending.extract_if(.., |(_, child, _)| which(child)) {
+            self.draft.child(parent, &child, &place);
         }
     }
 

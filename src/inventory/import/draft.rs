@@ -5,7 +5,7 @@ use crate::diagnostic::Diagnostics;
 use crate::inventory::ansible::values::Values;
 use crate::inventory::ansible::{ALL, UNGROUPED, connection};
 use crate::inventory::file::{File, FileGroup};
-use crate::inventory::{Host, HostName, Inventory, Loaded};
+use crate::inventory::{Host, HostName, Inventory};
 use crate::model::Value;
 use crate::model::host::SshSettings;
 use crate::setting::{Setting, check_name};
@@ -49,10 +49,10 @@ pub struct Said {
 
 impl Draft {
     /// Gathers what the files say; `stem` is what the new file is called.
-    pub fn of(origin: String, loaded: &Loaded, stem: &str) -> Draft {
-        let Loaded { inventory: source, files, vars_files } = loaded;
+    pub fn of(origin: String, source: &Inventory, stem: &str) -> Draft {
+        let (files, vars_files) = (&source.origin.files, &source.origin.vars_files);
         let mut groups: Vec<(String, Members, Vec<Setting>)> = Vec::new();
-        for file in files {
+        for file in files.iter() {
             file.groups.iter().for_each(|group| add_group(&mut groups, group));
             add_implicit(&mut groups, file, files, stem);
         }

@@ -24,20 +24,11 @@ fn an_inventory_becomes_one_file_that_says_the_same() {
     ];
     let (text, differences) = imported(&files, "ansible/hosts");
     assert_eq!(differences, Vec::<String>::new());
-    expect![[r#"
+    expect![[r##"
         # Imported from ansible/hosts by `windlass import ansible`.
 
         [ssh]
         jump = "ops@bastion"
-
-        [hosts.edge]
-        address = "203.0.113.9"
-
-        [hosts.edge.ssh]
-        port = 2222
-
-        [hosts.edge.vars]
-        ansible_host = "203.0.113.9"
 
         [hosts.web1]
 
@@ -52,6 +43,15 @@ fn an_inventory_becomes_one_file_that_says_the_same() {
         [hosts.web2.ssh]
         user = "deploy"
 
+        [hosts.edge]
+        address = "203.0.113.9"
+
+        [hosts.edge.ssh]
+        port = 2222
+
+        [hosts.edge.vars]
+        ansible_host = "203.0.113.9"
+
         [groups.web]
         hosts = ["web1", "web2", "edge"]
         # not imported: `ansible_python_interpreter` has no effect: hosts need no interpreter
@@ -65,7 +65,7 @@ fn an_inventory_becomes_one_file_that_says_the_same() {
 
         [groups.prod]
         children = ["web"]
-    "#]]
+    "##]]
     .assert_eq(&text);
 }
 

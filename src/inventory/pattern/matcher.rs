@@ -22,7 +22,7 @@ impl Matcher {
             Some(regex) => Regex::new(&format!("^(?:{regex})"))
                 .map(Matcher::Regex)
                 .map_err(|error| format!("`{regex}` is not a regular expression: {error}")),
-            None => expand(term).map(Matcher::Globs),
+            None => expand(&listed(term)).map(Matcher::Globs),
         }
     }
 
@@ -34,6 +34,23 @@ impl Matcher {
             Matcher::Globs(globs) => globs.iter().any(|glob| glob_matches(glob.as_bytes(), name.as_bytes())),
         }
     }
+}
+
+/// A class of letters, `db[abc]`, as the list that it stands for: `db[a,b,c]`.
+fn listed(term: &str) -> String {
+    let mut text = String::new();
+    let mut rest = term;
+    while let Some((before, range, after)) = rest
+        .split_once('[')
+        .and_then(|(before, rest)| rest.split_once(']').map(|(range, after)| (before, range, after)))
+    {
+        let is_class = range.len() > 1 && range.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let letters = || range.chars().map(String::from).collect::<Vec<_>>().join(",");
+        let inside = if is_class { letters() } else { range.to_string() };
+        text += &format!("{before}[{inside}]");
+        rest = after;
+    }
+    text + rest
 }
 
 /// `*` is anything, `?` one character. Linear: it goes back only to the last star.
@@ -56,4 +73,17 @@ fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
         }
     }
     glob[at..].iter().all(|letter| *letter == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_and_ranges_match() {
+        let matches = |term: &str, name: &str| Matcher::of(term).unwrap().matches(name);
+        assert!(matches("d[ab]*", "db1") && matches("[dw]?", "w1") && matches("web[01-03]", "web02"));
+        assert!(!matches("d[ab]*", "dc1") && !matches("[we]x", "wex"));
+        assert!(matches("web[1,3]", "web3") && matches("h[ab]-[xy]", "hb-x"));
+    }
 }

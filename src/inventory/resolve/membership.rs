@@ -101,6 +101,7 @@ impl<'a> Whole<'a> {
         }
         for (group, host) in &found {
             self.members.entry(group).or_default().insert(host);
+            self.order.join(group, host);
         }
         self.spread_members();
         !found.is_empty()

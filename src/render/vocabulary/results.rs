@@ -3,12 +3,9 @@
 use crate::diagnostic::Diagnostic;
 use crate::playbook::Step;
 use crate::source::Place;
-use crate::step::{ANY_FIELD, OF_COMMANDS};
+use crate::step::{ANY_FIELD, OF_ALL, OF_COMMANDS};
 use crate::template::Use;
 use std::collections::BTreeSet;
-
-/// What every result has.
-const COMMON: &[&str] = &["changed", "failed", "skipped", "findings"];
 
 /// What Ansible's results have and ours never do, with what to use.
 const ANSIBLES: &[(&str, &str)] = &[
@@ -32,7 +29,7 @@ pub struct Fields<'a> {
 /// The fields of a step's result.
 pub fn fields(step: &Step) -> Fields<'_> {
     match step.items.is_some() {
-        true => Fields { kind: LOOP, known: [COMMON, &["results"]].concat(), open: false },
+        true => Fields { kind: LOOP, known: [OF_ALL, &["results"]].concat(), open: false },
         false => of_item(step),
     }
 }
@@ -40,7 +37,7 @@ pub fn fields(step: &Step) -> Fields<'_> {
 /// The fields of the result of a step without a loop, or of one item.
 pub fn of_item(step: &Step) -> Fields<'_> {
     let result = step.kind.result;
-    let known = COMMON.iter().chain(result).copied().filter(|field| *field != ANY_FIELD).collect();
+    let known = OF_ALL.iter().chain(result).copied().filter(|field| *field != ANY_FIELD).collect();
     Fields { kind: step.kind.name, known, open: result.contains(&ANY_FIELD) }
 }
 

@@ -146,6 +146,9 @@ fn match_exec_is_run_as_ssh_runs_it() {
     assert_eq!(port("web1", "root"), 2);
     assert_eq!(port("web2", "ann"), 2);
     let hostile = Target::resolve("web1", Some("$(id)"), &SshSettings::default(), &config).unwrap_err();
+    assert_eq!(hostile.why, "`$(id)` is not a host name");
+    let settings = SshSettings { user: Some("$(id)".into()), ..SshSettings::default() };
+    let hostile = Target::resolve("web1", None, &settings, &config).unwrap_err();
     assert_eq!(hostile.why, "`$(id)` is not passed to a shell");
 }
 

@@ -31,7 +31,15 @@ impl Tokens {
 
     /// A command for a shell with its tokens replaced, refused when a name in it could end a word or start a command.
     pub fn command(&self, written: &str) -> Result<String> {
-        for value in [&self.hostname, &self.name, &self.alias, &self.user, &self.local_user] {
+        let names = [
+            ('h', &self.hostname),
+            ('n', &self.name),
+            ('k', &self.alias),
+            ('r', &self.user),
+            ('u', &self.local_user),
+        ];
+        let after_doubled = written.replace("%%", "");
+        for (_, value) in names.iter().filter(|(token, _)| after_doubled.contains(&format!("%{token}"))) {
             if value.starts_with('-') || value.contains(special) {
                 let why = format!("`{}` is not passed to a shell", value.escape_debug());
                 return Err(Failure::new("replace the tokens of a command", why));
@@ -110,12 +118,18 @@ fn special(letter: char) -> bool {
     letter.is_whitespace() || letter.is_control() || "'\"`$\\;&|<>(){}*?!#".contains(letter)
 }
 
-/// `~` and `~/x` under `home`; everything else as it stands.
+/// `~` and `~/x` under `home`, `~ann/x` under the home directory of that user; everything else as it stands.
 pub fn tilde(written: &str, home: &Path) -> PathBuf {
-    match written.strip_prefix('~') {
-        Some("") => home.to_path_buf(),
-        Some(rest) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
-        _ => PathBuf::from(written),
+    let Some(rest) = written.strip_prefix('~') else { return PathBuf::from(written) };
+    let (user, below) = rest.split_once('/').unwrap_or((rest, ""));
+    let home = match user {
+        "" => Some(home.to_path_buf()),
+        user => super::home_of(user),
+    };
+    match (home, below.trim_start_matches('/')) {
+        (None, _) => PathBuf::from(written),
+        (Some(home), "") => home,
+        (Some(home), below) => home.join(below),
     }
 }
 
@@ -151,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn a_tilde_is_the_home_of_this_user_or_of_another() {
+        let home = Path::new("/home/ann");
+        assert_eq!(tilde("~", home), Path::new("/home/ann"));
+        assert_eq!(tilde("~//x", home), Path::new("/home/ann/x"));
+        assert_eq!(tilde("~root/.ssh/id", home), Path::new("/root/.ssh/id"));
+        assert_eq!(tilde("~nosuchuser/x", home), Path::new("~nosuchuser/x"));
+        assert_eq!(tilde("a~b", home), Path::new("a~b"));
+    }
+
+    #[test]
     fn an_unknown_token_is_an_error() {
         assert!(tokens().expand("%z").unwrap_err().why.contains("known token"));
         assert!(tokens().expand("50%").is_err());
@@ -163,5 +187,9 @@ mod tests {
             let tokens = Tokens { hostname: name.to_string(), ..tokens() };
             assert!(tokens.command("nc %h").unwrap_err().why.contains("is not passed to a shell"), "{name}");
         }
+        // One that is not used harms nothing.
+        let tokens = Tokens { user: "corp\\ann".to_string(), ..tokens() };
+        assert_eq!(tokens.command("nc %h %%r").unwrap(), "nc 10.0.0.1 %r");
+        assert!(tokens.command("nc %h %r").is_err());
     }
 }

@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 
 #[test]
 fn scripts_pass_through_every_login_shell() {
-    for script in [FIND, PLACE, KILL, LINE, ENTER, ASK_SUDO, ASK_SU, ANNOUNCE] {
+    for script in [FIND, PLACE, KILL, LINE, ENTER, ASK_SUDO, ASK_SU, ASK_DOAS, ANNOUNCE] {
         let line = one_line(script);
         assert!(!line.contains(['\'', '!', '\\', '\n']), "{line}");
     }

@@ -1,5 +1,6 @@
 //! What only a real sshd, ssh-keygen and ssh-agent can prove.
 
+mod hardware;
 mod reached;
 
 use super::sshd::{Agent, Sshd, me, run as program};
@@ -8,6 +9,7 @@ use crate::model::host::HostKeyPolicy;
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use tokio::time::{sleep, timeout};
 
 fn authorize(sshd: &Sshd, public: &str) {
     fs::copy(sshd.path(public), sshd.path("authorized_keys")).unwrap();
@@ -215,7 +217,7 @@ async fn jump_hosts_of_any_depth_are_passed() {
     let input = "x".repeat(5_000_000);
     assert_eq!(run(&connection, "cat", input.clone()).await.stdout.len(), input.len());
     drop(two);
-    let result = run_or_lost(&connection).await;
+    let result = timeout(Duration::from_secs(30), run_or_lost(&connection)).await.unwrap();
     assert!(result.is_err(), "{result:?}");
     let away = Target { port: 1, ..three.target() };
     let error = connect(&Target { jump: vec![one.target()], ..away }, &Shared::new()).await.err().unwrap();
@@ -224,6 +226,51 @@ async fn jump_hosts_of_any_depth_are_passed() {
         error.to_string().starts_with("connect from lab to 127.0.0.1 port 1: the server refused"),
         "{error}"
     );
+}
+
+/// While much is written, much arrives: through a bastion both share one connection, and neither may wait for the other.
+#[tokio::test]
+async fn megabytes_pass_both_ways_through_bastions() {
+    let (one, two, three) = (Sshd::start(""), Sshd::start(""), Sshd::start(""));
+    let target = Target { jump: vec![one.target(), two.target()], ..three.target() };
+    let connection = connect(&target, &Shared::new()).await.unwrap();
+    let input = Bytes::from(vec![7; 20_000_000]);
+    let passed = timeout(Duration::from_secs(60), async {
+        for _ in 0..3 {
+            assert_eq!(run(&connection, "cat", input.clone()).await.stdout.len(), input.len());
+        }
+    });
+    passed.await.expect("reading and writing wait for each other");
+}
+
+/// A host behind a bastion stops taking anything, so that all on the way is full, and dies.
+#[tokio::test]
+async fn a_host_that_dies_behind_a_bastion_is_noticed_while_it_is_written_to() {
+    let (bastion, host) = (Sshd::start(""), Sshd::start(""));
+    let target = Target { jump: vec![bastion.target()], ..host.target() };
+    let connection = connect(&target, &Shared::new()).await.unwrap();
+    let session = String::from_utf8(run(&connection, "echo $PPID", "").await.stdout).unwrap();
+    let mut channels = Vec::new();
+    for _ in 0..8 {
+        channels.push(connection.exec("cat > /dev/null").await.unwrap());
+    }
+    program("kill", &["-STOP", session.trim()]);
+    let written = channels.into_iter().map(|channel| async {
+        let (reader, mut writer) = channel.split();
+        // More than the window of one channel, and of all together more than the bastion takes.
+        let writing = async move { writer.write(Bytes::from(vec![0; 4 << 20])).await };
+        tokio::join!(read(reader), writing).1
+    });
+    let killed = async {
+        sleep(Duration::from_secs(1)).await;
+        program("kill", &["-KILL", session.trim()]);
+    };
+    let ended = timeout(Duration::from_secs(30), async {
+        tokio::join!(futures::future::join_all(written), killed).0
+    });
+    let ended = ended.await.expect("the connection waits for a host that is dead");
+    assert!(ended.iter().all(std::result::Result::is_err), "{ended:?}");
+    assert!(!connection.alive());
 }
 
 /// After its jump host was killed a connection ends, even when it is writing.
@@ -248,7 +295,7 @@ async fn a_busy_sshd_is_asked_again() {
     // Two logins that never happen keep sshd full until it is asked a second time.
     let stuck = [0, 1].map(|_| std::net::TcpStream::connect(("127.0.0.1", sshd.port)).unwrap());
     let freed = async move {
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        sleep(Duration::from_millis(300)).await;
         drop(stuck);
     };
     let (connection, ()) = tokio::join!(connect(&target, &shared), freed);

@@ -1,6 +1,7 @@
 //! One command, run once.
 
 use crate::model::Result;
+use crate::model::job::Streaming;
 use crate::model::mode::Mode;
 use crate::model::op::{self, Accept, Answer, Condition, Op, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
@@ -108,6 +109,10 @@ impl Step for Command {
             return Err(WrongKey::new("read_only", why));
         }
         Ok(())
+    }
+
+    fn streams(&self) -> Streaming {
+        Streaming::Whole
     }
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {

@@ -1,6 +1,7 @@
 //! A script of the project's, run on the host without being put there.
 
 use crate::model::Result;
+use crate::model::job::Streaming;
 use crate::model::mode::Mode;
 use crate::model::op::{Command, Plan, Run, Undo};
 use crate::model::path::HostPath;
@@ -78,6 +79,10 @@ impl Step for Script {
         }
     }
 
+    fn streams(&self) -> Streaming {
+        Streaming::Whole
+    }
+
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         if wanted::is_done(host, self.creates.as_ref(), None)? {
             return Ok(Plan::nothing());
@@ -88,7 +93,7 @@ impl Step for Script {
                 || Undo::impossible(super::NO_UNDO),
                 |words| Undo::Command(self.command(words.to_vec())),
             ),
-            ..Run::from(Command { stdin, ..self.command(self.argv()) })
+            ..Run::from(Command { stdin, title: Some(self.title()), ..self.command(self.argv()) })
         };
         Ok(Plan { once: true, ..Plan::of(vec![run.into()]) })
     }
@@ -103,6 +108,15 @@ impl Script {
         let environment = environment(&self.environment);
         let directory = self.directory.clone();
         Command { argv, environment, directory, login: true, ..Command::default() }.with_umask(self.umask)
+    }
+
+    /// Not what makes its interpreter read standard input.
+    fn title(&self) -> String {
+        let arguments = self.args.iter().cloned().map(String::from).collect::<Vec<_>>();
+        match arguments.is_empty() {
+            true => "the script".to_string(),
+            false => format!("the script with {}", Command::new(arguments).shown()),
+        }
     }
 
     fn argv(&self) -> Vec<String> {
@@ -139,7 +153,9 @@ mod tests {
     use crate::testing::{apply, host, parse, planned};
 
     fn ran(keys: &str) -> String {
-        planned(&host(&[]), "script", keys).unwrap()
+        let plan = parse("script", keys).unwrap().plan(&host(&[])).unwrap();
+        let Op::Run(run) = &plan.ops[0] else { panic!("{plan:?}") };
+        run.command.argv.join(" ")
     }
 
     #[test]
@@ -153,20 +169,24 @@ mod tests {
 
     #[test]
     fn its_first_line_or_a_key_names_the_interpreter() {
-        assert_eq!(ran("content = '#!/usr/bin/env python3'"), "run /usr/bin/env python3 -\n");
-        assert_eq!(ran("content = '#! /bin/bash -e'\nargs = ['-x']"), "run /bin/bash -e -s -- -x\n");
-        assert_eq!(ran("content = '#!/bin/bash'\ninterpreter = 'busybox sh'"), "run busybox sh -s --\n");
-        assert_eq!(ran("content = '#!'"), "run /bin/sh -s --\n");
+        assert_eq!(ran("content = '#!/usr/bin/env python3'"), "/usr/bin/env python3 -");
+        assert_eq!(ran("content = '#! /bin/bash -e'\nargs = ['-x']"), "/bin/bash -e -s -- -x");
+        assert_eq!(ran("content = '#!/bin/bash'\ninterpreter = 'busybox sh'"), "busybox sh -s --");
+        assert_eq!(ran("content = '#!'"), "/bin/sh -s --");
+    }
+
+    #[test]
+    fn people_know_it_as_the_script() {
+        let told = |keys| planned(&host(&[]), "script", keys).unwrap();
+        assert_eq!(told("content = 'x'"), "run the script\n");
+        assert_eq!(told("content = 'x'\nargs = [1, 'b c']"), "run the script with 1 'b c'\n");
     }
 
     #[test]
     fn does_nothing_when_what_it_creates_is_there() {
         let host = host(&[("/done", "")]);
         assert_eq!(apply(&host, "script", "content = 'x'\ncreates = '/done'").unwrap(), "");
-        assert_eq!(
-            apply(&host, "script", "content = 'x'\ncreates = '/todo'").unwrap(),
-            "run /bin/sh -s --\n"
-        );
+        assert_eq!(apply(&host, "script", "content = 'x'\ncreates = '/todo'").unwrap(), "run the script\n");
     }
 
     #[test]

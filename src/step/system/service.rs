@@ -1,12 +1,16 @@
 //! A service, or another unit of systemd.
 
 use crate::model::op::{Condition, Op, Plan, Prediction, Run, Undo};
+use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
-use crate::system::Probe;
+use crate::system::{FileKind, Probe, Stat};
 use crate::systemd::{self, Unit};
 use serde::Deserialize;
 use std::time::Duration;
+
+/// Where an administrator's unit files are, and masks.
+const OWN_UNITS: &str = "/etc/systemd/system";
 
 /// Starts, stops, restarts or enables a unit of systemd: at least one of `state`, `enabled` and `masked`. After a start the
 /// unit is looked at: a service that ends at once is a failure that shows what it wrote. An alias stands for its unit. A
@@ -104,6 +108,7 @@ impl Step for Service {
         self.enable(&mut change)?;
         self.set_state(&mut change)?;
         self.disable(&mut change)?;
+        self.expect_room_for_mask(host, &unit)?;
         self.mask(&mut change);
         let notes = self.restarters(host, &unit)?;
         Ok(Plan { result: registered(&unit), notes, ..change.plan(self.daemon_reload) })
@@ -158,6 +163,21 @@ impl Service {
             change.run("unmask", change.undo("mask"));
             // What was under the mask is seen once it is gone; until then, the usual.
             (change.unit.load, change.unit.file) = ("loaded".to_string(), "disabled".to_string());
+        }
+    }
+
+    /// A mask is a link where an administrator's own unit file would be. systemctl replaces none.
+    fn expect_room_for_mask(&self, host: &dyn Probe, unit: &Unit) -> Result<()> {
+        if self.masked != Some(true) || is_masked(unit) || unit.id.is_empty() {
+            return Ok(());
+        }
+        let place = HostPath::from(OWN_UNITS).join(&unit.id);
+        match host.stat(&place)? {
+            Some(Stat { kind: FileKind::File, .. }) => {
+                let why = format!("its unit file is {place}, where the mask would be");
+                Err(Failure::new(format!("mask {}", self.name), why).hint("set enabled = false instead"))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -7,8 +7,10 @@ use crate::model::size::Size;
 use crate::model::{Failure, Result};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::{FileKind, Probe};
+use crate::tree::enter;
 use crate::wanted::lines::State;
 use serde::Deserialize;
+use std::path::Path;
 
 /// What is swapped to now.
 const SWAPS: &str = "/proc/swaps";
@@ -19,10 +21,16 @@ const PAGE: u64 = 4096;
 /// mkswap writes this to the end of the first page.
 const SIGNATURE: &[u8] = b"SWAPSPACE2";
 
-/// Makes the file: size in bytes, path.
+/// Makes the file: size in bytes, directory, name.
 const CREATE: &str = include_str!("swap/create.sh");
 
-/// Takes back a swapon or swapoff, also one that has failed.
+/// Removes the file: directory, name.
+const REMOVE: &str = include_str!("swap/remove.sh");
+
+/// Runs swapon or swapoff: program, directory, name.
+const SWITCH: &str = include_str!("swap/switch.sh");
+
+/// Takes back a swapon or swapoff, also one that has failed: program, directory, name.
 const BACK: &str = include_str!("swap/back.sh");
 
 /// What to try, by what swapon says.
@@ -92,9 +100,10 @@ impl Step for Swap {
         let is_it = |entry: &Entry| entry.source == self.path.to_string();
         let wanted = (self.state == State::Present).then(|| self.entry());
         let line = fstab::edit(host, wanted.as_ref(), is_it)?;
+        let placed = Placed { swap: self, directory: self.directory(host)? };
         let mut ops = match (self.state, self.size) {
-            (State::Present, Some(size)) => self.present(host, &swaps, active, whole_pages(size))?,
-            _ => self.absent(host, &swaps, active)?,
+            (State::Present, Some(size)) => placed.present(host, &swaps, active, whole_pages(size))?,
+            _ => placed.absent(host, &swaps, active)?,
         };
         ops.extend(line);
         Ok(Plan::of(ops))
@@ -110,29 +119,6 @@ impl Swap {
         (path == self.path.to_string()).then(|| kibibytes * 1024 + PAGE)
     }
 
-    fn present(&self, host: &dyn Probe, swaps: &str, active: Option<u64>, size: u64) -> Result<Vec<Op>> {
-        let on = format!("{}{}\tfile\t{}\t0\t-2\n", self.without(swaps), self.path, (size - PAGE) / 1024);
-        match active {
-            Some(now) if now == size => Ok(Vec::new()),
-            Some(now) => Ok(vec![self.swapoff(swaps), self.create(size, Some(now)), self.swapon(on)]),
-            None => match self.there(host)? {
-                Some(now) if now == size => Ok(vec![self.swapon(on)]),
-                there => Ok(vec![self.create(size, there), self.swapon(on)]),
-            },
-        }
-    }
-
-    fn absent(&self, host: &dyn Probe, swaps: &str, active: Option<u64>) -> Result<Vec<Op>> {
-        let off = active.map(|_| self.swapoff(swaps));
-        let there = if active.is_some() { active } else { self.there(host)? };
-        let remove = there.map(|size| {
-            let undo = Undo::Command(self.creation(size));
-            let effects = vec![Effect::Removes { path: self.path.clone() }];
-            Op::from(Run { undo, effects, ..Run::from(self.removal()) })
-        });
-        Ok(off.into_iter().chain(remove).collect())
-    }
-
     /// The size in bytes of a swap file that is not in use. Anything else there is not ours to overwrite.
     fn there(&self, host: &dyn Probe) -> Result<Option<u64>> {
         let Some(stat) = host.stat(&self.path)? else { return Ok(None) };
@@ -145,40 +131,9 @@ impl Swap {
             .hint("give another path, or remove it with a step of kind absent, if it may go"))
     }
 
-    /// Its undo makes one of the old size, or takes it away when there was none.
-    fn create(&self, size: u64, before: Option<u64>) -> Op {
-        let undo = Undo::Command(before.map_or_else(|| self.removal(), |size| self.creation(size)));
-        let mut header = vec![0; PAGE as usize];
-        header[PAGE as usize - SIGNATURE.len()..].copy_from_slice(SIGNATURE);
-        let effects = vec![Effect::Writes { path: self.path.clone(), bytes: header }];
-        Run { undo, effects, advice: advice(), ..Run::from(self.creation(size)) }.into()
-    }
-
-    fn creation(&self, size: u64) -> Command {
-        let words = ["/bin/sh", "-s", "--", &size.to_string(), &self.path.to_string()].map(str::to_string);
-        let title = Some(format!("mkswap {} ({})", self.path, Size(size)));
-        Command { stdin: CREATE.as_bytes().to_vec(), title, ..Command::new(words) }
-    }
-
-    fn removal(&self) -> Command {
-        Command::new(["rm", "-f", "--", &self.path.to_string()])
-    }
-
-    fn swapon(&self, swaps_after: String) -> Op {
-        self.switch("swapon", "swapoff", swaps_after)
-    }
-
-    fn swapoff(&self, swaps: &str) -> Op {
-        self.switch("swapoff", "swapon", self.without(swaps))
-    }
-
-    fn switch(&self, program: &str, back: &str, swaps_after: String) -> Op {
-        let words = ["/bin/sh", "-s", "--", back, &self.path.to_string()].map(str::to_string);
-        let title = Some(format!("{back} {}", self.path));
-        let undo = Undo::Command(Command { stdin: BACK.into(), title, ..Command::new(words) });
-        let effects = vec![Effect::Writes { path: SWAPS.into(), bytes: swaps_after.into_bytes() }];
-        let command = Command::new([program, &self.path.to_string()]);
-        Run { undo, effects, advice: advice(), ..Run::from(command) }.into()
+    /// Where the directory of the file really is, so that no one can exchange what is on the way.
+    fn directory(&self, host: &dyn Probe) -> Result<HostPath> {
+        host.follow(self.path.parent().unwrap_or(Path::new("/"))).map(HostPath::from)
     }
 
     fn without(&self, swaps: &str) -> String {
@@ -195,6 +150,85 @@ impl Swap {
             dump: 0,
             pass: 0,
         }
+    }
+}
+
+/// A swap file in a directory that was walked to. Only its owner may be able to put anything there.
+struct Placed<'a> {
+    swap: &'a Swap,
+    directory: HostPath,
+}
+
+impl Placed<'_> {
+    fn present(&self, host: &dyn Probe, swaps: &str, active: Option<u64>, size: u64) -> Result<Vec<Op>> {
+        let on = format!(
+            "{}{}\tfile\t{}\t0\t-2\n",
+            self.swap.without(swaps),
+            self.swap.path,
+            (size - PAGE) / 1024
+        );
+        match active {
+            Some(now) if now == size => Ok(Vec::new()),
+            Some(now) => Ok(vec![self.swapoff(swaps), self.create(size, Some(now)), self.swapon(on)]),
+            None => match self.swap.there(host)? {
+                Some(now) if now == size => Ok(vec![self.swapon(on)]),
+                there => Ok(vec![self.create(size, there), self.swapon(on)]),
+            },
+        }
+    }
+
+    fn absent(&self, host: &dyn Probe, swaps: &str, active: Option<u64>) -> Result<Vec<Op>> {
+        let off = active.map(|_| self.swapoff(swaps));
+        let there = if active.is_some() { active } else { self.swap.there(host)? };
+        let remove = there.map(|size| {
+            let undo = Undo::Command(self.creation(size));
+            let effects = vec![Effect::Removes { path: self.swap.path.clone() }];
+            Op::from(Run { undo, effects, ..Run::from(self.removal()) })
+        });
+        Ok(off.into_iter().chain(remove).collect())
+    }
+
+    /// Its undo makes one of the old size, or takes it away when there was none.
+    fn create(&self, size: u64, before: Option<u64>) -> Op {
+        let undo = Undo::Command(before.map_or_else(|| self.removal(), |size| self.creation(size)));
+        let mut header = vec![0; PAGE as usize];
+        header[PAGE as usize - SIGNATURE.len()..].copy_from_slice(SIGNATURE);
+        let effects = vec![Effect::Writes { path: self.swap.path.clone(), bytes: header }];
+        Run { undo, effects, advice: advice(), ..Run::from(self.creation(size)) }.into()
+    }
+
+    fn creation(&self, size: u64) -> Command {
+        let title = format!("mkswap {} ({})", self.swap.path, Size(size));
+        self.command(CREATE, Some(&size.to_string()), title)
+    }
+
+    fn removal(&self) -> Command {
+        self.command(REMOVE, None, format!("rm -f -- {}", self.swap.path))
+    }
+
+    fn swapon(&self, swaps_after: String) -> Op {
+        self.switch("swapon", "swapoff", swaps_after)
+    }
+
+    fn swapoff(&self, swaps: &str) -> Op {
+        self.switch("swapoff", "swapon", self.swap.without(swaps))
+    }
+
+    fn switch(&self, program: &str, back: &str, swaps_after: String) -> Op {
+        let titled = |program: &str| format!("{program} {}", self.swap.path);
+        let undo = Undo::Command(self.command(BACK, Some(back), titled(back)));
+        let effects = vec![Effect::Writes { path: SWAPS.into(), bytes: swaps_after.into_bytes() }];
+        let command = self.command(SWITCH, Some(program), titled(program));
+        Run { undo, effects, advice: advice(), ..Run::from(command) }.into()
+    }
+
+    /// A script that works in the directory; it may get a word before those that name the file.
+    fn command(&self, script: &str, word: Option<&str>, title: String) -> Command {
+        let directory = self.directory.to_string();
+        let name = self.swap.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let words = ["/bin/sh", "-s", "--"].into_iter().chain(word).map(str::to_string);
+        let argv = words.chain([directory, name]);
+        Command { stdin: enter::script(script).into_bytes(), title: Some(title), ..Command::new(argv) }
     }
 }
 

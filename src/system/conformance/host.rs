@@ -1,6 +1,7 @@
 //! A real disk and real processes.
 
 use super::{Fixture, mode, why};
+use crate::model::attributes::{Attributes, Modified};
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta};
 use crate::system::{Lock, OUTPUT_KEPT, READ_LIMIT};
 use rustix::fs::XattrFlags;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -143,6 +145,64 @@ pub fn attributes_are_kept(on: &Fixture) {
     let mut value = [0; 16];
     assert_eq!(rustix::fs::getxattr(&real, "user.windlass", &mut value[..]), Ok(5));
     assert_eq!(fs::read(&real).unwrap(), b"new");
+}
+
+pub fn attributes_and_times_are_seen_and_set(on: &Fixture) {
+    on.write("file", "old");
+    let (real, path) = (on.real.join("file"), on.path("file"));
+    let set = |name, value: &[u8]| rustix::fs::setxattr(&real, name, value, XattrFlags::empty());
+    if set("user.windlass", b"\0 \xff").is_err() || set("user.empty", b"").is_err() {
+        return;
+    }
+    let details = on.system.details(&path).unwrap();
+    assert_eq!(details.stat, on.stat("file"));
+    assert_eq!(details.around, on.system.details(&on.folder).unwrap().modified);
+    let attributes = details.attributes.unwrap();
+    assert!(attributes.has("user.windlass") && attributes.has("user.empty"), "{attributes:?}");
+
+    set("user.windlass", b"other").unwrap();
+    set("user.other", b"1").unwrap();
+    on.system.set_attributes(&path, &attributes).unwrap();
+    on.system.set_modified(&path, Modified(1_000_000_000, 0)).unwrap();
+    let again = on.system.details(&path).unwrap();
+    assert_eq!((again.attributes, again.modified), (Some(attributes), Some(Modified(1_000_000_000, 0))));
+    on.system.set_attributes(&path, &Attributes::default()).unwrap();
+    assert!(on.system.details(&path).unwrap().attributes.unwrap().is_empty());
+}
+
+pub fn links_and_directories_have_times(on: &Fixture) {
+    on.dir("directory");
+    on.write("directory/file", "");
+    on.link("link", "directory");
+    on.system
+        .together(None, &mut || {
+            on.system.set_modified(&on.path("directory"), Modified(1_000_000_000, 0))?;
+            on.system.set_modified(&on.path("link"), Modified(1_100_000_000, 0))?;
+            on.system.set_modified(&on.path("missing"), Modified(1, 0))
+        })
+        .unwrap();
+    let modified = |name: &str| on.system.details(&on.path(name)).unwrap().modified;
+    assert_eq!(modified("directory"), Some(Modified(1_000_000_000, 0)));
+    assert_eq!(modified("link"), Some(Modified(1_100_000_000, 0)));
+    assert_eq!(modified("missing"), None);
+    assert_eq!(on.system.details(&on.path("directory/file")).unwrap().around, modified("directory"));
+}
+
+pub fn a_file_with_two_names_is_put_back_as_itself(on: &Fixture) {
+    on.write("file", "old");
+    on.dir("undo");
+    fs::hard_link(on.real.join("file"), on.real.join("other")).unwrap();
+    assert!(on.system.details(&on.path("file")).unwrap().is_shared);
+    assert!(on.system.keep_file(&on.path("file"), &on.path("undo/kept")).unwrap());
+    on.write("file", "new");
+    on.system.put_back(&on.path("file"), &on.path("undo/kept")).unwrap();
+    let inode = |name: &str| fs::metadata(on.real.join(name)).unwrap().ino();
+    assert_eq!((inode("file"), on.read("file")), (inode("other"), b"old".to_vec()));
+    assert_eq!(on.stat("undo/kept"), None);
+    // Nothing has replaced it: only its kept name goes.
+    assert!(on.system.keep_file(&on.path("file"), &on.path("undo/kept")).unwrap());
+    on.system.put_back(&on.path("file"), &on.path("undo/kept")).unwrap();
+    assert_eq!((on.read("file"), on.stat("undo/kept")), (b"old".to_vec(), None));
 }
 
 pub fn nothing_is_left_behind_by_writes(on: &Fixture) {

@@ -1,24 +1,55 @@
-//! Extended attributes and hard links, through descriptors: what an undo must restore besides bytes, mode and owner.
+//! Extended attributes, hard links and times, through descriptors: what an undo must restore besides bytes, mode and owner.
 
 use super::root::{DirectoryEntry, kind_of, proc_path};
-use super::write::{BOUND_TO_BYTES, grown};
-use crate::model::attributes::{Attributes, Details};
-use crate::system::FileKind;
-use rustix::fs::{self, AtFlags, OFlags, StatxAttributes, StatxFlags, XattrFlags};
+use super::stat_of;
+use super::write::grown;
+use crate::model::attributes::{Attributes, BOUND_TO_BYTES, Modified};
+use crate::system::{Details, FileKind};
+use rustix::fs::{
+    self, AtFlags, OFlags, Stat, StatxAttributes, StatxFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
+};
 use rustix::io::{Errno, Result};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Extended attributes and hard links of what stands there. A symbolic link has none that users can set.
+/// What an undo needs of what stands there. A symbolic link has no attributes that users can set.
 pub fn of(entry: &DirectoryEntry) -> Result<Details> {
-    let Some(stat) = entry.stat()? else { return Ok(Details::default()) };
+    let around = Some(modified(&fs::fstat(&entry.folder)?));
+    let Some(stat) = entry.stat()? else { return Ok(Details { around, ..Details::default() }) };
     let kind = kind_of(&stat);
+    let target = (kind == FileKind::Link).then(|| entry.target()).transpose()?;
+    let modified = Some(modified(&stat));
+    let details = Details { stat: Some(stat_of(&stat, target)), around, modified, ..Details::default() };
     if !matches!(kind, FileKind::File | FileKind::Dir) {
-        return Ok(Details::default());
+        return Ok(details);
     }
-    let attributes = read(&entry.open(OFlags::PATH)?)?;
+    let attributes = Some(read(&entry.open(OFlags::PATH)?)?);
     let is_mount_point = is_mount_point(entry);
-    let shared = (kind == FileKind::File && stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
-    Ok(Details { attributes, shared, is_mount_point })
+    let is_shared = kind == FileKind::File && stat.st_nlink > 1;
+    Ok(Details { attributes, is_shared, is_mount_point, ..details })
+}
+
+fn modified(stat: &Stat) -> Modified {
+    Modified(stat.st_mtime, stat.st_mtime_nsec as u32)
+}
+
+/// Sets when a file that is open was modified last.
+pub fn set_modified(open: &impl AsFd, modified: Modified) -> Result<()> {
+    permitted(fs::futimens(open, &times(modified)))
+}
+
+/// The same of what has a name; a link is not followed.
+pub fn set_modified_at(entry: &DirectoryEntry, modified: Modified) -> Result<()> {
+    match fs::utimensat(&entry.folder, &entry.name, &times(modified), AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(()),
+        other => permitted(other),
+    }
+}
+
+fn times(Modified(seconds, nanos): Modified) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: nanos.into() },
+    }
 }
 
 /// Linux before 5.8 does not say; then the kernel refuses the change itself.

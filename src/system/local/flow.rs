@@ -1,5 +1,7 @@
 //! What a process is fed and what becomes of what it says, when those are streams of any length.
 
+use crate::model::event;
+use crate::system::Listener;
 use crate::system::output::Kept;
 use rustix::io::Errno;
 use std::io::{ErrorKind, Read, Write};
@@ -79,13 +81,19 @@ pub struct Stream<'a> {
     pub pipe: Option<OwnedFd>,
     /// Head and tail.
     pub kept: Kept,
+    name: event::Stream,
     onward: Option<&'a mut dyn Write>,
 }
 
 impl<'a> Stream<'a> {
     /// Keeps `kept` bytes of each end, unless all of it goes `onward`.
-    pub fn new(pipe: Option<OwnedFd>, kept: usize, onward: Option<&'a mut dyn Write>) -> Self {
-        Stream { pipe, kept: Kept::at_most(kept), onward }
+    pub fn new(
+        name: event::Stream,
+        pipe: Option<OwnedFd>,
+        kept: usize,
+        onward: Option<&'a mut dyn Write>,
+    ) -> Self {
+        Stream { pipe, kept: Kept::at_most(kept), name, onward }
     }
 
     /// Whether all of it is wanted: then only its own end is its end.
@@ -94,14 +102,17 @@ impl<'a> Stream<'a> {
     }
 
     /// Takes what is there, a bounded piece of it at once so that time limits are watched meanwhile; whether any was.
-    pub fn listen(&mut self) -> std::io::Result<bool> {
+    pub fn listen(&mut self, listener: &mut Option<&mut dyn Listener>) -> std::io::Result<bool> {
         let Some(pipe) = &self.pipe else { return Ok(false) };
         let mut chunk = [0; PIECE];
         match rustix::io::read(pipe, &mut chunk) {
             Ok(0) => self.pipe = None,
             Ok(n) => match &mut self.onward {
                 Some(onward) => onward.write_all(&chunk[..n])?,
-                None => self.kept.push(&chunk[..n]),
+                None => {
+                    self.kept.push(&chunk[..n]);
+                    listener.iter_mut().for_each(|listener| listener.hear(self.name, &chunk[..n]));
+                }
             },
             Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
             Err(errno) => return Err(errno.into()),
@@ -124,7 +135,7 @@ mod tests {
     }
 
     fn fed(command: &Command, input: &mut dyn Read) -> Result<Answer> {
-        Local::new().stream(command, Flow { input: Some(input), output: None })
+        Local::new().stream(command, Flow { input: Some(input), ..Flow::default() })
     }
 
     /// Takes its time, as a slow connection does.
@@ -148,7 +159,8 @@ mod tests {
         let mut slow = Slow(0);
         // The last pipeful is read long after the process has ended, and a daemon that it left still says something.
         let command = sh("head -c 600000 /dev/zero; (sleep 2; echo late) &");
-        let answer = Local::new().stream(&command, Flow { input: None, output: Some(&mut slow) }).unwrap();
+        let answer =
+            Local::new().stream(&command, Flow { output: Some(&mut slow), ..Flow::default() }).unwrap();
         assert_eq!((answer.status, answer.stdout.len(), slow.0), (0, 0, 600_005));
     }
 
@@ -200,8 +212,9 @@ mod tests {
                 Ok(())
             }
         }
-        let failure =
-            Local::new().stream(&sh("yes"), Flow { input: None, output: Some(&mut Closed) }).unwrap_err();
+        let failure = Local::new()
+            .stream(&sh("yes"), Flow { output: Some(&mut Closed), ..Flow::default() })
+            .unwrap_err();
         assert!(failure.to_string().contains("nobody takes it"), "{failure}");
     }
 }

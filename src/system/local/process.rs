@@ -6,10 +6,11 @@ use super::keeper::Keeper;
 use super::program;
 use super::root::{Root, real_path};
 use super::{Local, refused};
+use crate::model::event;
 use crate::model::op::{Answer, Command};
 use crate::model::{Failure, Result};
 use crate::system::user::Identity;
-use crate::system::{Flow, OUTPUT_KEPT};
+use crate::system::{Flow, Listener, OUTPUT_KEPT};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, ioctl_fionbio};
@@ -93,9 +94,9 @@ impl Local {
             *keeper = self.start_keeper().map_err(doing)?;
         }
         let Some(keeper) = keeper.as_mut() else {
-            return self.execute(command, OUTPUT_KEPT, flow, &mut Kept::Alone);
+            return self.execute(command, flow, &mut Kept::Alone);
         };
-        let answer = self.execute(command, OUTPUT_KEPT, flow, &mut Kept::By(keeper));
+        let answer = self.execute(command, flow, &mut Kept::By(keeper));
         let _gone = keeper.forgets();
         answer
     }
@@ -109,14 +110,8 @@ impl Local {
         Ok(Some(keeper))
     }
 
-    /// Runs a command and keeps `kept` bytes of each end of its output.
-    pub(super) fn execute(
-        &self,
-        command: &Command,
-        kept: usize,
-        flow: Flow,
-        by: &mut Kept<'_>,
-    ) -> Result<Answer> {
+    /// Runs a command.
+    pub(super) fn execute(&self, command: &Command, flow: Flow, by: &mut Kept<'_>) -> Result<Answer> {
         let doing = format!("run {}", command.shown());
         let Some(name) = command.argv.first() else {
             return Err(Failure::new("run a command", "it is empty"));
@@ -135,7 +130,7 @@ impl Local {
             Ok(child) => {
                 // A keeper that is gone ends nothing: the command is watched over as if there were none.
                 let _gone = by.watches(&child);
-                self.attend(child, command, kept, flow).map_err(|error| super::failed(&doing, &error))
+                self.attend(child, command, flow).map_err(|error| super::failed(&doing, &error))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(no_program(name)),
             Err(error) => Err(super::failed(&doing, &error)),
@@ -159,8 +154,8 @@ impl Local {
         }
     }
 
-    fn attend(&self, child: Child, command: &Command, kept: usize, flow: Flow) -> std::io::Result<Answer> {
-        let mut attended = Attended::new(child, command, kept, &self.running, flow);
+    fn attend(&self, child: Child, command: &Command, flow: Flow) -> std::io::Result<Answer> {
+        let mut attended = Attended::new(child, command, &self.running, flow);
         let looked_after = attended.look_after();
         if looked_after.is_err() {
             // Before its input is closed: it must not take for an end what is none.
@@ -196,6 +191,7 @@ struct Attended<'a, 'f> {
     feed: Feed<'f>,
     stdout: Stream<'f>,
     stderr: Stream<'f>,
+    listener: Option<&'f mut dyn Listener>,
     end: End,
     ended_at: Option<Instant>,
     tick: Duration,
@@ -210,7 +206,8 @@ enum End {
 }
 
 impl<'a, 'f> Attended<'a, 'f> {
-    fn new(mut child: Child, command: &Command, kept: usize, running: &'a Running, flow: Flow<'f>) -> Self {
+    fn new(mut child: Child, command: &Command, running: &'a Running, flow: Flow<'f>) -> Self {
+        let kept = flow.kept.unwrap_or(OUTPUT_KEPT);
         let group = Pid::from_child(&child);
         running.groups().push(group);
         let end = command
@@ -218,9 +215,22 @@ impl<'a, 'f> Attended<'a, 'f> {
             .and_then(|timeout| Instant::now().checked_add(timeout))
             .map_or(End::Unlimited, End::At);
         let feed = Feed::new(child.stdin.take(), &command.stdin, flow.input);
-        let stdout = Stream::new(child.stdout.take().map(Into::into), kept, flow.output);
-        let stderr = Stream::new(child.stderr.take().map(Into::into), kept, None);
-        Attended { child, group, running, feed, stdout, stderr, end, ended_at: None, tick: TICKS[0] }
+        let stdout =
+            Stream::new(event::Stream::Stdout, child.stdout.take().map(Into::into), kept, flow.output);
+        let stderr = Stream::new(event::Stream::Stderr, child.stderr.take().map(Into::into), kept, None);
+        let listener = flow.listener;
+        Attended {
+            child,
+            group,
+            running,
+            feed,
+            stdout,
+            stderr,
+            listener,
+            end,
+            ended_at: None,
+            tick: TICKS[0],
+        }
     }
 
     fn look_after(&mut self) -> std::io::Result<()> {
@@ -232,7 +242,8 @@ impl<'a, 'f> Attended<'a, 'f> {
         while !self.is_over() {
             let woken = self.wait()?;
             self.feed.write()?;
-            let heard = self.stdout.listen()? | self.stderr.listen()?;
+            let heard = self.stdout.listen(&mut self.listener)? | self.stderr.listen(&mut self.listener)?;
+            self.listener.iter_mut().for_each(|listener| listener.tick());
             self.tick = if heard { TICKS[0] } else { (self.tick * 2).min(TICKS[1]) };
             self.look_for_end(woken)?;
             self.watch_time();

@@ -1,11 +1,11 @@
 //! Many changes of files, made durable with few syncs: written files wait beside their places until all of them are on
 //! the disk, then they are renamed one after the other, then the folders are synced.
 
-use super::root::{DirectoryEntry, Reachable, Root, Ruler};
+use super::root::{DirectoryEntry, Reachable, Root, Ruler, missing_is_none};
 use super::write::New;
 use super::{Local, details, refused};
 use crate::model::Result;
-use crate::model::attributes::Attributes;
+use crate::model::attributes::{Attributes, Modified};
 use crate::system::walk::Last;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
@@ -29,6 +29,8 @@ pub struct Gathering {
     waiting: Vec<(PathBuf, New)>,
     /// Folders whose entries are not durable yet, by the address of their descriptor.
     unsynced: BTreeMap<usize, Arc<OwnedFd>>,
+    /// Times of last modification, set when no more names change.
+    times: BTreeMap<PathBuf, Modified>,
 }
 
 impl Local {
@@ -39,10 +41,40 @@ impl Local {
         changes: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
         *self.gathering() = Some(Gathering { within: within.map(Path::to_path_buf), ..Gathering::default() });
-        let done = changes();
-        let gathered = self.gathering().take();
+        let done = changes().and_then(|()| self.commit());
         // What waits is removed when the changes failed, by being dropped.
-        done.and_then(|()| gathered.map_or(Ok(()), |mut gathering| gathering.commit()))
+        drop(self.gathering().take());
+        done
+    }
+
+    fn commit(&self) -> Result<()> {
+        let Some(times) = self.gathering().as_mut().map(Gathering::commit).transpose()? else {
+            return Ok(());
+        };
+        times.into_iter().try_for_each(|(path, modified)| self.modify(&path, modified))
+    }
+
+    /// Sets when something was modified last; while changes are gathered, once they are made.
+    pub(super) fn set_time(&self, path: &Path, modified: Modified) -> Result<()> {
+        if let Some(gathering) = self.gathering().as_mut() {
+            // A file that waits gets it before it takes its place, so that no one sees it without.
+            let set = gathering.waits(path).map(|new| details::set_modified(&new.file, modified));
+            if set.is_none() {
+                gathering.times.insert(path.to_path_buf(), modified);
+            }
+            return set.unwrap_or(Ok(())).map_err(|errno| refused(time_of(path), errno));
+        }
+        self.modify(path, modified)
+    }
+
+    fn modify(&self, path: &Path, modified: Modified) -> Result<()> {
+        let set = || -> Reachable<()> {
+            match missing_is_none(self.find(path, Last::Kept))? {
+                Some(entry) => Ok(details::set_modified_at(&entry, modified)?),
+                None => Ok(()),
+            }
+        };
+        set().map_err(|refusal| refusal.while_doing(time_of(path)))
     }
 
     pub(super) fn gathering(&self) -> MutexGuard<'_, Option<Gathering>> {
@@ -62,7 +94,7 @@ impl Local {
     /// Gives a file that waits beside its place these attributes; `None` when none waits for that place.
     pub(super) fn set_waiting(&self, path: &Path, attributes: &Attributes) -> Option<rustix::io::Result<()>> {
         let gathering = self.gathering();
-        let (_, new) = gathering.as_ref()?.waiting.iter().rev().find(|(place, _)| place == path)?;
+        let new = gathering.as_ref()?.waits(path)?;
         Some(details::set(&new.file, attributes))
     }
 
@@ -87,7 +119,16 @@ impl Local {
     }
 }
 
+fn time_of(path: &Path) -> String {
+    format!("set time of {}", path.display())
+}
+
 impl Gathering {
+    /// The file that waits to take this place.
+    fn waits(&self, path: &Path) -> Option<&New> {
+        self.waiting.iter().rev().find(|(place, _)| place == path).map(|(_, new)| new)
+    }
+
     fn holds(&self, path: &Path) -> bool {
         self.within.as_ref().is_some_and(|within| path != within && path.starts_with(within))
     }
@@ -137,11 +178,17 @@ impl Gathering {
 
     fn take(&mut self, path: &Path, new: New) -> Result<()> {
         self.waiting.push((path.to_path_buf(), new));
-        if self.waiting.len() + self.unsynced.len() >= WAITING { self.commit() } else { Ok(()) }
+        if self.waiting.len() + self.unsynced.len() >= WAITING { self.put() } else { Ok(()) }
+    }
+
+    /// Makes everything durable, and gives the times that are to be set then.
+    fn commit(&mut self) -> Result<BTreeMap<PathBuf, Modified>> {
+        self.put()?;
+        Ok(std::mem::take(&mut self.times))
     }
 
     /// Bytes first, then names, then folders.
-    fn commit(&mut self) -> Result<()> {
+    fn put(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
         let doing = || format!("make {} files durable", waiting.len());
         let synced = match waiting.len() {

@@ -1,6 +1,7 @@
 //! Makes or replaces a file so that nothing between old and new can ever be seen.
 
 use super::root::{DirectoryEntry, proc_path};
+use crate::model::attributes::BOUND_TO_BYTES;
 use crate::model::op::Meta;
 use crate::system::temporary_stem;
 use rustix::fs::{self, AtFlags, CWD, Gid, Mode, OFlags, Stat, Uid, XattrFlags};
@@ -17,9 +18,6 @@ const NEW_FILE_MODE: u32 = 0o644;
 
 /// Temporary names are random; another one is tried this often.
 const NAME_TRIES: usize = 16;
-
-/// These belong to the old bytes and would make the new ones fail their check.
-pub const BOUND_TO_BYTES: [&[u8]; 2] = [b"security.ima", b"security.evm"];
 
 /// A new entry beside the one it will replace. Dropped before that, it is removed.
 #[derive(Debug)]

@@ -56,6 +56,9 @@ pub const HAS_LINKS: i32 = 94;
 /// leads to. No user can change it.
 const PROC_SELF: &str = "/proc/self";
 
+/// Why an answer about a path cannot be read.
+pub const UNKNOWN_LISTING: &str = "its ls prints something else than POSIX says";
+
 /// The script found a file that has more than one name.
 const IS_LINKED: i32 = 95;
 
@@ -178,7 +181,7 @@ pub fn is_linked(reply: &Reply) -> bool {
 fn stat_in(reply: &Reply, doing: &str) -> Result<Stat> {
     let part = |index: usize| reply.parts.get(index).map(Vec::as_slice).unwrap_or_default();
     let stat = listing::parse(part(0), part(1));
-    stat.ok_or_else(|| Failure::new(doing, "its ls prints something else than POSIX says"))
+    stat.ok_or_else(|| Failure::new(doing, UNKNOWN_LISTING))
 }
 
 /// The path's bytes without a slash or dot at their end, which would follow a link.

@@ -16,6 +16,7 @@ const SCRIPT: &str = concat!(
     include_str!("begin.sh"),
     include_str!("look.sh"),
     include_str!("change.sh"),
+    include_str!("details.sh"),
     include_str!("lock.sh"),
     include_str!("run.sh"),
     include_str!("loop.sh"),

@@ -39,7 +39,7 @@ use Meaning::*;
 
 const PASSWORD: &str =
     "keep it out of the inventory: `password_from = \"env:NAME\"`, \"file:PATH\" or \"prompt\"";
-const BECOME_PASSWORD: &str = "keep it out of the inventory: `windlass run -K` asks for it";
+const BECOME_PASSWORD: &str = "keep it out of the inventory: `windlass run -K` asks for it, and `become_password_from` in windlass.toml says where it is";
 const OWN_CLIENT: &str = "windlass speaks SSH itself and starts no ssh, scp or sftp";
 const NO_PYTHON: &str = "hosts need no interpreter";
 const OWN_DIRECTORY: &str = "windlass finds a directory for its agent itself";
@@ -84,12 +84,12 @@ const TABLE: &[(&str, Meaning)] = &[
     ("become_pass", Refused(BECOME_PASSWORD)),
     ("sudo_pass", Refused(BECOME_PASSWORD)),
     ("sudo_password", Refused(BECOME_PASSWORD)),
-    ("su", Refused("use `ansible_become` with sudo or doas")),
-    ("su_user", Refused("use `ansible_become_user` with sudo or doas")),
-    ("su_pass", Refused("use `ansible_become` with sudo or doas")),
-    ("su_password", Refused("use `ansible_become` with sudo or doas")),
-    ("become_exe", Refused("sudo and doas are found by their names")),
-    ("sudo_exe", Refused("sudo and doas are found by their names")),
+    ("su", Refused("write `ansible_become=true` and `ansible_become_method=su`")),
+    ("su_user", Refused("write `ansible_become_user` and `ansible_become_method=su`")),
+    ("su_pass", Refused(BECOME_PASSWORD)),
+    ("su_password", Refused(BECOME_PASSWORD)),
+    ("become_exe", Refused("sudo, doas and su are found by their names")),
+    ("sudo_exe", Refused("sudo, doas and su are found by their names")),
     ("shell_type", ShellType),
     ("ssh_executable", Unused(OWN_CLIENT)),
     ("scp_executable", Unused(OWN_CLIENT)),

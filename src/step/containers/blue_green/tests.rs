@@ -78,7 +78,7 @@ fn shortened(line: &str) -> String {
 fn the_new_one_is_made_beside_the_old() {
     expect![[r#"
         run docker container create --name=app-next --label=… --publish=127.0.0.1:…:80 --restart=unless-stopped app:2
-        run /bin/sh -s -- docker container start app-next
+        run docker container start app-next
     "#]]
     .assert_eq(&told(&docker(SITE, &[old()])));
 }
@@ -150,7 +150,7 @@ fn the_old_one_ends_last_and_is_forgotten_in_time() {
 fn what_was_interrupted_goes_on() {
     let fits = container("fe0", "sha256:2", 20_001);
     let stopped = Container { status: "created".into(), ..fits.clone() };
-    let start = "run /bin/sh -s -- docker container start app-next\n";
+    let start = "run docker container start app-next\n";
     assert_eq!(told(&docker(SITE, &[old(), stopped.prediction("app-next")])), start);
 
     let broken = Container { restarts: 3, ..fits.clone() };

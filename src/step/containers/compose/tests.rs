@@ -41,7 +41,7 @@ fn what_runs_as_its_files_ask_is_left_alone() {
 
 #[test]
 fn what_differs_is_brought_up() {
-    let up = "run /bin/sh -s -- docker-compose --project-name shop up --detach\n";
+    let up = "run docker-compose --project-name shop up --detach\n";
     for members in [
         "",
         "1 app aaa running False shop_app Up 2 hours\n",
@@ -61,7 +61,7 @@ fn orphans_go_when_asked() {
     let with_orphan = format!("{UP}3 gone ccc running False shop_gone Up 2 hours\n");
     assert_eq!(apply(&compose(&with_orphan), "compose", KEYS).unwrap(), "");
     let told = apply(&compose(&with_orphan), "compose", &format!("{KEYS}remove_orphans = true")).unwrap();
-    assert_eq!(told, "run /bin/sh -s -- docker-compose --project-name shop up --detach --remove-orphans\n");
+    assert_eq!(told, "run docker-compose --project-name shop up --detach --remove-orphans\n");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn comes_down_stops_and_restarts() {
     expect![[r#"
         run docker-compose --project-name shop down
         run docker-compose --project-name shop stop
-        run /bin/sh -s -- docker-compose --project-name shop restart
+        run docker-compose --project-name shop restart
     "#]]
     .assert_eq(&["down", "stopped", "restarted"].map(told).concat());
     assert_eq!(apply(&compose(""), "compose", &format!("{KEYS}state = 'down'")).unwrap(), "");

@@ -2,6 +2,9 @@
 //! YAML whole: what a list of ports is written like in practice is read, anything else is said to be unreadable.
 
 use crate::nginx::Span;
+use taken_over::File;
+
+mod taken_over;
 
 /// A port that a service publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +80,16 @@ impl Port {
 pub fn read(text: &str) -> Result<Ports, Unreadable> {
     let lines = lines(text);
     let mut ports = Ports::default();
-    for (service, key) in services(text, &lines)? {
+    let services = services(text, &lines)?;
+    let file = File { text, lines: &lines, services: &services };
+    for (service, key) in services.iter().copied() {
         let name = key_of(text, key).map(|(name, _)| name.to_string()).unwrap_or_default();
+        ports.unread.extend(file.ports_elsewhere(service).map(|unreadable| (name.clone(), unreadable)));
         match of_service(text, key, service, &name) {
             Ok(published) => ports.published.extend(published),
             Err(unreadable) => ports.unread.push((name.clone(), unreadable)),
         }
-        ports.anchors.extend(anchor_of(text, service).map(|anchor| (name.clone(), anchor)));
+        ports.anchors.extend(anchors_of(text, service).into_iter().map(|anchor| (name.clone(), anchor)));
         ports.services.push(name);
     }
     Ok(ports)
@@ -95,13 +101,16 @@ fn of_service(text: &str, key: Line, body: &[Line], name: &str) -> Result<Vec<Pu
     Ok(entries.iter().filter_map(|entry| published(text, name, entry)).collect())
 }
 
-/// The name of the anchor of a service's `ports:`, by which another service can use the same list.
-fn anchor_of(text: &str, body: &[Line]) -> Option<String> {
-    let indent = body.first()?.indent;
-    let line = body[*keys_at(text, body, indent, "ports").first()?];
-    let (_, start) = key_of(text, line)?;
-    let anchor = text[start..line.end].strip_prefix('&')?.split_whitespace().next()?;
-    Some(anchor.to_string())
+/// The names of the anchors of a service's `ports:` and of its ports, by which another service can use the same.
+fn anchors_of(text: &str, body: &[Line]) -> Vec<String> {
+    let indent = body.first().map_or(0, |line| line.indent);
+    let Some(at) = keys_at(text, body, indent, "ports").first().copied() else { return Vec::new() };
+    let list = &body[at..];
+    let end =
+        list.iter().skip(1).position(|line| line.indent <= indent && !text[line.start..].starts_with('-'));
+    let words = list[..end.map_or(list.len(), |end| end + 1)].iter();
+    let words = words.flat_map(|line| text[line.start..line.end].split([' ', ',', '[', '{']));
+    words.filter_map(|word| word.strip_prefix('&')).map(str::to_string).collect()
 }
 
 /// A line that holds something.
@@ -151,12 +160,16 @@ fn key_of(text: &str, line: Line) -> Option<(&str, usize)> {
     Some((key, line.end - value.len()))
 }
 
-/// The value of a key, without a comment and an anchor.
+/// The value of a key, without a comment, an anchor and a tag (`!override`).
 fn value_of(text: &str, line: Line, start: usize) -> &str {
-    let value = without_comment(&text[start..line.end]).trim();
-    match value.strip_prefix('&') {
-        Some(anchored) => anchored.split_once(' ').map_or("", |(_, value)| value.trim()),
-        None => value,
+    without_properties(without_comment(&text[start..line.end]).trim())
+}
+
+/// What stands behind anchors and tags.
+fn without_properties(value: &str) -> &str {
+    match value.starts_with(['&', '!']) {
+        true => value.split_once(' ').map_or("", |(_, value)| without_properties(value.trim_start())),
+        false => value,
     }
 }
 
@@ -255,12 +268,14 @@ fn ports_of<'a>(text: &str, key: Line, body: &'a [Line]) -> Result<Option<List<'
             let bracket = text[start..].find('[').map_or(start, |at| start + at);
             Ok(Some(List::Flow(bracket, line)))
         }
-        other if other.starts_with('*') => Err(wrong(
-            line.number,
-            format!("{other} is an alias; a list that stands elsewhere is not changed"),
-        )),
+        other if other.starts_with('*') => Err(alias(line.number, other)),
         other => Err(wrong(line.number, format!("{other:?} is no list of ports"))),
     }
+}
+
+fn alias(line: usize, written: &str) -> Unreadable {
+    let name = written.split([' ', ',', ']']).next().unwrap_or_default();
+    wrong(line, format!("{name} is an alias; what stands elsewhere is not changed"))
 }
 
 /// An entry of the list: the spans of its texts, without quotes.
@@ -311,6 +326,7 @@ fn item(text: &str, line: Line) -> Result<PortForm, Unreadable> {
     match pair_of(text, line) {
         Some(pair) => Ok(PortForm::Long(vec![pair])),
         None if content.trim().is_empty() => Ok(PortForm::Long(Vec::new())),
+        None if content.starts_with('*') => Err(alias(line.number, content)),
         None => Ok(PortForm::Short(scalar(text, line.start, line.end))),
     }
 }
@@ -324,7 +340,8 @@ fn pair_of(text: &str, line: Line) -> Option<(String, Span)> {
 fn scalar(text: &str, start: usize, end: usize) -> Span {
     let whole = without_comment(&text[start..end]);
     let from = start + whole.len() - whole.trim_start().len();
-    let trimmed = whole.trim();
+    let trimmed = without_properties(whole.trim());
+    let from = from + whole.trim().len() - trimmed.len();
     let quoted = ['"', '\'']
         .iter()
         .any(|quote| trimmed.len() >= 2 && trimmed.starts_with(*quote) && trimmed.ends_with(*quote));
@@ -347,6 +364,8 @@ fn flow_entries(text: &str, bracket: usize, line: Line) -> Result<Vec<Entry>, Un
                 entries.push(Entry { line: number, what: PortForm::Long(pairs) });
                 at = behind;
             }
+            Some('*') => return Err(alias(number, &text[at..])),
+            Some('&' | '!') => at += text[at..].find([' ', ',', ']']).unwrap_or(1),
             Some(_) => {
                 let (span, behind) = flow_scalar(text, at);
                 entries.push(Entry { line: number, what: PortForm::Short(span) });

@@ -66,7 +66,7 @@ fn what_is_not_read_matters_only_where_it_may_be_meant() {
             "x-p: &p\n  - \"9100:80\"\nservices:\n  other:\n    {ports}\n  web:\n    ports: [\"3001:3000\"]\n"
         )
     };
-    for unread in ["ports: *p", "ports: 80", "ports: !reset []"] {
+    for unread in ["ports: *p", "ports: 80"] {
         let moved = |keys: &str| moved(&file(unread), &format!("from = 3001\nto = 3002\n{keys}"));
         assert!(moved("service = 'web'").unwrap().contains("[\"3002:3000\"]"), "{unread}");
         assert!(moved("service = 'other'").unwrap_err().contains("docker-compose.yml:5"), "{unread}");
@@ -188,10 +188,7 @@ fn what_cannot_be_read_is_refused_with_its_line() {
         ("web:\n  ports: []\n", ":1: there is no services: at the beginning of a line"),
         ("services: {web: {}}\n", ":1: it is written in one line; only indented blocks are read here"),
         ("services:\n  web: { ports: [] }\n", ":2: the service is written in one line"),
-        (
-            "services:\n  web:\n    ports: *p\n",
-            ":3: *p is an alias; a list that stands elsewhere is not changed",
-        ),
+        ("services:\n  web:\n    ports: *p\n", ":3: *p is an alias; what stands elsewhere is not changed"),
         ("services:\n  web:\n    ports: ['1:1',\n", ":3: the list that begins here has no ]"),
         ("services:\n  web:\n    ports: []\n    ports: []\n", ":4: a second ports: of the same service"),
         ("services:\n  a:\nservices:\n  b:\n", ":3: a second services: begins here"),
@@ -230,5 +227,50 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// What is written with anchors, tags and merge keys is read as it is meant, or said not to be.
+#[test]
+fn ports_that_stand_elsewhere_are_not_taken_for_none() {
+    let base = "x-base: &base\n  image: x\n  ports:\n    - \"3001:80\"\nservices:\n  web:\n";
+    let from = "from = 3001\nto = 3999";
+    for taken in ["    <<: *base\n", "    <<: [*other, *base]\n", "    <<:\n      - *base\n"] {
+        let why = moved(&format!("{base}{taken}"), from).unwrap_err();
+        assert!(
+            why.contains("its ports are those of *base; give the service a list of its own first"),
+            "{why}"
+        );
+    }
+    let own = format!("{base}    <<: *base\n    ports: [\"3001:80\"]\n");
+    assert!(moved(&own, from).unwrap().contains("ports: [\"3999:80\"]"));
+    let without =
+        "x-log: &log\n  driver: x\nservices:\n  job:\n    <<: *log\n  web:\n    ports: [\"3001:80\"]\n";
+    assert!(moved(without, from).unwrap().contains("3999:80"));
+    let extends =
+        |form: &str| format!("services:\n  base:\n    ports: [\"3001:80\"]\n  web:\n    extends:{form}\n");
+    for form in [" base", "\n      service: base", " { service: base }"] {
+        let why = moved(&extends(form), &format!("service = 'web'\n{from}")).unwrap_err();
+        assert!(why.contains("its ports are those of base"), "{why}");
+        assert!(moved(&extends(form), &format!("service = 'base'\n{from}")).unwrap().contains("3999:80"));
+    }
+}
+
+#[test]
+fn anchors_and_tags_are_no_part_of_a_port() {
+    let from = "service = 'web'\nfrom = 3001\nto = 3999";
+    let list = |list: &str| format!("services:\n  web:\n    ports:{list}\n");
+    for written in [
+        " !override\n      - \"3001:80\"",
+        " !override [\"3001:80\"]",
+        "\n      - &m \"3001:80\"",
+        " [&m '3001:80']",
+    ] {
+        assert!(moved(&list(written), from).unwrap().contains("3999:80"), "{written}");
+    }
+    for shared in ["\n      - *m", " [*m]"] {
+        let both = format!("{}  two:\n    ports:{shared}\n", list("\n      - &m \"3001:80\""));
+        let why = moved(&both, from).unwrap_err();
+        assert!(why.contains("service two, line ") && why.contains("uses the same list of ports"), "{why}");
     }
 }

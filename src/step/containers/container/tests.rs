@@ -56,7 +56,7 @@ fn makes_and_starts_what_is_missing() {
     let told = told.replace(&label, "DIGEST");
     expect![[r#"
         run docker container create --name=app --label=windlass.spec=DIGEST --publish=127.0.0.1:80:80 --restart=unless-stopped --env-file=/dev/stdin app:1
-        run /bin/sh -s -- docker container start app
+        run docker container start app
     "#]]
     .assert_eq(&told);
 }
@@ -81,7 +81,7 @@ fn puts_aside_what_has_another_image_or_other_keys() {
             ]
         );
         assert!(lines[3].starts_with("run docker container create --name=app "));
-        assert_eq!(lines[4..], ["run /bin/sh -s -- docker container start app"]);
+        assert_eq!(lines[4..], ["run docker container start app"]);
     }
 }
 

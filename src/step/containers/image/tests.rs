@@ -44,7 +44,7 @@ fn an_archive_is_brought_and_the_old_image_keeps_a_name() {
         "make directory /var/lib/windlass/images\n\
          write {path}\n\
          run docker image tag {OLD} app:windlass-000000000000\n\
-         run /bin/sh -s -- {path} {NEW} app:windlass-111111111111 app:latest\n\
+         run {path} {NEW} app:windlass-111111111111 app:latest\n\
          run docker image tag app:windlass-111111111111 app:1\n"
     );
     assert_eq!(told, expected);

@@ -3,4 +3,4 @@
 set -eu
 beside=${1%/*}
 enter "${beside:-/}"
-rm -rf -- "./${1##*/}"
+remove_all "${1##*/}"

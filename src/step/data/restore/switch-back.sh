@@ -5,11 +5,11 @@ stage=$1 inside=$2 target=$3 kept=$4
 beside=${target%/*} new=./${stage##*/} place=./${target##*/} aside=./${kept##*/}
 enter "${beside:-/}"
 if [ -n "$kept" ] && there "$aside"; then
-    rm -rf -- "$new.undone"
+    remove_all "${new#./}.undone"
     if there "$place"; then move "$place" "$new.undone"; fi
     move "$aside" "$place"
-    rm -rf -- "$new.undone"
+    remove_all "${new#./}.undone"
 elif ! there "$new/$inside"; then
     # Nothing was there before, and what was unpacked has gone to the place.
-    rm -rf -- "$place"
+    remove_all "${place#./}"
 fi

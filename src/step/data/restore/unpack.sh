@@ -4,7 +4,7 @@ set -eu
 stage=$1 inside=$2
 beside=${stage%/*} name=./${stage##*/}
 enter "${beside:-/}"
-rm -rf -- "$name"
+remove_all "${name#./}"
 mkdir -m 700 -- "$name"
 enter "$stage"
 # Only ours is closed to others while it is filled.

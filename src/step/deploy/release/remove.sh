@@ -1,4 +1,5 @@
-# Removes a release that nobody needs any more. Arguments: the folder of releases, the release's name. The record goes
-# last: what is cut off here is found again by it.
+# Removes a release that nobody needs any more. Arguments: the directory of releases, the release's name. The record goes
+# last: what is cut off here is found again by it. It follows enter.sh.
 set -u
-cd "$1" && rm -rf "./$2" "./$2.part" "./$2.since" && rm -f "./$2.json"
+enter_ours "$1"
+for left in "$2" "$2.part" "$2.since" "$2.json"; do remove_all "$left" || exit; done

@@ -3,6 +3,7 @@
 use super::shelf::{Shelf, called};
 use crate::model::op::{Command, Effect, Op, Run, Undo};
 use crate::model::path::HostPath;
+use crate::tree::enter;
 
 /// A script, given on standard input, with these words. People are told its title.
 pub fn sh<S: Into<String>>(
@@ -19,7 +20,8 @@ pub fn sh<S: Into<String>>(
 /// [`way_back`]; others do not miss it.
 pub fn remove(shelf: &Shelf, number: u32) -> Op {
     let title = format!("remove release {}", called(number));
-    let command = sh(title, include_bytes!("remove.sh"), [shelf.folder.to_string(), called(number)]);
+    let script = enter::script(include_str!("remove.sh"));
+    let command = sh(title, script.as_bytes(), [shelf.entered.to_string(), called(number)]);
     let paths = [shelf.tree(number), shelf.since(number), shelf.record_path(number)];
     let effects = paths.map(|path| Effect::Removes { path }).to_vec();
     Run { effects, undo: Undo::NotNeeded, ..Run::from(command) }.into()

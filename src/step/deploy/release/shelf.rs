@@ -17,6 +17,8 @@ pub struct Shelf {
     pub dest: HostPath,
     /// The folder with the releases.
     pub folder: HostPath,
+    /// Where that really is: scripts enter it by a path without links.
+    pub entered: HostPath,
     /// What serves now; `None` when nothing stands at `dest`.
     pub live: Option<ServingTree>,
     /// By number. One whose copy was cut off may have only a record, one that somebody put there only a folder.
@@ -110,12 +112,13 @@ impl Shelf {
     /// Looks at what is there.
     pub fn look(host: &dyn Probe, dest: &HostPath) -> Result<Shelf> {
         let folder = HostPath::from(format!("{dest}.releases"));
+        let entered = host.follow(&folder)?.into();
         let live = live(host, dest)?;
         let releases = match host.stat(&folder)? {
             Some(_) => releases(host, &folder)?,
             None => BTreeMap::new(),
         };
-        Ok(Shelf { dest: dest.clone(), folder, live, releases })
+        Ok(Shelf { dest: dest.clone(), folder, entered, live, releases })
     }
 
     /// Where a release is.

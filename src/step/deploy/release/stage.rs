@@ -38,7 +38,8 @@ impl Release {
         if let Some(live) = live {
             ops.extend(shared::ops(host, shelf, &live.tree, &self.shared)?);
         }
-        ops.push(copy(shelf, number, live, Record::staging(source, live.map(|live| &live.tree)))?);
+        let record = Record::staging(source, live.map(|live| &live.tree));
+        ops.push(copy(host, shelf, number, live, record)?);
         if live.is_none() {
             ops.push(Op::Dir { path: shelf.tree(number), meta: Meta::default() });
         }
@@ -110,9 +111,10 @@ impl Release {
         live: &ServingTree,
         number: u32,
     ) -> Result<Vec<String>> {
-        let words = [live.tree.to_string(), shelf.since(number).to_string()];
+        let words = [host.follow(&live.tree)?.display().to_string(), shelf.since(number).to_string()];
         let title = format!("look what was written to {}", live.tree);
-        let question = scripts::sh(title, include_bytes!("changed.sh"), words);
+        let script = enter::script(include_str!("changed.sh"));
+        let question = scripts::sh(title, script.as_bytes(), words);
         let answer = host.ask(&question)?;
         if !answer.ok() {
             return Err(refused(&question, &answer));
@@ -132,15 +134,25 @@ impl Release {
     }
 }
 
-fn copy(shelf: &Shelf, number: u32, live: Option<&ServingTree>, record: Record) -> Result<Op> {
+/// Scripts that follow enter.sh: they work in directories that another user may control.
+const COPY: &str = concat!(include_str!("copy-tree.sh"), include_str!("copy.sh"));
+const UNSTAGE: &str = include_str!("unstage.sh");
+
+fn copy(
+    host: &dyn Probe,
+    shelf: &Shelf,
+    number: u32,
+    live: Option<&ServingTree>,
+    record: Record,
+) -> Result<Op> {
     let (tree, record_path) = (shelf.tree(number), shelf.record_path(number));
     let text = record.text()?;
-    let from = live.map(|live| live.tree.to_string()).unwrap_or_default();
-    let words = [shelf.folder.to_string(), called(number), text.clone(), from];
+    let from = live.map(|live| host.follow(&live.tree)).transpose()?.unwrap_or_default();
+    let words = [shelf.entered.to_string(), called(number), text.clone(), from.display().to_string()];
     let back = scripts::sh(
         format!("take release {} away", called(number)),
-        include_bytes!("unstage.sh"),
-        [shelf.folder.to_string(), called(number), shelf.dest.to_string()],
+        enter::script(UNSTAGE).as_bytes(),
+        [shelf.entered.to_string(), called(number), shelf.dest.to_string(), tree.to_string()],
     );
     let title = match live {
         Some(live) => format!("copy {} to {tree}", live.tree),
@@ -152,7 +164,7 @@ fn copy(shelf: &Shelf, number: u32, live: Option<&ServingTree>, record: Record) 
         undo: Undo::Command(back),
         effects,
         covers: vec![tree, record_path, shelf.since(number)],
-        ..Run::from(scripts::sh(title, include_bytes!("copy.sh"), words))
+        ..Run::from(scripts::sh(title, enter::script(COPY).as_bytes(), words))
     }
     .into())
 }

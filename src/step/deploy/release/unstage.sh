@@ -1,9 +1,10 @@
-# Takes a release away again. Arguments: the folder of releases, the release's name, the path that everybody uses.
-# One that was tried stays, for people to look at. One that served stays too when something was written into it since:
-# that may be all that is left of it.
+# Takes a release away again. Arguments: the directory of releases, the release's name, the path that everybody uses, and
+# where that leads while the release serves. One that was tried stays, for people to look at. One that served stays too when
+# something was written into it since: that may be all that is left of it. It follows enter.sh.
 set -u
-cd "$1" 2>/dev/null || exit 0
-[ "$(readlink "$3")" != "$1/$2" ] || { echo "release $2 still serves" >&2; exit 1; }
+[ -d "$1" ] || exit 0
+enter_ours "$1"
+[ "$(readlink "$3")" != "$4" ] || { echo "release $2 still serves" >&2; exit 1; }
 state=$(sed -n 's/^{"state":"\([a-z]*\)".*/\1/p' "./$2.json" 2>/dev/null)
 case $state in
     trying | bad) exit 0 ;;
@@ -12,4 +13,4 @@ case $state in
         [ -z "$written" ] || exit 0
         ;;
 esac
-rm -rf "./$2" "./$2.part" "./$2.since" "./$2.json"
+for left in "$2" "$2.part" "$2.since" "$2.json"; do remove_all "$left" || exit; done

@@ -46,6 +46,17 @@ fn starts_stops_enables_and_masks_what_is_not_so() {
 }
 
 #[test]
+fn a_mask_has_no_room_where_the_unit_file_is() {
+    let host = testing::host(&[("/etc/systemd/system/app.service", "[Service]\n")]);
+    answer_to(&host, question("app").argv, 0, &format!("Id=app.service\n{USUAL}"));
+    let refused = apply(&host, "service", "name = 'app'\nmasked = true").unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "mask app: its unit file is /etc/systemd/system/app.service, where the mask would be\n  hint: set enabled = false instead"
+    );
+}
+
+#[test]
 fn undo_can_go_backwards_through_what_is_done() {
     let keys = "state = 'stopped'\nenabled = false\nmasked = true";
     expect![[r#"

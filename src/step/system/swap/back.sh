@@ -1,6 +1,8 @@
-# Takes back a swapon or swapoff: PROGRAM PATH. Nothing is to be done when it had failed.
+# Takes back a swapon or swapoff: that program, the directory, the file's name there. Nothing is to be done when it had
+# failed. It follows enter.sh.
+enter_ours "$2"
 now=swapoff
 while read -r path rest; do
-    [ "$path" != "$2" ] || now=swapon
+    [ "$path" != "${2%/}/$3" ] || now=swapon
 done </proc/swaps
-[ "$now" = "$1" ] || exec "$1" "$2"
+[ "$now" = "$1" ] || exec "$1" "./$3"

@@ -1,5 +1,7 @@
-//! The forms in which a secret turns up in other texts: as it is, line by line, in base64, URLs, JSON and shell words.
+//! The forms in which a secret turns up in other texts: as it is, line by line, in base64, hexadecimal, URLs, JSON, HTML and
+//! shell words.
 
+use crate::model::hexadecimal;
 use crate::sql::url::plain;
 
 /// A line of a secret shorter than this, in bytes, is too common a text to be hidden on its own.
@@ -7,6 +9,16 @@ const SHORTEST_LINE: usize = 8;
 
 /// A piece of base64 shorter than this, in characters, would match by chance.
 const SHORTEST_BASE64: usize = 8;
+
+/// A secret shorter than this, in bytes, is not looked for in hexadecimal.
+const SHORTEST_HEXADECIMAL: usize = 6;
+
+/// How programs write the letters that mean something in HTML and XML: Python, Go, and most others.
+const MARKUP: [[&str; 5]; 3] = [
+    ["&amp;", "&lt;", "&gt;", "&quot;", "&#x27;"],
+    ["&amp;", "&lt;", "&gt;", "&#34;", "&#39;"],
+    ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;"],
+];
 
 /// Another spelling of a number shorter than this, in characters, is too common a text.
 const SHORTEST_NUMBER: usize = 4;
@@ -81,9 +93,45 @@ fn forms_of(bytes: &[u8], text: &str) -> Vec<Vec<u8>> {
     }
     let once = json(text);
     forms.push(json(&once).into_bytes());
+    forms.push(json_of_others(&once, |letter| letter == '/').into_bytes());
+    forms.push(
+        json_of_others(&once, |letter| matches!(letter, '<' | '>' | '&') || !letter.is_ascii()).into_bytes(),
+    );
+    forms.push(json_of_others(&once, |letter| !letter.is_ascii()).into_bytes());
     forms.push(once.into_bytes());
     forms.push(text.replace('\'', r"'\''").into_bytes());
+    forms.extend(MARKUP.map(|markup| in_markup(text, markup).into_bytes()));
+    if bytes.len() >= SHORTEST_HEXADECIMAL {
+        let digits = hexadecimal::of(bytes);
+        forms.push(digits.to_ascii_uppercase().into_bytes());
+        forms.push(digits.into_bytes());
+    }
     forms
+}
+
+/// JSON as other programs write it, which escape more: PHP slashes, Go what means something in HTML, Python all that is not
+/// ASCII.
+fn json_of_others(json: &str, is_escaped: fn(char) -> bool) -> String {
+    let letter = |letter: char| match letter {
+        '/' if is_escaped('/') => r"\/".to_string(),
+        letter if is_escaped(letter) => {
+            letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        }
+        letter => letter.to_string(),
+    };
+    json.chars().map(letter).collect()
+}
+
+fn in_markup(text: &str, [and, less, greater, quote, apostrophe]: [&str; 5]) -> String {
+    let letter = |letter: char| match letter {
+        '&' => and.to_string(),
+        '<' => less.to_string(),
+        '>' => greater.to_string(),
+        '"' => quote.to_string(),
+        '\'' => apostrophe.to_string(),
+        letter => letter.to_string(),
+    };
+    text.chars().map(letter).collect()
 }
 
 /// The part of base64 that depends on `bytes` alone when `shift` (modulo 3) other bytes come before them: its first
@@ -128,7 +176,7 @@ fn json(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_string()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "controller"))]
 mod tests {
     use super::*;
 
@@ -168,6 +216,24 @@ mod tests {
         }
         assert!(holds("1_000.50", "1000.5"));
         assert!(!holds("12", "0xc") && !holds("infinite", "inf"));
+    }
+
+    #[test]
+    fn other_programs_spell_json_and_html_otherwise() {
+        let holds = |secret, form: &str| all(secret).contains(&form.as_bytes().to_vec());
+        for form in [
+            r"grün\/&<'",
+            r"gr\u00fcn/\u0026\u003c'",
+            r"gr\u00fcn/&<'",
+            "grün/&amp;&lt;&#x27;",
+            "grün/&amp;&lt;&#39;",
+            "grün/&amp;&lt;&apos;",
+            "6772c3bc6e2f263c27",
+            "6772C3BC6E2F263C27",
+        ] {
+            assert!(holds("grün/&<'", form), "{form}");
+        }
+        assert!(!holds("abcd", "61626364"));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Takes secrets out of texts before anything is stored or shown, in the forms in which they usually turn up, and the
-//! passwords of URLs whoever wrote them.
+//! passwords of URLs whoever wrote them. The controller does so with all that it records and shows, a host with what it
+//! keeps of a run.
 
-use super::forms;
+mod forms;
+
 use crate::model::backup::Said;
-use crate::model::event::{Event, Output, StepEnded, UndoScope};
+use crate::model::event::{Event, Output, Printed, StepEnded, UndoScope};
 use crate::model::finding::Finding;
-use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent, Source};
 use crate::model::{Failure, Value, Values};
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use forms::all as secret_forms;
 
 /// Stands where a secret was.
 pub const MASK: &str = "***";
@@ -34,12 +37,11 @@ const ENDS_AUTHORITY: &[u8] = b"/?#\"'`<>|\\";
 #[derive(Clone, Default)]
 pub struct Redactor {
     /// Every form of every secret, by its first byte; none is empty.
-    needles: BTreeMap<u8, Vec<Vec<u8>>>,
+    pub(super) needles: BTreeMap<u8, Vec<Vec<u8>>>,
 }
 
-/// Something out of which a [`Redactor`] has taken the secrets. Readers and stores accept nothing else.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Clean<T>(T);
+/// The margins that lines may have over which a form is wrapped.
+pub const MARGINS: [&[u8]; 5] = [b"", b"+", b"-", b">", b"#"];
 
 impl Redactor {
     /// Knows these secrets. A secret with several lines is also looked for line by line.
@@ -71,55 +73,16 @@ impl Redactor {
         clean
     }
 
-    /// The event without secrets.
-    pub fn event(&self, event: RunEvent) -> Clean<RunEvent> {
-        let what = match event.what {
-            RunEventKind::Started { intent, epoch } => {
-                RunEventKind::Started { intent: Box::new(self.intent(*intent).0), epoch }
-            }
-            RunEventKind::Host { host, event } => RunEventKind::Host { host, event: self.host_event(event) },
-            RunEventKind::Note(note) => RunEventKind::Note(self.text(&note)),
-            what @ (RunEventKind::Interrupted | RunEventKind::Ended { .. }) => what,
-        };
-        Clean(RunEvent { at: event.at, what })
-    }
-
-    /// The intent without secrets.
-    pub fn intent(&self, intent: RunIntent) -> Clean<RunIntent> {
-        let sources = |list: Vec<Source>| -> Vec<Source> {
-            list.into_iter().map(|Source { path, text }| Source { path, text: self.text(&text) }).collect()
-        };
-        Clean(RunIntent {
-            name: self.text(&intent.name),
-            params: self.values(intent.params),
-            playbook: sources(intent.playbook),
-            inventory: sources(intent.inventory),
-            ..intent
-        })
-    }
-
-    fn host_event(&self, event: HostEvent) -> HostEvent {
-        match event {
-            HostEvent::Said(event) => HostEvent::Said(self.said(event)),
-            HostEvent::Retrying { attempt, failure, wait } => {
-                HostEvent::Retrying { attempt, failure: self.failure(failure), wait }
-            }
-            HostEvent::Ended { outcome, failure } => {
-                HostEvent::Ended { outcome, failure: failure.map(|failure| self.failure(failure)) }
-            }
-            event @ (HostEvent::Connecting { .. }
-            | HostEvent::Connected
-            | HostEvent::Uploading { .. }
-            | HostEvent::Sent) => event,
-        }
-    }
-
-    fn said(&self, event: Event) -> Event {
+    /// What a host says, without secrets.
+    pub fn said(&self, event: Event) -> Event {
         match event {
             Event::StepStarted { step, item, name } => {
                 Event::StepStarted { step, item, name: self.text(&name) }
             }
             Event::Progress { step, text } => Event::Progress { step, text: self.text(&text) },
+            Event::Printed(printed) => {
+                Event::Printed(Printed { chunk: self.bytes(&printed.chunk), ..printed })
+            }
             Event::StepEnded(step) => Event::StepEnded(self.step(step)),
             Event::Note(note) => Event::Note(self.text(&note)),
             Event::Settled { run, outcome, steps } => Event::Settled {
@@ -144,7 +107,8 @@ impl Redactor {
         }
     }
 
-    fn step(&self, step: StepEnded) -> StepEnded {
+    /// The end of a step without secrets.
+    pub fn step(&self, step: StepEnded) -> StepEnded {
         let texts = |list: Vec<String>| list.iter().map(|text| self.text(text)).collect();
         StepEnded {
             name: self.text(&step.name),
@@ -163,7 +127,8 @@ impl Redactor {
         Output { stdout: self.bytes(&output.stdout), stderr: self.bytes(&output.stderr), ..output }
     }
 
-    fn failure(&self, failure: Failure) -> Failure {
+    /// The failure without secrets.
+    pub fn failure(&self, failure: Failure) -> Failure {
         Failure {
             doing: self.text(&failure.doing),
             why: self.text(&failure.why),
@@ -185,8 +150,9 @@ impl Redactor {
         }
     }
 
-    fn values(&self, values: Values) -> Values {
-        values.into_iter().map(|(name, value)| (name, self.value(value))).collect()
+    /// The values without secrets.
+    pub fn values(&self, values: Values) -> Values {
+        values.into_iter().map(|(name, value)| (self.text(&name), self.value(value))).collect()
     }
 
     /// Numbers and booleans that print as a secret does are replaced as well.
@@ -203,7 +169,7 @@ impl Redactor {
         }
     }
 
-    fn matches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+    pub(super) fn matches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut found = self.whole(bytes, 1);
         found.extend(passwords_of_urls(bytes));
         if !self.needles.is_empty() {
@@ -231,7 +197,7 @@ impl Redactor {
             return Vec::new();
         }
         let mut found = Vec::new();
-        for margin in [&b""[..], b"+", b"-", b">", b"#"] {
+        for margin in MARGINS {
             let places = unwrapped(bytes, margin);
             let text: Vec<u8> = places.iter().map(|place| bytes[*place]).collect();
             let matching = self.whole(&text, SHORTEST_WRAPPED);
@@ -284,7 +250,7 @@ fn positions(bytes: &[u8], text: &[u8]) -> Vec<usize> {
 }
 
 /// The places of all bytes that are neither line breaks nor blanks and one margin at the start of a line.
-fn unwrapped(bytes: &[u8], margin: &[u8]) -> Vec<usize> {
+pub(super) fn unwrapped(bytes: &[u8], margin: &[u8]) -> Vec<usize> {
     let mut places = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
@@ -318,14 +284,6 @@ fn password_at(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
     (colon + 1 < end).then_some((start + colon + 1, start + end))
 }
 
-impl<T> std::ops::Deref for Clean<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
 /// Sorted ranges without overlaps.
 fn merged(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
     ranges.sort_unstable();
@@ -339,7 +297,7 @@ fn merged(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
     merged
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "controller"))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -442,6 +400,14 @@ mod tests {
     #[test]
     fn an_empty_secret_hides_nothing() {
         assert_eq!(redacted("", "as it was"), "as it was");
+    }
+
+    #[test]
+    fn names_of_values_are_texts_too() {
+        let values = serde_json::json!({ "a": { "hunter2": 1 } });
+        let Value::Object(values) = values else { unreachable!("it is written as an object above") };
+        let clean = Redactor::new(["hunter2"]).values(values);
+        assert_eq!(Value::Object(clean).to_string(), r#"{"a":{"***":1}}"#);
     }
 
     #[test]

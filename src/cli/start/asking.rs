@@ -1,0 +1,87 @@
+//! Facts that are read before the jobs are made: those of other hosts, and those that decide which groups hosts join.
+
+use super::controller::Controller;
+use super::host::{self, Reveal};
+use super::passwords::Passwords;
+use super::{Chosen, WAIT, shared};
+use crate::cli::Stop;
+use crate::cli::options::Options;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::Host;
+use crate::model::job::RunId;
+use crate::model::{Failure, Value};
+use crate::render::facts_of_others::Wanted;
+use crate::run::FORKS;
+use crate::run::facts::{self, Asked};
+use crate::ssh::{Config, Target};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Facts by host, or why a host could not be asked.
+pub type Facts = BTreeMap<String, Result<Value, Failure>>;
+
+/// Who asks, and how hosts are reached.
+pub struct Asking<'a> {
+    /// The project and its inventory.
+    pub chosen: &'a Chosen,
+    /// What was typed.
+    pub options: &'a Options,
+    /// The run that the facts are for.
+    pub run: &'a RunId,
+    /// The ssh configuration.
+    pub config: &'a Config,
+    /// Those that were typed.
+    pub passwords: &'a Passwords<'a>,
+}
+
+impl Asking<'_> {
+    /// The facts of hosts that templates of other hosts name.
+    pub fn of_others(&self, wanted: Wanted) -> Result<Facts, Stop> {
+        let controller = Controller::of(self.chosen)?;
+        let asked = wanted.into_iter().filter_map(|(name, facts)| {
+            let host = self.chosen.inventory.host(&name)?;
+            let mut target = self.target(host);
+            self.reveal().login(&mut target);
+            let envelope = controller.envelope(host, self.run, WAIT);
+            Some(Asked { target, becoming: None, password: None, envelope, facts })
+        });
+        self.read(asked.collect())
+    }
+
+    /// What hosts of the run say of themselves, asked as the user as whom the run works there.
+    pub fn of_hosts(
+        &self,
+        hosts: &[&Host],
+        becomes: Option<bool>,
+        facts: &BTreeSet<String>,
+    ) -> Result<Facts, Stop> {
+        let controller = Controller::of(self.chosen)?;
+        let typed = self.passwords.becoming(hosts)?;
+        let mut problems = Diagnostics::default();
+        let mut all = Vec::new();
+        for host in hosts {
+            let login =
+                host::login(host, self.target(host), becomes, self.options, &self.reveal(), typed.clone());
+            let Some(login) = problems.keep(login) else { continue };
+            let host::Login { target, becoming, password } = login;
+            let envelope = controller.envelope(host, self.run, WAIT);
+            all.push(Asked { target, becoming, password, envelope, facts: facts.clone() });
+        }
+        problems.unless_errors(())?;
+        self.read(all)
+    }
+
+    fn read(&self, asked: Vec<Asked>) -> Result<Facts, Stop> {
+        let forks = self.options.reach.forks.or(self.chosen.project.config.forks);
+        let forks = forks.map_or(FORKS, |forks| forks as usize);
+        Ok(facts::read(asked, shared(self.passwords.login()?), forks)?)
+    }
+
+    fn target(&self, host: &Host) -> Target {
+        let settings = host::ssh_settings(host, self.options);
+        Target::or_unusable(host.name.as_str(), host.given_address(), &settings, self.config)
+    }
+
+    fn reveal(&self) -> Reveal<'_> {
+        Reveal { home: &self.config.paths.home, vault: &self.chosen.project.vault }
+    }
+}

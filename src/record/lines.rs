@@ -1,0 +1,320 @@
+//! What commands print, taken apart into whole lines without secrets while it arrives in pieces of any size: a secret that
+//! two pieces share is hidden like any other.
+
+use super::clean::Clean;
+use crate::model::event::{Event, Printed, Stream};
+use crate::model::run::{HostEvent, RunEvent, RunEventKind, now};
+use crate::redact::{MARGINS, Redactor, unwrapped};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A line that is not over by then is shown as far as it has come.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A longer line is shown in parts, in bytes.
+const LONG: usize = 16 * 1024;
+
+/// Nothing is held back that is longer than this, in bytes.
+const MOST: usize = 256 * 1024;
+
+/// So much of a secret at the end of a line holds the line back however long nothing follows, in bytes. Less is in many lines.
+const TELLING: usize = 4;
+
+/// A secret at least this long, in bytes, may be wrapped over lines.
+const WRAPPED: usize = 8;
+
+/// What hosts have printed and is not passed on yet, by host and output.
+#[derive(Default)]
+pub struct Lines {
+    waiting: BTreeMap<(String, Stream), Waiting>,
+}
+
+struct Waiting {
+    step: u32,
+    left_out: u64,
+    bytes: Vec<u8>,
+    since: Instant,
+}
+
+impl Lines {
+    /// Takes an event and returns what readers and the record may have by now, in order.
+    pub fn take(&mut self, redactor: &Redactor, event: RunEvent) -> Vec<Clean<RunEvent>> {
+        match event.what {
+            RunEventKind::Host { host, event: HostEvent::Said(Event::Printed(printed)) } => {
+                self.printed(redactor, host, printed, Instant::now())
+            }
+            RunEventKind::Host { ref host, event: ref of_host } if ends_output(of_host) => {
+                let mut events = self.rest(redactor, host);
+                events.push(redactor.event(event));
+                events
+            }
+            _ => vec![redactor.event(event)],
+        }
+    }
+
+    /// What has waited for its line's end long enough.
+    pub fn idle(&mut self, redactor: &Redactor, now: Instant) -> Vec<Clean<RunEvent>> {
+        let mut events = Vec::new();
+        for ((host, stream), waiting) in &mut self.waiting {
+            if now.saturating_duration_since(waiting.since) >= IDLE && !waiting.bytes.is_empty() {
+                let end = safe_end(redactor, &waiting.bytes, waiting.bytes.len(), TELLING);
+                events.extend(waiting.release(redactor, host, *stream, end));
+            }
+        }
+        events
+    }
+
+    fn printed(
+        &mut self,
+        redactor: &Redactor,
+        host: String,
+        printed: Printed,
+        now: Instant,
+    ) -> Vec<Clean<RunEvent>> {
+        let Printed { step, stream, left_out, chunk } = printed;
+        let mut events = Vec::new();
+        let key = (host, stream);
+        if left_out > 0
+            && let Some(waiting) = self.waiting.get_mut(&key)
+        {
+            events.extend(waiting.release_all(redactor, &key.0, stream));
+        }
+        let host = key.0.clone();
+        let waiting = self.waiting.entry(key).or_insert_with(|| Waiting::new(step, now));
+        (waiting.step, waiting.since) = (step, now);
+        waiting.left_out += left_out;
+        waiting.bytes.extend_from_slice(&chunk);
+        let end = safe_end(redactor, &waiting.bytes, end_of_lines(&waiting.bytes), 1);
+        let end = if end == 0 && waiting.bytes.len() > MOST { waiting.bytes.len() } else { end };
+        events.extend(waiting.release(redactor, &host, stream, end));
+        events
+    }
+
+    /// All that is left of a host.
+    fn rest(&mut self, redactor: &Redactor, host: &str) -> Vec<Clean<RunEvent>> {
+        let mut events = Vec::new();
+        for stream in Stream::BOTH {
+            if let Some(mut waiting) = self.waiting.remove(&(host.to_string(), stream)) {
+                events.extend(waiting.release_all(redactor, host, stream));
+            }
+        }
+        events
+    }
+}
+
+impl Waiting {
+    fn new(step: u32, now: Instant) -> Self {
+        Waiting { step, left_out: 0, bytes: Vec::new(), since: now }
+    }
+
+    fn release_all(&mut self, redactor: &Redactor, host: &str, stream: Stream) -> Option<Clean<RunEvent>> {
+        self.release(redactor, host, stream, self.bytes.len())
+    }
+
+    fn release(
+        &mut self,
+        redactor: &Redactor,
+        host: &str,
+        stream: Stream,
+        end: usize,
+    ) -> Option<Clean<RunEvent>> {
+        if end == 0 {
+            return None;
+        }
+        let chunk: Vec<u8> = self.bytes.drain(..end).collect();
+        let left_out = std::mem::take(&mut self.left_out);
+        let printed = Event::Printed(Printed { step: self.step, stream, left_out, chunk });
+        let what = RunEventKind::Host { host: host.to_string(), event: HostEvent::Said(printed) };
+        Some(redactor.event(RunEvent { at: now(), what }))
+    }
+}
+
+/// Whether what a host prints belongs to something else afterwards.
+fn ends_output(event: &HostEvent) -> bool {
+    matches!(
+        event,
+        HostEvent::Said(Event::StepStarted { .. } | Event::StepEnded(_)) | HostEvent::Ended { .. }
+    )
+}
+
+/// Where the last whole line ends; in a long line after its last word.
+fn end_of_lines(bytes: &[u8]) -> usize {
+    let after = |is: fn(&u8) -> bool| bytes.iter().rposition(is).map(|at| at + 1);
+    let end = after(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(0);
+    match bytes.len() - end > LONG {
+        true => after(u8::is_ascii_whitespace).filter(|at| *at > end).unwrap_or(bytes.len()),
+        false => end,
+    }
+}
+
+/// The last place up to `end` before which no secret stands that goes on behind it, or may go on in what is still to come.
+/// `telling`: so much of one at the end of a line is taken for its beginning.
+fn safe_end(redactor: &Redactor, bytes: &[u8], end: usize, telling: usize) -> usize {
+    let mut open: Vec<(usize, usize)> = if end == 0 { Vec::new() } else { redactor.matches(bytes) };
+    open.extend(redactor.beginnings(bytes, telling).into_iter().map(|start| (start, bytes.len() + 1)));
+    let mut end = end;
+    while let Some(start) =
+        open.iter().filter(|(start, stop)| *start < end && end < *stop).map(|open| open.0).min()
+    {
+        end = start_of_line(bytes, start);
+    }
+    end
+}
+
+/// Where the line begins in which `at` is, unless it is long.
+fn start_of_line(bytes: &[u8], at: usize) -> usize {
+    let start = bytes[..at].iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
+    if at - start > LONG { at } else { start }
+}
+
+impl Redactor {
+    /// Where secrets may begin of which only the first part has come. `telling`: so much of one is needed where a line break
+    /// follows.
+    fn beginnings(&self, bytes: &[u8], telling: usize) -> Vec<usize> {
+        let longest = self.needles.values().flatten().map(Vec::len).max().unwrap_or(0);
+        if longest == 0 {
+            return Vec::new();
+        }
+        // A form may be wrapped into lines, each with a margin.
+        let from = bytes.len().saturating_sub(longest * 2 + 256);
+        let tail = &bytes[from..];
+        let is_over = tail.ends_with(b"\n") || tail.ends_with(b"\r");
+        let same_line = || {
+            let text: Vec<usize> = (0..tail.len()).collect();
+            self.beginning(tail, &text, 1, 1)
+        };
+        let mut found: Vec<usize> = if is_over { Vec::new() } else { same_line().into_iter().collect() };
+        for margin in MARGINS {
+            let places = unwrapped(tail, margin);
+            let least = if is_over { telling } else { 1 };
+            found.extend(self.beginning(tail, &places, least, WRAPPED));
+        }
+        found.into_iter().map(|start| from + start).collect()
+    }
+
+    /// The earliest place of `tail` from which on it is the beginning of a form, of at least so many bytes; `places` are those
+    /// that count.
+    fn beginning(&self, tail: &[u8], places: &[usize], least: usize, shortest: usize) -> Option<usize> {
+        let text: Vec<u8> = places.iter().map(|place| tail[*place]).collect();
+        let starts = (0..text.len()).filter(|start| text.len() - start >= least);
+        let opens = |start: &usize| {
+            let rest = &text[*start..];
+            let forms = self.needles.get(&rest[0]).into_iter().flatten();
+            forms
+                .filter(|form| form.len() >= shortest)
+                .any(|form| form.len() > rest.len() && form.starts_with(rest))
+        };
+        starts.into_iter().find(opens).map(|start| places[start])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn printed(stream: Stream, text: &[u8]) -> Event {
+        Event::Printed(Printed { step: 0, stream, left_out: 0, chunk: text.to_vec() })
+    }
+
+    fn chunks(events: &[Clean<RunEvent>]) -> Vec<String> {
+        let chunk = |event: &Clean<RunEvent>| match &event.what {
+            RunEventKind::Host { event: HostEvent::Said(Event::Printed(printed)), .. } => {
+                Some(String::from_utf8_lossy(&printed.chunk).into_owned())
+            }
+            _ => None,
+        };
+        events.iter().filter_map(chunk).collect()
+    }
+
+    fn ended(host: &str) -> RunEvent {
+        RunEvent::of_host(
+            host,
+            HostEvent::Ended { outcome: crate::model::outcome::HostOutcome::Ok, failure: None },
+        )
+    }
+
+    /// What readers get of these pieces of one output, and of the end.
+    fn told(secret: &str, pieces: &[&[u8]]) -> Vec<String> {
+        let (redactor, mut lines) = (Redactor::new([secret]), Lines::default());
+        let mut told = Vec::new();
+        for piece in pieces {
+            let event = RunEvent::of_host("web01", HostEvent::Said(printed(Stream::Stdout, piece)));
+            told.extend(chunks(&lines.take(&redactor, event)));
+        }
+        told.extend(chunks(&lines.take(&redactor, ended("web01"))));
+        told
+    }
+
+    #[test]
+    fn lines_are_whole() {
+        assert_eq!(told("unused-secret", &[b"on", b"e\ntw", b"o\nthree"]), ["one\n", "two\n", "three"]);
+        let long = "word ".repeat(5000);
+        let told = told("unused-secret", &[long.as_bytes(), b"end\n"]);
+        assert_eq!(told.concat(), format!("{long}end\n"));
+    }
+
+    #[test]
+    fn a_secret_that_pieces_share_is_hidden() {
+        for pieces in [
+            &[&b"it is hunt"[..], b"er2!\n"][..],
+            &[b"it is ", b"h", b"unter2!\n"],
+            &[b"it is hunter", b"2!", b"\n"],
+        ] {
+            assert_eq!(told("hunter2", pieces).concat(), "it is ***!\n");
+        }
+    }
+
+    #[test]
+    fn base64_that_pieces_share_is_hidden() {
+        let secret = "hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2";
+        let encoded = "aHVudGVyMi1odW50ZXIyLWh1bnRlcjItaHVudGVyMi1odW50ZXIyLWh1bnRlcjItaHVudGVyMi1o\ndW50ZXIyLWh1bnRlcjI=\n";
+        for at in 1..encoded.len() {
+            let (one, other) = encoded.as_bytes().split_at(at);
+            let told = told(secret, &[one, other]).concat();
+            assert!(!told.contains("odW50") && !told.contains("aHVu"), "cut at {at}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_goes_on_later_is_shown_as_far_as_it_has_come() {
+        let (redactor, mut lines) = (Redactor::new(["hunter2"]), Lines::default());
+        let say = |text: &[u8]| RunEvent::of_host("a", HostEvent::Said(printed(Stream::Stderr, text)));
+        assert!(lines.take(&redactor, say(b"Continue? ")).is_empty());
+        assert!(lines.idle(&redactor, Instant::now()).is_empty(), "not at once");
+        let later = || Instant::now() + IDLE;
+        assert_eq!(chunks(&lines.idle(&redactor, later())), ["Continue? "]);
+        assert!(lines.take(&redactor, say(b"password: hunt")).is_empty());
+        assert!(lines.idle(&redactor, later()).is_empty(), "what may become a secret waits for the rest");
+        assert_eq!(chunks(&lines.take(&redactor, say(b"er2\n"))), ["password: ***\n"]);
+    }
+
+    #[test]
+    fn hosts_and_outputs_are_kept_apart() {
+        let (redactor, mut lines) = (Redactor::default(), Lines::default());
+        let mut told = Vec::new();
+        for (host, stream, text) in [
+            ("a", Stream::Stdout, "on"),
+            ("b", Stream::Stdout, "tw"),
+            ("a", Stream::Stderr, "th"),
+            ("b", Stream::Stdout, "o\n"),
+            ("a", Stream::Stderr, "ree\n"),
+            ("a", Stream::Stdout, "e\n"),
+        ] {
+            let event = RunEvent::of_host(host, HostEvent::Said(printed(stream, text.as_bytes())));
+            told.extend(chunks(&lines.take(&redactor, event)));
+        }
+        assert_eq!(told, ["two\n", "three\n", "one\n"]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_no_secret_survives_any_cutting(
+            before in "[a-z \n]{0,40}", secret in "[A-Z0-9]{4,20}", after in "[a-z \n]{0,40}", size in 1usize..20,
+        ) {
+            let text = format!("{before}{secret}{after}");
+            let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+            prop_assert_eq!(told(&secret, &pieces).concat(), format!("{before}***{after}"));
+        }
+    }
+}
