@@ -34,6 +34,18 @@ fn a_login_that_never_becomes_a_shell_is_given_up() {
     assert_eq!(ended.err().unwrap().why, "lost the connection");
 }
 
+/// What follows would be taken for commands, one request after the other.
+#[test]
+fn a_shell_that_cannot_take_its_script_ends() {
+    let (mut child, shell) = shell(
+        r#"printf() { [ "$1" != '\n.' ] && command printf "$@"; }
+"#,
+    );
+    let why = shell.err().unwrap().why;
+    child.wait().unwrap();
+    assert_eq!(why, "lost the connection");
+}
+
 #[test]
 fn a_broken_pipe_is_told_from_a_refusal() {
     let (mut child, shell) = shell("");
