@@ -10,6 +10,15 @@ use std::path::Path;
 struct Table {
     faults: Vec<Fault>,
     untried: Vec<Untried>,
+    seen: Vec<Seen>,
+}
+
+/// What a longer trial showed last.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    command: String,
+    figures: String,
 }
 
 /// What no test does to a real host.
@@ -45,7 +54,7 @@ fn the_manuals_page_is_made_of_the_table() {
          `tests/faults.toml`. `./tests/run NAME` runs one test; those of `lab` run on real hosts.\n\n\
          | fault | promise | tests |\n|---|---|---|\n",
     );
-    let Table { faults, untried } = table();
+    let Table { faults, untried, seen } = table();
     for Fault { fault, promise, tests } in faults {
         let names: Vec<String> = tests.iter().map(|test| format!("`{}`", name(test))).collect();
         writeln!(page, "| {fault} | {promise} | {} |", names.join(", ")).unwrap();
@@ -54,7 +63,11 @@ fn the_manuals_page_is_made_of_the_table() {
     for Untried { fault, why } in untried {
         writeln!(page, "| {fault} | {why} |").unwrap();
     }
-    page += "\n## More of it\n\n`tests/soak` tries more of these than the tests do, on a lab that is up, and prints the figures.\n";
+    page += "\n## More of it\n\n`tests/soak` tries more of these than the tests do, on a lab that is up, and prints the figures. \
+             These were seen last:\n\n| command | figures |\n|---|---|\n";
+    for Seen { command, figures } in seen {
+        writeln!(page, "| `{command}` | {figures} |").unwrap();
+    }
     expect_test::expect_file!["../../docs/faults.md"].assert_eq(&page);
 }
 
