@@ -2,6 +2,7 @@
 //! passwords of URLs whoever wrote them. The controller does so with all that it records and shows, a host with what it
 //! keeps of a run.
 
+mod beginnings;
 mod forms;
 
 use crate::model::backup::Said;
@@ -37,11 +38,11 @@ const ENDS_AUTHORITY: &[u8] = b"/?#\"'`<>|\\";
 #[derive(Clone, Default)]
 pub struct Redactor {
     /// Every form of every secret, by its first byte; none is empty.
-    pub(super) needles: BTreeMap<u8, Vec<Vec<u8>>>,
+    needles: BTreeMap<u8, Vec<Vec<u8>>>,
 }
 
 /// The margins that lines may have over which a form is wrapped.
-pub const MARGINS: [&[u8]; 5] = [b"", b"+", b"-", b">", b"#"];
+const MARGINS: [&[u8]; 5] = [b"", b"+", b"-", b">", b"#"];
 
 impl Redactor {
     /// Knows these secrets. A secret with several lines is also looked for line by line.
@@ -169,7 +170,8 @@ impl Redactor {
         }
     }
 
-    pub(super) fn matches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+    /// Where secrets stand, each from its first byte to the one behind its last; the places may overlap.
+    pub fn matches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut found = self.whole(bytes, 1);
         found.extend(passwords_of_urls(bytes));
         if !self.needles.is_empty() {
@@ -250,7 +252,7 @@ fn positions(bytes: &[u8], text: &[u8]) -> Vec<usize> {
 }
 
 /// The places of all bytes that are neither line breaks nor blanks and one margin at the start of a line.
-pub(super) fn unwrapped(bytes: &[u8], margin: &[u8]) -> Vec<usize> {
+fn unwrapped(bytes: &[u8], margin: &[u8]) -> Vec<usize> {
     let mut places = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {

@@ -184,7 +184,7 @@ impl<'a> Renderer<'a> {
         })
     }
 
-    /// What each host of the run gets, in their order. What is wrong on some hosts only is told with their names.
+    /// What each host of the run gets, in their order. What is wrong on some hosts only is reported with their names.
     fn of_each_host<T>(&self, make: impl Fn(&Host) -> Result<T, Diagnostics>) -> Result<Vec<T>, Diagnostics> {
         let mut made = Vec::new();
         let mut wrong: Vec<(Diagnostic, Vec<&str>)> = Vec::new();

@@ -1,7 +1,7 @@
 //! Tells people and programs what happens in a run: progress while it goes on, the answer when it is known. Both are
 //! made from the one stream of events.
 
-use crate::model::event::Event;
+use crate::model::event::{Event, StepEnded};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunKind};
 use crate::model::{Doing, Result};
 use crate::record::{Clean, RunRecord};
@@ -252,32 +252,27 @@ fn human(run: &mut Run, options: &Options, event: &RunEvent) -> String {
         RunEventKind::Host { host, event: HostEvent::Said(Event::StepEnded(step)) }
             if run.shown.contains(&(host.clone(), step.step)) =>
         {
-            let shown = without_output(event);
+            // It was shown while it was printed.
+            let shown = with_end(event, |step| step.output = None);
             run.groups.fold(&shown, view.shows_output(run.record.intent.kind));
         }
         _ => run.groups.fold(event, view.shows_output(run.record.intent.kind)),
     }
     match options.file {
         Some(_) => run.record.fold(event),
-        None => run.record.fold(&without_texts(event)),
+        // Only the record on disk keeps these: thousands of hosts' diffs would not fit in memory.
+        None => run.record.fold(&with_end(event, |step| {
+            (step.changes, step.notes, step.diff, step.output) = (Vec::new(), Vec::new(), None, None);
+        })),
     }
     steps::all(&run.groups.settled(), &run.record, view)
 }
 
-/// The event without the output that was shown while it was printed.
-fn without_output(event: &RunEvent) -> RunEvent {
+/// The event; where it ends a step, with that changed.
+fn with_end(event: &RunEvent, change: impl FnOnce(&mut StepEnded)) -> RunEvent {
     let mut event = event.clone();
     if let RunEventKind::Host { event: HostEvent::Said(Event::StepEnded(step)), .. } = &mut event.what {
-        step.output = None;
-    }
-    event
-}
-
-/// The event without what only the record on disk keeps: thousands of hosts' diffs would not fit in memory.
-fn without_texts(event: &RunEvent) -> RunEvent {
-    let mut event = event.clone();
-    if let RunEventKind::Host { event: HostEvent::Said(Event::StepEnded(step)), .. } = &mut event.what {
-        (step.changes, step.notes, step.diff, step.output) = (Vec::new(), Vec::new(), None, None);
+        change(step);
     }
     event
 }

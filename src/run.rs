@@ -172,7 +172,7 @@ struct Fleet<'a> {
     failures: Arc<AtomicUsize>,
     /// No further host starts once so many have failed.
     stops_at: Option<usize>,
-    /// What the hosts had changed is taken back.
+    /// What the hosts had changed is undone.
     undoes: bool,
 }
 
@@ -262,7 +262,7 @@ struct Start {
     stops_at: Option<usize>,
     /// It runs steps for all hosts.
     leads: bool,
-    /// What it had changed is taken back.
+    /// What it had changed is undone.
     undoes: bool,
 }
 

@@ -28,7 +28,7 @@ use crate::report;
 use crate::run::backups::Stores;
 use crate::run::session::{self, Session};
 use crate::run::tools::Destinations;
-use crate::run::{self, FORKS, Task, Work, assets};
+use crate::run::{self, Task, Work, assets};
 use crate::setting::Setting;
 use crate::ssh::{Shared, Target, explain};
 use crate::variables;
@@ -57,6 +57,13 @@ pub struct Chosen {
     pub names: Vec<String>,
     /// What was typed.
     pub pattern: String,
+}
+
+impl Chosen {
+    /// The chosen hosts, in the inventory's order.
+    pub fn hosts(&self) -> Vec<&Host> {
+        self.names.iter().filter_map(|name| self.inventory.host(name)).collect()
+    }
 }
 
 /// Reads the project and its inventory, and chooses hosts.
@@ -125,16 +132,25 @@ pub fn session(
     let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
     let (config, passwords) = (options.reach.ssh_config()?, Passwords::new(options));
-    let asking = Asking { chosen, options, run: &run, config: &config, passwords: &passwords };
+    let controller = Controller::of(&chosen.project)?;
+    let asking = Asking {
+        chosen,
+        options,
+        run: &run,
+        config: &config,
+        passwords: &passwords,
+        controller: &controller,
+    };
     let grouped = match &request.assignment {
         Assignment::Playbook(playbook, selection) => {
             grouping::grouped(playbook, selection, request.becomes, &command_line, &asking)?
         }
         _ => None,
     };
+    let none = Facts::new();
     let (chosen, facts) = match &grouped {
-        Some(grouped) => (&grouped.chosen, grouped.facts.clone()),
-        None => (chosen, Facts::new()),
+        Some(grouped) => (&grouped.chosen, &grouped.facts),
+        None => (chosen, &none),
     };
     let config = &chosen.project.config;
     let timeout =
@@ -150,16 +166,12 @@ pub fn session(
         explain::notes(targets).iter().for_each(|note| eprintln!("note: {note}"));
     }
     let Spread { serial, max_failures, on_failure } = request.spread.clone();
+    let forks = asking.forks();
     let steps = printed::steps_of_each(&prepared.work);
     printed::ask(&mut prepared.work, output);
     Ok(Session {
         intent: intent(request, chosen, options, run, &prepared),
-        options: run::Options {
-            forks: options.reach.forks.or(config.forks).map_or(FORKS, |forks| forks as usize),
-            serial,
-            max_failures,
-            on_failure,
-        },
+        options: run::Options { forks, serial, max_failures, on_failure },
         destinations: Destinations {
             fetched: chosen.project.root.join(FETCHED),
             stores: Arc::new(stores(&prepared.work, chosen)?),
@@ -237,11 +249,11 @@ fn prepare(
     request: &Request,
     asking: &Asking<'_>,
     command_line: &[Setting],
-    facts: Facts,
+    facts: &Facts,
 ) -> Result<Prepared, Stop> {
     let Asking { chosen, options, config, passwords, .. } = *asking;
-    let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
-    let tasks = tasks(request, asking, &hosts, command_line, &facts)?;
+    let hosts = chosen.hosts();
+    let tasks = tasks(request, asking, &hosts, command_line, facts)?;
     let (login_password, password) = (passwords.login()?, passwords.becoming(&hosts)?);
     let mut problems = Diagnostics::default();
     let mut secrets: Vec<String> = password.iter().chain(&login_password).cloned().collect();
@@ -285,10 +297,9 @@ fn tasks(
     command_line: &[Setting],
     facts: &Facts,
 ) -> Result<Vec<Task>, Stop> {
-    let Asking { chosen, options, run, .. } = *asking;
+    let Asking { chosen, options, run, controller, .. } = *asking;
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let wait = options.reach.wait.as_deref().map_or(Ok(WAIT), |text| time("--wait", text))?;
-    let controller = Controller::of(chosen)?;
     let envelope = |host: &Host| controller.envelope(host, run, wait);
     let job = |job: Job, contents| Task::Job(Box::new(job), contents);
     let (playbook, selection) = match &request.assignment {
@@ -338,12 +349,19 @@ fn tasks(
 /// Reads all facts of the chosen hosts: a table by host, or why a host could not be asked.
 pub fn facts(chosen: &Chosen, options: &Options) -> Result<Facts, Stop> {
     chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
-    let hosts: Vec<&Host> = chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
     let all = engine::facts::names().iter().map(|name| name.to_string()).collect();
     let (run, config) = (record::id::new(now()), options.reach.ssh_config()?);
     let passwords = Passwords::new(options);
-    let asking = Asking { chosen, options, run: &run, config: &config, passwords: &passwords };
-    asking.of_hosts(&hosts, None, &all)
+    let controller = Controller::of(&chosen.project)?;
+    let asking = Asking {
+        chosen,
+        options,
+        run: &run,
+        config: &config,
+        passwords: &passwords,
+        controller: &controller,
+    };
+    asking.of_hosts(&chosen.hosts(), None, &all)
 }
 
 fn intent(

@@ -25,7 +25,8 @@ impl<'a> Aloud<'a> {
 
     /// Runs it.
     pub fn run(mut self, host: &dyn System, run: &Run) -> Result<Answer> {
-        let (link, kept) = (self.link, kept_of_each_end(self.wanted));
+        // What is registered is not cut by a lower limit of the record.
+        let (link, kept) = (self.link, OUTPUT_KEPT.max(self.wanted.kept_of_each_end()));
         let flow = Flow { listener: Some(&mut self), kept: Some(kept), ..Flow::default() };
         let answer = perform::run_it(host, run, link, flow);
         let rest = self.pace.rest();
@@ -48,9 +49,4 @@ impl Listener for Aloud<'_> {
         let events = self.pace.due(Instant::now());
         self.send(events);
     }
-}
-
-/// What is registered is not cut by a lower limit of the record.
-fn kept_of_each_end(wanted: OutputWanted) -> usize {
-    OUTPUT_KEPT.max(wanted.limit.min(OutputWanted::MOST) as usize / 2)
 }

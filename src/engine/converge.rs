@@ -279,9 +279,9 @@ impl StepTry<'_, '_, '_> {
         let inspected: Vec<_> =
             ops.iter().map(|op| inspect(self.dressed, op, self.memory())).collect::<Result<_>>()?;
         let in_part: Vec<_> = inspected.iter().map(|inspected: &Inspected| inspected.in_part).collect();
-        let told: Vec<_> = ops.iter().zip(in_part).filter(|(op, _)| !self.is_memory(op)).collect();
+        let shown: Vec<_> = ops.iter().zip(in_part).filter(|(op, _)| !self.is_memory(op)).collect();
         if self.diff {
-            told.iter().for_each(|(op, _)| done.diffs.add(|| diff::of(self.dressed.host, op, &done.texts)));
+            shown.iter().for_each(|(op, _)| done.diffs.add(|| diff::of(self.dressed.host, op, &done.texts)));
         }
         match self.target {
             Target::Pretended(_) => ops.iter().try_for_each(|op| self.pretend(op, done))?,
@@ -294,7 +294,7 @@ impl StepTry<'_, '_, '_> {
                 })?;
             }
         }
-        told.into_iter().for_each(|(op, in_part)| done.changes.push(op, in_part));
+        shown.into_iter().for_each(|(op, in_part)| done.changes.push(op, in_part));
         Ok(())
     }
 

@@ -232,7 +232,7 @@ pub fn watch(
 /// Tries until the lock is ours, or there is no reason any more.
 fn lock_within(host: &dyn System, state: &StateDir, watch: &Watch, time: Duration) -> Result<bool> {
     let until = Instant::now() + time;
-    let holder = LockHolder::text_of("windlass, which takes back what was not confirmed", &watch.run);
+    let holder = LockHolder::text_of("windlass, which undoes what was not confirmed", &watch.run);
     loop {
         if host.lock(&state.lock(), &holder)? == Lock::Ours {
             return Ok(true);
@@ -302,7 +302,7 @@ fn take_back(host: &dyn System, state: &StateDir, watch: &Watch) -> Result<Optio
     }
     let open = undo::open_changes(&entries, watch.change);
     let saved = state.saved(&watch.run);
-    let over = Some(state.journal(&watch.run));
+    let over = Some(undo::last_entry(host, state, &watch.run));
     let undoer = Undoer { host, saved, over, diff: false, pretends: false };
     let undone = undoer.undo_all(&open, &mut LaterLog { host, state, run: &watch.run })?;
     let failure = match undone.failure("undo") {

@@ -97,7 +97,7 @@ pub struct JournalSecrets {
     seal: Seal,
     texts: Vec<String>,
     redactor: Redactor,
-    /// The steps of which nothing may be told.
+    /// The steps of which nothing may be shown.
     no_log: BTreeSet<u32>,
 }
 
@@ -119,7 +119,7 @@ impl JournalSecrets {
         self.redactor = Redactor::new(&self.texts);
     }
 
-    /// Takes them out of what is told.
+    /// Takes them out of what is shown.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor
     }
@@ -166,7 +166,7 @@ impl JournalSecrets {
         })
     }
 
-    /// Of a command of a step with `no_log` not even its words are told.
+    /// Of a command of a step with `no_log` not even its words are shown.
     fn what(&self, step: u32, what: &str, reversal: &Reversal) -> String {
         let is_of_file =
             matches!(reversal, Reversal::Restore { .. } | Reversal::Exchange { .. } | Reversal::Meta { .. });

@@ -15,14 +15,16 @@ use super::host_reader::HostReader;
 use super::journal::Journal;
 use super::link::Assets;
 use super::perform;
+use super::state_dir::StateDir;
 use super::summary::{Changes, Diffs};
 use crate::model::attributes::Modified;
+use crate::model::job::RunId;
 use crate::model::op::{Asset, Command, Op, Run, Undo};
 use crate::model::outcome::StepOutcome;
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::system::System;
-use decide::Decision;
+use decide::{Decision, Work};
 pub use groups::{Group, groups};
 use log::{OwnLog, UndoLog};
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,14 +73,6 @@ pub struct Undone {
     pub left: Vec<Left>,
 }
 
-/// What undoes a change.
-#[derive(Default)]
-struct Work {
-    ops: Vec<Op>,
-    /// Why something is not as before even then.
-    in_part: Option<&'static str>,
-}
-
 /// A change that is not undone, or only in part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Left {
@@ -100,8 +94,9 @@ pub struct Undoer<'a> {
     pub host: &'a dyn System,
     /// The directory with the bytes that the run replaced.
     pub saved: HostPath,
-    /// The run's journal, when the run is over, so that something else may have changed the host since.
-    pub over: Option<HostPath>,
+    /// When the run's last entry was written ([`last_entry`]), when the run is over, so that something else may have changed
+    /// the host since.
+    pub over: Option<Modified>,
     /// Whether diffs are wanted.
     pub diff: bool,
     /// Whether nothing is really changed.
@@ -115,6 +110,16 @@ pub fn undo_current(journal: &mut Journal<'_>, after: u32) -> Result<Undone> {
     let saved = journal.state().saved(journal.run());
     let undoer = Undoer { host: journal.host(), saved, over: None, diff: false, pretends: false };
     undoer.undo_all(&open, &mut OwnLog(journal))
+}
+
+/// When the last entry in the journal of the run `of` was written. An undo asks before it adds its own. Where the host does
+/// not say, long ago: then everything may have been changed since.
+pub fn last_entry(host: &dyn System, state: &StateDir, of: &RunId) -> Modified {
+    modified(host, &state.journal(of)).unwrap_or(Modified(i64::MIN, 0))
+}
+
+fn modified(host: &dyn System, path: &HostPath) -> Option<Modified> {
+    host.details(path).ok()?.modified
 }
 
 /// The changes after number `after` that are still in force, newest first. A command that no one can undo is left out where
@@ -198,14 +203,12 @@ impl Undoer<'_> {
         let folders =
             open.iter().flat_map(|one| decide::around(&one.reversal)).map(|around| around.path.clone());
         let folders: BTreeSet<HostPath> = folders.collect();
-        let Some(journal) = self.over.as_ref().filter(|_| !folders.is_empty()) else { return folders };
-        let Some(Modified(seconds, nanos)) = self.modified(journal) else { return BTreeSet::new() };
+        let Some(Modified(seconds, nanos)) = self.over else { return folders };
         let last = Modified(seconds.saturating_add(ENTRY_LEAD), nanos);
-        folders.into_iter().filter(|folder| self.modified(folder).is_some_and(|at| at <= last)).collect()
-    }
-
-    fn modified(&self, path: &HostPath) -> Option<Modified> {
-        self.host.details(path).ok()?.modified
+        folders
+            .into_iter()
+            .filter(|folder| modified(self.host, folder).is_some_and(|at| at <= last))
+            .collect()
     }
 
     /// Runs what daemons were restarted with once more, each once, in the order in which it was run first.
@@ -238,7 +241,7 @@ impl Undoer<'_> {
         for (one, decision) in open.iter().zip(decided) {
             match decision {
                 Ok(Decision::AsBefore) => as_before.push(one.change),
-                Ok(Decision::Perform { ops, in_part }) => together.push((one, Work { ops, in_part })),
+                Ok(Decision::Perform(work)) => together.push((one, work)),
                 Ok(Decision::Impossible(why)) => undone.leave(one, why),
                 Err(_) => afterwards.push(*one),
             }
@@ -285,9 +288,7 @@ impl Undoer<'_> {
                 undone.add(one, &Work::default());
                 log.undone(&[one.change])
             }
-            Ok(Decision::Perform { ops, in_part }) => {
-                self.perform_one(one, &Work { ops, in_part }, log, undone)
-            }
+            Ok(Decision::Perform(work)) => self.perform_one(one, &work, log, undone),
             Ok(Decision::Impossible(why)) => {
                 undone.leave(one, why);
                 Ok(())
@@ -357,8 +358,8 @@ impl Undone {
             Some(run) => self.lines.push(format!("ran {}", run.command.shown())),
             None => self.lines.push(format!("undone: {}", one.what)),
         }
-        let told = work.ops.iter().filter(|op| !matches!(op, Op::Modified { .. }));
-        told.for_each(|op| self.done.push(op, None));
+        let shown = work.ops.iter().filter(|op| !matches!(op, Op::Modified { .. }));
+        shown.for_each(|op| self.done.push(op, None));
     }
 
     fn leave(&mut self, one: &OpenChange, why: String) {

@@ -316,8 +316,8 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             diff: self.job.work.diff,
             pretends: false,
         };
-        let entries = journal.entries();
-        let mut work = undo::UndoWork::new(self.job, self.link, undoer, journal.run(), entries);
+        let (redactor, entries) = (journal.secrets().redactor().clone(), journal.entries());
+        let mut work = undo::UndoWork::new(self.job, self.link, undoer, redactor, journal.run(), entries);
         let groups = groups(journal.entries(), open_changes(journal.entries(), 0));
         let undone = work.all(&groups, &mut OwnLog(journal)).and_then(|()| journal.owe(Vec::new()));
         let left = undone.err().or(work.end().failure);

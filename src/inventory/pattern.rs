@@ -212,11 +212,8 @@ impl<'a> Chooser<'a> {
     /// The hosts of the groups that match, then the hosts that match, each in the order in which the files name them.
     fn matching(&self, matcher: &Matcher) -> Names<'a> {
         let mut found = self.of_groups(matcher);
-        let hosts = match matcher {
-            Matcher::All => self.inventory.hosts.iter().map(|host| &host.name).collect::<Vec<_>>(),
-            _ => self.inventory.named.hosts.iter().collect(),
-        };
-        found.extend(hosts.into_iter().map(HostName::as_str).filter(|name| matcher.matches(name)));
+        let named = self.inventory.named.hosts.iter().map(HostName::as_str);
+        found.extend(named.filter(|name| matcher.matches(name)));
         let mut seen = BTreeSet::new();
         found.retain(|name| seen.insert(*name));
         found

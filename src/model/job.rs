@@ -66,6 +66,11 @@ impl OutputWanted {
 
     /// The largest limit: what ends a step travels in one frame.
     pub const MOST: u64 = 4 << 20;
+
+    /// So many bytes of each end of an output are kept.
+    pub fn kept_of_each_end(self) -> usize {
+        self.limit.min(Self::MOST) as usize / 2
+    }
 }
 
 impl Default for OutputWanted {

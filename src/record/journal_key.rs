@@ -44,7 +44,7 @@ impl JournalKey {
     }
 }
 
-/// Whoever makes it first has made it: it is there whole or not at all.
+/// When several runs make it at once, the key of the first counts. It is there whole or not at all.
 fn make(path: &Path) -> Result<()> {
     let doing = format!("write {}", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));

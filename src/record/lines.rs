@@ -4,7 +4,7 @@
 use super::clean::Clean;
 use crate::model::event::{Event, Printed, Stream};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, now};
-use crate::redact::{MARGINS, Redactor, unwrapped};
+use crate::redact::Redactor;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,6 @@ const MOST: usize = 256 * 1024;
 
 /// So much of a secret at the end of a line holds the line back however long nothing follows, in bytes. Less is in many lines.
 const TELLING: usize = 4;
-
-/// A secret at least this long, in bytes, may be wrapped over lines.
-const WRAPPED: usize = 8;
 
 /// What hosts have printed and is not passed on yet, by host and output.
 #[derive(Default)]
@@ -167,47 +164,6 @@ fn start_of_line(bytes: &[u8], at: usize) -> usize {
     if at - start > LONG { at } else { start }
 }
 
-impl Redactor {
-    /// Where secrets may begin of which only the first part has come. `telling`: so much of one is needed where a line break
-    /// follows.
-    fn beginnings(&self, bytes: &[u8], telling: usize) -> Vec<usize> {
-        let longest = self.needles.values().flatten().map(Vec::len).max().unwrap_or(0);
-        if longest == 0 {
-            return Vec::new();
-        }
-        // A form may be wrapped into lines, each with a margin.
-        let from = bytes.len().saturating_sub(longest * 2 + 256);
-        let tail = &bytes[from..];
-        let is_over = tail.ends_with(b"\n") || tail.ends_with(b"\r");
-        let same_line = || {
-            let text: Vec<usize> = (0..tail.len()).collect();
-            self.beginning(tail, &text, 1, 1)
-        };
-        let mut found: Vec<usize> = if is_over { Vec::new() } else { same_line().into_iter().collect() };
-        for margin in MARGINS {
-            let places = unwrapped(tail, margin);
-            let least = if is_over { telling } else { 1 };
-            found.extend(self.beginning(tail, &places, least, WRAPPED));
-        }
-        found.into_iter().map(|start| from + start).collect()
-    }
-
-    /// The earliest place of `tail` from which on it is the beginning of a form, of at least so many bytes; `places` are those
-    /// that count.
-    fn beginning(&self, tail: &[u8], places: &[usize], least: usize, shortest: usize) -> Option<usize> {
-        let text: Vec<u8> = places.iter().map(|place| tail[*place]).collect();
-        let starts = (0..text.len()).filter(|start| text.len() - start >= least);
-        let opens = |start: &usize| {
-            let rest = &text[*start..];
-            let forms = self.needles.get(&rest[0]).into_iter().flatten();
-            forms
-                .filter(|form| form.len() >= shortest)
-                .any(|form| form.len() > rest.len() && form.starts_with(rest))
-        };
-        starts.into_iter().find(opens).map(|start| places[start])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,23 +191,23 @@ mod tests {
     }
 
     /// What readers get of these pieces of one output, and of the end.
-    fn told(secret: &str, pieces: &[&[u8]]) -> Vec<String> {
+    fn shown(secret: &str, pieces: &[&[u8]]) -> Vec<String> {
         let (redactor, mut lines) = (Redactor::new([secret]), Lines::default());
-        let mut told = Vec::new();
+        let mut shown = Vec::new();
         for piece in pieces {
             let event = RunEvent::of_host("web01", HostEvent::Said(printed(Stream::Stdout, piece)));
-            told.extend(chunks(&lines.take(&redactor, event)));
+            shown.extend(chunks(&lines.take(&redactor, event)));
         }
-        told.extend(chunks(&lines.take(&redactor, ended("web01"))));
-        told
+        shown.extend(chunks(&lines.take(&redactor, ended("web01"))));
+        shown
     }
 
     #[test]
     fn lines_are_whole() {
-        assert_eq!(told("unused-secret", &[b"on", b"e\ntw", b"o\nthree"]), ["one\n", "two\n", "three"]);
+        assert_eq!(shown("unused-secret", &[b"on", b"e\ntw", b"o\nthree"]), ["one\n", "two\n", "three"]);
         let long = "word ".repeat(5000);
-        let told = told("unused-secret", &[long.as_bytes(), b"end\n"]);
-        assert_eq!(told.concat(), format!("{long}end\n"));
+        let shown = shown("unused-secret", &[long.as_bytes(), b"end\n"]);
+        assert_eq!(shown.concat(), format!("{long}end\n"));
     }
 
     #[test]
@@ -261,7 +217,7 @@ mod tests {
             &[b"it is ", b"h", b"unter2!\n"],
             &[b"it is hunter", b"2!", b"\n"],
         ] {
-            assert_eq!(told("hunter2", pieces).concat(), "it is ***!\n");
+            assert_eq!(shown("hunter2", pieces).concat(), "it is ***!\n");
         }
     }
 
@@ -271,8 +227,8 @@ mod tests {
         let encoded = "aHVudGVyMi1odW50ZXIyLWh1bnRlcjItaHVudGVyMi1odW50ZXIyLWh1bnRlcjItaHVudGVyMi1o\ndW50ZXIyLWh1bnRlcjI=\n";
         for at in 1..encoded.len() {
             let (one, other) = encoded.as_bytes().split_at(at);
-            let told = told(secret, &[one, other]).concat();
-            assert!(!told.contains("odW50") && !told.contains("aHVu"), "cut at {at}: {told}");
+            let shown = shown(secret, &[one, other]).concat();
+            assert!(!shown.contains("odW50") && !shown.contains("aHVu"), "cut at {at}: {shown}");
         }
     }
 
@@ -292,7 +248,7 @@ mod tests {
     #[test]
     fn hosts_and_outputs_are_kept_apart() {
         let (redactor, mut lines) = (Redactor::default(), Lines::default());
-        let mut told = Vec::new();
+        let mut shown = Vec::new();
         for (host, stream, text) in [
             ("a", Stream::Stdout, "on"),
             ("b", Stream::Stdout, "tw"),
@@ -302,9 +258,9 @@ mod tests {
             ("a", Stream::Stdout, "e\n"),
         ] {
             let event = RunEvent::of_host(host, HostEvent::Said(printed(stream, text.as_bytes())));
-            told.extend(chunks(&lines.take(&redactor, event)));
+            shown.extend(chunks(&lines.take(&redactor, event)));
         }
-        assert_eq!(told, ["two\n", "three\n", "one\n"]);
+        assert_eq!(shown, ["two\n", "three\n", "one\n"]);
     }
 
     proptest! {
@@ -314,7 +270,7 @@ mod tests {
         ) {
             let text = format!("{before}{secret}{after}");
             let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
-            prop_assert_eq!(told(&secret, &pieces).concat(), format!("{before}***{after}"));
+            prop_assert_eq!(shown(&secret, &pieces).concat(), format!("{before}***{after}"));
         }
     }
 }

@@ -309,8 +309,8 @@ impl RunStore for Sqlite {
         let doing = format!("record run {} in {}", intent.run, self.folder.join("state.db").display());
         self.expect_file(&doing)?;
         let alive = Alive::hold(&self.folder, intent.run.as_str())?;
-        let begun = self.change().and_then(|change| Sqlite::begin_in(change, intent));
-        let epoch = explained(begun, &doing)?;
+        let started = self.change().and_then(|change| Sqlite::begin_in(change, intent));
+        let epoch = explained(started, &doing)?;
         let running = Running { _alive: alive, steps_of_host: HashMap::new() };
         self.running.insert(intent.run.clone(), running);
         Ok(epoch)

@@ -1,6 +1,7 @@
 //! Whether the record of a run is as it was written. A database whose pages were damaged can still be a good database; a
 //! digest of a run's rows, made when it ends, finds that too.
 
+use crate::model::hexadecimal;
 use crate::model::job::RunId;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -47,7 +48,7 @@ fn digest(database: &Connection, run: &RunId) -> rusqlite::Result<String> {
             }
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal::of(&hasher.finalize()))
 }
 
 fn add(hasher: &mut Sha256, name: &str, value: ValueRef<'_>) {

@@ -75,12 +75,12 @@ impl<'a> Comparison<'a> {
         let mut lines =
             format!("{}  {}\n", padded(&escape::line(host.host), width), turned(&word(0), &word(1)));
         // What a step says is not said again for its host.
-        let told = |why: &str| {
+        let is_shown = |why: &str| {
             let of_step =
                 |step: &StepDifference| step.outcomes[1].as_ref().and_then(|ended| ended.why.clone());
             host.steps.iter().any(|step| of_step(step).as_deref() == Some(why))
         };
-        let why = host.outcomes[1].as_ref().and_then(|ended| ended.why.as_ref()).filter(|why| !told(why));
+        let why = host.outcomes[1].as_ref().and_then(|ended| ended.why.as_ref()).filter(|why| !is_shown(why));
         lines += &why.map_or_else(String::new, |why| format!("    {}\n", escape::line(why)));
         for step in &host.steps {
             let word =

@@ -130,14 +130,14 @@ fn details(place: usize, host: &HostRecord, record: &RunRecord) -> String {
     let class = host.outcome.map_or("unknown", |outcome| outcome.as_str());
     let bad = host.failure.is_some();
     let took = host.took().map_or_else(String::new, |took| format!(" in {}", time(took)));
-    let told_by_step = host.steps.iter().any(|step| step.failure == host.failure);
-    let failure = host.failure.as_ref().filter(|_| !told_by_step);
+    let in_step = host.steps.iter().any(|step| step.failure == host.failure);
+    let failure = host.failure.as_ref().filter(|_| !in_step);
     let failure = failure.map_or_else(String::new, |failure| why(&failure.to_string()));
     let steps: String = host.steps.iter().map(|step| of_step(place, step)).collect();
     format!(
         "<details class=\"host{}\" id=\"host-{place}\"{}><summary><strong>{}</strong> <span class=\"{class}\">{outcome}</span>\
          <span class=\"faint\">{took}</span></summary>\n{failure}{steps}</details>\n",
-        if bad && !told_by_step { " bad" } else { "" },
+        if bad && !in_step { " bad" } else { "" },
         if bad { " open" } else { "" },
         text(&host.host),
     )

@@ -110,8 +110,11 @@ mod tests {
         let document = document(&record(intent(&["web01", "db1"]), &events));
         let document: Value = serde_json::from_str(&document).unwrap();
         let results = document["runs"][0]["results"].as_array().unwrap();
-        let told = results.iter().map(|result| format!("{} {}", result["ruleId"], result["level"]));
-        assert_eq!(told.collect::<Vec<_>>(), [r#""disk" "error""#, r#""step" "error""#, r#""host" "error""#]);
+        let found = results.iter().map(|result| format!("{} {}", result["ruleId"], result["level"]));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [r#""disk" "error""#, r#""step" "error""#, r#""host" "error""#]
+        );
         assert_eq!(results[0]["message"]["text"], "disk /: 3% free");
         assert_eq!(document["version"], "2.1.0");
     }

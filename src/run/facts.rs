@@ -1,5 +1,5 @@
-//! Facts that are read before the jobs are made: those that other hosts' steps refer to, and those that groups are made of. Nothing is changed there, so nothing of it is
-//! recorded.
+//! Facts that are read before the jobs are made: those that other hosts' steps refer to, and those that groups are made
+//! of. Nothing is changed there, so nothing of it is recorded.
 
 use super::allowance::Used;
 use super::once::OnceBoard;
@@ -27,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Asked {
     /// How it is reached.
     pub target: Target,
-    /// As whom it is asked, when not as the login user.
+    /// The user that it is asked as, when not the login user.
     pub becoming: Option<Become>,
     /// The password for that.
     pub password: Option<String>,

@@ -6,7 +6,7 @@ use super::tools::{Tools, asked_for};
 use crate::engine::pace::Pace;
 use crate::model::Failure;
 use crate::model::event::{Event, Output, StepEnded, Stream};
-use crate::model::job::{OutputWanted, Streaming};
+use crate::model::job::Streaming;
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::refusal::signal;
 use crate::model::run::HostEvent;
@@ -50,7 +50,7 @@ pub async fn run(
     };
     tools.events.send(host, HostEvent::Sent).await;
     let mut output = Output { status: -1, ..Output::default() };
-    let end = tools.output.limit.min(OutputWanted::MOST) as usize / 2;
+    let end = tools.output.kept_of_each_end();
     let (mut stdout, mut stderr) = (Kept::at_most(end), Kept::at_most(end));
     let mut pace = Pace::new(0, tools.output, Instant::now());
     let mut flood = Flood::new(tools.output.streaming, Instant::now());

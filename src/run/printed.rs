@@ -11,19 +11,29 @@ const EACH: u64 = 1024;
 const WHOLE: u64 = 16 << 30;
 
 /// So much may come at once, and so much each second, in bytes.
+#[derive(Debug)]
 struct Measure {
     at_once: u64,
     each_second: u64,
 }
 
-/// What an agent keeps to by itself is far below these.
-const OF_LAST_LINES: Measure = Measure { at_once: 128 << 10, each_second: 32 << 10 };
-const OF_LIVE: Measure = Measure { at_once: 16 << 20, each_second: 2 << 20 };
+impl Measure {
+    /// What an agent keeps to by itself is far below these.
+    fn of(streaming: Streaming) -> Self {
+        let (at_once, each_second) = match streaming {
+            Streaming::Nothing => (0, 0),
+            Streaming::LastLines => (128 << 10, 32 << 10),
+            Streaming::Live => (16 << 20, 2 << 20),
+            Streaming::Whole => (WHOLE, 0),
+        };
+        Measure { at_once, each_second }
+    }
+}
 
 /// Holds one host to what was asked for. What is over is left out, and the next piece says how much.
 #[derive(Debug)]
 pub struct Flood {
-    streaming: Streaming,
+    measure: Measure,
     room: u64,
     at: Instant,
     left_out: [u64; 2],
@@ -32,13 +42,8 @@ pub struct Flood {
 impl Flood {
     /// From now on.
     pub fn new(streaming: Streaming, now: Instant) -> Self {
-        let room = match streaming {
-            Streaming::Nothing => 0,
-            Streaming::LastLines => OF_LAST_LINES.at_once,
-            Streaming::Live => OF_LIVE.at_once,
-            Streaming::Whole => WHOLE,
-        };
-        Flood { streaming, room, at: now, left_out: [0, 0] }
+        let measure = Measure::of(streaming);
+        Flood { room: measure.at_once, measure, at: now, left_out: [0, 0] }
     }
 
     /// The piece as it may be taken.
@@ -69,15 +74,10 @@ impl Flood {
     }
 
     fn refill(&mut self, now: Instant) {
-        let measure = match self.streaming {
-            Streaming::LastLines => OF_LAST_LINES,
-            Streaming::Live => OF_LIVE,
-            Streaming::Nothing | Streaming::Whole => return,
-        };
         let millis = now.saturating_duration_since(self.at).as_millis() as u64;
         self.at += std::time::Duration::from_millis(millis);
-        let more = millis.saturating_mul(measure.each_second) / 1000;
-        self.room = self.room.saturating_add(more).min(measure.at_once);
+        let more = millis.saturating_mul(self.measure.each_second) / 1000;
+        self.room = self.room.saturating_add(more).min(self.measure.at_once);
     }
 }
 

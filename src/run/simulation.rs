@@ -29,7 +29,7 @@ mod plan;
 mod promises;
 mod truth;
 
-/// So many seeds are tried unless somebody says otherwise.
+/// So many seeds are tried unless the environment says otherwise.
 const SEEDS: u64 = 400;
 
 /// What came of a run.

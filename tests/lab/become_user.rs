@@ -29,19 +29,23 @@ fn command(stage: &Stage, text: &str) -> Finished {
     stage.project.windlass(["run", "command", "--hosts", "full1", "--", text])
 }
 
+/// On first contact, then with the agent there, and for a plain command, to which the password does not get.
+fn works_as_root(stage: &Stage) {
+    for _ in 0..2 {
+        let report = stage.project.play(WHO, "full1", "").exits(0);
+        assert_eq!(report.step("full1", "who")["output"]["stdout"].as_str(), Some("root\n"), "{report:#?}");
+    }
+    let output = command(stage, "id -un; cat; echo end");
+    assert!(output.stdout.contains("root") && output.stdout.contains("end"), "{output:?}");
+    assert!(!output.stdout.contains("lab-secret"), "{output:?}");
+}
+
 #[test]
 fn a_password_is_given_to_sudo_once_and_ends_in_nothing_else() {
     let stage = stage("pwsudo", "lab-secret", "sudo");
     stage.host.forget_windlass();
     stage.host.must("rm -rf /root/.cache/windlass* /home/pwsudo/.cache; rm -rf /run/sudo/ts/pwsudo");
-    // First contact, then with the agent there.
-    for _ in 0..2 {
-        let report = stage.project.play(WHO, "full1", "").exits(0);
-        assert_eq!(report.step("full1", "who")["output"]["stdout"].as_str(), Some("root\n"), "{report:#?}");
-    }
-    let output = command(&stage, "id -un; cat; echo end");
-    assert!(output.stdout.contains("root") && output.stdout.contains("end"), "{output:?}");
-    assert!(!output.stdout.contains("lab-secret"), "{output:?}");
+    works_as_root(&stage);
 }
 
 #[test]
@@ -90,14 +94,7 @@ fn doas_takes_the_password_of_the_login_user_where_it_asks_for_one() {
         .host
         .must("rm -rf /root/.cache/windlass* /home/pwsudo/.cache; install -m 600 /dev/null /etc/doas.conf");
     stage.host.must("echo 'permit pwsudo as root' >/etc/doas.conf");
-    // First contact, then with the agent there.
-    for _ in 0..2 {
-        let report = stage.project.play(WHO, "full1", "").exits(0);
-        assert_eq!(report.step("full1", "who")["output"]["stdout"].as_str(), Some("root\n"), "{report:#?}");
-    }
-    let output = command(&stage, "id -un; cat; echo end");
-    assert!(output.stdout.contains("root") && output.stdout.contains("end"), "{output:?}");
-    assert!(!output.stdout.contains("lab-secret"), "{output:?}");
+    works_as_root(&stage);
     stage.project.write("password", "wrong\n");
     let started = Instant::now();
     let failure = stage.project.play(WHO, "full1", "").exits(4).failure("full1");

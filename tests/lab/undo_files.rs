@@ -111,3 +111,16 @@ fn hard_links_that_cannot_be_kept_are_said_to_be_lost() {
     assert!(format!("{}{}", again.stdout, again.stderr).contains("is undone already"), "{again:?}");
     host.must("rm -rf /srv/e2e");
 }
+
+/// A directory's time says that something in it changed: an undo does not hide what others changed.
+#[test]
+fn the_time_of_a_directory_that_others_changed_stays() {
+    let Stage { host, project } = Stage::on("full2").with(DRESSED);
+    project.play(DRESSED_STEPS, "full2", "").exits(0);
+    host.must("sleep 3; echo theirs >/srv/e2e/inner/theirs");
+    project.report("runs undo last").exits(0);
+    assert_eq!(host.must("stat -c %Y /srv/e2e"), host.must("date -d '2016-01-01 01:01:01' +%s"));
+    let age = host.must("echo $(($(date +%s) - $(stat -c %Y /srv/e2e/inner)))");
+    assert!(age.trim().parse::<u64>().unwrap() < 600, "{age}");
+    host.must("rm -rf /srv/e2e");
+}

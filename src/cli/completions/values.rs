@@ -75,10 +75,10 @@ impl Values {
     /// Those that go on from what is typed.
     pub fn starting(&self, typed: &OsStr) -> Vec<CompletionCandidate> {
         let Some(typed) = typed.to_str() else { return Vec::new() };
-        let begun = typed.rfind(self.joined_by).map_or(0, |at| at + 1);
-        let (before, begun) = typed.split_at(begun);
+        let start = typed.rfind(self.joined_by).map_or(0, |at| at + 1);
+        let (before, word) = typed.split_at(start);
         let all = (self.all)(&Line::of_process()).into_iter();
-        all.filter(|value| value.text.starts_with(begun))
+        all.filter(|value| value.text.starts_with(word))
             .map(|Value { text, about }| {
                 let about = Some(about).filter(|about| !about.is_empty());
                 CompletionCandidate::new(format!("{before}{text}")).help(about.map(Into::into))

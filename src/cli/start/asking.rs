@@ -31,30 +31,30 @@ pub struct Asking<'a> {
     pub config: &'a Config,
     /// Those that were typed.
     pub passwords: &'a Passwords<'a>,
+    /// The project as hosts see it.
+    pub controller: &'a Controller,
 }
 
 impl Asking<'_> {
     /// The facts of hosts that templates of other hosts name.
     pub fn of_others(&self, wanted: Wanted) -> Result<Facts, Stop> {
-        let controller = Controller::of(self.chosen)?;
         let asked = wanted.into_iter().filter_map(|(name, facts)| {
             let host = self.chosen.inventory.host(&name)?;
             let mut target = self.target(host);
             self.reveal().login(&mut target);
-            let envelope = controller.envelope(host, self.run, WAIT);
+            let envelope = self.controller.envelope(host, self.run, WAIT);
             Some(Asked { target, becoming: None, password: None, envelope, facts })
         });
         self.read(asked.collect())
     }
 
-    /// What hosts of the run say of themselves, asked as the user as whom the run works there.
+    /// What hosts of the run say of themselves, asked as the user that the run works as there.
     pub fn of_hosts(
         &self,
         hosts: &[&Host],
         becomes: Option<bool>,
         facts: &BTreeSet<String>,
     ) -> Result<Facts, Stop> {
-        let controller = Controller::of(self.chosen)?;
         let typed = self.passwords.becoming(hosts)?;
         let mut problems = Diagnostics::default();
         let mut all = Vec::new();
@@ -63,7 +63,7 @@ impl Asking<'_> {
                 host::login(host, self.target(host), becomes, self.options, &self.reveal(), typed.clone());
             let Some(login) = problems.keep(login) else { continue };
             let host::Login { target, becoming, password } = login;
-            let envelope = controller.envelope(host, self.run, WAIT);
+            let envelope = self.controller.envelope(host, self.run, WAIT);
             all.push(Asked { target, becoming, password, envelope, facts: facts.clone() });
         }
         problems.unless_errors(())?;
@@ -71,9 +71,13 @@ impl Asking<'_> {
     }
 
     fn read(&self, asked: Vec<Asked>) -> Result<Facts, Stop> {
+        Ok(facts::read(asked, shared(self.passwords.login()?), self.forks())?)
+    }
+
+    /// So many hosts are worked at once.
+    pub fn forks(&self) -> usize {
         let forks = self.options.reach.forks.or(self.chosen.project.config.forks);
-        let forks = forks.map_or(FORKS, |forks| forks as usize);
-        Ok(facts::read(asked, shared(self.passwords.login()?), forks)?)
+        forks.map_or(FORKS, |forks| forks as usize)
     }
 
     fn target(&self, host: &Host) -> Target {

@@ -1,9 +1,10 @@
 //! The project as hosts see it, and the envelopes in which it sends jobs to them.
 
-use super::{Chosen, who};
+use super::who;
 use crate::inventory::Host;
 use crate::model::Failure;
 use crate::model::job::{Envelope, RunId};
+use crate::project::Project;
 use crate::record::JournalKey;
 use std::time::Duration;
 
@@ -16,10 +17,10 @@ pub struct Controller {
 
 impl Controller {
     /// Makes the project's key where it has none.
-    pub fn of(chosen: &Chosen) -> Result<Self, Failure> {
-        let here = || format!("{}:{}", who(), chosen.project.root.display());
-        let name = chosen.project.identity().unwrap_or_else(here);
-        Ok(Controller { name, key: JournalKey::of(&chosen.project.state())? })
+    pub fn of(project: &Project) -> Result<Self, Failure> {
+        let here = || format!("{}:{}", who(), project.root.display());
+        let name = project.identity().unwrap_or_else(here);
+        Ok(Controller { name, key: JournalKey::of(&project.state())? })
     }
 
     /// Makes a host's work this run's job. Its epoch, and the runs to settle, are known once the intent is on record.

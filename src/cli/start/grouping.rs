@@ -3,7 +3,6 @@
 use super::Chosen;
 use super::asking::{Asking, Facts};
 use crate::cli::Stop;
-use crate::inventory::Host;
 use crate::playbook::Playbook;
 use crate::render::{self, Renderer, Selection, grouping};
 use crate::setting::Setting;
@@ -30,15 +29,11 @@ pub fn grouped(
         return Ok(None);
     }
     let mut chosen = asking.chosen.clone();
-    let hosts: Vec<Host> =
-        chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).cloned().collect();
-    let hosts: Vec<&Host> = hosts.iter().collect();
-    let wanted = grouping::facts(playbook, &hosts, command_line);
+    let wanted = grouping::facts(playbook, &chosen.hosts(), command_line);
     let mut facts = Facts::new();
     for index in steps {
         let members = {
-            let hosts: Vec<&Host> =
-                chosen.names.iter().filter_map(|name| chosen.inventory.host(name)).collect();
+            let hosts = chosen.hosts();
             let options = render::Options::default();
             let request = render::Request {
                 project: &chosen.project,

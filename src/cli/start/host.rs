@@ -1,4 +1,4 @@
-//! One host of a run: how it is reached, whom windlass becomes there, and the passwords for both.
+//! One host of a run: how it is reached, which user windlass becomes there, and the passwords for both.
 
 use crate::cli::options::Options;
 use crate::diagnostic::Diagnostics;
@@ -14,7 +14,7 @@ use std::path::Path;
 pub struct Login {
     /// How it is reached.
     pub target: Target,
-    /// Whom windlass becomes there.
+    /// Which user windlass becomes there.
     pub becoming: Option<Become>,
     /// The password for that.
     pub password: Option<String>,

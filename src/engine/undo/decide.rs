@@ -13,28 +13,37 @@ use std::path::Path;
 /// Saved files up to this size, in bytes, are put back by their bytes, so that a diff of them can be shown.
 const SHOWN: u64 = 256 * 1024;
 
+/// Ops that undo a change.
+#[derive(Debug, Default, PartialEq)]
+pub struct Work {
+    /// In this order.
+    pub ops: Vec<Op>,
+    /// Why something is not as before even then.
+    pub in_part: Option<&'static str>,
+}
+
 /// What undoes a change.
 #[derive(Debug, PartialEq)]
 pub enum Decision {
     /// It is as before, or needs nothing.
     AsBefore,
-    /// These ops. `in_part`: why something is not as before even then.
-    Perform { ops: Vec<Op>, in_part: Option<&'static str> },
+    /// This.
+    Perform(Work),
     /// Nothing that windlass knows.
     Impossible(String),
 }
 
 impl Decision {
     fn perform(ops: Vec<Op>) -> Self {
-        Decision::Perform { ops, in_part: None }
+        Decision::Perform(Work { ops, in_part: None })
     }
 }
 
 /// Looks what undoes `open`. An error says why it cannot be undone now.
 pub fn decide(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<Decision> {
     let mut decision = without_losses(host, saved, open)?;
-    if let Decision::Perform { in_part, .. } = &mut decision {
-        *in_part = lost(host, saved, &open.reversal)?;
+    if let Decision::Perform(work) = &mut decision {
+        work.in_part = lost(host, saved, &open.reversal)?;
     }
     Ok(decision)
 }

@@ -7,7 +7,7 @@ use crate::engine::progress::StepProgress;
 use crate::engine::summary::thousands;
 use crate::engine::target::Target;
 use crate::model::event::{Output, StepEnded};
-use crate::model::job::{JobStep, OutputWanted};
+use crate::model::job::JobStep;
 use crate::model::op::registered;
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values};
@@ -95,7 +95,7 @@ impl Worker<'_, '_, '_> {
 
     /// As much of the output as is shown and recorded of a step.
     fn shown(&self, output: Output) -> Output {
-        let end = self.job.envelope.output.limit.min(OutputWanted::MOST) as usize / 2;
+        let end = self.job.envelope.output.kept_of_each_end();
         let stdout = output::shortened(&output.stdout, end, end);
         Output { stdout, stderr: output::shortened(&output.stderr, end, end), ..output }
     }

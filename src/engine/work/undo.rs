@@ -59,10 +59,10 @@ fn apply(
     // With the lock nothing changes it any more.
     let seal = Seal::of(&job.envelope, of);
     let entries = journal::read_opened(host, state, of, &seal)?.unwrap_or_default();
-    let over = (!same_run).then(|| state.journal(of));
+    let over = (!same_run).then(|| undo::last_entry(host, state, of));
     let undoer = Undoer { host, saved: state.saved(of), over, diff: job.work.diff, pretends: false };
-    let mut work = UndoWork::new(job, link, undoer, of, &entries);
-    work.redactor = journal.secrets().redactor().clone();
+    let redactor = journal.secrets().redactor().clone();
+    let mut work = UndoWork::new(job, link, undoer, redactor, of, &entries);
     work.notes = found;
     let groups = undo::groups(&entries, open_changes(&entries, 0));
     match same_run {
@@ -92,10 +92,10 @@ fn check(
 ) -> Result<HostEnd> {
     let pretend = Pretend::over(host);
     pretend.furnish(state.path());
-    let (saved, diff) = (state.saved(of), job.work.diff);
-    let undoer = Undoer { host: &pretend, saved, over: Some(state.journal(of)), diff, pretends: true };
-    let mut work = UndoWork::new(job, link, undoer, of, entries);
-    work.redactor = journal.secrets().redactor().clone();
+    let (saved, over) = (state.saved(of), Some(undo::last_entry(host, state, of)));
+    let undoer = Undoer { host: &pretend, saved, over, diff: job.work.diff, pretends: true };
+    let redactor = journal.secrets().redactor().clone();
+    let mut work = UndoWork::new(job, link, undoer, redactor, of, entries);
     let groups = undo::groups(entries, open_changes(entries, 0));
     let Order { access, rest, last } = access::order(entries, groups);
     work.all(access.iter().chain(&rest).chain(&last), &mut NoLog)?;
@@ -120,8 +120,8 @@ pub struct UndoWork<'a> {
     job: &'a Job,
     link: &'a dyn Link,
     undoer: Undoer<'a>,
-    /// Takes the secrets of the undone run out of what is told: its controller does not know them any more.
-    pub redactor: Redactor,
+    /// Takes the secrets of the undone run out of what is said: its controller may not know them any more.
+    redactor: Redactor,
     of: &'a RunId,
     numbers: Numbers,
     undone: usize,
@@ -178,11 +178,12 @@ struct Watched {
 }
 
 impl<'a> UndoWork<'a> {
-    /// One that has done nothing yet. `entries`: what the journal says of the run.
+    /// One that has done nothing yet. `redactor` knows the secrets of the run, `entries` are what its journal says.
     pub fn new(
         job: &'a Job,
         link: &'a dyn Link,
         undoer: Undoer<'a>,
+        redactor: Redactor,
         of: &'a RunId,
         entries: &[Entry],
     ) -> Self {
@@ -190,7 +191,7 @@ impl<'a> UndoWork<'a> {
             job,
             link,
             undoer,
-            redactor: Redactor::default(),
+            redactor,
             of,
             numbers: Numbers::of(job, of, entries),
             undone: 0,
@@ -303,7 +304,7 @@ impl<'a> UndoWork<'a> {
     fn group(&mut self, group: &Group, log: &mut dyn UndoLog) -> Result<Vec<OpenChange>> {
         let began = Instant::now();
         let (step, name) = (self.numbers.undo(group.step), format!("undo {}", group.name));
-        self.tell(Event::StepStarted { step, item: None, name: name.clone() });
+        self.send(Event::StepStarted { step, item: None, name: name.clone() });
         let mut undone = Undone::default();
         let open: Vec<_> = group.open.iter().map(|one| OpenChange { step, ..one.clone() }).collect();
         self.undoer.undo(&open, log, &mut undone)?;
@@ -316,7 +317,7 @@ impl<'a> UndoWork<'a> {
             return Ok(());
         }
         let (began, name) = (Instant::now(), format!("undo {what}: read restored files"));
-        self.tell(Event::StepStarted { step, item: None, name: name.clone() });
+        self.send(Event::StepStarted { step, item: None, name: name.clone() });
         let mut undone = Undone::default();
         let later: Vec<_> = later.iter().map(|one| OpenChange { step, ..one.clone() }).collect();
         self.undoer.repeat(&later, log, &mut undone)?;
@@ -359,11 +360,11 @@ impl<'a> UndoWork<'a> {
             ..StepEnded::new(step, name, outcome)
         };
         log.step_ended(&ended)?;
-        self.tell(Event::StepEnded(ended));
+        self.send(Event::StepEnded(ended));
         Ok(())
     }
 
-    fn tell(&self, event: Event) {
+    fn send(&self, event: Event) {
         self.link.send(self.redactor.said(event));
     }
 

@@ -61,7 +61,7 @@ impl Engine {
 
     async fn work(self, job: Job, mut orders: mpsc::UnboundedReceiver<Order>) {
         let _deaf = self.say.send(wire::MARKER.to_vec());
-        self.tell(&Event::Hello(Hello {
+        self.send(&Event::Hello(Hello {
             version: wire::VERSION,
             system: "agent".to_string(),
             ..Hello::default()
@@ -77,7 +77,7 @@ impl Engine {
             true => truth.undo = Some(outcome),
             false => truth.verdict = Some(outcome),
         });
-        self.tell(&Event::Finished { nonce: job.envelope.nonce, outcome, failure });
+        self.send(&Event::Finished { nonce: job.envelope.nonce, outcome, failure });
     }
 
     async fn steps(
@@ -109,7 +109,7 @@ impl Engine {
     /// `None` when the agent dies meanwhile.
     async fn step(&self, step: &JobStep, orders: &mut mpsc::UnboundedReceiver<Order>) -> Option<StepOutcome> {
         let plan = &self.plan.steps[step.index as usize];
-        self.tell(&Event::StepStarted { step: step.index, item: None, name: String::new() });
+        self.send(&Event::StepStarted { step: step.index, item: None, name: String::new() });
         self.truths.note(&self.plan.name, |truth| *truth.started.entry(step.index).or_default() += 1);
         let left = self.pass(Instant::now() + plan.takes, orders).await;
         let ended = match left {
@@ -119,7 +119,7 @@ impl Engine {
         };
         if step.once.is_some() {
             let ended = OnceEnded { outcome: ended, ..OnceEnded::failed(Failure::new("do it", "it fails")) };
-            self.tell(&Event::RanOnce { step: step.index, ended: Box::new(ended) });
+            self.send(&Event::RanOnce { step: step.index, ended: Box::new(ended) });
         }
         Some(ended)
     }
@@ -146,7 +146,7 @@ impl Engine {
                 },
                 () = sleep_until(until) => return Left::Done,
                 () = killed(orders) => return Left::Killed,
-                _ = alive.tick() => self.tell(&Event::Alive),
+                _ = alive.tick() => self.send(&Event::Alive),
             }
         }
     }
@@ -157,8 +157,8 @@ impl Engine {
         step: &JobStep,
         orders: &mut mpsc::UnboundedReceiver<Order>,
     ) -> Option<StepOutcome> {
-        self.tell(&Event::StepStarted { step: step.index, item: None, name: String::new() });
-        self.tell(&Event::AwaitsOnce { step: step.index });
+        self.send(&Event::StepStarted { step: step.index, item: None, name: String::new() });
+        self.send(&Event::AwaitsOnce { step: step.index });
         let mut halted = self.halted.clone();
         let mut alive = interval(ALIVE);
         loop {
@@ -173,17 +173,17 @@ impl Engine {
                     Some(Order::Kill { .. }) | None => return Some(StepOutcome::Failed),
                     Some(_) => {}
                 },
-                _ = alive.tick() => self.tell(&Event::Alive),
+                _ = alive.tick() => self.send(&Event::Alive),
             }
         }
     }
 
     fn end(&self, step: &JobStep, outcome: StepOutcome) {
         self.truths.note(&self.plan.name, |truth| truth.ended.push((step.index, outcome)));
-        self.tell(&Event::StepEnded(StepEnded::new(step.index, String::new(), outcome)));
+        self.send(&Event::StepEnded(StepEnded::new(step.index, String::new(), outcome)));
     }
 
-    fn tell(&self, event: &Event) {
+    fn send(&self, event: &Event) {
         let frame = wire::frame(event).expect("a small event fits");
         // A broken link carries nothing.
         let _deaf = self.say.send(frame);

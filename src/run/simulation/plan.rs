@@ -70,7 +70,7 @@ pub struct StepPlan {
 pub enum Fault {
     /// The connection is reset; the host works on, unheard.
     Reset,
-    /// Nothing arrives any more, and no one is told.
+    /// Nothing arrives any more, without a word.
     Silence,
     /// Nothing arrives for a while, then all of it.
     Delay(Duration),

@@ -1,6 +1,7 @@
 //! The `%` tokens, `~` and `${NAME}` of an ssh configuration.
 
 use crate::model::failure::{Failure, Result};
+use crate::model::hexadecimal;
 use std::path::{Path, PathBuf};
 
 /// What the tokens stand for while one host is looked up.
@@ -100,7 +101,7 @@ impl Tokens {
     fn connection_digest(&self) -> String {
         use sha1::Digest;
         let text = format!("{}{}{}{}{}", local_host_name(), self.hostname, self.port, self.user, self.jump);
-        sha1::Sha1::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal::of(&sha1::Sha1::digest(text))
     }
 
     fn environment(&self, written: &str) -> Result<String> {

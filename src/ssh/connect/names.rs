@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
 
-/// Lookups under way at once, those included that were given up: the system's resolver cannot be told to stop, and tries
+/// Lookups under way at once, those included that were given up: the system's resolver cannot be stopped, and tries
 /// a server that says nothing for 10 to 30 s.
 const LOOKUPS: usize = 1024;
 /// The system's resolver and the modules that it loads need less than this. All lookups together then fit into 256 MiB of

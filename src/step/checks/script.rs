@@ -177,9 +177,9 @@ mod tests {
 
     #[test]
     fn people_know_it_as_the_script() {
-        let told = |keys| planned(&host(&[]), "script", keys).unwrap();
-        assert_eq!(told("content = 'x'"), "run the script\n");
-        assert_eq!(told("content = 'x'\nargs = [1, 'b c']"), "run the script with 1 'b c'\n");
+        let plan = |keys| planned(&host(&[]), "script", keys).unwrap();
+        assert_eq!(plan("content = 'x'"), "run the script\n");
+        assert_eq!(plan("content = 'x'\nargs = [1, 'b c']"), "run the script with 1 'b c'\n");
     }
 
     #[test]

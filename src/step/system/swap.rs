@@ -30,7 +30,7 @@ const REMOVE: &str = include_str!("swap/remove.sh");
 /// Runs swapon or swapoff: program, directory, name.
 const SWITCH: &str = include_str!("swap/switch.sh");
 
-/// Takes back a swapon or swapoff, also one that has failed: program, directory, name.
+/// Undoes a swapon or swapoff, also one that has failed: program, directory, name.
 const BACK: &str = include_str!("swap/back.sh");
 
 /// What to try, by what swapon says.

@@ -3,6 +3,7 @@
 use super::listing;
 use super::wire::Reply;
 use crate::model::attributes::{Attributes, BOUND_TO_BYTES, Modified};
+use crate::model::hexadecimal;
 use crate::system::Details;
 
 /// What the script prints where the host has no program that shows attributes.
@@ -31,7 +32,10 @@ pub fn of_nothing(reply: &Reply) -> Details {
 
 /// Attributes as words of hexadecimal digits: name and value, which is how a journal keeps them too.
 pub fn words(attributes: &Attributes) -> Vec<String> {
-    attributes.iter().flat_map(|(name, value)| [hex(name.as_bytes()), hex(&value)]).collect()
+    attributes
+        .iter()
+        .flat_map(|(name, value)| [hexadecimal::of(name.as_bytes()), hexadecimal::of(&value)])
+        .collect()
 }
 
 fn text(reply: &Reply, index: usize) -> String {
@@ -58,25 +62,16 @@ fn attributes(lines: &str) -> Option<Attributes> {
     let mut attributes = Attributes::default();
     for line in lines.lines() {
         let (name, value) = line.split_once(' ')?;
-        let name = unhex(name)?;
+        let name = hexadecimal::bytes_of(name)?;
         if BOUND_TO_BYTES.contains(&name.as_slice()) {
             continue;
         }
         // One that is no text is no attribute that a program sets.
         if let Ok(name) = String::from_utf8(name) {
-            attributes.add(&name, &unhex(value.trim())?);
+            attributes.add(&name, &hexadecimal::bytes_of(value.trim())?);
         }
     }
     Some(attributes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::super::call::{Arguments, Function};
 use super::super::fault::{Fault, Result};
 use super::super::machine::Machine;
 use super::super::value::Datum;
+use crate::model::hexadecimal;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
@@ -35,21 +36,17 @@ fn one(arguments: &mut Arguments, kind: &str) -> Result<Datum> {
 
 fn digest(kind: &str, bytes: &[u8]) -> Result<String> {
     Ok(match kind {
-        "md5" => hex(&Md5::digest(bytes)),
-        "sha1" => hex(&Sha1::digest(bytes)),
-        "sha224" => hex(&Sha224::digest(bytes)),
-        "sha256" => hex(&Sha256::digest(bytes)),
-        "sha384" => hex(&Sha384::digest(bytes)),
-        "sha512" => hex(&Sha512::digest(bytes)),
+        "md5" => hexadecimal::of(&Md5::digest(bytes)),
+        "sha1" => hexadecimal::of(&Sha1::digest(bytes)),
+        "sha224" => hexadecimal::of(&Sha224::digest(bytes)),
+        "sha256" => hexadecimal::of(&Sha256::digest(bytes)),
+        "sha384" => hexadecimal::of(&Sha384::digest(bytes)),
+        "sha512" => hexadecimal::of(&Sha512::digest(bytes)),
         other => {
             let fault = Fault::new(format!("there is no digest `{other}`"));
             return Err(fault.hint(format!("there are: {}", KINDS.join(", "))));
         }
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Ansible's own namespace.
@@ -70,7 +67,7 @@ fn to_uuid(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let mut uuid = Sha1::digest(&bytes)[..16].to_vec();
     uuid[6] = uuid[6] & 0x0f | 0x50;
     uuid[8] = uuid[8] & 0x3f | 0x80;
-    let digits = hex(&uuid);
+    let digits = hexadecimal::of(&uuid);
     let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
     Ok(Datum::text(parts.join("-")))
 }

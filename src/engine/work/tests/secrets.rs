@@ -51,9 +51,9 @@ fn kept(host: &Pretend<'_>) -> Vec<String> {
 #[test]
 fn a_failed_run_keeps_no_secret_and_can_be_undone() {
     let host = host(&[]);
-    let told = run_with(&host, &secret_job("1-a", STEPS), &Heard::default());
+    let said = run_with(&host, &secret_job("1-a", STEPS), &Heard::default());
     // To its controller, which hides it, it says what happened.
-    assert!(told.contains("hunter2-hunter2 is not an absolute path"), "{told}");
+    assert!(said.contains("hunter2-hunter2 is not an absolute path"), "{said}");
     assert_eq!(kept(&host), Vec::<String>::new());
     let journal = text(&host, "/var/lib/windlass/runs/1-a/journal");
     assert!(journal.contains("*** is not an absolute path") && journal.contains("sealed"), "{journal}");
@@ -81,8 +81,8 @@ fn without_its_key_a_change_is_left_and_said_to_be() {
 fn a_run_that_undoes_itself_keeps_no_secret() {
     let host = host(&[]);
     let job = secret_job("1-a", &format!("on_failure = 'undo'\n{STEPS}"));
-    let told = run_with(&host, &job, &Heard::default());
-    assert!(told.contains("run undeploy"), "{told}");
+    let said = run_with(&host, &job, &Heard::default());
+    assert!(said.contains("run undeploy"), "{said}");
     assert_eq!(kept(&host), Vec::<String>::new());
 }
 
@@ -114,6 +114,6 @@ fn a_diff_of_an_undo_shows_no_secret() {
     let heard = Heard::default();
     let undo = with_key(envelope("2-b").undo(run_id("1-a"), "test", Mode::Apply, true), "k");
     run_with(&host, &undo, &heard);
-    let told = format!("{:?}", heard.events.borrow());
-    assert!(told.contains("TOKEN=***") && !told.contains("hunter2"), "{told}");
+    let said = format!("{:?}", heard.events.borrow());
+    assert!(said.contains("TOKEN=***") && !said.contains("hunter2"), "{said}");
 }

@@ -60,8 +60,8 @@ fn what_differs_is_brought_up() {
 fn orphans_go_when_asked() {
     let with_orphan = format!("{UP}3 gone ccc running False shop_gone Up 2 hours\n");
     assert_eq!(apply(&compose(&with_orphan), "compose", KEYS).unwrap(), "");
-    let told = apply(&compose(&with_orphan), "compose", &format!("{KEYS}remove_orphans = true")).unwrap();
-    assert_eq!(told, "run docker-compose --project-name shop up --detach --remove-orphans\n");
+    let done = apply(&compose(&with_orphan), "compose", &format!("{KEYS}remove_orphans = true")).unwrap();
+    assert_eq!(done, "run docker-compose --project-name shop up --detach --remove-orphans\n");
 }
 
 #[test]

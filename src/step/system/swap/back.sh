@@ -1,4 +1,4 @@
-# Takes back a swapon or swapoff: that program, the directory, the file's name there. Nothing is to be done when it had
+# Undoes a swapon or swapoff: that program, the directory, the file's name there. Nothing is to be done when it had
 # failed. It follows enter.sh.
 enter_ours "$2"
 now=swapoff
