@@ -28,6 +28,7 @@ mod engine;
 mod network;
 mod plan;
 mod promises;
+mod truth;
 
 /// So many seeds are tried unless the environment says otherwise.
 const SEEDS: u64 = 400;

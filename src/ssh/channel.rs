@@ -250,7 +250,7 @@ impl Connection {
         match timeout(CHANNEL_DEADLINE, open).await {
             Ok(Ok(channel)) => {
                 let lost = self.state.lost_channel(channel.id().number());
-                Ok(Wire::tunnel(channel.into_stream(), lost))
+                Ok(Wire::tunnel(channel.into_stream(), lost, target.write_limit()))
             }
             Ok(Err(why)) => Err(failed(explain(&why))),
             Err(_) => Err(failed(format!("no answer within {} s", CHANNEL_DEADLINE.as_secs()))),

@@ -352,7 +352,8 @@ async fn trust(target: &Target, shared: &Shared, loopback: bool) -> Result<Trust
 }
 
 fn program(target: &Target, command: &str) -> Result<Wire, ConnectError> {
-    Proxy::start(command).map(Wire::program).map_err(|why| {
+    let started = Proxy::start(command).map(|program| Wire::program(program, target.write_limit()));
+    started.map_err(|why| {
         let why = format!("ProxyCommand `{command}` did not start: {}", plain(&why.to_string()));
         ConnectError::new(Class::Unreachable, Failure::new(doing(target), why))
     })

@@ -22,6 +22,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const KEEPALIVE: Duration = Duration::from_secs(15);
 /// So many unanswered signs of life end a connection.
 pub const KEEPALIVE_MAX: usize = 3;
+/// A write is given up when nothing of it is taken for this long: russh's keepalive cannot run while a write is stuck.
+/// Slightly more than the default keepalive needs.
+const WRITE_LIMIT: Duration = Duration::from_secs(75);
 /// So many hosts are looked up at once.
 const RESOLVED_AT_ONCE: usize = 16;
 /// The keys OpenSSH tries by default.
@@ -201,6 +204,12 @@ impl Target {
                 .flat_map(|targets| targets.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         })
+    }
+
+    /// How long a write may wait: slightly longer than the keepalive of this host needs to end a connection.
+    pub fn write_limit(&self) -> Duration {
+        let asked = u32::try_from(self.keepalive_max).unwrap_or(u32::MAX).saturating_add(2);
+        self.keepalive.map_or(WRITE_LIMIT, |interval| interval.saturating_mul(asked).min(WRITE_LIMIT))
     }
 
     /// Secrets of the project that it is logged in with.

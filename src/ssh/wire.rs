@@ -23,9 +23,6 @@ use tokio::time::{Sleep, sleep};
 
 /// So much of what a server says first is kept.
 const GREETING_BYTES: usize = 1024;
-/// A write is given up when nothing of it is taken for this long: russh's keepalive cannot run while a write is stuck.
-/// Slightly more than the default keepalive needs. Of a socket the kernel watches it.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(75);
 
 /// So much is read ahead of russh: what an honest server may send before it hears from us again, which is a window for
 /// each of the few commands that run at once.
@@ -55,14 +52,17 @@ struct Ahead {
     ended: bool,
 }
 
-/// How long a write that waits may still wait. A socket needs none: its kernel watches it.
-#[derive(Default)]
-struct Patience(Option<Pin<Box<Sleep>>>);
+/// How long a write may wait, and how long the one that waits may still wait. A socket needs none: its kernel watches it.
+struct Patience {
+    limit: Duration,
+    over: Option<Pin<Box<Sleep>>>,
+}
 
 impl Patience {
     /// Fails when nothing was written since the first time that this was asked.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let over = self.0.get_or_insert_with(|| Box::pin(sleep(UNACKNOWLEDGED)));
+        let limit = self.limit;
+        let over = self.over.get_or_insert_with(|| Box::pin(sleep(limit)));
         over.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -76,27 +76,27 @@ pub struct Greeting {
 }
 
 impl Wire {
-    /// Over a socket, tuned for short conversations.
-    pub fn tcp(stream: TcpStream) -> io::Result<Wire> {
+    /// Over a socket, tuned for short conversations. A write is given up when nothing of it is taken for `limit`.
+    pub fn tcp(stream: TcpStream, limit: Duration) -> io::Result<Wire> {
         stream.set_nodelay(true)?;
-        rustix::net::sockopt::set_tcp_user_timeout(&stream, UNACKNOWLEDGED.as_millis() as u32)?;
+        rustix::net::sockopt::set_tcp_user_timeout(&stream, limit.as_millis() as u32)?;
         rustix::net::sockopt::set_tcp_quickack(&stream, true)?;
-        Ok(Wire::over(Stream::Tcp(stream), Greeting::default()))
+        Ok(Wire::over(Stream::Tcp(stream), Greeting::default(), limit))
     }
 
     /// Through a channel of another connection; `lost` becomes ready once the channel is closed.
-    pub fn tunnel(channel: ChannelStream<Msg>, lost: Lost) -> Wire {
-        Wire::over(Stream::Tunnel(Box::new(channel), lost), Greeting::default())
+    pub fn tunnel(channel: ChannelStream<Msg>, lost: Lost, limit: Duration) -> Wire {
+        Wire::over(Stream::Tunnel(Box::new(channel), lost), Greeting::default(), limit)
     }
 
     /// Over the input and output of a program.
-    pub fn program(program: Proxy) -> Wire {
+    pub fn program(program: Proxy, limit: Duration) -> Wire {
         let greeting = Greeting { words: Some(program.words()), ..Greeting::default() };
-        Wire::over(Stream::Program(Box::new(program)), greeting)
+        Wire::over(Stream::Program(Box::new(program)), greeting, limit)
     }
 
-    fn over(stream: Stream, greeting: Greeting) -> Wire {
-        Wire { stream, greeting, ahead: Ahead::default(), patience: Patience::default() }
+    fn over(stream: Stream, greeting: Greeting, limit: Duration) -> Wire {
+        Wire { stream, greeting, ahead: Ahead::default(), patience: Patience { limit, over: None } }
     }
 
     /// Whether the other end is on this machine.
@@ -250,7 +250,7 @@ impl AsyncWrite for Wire {
         let Wire { stream, ahead, patience, .. } = self.get_mut();
         let outcome = stream.write(context, bytes);
         if outcome.is_ready() {
-            *patience = Patience::default();
+            patience.over = None;
             return outcome;
         }
         ahead.fill(stream, context)?;
@@ -284,8 +284,11 @@ mod tests {
     /// The clock jumps ahead whenever nothing else is to be done.
     #[tokio::test(start_paused = true)]
     async fn a_program_that_takes_nothing_is_given_up() {
-        let mut wire = Wire::program(Proxy::start("sleep 1000").unwrap());
+        let limit = Duration::from_secs(5);
+        let mut wire = Wire::program(Proxy::start("sleep 1000").unwrap(), limit);
+        let started = tokio::time::Instant::now();
         let error = wire.write_all(&vec![0; 1 << 20]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(started.elapsed() < 2 * limit, "{:?}", started.elapsed());
     }
 }

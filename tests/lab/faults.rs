@@ -4,20 +4,28 @@ use crate::stage::{Host, Lab, Project, Report, Stage};
 use std::time::{Duration, Instant};
 
 /// Long enough for a loaded machine; nothing waits so long when all is well.
-const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// No fault may hold a run for longer.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 const WHO: &str = "[[steps]]\nname = \"who\"\n[steps.command]\nargv = [\"id\", \"-un\"]\n";
 
 /// Rules in a host's firewall that spoil its connections. They are gone when this is dropped.
-struct Spoiled<'host>(&'host Host);
+pub struct Spoiled<'host>(&'host Host);
 
 impl Spoiled<'_> {
     fn input<'host>(host: &'host Host, rule: &str) -> Spoiled<'host> {
+        Spoiled::on(host, "input", rule)
+    }
+
+    /// A rule for what comes in (`input`) or goes out (`output`).
+    pub fn on<'host>(host: &'host Host, hook: &str, rule: &str) -> Spoiled<'host> {
         Spoiled::mend(host);
-        let table = "table inet e2e_fault { chain input { type filter hook input priority -300; ";
+        // A rule about new connections needs their tracking, which comes later than everything else.
+        let priority = if rule.contains("ct state") { 0 } else { -300 };
+        let table =
+            format!("table inet e2e_fault {{ chain spoil {{ type filter hook {hook} priority {priority}; ");
         host.must(&format!("nft '{table}{rule}; }}; }}'"));
         Spoiled(host)
     }
@@ -35,7 +43,7 @@ impl Drop for Spoiled<'_> {
 }
 
 /// Sets what a host's table in the inventory says about `ssh`.
-fn set_ssh(project: &Project, host: &str, settings: &str) {
+pub fn set_ssh(project: &Project, host: &str, settings: &str) {
     let head = format!("[hosts.{host}]\n");
     let inventory = project.read("inventories/lab.toml");
     assert!(inventory.contains(&head), "{inventory}");

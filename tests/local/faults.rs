@@ -9,6 +9,24 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 struct Table {
     faults: Vec<Fault>,
+    untried: Vec<Untried>,
+    seen: Vec<Seen>,
+}
+
+/// What a longer trial showed last.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    command: String,
+    figures: String,
+}
+
+/// What no test does to a real host.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Untried {
+    fault: String,
+    why: String,
 }
 
 #[derive(Deserialize)]
@@ -22,7 +40,7 @@ struct Fault {
 
 #[test]
 fn every_fault_is_shown_by_tests_that_exist() {
-    for fault in table() {
+    for fault in table().faults {
         assert!(!fault.tests.is_empty(), "{}: no test shows it", fault.fault);
         fault.tests.iter().for_each(|test| assert!(exists(test), "{}: there is no test {test}", fault.fault));
     }
@@ -36,16 +54,26 @@ fn the_manuals_page_is_made_of_the_table() {
          `tests/faults.toml`. `./tests/run NAME` runs one test; those of `lab` run on real hosts.\n\n\
          | fault | promise | tests |\n|---|---|---|\n",
     );
-    for Fault { fault, promise, tests } in table() {
+    let Table { faults, untried, seen } = table();
+    for Fault { fault, promise, tests } in faults {
         let names: Vec<String> = tests.iter().map(|test| format!("`{}`", name(test))).collect();
         writeln!(page, "| {fault} | {promise} | {} |", names.join(", ")).unwrap();
+    }
+    page += "\n## Not tried on real hosts\n\n| fault | why, and what stands for it |\n|---|---|\n";
+    for Untried { fault, why } in untried {
+        writeln!(page, "| {fault} | {why} |").unwrap();
+    }
+    page += "\n## More of it\n\n`tests/soak` tries more of these than the tests do, on a lab that is up, and prints the figures. \
+             These were seen last:\n\n| command | figures |\n|---|---|\n";
+    for Seen { command, figures } in seen {
+        writeln!(page, "| `{command}` | {figures} |").unwrap();
     }
     expect_test::expect_file!["../../docs/faults.md"].assert_eq(&page);
 }
 
-fn table() -> Vec<Fault> {
+fn table() -> Table {
     let text = fs::read_to_string("tests/faults.toml").expect("the table is there");
-    toml::from_str::<Table>(&text).expect("the table is TOML").faults
+    toml::from_str::<Table>(&text).expect("the table is TOML")
 }
 
 fn name(test: &str) -> &str {

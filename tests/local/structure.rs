@@ -46,11 +46,6 @@ const KNOTS: &[(&str, &str, &str)] = &[];
 /// Files of one module that speak of each other in a circle all the same. A file and the directory of its name count as
 /// one; the module's own file does not count, since it declares the others and they use its types. Debts too.
 const CIRCLES: &[(&str, &[&str], &str)] = &[
-    (
-        "run/simulation",
-        &["engine", "network"],
-        "the network starts a host's agent, which notes there what it really did",
-    ),
     ("docker", &["commands", "container", "spec"], "a container's spec, and the commands that make it true"),
     ("model", &["backup", "op"], "a backup is an op, and its parts have commands, which are ops' data"),
     (

@@ -1,7 +1,7 @@
 //! The agent of a simulated host: takes a job, does its steps in its own time, and knows what it did.
 
-use super::network::Simulated;
 use super::plan::HostPlan;
+use super::truth::Truths;
 use crate::model::Failure;
 use crate::model::event::{Event, Hello, Order, StepEnded};
 use crate::model::job::{Job, JobStep};
@@ -29,7 +29,7 @@ pub enum Halt {
 
 /// One agent at work.
 pub struct Engine {
-    pub network: Arc<Simulated>,
+    pub truths: Arc<Truths>,
     pub plan: HostPlan,
     pub say: mpsc::UnboundedSender<Vec<u8>>,
     pub halted: watch::Receiver<Halt>,
@@ -73,7 +73,7 @@ impl Engine {
         };
         // A dead agent has no verdict.
         let Some((outcome, failure)) = outcome else { return std::future::pending().await };
-        self.network.note(&self.plan.name, |truth| match undoes {
+        self.truths.note(&self.plan.name, |truth| match undoes {
             true => truth.undo = Some(outcome),
             false => truth.verdict = Some(outcome),
         });
@@ -110,7 +110,7 @@ impl Engine {
     async fn step(&self, step: &JobStep, orders: &mut mpsc::UnboundedReceiver<Order>) -> Option<StepOutcome> {
         let plan = &self.plan.steps[step.index as usize];
         self.send(&Event::StepStarted { step: step.index, item: None, name: String::new() });
-        self.network.note(&self.plan.name, |truth| *truth.started.entry(step.index).or_default() += 1);
+        self.truths.note(&self.plan.name, |truth| *truth.started.entry(step.index).or_default() += 1);
         let left = self.pass(Instant::now() + plan.takes, orders).await;
         let ended = match left {
             Left::Done => plan.outcome,
@@ -179,7 +179,7 @@ impl Engine {
     }
 
     fn end(&self, step: &JobStep, outcome: StepOutcome) {
-        self.network.note(&self.plan.name, |truth| truth.ended.push((step.index, outcome)));
+        self.truths.note(&self.plan.name, |truth| truth.ended.push((step.index, outcome)));
         self.send(&Event::StepEnded(StepEnded::new(step.index, String::new(), outcome)));
     }
 

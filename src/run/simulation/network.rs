@@ -2,9 +2,10 @@
 
 use super::engine::{self, Engine};
 use super::plan::{Fault, HostPlan, Plan, Reach};
+use super::truth::Truths;
 use crate::model::Failure;
 use crate::model::event::Event;
-use crate::model::outcome::{HostOutcome, StepOutcome};
+use crate::model::outcome::HostOutcome;
 use crate::ssh::channel::simulated::{self, Host, Network};
 use crate::ssh::{Chunk, Class, ConnectError, Connection, Exit, Target};
 use crate::wire;
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
@@ -21,26 +22,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// Bytes that a host has not read yet.
 const UNREAD: usize = 64 * 1024;
 
-/// What really happened on a host.
-#[derive(Clone, Debug, Default)]
-pub struct Truth {
-    /// When each connection was asked for.
-    pub contacted: Vec<Instant>,
-    /// Connections at this moment, and the most at once.
-    pub open: usize,
-    /// How often each step was started.
-    pub started: BTreeMap<u32, usize>,
-    /// How its steps ended, in order.
-    pub ended: Vec<(u32, StepOutcome)>,
-    /// The verdict of the agent on the job, and on its undo.
-    pub verdict: Option<HostOutcome>,
-    pub undo: Option<HostOutcome>,
-}
-
 /// All hosts of a run, and the network between.
 pub struct Simulated {
     plans: BTreeMap<String, HostPlan>,
-    truth: Mutex<BTreeMap<String, Truth>>,
+    pub truths: Arc<Truths>,
     /// The most hosts at once, and the most of one machine.
     pub most: Mutex<(usize, usize)>,
 }
@@ -49,28 +34,16 @@ impl Simulated {
     /// The hosts of a plan, which nothing has reached yet.
     pub fn of(plan: &Plan) -> Arc<Simulated> {
         let plans: BTreeMap<_, _> = plan.hosts.iter().map(|host| (host.name.clone(), host.clone())).collect();
-        let truth = plans.keys().map(|name| (name.clone(), Truth::default())).collect();
-        Arc::new(Simulated { plans, truth: Mutex::new(truth), most: Mutex::default() })
-    }
-
-    /// What really happened, by host.
-    pub fn truth(&self) -> MutexGuard<'_, BTreeMap<String, Truth>> {
-        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes something about a host.
-    pub fn note(&self, host: &str, note: impl FnOnce(&mut Truth)) {
-        if let Some(truth) = self.truth().get_mut(host) {
-            note(truth);
-        }
+        let truths = Arc::new(Truths::of(plans.keys()));
+        Arc::new(Simulated { plans, truths, most: Mutex::default() })
     }
 
     fn open(self: &Arc<Self>, host: &str) -> Open {
-        self.note(host, |truth| {
+        self.truths.note(host, |truth| {
             truth.contacted.push(Instant::now());
             truth.open += 1;
         });
-        let truth = self.truth();
+        let truth = self.truths.all();
         let of = |wanted: &dyn Fn(&str) -> bool| {
             truth.iter().filter(|(name, _)| wanted(name)).map(|(_, truth)| truth.open).sum::<usize>()
         };
@@ -90,7 +63,7 @@ struct Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.network.note(&self.host, |truth| truth.open -= 1);
+        self.network.truths.note(&self.host, |truth| truth.open -= 1);
     }
 }
 
@@ -100,7 +73,7 @@ impl Network for Arc<Simulated> {
         async move {
             let open = self.open(&target.name);
             let plan = self.plans[&target.name].clone();
-            let again = self.truth()[&target.name].contacted.len() > 1;
+            let again = self.truths.all()[&target.name].contacted.len() > 1;
             let refused = Reach::RefusedAfter(Duration::ZERO);
             match if again && plan.gone_later { refused } else { plan.reach.clone() } {
                 Reach::RefusedAfter(wait) => {
@@ -134,7 +107,8 @@ impl Host for LoggedIn {
         let (input, of_agent) = tokio::io::duplex(UNREAD);
         let (say, said) = mpsc::unbounded_channel();
         let (halt, halted) = watch::channel(engine::Halt::No);
-        let engine = Engine { network: self.open.network.clone(), plan: self.plan.clone(), say, halted };
+        let engine =
+            Engine { truths: self.open.network.truths.clone(), plan: self.plan.clone(), say, halted };
         tokio::spawn(engine.serve(of_agent));
         let link = Link {
             to: to_controller,

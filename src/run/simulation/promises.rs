@@ -1,7 +1,8 @@
 //! What every run keeps, whatever went wrong: compares what was reported with what really happened.
 
-use super::network::{Simulated, Truth};
+use super::network::Simulated;
 use super::plan::Plan;
+use super::truth::Truth;
 use super::{Ended, Instant};
 use crate::model::event::Event;
 use crate::model::outcome::{HostOutcome, StepOutcome};
@@ -13,7 +14,7 @@ type Checked = Result<(), String>;
 
 /// Fails with what was not kept.
 pub fn check(plan: &Plan, network: &Simulated, ended: &Ended) -> Checked {
-    let truth = network.truth();
+    let truth = network.truths.all();
     let reported = reported(ended);
     for host in &plan.hosts {
         let (truth, reported) = (&truth[&host.name], reported.get(&host.name));

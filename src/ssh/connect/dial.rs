@@ -27,7 +27,10 @@ pub async fn dial(target: &Target, found: &[IpAddr]) -> Result<Wire, ConnectErro
     let mut attempt = 1;
     loop {
         match once(target, found).await {
-            Ok(stream) => return Wire::tcp(stream).map_err(|why| unreachable_because(target, why)),
+            Ok(stream) => {
+                let wire = Wire::tcp(stream, target.write_limit());
+                return wire.map_err(|why| unreachable_because(target, why));
+            }
             Err(why) if attempt >= target.attempts => return Err(unreachable_because(target, why)),
             Err(_) => sleep(NEXT_ATTEMPT).await,
         }

@@ -29,6 +29,15 @@ fn without_a_word_it_is_what_ssh_would_do_except_that_it_never_waits_for_ever() 
 }
 
 #[test]
+fn a_stuck_write_is_given_up_soon_after_the_keepalive_of_its_host() {
+    let limit = |settings| resolve_with("web1", None, settings, "").unwrap().write_limit();
+    assert_eq!(limit("keepalive = 1"), Duration::from_secs(5));
+    for settings in ["", "keepalive = 60", "keepalive = 0"] {
+        assert_eq!(limit(settings), Duration::from_secs(75), "{settings}");
+    }
+}
+
+#[test]
 fn the_inventory_wins_over_the_ssh_configuration() {
     let settings = "user = ['a', 'b']\nport = 2200\nidentity = '~/k'\nhost_key = 'accept-new'\nkeepalive = 0\nconnect_timeout = '3s'";
     let config = "Host *\n User c\n Port 1\n IdentityFile /other\n ConnectTimeout 9\n HostName elsewhere\n";

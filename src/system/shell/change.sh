@@ -5,7 +5,7 @@
 sync_path() {
     sync_words=$(sync "$1" 2>&1) && return
     case $sync_words in
-        *nput/output\ error* | *I/O\ error* | *o\ space\ left* | *uota\ exceeded*)
+        *nput/output\ error* | *I/O\ error* | *o\ space\ left* | *uota\ exceeded* | *ead-only\ file\ system*)
             printf '%s\n' "$sync_words" >&2
             return 1
             ;;

@@ -34,6 +34,37 @@ fn a_login_that_never_becomes_a_shell_is_given_up() {
     assert_eq!(ended.err().unwrap().why, "lost the connection");
 }
 
+/// What follows would be taken for commands, one request after the other.
+#[test]
+fn a_shell_that_cannot_take_its_script_ends() {
+    let (mut child, shell) = shell(
+        r#"printf() { [ "$1" != '\n.' ] && command printf "$@"; }
+"#,
+    );
+    let why = shell.err().unwrap().why;
+    child.wait().unwrap();
+    assert_eq!(why, "lost the connection");
+}
+
+/// As ext4 answers after an error: read-only until it is mounted anew. A sync of everything would say nothing of it.
+#[test]
+fn a_file_that_its_disk_did_not_take_is_not_put_in_place() {
+    for why in
+        ["Input/output error", "No space left on device", "Disk quota exceeded", "Read-only file system"]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "old").unwrap();
+        let sync =
+            format!("sync() {{ [ $# = 0 ] || {{ echo \"sync: error syncing: {why}\" >&2; return 1; }}; }}\n");
+        let (_child, shell) = shell(&sync);
+        let failure = shell.unwrap().write(&path, &mut &b"new"[..], &Meta::default()).unwrap_err();
+        assert!(failure.why.to_lowercase().contains(&why.to_lowercase()), "{failure}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"old", "{why}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "{why}");
+    }
+}
+
 #[test]
 fn a_broken_pipe_is_told_from_a_refusal() {
     let (mut child, shell) = shell("");
