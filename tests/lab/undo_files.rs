@@ -119,7 +119,10 @@ fn hard_links_that_cannot_be_kept_are_said_to_be_lost() {
     assert!(asked.code == 5 && asked.stderr.contains("there is no terminal to ask on"), "{asked:?}");
     let before = project.windlass(["runs", "list", "--output", "json"]).stdout;
     let pruned = project.windlass(["runs", "prune", "--keep-last", "1", "--yes"]);
-    assert!(pruned.code == 0 && pruned.stderr.contains("removed the record of 2 of 3 runs"), "{pruned:?} {before}");
+    assert!(
+        pruned.code == 0 && pruned.stderr.contains("removed the record of 2 of 3 runs"),
+        "{pruned:?} {before}"
+    );
     let gone = project.windlass(["runs", "show", "last"]);
     assert!(gone.stderr.contains("there are only dry runs and undos"), "{gone:?}");
     host.must("rm -rf /srv/e2e");
