@@ -147,6 +147,34 @@ debug = { message = "{{ inventory_hostname }} {{ token }}" }
     );
 }
 
+/// What another host did not set does not replace what this one has.
+#[test]
+fn a_set_that_runs_once_and_is_skipped_leaves_each_host_its_value() {
+    let stage = FolderStage::of(&["web1", "web2"]);
+    let playbook = r#"
+[[steps]]
+set = { who = "{{ inventory_hostname }}" }
+[[steps]]
+register = "asked"
+command = { shell = "echo no", read_only = true }
+[[steps]]
+run_once = true
+when = "asked.stdout == 'yes'"
+set = { who = "all" }
+[[steps]]
+run_once = true
+set = { first = "{{ inventory_hostname }}" }
+[[steps]]
+file = { path = "/etc/who", content = "{{ who }} {{ first }}\n" }
+"#;
+    let finished = play(&stage, playbook, "");
+    assert_eq!(finished.code, 0, "{finished:?}");
+    assert_eq!(
+        ["web1", "web2"].map(|host| stage.project.read(&format!("{host}/etc/who"))),
+        ["web1 web1\n", "web2 web1\n"]
+    );
+}
+
 #[test]
 fn wrong_forms_are_refused_before_contact() {
     let playbook = r#"

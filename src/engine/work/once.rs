@@ -1,18 +1,15 @@
 //! Steps that one host runs for all hosts of the run: that host reports how they ended, the others wait for it.
 
 use super::one::blank;
-use super::{StepEnd, Worker};
+use super::{LONGEST, StepEnd, Worker};
 use crate::engine::context::Registered;
 use crate::model::Failure;
 use crate::model::event::Event;
 use crate::model::job::JobStep;
 use crate::model::once::{Once, OnceEnded};
 use crate::model::outcome::StepOutcome;
-use std::time::{Duration, Instant};
-
-/// A host waits no longer than this for the one that runs the step: that one may have long steps before it, and the
-/// controller answers as soon as its run ends.
-const LONGEST: Duration = Duration::from_secs(23 * 60 * 60);
+use crate::model::play::Given;
+use std::time::Instant;
 
 impl Worker<'_, '_, '_> {
     /// Reports to the controller how the step ended that this host runs for all.
@@ -24,7 +21,10 @@ impl Worker<'_, '_, '_> {
             || Failure::new(step.title(), "it failed; the step has no_log, so nothing more is shown");
         let failure = ended.failure.clone().map(|failure| if step.no_log { hidden() } else { failure });
         let Registered { known, partial } = ended.result.clone();
-        let set = self.set_by(step);
+        let set = match ended.outcome {
+            StepOutcome::Skipped | StepOutcome::Failed => Given::new(),
+            _ => self.set_by(step),
+        };
         let ended = OnceEnded { outcome: ended.outcome, failure, known, partial, set };
         self.link.send(Event::RanOnce { step: step.index, ended: Box::new(ended.fitted()) });
     }
