@@ -29,7 +29,6 @@ pub use clean::Clean;
 pub use folder::make as make_folder;
 pub use journal_key::JournalKey;
 pub use lines::Lines;
-pub use sqlite::RunRetention;
 pub use sqlite::{Opened, Sqlite};
 pub use store::{RunLine, RunList, RunState, RunStore};
 pub use writer::Writer;

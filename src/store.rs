@@ -26,13 +26,12 @@ pub use id::{BackupPath, Id};
 pub use identities::Identities;
 pub use index::{EntryKind, IndexEntry};
 pub use intake::Intake;
-pub use keep::Retention;
 pub use manifest::{BackupAbout, Encoding, Index, Manifest, Part, PartAbout, PartKind, Stored};
 pub use read::{Entries, Proven};
 pub use settings::{MAX_SIZE, Settings};
 pub use verify::Verified;
 
-use crate::model::keep::Keep;
+use crate::model::keep::{Keep, Retention};
 use crate::model::{Failure, Result};
 use backend::Backend;
 use folder::Folder;
@@ -162,12 +161,12 @@ impl BackupStore {
     }
 
     /// What a rule that was typed does with the backups of one host and name: it is taken at its word.
-    pub fn judge_as_typed(entries: &[Entry], keep: &Keep) -> Result<Vec<Retention>> {
+    pub fn judge_as_typed(entries: &[Entry], keep: &Keep) -> Result<Vec<Retention<BackupPath>>> {
         keep::judge(entries, keep, &BTreeSet::new())
     }
 
     /// What a rule does with the backups of one host and name: which are kept and why. The newest that was verified stays.
-    pub fn judge(&self, entries: &[Entry], keep: &Keep) -> Result<Vec<Retention>> {
+    pub fn judge(&self, entries: &[Entry], keep: &Keep) -> Result<Vec<Retention<BackupPath>>> {
         let Some(Entry { place, .. }) = entries.first() else { return Ok(Vec::new()) };
         let verified = checked::ids(&*self.backend, &place.host, &place.name)?;
         keep::judge(entries, keep, &verified)
@@ -179,8 +178,8 @@ impl BackupStore {
         let entries = self.list_those(|place| place.host == host && place.name == name)?;
         let mut removed = Vec::new();
         for verdict in self.judge(&entries, keep)?.into_iter().filter(|verdict| !verdict.is_kept()) {
-            self.backend.remove(&verdict.place)?;
-            removed.push(verdict.place.id);
+            self.backend.remove(&verdict.of)?;
+            removed.push(verdict.of.id);
         }
         self.sweep()?;
         Ok(removed)

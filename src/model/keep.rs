@@ -35,5 +35,23 @@ impl Keep {
     }
 }
 
+/// What becomes of one of those that a rule was asked about.
+#[cfg(feature = "controller")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention<T> {
+    /// Which one.
+    pub of: T,
+    /// Why it is kept; empty when it is not.
+    pub kept: Vec<String>,
+}
+
+#[cfg(feature = "controller")]
+impl<T> Retention<T> {
+    /// Whether it stays.
+    pub fn is_kept(&self) -> bool {
+        !self.kept.is_empty()
+    }
+}
+
 #[cfg(feature = "controller")]
 mod counters;

@@ -17,8 +17,6 @@ use tempfile::TempDir;
 
 mod prune;
 
-pub use prune::RunRetention;
-
 /// An epoch is the time of its run, or one more than the last; one that is so far ahead is none, in milliseconds.
 const BELIEVED: i64 = 10 * 365 * 24 * 3600 * 1000;
 
@@ -233,8 +231,8 @@ impl Sqlite {
         let mut list = RunList::default();
         // One run that cannot be read hides none of the others.
         while let Some(row) = found.next()? {
-            match rows::run(row).and_then(|record| self.line(record)) {
-                Ok(line) => list.lines.push(line),
+            match rows::run(row) {
+                Ok(record) => list.lines.push(self.line(record)?),
                 Err(_) => list.unreadable.push(row.get(0).unwrap_or_else(|_| "a run without a name".into())),
             }
         }

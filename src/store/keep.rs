@@ -4,27 +4,11 @@
 use super::Entry;
 use super::id::{BackupPath, Id};
 use crate::model::Result;
-use crate::model::keep::{Counters, Keep};
+use crate::model::keep::{Counters, Keep, Retention};
 use std::collections::BTreeSet;
 
-/// What becomes of a backup.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Which one.
-    pub place: BackupPath,
-    /// Why it is kept; empty when it is not.
-    pub kept: Vec<String>,
-}
-
-impl Retention {
-    /// Whether it stays.
-    pub fn is_kept(&self) -> bool {
-        !self.kept.is_empty()
-    }
-}
-
 /// The verdict on each of the backups of one host and name, newest first. `verified` are those that were read and found whole.
-pub fn judge(entries: &[Entry], keep: &Keep, verified: &BTreeSet<Id>) -> Result<Vec<Retention>> {
+pub fn judge(entries: &[Entry], keep: &Keep, verified: &BTreeSet<Id>) -> Result<Vec<Retention<BackupPath>>> {
     let mut counters = Counters::of(keep)?;
     let mut entries: Vec<&Entry> = entries.iter().collect();
     entries.sort_by(|a, b| b.place.id.cmp(&a.place.id));
@@ -49,7 +33,7 @@ pub fn judge(entries: &[Entry], keep: &Keep, verified: &BTreeSet<Id>) -> Result<
             }
             seen_whole = true;
         }
-        verdicts.push(Retention { place: entry.place.clone(), kept });
+        verdicts.push(Retention { of: entry.place.clone(), kept });
     }
     Ok(verdicts)
 }
@@ -69,8 +53,8 @@ mod tests {
     fn kept(taken: &[&str], keep: Keep) -> String {
         let entries: Vec<Entry> = taken.iter().map(|taken| entry(taken)).collect();
         let verdicts = judge(&entries, &keep, &BTreeSet::new()).unwrap();
-        let line = |verdict: &Retention| {
-            format!("{} {}\n", verdict.place.id.taken(), verdict.kept.join(", ")).replace(" \n", " -\n")
+        let line = |verdict: &Retention<BackupPath>| {
+            format!("{} {}\n", verdict.of.id.taken(), verdict.kept.join(", ")).replace(" \n", " -\n")
         };
         verdicts.iter().map(line).collect()
     }

@@ -1,13 +1,14 @@
 //! `windlass backups prune`: removes what no rule keeps, and what crashed takings left behind.
 
 use super::{Found, Which};
-use crate::cli::keep_options::KeepOptions;
-use crate::cli::{Done, Global, Stop, answer, answer_json, prompt};
-use crate::model::{Failure, Result};
+use crate::cli::prune_options::PruneOptions;
+use crate::cli::{Done, Global, Stop, answer, answer_json};
+use crate::model::Result;
+use crate::model::keep::Retention;
 use crate::project::Project;
 use crate::report::Format;
 use crate::report::style::{self, Style, counted};
-use crate::store::{BackupStore, Entry, Retention};
+use crate::store::{BackupPath, BackupStore, Entry};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -19,13 +20,7 @@ pub struct Args {
     which: Which,
     /// What is kept, instead of what `keep` of the store says.
     #[command(flatten)]
-    keep: KeepOptions,
-    /// Only show what would go, and why the others stay
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
+    options: PruneOptions,
     /// Damaged ones go too
     #[arg(long)]
     damaged: bool,
@@ -35,7 +30,7 @@ pub struct Args {
 struct Judged {
     store_name: String,
     store: BackupStore,
-    verdict: Retention,
+    verdict: Retention<BackupPath>,
 }
 
 /// Shows, asks, removes.
@@ -47,14 +42,12 @@ pub fn run(args: &Args, global: &Global) -> Done {
         Format::Human => answer(&table(&judged, global.view(false).style))?,
         _ => answer_json(&Value::Array(judged.iter().map(described).collect()))?,
     };
-    if args.dry_run {
-        return Ok(0);
-    }
-    if !going.is_empty() && !args.yes && !asked(going.len())? {
+    let question = format!("remove {} for good?", counted(going.len(), "backup"));
+    if !args.options.removes(going.len(), &question, "prune backups")? {
         return Ok(0);
     }
     for Judged { store, verdict, .. } in &going {
-        store.remove(&verdict.place.id)?;
+        store.remove(&verdict.of.id)?;
     }
     let mut swept = 0;
     for (_, store) in args.which.stores(&project)? {
@@ -66,14 +59,6 @@ pub fn run(args: &Args, global: &Global) -> Done {
         judged.len()
     );
     Ok(0)
-}
-
-fn asked(count: usize) -> Result<bool, Stop> {
-    let question = format!("remove {} for good?", counted(count, "backup"));
-    prompt::confirm(&question).ok_or_else(|| {
-        let failure = Failure::new("prune backups", "there is no terminal to ask on");
-        Stop::misused(failure.hint("--dry-run shows what would go; --yes does it without asking"))
-    })
 }
 
 fn judge(args: &Args, project: &Project) -> Result<Vec<Judged>, Stop> {
@@ -89,12 +74,12 @@ fn judge(args: &Args, project: &Project) -> Result<Vec<Judged>, Stop> {
         let damaged: Vec<_> = group.iter().filter(|found| found.entry.manifest.is_err()).collect();
         let damaged: Vec<_> = damaged.into_iter().map(|found| found.entry.place.clone()).collect();
         let entries: Vec<Entry> = group.into_iter().map(|found| found.entry).collect();
-        let verdicts = match args.keep.rule() {
+        let verdicts = match args.options.rule() {
             Some(typed) => BackupStore::judge_as_typed(&entries, &typed),
             None => store.judge(&entries, &store.settings().keep),
         };
         for mut verdict in verdicts.map_err(Stop::misused)? {
-            if args.damaged && damaged.contains(&verdict.place) {
+            if args.damaged && damaged.contains(&verdict.of) {
                 verdict.kept.clear();
             }
             judged.push(Judged { store_name: store_name.clone(), store: store.clone(), verdict });
@@ -112,7 +97,7 @@ fn table(judged: &[Judged], style: Style) -> String {
             true => ("keep", judged.verdict.kept.join(", ")),
             false => ("remove", String::new()),
         };
-        [judged.verdict.place.id.to_string(), judged.store_name.clone(), fate.to_string(), why]
+        [judged.verdict.of.id.to_string(), judged.store_name.clone(), fate.to_string(), why]
     });
     let title = ["id", "store", "", "why"].map(str::to_string);
     let rows: Vec<[String; 4]> = std::iter::once(title).chain(rows).collect();
@@ -121,7 +106,7 @@ fn table(judged: &[Judged], style: Style) -> String {
 
 /// A backup in `backups prune --output json`: `id host name store keep why`.
 fn described(judged: &Judged) -> Value {
-    let place = &judged.verdict.place;
+    let place = &judged.verdict.of;
     json!({
         "id": place.id, "host": place.host, "name": place.name, "store": judged.store_name,
         "keep": judged.verdict.is_kept(), "why": judged.verdict.kept,

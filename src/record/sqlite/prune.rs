@@ -2,20 +2,11 @@
 
 use super::{Sqlite, explained, rows};
 use crate::model::job::RunId;
-use crate::model::keep::{Counters, Keep};
+use crate::model::keep::{Counters, Keep, Retention};
 use crate::model::run::RunKind;
 use crate::model::{Failure, Result};
 use crate::record::{RunLine, RunState, RunStore};
 use std::collections::{HashMap, HashSet};
-
-/// A run, and why its record stays.
-#[derive(Debug)]
-pub struct RunRetention {
-    /// The run.
-    pub line: RunLine,
-    /// Why it is kept; empty when it is not.
-    pub kept: Vec<String>,
-}
 
 /// What a list of runs does not say of one.
 struct Ties {
@@ -27,7 +18,7 @@ struct Ties {
 
 impl Sqlite {
     /// The verdict on each run that can be read, newest first. Beside what the rule keeps stays what something still needs.
-    pub fn judge(&self, keep: &Keep) -> Result<Vec<RunRetention>> {
+    pub fn judge(&self, keep: &Keep) -> Result<Vec<Retention<RunLine>>> {
         let mut counters = Counters::of(keep)?;
         let ties = explained(self.ties(), "look which runs are needed")?;
         let lines = self.list(usize::MAX)?.lines;
@@ -47,16 +38,15 @@ impl Sqlite {
             {
                 kept.push(format!("the newest of schedule {}", scheduled.name));
             }
-            RunRetention { line, kept }
+            Retention { of: line, kept }
         });
-        let mut judged: Vec<RunRetention> = judged.collect();
+        let mut judged: Vec<Retention<RunLine>> = judged.collect();
         let stay: HashSet<RunId> =
-            judged.iter().filter(|one| !one.kept.is_empty()).map(|one| one.line.run.clone()).collect();
-        for one in judged.iter_mut().filter(|one| one.kept.is_empty() && one.line.kind == RunKind::Undo) {
-            let of = ties.get(&one.line.run).and_then(|ties| ties.of.as_ref());
-            if let Some(of) = of.filter(|of| stay.contains(of)) {
-                one.kept.push(format!("it undid {of}, which stays"));
-            }
+            judged.iter().filter(|verdict| verdict.is_kept()).map(|verdict| verdict.of.run.clone()).collect();
+        for verdict in judged.iter_mut().filter(|verdict| !verdict.is_kept()) {
+            let of = ties.get(&verdict.of.run).and_then(|ties| ties.of.as_ref());
+            let undone = of.filter(|of| verdict.of.kind == RunKind::Undo && stay.contains(of));
+            verdict.kept.extend(undone.map(|of| format!("it undid {of}, which stays")));
         }
         Ok(judged)
     }

@@ -42,9 +42,9 @@ fn runs_that_no_rule_keeps_are_removed_but_for_what_is_needed() {
     }
     let keep = Keep { last: 1, monthly: 1, timezone: Some("UTC".into()), ..Keep::default() };
     let judged = store.judge(&keep).unwrap();
-    let told: String = judged
+    let verdicts: String = judged
         .iter()
-        .map(|one| format!("{} {}\n", &one.line.run.as_str()[7..8], one.kept.join(", ")))
+        .map(|one| format!("{} {}\n", &one.of.run.as_str()[7..8], one.kept.join(", ")))
         .collect();
     expect_test::expect![[r#"
         7 last, monthly 2026-03
@@ -56,9 +56,9 @@ fn runs_that_no_rule_keeps_are_removed_but_for_what_is_needed() {
         1 
         0 a host has not said yet how it ended
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&verdicts);
     let going: Vec<RunId> =
-        judged.iter().filter(|one| one.kept.is_empty()).map(|one| one.line.run.clone()).collect();
+        judged.iter().filter(|one| !one.is_kept()).map(|one| one.of.run.clone()).collect();
     store.remove(&going).unwrap();
     assert_eq!(store.list(10).unwrap().lines.len(), judged.len() - going.len());
     assert_eq!(store.damaged_runs().unwrap().0, Vec::<String>::new());

@@ -1,10 +1,12 @@
-//! The options that say what `prune` keeps.
+//! The options of `prune`: what is kept, and whether the rest is removed.
 
+use super::{Stop, prompt};
+use crate::model::Failure;
 use crate::model::keep::Keep;
 
-/// How many are kept.
+/// What is kept, and whether the rest is removed.
 #[derive(Clone, Debug, clap::Args)]
-pub struct KeepOptions {
+pub struct PruneOptions {
     /// The newest N
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_last: u32,
@@ -26,9 +28,15 @@ pub struct KeepOptions {
     /// Where days begin, for example Europe/Lisbon [default: here]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
+    /// Only show what would go, and why the others stay
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
 }
 
-impl KeepOptions {
+impl PruneOptions {
     /// `None` when none of the counts was given.
     pub fn rule(&self) -> Option<Keep> {
         let keep = Keep {
@@ -41,5 +49,17 @@ impl KeepOptions {
             timezone: self.timezone.clone(),
         };
         (!keep.is_empty()).then_some(keep)
+    }
+
+    /// Whether what `going` counts is removed: where there is something, `question` is asked first. `doing` is for the failure
+    /// without a terminal.
+    pub fn removes(&self, going: usize, question: &str, doing: &str) -> Result<bool, Stop> {
+        if self.dry_run || going == 0 || self.yes {
+            return Ok(!self.dry_run);
+        }
+        prompt::confirm(question).ok_or_else(|| {
+            let failure = Failure::new(doing, "there is no terminal to ask on");
+            Stop::misused(failure.hint("--dry-run shows what would go; --yes does it without asking"))
+        })
     }
 }
