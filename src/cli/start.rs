@@ -18,7 +18,6 @@ use crate::model::host::SshSettings;
 use crate::model::job::{Job, Mode, RunId};
 use crate::model::run::{RunIntent, now};
 use crate::model::{Failure, Values};
-use crate::record;
 use crate::render::contents::Contents;
 use crate::render::facts_of_others;
 use crate::render::{self, Rendered, Renderer};
@@ -33,9 +32,7 @@ use crate::variables;
 use asking::{Asking, Facts};
 use choose::with_plays;
 pub use choose::{Chosen, choose, choose_for, choose_in, list_hosts};
-use controller::Controller;
 use host::{Login, Reveal};
-use passwords::Passwords;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,18 +59,8 @@ pub fn session(
     let shown = &options.printed;
     let output = shown.wanted(chosen.names.len(), global)?;
     let file = shown.report_file()?;
-    let run = record::id::new(now());
     let command_line = variables::from_command_line(&options.vars, &chosen.project)?;
-    let (config, passwords) = (options.reach.ssh_config()?, Passwords::new(options));
-    let controller = Controller::of(&chosen.project)?;
-    let asking = Asking {
-        chosen,
-        options,
-        run: &run,
-        config: &config,
-        passwords: &passwords,
-        controller: &controller,
-    };
+    let asking = Asking::new(chosen, options)?;
     let grouped = match &request.assignment {
         Assignment::Playbook(playbook, selection) => {
             grouping::grouped(playbook, selection, &command_line, &asking)?
@@ -106,7 +93,7 @@ pub fn session(
     let steps = printed::steps_of_each(&prepared.work);
     printed::ask(&mut prepared.work, output);
     Ok(Session {
-        intent: intent(request, chosen, options, run, &prepared),
+        intent: intent(request, chosen, options, asking.run, &prepared),
         options: run::Options { forks, serial, max_failures, on_failure, stages },
         destinations: Destinations {
             fetched: chosen.project.root.join(FETCHED),
@@ -187,7 +174,7 @@ fn prepare(
     command_line: &[Setting],
     facts: &Facts,
 ) -> Result<Prepared, Stop> {
-    let Asking { chosen, options, config, passwords, .. } = *asking;
+    let Asking { chosen, options, config, passwords, .. } = asking;
     let hosts = chosen.hosts();
     let tasks = tasks(request, asking, &hosts, command_line, facts)?;
     let (login_password, password) = (passwords.login()?, passwords.becoming(&hosts)?);
@@ -234,7 +221,7 @@ fn tasks(
     command_line: &[Setting],
     facts: &Facts,
 ) -> Result<Vec<Task>, Stop> {
-    let Asking { chosen, options, run, controller, .. } = *asking;
+    let Asking { chosen, options, run, controller, .. } = asking;
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let wait = options.reach.wait.as_deref().map_or(Ok(WAIT), |text| time("--wait", text))?;
     let envelope = |host: &Host| controller.envelope(host, run, wait);
@@ -288,18 +275,7 @@ fn tasks(
 pub fn facts(chosen: &Chosen, options: &Options) -> Result<Facts, Stop> {
     chosen.inventory.check_reachable(chosen.names.iter().map(String::as_str))?;
     let all = engine::facts::names().iter().map(|name| name.to_string()).collect();
-    let (run, config) = (record::id::new(now()), options.reach.ssh_config()?);
-    let passwords = Passwords::new(options);
-    let controller = Controller::of(&chosen.project)?;
-    let asking = Asking {
-        chosen,
-        options,
-        run: &run,
-        config: &config,
-        passwords: &passwords,
-        controller: &controller,
-    };
-    asking.of_hosts(&chosen.hosts(), &|_| None, &all)
+    Asking::new(chosen, options)?.of_hosts(&chosen.hosts(), &|_| None, &all)
 }
 
 fn intent(

@@ -9,7 +9,9 @@ use crate::cli::options::Options;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Host;
 use crate::model::job::RunId;
+use crate::model::run::now;
 use crate::model::{Failure, Value};
+use crate::record::id;
 use crate::render::facts_of_others::Wanted;
 use crate::run::FORKS;
 use crate::run::facts::{self, Asked};
@@ -26,29 +28,41 @@ pub struct Asking<'a> {
     /// What was typed.
     pub options: &'a Options,
     /// The run that the facts are for.
-    pub run: &'a RunId,
+    pub run: RunId,
     /// The ssh configuration.
-    pub config: &'a Config,
+    pub config: Config,
     /// Those that were typed.
-    pub passwords: &'a Passwords<'a>,
+    pub passwords: Passwords<'a>,
     /// The project as hosts see it.
-    pub controller: &'a Controller,
+    pub controller: Controller,
 }
 
-impl Asking<'_> {
+impl<'a> Asking<'a> {
+    /// For a new run.
+    pub fn new(chosen: &'a Chosen, options: &'a Options) -> Result<Self, Stop> {
+        Ok(Asking {
+            chosen,
+            options,
+            run: id::new(now()),
+            config: options.reach.ssh_config()?,
+            passwords: Passwords::new(options),
+            controller: Controller::of(&chosen.project)?,
+        })
+    }
+
     /// The facts of hosts that templates of other hosts name.
     pub fn of_others(&self, wanted: Wanted) -> Result<Facts, Stop> {
         let asked = wanted.into_iter().filter_map(|(name, facts)| {
             let host = self.chosen.inventory.host(&name)?;
             let mut target = self.target(host);
             self.reveal().login(&mut target);
-            let envelope = self.controller.envelope(host, self.run, WAIT);
+            let envelope = self.controller.envelope(host, &self.run, WAIT);
             Some(Asked { target, becoming: None, password: None, envelope, facts })
         });
         self.read(asked.collect())
     }
 
-    /// What hosts of the run say of themselves, asked as the user as whom the run works there: `becomes` is what the playbook
+    /// What hosts of the run say of themselves, asked as the user that the run works as there: `becomes` is what the playbook
     /// says of becoming another user on a host.
     pub fn of_hosts(
         &self,
@@ -64,7 +78,7 @@ impl Asking<'_> {
             let login = host::login(host, target, becomes, self.options, &reveal, typed.clone());
             let Some(login) = problems.keep(login) else { continue };
             let host::Login { target, becoming, password } = login;
-            let envelope = self.controller.envelope(host, self.run, WAIT);
+            let envelope = self.controller.envelope(host, &self.run, WAIT);
             all.push(Asked { target, becoming, password, envelope, facts: facts.clone() });
         }
         problems.unless_errors(())?;
@@ -83,7 +97,7 @@ impl Asking<'_> {
 
     fn target(&self, host: &Host) -> Target {
         let settings = host::ssh_settings(host, self.options);
-        Target::or_unusable(host.name.as_str(), host.given_address(), &settings, self.config)
+        Target::or_unusable(host.name.as_str(), host.given_address(), &settings, &self.config)
     }
 
     fn reveal(&self) -> Reveal<'_> {

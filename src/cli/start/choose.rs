@@ -3,12 +3,14 @@
 use crate::cli::options::Hosts;
 use crate::cli::request::{Assignment, Request};
 use crate::cli::{Done, Global, Stop, answer};
+use crate::diagnostic::Diagnostics;
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
 use crate::model::{Failure, Value};
 use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::report;
+use std::collections::HashSet;
 
 /// A project with the hosts that were chosen in it.
 #[derive(Clone)]
@@ -58,8 +60,7 @@ fn choose_for_plays(project: Project, hosts: &Hosts, playbook: &Playbook) -> Res
     }
     let mut names = playbook.hosts_of_plays(&inventory, &project)?;
     for pattern in hosts.pattern.iter().chain(&hosts.limit) {
-        let limited = names_of(inventory.select(pattern, &project)?);
-        names.retain(|name| limited.contains(name));
+        limit(&mut names, pattern, &inventory, &project)?;
         if names.is_empty() {
             let doing = format!("choose hosts of {pattern} in the plays of {}", playbook.name);
             return Err(Stop::misused(Failure::new(doing, "no play has one of them")));
@@ -85,11 +86,10 @@ pub fn choose_in(
 ) -> Result<Chosen, Stop> {
     inventory.add_addresses(&pattern, &project)?;
     let mut names = names_of(inventory.select(&pattern, &project)?);
-    if let Some(limit) = &hosts.limit {
-        let limited = names_of(inventory.select(limit, &project)?);
-        names.retain(|name| limited.contains(name));
+    if let Some(limited) = &hosts.limit {
+        limit(&mut names, limited, &inventory, &project)?;
         if names.is_empty() {
-            let doing = format!("choose hosts of {pattern} in {limit}");
+            let doing = format!("choose hosts of {pattern} in {limited}");
             return Err(Stop::misused(Failure::new(doing, "no host is in both")));
         }
     }
@@ -121,6 +121,19 @@ pub(super) fn with_plays(mut request: Request, chosen: &Chosen) -> Result<Reques
     }
     spread.stages = stages;
     Ok(request)
+}
+
+/// Leaves the names of hosts that a pattern chooses too.
+fn limit(
+    names: &mut Vec<String>,
+    pattern: &str,
+    inventory: &Inventory,
+    project: &Project,
+) -> Result<(), Diagnostics> {
+    let limited = inventory.select(pattern, project)?;
+    let limited: HashSet<&str> = limited.into_iter().map(|host| host.name.as_str()).collect();
+    names.retain(|name| limited.contains(name.as_str()));
+    Ok(())
 }
 
 fn names_of(hosts: Vec<&Host>) -> Vec<String> {
