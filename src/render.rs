@@ -70,8 +70,8 @@ pub struct Renderer<'a> {
     others: Others,
     /// What hosts said of themselves before, for the groups that they join, or why one could not be asked.
     own_facts: BTreeMap<String, Result<Value, Failure>>,
-    /// When each step runs, by its index.
-    order: Vec<usize>,
+    /// How its steps follow each other.
+    sequence: Sequence,
     /// The hosts of each play, in order; none when there is one play.
     stages: &'a [Stage],
     /// The same, to be looked up.
@@ -80,12 +80,30 @@ pub struct Renderer<'a> {
     shares: Vec<String>,
     /// The lists of the loops around several steps, by host.
     rounds: Rounds,
+}
+
+/// How the steps of a playbook follow each other.
+struct Sequence {
+    /// When each step runs, by its index.
+    order: Vec<usize>,
     /// The handlers that each step notifies, by its index.
     notified: Vec<Vec<usize>>,
     /// What each handler is notified by.
     handler_keys: Vec<String>,
     /// From when on each name may be what a step registers or sets.
     given_from: BTreeMap<String, usize>,
+}
+
+impl Sequence {
+    fn of(playbook: &Playbook) -> Self {
+        let order = order_of(playbook);
+        Sequence {
+            notified: playbook.all_steps().map(|step| playbook.notified(step)).collect(),
+            handler_keys: playbook.handler_keys(),
+            given_from: given_from(playbook, &order),
+            order,
+        }
+    }
 }
 
 /// What to render.
@@ -178,14 +196,11 @@ impl<'a> Renderer<'a> {
                 .map(|step| (step.kind.name, (step.kind.schema)().to_value()))
                 .collect(),
             groups: groups.collect::<Values>().into(),
-            order: order_of(playbook),
+            sequence: Sequence::of(playbook),
             members: stages.iter().map(|stage| stage.hosts.iter().map(String::as_str).collect()).collect(),
             stages,
             shares: shares(project, inventory, playbook, command_line),
             rounds: Rounds::default(),
-            notified: notified(playbook),
-            handler_keys: playbook.handler_keys(),
-            given_from: given_from(playbook),
         })
     }
 
@@ -325,13 +340,13 @@ impl<'a> Renderer<'a> {
 
     /// The names that steps give on a host: results, and variables that are set. What `--var` sets is stronger.
     fn given(&self, host: &str) -> BTreeSet<String> {
-        self.given_from.keys().filter(|name| self.is_given(host, name)).cloned().collect()
+        self.sequence.given_from.keys().filter(|name| self.is_given(host, name)).cloned().collect()
     }
 
     /// Whether a step gives the name on a host.
     fn is_given(&self, host: &str, name: &str) -> bool {
         let gives = |step: &Step| self.is_in(host, step.play) && step.gives().any(|given| given == name);
-        self.given_from.contains_key(name)
+        self.sequence.given_from.contains_key(name)
             && !self.is_set_by_var(name)
             && (self.stages.is_empty() || self.playbook.all_steps().any(gives))
     }
@@ -350,21 +365,21 @@ impl<'a> Renderer<'a> {
 
     /// The names that no step gives before the step with this index.
     fn later_than(&self, index: u32) -> impl Iterator<Item = &String> {
-        let now = self.order.get(index as usize).copied().unwrap_or(usize::MAX);
-        self.given_from.iter().filter(move |(_, from)| **from > now).map(|(name, _)| name)
+        let now = self.sequence.order.get(index as usize).copied().unwrap_or(usize::MAX);
+        self.sequence.given_from.iter().filter(move |(_, from)| **from > now).map(|(name, _)| name)
     }
 
     /// What a step is notified by, when it is a handler and has this index.
     fn key_of(&self, index: u32) -> Option<String> {
         let at = (index as usize).checked_sub(self.playbook.steps.len())?;
-        self.handler_keys.get(at).cloned()
+        self.sequence.handler_keys.get(at).cloned()
     }
 
     /// What the step with this index notifies on a host.
     fn keys_notified(&self, host: &str, index: u32) -> Vec<String> {
-        let notified = self.notified.get(index as usize).into_iter().flatten();
+        let notified = self.sequence.notified.get(index as usize).into_iter().flatten();
         let there = notified.filter(|at| self.reaches(host, &self.playbook.handlers[**at]));
-        there.map(|at| self.handler_keys[*at].clone()).collect()
+        there.map(|at| self.sequence.handler_keys[*at].clone()).collect()
     }
 
     fn is_set_by_var(&self, name: &str) -> bool {
@@ -431,16 +446,11 @@ fn order_of(playbook: &Playbook) -> Vec<usize> {
     order
 }
 
-/// The handlers that each step notifies, by its index.
-fn notified(playbook: &Playbook) -> Vec<Vec<usize>> {
-    playbook.all_steps().map(|step| playbook.notified(step)).collect()
-}
-
 /// From when on each name may be what a step registers or sets: after that step, and for `set` in a loop from its second
 /// element on.
-fn given_from(playbook: &Playbook) -> BTreeMap<String, usize> {
+fn given_from(playbook: &Playbook, order: &[usize]) -> BTreeMap<String, usize> {
     let mut first: BTreeMap<String, usize> = BTreeMap::new();
-    for (step, at) in playbook.all_steps().zip(order_of(playbook)) {
+    for (step, &at) in playbook.all_steps().zip(order) {
         for name in step.gives() {
             let feeds_itself = step.items.is_some() && step.sets().any(|entry| entry.key == name);
             let from = if feeds_itself { at } else { at + 1 };

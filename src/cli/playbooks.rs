@@ -83,12 +83,13 @@ fn show(project: &Project, name: &str, global: &Global) -> Done {
         return answer(&page(&playbook, &source));
     }
     let params: Vec<Value> = playbook.params.iter().map(param).collect();
+    let plays = playbook.plays.iter().map(|play| json!({ "name": play.title, "hosts": play.hosts.text }));
     let described = json!({
         "name": playbook.name,
         "description": playbook.description,
         "about": about(&source.text),
         "hosts": playbook.hosts.as_ref().map(|hosts| &hosts.text),
-        "plays": playbook.plays.iter().enumerate().map(|(number, play)| json!({ "name": play.title(number as u32), "hosts": play.hosts.text })).collect::<Vec<_>>(),
+        "plays": plays.collect::<Vec<_>>(),
         "params": params,
         "steps": playbook.steps.iter().map(|step| step.title()).collect::<Vec<_>>(),
     });
@@ -104,8 +105,8 @@ fn page(playbook: &Playbook, source: &Source) -> String {
     }
     if !playbook.plays.is_empty() {
         text += "\nplays, one after the other:\n";
-        for (number, play) in playbook.plays.iter().enumerate() {
-            text += &format!("  {}  ({})\n", play.title(number as u32), play.hosts.text);
+        for play in &playbook.plays {
+            text += &format!("  {}  ({})\n", play.title, play.hosts.text);
         }
     }
     if playbook.params.is_empty() {

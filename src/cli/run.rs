@@ -195,9 +195,7 @@ fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {
     let lines = selection.steps(playbook)?.into_iter().map(|step| {
         let play =
             playbook.plays.get(step.play as usize).filter(|_| of.replace(step.play) != Some(step.play));
-        let play = play
-            .map(|play| format!("{} ({}):\n", play.title(step.play), play.hosts.text))
-            .unwrap_or_default();
+        let play = play.map(|play| format!("{} ({}):\n", play.title, play.hosts.text)).unwrap_or_default();
         let tags = if step.tags.is_empty() { String::new() } else { format!("  [{}]", step.tags.join(", ")) };
         format!("{play}{}{tags}\n", step.title())
     });

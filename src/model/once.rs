@@ -1,6 +1,7 @@
 //! A step that one host runs for all hosts of a run: who does, and how it ended there.
 
 use super::outcome::StepOutcome;
+use super::play::{self, LARGEST};
 use super::{Failure, Value, Values};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,12 +39,9 @@ pub struct OnceEnded {
     pub known: Values,
     /// There are more fields, which only applying gives.
     pub partial: bool,
-    /// The variables that it set; none where only applying tells the value.
+    /// The variables that it set; none where only applying shows the value.
     pub set: BTreeMap<String, Option<Value>>,
 }
-
-/// Results that are larger than this are not handed on: each waiting host would get a copy.
-const LARGEST: usize = 1024 * 1024;
 
 impl OnceEnded {
     /// It failed, or was never reached.
@@ -59,7 +57,7 @@ impl OnceEnded {
 
     /// The same unless its result is too large to be handed on.
     pub fn fitted(self) -> Self {
-        let size = serde_json::to_vec(&(&self.known, &self.set)).map_or(usize::MAX, |bytes| bytes.len());
+        let size = play::size(&(&self.known, &self.set));
         if size <= LARGEST {
             return self;
         }

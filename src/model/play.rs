@@ -4,14 +4,14 @@ use super::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a host has given variables and results that other hosts look at; none where only applying tells it.
+/// What a host has given variables and results that other hosts look at; none where only applying shows it.
 pub type Given = BTreeMap<String, Option<Value>>;
 
 /// What a host hands on is no larger than this, in bytes: each of the others gets a copy.
 pub const LARGEST: usize = 1024 * 1024;
 
-/// Its size in bytes.
-pub fn size(given: &Given) -> usize {
+/// The size in bytes of what is handed on.
+pub fn size(given: &impl Serialize) -> usize {
     serde_json::to_vec(given).map_or(usize::MAX, |bytes| bytes.len())
 }
 

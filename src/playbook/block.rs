@@ -1,5 +1,5 @@
-//! A block: steps with one `when`, `loop`, `tags`, `vars`, `become_user` and `environment`, and what is to be done when one of them
-//! fails. It becomes its steps; the engine knows of its `rescue` and `always`.
+//! A block: steps with one `when`, `loop`, `tags`, `vars`, `become_user` and `environment`, and what is to be done when one
+//! of them fails. It becomes its steps; the engine knows of its `rescue` and `always`.
 
 use super::step::{self, Include, become_as, expression, is_environment, written};
 use super::{Step, Written};

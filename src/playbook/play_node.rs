@@ -55,7 +55,9 @@ impl<'a> PlayNode<'a> {
             return None;
         };
         let max_failures = max_failures.or(playbook.max_failures);
-        let play = Play { name, place, hosts, becomes, serial, max_failures };
+        let number = playbook.plays.len() + 1;
+        let title = name.map_or_else(|| format!("play {number}"), |name| name.text);
+        let play = Play { title, place, hosts, becomes, serial, max_failures };
         Some(PlayNode { play, vars, tags, lists })
     }
 }

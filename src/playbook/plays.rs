@@ -7,13 +7,13 @@ use crate::keys::Share;
 use crate::project::Project;
 use crate::source::Place;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One of `[[plays]]`. Its steps are among those of the playbook, which say what play they are of.
 #[derive(Clone, Debug)]
 pub struct Play {
-    /// What it is for.
-    pub name: Option<Written>,
+    /// What it is for; without a name its number, counted from 1.
+    pub title: String,
     /// Where it begins.
     pub place: Place,
     /// A pattern.
@@ -43,13 +43,6 @@ pub struct Stage {
     pub needs_the_others: bool,
 }
 
-impl Play {
-    /// Its name, or its number counted from 1.
-    pub fn title(&self, number: u32) -> String {
-        self.name.as_ref().map_or_else(|| format!("play {}", number + 1), |name| name.text.clone())
-    }
-}
-
 impl Playbook {
     /// The hosts of all plays, in the order of the inventory.
     pub fn hosts_of_plays(
@@ -57,13 +50,12 @@ impl Playbook {
         inventory: &Inventory,
         project: &Project,
     ) -> Result<Vec<String>, Diagnostics> {
-        let all: Vec<Vec<String>> = self
-            .plays
-            .iter()
-            .map(|play| self.hosts_of(play, inventory, project))
-            .collect::<Result<_, _>>()?;
+        let mut all = HashSet::new();
+        for play in &self.plays {
+            all.extend(self.hosts_of(play, inventory, project)?);
+        }
         let known = inventory.hosts.iter().map(|host| host.name.to_string());
-        Ok(known.filter(|name| all.iter().any(|names| names.contains(name))).collect())
+        Ok(known.filter(|name| all.contains(name)).collect())
     }
 
     /// The hosts of a play; none while no host has joined the groups that its pattern names and `group_by` makes. What is
@@ -93,12 +85,13 @@ impl Playbook {
         project: &Project,
         chosen: &[String],
     ) -> Result<Vec<Stage>, Diagnostics> {
+        let chosen: HashSet<&String> = chosen.iter().collect();
         let stage = |(number, play): (usize, &Play)| {
             let mut hosts = self.hosts_of(play, inventory, project)?;
             hosts.retain(|host| chosen.contains(host));
             Ok(Stage {
                 play: number as u32,
-                name: play.title(number as u32),
+                name: play.title.clone(),
                 hosts,
                 serial: play.serial.clone(),
                 max_failures: play.max_failures,
@@ -140,9 +133,13 @@ impl Playbook {
 
 /// The stages that undo a run of these stages: each host with the last play that it was in, the last plays first.
 pub fn backwards(stages: &[Stage], hosts: &[String]) -> Vec<Stage> {
-    let last = |host: &String| stages.iter().rposition(|stage| stage.hosts.contains(host));
+    let mut last: HashMap<&String, usize> = HashMap::new();
+    for (at, stage) in stages.iter().enumerate() {
+        last.extend(stage.hosts.iter().map(|host| (host, at)));
+    }
     let undo = |(at, stage): (usize, &Stage)| {
-        let hosts: Vec<String> = hosts.iter().filter(|host| last(host).unwrap_or(0) == at).cloned().collect();
+        let is_last = |host: &&String| last.get(host).copied().unwrap_or(0) == at;
+        let hosts: Vec<String> = hosts.iter().filter(is_last).cloned().collect();
         Stage { hosts, serial: Vec::new(), max_failures: None, needs_the_others: false, ..stage.clone() }
     };
     stages.iter().enumerate().rev().map(undo).filter(|stage| !stage.hosts.is_empty()).collect()

@@ -16,6 +16,18 @@ pub struct Within {
     pub round: Option<Round>,
 }
 
+impl Within {
+    /// Which element of its loop, when it has one whose list is known.
+    fn element(&self) -> Option<u32> {
+        self.round.as_ref().and_then(|round| round.at)
+    }
+
+    /// What distinguishes it from the others, and from itself for another element.
+    fn key(&self) -> (u32, Option<u32>) {
+        (self.number, self.element())
+    }
+}
+
 /// One element of the loop of an include or a block.
 #[derive(Clone, Debug)]
 pub struct Round {
@@ -54,8 +66,7 @@ impl Step {
 
     /// What names the list of the loop at `depth`.
     pub fn round_key(&self, depth: usize) -> RoundKey {
-        let at = |within: &Within| (within.number, within.round.as_ref().and_then(|round| round.at));
-        (self.within[..depth].iter().map(at).collect(), self.within[depth].number)
+        (self.within[..depth].iter().map(Within::key).collect(), self.within[depth].number)
     }
 
     /// Whether it is that step, or that step for one element of the loops around it.
@@ -66,9 +77,8 @@ impl Step {
 
     /// How many includes and blocks it has in common with another step, the outermost first.
     fn shares(&self, other: &Step) -> usize {
-        let at = |within: &Within| (within.number, within.round.as_ref().and_then(|round| round.at));
         let pairs = self.within.iter().zip(&other.within);
-        pairs.take_while(|(one, other)| at(one) == at(other)).count()
+        pairs.take_while(|(one, other)| one.key() == other.key()).count()
     }
 }
 
@@ -91,7 +101,7 @@ impl Playbook {
         heard.iter().copied().filter(nearest).collect()
     }
 
-    /// Each handler's name among all: its own, and where several have that, with what tells them apart.
+    /// Each handler's name among all: its own, and where several have that, with what distinguishes them.
     pub fn handler_keys(&self) -> Vec<String> {
         let titles: Vec<String> = self.handlers.iter().map(Step::title).collect();
         let mut keys: Vec<String> = Vec::new();
@@ -165,7 +175,7 @@ fn number_blocks(step: &mut Step, known: &mut HashMap<BlockKey, u32>) {
     let Step { within, blocks, .. } = step;
     for InBlock { block, .. } in blocks {
         let Some(depth) = within.iter().position(|within| within.number == *block) else { continue };
-        let path = within[..=depth].iter().map(|within| within.round.as_ref().and_then(|round| round.at));
+        let path = within[..=depth].iter().map(Within::element);
         let next = known.len() as u32;
         *block = *known.entry((*block, path.collect())).or_insert(next);
     }

@@ -2,7 +2,7 @@
 
 use super::scope::Needs;
 use super::step::unknown_list;
-use super::{Renderer, Scope, given_from, notified, order_of};
+use super::{Renderer, Scope, Sequence};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Host;
 use crate::model::arg::Arg;
@@ -63,10 +63,7 @@ impl Renderer<'_> {
             false => 0,
         });
         problems.unless_errors(())?;
-        self.order = order_of(&unrolled);
-        self.notified = notified(&unrolled);
-        self.handler_keys = unrolled.handler_keys();
-        self.given_from = given_from(&unrolled);
+        self.sequence = Sequence::of(&unrolled);
         self.playbook = Cow::Owned(unrolled);
         Ok(())
     }

@@ -248,13 +248,10 @@ impl Maker<'_> {
     fn args(&mut self, scope: &Scope, items: Option<&Arg>) -> Option<Arg> {
         let mut args = Vec::new();
         let mut whole = true;
-        let renderer = self.renderer;
-        let stronger = |entry: &&Entry| {
-            self.step.sets().any(|set| set.key == entry.key && renderer.is_set_by_var(&set.key))
-        };
-        let entries: Vec<&Entry> =
-            self.step.keys.entries().unwrap_or_default().iter().filter(|entry| !stronger(entry)).collect();
-        for entry in entries {
+        let (step, renderer) = (self.step, self.renderer);
+        // What `--var` sets, `set` does not set.
+        let stronger = |entry: &&Entry| step.kind.sets && renderer.is_set_by_var(&entry.key);
+        for entry in step.keys.entries().unwrap_or_default().iter().filter(|entry| !stronger(entry)) {
             match self.key(scope, entry, items) {
                 // A param without a value: the key is as good as not there.
                 Some(Arg::Value(Value::Null)) => {}
@@ -344,7 +341,7 @@ impl Maker<'_> {
     }
 }
 
-/// A name with what tells the elements apart that it is for.
+/// A name with what distinguishes the elements that it is for.
 fn named(name: Arg, labels: &[String]) -> Arg {
     let missing =
         |text: &str| labels.iter().filter(|label| !text.contains(*label)).cloned().collect::<Vec<_>>();

@@ -282,7 +282,7 @@ impl Checker<'_> {
 
     fn on_others(&self, name: &str, by: usize, place: &Place) -> Diagnostic {
         let step = self.steps[by];
-        let play = self.playbook.plays.get(step.play as usize).map(|play| play.title(step.play));
+        let play = self.playbook.plays.get(step.play as usize).map(|play| play.title.as_str());
         let problem = Diagnostic::error(format!("`{name}` is not known here"), place);
         problem
             .label(format!("only `{}` gives it, on the hosts of {}", step.title(), play.unwrap_or_default()))
