@@ -20,8 +20,8 @@ pub struct PlayBoard(Arc<watch::Sender<BTreeMap<String, Between>>>);
 struct Between {
     /// The play that it waits for.
     awaits: Option<u32>,
-    /// The play that it may start, with what it should know.
-    opened: Option<(u32, PlayStart)>,
+    /// The play that it may start, with what it should know. Each host waits for its own.
+    opened: watch::Sender<Option<(u32, PlayStart)>>,
     /// What it has given variables that other hosts look at.
     given: Given,
     /// Its place among the hosts that are worked at once; it has none while it waits.
@@ -53,22 +53,17 @@ impl PlayBoard {
 
     /// What a host should know that starts this play, as soon as it may.
     pub async fn opened(&self, host: &str, play: u32) -> PlayStart {
-        let start = |all: &BTreeMap<String, Between>| {
-            all.get(host)?
-                .opened
-                .as_ref()
-                .filter(|(opened, _)| *opened == play)
-                .map(|(_, start)| start.clone())
-        };
-        let mut known = self.0.subscribe();
-        let known = known.wait_for(|all| start(all).is_some()).await;
-        known.ok().and_then(|all| start(&all)).unwrap_or_else(|| PlayStart::refused("the run is over"))
+        let mut opened = self.change(host, |between| between.opened.subscribe());
+        let is_it = |opened: &Option<(u32, PlayStart)>| opened.as_ref().is_some_and(|(of, _)| *of == play);
+        let opened = opened.wait_for(is_it).await;
+        let start = opened.ok().and_then(|opened| opened.as_ref().map(|(_, start)| start.clone()));
+        start.unwrap_or_else(|| PlayStart::refused("the run is over"))
     }
 
     /// Lets a host start a play.
     fn open(&self, host: &str, play: u32, start: PlayStart, slot: Option<OwnedSemaphorePermit>) {
         self.change(host, |between| {
-            between.opened = Some((play, start));
+            between.opened.send_replace(Some((play, start)));
             between.slot = slot.filter(|_| !between.is_gone);
         });
     }
@@ -90,9 +85,7 @@ impl PlayBoard {
 
     /// The slot of a host that has ended.
     pub(super) fn take(&self, host: &str) -> Option<OwnedSemaphorePermit> {
-        let mut slot = None;
-        self.change(host, |between| slot = between.slot.take());
-        slot
+        self.change(host, |between| between.slot.take())
     }
 
     /// What all hosts have given so far.
@@ -102,8 +95,10 @@ impl PlayBoard {
         given.map(|(host, between)| (host.clone(), between.given.clone())).collect()
     }
 
-    fn change(&self, host: &str, change: impl FnOnce(&mut Between)) {
-        self.0.send_modify(|all| change(all.entry(host.to_string()).or_default()));
+    fn change<T>(&self, host: &str, change: impl FnOnce(&mut Between) -> T) -> T {
+        let mut changed = None;
+        self.0.send_modify(|all| changed = Some(change(all.entry(host.to_string()).or_default())));
+        changed.expect("it is called once")
     }
 }
 
@@ -165,11 +160,12 @@ struct Hosts {
 impl Hosts {
     /// Starts a play on a batch: hosts that have not been contacted, and those that wait for it.
     fn start(&mut self, fleet: &Fleet<'_>, stage: &Stage, batch: &[String], stop: Option<String>) {
+        let others = self.board.given();
         for (at, host) in batch.iter().filter(|host| !self.ended.contains_key(*host)).enumerate() {
             match self.waiting.remove(host) {
                 Some(mut work) => {
                     if let Task::Job(job, _) = &mut work.task {
-                        job.work.others = self.board.given();
+                        job.work.others = others.clone();
                     }
                     let mut start = fleet.start(&work, stop.clone());
                     if at == 0 {
@@ -181,7 +177,11 @@ impl Hosts {
                 // The first one runs steps for all, so it must not wait for one of them.
                 None => {
                     let slot = fleet.slots.clone().try_acquire_owned().ok().filter(|_| at == 0);
-                    self.go_on(fleet, stage, host, stop.clone(), slot);
+                    let next = match stop.clone() {
+                        Some(why) => PlayStart::refused(format!("{}: {why}", stage.name)),
+                        None => PlayStart { refusal: None, others: others.clone() },
+                    };
+                    self.go_on(fleet, host, stage.play, next, slot);
                 }
             }
         }
@@ -191,18 +191,13 @@ impl Hosts {
     fn go_on(
         &self,
         fleet: &Fleet<'_>,
-        stage: &Stage,
         host: &str,
-        stop: Option<String>,
+        play: u32,
+        start: PlayStart,
         first: Option<OwnedSemaphorePermit>,
     ) {
-        let (board, slots) = (self.board.clone(), fleet.slots.clone());
-        let (host, play, name) = (host.to_string(), stage.play, stage.name.clone());
+        let (board, slots, host) = (self.board.clone(), fleet.slots.clone(), host.to_string());
         tokio::spawn(async move {
-            let start = match stop {
-                Some(why) => PlayStart::refused(format!("{name}: {why}")),
-                None => PlayStart { refusal: None, others: board.given() },
-            };
             // The semaphore is never closed, so there is always a slot in the end.
             let slot = match first {
                 Some(slot) => Some(slot),
@@ -215,11 +210,14 @@ impl Hosts {
     /// Waits until every host of the batch has ended or waits for a later play.
     async fn finish(&mut self, fleet: &Fleet<'_>, stage: &Stage, batch: &[String]) {
         let mut changes = self.board.0.subscribe();
+        // What is done stays done, so that each host is looked at until it is, and not again.
+        let mut left = batch.iter().peekable();
         loop {
             changes.borrow_and_update();
             let is_done =
-                |host: &String| self.ended.contains_key(host) || self.board.is_past(host, stage.play);
-            if batch.iter().all(is_done) {
+                |host: &&String| self.ended.contains_key(*host) || self.board.is_past(host, stage.play);
+            while left.next_if(is_done).is_some() {}
+            if left.peek().is_none() {
                 return;
             }
             tokio::select! {

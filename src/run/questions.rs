@@ -75,33 +75,35 @@ impl Questions {
 
     /// Says how the step ended that another host runs, as soon as that is known. The question before it is given up.
     pub fn once(&mut self, writer: &Arc<Mutex<Writer>>, board: &OnceBoard, step: u32) {
-        if let Some(before) = self.once.take() {
-            before.abort();
-        }
-        let (writer, board) = (writer.clone(), board.clone());
-        self.once = Some(tokio::spawn(async move {
-            let ended = Box::new(board.of(step).await);
-            if let Ok(frame) = wire::frame(&Order::RanOnce { step, ended }) {
-                // A host that is gone needs no answer.
-                let _gone = writer.lock().await.write(Bytes::from(frame)).await;
-            }
-        }));
+        let board = board.clone();
+        let ended = async move { Order::RanOnce { step, ended: Box::new(board.of(step).await) } };
+        answer_later(&mut self.once, writer, ended);
     }
 
     /// Says when the host's next play starts. The question before it is given up.
     pub fn play(&mut self, writer: &Arc<Mutex<Writer>>, board: &PlayBoard, host: &str, play: u32) {
-        if let Some(before) = self.play.take() {
-            before.abort();
-        }
-        let (writer, board, host) = (writer.clone(), board.clone(), host.to_string());
-        self.play = Some(tokio::spawn(async move {
-            let start = Box::new(board.opened(&host, play).await);
-            if let Ok(frame) = wire::frame(&Order::Play { play, start }) {
-                // A host that is gone needs no answer.
-                let _gone = writer.lock().await.write(Bytes::from(frame)).await;
-            }
-        }));
+        let (board, host) = (board.clone(), host.to_string());
+        let start = async move { Order::Play { play, start: Box::new(board.opened(&host, play).await) } };
+        answer_later(&mut self.play, writer, start);
     }
+}
+
+/// Sends the host an order as soon as it is known, and gives up the one of the same kind before it.
+fn answer_later(
+    before: &mut Option<JoinHandle<()>>,
+    writer: &Arc<Mutex<Writer>>,
+    order: impl Future<Output = Order> + Send + 'static,
+) {
+    if let Some(before) = before.take() {
+        before.abort();
+    }
+    let writer = writer.clone();
+    *before = Some(tokio::spawn(async move {
+        if let Ok(frame) = wire::frame(&order.await) {
+            // A host that is gone needs no answer.
+            let _gone = writer.lock().await.write(Bytes::from(frame)).await;
+        }
+    }));
 }
 
 impl Drop for Questions {
