@@ -105,7 +105,8 @@ impl Request {
         }
     }
 
-    /// Undoes the run `of`, which had this name, host by host as `spread` says. `becomes`: what its playbook says of becoming another user.
+    /// Undoes the run `of`, which had this name, host by host as `spread` says. `becomes`: what its playbook says of becoming
+    /// another user.
     pub fn undo(of: RunId, name: String, becomes: Option<bool>, spread: Spread) -> Self {
         Request {
             kind: RunKind::Undo,

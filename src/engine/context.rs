@@ -1,5 +1,5 @@
-//! What a step's templates can refer to: variables, facts, registered results, what steps have set. Facts are read from the host when an
-//! expression first asks for them; what check mode cannot know marks every expression that looks at it.
+//! What a step's templates can refer to: variables, facts, registered results, what steps have set. Facts are read from
+//! the host when an expression first asks for them; what check mode cannot know marks every expression that looks at it.
 
 use super::facts;
 use super::others::OtherHosts;
@@ -36,7 +36,7 @@ pub struct Registered {
 enum Held {
     /// A step's result.
     Result(Registered),
-    /// What `set` gave it; none when only applying tells that.
+    /// What `set` gave it; none when only applying shows that.
     Set(Option<Value>),
 }
 
@@ -69,7 +69,7 @@ impl Context {
         self.held.insert(name.to_string(), Held::Result(result));
     }
 
-    /// Gives a variable a value; none when only applying tells which.
+    /// Gives a variable a value; none when only applying shows which.
     pub fn set(&mut self, name: &str, value: Option<Value>) {
         self.held.insert(name.to_string(), Held::Set(value));
     }
@@ -97,7 +97,7 @@ impl Context {
         self.held.iter().filter_map(|(name, held)| Some((name.clone(), value(held)?))).collect()
     }
 
-    /// What other hosts look at: the value of a name that a step gave; none inside where only applying tells it.
+    /// What other hosts look at: the value of a name that a step gave; none inside where only applying shows it.
     pub fn held_as(&self, name: &str) -> Option<Option<Value>> {
         Some(match self.held.get(name)? {
             Held::Result(result) => (!result.partial).then(|| Value::Object(result.known.clone())),
@@ -193,8 +193,8 @@ impl Context {
     }
 }
 
-/// What one expression can refer to. A result, or what `set` gave, is stronger than the variable of the same name, a step's own names are
-/// stronger than both.
+/// What one expression can refer to. A result, or what `set` gave, is stronger than the variable of the same name, a step's
+/// own names are stronger than both.
 struct Visible<'a> {
     context: &'a Context,
     locals: &'a Values,

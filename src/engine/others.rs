@@ -14,7 +14,7 @@ pub struct OtherHosts {
     pub known: Value,
     /// What was given since, by host.
     pub given: Arc<BTreeMap<String, Given>>,
-    /// Set where only applying tells it.
+    /// Set where only applying shows it.
     pub mark: Mark,
 }
 

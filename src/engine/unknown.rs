@@ -1,9 +1,9 @@
-//! What check mode cannot know: a value that stands for it, and a mark that somebody looked at it.
+//! What check mode cannot know: a value that stands for it, and a mark that an expression looked at it.
 
 use crate::template::{Datum, Object};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Set by whoever looks at something unknown: what that was.
+/// Set when an expression looks at something unknown: what that was.
 #[derive(Clone, Debug, Default)]
 pub struct Mark(Arc<Mutex<Option<String>>>);
 

@@ -29,7 +29,11 @@ use crate::system::pretend::Pretend;
 use crate::system::{Brought, Probe, System};
 use blocks::Blocks;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A host waits no longer than this for other hosts: they may have long steps before, and the controller answers as soon as
+/// their part ends.
+const LONGEST: Duration = Duration::from_secs(23 * 60 * 60);
 
 /// Runs `job` on `host`, whose state is in `state`, and sends `link` what happens: everything but the end itself.
 pub fn work(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link) -> HostEnd {
@@ -219,7 +223,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         failure.or(in_handlers)
     }
 
-    /// Runs the steps of the play until one fails, or all of them where failures are only to be told; returns the first
+    /// Runs the steps of the play until one fails, or all of them where failures are only reported; returns the first
     /// failure.
     fn run_steps(&mut self, steps: &'a [JobStep]) -> Option<Failure> {
         let mut failure = None;

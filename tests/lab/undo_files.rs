@@ -112,7 +112,7 @@ fn hard_links_that_cannot_be_kept_are_said_to_be_lost() {
     let of_undo = project.windlass(["runs", "undo", "last-undo"]);
     assert_eq!(of_undo.code, 5, "{of_undo:?}");
     assert!(of_undo.stderr.contains("it is an undo itself, of run "), "{of_undo:?}");
-    // The record keeps what it is told to, and says what can be done without.
+    // A rule says what the record keeps.
     let refused = project.windlass(["runs", "prune"]);
     assert!(refused.code == 5 && refused.stderr.contains("--keep-last 100"), "{refused:?}");
     let asked = project.windlass(["runs", "prune", "--keep-last", "1"]);

@@ -1,5 +1,5 @@
 //! How many steps of each shipped playbook a dry run leaves `unknown` on a prepared host. Each figure is the most there may
-//! be: whoever makes one fall lowers it here.
+//! be, and is lowered when one falls.
 
 use crate::stage::{Lab, Project, Report, Stage};
 use std::fs;

@@ -6,9 +6,13 @@ use expect_test::{Expect, expect};
 
 /// Runs a playbook on every host of the stage.
 pub fn play(stage: &FolderStage, playbook: &str, options: &str) -> Finished {
+    run(stage, playbook, &format!("--hosts all {options}"))
+}
+
+/// Runs a playbook on the hosts that it or the options name.
+pub fn run(stage: &FolderStage, playbook: &str, options: &str) -> Finished {
     stage.project.write("playbooks/site.toml", playbook);
-    let words = ["run", "playbook", "site", "--hosts", "all"];
-    stage.project.windlass(words.into_iter().chain(options.split_whitespace()))
+    stage.project.windlass(["run", "playbook", "site"].into_iter().chain(options.split_whitespace()))
 }
 
 /// What the steps of a playbook print on one host, without what the run says of itself.

@@ -1,7 +1,7 @@
 //! Several plays in one file.
 
 use crate::folder_host::FolderStage;
-use crate::language::{lasting, newest_run, refused};
+use crate::language::{lasting, newest_run, refused, run as play};
 use crate::stage::Finished;
 use expect_test::{Expect, expect};
 
@@ -50,11 +50,6 @@ debug = { message = "still {{ token }} {{ made.stdout }} {{ role | default('no r
 
 fn stage() -> FolderStage {
     FolderStage::of(&["db1", "web1", "web2"])
-}
-
-fn play(stage: &FolderStage, playbook: &str, options: &str) -> Finished {
-    stage.project.write("playbooks/site.toml", playbook);
-    stage.project.windlass(["run", "playbook", "site"].into_iter().chain(options.split_whitespace()))
 }
 
 /// What the steps say, and how the hosts ended.

@@ -1,16 +1,13 @@
 //! The plays of a job, one after the other: between two of them the host waits for the others.
 
-use super::Worker;
+use super::{LONGEST, Worker};
 use crate::engine::target::Target;
 use crate::model::event::Event;
 use crate::model::job::OnFailure;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::play::{self, Given, LARGEST};
 use crate::model::{Failure, Result};
-use std::time::{Duration, Instant};
-
-/// A host waits no longer than this for the others: theirs may be long plays, and the controller answers as soon as they end.
-const LONGEST: Duration = Duration::from_secs(23 * 60 * 60);
+use std::time::Instant;
 
 impl Worker<'_, '_, '_> {
     /// The plays that are still to be done: after a reboot from the one that rebooted the host.

@@ -6,9 +6,9 @@ use crate::engine::progress::StepProgress;
 use crate::model::arg::Arg;
 use crate::model::job::JobStep;
 use crate::model::outcome::StepOutcome;
+use crate::model::play::Given;
 use crate::model::{Result, Value, Values};
 use crate::step;
-use std::collections::BTreeMap;
 
 /// Whether the step gives variables values.
 pub(super) fn is_set(step: &JobStep) -> bool {
@@ -58,10 +58,8 @@ impl Worker<'_, '_, '_> {
     }
 
     /// What the step has given its variables.
-    pub(super) fn set_by(&self, step: &JobStep) -> BTreeMap<String, Option<Value>> {
-        let known = self.context.variables();
-        let value =
-            |name: String| (self.context.holds(&name)).then(|| (name.clone(), known.get(&name).cloned()));
-        variables(step).into_iter().filter_map(|(name, _)| value(name)).collect()
+    pub(super) fn set_by(&self, step: &JobStep) -> Given {
+        let value = |(name, _): (String, Arg)| self.context.held_as(&name).map(|value| (name, value));
+        variables(step).into_iter().filter_map(value).collect()
     }
 }

@@ -187,8 +187,7 @@ impl Mount {
     /// One command for each file system there: they can lie one over the other, and the last one goes first.
     fn unmount(&self, mounts: &str, target: &str) -> Vec<Op> {
         let kinds = entries(mounts).filter(|entry| entry.target == target).map(|entry| entry.kind);
-        let mut kinds: Vec<String> = kinds.collect();
-        kinds.reverse();
+        let kinds: Vec<String> = kinds.collect();
         let one = |(index, kind): (usize, &String)| {
             let undo = match MEMORY.contains(&kind.as_str()) {
                 true => Undo::Impossible(format!(
@@ -199,7 +198,7 @@ impl Mount {
             };
             self.run(&["umount", &self.target()], undo, without(mounts, target, index + 1))
         };
-        kinds.iter().enumerate().map(one).collect()
+        kinds.iter().rev().enumerate().map(one).collect()
     }
 
     fn back(&self, program: &str) -> Undo {
