@@ -1,5 +1,7 @@
 //! systemd as questions and commands, and what its answers mean.
 
+pub mod install;
+
 use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;

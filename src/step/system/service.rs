@@ -1,11 +1,12 @@
 //! A service, or another unit of systemd.
 
-use crate::model::op::{Condition, Op, Plan, Prediction, Run, Undo};
+use crate::model::op::{Condition, Op, Plan, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::{FileKind, Probe, Stat};
 use crate::systemd::{self, Unit};
+use change::{UnitChange, is_disabled, is_enabled, is_masked};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ pub struct Service {
     /// `started` or `stopped`; `restarted` or `reloaded` act each time, which is what handlers want. Both start what
     /// does not run.
     state: Option<State>,
-    /// Whether it starts when the host boots.
+    /// Whether it starts when the host boots. Units that its unit file names in `Also=` are enabled and disabled with it, and
+    /// named in a note.
     enabled: Option<bool>,
     /// Whether nothing at all can start it. A unit that is not installed yet can be masked, so that its package does not
     /// start it.
@@ -99,19 +101,18 @@ impl Step for Service {
         if unit.load == "not-found" {
             return self.plan_unknown(host);
         }
-        let mut change =
-            UnitChange { asked: &self.name, name: &name, unit: unit.clone(), runs: Vec::new(), once: false };
+        let mut change = UnitChange::of(host, &self.name, &name, unit.clone());
         // What undo does in the reverse order must be possible: a unit is enabled before it is started and disabled after
         // it was stopped, and the mask is the first to go and the last to come.
-        self.unmask(&mut change);
+        self.unmask(&mut change)?;
         self.expect_loaded(&change.unit)?;
         self.enable(&mut change)?;
         self.set_state(&mut change)?;
         self.disable(&mut change)?;
         self.expect_room_for_mask(host, &unit)?;
-        self.mask(&mut change);
-        let notes = self.restarters(host, &unit)?;
-        Ok(Plan { result: registered(&unit), notes, ..change.plan(self.daemon_reload) })
+        self.mask(&mut change)?;
+        change.notes.extend(self.restarters(host, &unit)?);
+        Ok(Plan { result: registered(&unit), ..change.plan(self.daemon_reload) })
     }
 }
 
@@ -131,17 +132,12 @@ impl Service {
 
     fn plan_mask_only(&self, host: &dyn Probe) -> Result<Plan> {
         let unit = Unit { load: "not-found".to_string(), active: "inactive".to_string(), ..Unit::default() };
-        let mut change = UnitChange {
-            asked: &self.name,
-            name: &self.name,
-            unit: unit.clone(),
-            runs: Vec::new(),
-            once: false,
-        };
-        self.mask(&mut change);
+        let mut change = UnitChange::of(host, &self.name, &self.name, unit.clone());
+        self.mask(&mut change)?;
         let near = systemd::alike(host, &self.name).map(|near| format!("; it has {near}"));
         let note = format!("the host has no unit {} yet{}", self.name, near.unwrap_or_default());
-        Ok(Plan { result: registered(&unit), notes: vec![note], ..change.plan(false) })
+        change.notes.push(note);
+        Ok(Plan { result: registered(&unit), ..change.plan(false) })
     }
 
     /// Says what can start a unit again that is stopped.
@@ -158,12 +154,29 @@ impl Service {
         Ok(notes)
     }
 
-    fn unmask(&self, change: &mut UnitChange<'_>) {
-        if self.masked == Some(false) && is_masked(&change.unit) {
-            change.run("unmask", change.undo("mask"));
-            // What was under the mask is seen once it is gone; until then, the usual.
-            (change.unit.load, change.unit.file) = ("loaded".to_string(), "disabled".to_string());
+    fn unmask(&self, change: &mut UnitChange<'_>) -> Result<()> {
+        if self.masked != Some(false) || !is_masked(&change.unit) {
+            return Ok(());
         }
+        let install = change.install()?;
+        match install.masks() {
+            [false, false] => {
+                let why = "its package masks it: its unit file is a link to /dev/null";
+                let hint = format!("put a unit file of your own into {OWN_UNITS}");
+                return Err(Failure::new(format!("unmask {}", self.name), why).hint(hint));
+            }
+            [lasting, until_boot] => {
+                if lasting {
+                    change.run("unmask", install.undo("mask"));
+                }
+                if until_boot {
+                    change.run_for("unmask", "--runtime", install.undo("mask"));
+                }
+            }
+        }
+        // What was under the mask is seen once it is gone; until then, the usual.
+        (change.unit.load, change.unit.file) = ("loaded".to_string(), "disabled".to_string());
+        Ok(())
     }
 
     /// A mask is a link where an administrator's own unit file would be. systemctl replaces none.
@@ -181,11 +194,14 @@ impl Service {
         }
     }
 
-    fn mask(&self, change: &mut UnitChange<'_>) {
-        if self.masked == Some(true) && !is_masked(&change.unit) {
-            change.run("mask", change.undo("unmask"));
+    /// A mask that ends with the next boot is not enough.
+    fn mask(&self, change: &mut UnitChange<'_>) -> Result<()> {
+        if self.masked == Some(true) && (!is_masked(&change.unit) || change.unit.file == "masked-runtime") {
+            let undo = change.install()?.undo("unmask");
+            change.run("mask", undo);
             (change.unit.load, change.unit.file) = ("masked".to_string(), "masked".to_string());
         }
+        Ok(())
     }
 
     fn expect_loaded(&self, unit: &Unit) -> Result<()> {
@@ -211,10 +227,11 @@ impl Service {
         }
         match change.unit.file.as_str() {
             "disabled" | "enabled-runtime" | "linked" | "linked-runtime" => {
-                change.run("enable", change.undo("disable"));
+                change.enable(&change.install()?);
                 change.unit.file = "enabled".to_string();
                 Ok(())
             }
+            "indirect" => self.enable_others(change),
             state @ ("static" | "transient" | "generated" | "bad" | "") => {
                 let state = if state.is_empty() { "without a unit file" } else { state };
                 let why = format!("it is {state}: nothing in it says when it would start");
@@ -225,25 +242,50 @@ impl Service {
         }
     }
 
+    /// A unit that is enabled through the units of its Also=, or whose only link has another name.
+    fn enable_others(&self, change: &mut UnitChange<'_>) -> Result<()> {
+        let install = change.install()?;
+        if let Some((name, _)) = install.also.iter().find(|(_, unit)| is_masked(unit)) {
+            let why = format!("it is enabled through {name} (Also= in its unit file), which is masked");
+            let hint = format!("unmask {name} first: a service step with masked = false");
+            return Err(Failure::new(format!("enable {}", self.name), why).hint(hint));
+        }
+        if install.also.is_empty() {
+            change.enable(&install);
+            change.unit.file = "enabled".to_string();
+        } else if install.also.iter().any(|(_, unit)| is_disabled(unit)) {
+            change.enable(&install);
+        }
+        Ok(())
+    }
+
     fn disable(&self, change: &mut UnitChange<'_>) -> Result<()> {
         if self.enabled != Some(false) {
             return Ok(());
         }
-        let refused =
-            |why: &str, hint: &str| Err(Failure::new(format!("disable {}", self.name), why).hint(hint));
         match change.unit.file.as_str() {
-            "enabled" | "enabled-runtime" | "linked" | "linked-runtime" | "alias" => {
-                change.run("disable", change.undo("enable"));
-                change.unit.file = "disabled".to_string();
+            "enabled" | "enabled-runtime" | "alias" => {
+                let install = change.install()?;
+                change.disable(&install);
+                let left = if install.linked_from().is_some() { "linked" } else { "disabled" };
+                change.unit.file = left.to_string();
                 Ok(())
             }
             "indirect" => {
-                refused("another unit is enabled for it (Also= in its unit file)", "name that unit")
+                let install = change.install()?;
+                if install.also.is_empty() {
+                    change.disable(&install);
+                    change.unit.file = "disabled".to_string();
+                } else if install.also.iter().any(|(_, unit)| is_enabled(unit)) {
+                    change.disable(&install);
+                }
+                Ok(())
             }
-            "generated" => refused(
-                "systemd makes it at each boot from another file, such as /etc/fstab",
-                "change that file, or set masked = true",
-            ),
+            "generated" => {
+                let why = "systemd makes it at each boot from another file, such as /etc/fstab";
+                Err(Failure::new(format!("disable {}", self.name), why)
+                    .hint("change that file, or set masked = true"))
+            }
             _ => Ok(()),
         }
     }
@@ -272,64 +314,6 @@ impl Service {
     }
 }
 
-/// The commands that a unit needs, and how it will be after them.
-struct UnitChange<'a> {
-    /// As the playbook has it, which may be an alias.
-    asked: &'a str,
-    /// The unit's own name.
-    name: &'a str,
-    unit: Unit,
-    runs: Vec<Run>,
-    once: bool,
-}
-
-impl UnitChange<'_> {
-    fn run(&mut self, verb: &str, undo: Undo) {
-        self.runs.push(systemd::run(verb, self.name, undo));
-    }
-
-    fn undo(&self, verb: &str) -> Undo {
-        Undo::Command(systemd::systemctl(verb, self.name))
-    }
-
-    /// Starts it, also when it failed so often that systemd would refuse.
-    fn start(&mut self, verb: &str) {
-        if self.unit.active == "failed" {
-            self.run("reset-failed", Undo::NotNeeded);
-        }
-        let undo = if self.unit.is_active() { Undo::Again } else { self.undo("stop") };
-        self.run(verb, undo);
-        self.confirm();
-        self.once |= self.unit.only_runs();
-        self.unit.active = if self.unit.only_runs() { "inactive" } else { "active" }.to_string();
-    }
-
-    fn confirm(&mut self) {
-        let proof = self.unit.proof(self.name);
-        if let Some(run) = self.runs.last_mut() {
-            run.confirm = proof;
-        }
-    }
-
-    fn plan(mut self, daemon_reload: bool) -> Plan {
-        if daemon_reload && self.unit.stale {
-            let mut reload = systemd::run("daemon-reload", self.name, Undo::Again);
-            reload.command.argv.truncate(2);
-            self.runs.insert(0, reload);
-            self.unit.stale = false;
-        }
-        let mut names = vec![self.asked, self.name];
-        names.dedup();
-        let after: Vec<Prediction> = names.into_iter().map(|name| self.unit.prediction(name)).collect();
-        let runs = self.runs.into_iter().map(|run| Run { predicts: after.clone(), ..run });
-        Plan { once: self.once, ..Plan::of(runs.map(Op::from).collect()) }
-    }
-}
-
-fn is_masked(unit: &Unit) -> bool {
-    unit.load == "masked" || unit.file.starts_with("masked")
-}
-
 fn registered(unit: &Unit) -> Values {
     let words = [("active", &unit.active), ("enabled", &unit.file)];
     words.into_iter().map(|(name, word)| (name.to_string(), word.as_str().into())).collect()
@@ -339,5 +323,6 @@ fn yes() -> bool {
     true
 }
 
+mod change;
 #[cfg(all(test, feature = "controller"))]
 mod tests;

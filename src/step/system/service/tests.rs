@@ -1,4 +1,4 @@
-//! Services over a pretended host: how systemd describes the unit, and what systemctl is told to do.
+//! Services over a pretended host: how systemd describes the unit, and what systemctl is asked to do.
 
 use crate::model::op::{Op, Run};
 use crate::system::pretend::Pretend;
@@ -14,7 +14,33 @@ fn host(properties: &str) -> Pretend<'static> {
     let host = testing::host(&[("/usr/lib/systemd/system/nginx.service", "")]);
     let text = properties.replace(' ', "\n") + "\n" + USUAL;
     answer_to(&host, question("app").argv, 0, &text);
+    installed(&host, "app.service", "");
     host
+}
+
+/// What enables a unit: lines as the host's script prints them.
+fn installed(host: &Pretend<'_>, unit: &str, lines: &str) {
+    answer(host, &format!("/bin/sh -s -- {unit} /etc/systemd/system /run/systemd/system"), 0, lines);
+}
+
+/// A link that enables `app` for good.
+const ENABLED: &str =
+    "link\t/etc/systemd/system/multi-user.target.wants/app.service\t/usr/lib/systemd/system/app.service\n";
+
+/// A link that enables `app` until the next boot.
+const ENABLED_UNTIL_BOOT: &str =
+    "link\t/run/systemd/system/multi-user.target.wants/app.service\t/usr/lib/systemd/system/app.service\n";
+
+/// What is done where these links are.
+fn with_links(properties: &str, lines: &str, keys: &str) -> String {
+    let host = host(properties);
+    installed(&host, "app.service", lines);
+    for (unit, state) in [("app.socket", "disabled"), ("open.socket", "enabled"), ("shut.socket", "masked")] {
+        let text = format!("Id={unit}\nUnitFileState={state}\n{USUAL}");
+        answer_to(&host, question(unit).argv, 0, &text);
+    }
+    let told = apply(&host, "service", &format!("name = 'app'\n{keys}"));
+    told.unwrap_or_else(|failure| failure.to_string())
 }
 
 fn told(properties: &str, keys: &str) -> String {
@@ -42,7 +68,74 @@ fn starts_stops_enables_and_masks_what_is_not_so() {
         run systemctl enable app
         run systemctl start app
     "#]]
-    .assert_eq(&told("LoadState=masked UnitFileState=masked", all));
+    .assert_eq(&with_links(
+        "LoadState=masked UnitFileState=masked",
+        "link\t/etc/systemd/system/app.service\t/dev/null\n",
+        all,
+    ));
+}
+
+#[test]
+fn a_unit_that_is_enabled_through_others_is_enabled_when_they_are() {
+    let indirect = |lines, keys| with_links("UnitFileState=indirect", lines, keys);
+    let (disabled, enabled) = ("also\tapp.socket\n", "also\topen.socket\n");
+    assert_eq!(indirect(disabled, "enabled = true"), "run systemctl enable app\n");
+    assert_eq!(indirect(enabled, "enabled = true"), "");
+    assert_eq!(
+        indirect("also\tapp.socket\nalso\topen.socket\n", "enabled = true"),
+        "run systemctl enable app\n"
+    );
+    assert_eq!(indirect(disabled, "enabled = false"), "");
+    assert_eq!(indirect(enabled, "enabled = false"), "run systemctl disable app\n");
+    assert_eq!(
+        indirect("", "enabled = true"),
+        "run systemctl enable app\n",
+        "only another name's link enables it"
+    );
+    expect![[r#"
+        enable app: it is enabled through shut.socket (Also= in its unit file), which is masked
+          hint: unmask shut.socket first: a service step with masked = false"#]]
+    .assert_eq(&indirect("also\tshut.socket\n", "enabled = true"));
+}
+
+#[test]
+fn what_is_enabled_with_it_is_named_and_foreseen() {
+    let host = host("");
+    installed(&host, "app.service", "also\tapp.socket\n");
+    answer_to(&host, question("app.socket").argv, 0, &format!("Id=app.socket\n{USUAL}"));
+    let plan = parse("service", "name = 'app'\nenabled = true").unwrap().plan(&host).unwrap();
+    assert_eq!(plan.notes, ["app.socket is enabled with it: Also= in its unit file"]);
+    let Op::Run(run) = &plan.ops[0] else { panic!("{:?}", plan.ops) };
+    let foreseen = run.predicts.iter().find(|one| one.argv == question("app.socket").argv).unwrap();
+    assert!(foreseen.answer.text().contains("UnitFileState=enabled"));
+}
+
+#[test]
+fn what_lasts_until_the_next_boot_goes_too() {
+    let disable =
+        |state: &str, lines: &str| with_links(&format!("UnitFileState={state}"), lines, "enabled = false");
+    let both = "run systemctl disable app\nrun systemctl disable --runtime app\n";
+    assert_eq!(disable("enabled-runtime", ENABLED_UNTIL_BOOT), "run systemctl disable --runtime app\n");
+    assert_eq!(disable("enabled", &format!("{ENABLED}{ENABLED_UNTIL_BOOT}")), both);
+    let masked = |state: &str, lines: &str, keys| {
+        with_links(&format!("LoadState=masked UnitFileState={state}"), lines, keys)
+    };
+    let until_boot = "link\t/run/systemd/system/app.service\t/dev/null\n";
+    let unmasked = masked("masked-runtime", until_boot, "masked = false");
+    assert_eq!(unmasked, "run systemctl unmask --runtime app\n");
+    assert_eq!(masked("masked-runtime", until_boot, "masked = true"), "run systemctl mask app\n");
+    expect![[r#"
+        unmask app: its package masks it: its unit file is a link to /dev/null
+          hint: put a unit file of your own into /etc/systemd/system"#]]
+    .assert_eq(&masked("masked", "", "masked = false"));
+}
+
+#[test]
+fn a_unit_file_elsewhere_stays_known() {
+    let link = "link\t/etc/systemd/system/app.service\t/opt/app/app.service\n";
+    let disable = |state: &str| with_links(&format!("UnitFileState={state}"), link, "enabled = false");
+    assert_eq!(disable("linked"), "");
+    assert_eq!(disable("enabled"), "run systemctl disable app\nrun systemctl link /opt/app/app.service\n");
 }
 
 #[test]
@@ -73,6 +166,7 @@ fn an_alias_stands_for_its_unit() {
     let unit =
         "Id=redis-server.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nType=notify\n";
     answer_to(&host, question("redis").argv, 0, unit);
+    installed(&host, "redis-server.service", "");
     let keys = "name = 'redis'\nstate = 'stopped'\nenabled = false";
     let told = apply(&host, "service", keys).unwrap();
     assert_eq!(told, "run systemctl stop redis-server.service\nrun systemctl disable redis-server.service\n");
@@ -89,6 +183,7 @@ fn the_alias_of_a_disabled_unit_is_found_by_its_unit_file() {
         0,
         "redis-server.service\n",
     );
+    installed(&host, "redis-server.service", "");
     let keys = |keys: &str| format!("name = 'redis'\n{keys}");
     assert_eq!(apply(&host, "service", &keys("state = 'stopped'\nenabled = false")).unwrap(), "");
     let told = apply(&host, "service", &keys("enabled = true")).unwrap();
@@ -99,6 +194,7 @@ fn the_alias_of_a_disabled_unit_is_found_by_its_unit_file() {
 fn a_unit_can_be_masked_before_it_is_there() {
     let host = host("");
     answer_to(&host, question("later").argv, 0, "Id=later.service\nLoadState=not-found\n");
+    installed(&host, "later.service", "");
     let told = apply(&host, "service", "name = 'later'\nmasked = true\nstate = 'stopped'").unwrap();
     assert_eq!(told, "run systemctl mask later\n");
 }
@@ -196,7 +292,7 @@ fn what_it_did_can_be_taken_back() {
     assert!(undo("", "state = 'started'").contains(r#""systemctl", "stop", "app""#));
     assert!(undo("ActiveState=inactive", "state = 'restarted'").contains(r#""systemctl", "stop", "app""#));
     assert_eq!(undo("ActiveState=active", "state = 'restarted'"), "Again");
-    assert!(undo("", "enabled = true").contains(r#""systemctl", "disable", "app""#));
+    assert!(undo("", "enabled = true").contains(r#""disable", "app.service", "/etc/systemd/system""#));
 }
 
 #[test]
