@@ -15,15 +15,16 @@ mod others;
 mod rule;
 mod ufw;
 
-/// What tells where SSH is reached.
+/// What shows where SSH is reached.
 const SSH_PORTS: &[u8] = include_bytes!("firewall/ssh-ports.sh");
 
 /// Lets in what is named and nothing else: answers, loopback, ICMP and DHCP always pass. nftables gets a table of its
 /// own, `inet windlass`; no other table is touched, Docker's among them, and it is loaded again at each boot. Where ufw
 /// is active, its rules are set instead; those of others stay, and what they allow besides is noted. A rule of others that
-/// opens a port to more than a rule with `from` here is refused. The ports of SSH stay open unless `keep_ssh` is false. The rules are tested
-/// first; once they are in force windlass logs in anew, and unless that works the host rolls them back by itself, even
-/// when windlass is cut off. Ports that Docker publishes pass by this: publish them on 127.0.0.1 to close them.
+/// opens a port to more than a rule with `from` here is refused, and so is one that closes a port that is to be open. The
+/// ports of SSH stay open unless `keep_ssh` is false. The rules are tested first; once they are in force windlass logs in
+/// anew, and unless that works the host rolls them back by itself, even when windlass is cut off. Ports that Docker
+/// publishes pass by this: publish them on 127.0.0.1 to close them.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

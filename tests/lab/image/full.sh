@@ -8,7 +8,7 @@ apt-get -q update
 # Memory, not disk, would have to fail for these writes to matter: the image is made anew when it is broken.
 apt-get -q -y -o Dpkg::Options::=--force-unsafe-io install --no-install-recommends \
   docker.io iptables nftables nginx-light postgresql redis-server cron curl ca-certificates dnsmasq-base \
-  docker-compose docker-registry mariadb-server nodejs zstd rsync fish tcsh strace
+  docker-compose docker-registry mariadb-server nodejs zstd rsync fish tcsh strace ufw
 apt-get clean
 rm -rf /var/lib/apt/lists/* /usr/share/doc /usr/share/man /usr/share/locale
 rm /usr/sbin/policy-rc.d

@@ -5,10 +5,12 @@ use crate::model::op::Command;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
 
-/// A rule that lets something in, as `ufw show added` has it.
+/// A rule for what comes in, as `ufw show added` has it.
 #[derive(Clone, Debug, PartialEq)]
 struct Other<'a> {
     written: &'a str,
+    /// `allow`, `limit`, `deny` or `reject`.
+    action: &'a str,
     /// Empty: all ports.
     ports: Vec<(Ports, Option<Protocol>)>,
     from: Option<Source>,
@@ -22,7 +24,7 @@ struct Other<'a> {
 pub fn wider(host: &dyn Probe, others: &[&String], rules: &[Rule], trust: &[String]) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     for written in others {
-        let Some(other) = Other::read(host, written)? else { continue };
+        let Some(other) = Other::read(host, written)?.filter(Other::lets_in) else { continue };
         if other.interface.is_some_and(|name| trust.iter().any(|trusted| fits(trusted, name))) {
             continue;
         }
@@ -39,14 +41,37 @@ pub fn wider(host: &dyn Probe, others: &[&String], rules: &[Rule], trust: &[Stri
     Ok(notes)
 }
 
+/// Refuses rules that let in what a rule of others keeps out: the first that fits decides, and new ones come last; and ufw
+/// replaces a rule by one that differs from it in nothing but the action. `all` are in ufw's order.
+pub fn expect_no_barrier(host: &dyn Probe, all: &[String], rules: &[Rule]) -> Result<()> {
+    let closes = |rule: &String| rule.starts_with("deny ") || rule.starts_with("reject ");
+    let mut open: Vec<Other<'_>> = Vec::new();
+    for written in all.iter().filter(|_| all.iter().any(closes)) {
+        let Some(other) = Other::read(host, written)? else { continue };
+        if other.lets_in() {
+            open.push(other);
+            continue;
+        }
+        if other.interface.is_some() {
+            continue;
+        }
+        let opened = |rule: &Rule| open.iter().any(|before| before.opens(rule));
+        if let Some(rule) = rules.iter().find(|rule| other.closes(rule) && !opened(rule)) {
+            return Err(other.is_in_the_way(rule));
+        }
+    }
+    Ok(())
+}
+
 impl<'a> Other<'a> {
-    /// `None` for what lets nothing in: what is denied, routed or about packets that go out.
+    /// `None` for what is routed or about packets that go out.
     fn read(host: &dyn Probe, written: &'a str) -> Result<Option<Self>> {
         let mut words = words(bare(written)).into_iter();
-        if !matches!(words.next(), Some("allow" | "limit")) {
+        let Some(action @ ("allow" | "limit" | "deny" | "reject")) = words.next() else {
             return Ok(None);
-        }
-        let mut other = Other { written, ports: Vec::new(), from: None, interface: None, unread: false };
+        };
+        let (ports, from, interface, unread) = (Vec::new(), None, None, false);
+        let mut other = Other { written, action, ports, from, interface, unread };
         let mut protocol = None;
         let (mut ports, mut of_source) = (None, false);
         while let Some(word) = words.next() {
@@ -128,6 +153,46 @@ impl<'a> Other<'a> {
             None => covers(*ports, Protocol::Tcp) && covers(*ports, Protocol::Udp),
         };
         !self.unread && !self.ports.is_empty() && self.ports.iter().all(covered)
+    }
+
+    fn lets_in(&self) -> bool {
+        matches!(self.action, "allow" | "limit")
+    }
+
+    /// Whether it keeps everyone out whom the rule lets in, from one of its ports at least. One network fewer is what others
+    /// want.
+    fn closes(&self, rule: &Rule) -> bool {
+        let all = match (self.from, rule.from) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(closed), Some(network)) => closed.holds(network),
+        };
+        let meets = |(ports, protocol): &(Ports, Option<Protocol>)| {
+            rule.ports.meets(*ports) && protocol.is_none_or(|protocol| protocol == rule.protocol)
+        };
+        let everything = self.ports.is_empty() && !self.unread;
+        all && (everything || self.ports.iter().any(meets))
+    }
+
+    /// Whether it lets in all that the rule does.
+    fn opens(&self, rule: &Rule) -> bool {
+        let holds = |(ports, protocol): &(Ports, Option<Protocol>)| {
+            ports.hold(rule.ports) && protocol.is_none_or(|protocol| protocol == rule.protocol)
+        };
+        let from = match (self.from, rule.from) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(network), Some(asked)) => network.holds(asked),
+        };
+        from && self.interface.is_none() && self.ports.iter().any(holds)
+    }
+
+    fn is_in_the_way(&self, rule: &Rule) -> Failure {
+        let (ports, written) = (rule.ports.shown("-"), bare(self.written));
+        let why =
+            format!("port {ports} is to be open, and a rule of ufw's that others added closes it: {written}");
+        Failure::new("set the firewall", why)
+            .hint(format!("remove it with `ufw delete {written}`, or leave the port out here"))
     }
 
     /// Whether the rule lets in everyone that this one does.
@@ -230,6 +295,47 @@ mod tests {
             assert!(
                 told(other).contains(&format!("opens it to more: {other}\n  hint: remove it")),
                 "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_closes_a_port_that_is_to_be_open_is_refused() {
+        let told = |all: &[&str]| {
+            let all: Vec<String> = all.iter().map(|rule| rule.to_string()).collect();
+            let from = Some(Source::read("10.0.0.0/8").unwrap());
+            let rules = [Rule::tcp(80), Rule { from, ..Rule::tcp(22) }];
+            expect_no_barrier(&host(&[]), &all, &rules)
+                .map_or_else(|failure| failure.to_string(), |()| String::new())
+        };
+        for one in [
+            "deny 80/tcp",
+            "reject 80",
+            "deny 70:90/tcp",
+            "deny from 10.0.0.0/7 to any port 22",
+            "deny proto tcp from any to any",
+        ] {
+            assert!(
+                told(&[one]).contains(&format!("closes it: {one}\n  hint: remove it")),
+                "{one}: {}",
+                told(&[one])
+            );
+        }
+        for all in [
+            &["deny 81/tcp"] as &[_],
+            &["deny from 10.9.9.9"],
+            &["deny 80/udp"],
+            &["deny out 80/tcp"],
+            &["deny from 10.9.0.0/16 to any port 22"],
+            &["deny in on eth9 to any port 80"],
+            &["allow 80/tcp comment 'windlass'", "deny 80"],
+            &["limit 80/tcp", "deny 1:1000/tcp comment 'a'", "allow from 10.0.0.0/8 to any port 22"],
+        ] {
+            let expected = if all.len() == 3 { "port 22" } else { "" };
+            assert!(
+                told(all).contains(expected) && (told(all).is_empty() == expected.is_empty()),
+                "{all:?}: {}",
+                told(all)
             );
         }
     }

@@ -6,9 +6,16 @@ use crate::model::op::{Answer, Command, Op, Prediction, Run, Undo};
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
+use std::path::Path;
 
-/// How a rule ends that is windlass's, as `ufw show added` tells it.
+/// How a rule ends that is windlass's, as `ufw show added` prints it.
 const OURS: &str = "comment 'windlass'";
+
+/// Where ufw keeps the rules that people added, in their order.
+const RULES: [&str; 2] = ["/etc/ufw/user.rules", "/etc/ufw/user6.rules"];
+
+/// Undoes one command and restores the order of the rules.
+const BACK: &str = include_str!("ufw/back.sh");
 
 /// Whether ufw filters on this host.
 pub fn is_active(host: &dyn Probe) -> Result<bool> {
@@ -24,8 +31,9 @@ pub fn present(host: &dyn Probe, rules: &[Rule], trust: &[String]) -> Result<(Ve
     let there = ours(&all);
     let foreign: Vec<&String> = all.iter().filter(|rule| !there.contains(rule)).collect();
     let notes = others::wider(host, &foreign, rules, trust)?;
-    // ufw has a rule once, whatever its comment: one of somebody else's is good enough, and stays theirs.
-    let has = |rule: &str| all.iter().any(|other| bare(other) == bare(rule));
+    others::expect_no_barrier(host, &all, rules)?;
+    // ufw has a rule once, whatever its comment: one that others added is good enough and stays. `limit` lets in too.
+    let has = |rule: &str| all.iter().any(|other| let_in(other) == let_in(rule));
     let mut runs: Vec<Run> = Vec::new();
     let new = wanted.iter().filter(|rule| !has(rule));
     runs.extend(new.map(|rule| Run { undo: Undo::Command(delete(rule)), ..Run::from(add(rule)) }));
@@ -41,17 +49,37 @@ pub fn present(host: &dyn Probe, rules: &[Rule], trust: &[String]) -> Result<(Ve
         runs.push(Run { undo, ..Run::from(Command::new(["ufw", "--force", "enable"])) });
     }
     let kept = all.iter().filter(|rule| !there.contains(rule));
-    let new = wanted.iter().filter(|rule| !kept.clone().any(|other| bare(other) == bare(rule)));
+    let new = wanted.iter().filter(|rule| !kept.clone().any(|other| let_in(other) == let_in(rule)));
     let after: Vec<String> = kept.clone().chain(new).cloned().collect();
+    let runs = in_their_order(host, runs)?;
     Ok((foretold(runs, &after, "Status: active\nDefault: deny (incoming)\n"), notes))
 }
 
 /// The ops that take windlass's rules away.
 pub fn absent(host: &dyn Probe) -> Result<Vec<Op>> {
     let state = host.ask(&status())?.text();
-    let rules = ours(&added(host)?);
+    let all = added(host)?;
+    let rules = ours(&all);
     let runs = rules.iter().map(|rule| Run { undo: Undo::Command(add(rule)), ..Run::from(delete(rule)) });
-    Ok(foretold(runs.collect(), &[], &state))
+    let kept: Vec<String> = all.iter().filter(|rule| !rules.contains(rule)).cloned().collect();
+    Ok(foretold(in_their_order(host, runs.collect())?, &kept, &state))
+}
+
+/// Rules that are removed are added again at the end, while the first that fits decides: the last command of an undo gives
+/// them back their order.
+fn in_their_order(host: &dyn Probe, mut runs: Vec<Run>) -> Result<Vec<Run>> {
+    let removes = runs.iter().any(|run| run.command.argv.iter().any(|word| word == "delete"));
+    let Some(first) = runs.first_mut().filter(|_| removes) else { return Ok(runs) };
+    let Undo::Command(command) = &first.undo else { return Ok(runs) };
+    let [old, old_v6] = RULES.map(|path| host.read(Path::new(path)));
+    if let (Some(old), Some(old_v6)) = (old?, old_v6?) {
+        let title = Some(format!("{}, and the rules' order", command.shown()));
+        let words = ["/bin/sh", "-c", BACK, "ufw", &old.len().to_string()].map(str::to_string);
+        let argv = words.into_iter().chain(command.argv.clone());
+        let back = Command { stdin: [old, old_v6].concat(), title, ..Command::new(argv) };
+        first.undo = Undo::Command(back);
+    }
+    Ok(runs)
 }
 
 /// Each run foretells how ufw is after the last.
@@ -81,6 +109,12 @@ fn ours(all: &[String]) -> Vec<String> {
 /// A rule without its comment.
 fn bare(rule: &str) -> &str {
     rule.split(" comment ").next().unwrap_or(rule)
+}
+
+/// What a rule lets in, whether it limits how often or not.
+fn let_in(rule: &str) -> String {
+    let bare = bare(rule);
+    bare.strip_prefix("limit ").map_or_else(|| bare.to_string(), |rest| format!("allow {rest}"))
 }
 
 /// All rules that people added, without the word `ufw` before them.
