@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 const HOST: &str = "full2";
 
 /// Everything that is compared.
-const STATE: &str = include_str!("state.sh");
+pub const STATE: &str = include_str!("state.sh");
 
 /// What becomes of a kind's changes.
 enum Undone {
@@ -25,7 +25,8 @@ enum Undone {
 use Undone::{ChangesNothing, Elsewhere, Left, Whole};
 
 /// A key that no one has.
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJibM1QNndcvTu9EzkQ44Lmgo0rjw/elJ8PPnmQ23R+p no one";
+pub const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJibM1QNndcvTu9EzkQ44Lmgo0rjw/elJ8PPnmQ23R+p no one";
 
 const KINDS: &[(&str, Undone)] = &[
     ("file", Whole("path = '/srv/e2e/file'\ncontent = 'new'\nmode = '0600'\nowner = 'deploy'")),

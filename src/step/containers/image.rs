@@ -110,6 +110,15 @@ pull = "missing"                        # or "always", "never"
 impl Step for Image {
     fn check(&self) -> Result<(), WrongKey> {
         docker::reference::check(&self.name).map_err(|why| WrongKey::new("name", why))?;
+        for tag in &self.tags {
+            let name = format!("{}:{tag}", repository(&self.name));
+            docker::reference::check(&name).map_err(|why| match tag.rsplit_once(':') {
+                Some((_, only)) => {
+                    WrongKey::new("tags", format!("{tag:?} is more than a tag: write {only:?}"))
+                }
+                None => WrongKey::new("tags", why),
+            })?;
+        }
         if self.archive.is_some() && self.pull.is_some() {
             return Err(WrongKey::new("pull", "an image comes from an archive or from a registry"));
         }
@@ -136,16 +145,28 @@ impl Step for Image {
 
 impl Image {
     fn plan_absence(&self, docker: &Docker, there: Option<There>) -> Plan {
-        let Some(_) = there else { return Plan::nothing() };
-        let undo = Undo::impossible("a removed image must be pulled or loaded again");
+        let Some(image) = there else { return Plan::nothing() };
+        let undo = match self.is_only_a_name(&image) {
+            true => Undo::Command(Command::new(["docker", "image", "tag", &image.id, &self.name])),
+            false => Undo::impossible("a removed image must be pulled or loaded again"),
+        };
         let run = Run { undo, ..Run::from(Command::new(["docker", "image", "rm", &self.name])) };
         Plan::of(docker.ops(vec![run], &[There::absence(&self.name)]))
+    }
+
+    /// Whether the image is still there without the name, and the name can be given again: a registry's digest cannot.
+    fn is_only_a_name(&self, image: &There) -> bool {
+        let name = with_tag(&self.name);
+        let (tags, digests) =
+            (image.tags.as_deref().unwrap_or_default(), image.digests.as_deref().unwrap_or_default());
+        let is_ours = |digest: &String| digest.split('@').next() == Some(repository(&self.name));
+        tags.contains(&name) && tags.len() > 1 && !digests.iter().any(is_ours)
     }
 
     fn plan_archive(&self, docker: &Docker, archive: &Archive, there: Option<There>) -> Result<Plan> {
         let id = archive.image(&self.name).map_err(|why| Failure::new("read the archive", why))?;
         let version = version_name(&self.name, id);
-        // Where images have other ids than their configuration's digest, the version's name still tells.
+        // Where images have other ids than their configuration's digest, the version's name still shows it.
         let has = match docker.image(&version)? {
             None => docker.image(id)?,
             has => has,

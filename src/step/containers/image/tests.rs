@@ -112,6 +112,37 @@ fn a_name_is_taken_away() {
 }
 
 #[test]
+fn a_name_that_was_not_the_only_one_is_given_again() {
+    let undo = |tags: &[&str], digests: &[&str]| {
+        let words = |words: &[&str]| Some(words.iter().map(|word| word.to_string()).collect());
+        let there = There { id: OLD.to_string(), tags: words(tags), digests: words(digests) };
+        let host = docker(&[]);
+        host.suppose(&Run { predicts: vec![there.prediction("app:1")], ..Run::from(Command::new(["true"])) });
+        let plan = parse("image", "name = 'app:1'\nstate = 'absent'").unwrap().plan(&host).unwrap();
+        let Op::Run(run) = &plan.ops[0] else { panic!("{:?}", plan.ops) };
+        match &run.undo {
+            Undo::Command(command) => command.shown(),
+            other => format!("{other:?}"),
+        }
+    };
+    let again = format!("docker image tag {OLD} app:1");
+    assert_eq!(undo(&["app:1", "other:2"], &[]), again);
+    assert_eq!(undo(&["app:1", "other:2"], &["other@sha256:1"]), again);
+    for (tags, digests) in [(&["app:1"] as &[_], &[] as &[_]), (&["app:1", "other:2"], &["app@sha256:1"])] {
+        assert!(undo(tags, digests).contains("must be pulled or loaded again"), "{tags:?} {digests:?}");
+    }
+}
+
+#[test]
+fn a_tag_that_cannot_be_is_refused() {
+    let refused =
+        |tag: &str| parse("image", &format!("name = 'app:1'\ntags = ['{tag}']")).err().unwrap().to_string();
+    assert_eq!(refused("app:2"), "read image.tags: \"app:2\" is more than a tag: write \"2\"");
+    assert!(refused("-x").contains("a tag has at most 128 letters"), "{}", refused("-x"));
+    assert!(parse("image", "name = 'registry:5000/app:1'\ntags = ['2', 'stable']").is_ok());
+}
+
+#[test]
 fn an_archive_must_hold_what_is_named() {
     let digest = Digest::of(b"");
     let images = "[{ id = 'sha256:1', tags = ['a:1'] }, { id = 'sha256:2', tags = ['b:latest'] }]";

@@ -7,6 +7,9 @@ use crate::model::{Failure, Result};
 use crate::system::{FileKind, Probe};
 use crate::wanted;
 
+/// Where crontabs of users are. usermod leaves them to the old id, and cron runs none that belongs to another user.
+const CRONTABS: &str = "/var/spool/cron/crontabs";
+
 /// What new home directories begin with.
 const SKELETON: &str = "/etc/skel";
 
@@ -143,7 +146,12 @@ pub fn fields(host: &dyn Probe, there: &User, wanted: &User) -> Result<Vec<Op>> 
         effects: vec![passwd],
         ..Run::from(Command::new(usermod(there, wanted)))
     };
-    Ok(vec![run.into()])
+    let mut ops = vec![Op::from(run)];
+    let crontab = HostPath::from(CRONTABS).join(&there.name);
+    if there.uid != wanted.uid && host.stat(&crontab)?.is_some() {
+        ops.push(Op::Meta { path: crontab, meta: Meta { owner: Some(wanted.uid), ..Meta::default() } });
+    }
+    Ok(ops)
 }
 
 fn usermod(from: &User, to: &User) -> Vec<String> {

@@ -64,6 +64,13 @@ fn changes_only_what_differs() {
 }
 
 #[test]
+fn the_crontab_follows_its_user_to_another_id() {
+    let files = [DEBIAN, &[("/var/spool/cron/crontabs/ann", "@daily true\n")]].concat();
+    let told = apply(&host(&files), "user", "name = 'ann'\nuid = 7").unwrap();
+    assert_eq!(told, "run usermod --uid 7 ann\nset owner 7 of /var/spool/cron/crontabs/ann\n");
+}
+
+#[test]
 fn groups_are_exact_unless_appended() {
     assert_eq!(told("name = 'ann'\ngroups = ['docker']"), "");
     assert_eq!(told("name = 'ann'\ngroups = ['sudo']"), "run usermod --groups sudo ann\n");
