@@ -197,8 +197,8 @@ impl Undoer<'_> {
         undone.lines.extend(restored.err().map(|failure| failure.to_string()));
     }
 
-    /// Directories that nothing else has changed since the run: their times are restored. Looked at before the undo changes
-    /// them itself.
+    /// Directories that nothing else has changed since the run, or that are gone: their times are restored. Looked at before
+    /// the undo changes them itself.
     fn unchanged(&self, open: &[&OpenChange]) -> BTreeSet<HostPath> {
         let folders =
             open.iter().flat_map(|one| decide::around(&one.reversal)).map(|around| around.path.clone());
@@ -207,7 +207,7 @@ impl Undoer<'_> {
         let last = Modified(seconds.saturating_add(ENTRY_LEAD), nanos);
         folders
             .into_iter()
-            .filter(|folder| modified(self.host, folder).is_some_and(|at| at <= last))
+            .filter(|folder| modified(self.host, folder).is_none_or(|at| at <= last))
             .collect()
     }
 

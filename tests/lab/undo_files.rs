@@ -2,6 +2,7 @@
 
 use crate::stage::Stage;
 use crate::undo_kinds::assert_same;
+use std::fs;
 
 /// Files that have more than bytes, mode and owner, and everything of them that can be compared: an ACL, a capability, an
 /// attribute, hard links, times with nanoseconds.
@@ -139,4 +140,33 @@ fn the_time_of_a_directory_that_others_changed_stays() {
     let age = host.must("echo $(($(date +%s) - $(stat -c %Y /srv/e2e/inner)))");
     assert!(age.trim().parse::<u64>().unwrap() < 600, "{age}");
     host.must("rm -rf /srv/e2e");
+}
+
+/// A directory that is emptied and removed by one run, on a host that is worked like this.
+fn a_removed_directory_has_its_time_again(on: &str, system: &str, directory: &str) {
+    let Stage { host, project } = Stage::on(on).with(&format!("rm -rf {directory}"));
+    project.write("files/tree/stays", "stays\n");
+    project.write("files/tree/goes/inner/file", "goes\n");
+    let playbook = format!("[[steps]]\n[steps.overlay]\nsource = 'tree'\ndest = '{directory}'\n");
+    project.play(&playbook, on, "").exits(0);
+    let times = format!("cd {directory} && find . -printf '%p %y %m %T@\\n' | sort");
+    host.must(&format!("cd {directory} && touch -d '2019-01-01 01:01:01.5' goes/inner goes ."));
+    let before = host.must(&times);
+    fs::remove_dir_all(project.path().join("files/tree/goes")).expect("it is there");
+    let report = project.play(&playbook, on, "").exits(0);
+    assert_eq!((report.system(on), report.outcome(on)), (system, "changed"));
+    assert!(!host.must(&times).contains("goes"), "the directory is gone");
+    assert_eq!(project.report("runs undo last").exits(0).outcome(on), "undone");
+    assert_same(&before, &host.must(&times));
+    host.must(&format!("rm -rf {directory}"));
+}
+
+#[test]
+fn a_directory_that_was_removed_has_its_time_again_by_the_agent() {
+    a_removed_directory_has_its_time_again("full2", "agent", "/srv/e2e-emptied");
+}
+
+#[test]
+fn a_directory_that_was_removed_has_its_time_again_through_sh() {
+    a_removed_directory_has_its_time_again("noexec1", "sh", "/tmp/e2e-emptied");
 }
