@@ -3,7 +3,7 @@
 //!
 //!     round-trips FROM-PORT TO-ADDRESS:PORT RTT-MS
 //!
-//! Listens on 127.0.0.1. When a connection has ended it tells how long it lived, in round trips, the TCP handshake
+//! Listens on 127.0.0.1. When a connection has ended it says how long it lived, in round trips, the TCP handshake
 //! included, and each flight: when it was handed over, which way it went, how many bytes it had. It ends TCP, so it
 //! knows nothing of delayed ACKs and slow start: count with it, and measure time with `latency`.
 
@@ -49,8 +49,8 @@ type Flights = Arc<Mutex<Vec<Flight>>>;
 
 fn connection(client: TcpStream, to: &str, rtt: Duration) -> Result<()> {
     let begun = Instant::now();
-    // The client was told at once that it is connected. Over a real link the server would notice the connection one
-    // and a half round trips after its beginning, so that is when it is told.
+    // The client learned at once that it is connected. Over a real link the server would notice the connection one
+    // and a half round trips after its beginning, so that is when it learns of it.
     wait_until(begun + rtt * 3 / 2);
     let server = TcpStream::connect(to)?;
     client.set_nodelay(true)?;

@@ -1,6 +1,6 @@
 //! The agent's side of the channel: frames in, the engine in the middle, frames out.
 //!
-//! With the argument `--digest` it tells the digest of its own file and does nothing else; with `--guard` it watches over
+//! With the argument `--digest` it prints the digest of its own file and does nothing else; with `--guard` it watches over
 //! changes that must be confirmed; with `--from` it works from that directory. When its channel closes it finishes the step in hand and stops; what it did is in the
 //! host's journal.
 
@@ -50,7 +50,7 @@ const ALIVE: Duration = Duration::from_secs(20);
 /// The directory below which this host lives, for hosts that are a directory (`windlass demo`).
 const ROOT: &str = "WINDLASS_ROOT";
 
-/// Works one job and returns. The exit status says only whether a verdict was told: the verdict itself is a frame.
+/// Works one job and returns. The exit status says only whether a verdict was reported: the verdict itself is a frame.
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let done = match arguments.next().as_deref() {
@@ -250,7 +250,7 @@ impl Outlet {
         }
     }
 
-    /// Nobody is left to be told when the channel is closed; the reader of orders has noticed and stops the run.
+    /// No one is left to hear it when the channel is closed; the reader of orders has noticed and stops the run.
     fn write(&self, bytes: &[u8]) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if out.write_all(bytes).and_then(|()| out.flush()).is_err() {

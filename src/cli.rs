@@ -184,7 +184,7 @@ impl Global {
         self.output
     }
 
-    /// How much is told.
+    /// How much is reported.
     pub fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
@@ -326,12 +326,12 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Opens the record of the project's runs and tells how it was found; `None` when nothing has ever been run there.
+/// Opens the record of the project's runs and says how it was found; `None` when nothing has ever been run there.
 pub fn existing_store(global: &Global) -> Result<Option<Sqlite>, Stop> {
     Ok(Sqlite::open_existing(&global.state()?)?.map(told))
 }
 
-/// Opens the record of the project's runs, making it where it is missing, and tells how it was found.
+/// Opens the record of the project's runs, making it where it is missing, and says how it was found.
 pub fn store(global: &Global) -> Result<Sqlite, Stop> {
     Ok(told(Sqlite::open(&global.state()?)?))
 }

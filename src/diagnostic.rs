@@ -1,4 +1,4 @@
-//! Errors in files: the line with a caret, what is wrong, what was probably meant. All of a file's errors are told at once.
+//! Errors in files: the line with a caret, what is wrong, what was probably meant; all errors of a file at once.
 
 use crate::model::Failure;
 use crate::model::nearest::did_you_mean;

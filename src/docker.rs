@@ -31,7 +31,7 @@ const CANNOT: &[(&str, &str, &str)] = &[
     ("permission denied", "this user may not use Docker", "set become = true"),
 ];
 
-/// One look at a host's Docker. It remembers what it was told, since every command that changes something there
+/// One look at a host's Docker. It remembers the answers, since every command that changes something there
 /// predicts what the same questions will be answered afterwards.
 pub struct Docker<'a> {
     host: &'a dyn Probe,
@@ -91,7 +91,7 @@ impl Docker<'_> {
         }
     }
 
-    /// The host's clock, in seconds since 1970. Docker's times are told by the same clock.
+    /// The host's clock, in seconds since 1970. Docker's times are of the same clock.
     pub fn now(&self) -> Result<i64> {
         if let Some(now) = self.asked_now.get() {
             return Ok(now);

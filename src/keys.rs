@@ -1,4 +1,4 @@
-//! Reads the keys of a TOML table strictly: a key of the wrong type or one that does not exist is told with its line.
+//! Reads the keys of a TOML table strictly: a key of the wrong type or one that does not exist is reported with its line.
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::Value;
@@ -26,7 +26,7 @@ pub enum Share {
 }
 
 impl<'a, 'p> Keys<'a, 'p> {
-    /// The keys of `node`, which should be a table; when it is none, that is told and there are no keys.
+    /// The keys of `node`, which should be a table; when it is none, that is reported and there are no keys.
     pub fn of(node: &'a Node, what: &'a str, problems: &'p mut Diagnostics) -> Keys<'a, 'p> {
         let entries = node.entries().unwrap_or_else(|| {
             problems.push(wrong_type(node, "a table"));

@@ -116,7 +116,7 @@ pub struct Step {
     pub ignore_errors: bool,
     /// Only the first host of the run does it.
     pub run_once: bool,
-    /// Nothing of its arguments, diff or output is told.
+    /// Nothing of its arguments, diff or output is reported.
     pub no_log: bool,
     /// The blocks with `rescue` or `always` that it is in, the outermost first.
     pub blocks: Vec<InBlock>,

@@ -23,7 +23,7 @@ pub mod stores;
 /// What makes a folder a project.
 const MARKS: &[&str] = &["windlass.toml", "playbooks", "inventories"];
 
-/// A project file that is text is at most this large; beyond it somebody meant another file.
+/// A project file that is text is at most this large; beyond it someone meant another file.
 const TEXT_BYTES: u64 = 16 << 20;
 
 /// Where everything is that windlass reads.
@@ -54,7 +54,7 @@ pub struct Config {
     pub ssh: SshSettings,
     /// What runs at times of the day.
     pub schedules: Vec<Schedule>,
-    /// Who can be told of it.
+    /// Where it can be reported.
     pub channels: Vec<Channel>,
     /// Where backups are kept, by name.
     pub stores: Stores,

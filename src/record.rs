@@ -33,7 +33,7 @@ pub use sqlite::{Opened, Sqlite};
 pub use store::{RunLine, RunList, RunState, RunStore};
 pub use writer::Writer;
 
-/// Steps that are kept of one host. A loop over more elements than this is told, but not kept.
+/// Steps that are kept of one host. A loop over more elements than this is shown, but not kept.
 const STEPS_KEPT: usize = 20_000;
 
 /// Everything that is known of a run.
@@ -88,7 +88,7 @@ pub struct Counts {
     pub failed: u32,
     /// Failed, and the playbook ignores it.
     pub ignored: u32,
-    /// Cannot be told before it is applied.
+    /// Is only known once it is applied.
     pub unknown: u32,
 }
 

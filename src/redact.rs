@@ -1,5 +1,5 @@
 //! Takes secrets out of texts before anything is stored or shown, in the forms in which they usually turn up, and the
-//! passwords of URLs whoever wrote them. The controller does so with all that it records and shows, a host with what it
+//! passwords of any URL. The controller does so with all that it records and shows, a host with what it
 //! keeps of a run.
 
 mod beginnings;
@@ -425,7 +425,7 @@ mod tests {
 
     proptest! {
         /// Neither the secret nor its encodings survive in any text around it. A secret that holds a `*` could be
-        /// made of the mask itself, which tells nobody anything.
+        /// made of the mask itself, which says nothing.
         #[test]
         fn a_secret_never_survives(
             before in "\\PC{0,20}", after in "\\PC{0,20}", secret in "[^*\\p{Cc}]{4,24}", other in "[^*\\p{Cc}]{4,8}",

@@ -40,7 +40,7 @@ use file::ReportFile;
 use groups::Groups;
 use live::Live;
 
-/// How a run is told.
+/// How a run is reported.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// What standard output gets.
@@ -73,7 +73,7 @@ pub enum Format {
     Markdown,
 }
 
-/// How much is told.
+/// How much is reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// `-q`: failures and the recap.
@@ -101,7 +101,7 @@ pub struct View {
 /// How progress looks.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress {
-    /// Nothing is told before the end.
+    /// Nothing is reported before the end.
     None,
     /// A line for each thing that matters, where standard error is not a terminal.
     Lines(Style),
@@ -109,7 +109,7 @@ pub enum Progress {
     Bars(Style),
 }
 
-/// Reads a run's events and tells them.
+/// Reads a run's events and reports them.
 pub struct Reporter {
     options: Options,
     out: Box<dyn Write + Send>,
@@ -138,7 +138,7 @@ impl Reporter {
         Reporter { options, out, err, run: None, bars, failed: None }
     }
 
-    /// Takes in what happened next. It never fails: a reader that has gone away is told about by [`finish`].
+    /// Takes in what happened next. It never fails: a reader that has gone away is reported by [`finish`].
     ///
     /// [`finish`]: Reporter::finish
     pub fn event(&mut self, event: &Clean<RunEvent>) {
@@ -211,7 +211,7 @@ impl Reporter {
         }
         let Reporter { out, err, failed, bars, .. } = self;
         let mut write = || {
-            // Progress that cannot be told is no reason to stop.
+            // Progress that cannot be known is no reason to stop.
             let _told_or_not = err.write_all(progress.as_bytes()).and_then(|()| err.flush());
             if failed.is_none() {
                 *failed = out.write_all(answer.as_bytes()).and_then(|()| out.flush()).err();
@@ -232,7 +232,7 @@ impl View {
     }
 }
 
-/// A run that is on record, told as it was when it ran.
+/// A run that is on record, shown as it was when it ran.
 pub fn told(record: &RunRecord, view: &View) -> String {
     let groups = Groups::of(record, view.shows_output(record.intent.kind)).rest();
     steps::all(&groups, record, view) + &recap::recap(record, view)

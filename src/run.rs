@@ -41,7 +41,7 @@ mod shell;
 mod simulation;
 pub mod tools;
 
-/// Hosts that are worked at once unless somebody says otherwise.
+/// Hosts that are worked at once unless someone says otherwise.
 pub const FORKS: usize = 64;
 
 /// Events of hosts that may wait to be recorded and shown; a host that has more to say waits.
@@ -59,7 +59,7 @@ pub struct Work {
     pub target: Target,
     /// As whom the work is done, when not as the one who logs in.
     pub becoming: Option<Become>,
-    /// The password that becoming somebody takes, when it takes one.
+    /// The password that becoming another user takes, when it takes one.
     pub password: Option<String>,
     /// What is done.
     pub task: Task,

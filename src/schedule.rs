@@ -58,7 +58,7 @@ pub struct Schedule {
     pub timeout: Duration,
     /// Without a success so long after its time, it is late.
     pub late_after: Duration,
-    /// Who is told: names of `[notify.NAME]` tables.
+    /// Where it is reported: names of `[notify.NAME]` tables.
     pub notify: Vec<String>,
 }
 

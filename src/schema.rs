@@ -1,4 +1,4 @@
-//! Checks literal TOML against a JSON Schema made from a Rust struct, so that a wrong key or value is told with its line
+//! Checks literal TOML against a JSON Schema made from a Rust struct, so that a wrong key or value is reported with its line
 //! before anything is rendered. A string with a template in it may become anything, so it fits everywhere.
 
 use crate::diagnostic::{Diagnostic, Diagnostics};

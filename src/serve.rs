@@ -34,10 +34,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// And not more often than this.
 const REST: Duration = Duration::from_millis(20);
 
-/// Once the runs have been asked to end, they have so long. A run is killed within a shorter time by whoever started it.
+/// Once the runs have been asked to end, they have so long. A run is killed sooner by its parent process.
 const LAST_WAIT: Duration = Duration::from_secs(120);
 
-/// What it is told.
+/// What it is given.
 pub struct Options {
     /// The project.
     pub project: Project,
@@ -85,7 +85,7 @@ struct Server {
     /// The schedules whose letters are on their way.
     delivering: HashSet<String>,
     deliveries: JoinSet<(String, Result<Vec<String>>)>,
-    /// What was wrong with a schedule when it was last told, so that it is not told every second.
+    /// What was wrong with a schedule when it was last reported, so that it is not reported every second.
     complained: HashMap<String, String>,
     started: Timestamp,
 }

@@ -104,7 +104,7 @@ impl fmt::Display for Place {
 }
 
 impl Node {
-    /// Reads a TOML file. Every syntax error in it is told.
+    /// Reads a TOML file. Every syntax error in it is reported.
     pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostics> {
         let mut problems = Diagnostics::default();
         if let Some(span) = depth::too_deep(&source.text) {

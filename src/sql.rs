@@ -1,4 +1,4 @@
-//! Databases as steps use them: where one is, how its own client is asked and told, and what an SQL file is made of.
+//! Databases as steps use them: where one is, how its own client is asked and changed, and what an SQL file is made of.
 
 pub mod answer;
 pub mod client;

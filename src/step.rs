@@ -18,7 +18,7 @@ pub trait Step: Send + Sync {
         Ok(Plan::nothing())
     }
 
-    /// What a refused command of this step's plan means, where its last line of output tells too little.
+    /// What a refused command of this step's plan means, where its last line of output says too little.
     fn explain(&self, _run: &Run, _answer: &Answer) -> Option<Failure> {
         None
     }

@@ -1,5 +1,5 @@
 //! Where backups are kept: a directory or S3. Backups come in as streams and are in the catalogue when they are whole;
-//! they are read back with every byte checked. The layout can be read without windlass, as `store/README.md` tells.
+//! they are read back with every byte checked. The layout can be read without windlass, as `store/README.md` says.
 
 mod backend;
 mod checked;
@@ -144,8 +144,8 @@ impl BackupStore {
         }))
     }
 
-    /// Reads every byte of a backup, and opens it where the identities can. `progress` is told how many bytes were read
-    /// since it was last told.
+    /// Reads every byte of a backup, and opens it where the identities can. `progress` learns how many bytes were read
+    /// since it was last called.
     pub fn verify(
         &self,
         place: &BackupPath,

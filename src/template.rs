@@ -1,7 +1,7 @@
 //! Templates and expressions with the syntax and the meaning that Jinja has under Ansible. Controller and agent render with
 //! the same code. Only text from files is ever a template; a host's output is a value.
 //!
-//! This is windlass's own evaluator, since the libraries differ from Jinja where it hurts and cannot be told otherwise:
+//! This is windlass's own evaluator, since the libraries differ from Jinja where it hurts and cannot be changed:
 //! they compare text with numbers in silence, know no `%` for text and no methods on values, and write `true` for `True`.
 
 mod addresses;

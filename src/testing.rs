@@ -59,7 +59,7 @@ pub fn text(host: &Pretend<'_>, path: &str) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
-/// Plans a step whose keys are given as TOML, performs the plan, plans again, and tells what was done, a line an op.
+/// Plans a step whose keys are given as TOML, performs the plan, plans again, and says what was done, a line an op.
 /// Panics when the second plan is not empty (unless the plan settles by being performed once): every kind is idempotent.
 pub fn apply(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
     let step = parse(kind, keys)?;
@@ -85,7 +85,7 @@ pub fn apply(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
     Ok(told)
 }
 
-/// Plans and performs until nothing is left to do, as the engine does, and tells what was done, a line an op and an empty
+/// Plans and performs until nothing is left to do, as the engine does, and says what was done, a line an op and an empty
 /// one after each round: for kinds with stages. Waits hold, and commands do to files what they say.
 pub fn converge(host: &Pretend<'_>, kind: &str, keys: &str) -> Result<String> {
     let step = parse(kind, keys)?;

@@ -33,7 +33,7 @@ pub fn program() -> Result<String> {
     }
 }
 
-/// Kills an agent that hangs. A process that is not this program any more has ended, and its number is somebody else's.
+/// Kills an agent that hangs. A process that is not this program any more has ended, and its number is another's.
 fn end(agent: u32) {
     let is_ours = std::fs::read_link(format!("/proc/{agent}/exe")).ok() == own();
     let pid = i32::try_from(agent).ok().and_then(Pid::from_raw);

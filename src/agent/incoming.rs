@@ -77,7 +77,7 @@ impl Incoming {
         if !asked.coming.is_empty() || !self.wanted.is(0) {
             let digests = asked.coming.iter().cloned().collect();
             let request = self.wanted.next();
-            // What was under way makes room, so that whoever reads the channel is not held up by it.
+            // What was under way makes room, so that the reader of the channel is not held up by it.
             while self.pieces.try_recv().is_ok() {}
             tell(Event::Need { request, digests });
         }

@@ -13,7 +13,7 @@ use crate::model::tree::pattern::Pattern;
 use crate::system::Probe;
 use std::path::Path;
 
-/// Larger files are no source that somebody wrote, in bytes.
+/// Larger files are no source that someone wrote, in bytes.
 const BYTES_LIMIT: u64 = 1 << 20;
 
 /// Names of examples, when none is given.

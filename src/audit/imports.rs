@@ -85,9 +85,9 @@ struct Audit<'v> {
     declared: Vec<&'v str>,
     /// Imports that lead nowhere, one finding each.
     missing: Vec<Finding>,
-    /// Packages that are not there, by name: how it is told, and where they are imported.
+    /// Packages that are not there, by name: how it is reported, and where they are imported.
     modules: BTreeMap<(String, Absent), Vec<String>>,
-    /// Told together: places by what is told of them.
+    /// Reported together: places by what is said of them.
     told: BTreeMap<&'static str, Vec<String>>,
 }
 

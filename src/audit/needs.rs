@@ -15,7 +15,7 @@ pub struct Needs {
     pub files: usize,
     /// By name.
     pub variables: BTreeMap<String, Need>,
-    /// Places that use the environment as a whole, so that it cannot be told which variables are meant.
+    /// Places that use the environment as a whole, so that it cannot be seen which variables are meant.
     pub whole: Vec<String>,
     /// Files that could not be read, and why.
     pub unread: Vec<(String, String)>,

@@ -6,7 +6,7 @@ use super::placeholder;
 use crate::model::finding::{Finding, Verdict};
 use std::collections::BTreeMap;
 
-/// What is always in a process's environment, or set by whoever starts it.
+/// What is always in a process's environment, or set by the one who starts it.
 const OF_THE_SYSTEM: &[&str] = &[
     "HOME",
     "PATH",
@@ -35,7 +35,7 @@ const OF_THE_SYSTEM: &[&str] = &[
     "XDG_CACHE_HOME",
 ];
 
-/// Of names that are told together, so many are named.
+/// Of names that are reported together, so many are named.
 const NAMED: usize = 20;
 
 /// The group of findings about variables.
@@ -95,7 +95,7 @@ impl<'f> Settings<'f> {
         self.last.get(name).is_some_and(|(_, one)| one.value.as_deref() != Some(""))
     }
 
-    /// What there is to say of a variable by itself; those that may be missing are told together.
+    /// What there is to say of a variable by itself; those that may be missing are reported together.
     fn judge(&self, name: &str, need: &Need) -> Option<Finding> {
         let found = |verdict, seen: String| {
             let finding = Finding::new(GROUP, name, verdict, seen).detail("required", need.required);

@@ -1,4 +1,4 @@
-//! The agent: reads a job from standard input, works it on the host it runs on, tells events on standard output.
+//! The agent: reads a job from standard input, works it on the host it runs on, writes events on standard output.
 
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ pub fn secret(what: &str) -> Option<String> {
     Some(typed).filter(|typed| !typed.is_empty())
 }
 
-/// Whether the terminal is somebody else's for now: whoever asks from the background is stopped for it, which would leave a
+/// Whether the terminal is another's for now: a process that asks from the background is stopped for it, which would leave a
 /// run of the scheduler hanging.
 fn in_the_background() -> bool {
     let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };

@@ -6,7 +6,7 @@ use crate::model::digest::Digest;
 use crate::model::op::{Advice, Command, Run, Undo};
 use std::time::Duration;
 
-/// Lines of a container's log that are told with a failure.
+/// Lines of a container's log that are reported with a failure.
 const LOG_LINES: &str = "10";
 
 /// Beyond its own limit a script that waits is given this long to say so.
@@ -19,7 +19,7 @@ const HINTS: &[(&str, &str)] = &[
     ("Unable to find image", "bring it with a step of kind image first"),
 ];
 
-/// How long a container may take to be ready, and how long it must stay up where nothing else tells that it is.
+/// How long a container may take to be ready, and how long it must stay up where nothing else shows that it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Readiness {
     /// At most.
@@ -37,7 +37,7 @@ pub fn create(spec: &Spec, name: &str, digest: &Digest) -> Run {
     }
 }
 
-/// Starts a container and proves that it is ready; the end of its log is told when it is not.
+/// Starts a container and proves that it is ready; the end of its log is reported when it is not.
 pub fn start(name: &str, ready: Readiness, undo: Undo) -> Run {
     Run {
         undo,

@@ -1,4 +1,4 @@
-//! A container as `docker container inspect` tells of it.
+//! A container as `docker container inspect` describes it.
 
 use super::{Docker, absent, is_absent};
 use crate::model::op::{Answer, Command, Prediction};

@@ -1,4 +1,4 @@
-//! An image as `docker image inspect` tells of it.
+//! An image as `docker image inspect` describes it.
 
 use super::{Docker, absent, commands, is_absent};
 use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};

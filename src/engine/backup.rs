@@ -22,7 +22,7 @@ const PIECE: usize = 256 * 1024;
 /// How hard zstd tries. Beyond it the time doubles for a few percent.
 const LEVEL: i32 = 3;
 
-/// How often the reader is told how far it is.
+/// How often progress is reported.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// The controller's store may take so long to make a backup whole once it has all of it: a store elsewhere puts its pieces
@@ -245,7 +245,7 @@ mod tests {
     use std::cell::RefCell;
     use std::io::Read;
 
-    /// A controller that answers as it is told to, after so many pieces.
+    /// A controller that answers as the test says, after so many pieces.
     struct Controller {
         heard: RefCell<Vec<Said>>,
         refuses_after: usize,

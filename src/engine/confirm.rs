@@ -5,7 +5,7 @@ use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
 
-/// Lines of a log that are told with a failure: enough for the reason, few enough to read.
+/// Lines of a log that are reported with a failure: enough for the reason, few enough to read.
 const LINES_TOLD: usize = 10;
 
 /// Refuses what a command answered, unless its status is accepted and what must be true afterwards is seen to be.
@@ -55,7 +55,7 @@ pub fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Ans
     }
 }
 
-/// The end of an answer, each line indented. Nothing is lost when it cannot be had: the failure itself is told anyway.
+/// The end of an answer, each line indented. Nothing is lost when it cannot be had: the failure itself is reported anyway.
 fn told(host: &dyn Probe, question: &Command) -> Option<String> {
     let text = host.ask(question).ok()?.text();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();

@@ -287,7 +287,7 @@ impl Object for Facts {
     }
 }
 
-/// A registered result in a template. Its unknown fields mark whoever looks at them.
+/// A registered result in a template. Its unknown fields mark the expression that looks at them.
 #[derive(Debug)]
 struct Partial {
     name: String,

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 /// A step with stages plans the next one from what it sees. One that has not settled after so many never will.
 const ROUNDS: usize = 40;
 
-/// After a batch of so many changes the reader is told how far it is.
+/// After a batch of so many changes progress is reported.
 const MANY: usize = 500;
 
 /// Tells every command that changes something which run it belongs to, for those that keep records of their own.
@@ -249,7 +249,7 @@ impl StepTry<'_, '_, '_> {
         Ok(())
     }
 
-    /// A wait that was in vain is told with what the plan asks then, for example the last lines of a log.
+    /// A wait that was in vain is reported with what the plan asks then, for example the last lines of a log.
     fn perform_one(&mut self, op: &Op, plan: &Plan, done: &mut StepProgress) -> Result<()> {
         let op = self.dress(op)?;
         self.perform(&op, done).map_err(|failure| match op {
@@ -355,7 +355,7 @@ impl StepTry<'_, '_, '_> {
         journal.note(Entry::NoChange { change })
     }
 
-    /// What is refused is told in the step's own words, where it has some.
+    /// What is refused is reported in the step's own words, where it has some.
     fn accept(&self, op: &Op, answer: Option<&Answer>) -> Result<bool> {
         let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(true) };
         if let Some(why) = self.link.killed().filter(|_| !answer.ok()) {
@@ -367,7 +367,7 @@ impl StepTry<'_, '_, '_> {
         Ok(!confirm::was_idle(run, answer))
     }
 
-    /// What a command is to bring about soon. Where it does not, its advice tells why.
+    /// What a command is to bring about soon. Where it does not, its advice says why.
     fn await_effects(&self, run: &Run, answer: &Answer) -> Result<()> {
         for Wait { condition, within, every } in &run.waits {
             let held = self.wait_until(condition, *within, *every);

@@ -10,7 +10,7 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{ChangeTag, DiffOp, group_diff_ops};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Texts longer than this are told by size only, in bytes.
+/// Texts longer than this are reported by size only, in bytes.
 const TEXT_LIMIT: u64 = 256 * 1024;
 
 /// Of a tree, files longer than this are not sent for their diff alone, in bytes.

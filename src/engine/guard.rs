@@ -38,7 +38,7 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Where systemd reads units that people put there.
 const UNITS: &str = "/etc/systemd/system";
 
-/// What is told when a confirmation did not come.
+/// What is reported when a confirmation did not come.
 pub const CONFIRM: &str = "confirm the change over a new connection";
 
 /// Starts a program that nobody waits for: it leaves this session by itself.
@@ -92,7 +92,7 @@ impl Watch {
         HostPath::from(UNITS).join(format!("{}.service", self.unit()))
     }
 
-    /// What makes systemd start the unit at the next boot. It is not told of it before: nobody needs it until then.
+    /// What makes systemd start the unit at the next boot. It does not know of it before: it is not needed until then.
     fn wanted(&self) -> HostPath {
         HostPath::from(UNITS).join("multi-user.target.wants").join(format!("{}.service", self.unit()))
     }
@@ -274,7 +274,7 @@ pub fn undo_pending(host: &dyn System, state: &StateDir) -> Result<Vec<String>> 
 }
 
 /// Taking back what was armed once is as risky as it was. Nothing is armed against it, since what was before is what was
-/// asked for; but whether a new login works then is seen, and told loudly.
+/// asked for; but whether a new login works then is seen, and reported loudly.
 pub fn try_login_after_undo(link: &dyn Link, entries: &[Entry]) -> Result<()> {
     let armed = entries.iter().rev().filter_map(|entry| match entry {
         Entry::Armed { ports_before, .. } => Some(ports_before),
@@ -292,7 +292,7 @@ pub fn try_login_after_undo(link: &dyn Link, entries: &[Entry]) -> Result<()> {
     })
 }
 
-/// Takes the changes back and writes that down as the run's end; tells the failure. `None`: they are not armed any more.
+/// Takes the changes back and writes that down as the run's end; reports the failure. `None`: they are not armed any more.
 fn take_back(host: &dyn System, state: &StateDir, watch: &Watch) -> Result<Option<Failure>> {
     let seal = watch.seal(host, state)?;
     let entries = journal::read_opened(host, state, &watch.run, &seal)?.unwrap_or_default();

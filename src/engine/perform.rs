@@ -39,7 +39,7 @@ pub fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets, flow: Flow) -> 
     host.stream(&run.command, Flow { input: Some(&mut input), output: None, listener, kept: flow.kept })
 }
 
-/// What is inside may be somebody else's by now: then the directory stays.
+/// What is inside may be another's by now: then the directory stays.
 fn remove_empty(host: &dyn System, path: &Path) -> Result<()> {
     let is_empty_dir =
         host.stat(path)?.is_some_and(|stat| stat.kind == FileKind::Dir) && host.list(path)?.is_empty();

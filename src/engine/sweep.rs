@@ -1,4 +1,4 @@
-//! Clears up after a run that was cut off: whoever is killed while files wait beside their places leaves them there.
+//! Clears up after a run that was cut off: a process that is killed while files wait beside their places leaves them there.
 
 use super::entry::{Entry, Left, Reversal};
 use super::guard::Watch;
@@ -16,7 +16,7 @@ use std::path::Path;
 const TAIL: u64 = 64 * 1024;
 
 /// Removes what `run` left beside the files that it was about to write, unless it came to its end. The host's lock must
-/// be ours: whoever holds it may be about to use such a file.
+/// be ours: its holder may be about to use such a file.
 pub fn sweep(host: &dyn System, state: &StateDir, run: &RunId) -> Result<()> {
     if has_ended(host, &state.journal(run))? {
         return Ok(());

@@ -76,7 +76,7 @@ fn brought(job: &Job, state: &StateDir) -> Brought {
 }
 
 /// What an earlier run armed and did not live to have confirmed is taken back before anything else is done, and before
-/// anybody is told how that run ended.
+/// it is reported how that run ended.
 fn take_back_armed(
     host: &dyn System,
     state: &StateDir,
@@ -376,7 +376,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         }
     }
 
-    /// The verdict is in the journal before it is told.
+    /// The verdict is in the journal before it is reported.
     fn close(&mut self, verdict: HostEnd) -> HostEnd {
         let Target::Real(_, journal) = &mut self.target else { return verdict };
         match journal.end(verdict.outcome) {
@@ -387,7 +387,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         }
     }
 
-    /// What is owed counts only once the lock is ours: until then, somebody may be at work on it.
+    /// What is owed counts only once the lock is ours: until then, someone may be at work on it.
     fn load_owed(&mut self) -> Result<()> {
         if let Target::Real(_, journal) = &mut self.target
             && self.job.envelope.resume.is_none()
@@ -464,7 +464,7 @@ fn and_then(failure: Option<Failure>, left: Failure) -> Option<Failure> {
     Some(Failure { why: format!("{}; then: {}: {}", failure.why, left.doing, left.why), ..failure })
 }
 
-/// What is told of a step with `no_log`: that it ended, and how.
+/// What is said of a step with `no_log`: that it ended, and how.
 fn hidden(report: StepEnded) -> StepEnded {
     let failure = report.failure.map(|_| {
         Failure::new(&report.name, "it failed; the step has no_log, so nothing more is told")

@@ -57,7 +57,7 @@ fn reader(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(stream) = stream {
-            // What arrived before an error is still shown; the exit status tells of the error.
+            // What arrived before an error is still shown; the exit status shows the error.
             let _ = stream.take(OUTPUT_BYTES + 1).read_to_end(&mut bytes);
         }
         // Nobody listens any more once the deadline is over.

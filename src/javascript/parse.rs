@@ -1,4 +1,4 @@
-//! Parses a file and shows its program to whoever wants something of it.
+//! Parses a file and shows its program to a visitor.
 
 use super::blocks;
 use oxc_allocator::Allocator;
@@ -132,7 +132,7 @@ fn scripts<'t>(path: &Path, text: &'t str) -> Vec<(Cow<'t, str>, Vec<SourceType>
     }
 }
 
-/// Tries each kind until one fits. What is told of a text that fits none is what the first had to say.
+/// Tries each kind until one fits. What is said of a text that fits none is what the first had to say.
 fn parse<T>(
     text: &str,
     kinds: &[SourceType],

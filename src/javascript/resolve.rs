@@ -1,5 +1,5 @@
 //! Where imports lead, as Node, TypeScript and the usual bundlers would find it, in this order; the first that finds
-//! something is believed. Which of them runs a tree cannot be told from it, so only what none of them finds is missing.
+//! something is believed. Which of them runs a tree cannot be known from it, so only what none of them finds is missing.
 
 use super::across::{self, Asking};
 use super::import::{Form, Import};
@@ -72,7 +72,7 @@ pub enum Elsewhere {
     Url,
     /// `virtual:…`, `bun:…`: a bundler or another runtime makes it.
     Tool,
-    /// A `package.json` on the way to it cannot be read, which is told once and not for each import.
+    /// A `package.json` on the way to it cannot be read, which is reported once and not for each import.
     Unread,
 }
 
@@ -193,7 +193,7 @@ impl Resolver {
             .collect()
     }
 
-    /// The first error is the one that is told: Node's own.
+    /// The first error is the one that is reported: Node's own.
     fn tries(&mut self, asked: Asked<'_>, specifier: &str) -> Result<Led, ResolveError> {
         let first = match asked.import.form {
             Form::Require => &self.require,
@@ -248,7 +248,7 @@ impl Resolver {
         })
     }
 
-    /// `/src/a.js`, `@/a`, `~/a` and `$lib/a` without a configuration that says so: what bundlers are usually told.
+    /// `/src/a.js`, `@/a`, `~/a` and `$lib/a` without a configuration that says so: what bundlers usually do.
     fn looked_for_from_top(&self, file: &Path, specifier: &str) -> Option<Led> {
         let rest = ["@/", "~/", "/", "$"].iter().find_map(|start| specifier.strip_prefix(start))?;
         let folders = file.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));

@@ -24,7 +24,7 @@ pub struct Read {
 pub struct Reads {
     /// In the order of the text.
     pub all: Vec<Read>,
-    /// Lines on which the environment is used as a whole, so that it cannot be told which variables are meant.
+    /// Lines on which the environment is used as a whole, so that it cannot be seen which variables are meant.
     pub whole: Vec<u32>,
 }
 

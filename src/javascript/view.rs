@@ -127,7 +127,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether the folder above names it. Above the tree, and where a folder may be entered and not listed, only asking
-    /// tells.
+    /// shows.
     fn is_listed(&self, path: &Path) -> Result<bool> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(true) };
         if self.root == Path::new("/") || !folder.starts_with(&self.root) {

@@ -54,7 +54,7 @@ pub struct Part {
     pub label: Label,
     /// Writes it.
     pub command: Command,
-    /// Exit statuses that are fine. One that is not 0 is told, with the command's last words.
+    /// Exit statuses that are fine. One that is not 0 is reported, with the command's last words.
     pub accept: Accept,
 }
 

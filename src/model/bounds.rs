@@ -1,4 +1,4 @@
-//! How much a host may say. The agent keeps to it, and the controller holds every host to it, whoever answers there: what is
+//! How much a host may say. The agent keeps to it, and the controller holds whatever answers on a host to it: what is
 //! over is cut, and a note says that it was.
 
 use super::event::{Event, Output, Printed, StepEnded, UndoScope};

@@ -1,4 +1,4 @@
-//! What a host's agent tells while it works, and what the controller tells it. One stream, many readers.
+//! What a host's agent reports while it works, and what the controller answers. One stream, many readers.
 
 use super::backup::{Answered, Said};
 use super::digest::Digest;
@@ -29,7 +29,7 @@ pub enum Event {
     Progress { step: u32, text: String },
     /// A command of a step has printed this. `left_out`: so many bytes that came before it are not shown.
     Printed(Printed),
-    /// A step has ended. A loop tells each item, then the step as a whole with `item: None`.
+    /// A step has ended. A loop reports each item, then the step as a whole with `item: None`.
     StepEnded(StepEnded),
     /// The agent needs these assets, in this order, one right behind the other. It takes no more of what it asked for
     /// before: `request` grows each time, and an empty list only ends that.

@@ -1,4 +1,4 @@
-//! A failure, told the way the person who reads it needs it: what was being done, why it failed, what to try.
+//! A failure, put the way the person who reads it needs it: what was being done, why it failed, what to try.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

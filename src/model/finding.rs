@@ -1,12 +1,12 @@
 //! A finding: one thing that a step looked at, what it saw and what was wanted. Steps that look return them in their
-//! plan; the engine judges, records and tells them, so that every audit is counted and reported in the same way.
+//! plan; the engine judges, records and reports them, so that every audit is counted and reported in the same way.
 
 use super::failure::Failure;
 use super::{Value, Values};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A step tells at most so many; what a fleet's record and a frame can bear. More are counted together.
+/// A step reports at most so many; what a fleet's record and a frame can bear. More are counted together.
 const TOLD: usize = 2_000;
 
 /// Of what fails, as many are named in a step's failure; the report names all.
@@ -48,7 +48,7 @@ pub enum Verdict {
     /// It could not be seen. Never counted as a pass.
     #[default]
     Unknown,
-    /// Nothing was wanted of it; it is told as it is.
+    /// Nothing was wanted of it; it is reported as it is.
     Info,
 }
 
@@ -185,7 +185,7 @@ pub fn failure(findings: &[Finding]) -> Option<Failure> {
     })
 }
 
-/// As many as are told. What is left out comes to one more finding, which is as bad as the worst of it.
+/// As many as are reported. What is left out comes to one more finding, which is as bad as the worst of it.
 pub fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
     if findings.len() <= TOLD {
         return findings;

@@ -278,7 +278,7 @@ pub struct JobStep {
     pub failed_when: Option<String>,
     /// A failure is recorded and the run goes on.
     pub ignore_errors: bool,
-    /// Nothing of its arguments, diff or output is told.
+    /// Nothing of its arguments, diff or output is reported.
     pub no_log: bool,
     /// The blocks with `rescue` or `always` that it is in, the outermost first.
     pub blocks: Vec<InBlock>,

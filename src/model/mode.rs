@@ -54,7 +54,7 @@ impl<'de> Deserialize<'de> for Mode {
     }
 }
 
-/// An integer counts as bits. 644 (decimal) is what somebody writes who means 0o644, so what looks like it is refused.
+/// An integer counts as bits. 644 (decimal) is what someone writes who means 0o644, so what looks like it is refused.
 fn from_number(number: &serde_json::Number) -> Result<Mode, String> {
     let bits = number.as_u64().filter(|bits| *bits <= 0o7777).map(|bits| bits as u32);
     let looks_octal = number.to_string().bytes().all(|digit| digit < b'8') && number.as_u64() >= Some(400);

@@ -1,4 +1,4 @@
-//! The name that somebody probably meant.
+//! The name that someone probably meant.
 
 /// The candidate that looks most like `wanted`, when one looks enough like it to be worth a hint.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -25,7 +25,7 @@ pub struct Plan {
     pub result: Values,
     /// Told to the reader with the step's outcome, for example what `debug` prints.
     pub notes: Vec<String>,
-    /// A folder that may belong to somebody else: below it, no link is followed while the ops are performed. Whoever
+    /// A folder that may belong to another: below it, no link is followed while the ops are performed. Anyone who
     /// puts one there in the meantime makes the op fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<HostPath>,
@@ -47,7 +47,7 @@ pub struct Plan {
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Makes or replaces a regular file, atomically. Fields of `meta` that are `None` stay as they are; a new file
-    /// is 0644 and owned by whoever runs.
+    /// is 0644 and owned by the user that runs.
     Write { path: HostPath, content: Content, meta: Meta },
     /// Makes a directory whose parent exists. A new one is 0755.
     Dir { path: HostPath, meta: Meta },
@@ -64,7 +64,7 @@ pub enum Op {
     /// Removes a file, a link or a whole directory.
     Remove { path: HostPath },
     /// Lets two paths of one file system change places at one moment, so that neither is ever missing: a directory that is
-    /// in use becomes a link. They must be of different kinds, which tells afterwards whether it was done.
+    /// in use becomes a link. They must be of different kinds, which shows afterwards whether it was done.
     Exchange { one: HostPath, other: HostPath },
     /// Removes a directory if nothing is in it by then.
     RemoveEmpty { path: HostPath },
@@ -169,7 +169,7 @@ pub struct Wait {
 pub struct Advice {
     /// What to try when its output, or what the question answers, holds a text: pairs of that text and the hint.
     pub hints: Vec<(String, String)>,
-    /// Asked then; its answer, for example the last lines of a log, is told with the failure.
+    /// Asked then; its answer, for example the last lines of a log, is reported with the failure.
     pub question: Option<Command>,
 }
 
@@ -223,7 +223,7 @@ pub struct Command {
     /// Its process group is killed after this time.
     #[serde(default)]
     pub timeout: Option<Duration>,
-    /// What people are told that it is, where its words would not tell them: `migration 003_users.sql on app`.
+    /// What it is called in messages, where its words would not say it: `migration 003_users.sql on app`.
     #[serde(default)]
     pub title: Option<String>,
     /// It is the user's own program, so that it finds what a login by ssh gives: the home directory to run in, and the

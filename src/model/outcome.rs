@@ -27,7 +27,7 @@ pub enum StepOutcome {
     Failed,
     /// Under `--check`: applying it would change something.
     WouldChange,
-    /// Under `--check`: cannot be told before it is applied.
+    /// Under `--check`: is only known once it is applied.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! How a command that did not do what was asked is told.
+//! How a command that did not do what was asked is reported.
 
 use super::Failure;
 use super::op::{Answer, Command};

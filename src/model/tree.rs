@@ -13,7 +13,7 @@ use std::path::{Component, Path};
 
 pub mod pattern;
 
-/// More entries than this are no tree that somebody lays over another: it has to fit into one frame and one manifest.
+/// More entries than this are no tree that someone lays over another: it has to fit into one frame and one manifest.
 pub const ENTRIES_LIMIT: usize = 100_000;
 
 /// Linux refuses longer paths, in bytes. Room is left for the folder that the tree is laid over.
@@ -38,7 +38,7 @@ pub struct Entry {
     pub path: Inside,
     /// What it is.
     pub what: TreeNode,
-    /// Permission bits, at most 0o777: a tree gives nobody the rights of somebody else. Of no meaning for links.
+    /// Permission bits, at most 0o777: a tree gives no one the rights of another user. Of no meaning for links.
     pub mode: u32,
 }
 

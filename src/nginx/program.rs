@@ -1,7 +1,7 @@
 //! The program nginx: where it keeps its files, and how it is made to serve what they say, provably.
 //!
-//! A reload is a signal, so that nginx exits 0 whatever becomes of it: with a port that somebody else holds it passes
-//! `-t`, is told to reload, and goes on with its old configuration. Only new workers, and what the error log says since,
+//! A reload is a signal, so that nginx exits 0 whatever becomes of it: with a port that another process holds it passes
+//! `-t`, is asked to reload, and goes on with its old configuration. Only new workers, and what the error log says since,
 //! tell whether it took the new one.
 
 use super::Configuration;
@@ -95,7 +95,7 @@ impl Nginx {
         Ok((Layout { pid: prefix.join(pid), config, logs }, configuration))
     }
 
-    /// `nginx -V`, which tells where everything is. After pretended changes a program that is missing may be there by
+    /// `nginx -V`, which says where everything is. After pretended changes a program that is missing may be there by
     /// then: the usual places are taken.
     fn built(&self, host: &dyn Probe) -> Result<String> {
         let question = Command::new([self.program.as_str(), "-V"]);
@@ -179,7 +179,7 @@ impl Nginx {
         Ok([first].into_iter().chain(writes).chain([reload.into()]).collect())
     }
 
-    /// nginx's own test; what it refuses is told in its words.
+    /// nginx's own test; what it refuses is reported in its words.
     fn tested(&self) -> Run {
         let again = ["test".to_string()].into_iter().chain(self.test().argv);
         Run {
@@ -246,7 +246,7 @@ fn logs(configuration: &Configuration, compiled_in: Option<&str>) -> BTreeSet<St
     all.filter(|log| log != "stderr" && !log.contains(['$', ':'])).collect()
 }
 
-/// Each error log with its size in bytes, so that only what comes behind that is told.
+/// Each error log with its size in bytes, so that only what comes behind that is reported.
 fn log_sizes(host: &dyn Probe, layout: &Layout) -> Result<Vec<String>> {
     let mut sizes = Vec::new();
     for log in &layout.logs {

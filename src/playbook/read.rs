@@ -16,7 +16,7 @@ use crate::template::{is_function, is_plain};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Reads a playbook and those it includes; all that is wrong in them is told.
+/// Reads a playbook and those it includes; all that is wrong in them is reported.
 pub fn playbook(project: &Project, source: &Arc<Source>) -> Result<Playbook, Diagnostics> {
     let mut problems = Diagnostics::default();
     let mut reader = Reader { project, stack: Vec::new(), groups: 0, problems: &mut problems };

@@ -37,7 +37,7 @@ struct Running {
     steps_of_host: HashMap<String, usize>,
 }
 
-/// An open store, and what the reader must be told about how it was found.
+/// An open store, and what the reader must know of how it was found.
 pub struct Opened {
     /// The store.
     pub store: Sqlite,
@@ -47,7 +47,7 @@ pub struct Opened {
 
 impl Sqlite {
     /// Opens the store in `folder` (a project's `.windlass`), making what is missing. A damaged database is renamed
-    /// to `state.db.corrupt-TIME`, which `notices` tells; a new one then takes its place.
+    /// to `state.db.corrupt-TIME`, which `notices` has; a new one then takes its place.
     pub fn open(folder: &Path) -> Result<Opened> {
         folder::make(folder)?;
         let _alone = Alive::hold(folder, "opening")?;

@@ -1,4 +1,4 @@
-//! What the record promises: a fold and the database agree, nothing is lost, damage is told.
+//! What the record promises: a fold and the database agree, nothing is lost, damage is reported.
 
 mod prune;
 

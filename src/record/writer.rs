@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// Events that may wait to be written; whoever adds one more waits as well.
+/// Events that may wait to be written; a process that adds one more waits as well.
 const WAITING: usize = 4096;
 
 /// The same in bytes: steps with large diffs and findings.

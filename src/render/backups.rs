@@ -1,4 +1,4 @@
-//! A backup that a step restores: found in its store, what is in it told to the step, its bytes made ready for the host.
+//! A backup that a step restores: found in its store, what is in it given to the step, its bytes made ready for the host.
 
 use super::contents::Stored;
 use super::scope::Scope;
@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
 
-/// What tells about the other parts is at most this large, in bytes.
+/// What describes the other parts is at most this large, in bytes.
 const ABOUT_LIMIT: u64 = 1 << 20;
 
 /// What a step wants of the store.
@@ -35,7 +35,7 @@ impl Maker<'_> {
     /// The backup that a step names.
     pub(super) fn backup(&mut self, scope: &Scope, name: &str, entry: &Entry) -> Option<Arg> {
         let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_string);
-        // A value of the wrong type is told when the keys are read.
+        // A value of the wrong type is reported when the keys are read.
         let wanted = Wanted {
             name: name.to_string(),
             store: text(self.choosing(scope, "store")?),
@@ -119,7 +119,7 @@ impl Reader {
         Stored { store, id, part: part.name.clone(), identities: self.identities.clone() }
     }
 
-    /// What the host told of databases that their dumps do not tell.
+    /// What the host said of databases that their dumps do not say.
     fn about(&self) -> Result<Value> {
         let Some(part) = self.manifest.part(ABOUT) else { return Ok(Value::Null) };
         let doing = || format!("read {ABOUT} of backup {}", self.manifest.id);

@@ -76,7 +76,7 @@ impl Maker<'_> {
     fn audited(&mut self, scope: &Scope, key_use: KeyUse, name: &str, entry: &Entry) -> Option<Arg> {
         let exclude = self.choosing(scope, "exclude")?;
         let example = self.choosing(scope, "example")?;
-        // A value of the wrong type is told when the keys are read.
+        // A value of the wrong type is reported when the keys are read.
         let subject = Subject {
             key_use,
             source: name.to_string(),
@@ -92,7 +92,7 @@ impl Maker<'_> {
     fn tree(&mut self, scope: &Scope, name: &str, entry: &Entry) -> Option<Arg> {
         let exclude = self.choosing(scope, "exclude")?;
         let strip = self.choosing(scope, "strip")?;
-        // A value of the wrong type is told when the keys are read.
+        // A value of the wrong type is reported when the keys are read.
         let choice = Choice {
             exclude: exclude.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
             strip: strip.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),

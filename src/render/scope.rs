@@ -337,7 +337,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// An error in a variable is told where it is used, with where it is set.
+/// An error in a variable is reported where it is used, with where it is set.
 fn located(failure: Failure, name: &str, place: &Place) -> Failure {
     let doing = match failure.doing.starts_with("render the variable") {
         true => failure.doing,

@@ -153,7 +153,7 @@ fn table_of(columns: &[&[Cell]], style: Style) -> String {
     (0..columns[0].len()).map(line).collect()
 }
 
-/// What is listed of each host; hosts of which the same is listed are told together.
+/// What is listed of each host; hosts of which the same is listed are reported together.
 fn list(board: &Board, view: &View) -> Vec<String> {
     let all: usize = board.rows.iter().map(|row| listed(row, view, false).count()).sum();
     let only_bad = all > LISTED && view.verbosity < Verbosity::Verbose;
@@ -179,7 +179,7 @@ fn list(board: &Board, view: &View) -> Vec<String> {
     blocks
 }
 
-/// Bad ones first, then those that are only told and stand in no table; with `-v` all.
+/// Bad ones first, then those that are only mentioned and stand in no table; with `-v` all.
 fn listed<'a>(row: &'a Row, view: &View, only_bad: bool) -> impl Iterator<Item = &'a Finding> {
     let verbosity = view.verbosity;
     let findings = || row.findings.iter().map(AsRef::as_ref);

@@ -1,4 +1,4 @@
-//! Brings hosts together that ended a step in the same way. A step is told once every host has passed it.
+//! Brings hosts together that ended a step in the same way. A step is reported once every host has passed it.
 
 use crate::model::event::{Event, StepEnded};
 use crate::model::outcome::StepOutcome;
@@ -7,10 +7,10 @@ use crate::record::RunRecord;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-/// Elements of a loop that are told one by one, of one host; the step's own line tells of the others.
+/// Elements of a loop that are reported one by one, of one host; the step's own line counts the others.
 const ITEMS_TOLD: usize = 100;
 
-/// Steps by host, until they can be told.
+/// Steps by host, until they can be reported.
 #[derive(Debug, Default)]
 pub struct Groups {
     places: HashMap<String, usize>,
@@ -87,7 +87,7 @@ impl Groups {
     }
 
     fn keep(&mut self, place: usize, step: &StepEnded, with_output: bool) {
-        // What was found differs from host to host, and is told at the end.
+        // What was found differs from host to host, and is reported at the end.
         let mut kept = StepEnded { findings: Vec::new(), ..step.clone() };
         if !with_output && step.outcome != StepOutcome::Failed {
             kept.output = None;
@@ -140,7 +140,7 @@ mod tests {
     use crate::model::outcome::HostOutcome;
     use crate::record::examples::*;
 
-    /// What is told after each event: `hosts outcome step`.
+    /// What is reported after each event: `hosts outcome step`.
     fn told(hosts: &[&str], events: Vec<RunEvent>) -> Vec<String> {
         let mut groups = Groups::new(&record(intent(hosts), &[]));
         let mut told = Vec::new();

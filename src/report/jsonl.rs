@@ -95,7 +95,7 @@ fn said(event: &Event) -> (&'static str, Value) {
         Event::Booting(resume) => ("booting", json!({ "within": resume.within.as_secs() })),
         Event::Confirm { ports, .. } => ("confirm", json!({ "ports": ports })),
         Event::Note(text) => ("note", json!({ "text": text })),
-        // The nonce is left out: it is what tells the agent's verdict from a forged one.
+        // The nonce is left out: it is what distinguishes the agent's verdict from a forged one.
         Event::Finished { outcome, failure, .. } => {
             ("verdict", json!({ "outcome": outcome, "failure": failure }))
         }

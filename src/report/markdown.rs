@@ -93,7 +93,7 @@ fn found(row: &Row) -> String {
     format!("## {}: {}\n\n{}", text(row.host), row.sum(), table(title.to_vec(), rows))
 }
 
-/// The steps that did something or failed; where there are findings, those that failed have been told.
+/// The steps that did something or failed; where there are findings, those that failed have been reported.
 fn steps(host: &HostRecord, with_findings: bool) -> String {
     let told = |step: &&StepEnded| match step.outcome {
         StepOutcome::Changed | StepOutcome::WouldChange => true,

@@ -7,7 +7,7 @@ use super::{Options, Progress, Verbosity};
 use crate::model::event::Event;
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 
-/// The line that tells this event, with its line break; empty when it is not told.
+/// The line for this event, with its line break; empty when it is not shown.
 pub fn line(live: &Live, event: &RunEvent, options: &Options) -> String {
     let (style, bars) = match options.progress {
         Progress::None => return String::new(),

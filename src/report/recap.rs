@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Up to so many hosts have a line each; of more, those that ended alike share one.
 const HOSTS_APART: usize = 16;
 
-/// Everything that is told once the run has ended.
+/// Everything that is reported once the run has ended.
 pub fn recap(record: &RunRecord, view: &View) -> String {
     let mut parts = vec![lost(record, view), table(record, view)];
     parts.extend(findings::blocks(record, view));
@@ -23,7 +23,7 @@ pub fn recap(record: &RunRecord, view: &View) -> String {
     parts.iter().filter(|part| !part.is_empty()).map(|part| format!("\n{part}")).collect()
 }
 
-/// Hosts whose failure no step has told, with the reason.
+/// Hosts whose failure no step has shown, with the reason.
 fn lost(record: &RunRecord, view: &View) -> String {
     let told_by_step = |host: &HostRecord| host.steps.iter().any(|step| step.failure == host.failure);
     let untold = record.hosts().iter().filter(|host| host.failure.is_some() && !told_by_step(host));

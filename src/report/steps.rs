@@ -71,7 +71,7 @@ fn headline(step: &StepEnded, view: &View) -> String {
     format!("{}  {name}", view.style.paint(step_tone(step.outcome), &word))
 }
 
-/// What is told below a step's line.
+/// What is reported below a step's line.
 fn details(step: &StepEnded, view: &View, with_output: bool) -> String {
     let mut lines = Vec::new();
     let changes = matches!(step.outcome, StepOutcome::Changed | StepOutcome::WouldChange);

@@ -20,7 +20,7 @@ pub enum Tone {
     Changed,
     /// Something is wrong.
     Bad,
-    /// Something cannot be told.
+    /// Something cannot be known.
     Unsure,
     /// Of less importance.
     Faint,
@@ -132,7 +132,7 @@ pub fn fitted(text: &str, width: usize) -> String {
     cut
 }
 
-/// How wide the terminal behind standard output is, when it tells.
+/// How wide the terminal behind standard output is, where it says.
 pub fn columns() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
     (size.ws_col > 0).then(|| size.ws_col.into())

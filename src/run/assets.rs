@@ -92,7 +92,7 @@ fn read(
             return;
         }
     }
-    // Nobody is left to be told when the host has gone.
+    // No one is left to hear it when the host has gone.
     let _gone = frames.blocking_send(Bytes::from(waiting));
 }
 

@@ -74,7 +74,7 @@ impl<'a> Backups<'a> {
         Backups { job, stores, writer, taking: None, had: BTreeSet::new(), refused: None }
     }
 
-    /// Takes what a host says of a backup. What cannot be taken is told to the host, whose step then fails.
+    /// Takes what a host says of a backup. What cannot be taken is reported to the host, whose step then fails.
     pub async fn take(&mut self, request: u32, step: u32, said: Said) {
         if self.refused == Some(request) {
             return;
@@ -169,7 +169,7 @@ impl<'a> Backups<'a> {
         Ok(Kept { id: manifest.id.to_string(), stored: manifest.stored_bytes(), notes })
     }
 
-    /// Nobody is left to be told when the channel is closed.
+    /// No one is left to hear it when the channel is closed.
     async fn answer(&self, request: u32, answer: Answered) {
         if let Ok(frame) = wire::frame(&Order::Kept { request, answer }) {
             let _gone = self.writer.lock().await.write(Bytes::from(frame)).await;
@@ -190,7 +190,7 @@ async fn swept(store: BackupStore) -> Vec<String> {
     }
 }
 
-/// Older backups that the rules do not keep are dropped. Not being able to is told and undoes nothing.
+/// Older backups that the rules do not keep are dropped. Not being able to is reported and undoes nothing.
 async fn pruned(
     store: BackupStore,
     manifest: &store::Manifest,

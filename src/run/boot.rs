@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A host is not waited for longer than this, whatever it says.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What tells one boot from another.
+/// What distinguishes one boot from another.
 const ASK: &str = "cat /proc/sys/kernel/random/boot_id";
 
 /// A connection to the host once it has booted.

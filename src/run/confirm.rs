@@ -1,5 +1,5 @@
 //! Logs in anew when a host asks whether a risky change may stay: a connection of its own, from the key exchange to a
-//! command that runs as whoever the job runs as.
+//! command that runs as the user that the job runs as.
 
 use super::output;
 use crate::model::event::Order;

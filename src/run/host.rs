@@ -33,7 +33,7 @@ pub async fn work(work: Work, tools: &Tools) -> HostEnd {
     ended
 }
 
-/// Works a host that is logged in to, within the time that one host may take. When that is over, or somebody is in a
+/// Works a host that is logged in to, within the time that one host may take. When that is over, or someone is in a
 /// hurry, the host is asked to kill what runs; what then says nothing more ends as unknown.
 async fn on(connection: &Connection, work: Work, tools: &Tools) -> HostEnd {
     let (hurry, hurried) = watch::channel(Interrupt::None);

@@ -237,7 +237,7 @@ async fn urge(writer: Arc<Mutex<Writer>>, mut hurry: watch::Receiver<Interrupt>,
     }
 }
 
-/// Reads what the agent tells, to its end.
+/// Reads what the agent sends, to its end.
 struct Listening<'a> {
     task: &'a JobTask,
     route: &'a Arc<Route>,
@@ -248,7 +248,7 @@ struct Listening<'a> {
     questions: Questions,
     allowance: Allowance,
     patience: Patience,
-    /// What the job goes on with, once the agent has told that the host boots.
+    /// What the job goes on with, once the agent has said that the host boots.
     resume: Option<Box<Resume>>,
 }
 

@@ -33,7 +33,7 @@ impl Line {
     }
 }
 
-/// Runs the command and tells it as one step.
+/// Runs the command and reports it as one step.
 pub async fn run(
     connection: &Connection,
     host: &str,

@@ -100,7 +100,7 @@ pub async fn run(
     }))
 }
 
-/// A connection that was cut to kill what ran is told as what it was cut for.
+/// A connection that was cut to kill what ran is reported as what it was cut for.
 fn because_killed(end: HostEnd, killed: Option<String>) -> HostEnd {
     match (end.outcome, killed) {
         (HostOutcome::Unknown, Some(why)) => {

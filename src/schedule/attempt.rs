@@ -1,8 +1,8 @@
-//! One run of one schedule, from its claim to what is told of it. A person, a timer of systemd and `windlass serve` all
+//! One run of one schedule, from its claim to what is said of it. A person, a timer of systemd and `windlass serve` all
 //! start this.
 //!
 //! The claim is durable before the run is started. The run's own record is durable before it contacts any host, and it
-//! holds the schedule's lock for as long as it lives. So whoever comes after a process that was killed knows which of
+//! holds the schedule's lock for as long as it lives. So a process that comes after a process that was killed knows which of
 //! three things happened: nothing was started (then it is started), it went on to its end (then that is what counts), or
 //! it was cut off (then it is tried again where it did not end well, as `runs retry` does).
 
@@ -38,7 +38,7 @@ const INTERRUPTED: u8 = 130;
 pub struct ScheduleAttempt<'a> {
     /// The schedule.
     pub schedule: &'a Schedule,
-    /// Who can be told.
+    /// Where it can be reported.
     pub channels: &'a [Channel],
     /// The project's folder.
     pub root: PathBuf,
@@ -53,7 +53,7 @@ pub struct ScheduleAttempt<'a> {
 /// What asks for a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// Its time has come, or somebody thinks so: it runs when one is due.
+    /// Its time has come, or someone thinks so: it runs when one is due.
     Due,
     /// A person: it runs now.
     Hand,
@@ -67,7 +67,7 @@ impl ScheduleAttempt<'_> {
             Some(lock) => self.locked(&folder, &lock).await,
             None => Ok(0),
         };
-        // The scheduler tells people while the next run may begin already.
+        // The scheduler sends its notices while the next run may begin already.
         if self.ask == Ask::Due && folder.is_held("serve.lock") {
             return made;
         }
@@ -168,7 +168,7 @@ impl ScheduleAttempt<'_> {
         self.go(folder, lock, claim, words).await
     }
 
-    /// A claim of somebody who was killed.
+    /// A claim of a process that was killed.
     async fn resume(&self, folder: &Folder, lock: &RunLock, claim: Claim) -> Result<Option<u8>> {
         let slot = shown(claim.slot, self.schedule);
         let record = self.record(&claim)?;

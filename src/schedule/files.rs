@@ -3,7 +3,7 @@
 //!
 //! - `NAME.json`: the state. It is read and replaced only under `NAME.lock`, which is held for moments.
 //! - `NAME.running`: locked for as long as a run goes on. The run itself holds it too, as its standard input, so that it
-//!   stays locked when whoever started the run is killed. The kernel lets go of it when the last of them ends.
+//!   stays locked when the process that started the run is killed. The kernel lets go of it when the last of them ends.
 //! - `serve.lock`: held by `windlass serve`. `status.json`: what it last saw.
 
 use super::Schedule;
@@ -79,7 +79,7 @@ impl Folder {
     }
 
     /// Changes the state: reads it under its lock, lets `change` work on it, and replaces it durably when it is another
-    /// one then. Returns also what the reader should be told of how the state was found.
+    /// one then. Returns also what the reader should know of how the state was found.
     pub fn change<T>(
         &self,
         schedule: &Schedule,
@@ -150,7 +150,7 @@ impl Folder {
         self.is_held(&format!("{schedule}.running"))
     }
 
-    /// Whether somebody holds a lock.
+    /// Whether a process holds a lock.
     pub fn is_held(&self, name: &str) -> bool {
         match File::open(self.path(name)) {
             Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),

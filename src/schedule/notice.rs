@@ -1,4 +1,4 @@
-//! What people are told of a schedule, and the letters that carry it.
+//! What is reported of a schedule, and the letters that carry it.
 
 use super::outcome::FinishedRun;
 use super::state::State;
@@ -67,7 +67,7 @@ pub const TRIES: u32 = 8;
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 impl Event {
-    /// What is told when a channel does not say.
+    /// What is reported when a channel does not say.
     pub const USUAL: [Event; 3] = [Event::Failed, Event::Late, Event::Recovered];
 
     const ALL: [Event; 4] = [Event::Failed, Event::Late, Event::Recovered, Event::Succeeded];

@@ -22,13 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Channel {
     /// Its name.
     pub name: String,
-    /// What it is told.
+    /// What it is given.
     pub on: Vec<Event>,
     /// How.
     pub route: Route,
 }
 
-/// How somebody is told.
+/// How a notice is sent.
 #[derive(Clone, Debug)]
 pub enum Route {
     /// An HTTP POST.

@@ -1,5 +1,5 @@
 //! What is known of a schedule between two looks at it: which times are settled, what runs, how the last run ended, who
-//! was told what. Pure data and its transitions; [`super::files`] keeps it.
+//! got which notice. Pure data and its transitions; [`super::files`] keeps it.
 
 use super::Schedule;
 use super::notice::{Event, Letter, Notice};
@@ -40,9 +40,9 @@ pub struct State {
     pub left_out: Option<LeftOut>,
     /// How many runs ended how, and how many times were left out (`left_out`).
     pub counts: BTreeMap<String, u64>,
-    /// What has been told and is still so.
+    /// What has been reported and is still so.
     pub told: Reported,
-    /// What is still to be told.
+    /// What is still to be reported.
     pub letters: Vec<Letter>,
 }
 
@@ -72,7 +72,7 @@ pub struct LeftOut {
     pub why: String,
 }
 
-/// What has been told once and is not told again until it is over.
+/// What has been reported once and is not reported again until it is over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
     /// The time whose run failed.
@@ -157,7 +157,7 @@ impl State {
         self.last = Some(ended);
     }
 
-    /// The time `slot` is late, which is told once until a run succeeds.
+    /// The time `slot` is late, which is reported once until a run succeeds.
     pub fn late(
         &mut self,
         slot: Timestamp,

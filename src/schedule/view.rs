@@ -106,7 +106,7 @@ fn word(schedule: &Schedule, state: &State, busy: bool, delay: Duration, now: Ti
     }
 }
 
-/// When it runs next, counted from now: a time that has come already is what `state` tells.
+/// When it runs next, counted from now: a time that has come already is what `state` shows.
 fn next(schedule: &Schedule, state: &State, delay: Duration, now: Timestamp) -> Option<Timestamp> {
     let delay = SignedDuration::try_from(delay).ok()?;
     let from = now.checked_sub(delay).ok()?.max(state.settled);

@@ -89,7 +89,7 @@ impl Board {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // What hangs there is whole at any time, also when somebody panicked while reading it.
+        // What hangs there is whole at any time, also when a thread panicked while reading it.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

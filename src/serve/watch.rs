@@ -12,7 +12,7 @@ pub struct Watched {
     seen: Seen,
 }
 
-/// What tells one version of the file from another: modification time in nanoseconds, size, inode.
+/// What distinguishes one version of the file from another: modification time in nanoseconds, size, inode.
 type Seen = Option<(i64, i64, u64, u64)>;
 
 impl Watched {
@@ -21,7 +21,7 @@ impl Watched {
         Watched { seen: seen(&project.root), project }
     }
 
-    /// Reads the file again when it has changed; what is wrong then is told, and what was right before stays.
+    /// Reads the file again when it has changed; what is wrong then is reported, and what was right before stays.
     pub fn look(&mut self) -> Vec<String> {
         let seen = seen(&self.project.root);
         if seen == self.seen {
@@ -45,7 +45,7 @@ impl Watched {
         &self.project.config.schedules
     }
 
-    /// Who can be told.
+    /// Where it can be reported.
     pub fn channels(&self) -> &[Channel] {
         &self.project.config.channels
     }

@@ -26,7 +26,7 @@ pub struct ServerError {
 }
 
 impl Rows {
-    /// Reads an answer whose shape is headed; a client that was cut short has told too much to be read.
+    /// Reads an answer whose shape is headed; a client that was cut short has said too much to be read.
     pub fn headed(dialect: Dialect, answer: &Answer) -> Result<Rows, String> {
         let text = whole(answer)?;
         let mut rows: Vec<Vec<Option<String>>> = match dialect {

@@ -47,7 +47,7 @@ pub enum Shape {
 }
 
 impl<'a> Client<'a> {
-    /// A client on this host. Databases let in by a socket whoever the system says that one is: for them root becomes the
+    /// A client on this host. Databases let in by a socket, as the user that the system says: for them root becomes the
     /// role's namesake, `postgres` when the URL names none.
     pub fn on(host: &dyn Probe, database: &'a Database, container: Option<&'a str>) -> Result<Self> {
         let mut client = Client { database, container, user: None };
@@ -94,7 +94,7 @@ impl<'a> Client<'a> {
         Command { argv, stdin, user: self.user.clone(), ..Command::default() }
     }
 
-    /// A command that only asks. `about` tells it from other questions and names it in messages.
+    /// A command that only asks. `about` distinguishes it from other questions and names it in messages.
     pub fn question(&self, about: &str, shape: Shape, sql: &str) -> Command {
         let command = self.command(ASK, &[about], shape, sql);
         Command { title: Some(format!("{about} on {}", self.database)), ..command }
@@ -157,7 +157,7 @@ impl Script {
         });
     }
 
-    /// A statement of somebody's: number `statement` of `file`.
+    /// A statement of a user's file: number `statement` of `file`.
     pub fn statement(&mut self, file: &str, statement: usize, piece: &Piece) {
         let first = self.lines;
         self.own(piece.statement);

@@ -59,7 +59,7 @@ impl Piece<'_> {
 /// Editors on Windows put it before a text in UTF-8. The databases' own clients skip it.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// So much of a statement tells which one it is.
+/// So much of a statement shows which one it is.
 const SHOWN_LETTERS: usize = 100;
 
 /// The pieces of a text.

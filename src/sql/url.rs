@@ -62,7 +62,7 @@ impl Database {
         Database { name: name.to_string(), ..self.clone() }
     }
 
-    /// Whether whoever asks must show a password.
+    /// Whether a client must show a password.
     pub fn has_password(&self) -> bool {
         self.password.is_some()
     }

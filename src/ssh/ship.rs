@@ -115,7 +115,7 @@ fn entering(script: &str) -> String {
     format!("u=$(id -u);\n{ENTER}\n{script}")
 }
 
-/// Starts the line in which a shell tells its process number before it does anything else.
+/// Starts the line in which a shell prints its process number before it does anything else.
 const PID: &str = "windlass-pid ";
 
 /// The command for a host that is worked through its shell. See [`shell_pid`].

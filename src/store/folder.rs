@@ -1,5 +1,5 @@
 //! A store in a directory. A backup is written in a folder of its own beside the others, synced, and renamed into its
-//! place in one go: what is there is whole. A lock shows that somebody still writes it.
+//! place in one go: what is there is whole. A lock shows that someone still writes it.
 
 use super::backend::{Backend, Object, Sink, Taking};
 use super::id::BackupPath;
@@ -93,7 +93,7 @@ impl Backend for Folder {
 
     fn begin(&self, place: &BackupPath) -> Result<Arc<dyn Taking>> {
         let doing = format!("begin a backup in {}", self.root.display());
-        // What earlier ones left is only in the way; `prune` tells when it cannot be removed.
+        // What earlier ones left is only in the way; `prune` says when it cannot be removed.
         let _swept_or_not = self.sweep();
         let begun = || -> io::Result<TakingFolder> {
             make_folder(&self.taking())?;
@@ -266,7 +266,7 @@ impl Lock {
         Err(io::Error::other("somebody else holds its lock"))
     }
 
-    /// `None` when somebody else holds it.
+    /// `None` when another process holds it.
     fn try_take(folder: &Path) -> io::Result<Option<Lock>> {
         let mut path = folder.as_os_str().to_owned();
         path.push(LOCK);

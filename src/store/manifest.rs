@@ -24,7 +24,7 @@ const PARTS_LIMIT: usize = 1_000;
 /// A part's name is the beginning of a file's name.
 const PART_LIMIT: usize = 150;
 
-/// What is told before a backup is taken. All of it is the controller's word, none the host's.
+/// What is reported before a backup is taken. All of it is the controller's word, none the host's.
 #[derive(Clone, Debug)]
 pub struct BackupAbout {
     /// The host's name in the inventory.
@@ -45,7 +45,7 @@ pub struct BackupAbout {
     pub parts: Vec<PartAbout>,
 }
 
-/// What is told of a part before it is taken.
+/// What is said of a part before it is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartAbout {
     /// Its name, for example `files-etc-nginx.tar`: letters, digits and `.-_`.

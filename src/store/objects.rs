@@ -277,7 +277,7 @@ impl Drop for TakingObjects {
             return;
         }
         let (objects, place, marker) = (self.objects.clone(), self.place.clone(), self.marker.clone());
-        // On a thread of its own: whoever drops this may not wait. What it cannot remove, a sweep does.
+        // On a thread of its own: the one that drops this may not wait. What it cannot remove, a sweep does.
         std::thread::spawn(move || {
             marker.abort();
             if objects.clear(&place).is_ok() {

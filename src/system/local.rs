@@ -90,7 +90,7 @@ impl Local {
         self.find(path, last).map_err(|refusal| refusal.while_doing(doing))
     }
 
-    /// Another name of a file that belongs to somebody else is not read or changed where a user could have made it.
+    /// Another name of a file that belongs to another is not read or changed where a user could have made it.
     fn refuse_hard_link(&self, path: &Path, entry: &DirectoryEntry, stat: &fs::Stat) -> Reachable<()> {
         if stat.st_nlink < 2 || kind_of(stat) == FileKind::Dir {
             return Ok(());
@@ -394,7 +394,7 @@ impl Local {
     }
 
     fn keep_lock(&self, mut file: File, holder: &str) -> std::io::Result<Lock> {
-        // Written over what is there and cut afterwards, so that whoever reads it meanwhile finds a name in the first line.
+        // Written over what is there and cut afterwards, so that its readers find a name in the first line.
         let lines = format!("{}\n{}\n", holder.replace('\n', " "), own_process());
         file.write_all(lines.as_bytes())?;
         file.set_len(lines.len() as u64)?;

@@ -16,7 +16,7 @@ use trees::Moved;
 
 mod trees;
 
-/// What a new file or directory belongs to: whoever runs. In memory that is nobody in particular.
+/// What a new file or directory belongs to: the user that runs. In memory that is no one in particular.
 const NOBODY: u32 = 0;
 
 /// So many steps are named that an unknown one waits for.

@@ -50,7 +50,7 @@ pub struct Shell {
 
 impl Shell {
     /// Takes over an `sh` that reads its commands from `writer` and answers on `reader`. What a login printed before
-    /// is skipped. Reads block: whoever makes the pipe must end it when the host is gone.
+    /// is skipped. Reads block: the maker of the pipe must end it when the host is gone.
     pub fn new(writer: Box<dyn Write + Send>, reader: Box<dyn Answers>) -> Result<Self> {
         Ok(Shell { wire: Mutex::new(Wire::start(writer, reader)?), runs_as: OnceLock::new() })
     }

@@ -39,7 +39,7 @@ pub struct Missing {
 }
 
 impl Fault {
-    /// Something that went wrong, at a place that whoever calls knows.
+    /// Something that went wrong, at a place that the caller knows.
     pub fn new(why: impl Into<String>) -> Fault {
         Fault { why: why.into(), hint: None, spot: None, undefined: None }
     }

@@ -94,7 +94,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// Whether the block or the source ends here; the closing sign is left to whoever reads the block.
+    /// Whether the block or the source ends here; the closing sign is left to the reader of the block.
     fn ends(&self, rest: &str) -> Result<bool> {
         if self.close.is_empty() {
             return match rest.is_empty() && !self.open.is_empty() {

@@ -1,5 +1,5 @@
 //! What windlass has put into a folder of a host. It lies in windlass' own folder there and not in the one that it is
-//! about, so that nobody else's tools trip over it and whoever may write there cannot change it.
+//! about, so that no other tool trips over it and a user who may write there cannot change it.
 //!
 //! `MEMORY/trees/DIGEST-OF-THE-FOLDER'S-PATH` is JSON lines: the first a [`Head`], then a [`Line`] for each path, sorted.
 
@@ -30,7 +30,7 @@ pub struct Put {
     pub what: TreeNode,
     /// Its mode then; of no meaning for links.
     pub mode: u32,
-    /// Whose it was then; `None` when that was whoever ran windlass there.
+    /// Whose it was then; `None` when that was the user that ran windlass there.
     pub owner: Option<u32>,
     /// Its group then.
     pub group: Option<u32>,

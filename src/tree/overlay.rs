@@ -263,7 +263,7 @@ impl Work<'_> {
             }
             TreeNode::Link(target) if !same => {
                 self.ops.links.push(Op::Link { path: path.clone(), target: target.clone() });
-                // A new link belongs to whoever makes it.
+                // A new link belongs to the user that makes it.
                 self.own_link(path, &Meta { mode: None, ..over(&meta, stat) });
             }
             _ => self.ops.metas.extend(wanted::meta_op(path, stat, &meta)),

@@ -64,7 +64,7 @@ impl<'a> There<'a> {
     /// What is in a directory.
     pub fn names(&self, path: &Inside) -> Result<Vec<Inside>> {
         let names = self.host.list(&self.folder.join(path))?;
-        // A name that no tree can hold is somebody else's, as the directory itself is for whoever asks.
+        // A name that no tree can hold is another's, as the directory itself is for a user that asks.
         let inside = |name| Inside::new(path.as_path().join(name)).unwrap_or_else(|_| path.clone());
         Ok(names.into_iter().map(inside).collect())
     }

@@ -23,7 +23,7 @@ fn mariadb(host: &Host, database: &str, sql: &str) -> String {
     host.must(&format!("mariadb -N {database} </tmp/backup-query"))
 }
 
-/// A database with a table, whose owner is somebody else than who restores it.
+/// A database with a table, whose owner is another than who restores it.
 fn make_postgres(host: &Host, name: &str) {
     drop_postgres(host, name);
     postgres(host, "postgres", &format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"));

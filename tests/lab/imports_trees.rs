@@ -134,7 +134,7 @@ fn what_is_removed_is_missed_exactly_where_it_is_imported() {
             format!("{}:{}", file.display(), known.import.line)
         };
         let lost = known.iter().filter(|known| !gone.contains(&known.file) && !known.import.optional);
-        // `declare module` tells declarations as much as a file does.
+        // `declare module` gives declarations as much as a file does.
         let lost = lost
             .filter(|known| !parse::is_declaration(&known.file) || known.import.specifier.starts_with('.'));
         let lost = lost.filter(|known| matches!(&known.led, Led::To(path) if gone.contains(path)));

@@ -14,7 +14,7 @@ const HOSTS: usize = 10;
 /// on every host.
 const WITH_DOCKER: usize = 2;
 
-/// The fresh image's, as the provider's mail tells it.
+/// The fresh image's, as the provider's mail gives it.
 const ROOT_PASSWORD: &str = "lab-root";
 
 /// The bound for all of them together, on two cores that are busy with other tests.

@@ -42,7 +42,7 @@ impl Shop {
         Shop { host, project, dest, vars }
     }
 
-    /// The app's first version, as somebody put it there by hand, with what only production has.
+    /// The app's first version, as a person put it there by hand, with what only production has.
     fn with_app(self, port: u16) -> Shop {
         let dest = self.dest;
         self.host.write(&format!("{dest}/src/index.js"), INDEX);

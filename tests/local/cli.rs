@@ -287,7 +287,7 @@ fn lint_tells_every_problem_and_the_starter_project_has_none() {
     assert_eq!(answered(starter.path(), "lint"), "nothing to complain about\n");
 }
 
-/// Nothing listens there, which a refused connection tells at once.
+/// Nothing listens there, which a refused connection shows at once.
 #[test]
 fn the_password_of_a_url_is_on_no_record_and_a_retry_asks_for_it() {
     let host = "[hosts.gone]\naddress = '127.0.0.1'\n[ssh]\nport = 1\nuser = 'nobody'\n";

@@ -192,7 +192,7 @@ fn a_run_that_is_killed_itself_is_brought_to_its_end() {
     for round in 0..6u64 {
         let serving = Serving::start(&stage, &[]);
         std::thread::sleep(Duration::from_millis(700 + round * 211 % 900));
-        // As when the machine goes down: the scheduler, then whoever it started, then their runs.
+        // As when the machine goes down: the scheduler, then the process that it started, then their runs.
         let family = family(serving.child.id());
         serving.kill();
         for pid in family {

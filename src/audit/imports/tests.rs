@@ -1,4 +1,4 @@
-//! Small trees, and what is told of them.
+//! Small trees, and what is said of them.
 
 use super::of;
 use crate::audit::usual;
@@ -34,7 +34,7 @@ fn audit(files: &[(&str, &str)]) -> Vec<Finding> {
     of(&tree(files), Path::new("/t"), &usual()).unwrap()
 }
 
-/// What fails and what is only told, without the summary: a line for each, with its hint.
+/// What fails and what is only reported, without the summary: a line for each, with its hint.
 #[track_caller]
 fn told(files: &[(&str, &str)]) -> String {
     let mut findings = audit(files);
@@ -46,7 +46,7 @@ fn told(files: &[(&str, &str)]) -> String {
     findings.iter().map(line).collect()
 }
 
-/// The imports of one file, in a tree with others; nothing is told.
+/// The imports of one file, in a tree with others; nothing is reported.
 #[track_caller]
 fn fine(text: &str, others: &[(&str, &str)]) {
     fine_in("a.js", text, others);

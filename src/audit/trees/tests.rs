@@ -1,4 +1,4 @@
-//! What is deployed, then changed on either side, and what is told of it.
+//! What is deployed, then changed on either side, and what is said of it.
 
 use crate::model::op::Meta;
 use crate::system::System;

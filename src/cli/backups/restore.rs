@@ -115,7 +115,7 @@ impl Server {
     }
 }
 
-/// What the playbook is told.
+/// What the playbook is given.
 fn vars_of(args: &Args, manifest: &Manifest) -> Result<Vec<String>, Stop> {
     let parts: Vec<toml::Value> = args.parts.iter().map(|part| part.as_str().into()).collect();
     let mut vars = vec![var("backup", manifest.id.as_str()), format!("parts={}", toml::Value::from(parts))];

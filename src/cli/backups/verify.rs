@@ -73,7 +73,7 @@ pub fn run(args: &Args, global: &Global) -> Done {
     if args.restore { test_all(args, &found, global) } else { Ok(0) }
 }
 
-/// Each is restored and thrown away; the worst exit code tells.
+/// Each is restored and thrown away; the worst exit code decides.
 fn test_all(args: &Args, found: &[Found], global: &Global) -> Done {
     let identity = args.age_identity.first().map(PathBuf::as_path);
     let mut worst = 0;

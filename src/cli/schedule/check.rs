@@ -16,7 +16,7 @@ use serde_json::json;
 /// A schedule is failed or late: the exit code of a failed run.
 const BAD: u8 = 2;
 
-/// Looks, tells those who have not been told yet, and answers.
+/// Looks, reports to those who have not heard of it yet, and answers.
 pub fn run(project: &Project, global: &Global) -> Done {
     let now = Timestamp::now();
     tell(project, now)?;

@@ -114,7 +114,7 @@ async fn feed(mut messages: ChannelReadHalf, stdin: ChildStdin, group: &Group) {
     }
 }
 
-/// A command that has closed its input is not told more.
+/// A command that has closed its input gets no more.
 async fn tell(stdin: &mut Option<ChildStdin>, data: &[u8]) {
     if let Some(pipe) = stdin
         && pipe.write_all(data).await.is_err()

@@ -33,7 +33,7 @@ struct Lone {
     host_key: PublicKey,
 }
 
-/// What a command told.
+/// What a command printed.
 #[derive(Debug, Default, PartialEq)]
 struct CommandOutput {
     stdout: String,

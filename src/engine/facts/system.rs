@@ -78,7 +78,7 @@ pub fn time_zone(host: &dyn Probe) -> Result<Value> {
     }
 }
 
-/// As `id` tells it: with `become` that is another one than who logged in.
+/// As `id` prints it: with `become` that is another one than who logged in.
 pub fn user(host: &dyn Probe) -> Result<Value> {
     let said = host.ask(&Command::new(["id"]))?.text();
     let own = said.split(' ').next().and_then(|word| word.strip_prefix("uid=")).unwrap_or_default();

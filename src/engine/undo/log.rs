@@ -1,4 +1,4 @@
-//! Where an undo writes down what it is about to do, durably, before it does it: whoever is killed in between leaves
+//! Where an undo writes down what it is about to do, durably, before it does it: a process that is killed in between leaves
 //! enough to be swept and continued.
 
 use crate::engine::entry::Entry;

@@ -1,4 +1,4 @@
-//! The engine over a pretended host: state before, a job, what is told and what is there afterwards.
+//! The engine over a pretended host: state before, a job, what is reported and what is there afterwards.
 
 use super::*;
 use crate::engine::link::Assets;
@@ -127,7 +127,7 @@ fn arg(value: Value) -> Arg {
     }
 }
 
-/// Keeps what is told.
+/// Keeps what is reported.
 #[derive(Default)]
 struct Heard {
     events: RefCell<Vec<Event>>,

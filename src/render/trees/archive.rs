@@ -51,7 +51,7 @@ fn refused(doing: &str, why: Why) -> Failure {
     Failure::new(doing, why).hint("nothing of it was used; a folder can be a source too")
 }
 
-/// The bytes without their compression, which is told by how they begin.
+/// The bytes without their compression, which is recognized by how they begin.
 fn unpacked(mut file: BufReader<impl Read + 'static>) -> Result<Box<dyn Read>, Why> {
     let mut magic = [0; 6];
     let length = read_up_to(&mut file, &mut magic).map_err(|error| error.to_string())?;

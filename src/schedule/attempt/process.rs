@@ -40,7 +40,7 @@ impl Process {
         let child = Command::new(program)
             .args(words)
             .stdin(lock)
-            // A service manager's notes are for whoever it started, not for what that starts.
+            // A service manager's notes are for the process that it started, not for what that starts.
             .env_remove("NOTIFY_SOCKET")
             .env_remove("WATCHDOG_USEC")
             .env_remove("WATCHDOG_PID")
@@ -48,7 +48,7 @@ impl Process {
         Ok(Process { child: child.doing(doing)? })
     }
 
-    /// Waits for its end, and brings it about when its time is up or somebody asks for it. The exit code is none when a
+    /// Waits for its end, and brings it about when its time is up or someone asks for it. The exit code is none when a
     /// signal killed it.
     pub async fn end(mut self, timeout: Duration, say: &dyn Fn(&str)) -> Result<(Ending, Option<u8>)> {
         let mut terminate = signal(SignalKind::terminate()).doing("listen for the signal TERM")?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 
-/// Of what a program says when it fails, so many bytes are told.
+/// Of what a program says when it fails, so many bytes are reported.
 const SAID_MOST: usize = 500;
 
 impl Command {

@@ -1,4 +1,4 @@
-//! What is told, once each; and the form of the state on disk.
+//! What is reported, once each; and the form of the state on disk.
 
 use super::*;
 use crate::schedule::examples::{schedule, time};
@@ -34,7 +34,7 @@ fn each_thing_is_told_once_until_it_is_over() {
     let late = time("2026-11-22T02:00:00Z");
     state.late(late, late, &nightly, &channels, "/shop");
     state.late(late, late, &nightly, &channels, "/shop");
-    // What was told survives a restart.
+    // What was reported survives a restart.
     let text = serde_json::to_string(&state).unwrap();
     let mut state: State = serde_json::from_str(&text).unwrap();
     end(&mut state, "2026-11-23T02:00:00Z", Outcome::Failed);

@@ -83,7 +83,7 @@ impl Assert {
     }
 }
 
-/// What is wrong with one, its value told as it is.
+/// What is wrong with one, its value shown as it is.
 fn describe(one: &Evaluated) -> String {
     format!("{} is {}", one.expression, one.value)
 }

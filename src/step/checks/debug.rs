@@ -1,4 +1,4 @@
-//! Something to be told in the middle of a run.
+//! A message in the middle of a run.
 
 use crate::model::evaluated::{Evaluated, one_or_more};
 use crate::model::op::Plan;

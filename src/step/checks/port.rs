@@ -150,7 +150,7 @@ impl Held {
         let unclear = self.holders.iter().any(|holder| matches!(holder, Holder::Unclear { .. }));
         match (expected, self.orphans().next()) {
             (_, Some(_)) => Verdict::Fail,
-            // Somebody listens, whoever that is.
+            // Something listens, whatever it is.
             (Some(expected), None) if unclear && expected.to_string() == "free" => Verdict::Fail,
             _ if unclear => Verdict::Unknown,
             (Some(expected), None) => Verdict::of(expected.accepts(&self.holders)),

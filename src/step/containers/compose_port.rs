@@ -141,7 +141,7 @@ impl ComposePort {
         }
     }
 
-    /// The same port twice is fine for two addresses or protocols of one container's port; else somebody must choose.
+    /// The same port twice is fine for two addresses or protocols of one container's port; else the user must choose.
     fn expect_one_meaning(&self, moving: &[&Published]) -> Result<()> {
         let same = |one: &&&Published| one.service == moving[0].service && one.target == moving[0].target;
         if moving.iter().all(|one| same(&one)) {

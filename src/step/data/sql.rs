@@ -1,4 +1,4 @@
-//! SQL that one database is asked or told.
+//! SQL that one database is asked, or changed by.
 
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run, Undo};

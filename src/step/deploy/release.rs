@@ -26,7 +26,7 @@ use shelf::{Shelf, State, called, number};
 use std::path::Component;
 use std::sync::Arc;
 
-/// Of what a check says, so many lines are told.
+/// Of what a check says, so many lines are reported.
 const LINES_TOLD: usize = 10;
 
 /// Brings a new release of an application into service, or goes back to an earlier one: exactly one of `source` and

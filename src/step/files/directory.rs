@@ -84,7 +84,7 @@ impl Directory {
     }
 }
 
-/// Files and directories below `top`, each directory before what is in it. Links are neither told nor followed.
+/// Files and directories below `top`, each directory before what is in it. Links are neither listed nor followed.
 fn below(host: &dyn Probe, top: &HostPath) -> Result<Vec<(HostPath, Stat)>> {
     let mut found = Vec::new();
     let mut open = vec![top.clone()];

@@ -50,7 +50,7 @@ pub struct Sync {
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Extra {
-    /// It is told.
+    /// It is reported.
     #[default]
     Keep,
     /// The step fails.

@@ -1,4 +1,4 @@
-//! The keys with which somebody may log in.
+//! The keys with which someone may log in.
 
 mod key;
 

@@ -16,7 +16,7 @@ const REQUIRED: &str = "/run/reboot-required";
 const PACKAGES: &str = "/run/reboot-required.pkgs";
 
 /// Boots the host where that is needed (`/run/reboot-required`), or in any case, waits until it is up again, logs in anew
-/// and goes on with the steps after this one, in the same run. Registered results stay known. A host that somebody else
+/// and goes on with the steps after this one, in the same run. Registered results stay known. A host that another
 /// is changing is not booted.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]

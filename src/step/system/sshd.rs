@@ -107,7 +107,7 @@ impl Sshd {
         self.options.iter().map(|(keyword, setting)| (keyword.clone(), setting.values(keyword))).collect()
     }
 
-    /// The candidate is one that sshd takes, in which our settings win, and which leaves somebody a way in.
+    /// The candidate is one that sshd takes, in which our settings win, and which leaves someone a way in.
     fn expect_sound(
         &self,
         host: &dyn Probe,

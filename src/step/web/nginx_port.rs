@@ -152,7 +152,7 @@ impl NginxPort {
     }
 
     /// Nothing is changed before something accepts connections where the requests are to go. After changes that are only
-    /// pretended nobody knows, and the answer through nginx tells later.
+    /// pretended it is not known, and the answer through nginx shows it later.
     fn await_backends(&self, host: &dyn Probe, site: &Site<'_>, moving: &[Backend]) -> Result<Vec<Op>> {
         if self.probe.is_empty() || host.pretends() {
             return Ok(Vec::new());

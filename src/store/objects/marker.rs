@@ -1,5 +1,5 @@
 //! The marker of a backup that is being taken: it is renewed while its process lives, and lists the uploads that have begun,
-//! so that whoever sweeps can end them. Servers keep, and bill, the pieces of an upload until then.
+//! so that a sweep can end them. Servers keep, and bill, the pieces of an upload until then.
 
 use super::Remote;
 use super::runtime::{spawn, wait};

@@ -1,4 +1,4 @@
-//! Flips and truncations anywhere in a backup: every one is told, with and without the key, and none is read as if it
+//! Flips and truncations anywhere in a backup: every one is reported, with and without the key, and none is read as if it
 //! were whole.
 
 use super::*;

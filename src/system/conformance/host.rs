@@ -358,7 +358,7 @@ pub fn a_time_limit_ends_the_group(on: &Fixture) {
     assert_eq!(on.system.run(&quick).unwrap().text(), "in time");
 }
 
-/// Whether a process that was told to end does so soon: on a busy machine it may be a moment before it is given time.
+/// Whether a process that was asked to end does so soon: on a busy machine it may be a moment before it is given time.
 fn dies(pid: &str) -> bool {
     let begun = Instant::now();
     while is_alive(pid) {
@@ -370,7 +370,7 @@ fn dies(pid: &str) -> bool {
     true
 }
 
-/// A zombie does nothing any more; whoever is process 1 here may be slow to collect it.
+/// A zombie does nothing any more; process 1 here may be slow to collect it.
 fn is_alive(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());

@@ -107,7 +107,7 @@ fn busybox_wget(check: &HttpCheck) -> Result<Vec<String>> {
     Ok(words)
 }
 
-/// wget tells the answer's head on standard error, each line after two spaces.
+/// wget prints the answer's head on standard error, each line after two spaces.
 fn read_wget(check: &HttpCheck, answer: Answer) -> Seen {
     let told = String::from_utf8_lossy(&answer.stderr).into_owned();
     let head: Vec<&str> =

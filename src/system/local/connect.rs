@@ -124,7 +124,7 @@ fn in_hosts_file(text: &str, name: &str) -> Vec<IpAddr> {
     found.collect()
 }
 
-/// `getent ahosts` tells each address once for each kind of socket.
+/// `getent ahosts` prints each address once for each kind of socket.
 fn in_ahosts(text: &str) -> Vec<IpAddr> {
     let mut found: Vec<IpAddr> = Vec::new();
     for address in text.lines().filter_map(|line| line.split_ascii_whitespace().next()?.parse().ok()) {

@@ -49,7 +49,7 @@ impl<'a> Feed<'a> {
         self.refill()
     }
 
-    /// The input's end is told only here: after it has been read to its end without a failure.
+    /// The input's end is reported only here: after it has been read to its end without a failure.
     fn refill(&mut self) -> std::io::Result<()> {
         self.sent = 0;
         self.unsent.clear();
@@ -64,7 +64,7 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// The process has ended. Where it is content, what its stream still has is read all the same: only the end of it tells
+    /// The process has ended. Where it is content, what its stream still has is read all the same: only its end shows
     /// whether what came was right.
     pub fn close(&mut self, content: bool) -> std::io::Result<()> {
         self.pipe = None;
@@ -169,7 +169,7 @@ mod tests {
         let command = Command { stdin: b"first\n".to_vec(), ..sh("read -r line; echo \"$line $(wc -c)\"") };
         let answer = fed(&command, &mut io::repeat(7).take(1_000_000)).unwrap();
         assert_eq!(answer.text(), "first 1000000");
-        // Nobody wants it: it is read all the same, since its end tells whether it was right.
+        // Nobody wants it: it is read all the same, since its end shows whether it was right.
         let mut left = io::repeat(7).take(1_000_000);
         assert!(fed(&sh("exit 0"), &mut left).unwrap().ok());
         assert_eq!(left.limit(), 0);

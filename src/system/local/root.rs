@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// openat2 gives up with EAGAIN when somebody renames folders meanwhile; tried this often.
+/// openat2 gives up with EAGAIN when a process renames folders meanwhile; tried this often.
 const RACES: usize = 32;
 
 /// The folder at which paths begin.

@@ -1,4 +1,4 @@
-//! Commands: what the script needs to run one, and what it tells of how it ended.
+//! Commands: what the script needs to run one, and what it prints of how it ended.
 
 use super::location::refuse_nul;
 use super::wire::{Reply, Request};

@@ -72,7 +72,7 @@ pub struct Wire {
 pub struct Reply {
     /// The verb's own status.
     pub status: i32,
-    /// What it told, in the parts that its script function marks; there is at least one.
+    /// What it printed, in the parts that its script function marks; there is at least one.
     pub parts: Vec<Vec<u8>>,
     /// What it and its programs said on standard error.
     pub errors: String,

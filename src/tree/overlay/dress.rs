@@ -63,12 +63,12 @@ impl Dress {
         }
     }
 
-    /// Whether something can be given to somebody else.
+    /// Whether something can be given to another.
     pub fn may_give_away(&self) -> bool {
         self.is_root
     }
 
-    /// What may be run in the source may be run there, by whoever may read it.
+    /// What may be run in the source may be run there, by anyone who may read it.
     fn file_mode(&self, entry: &Entry) -> u32 {
         match self.files.mode {
             Some(mode) if entry.mode & 0o100 != 0 => mode | ((mode & 0o444) >> 2),

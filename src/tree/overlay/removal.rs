@@ -17,7 +17,7 @@ pub struct Removals {
     unchanged: BTreeSet<Inside>,
     /// Directories in which nothing is left then.
     empty: BTreeSet<Inside>,
-    /// What somebody has changed since: it stays, and is told each time.
+    /// What someone has changed since: it stays, and is reported each time.
     edited: BTreeSet<Inside>,
 }
 

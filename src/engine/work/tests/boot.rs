@@ -24,7 +24,7 @@ const STEPS: &str = r#"
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// What the first half tells: the boot it is about to begin. The pretended host does not go down, so that the step is
+/// What the first half reports: the boot it is about to begin. The pretended host does not go down, so that the step is
 /// one that failed; its agent would have ended with the host.
 fn first_half(host: &Pretend<'_>) -> Resume {
     let heard = Heard::default();

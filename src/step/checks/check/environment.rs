@@ -1,4 +1,4 @@
-//! Whether environment variables are set, to something that somebody has filled in. Values are never told.
+//! Whether environment variables are set, to something that someone has filled in. Values are never shown.
 
 use super::TIME;
 use crate::model::finding::{Finding, Verdict};

@@ -19,7 +19,7 @@ pub struct WrittenPort {
 pub enum Expect {
     /// Nobody.
     Free,
-    /// Anybody, but somebody.
+    /// Anything, but something.
     Held,
     /// A container of this name, or of this compose service.
     Container(String),
@@ -62,7 +62,7 @@ impl Expect {
         }
     }
 
-    /// What nobody needs, and what cannot be told, is never expected.
+    /// What is not needed, and what cannot be known, is never expected.
     fn fits(&self, holder: &Holder) -> bool {
         match (self, holder) {
             (_, Holder::Orphan { .. } | Holder::Unclear { .. }) | (Expect::Free, _) => false,

@@ -1,4 +1,4 @@
-//! Who holds a port, told from what was seen. What is not proved is not said.
+//! Who holds a port, inferred from what was seen. What is not proved is not said.
 
 use super::look::{Container, Docker, Look, Process, Socket};
 use crate::model::Value;
@@ -18,7 +18,7 @@ pub enum Holder {
     Process { process: Process, others: usize },
     /// No process of this host's: the kernel itself, or one in another PID namespace.
     Outside,
-    /// Something, and it cannot be told what it is, or whether it is needed.
+    /// Something, and it cannot be known what it is, or whether it is needed.
     Unclear { process: Option<Process>, why: String, hint: String },
 }
 
@@ -61,7 +61,7 @@ fn in_container(container: &Container, process: Option<Process>) -> Holder {
     Holder::Container { name: container.name.clone(), service: container.service.clone(), process }
 }
 
-/// What a `docker-proxy` was told to do.
+/// What a `docker-proxy` was started for.
 struct Proxy<'a> {
     protocol: &'a str,
     host_port: u16,
@@ -152,7 +152,7 @@ fn publishes(container: &Container, protocol: &str, host_port: u16, own: Option<
 }
 
 impl Holder {
-    /// As a person reads it. A command line may hold secrets, so it is not told.
+    /// As a person reads it. A command line may hold secrets, so it is not shown.
     pub fn describe(&self) -> String {
         let of = |process: &Process, others: usize| match others {
             0 => format!("pid {}", process.pid),

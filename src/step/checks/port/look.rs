@@ -1,4 +1,4 @@
-//! What `look.sh` tells, read: sockets that listen, the processes that hold them, and the containers that run.
+//! What `look.sh` prints, read: sockets that listen, the processes that hold them, and the containers that run.
 
 use crate::model::op::Command;
 use crate::model::{Failure, Result, Value};
@@ -12,7 +12,7 @@ const LOOK: &str = include_str!("look.sh");
 /// dockerd gets up to 10 seconds for each of a few questions; everything else is quick.
 const LOOK_TIME: Duration = Duration::from_secs(90);
 
-/// A line that no look tells: it marks what a look will tell.
+/// A line that no look prints: it marks what a look will print.
 const PREDICTED: &str = "predicted";
 
 /// What was seen.
@@ -64,7 +64,7 @@ pub struct Process {
     pub parent_name: String,
     /// Its control group.
     pub cgroup: String,
-    /// Its command line as it was told, each word ended by `\x1f`.
+    /// Its command line as it was printed, each word ended by `\x1f`.
     pub line: String,
 }
 
@@ -100,7 +100,7 @@ pub fn question() -> Command {
     Command { timeout: Some(LOOK_TIME), ..Command::new(["sh", "-c", LOOK, "sh"]) }
 }
 
-/// Asks it. Returns the answer as it was told, too.
+/// Asks it. Returns the answer as it was printed, too.
 pub fn look(host: &dyn Probe) -> Result<(Look, String)> {
     let answer = host.ask(&question())?;
     let text = answer.text();
@@ -116,7 +116,7 @@ pub fn look(host: &dyn Probe) -> Result<(Look, String)> {
     }
 }
 
-/// Reads what the script told. Lines that are not understood were not told by it.
+/// Reads what the script printed. Lines that are not understood were not printed by it.
 pub fn read(text: &str) -> Look {
     let mut look = Look::default();
     for line in text.lines() {
@@ -142,7 +142,7 @@ pub fn read(text: &str) -> Look {
     look
 }
 
-/// What will be told once these processes and the sockets that only they hold are gone.
+/// What will be printed once these processes and the sockets that only they hold are gone.
 pub fn without(text: &str, pids: &[u32]) -> String {
     let gone = |pid: &str| pid.parse().is_ok_and(|pid| pids.contains(&pid));
     let look = read(text);

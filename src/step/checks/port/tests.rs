@@ -1,4 +1,4 @@
-//! What is told of a look, and what is done about it.
+//! What is said of a look, and what is done about it.
 
 use super::look::{question, without};
 use crate::testing::{answer_to, apply, found, host, parse, planned, pretend_a_change};

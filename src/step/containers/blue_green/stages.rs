@@ -118,7 +118,7 @@ impl<'a> Stages<'a> {
     }
 
     /// What is missing before requests may go to it: health, an answer. After pretended changes nobody can know, and the
-    /// next stage is told as if it got ready.
+    /// next stage is reported as if it got ready.
     fn wait_for(&self, next: &Container) -> Result<Option<Plan>> {
         if self.docker.host().pretends() {
             return Ok(None);

@@ -15,10 +15,10 @@ const SLACK: Duration = Duration::from_secs(30);
 /// The exit status when there is no such program.
 const NO_PROGRAM: i32 = 127;
 
-/// Lines of each failing service's log that are told.
+/// Lines of each failing service's log that are reported.
 const LOG_LINES: &str = "5";
 
-/// Lines of what compose says of a wrong file that are told.
+/// Lines of what compose says of a wrong file that are reported.
 const LINES_TOLD: usize = 10;
 
 /// What is asked of a project's containers.

@@ -1,4 +1,4 @@
-//! Lists of what Docker holds, each entry as it tells of it, and what it will tell once some are gone.
+//! Lists of what Docker holds, each entry as it describes it, and what it will say once some are gone.
 
 use crate::docker::{Docker, instant};
 use crate::model::op::{Answer, Command, Prediction};
@@ -32,7 +32,7 @@ const CACHE: &[&str] = &["docker", "system", "df", "--verbose", "--format", "{{j
 
 const VOLUMES: &[&str] = &["docker", "volume", "ls", "--quiet", "--filter", "dangling=true"];
 
-/// Entries that are asked about at once: their answers must be short enough to be kept whole. An image tells its layers.
+/// Entries that are asked about at once: their answers must be short enough to be kept whole. An image lists its layers.
 const CONTAINERS_AT_ONCE: usize = 80;
 const IMAGES_AT_ONCE: usize = 20;
 

@@ -1,4 +1,4 @@
-//! Which containers and images nobody needs. Pure: it decides from what Docker told.
+//! Which containers and images are not in use. Pure: it decides from what Docker said.
 
 use crate::docker::image::{VERSION_PREFIX, repository};
 use crate::docker::{instant, kept};

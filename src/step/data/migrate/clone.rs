@@ -72,7 +72,7 @@ fn make_sql(dialect: Dialect, name: &str) -> String {
     }
 }
 
-/// Refuses a copy for which the disk has no room; tells where that cannot be seen.
+/// Refuses a copy for which the disk has no room; says where that cannot be seen.
 pub fn space(host: &dyn Probe, client: &Client, record: &Record) -> Result<Vec<String>> {
     let needed = record.size + record.size / 4 + MARGIN;
     let near = client.container.is_some() || client.database.is_local();

@@ -22,7 +22,7 @@ pub struct File {
     pub checksum: String,
 }
 
-/// So many letters of a checksum are compared and told: enough to notice any change, few enough for a long record.
+/// So many letters of a checksum are compared and shown: enough to notice any change, few enough for a long record.
 pub const SHORT: usize = 12;
 
 /// Lines with which other tools divide a file into what applies and what takes back.

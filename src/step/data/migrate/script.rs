@@ -284,7 +284,7 @@ impl Scripts<'_> {
         }
     }
 
-    /// The name of the run, as `apply.sh` tells it to the client.
+    /// The name of the run, as `apply.sh` passes it to the client.
     pub fn run(&self) -> &'static str {
         match self.dialect() {
             Dialect::Postgres => ":'windlass_run'",

@@ -164,7 +164,7 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
     Ok(PartPlan { ops: vec![run.into()], notes })
 }
 
-/// What the scripts are told.
+/// What the scripts are given.
 struct Work<'a> {
     step: &'a Restore,
     part: &'a Part,

@@ -1,4 +1,4 @@
-//! How what serves is told that there is a new release: a systemd unit, a service of a compose file, an app of pm2.
+//! How what serves learns that there is a new release: a systemd unit, a service of a compose file, an app of pm2.
 
 use super::shelf::Shelf;
 use crate::model::op::{Advice, Command, Op, Run, Undo};
@@ -18,7 +18,7 @@ const COMPOSE_OVERRIDES: &[&str] = &[
     "docker-compose.override.yml",
 ];
 
-/// Lines of a log that are told when what serves does not answer.
+/// Lines of a log that are reported when what serves does not answer.
 const LOG_LINES: &str = "10";
 
 /// What serves, and how it takes on a new release.
@@ -26,7 +26,7 @@ const LOG_LINES: &str = "10";
 pub enum Restart {
     /// A unit of systemd, restarted.
     Unit(String),
-    /// A unit of systemd, told to read its files again.
+    /// A unit of systemd, which reads its files again.
     Reload(String),
     /// A service of the compose file in the release, its container made anew.
     Compose(String),
@@ -194,7 +194,7 @@ fn expect_started_by_link(host: &dyn Probe, shelf: &Shelf, app: &str, question: 
     }
 }
 
-/// What pm2 told a process of where it runs: variables of their own, or all in one as JSON where it is of a cluster.
+/// What a process knows from pm2 of where it runs: variables of their own, or all in one as JSON where it is of a cluster.
 fn paths_of_pm2(environment: &[u8]) -> Vec<String> {
     const NAMES: [&str; 2] = ["pm_cwd", "pm_exec_path"];
     let text = String::from_utf8_lossy(environment);

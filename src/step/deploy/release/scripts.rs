@@ -5,7 +5,7 @@ use crate::model::op::{Command, Effect, Op, Run, Undo};
 use crate::model::path::HostPath;
 use crate::tree::enter;
 
-/// A script, given on standard input, with these words. People are told its title.
+/// A script, given on standard input, with these words. Messages use its title.
 pub fn sh<S: Into<String>>(
     title: impl Into<String>,
     script: &[u8],

@@ -21,7 +21,7 @@ pub struct Shelf {
     pub entered: HostPath,
     /// What serves now; `None` when nothing stands at `dest`.
     pub live: Option<ServingTree>,
-    /// By number. One whose copy was cut off may have only a record, one that somebody put there only a folder.
+    /// By number. One whose copy was cut off may have only a record, one that someone put there only a folder.
     pub releases: BTreeMap<u32, Release>,
 }
 

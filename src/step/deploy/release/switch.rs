@@ -1,4 +1,4 @@
-//! Lets a release serve: the path that everybody uses leads to it from one moment to the next, what serves is told, and
+//! Lets a release serve: the path that everybody uses leads to it from one moment to the next, what serves learns of it, and
 //! is asked. When it does not answer, the engine takes all of it back, and the release is known to be bad.
 
 use super::Release;
@@ -98,7 +98,7 @@ impl Release {
         Ok(plan)
     }
 
-    /// These ops, then what serves is told, and must answer.
+    /// These ops, then what serves learns of it, and must answer.
     fn serve(&self, host: &dyn Probe, shelf: &Shelf, number: u32, ops: Vec<Op>) -> Result<Plan> {
         let mut plan = Plan::of(ops);
         if let Some(restart) = &self.restart {

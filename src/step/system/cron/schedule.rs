@@ -13,7 +13,7 @@ const FIELDS: [(&str, u32, u32, &[&str]); 5] = [
     ("day of the week", 0, 7, &["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
 ];
 
-/// Says what cron would not understand: it tells nobody, and the job never runs.
+/// Says what cron would not understand: it reports nothing, and the job never runs.
 pub fn check(schedule: &str) -> Result<(), String> {
     if WORDS.contains(&schedule.trim()) {
         return Ok(());

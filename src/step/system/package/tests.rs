@@ -1,4 +1,4 @@
-//! Packages over a pretended host: what is installed, what is asked, what apt is told to do.
+//! Packages over a pretended host: what is installed, what is asked, what apt is asked to do.
 
 use super::apt;
 use crate::model::op::{Op, Undo};

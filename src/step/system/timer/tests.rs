@@ -1,4 +1,4 @@
-//! Timers over a pretended host: the units' text, and what systemctl is told to do.
+//! Timers over a pretended host: the units' text, and what systemctl is asked to do.
 
 use crate::system::pretend::Pretend;
 use crate::systemd::question;
