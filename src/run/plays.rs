@@ -6,6 +6,8 @@ use crate::model::outcome::HostOutcome;
 use crate::model::play::{Given, PlayStart};
 use crate::model::{Failure, Result};
 use crate::playbook::plays::Stage;
+use crate::redact::contained;
+use crate::render::looks::{self, Looks};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -24,6 +26,8 @@ struct Between {
     opened: Option<(u32, PlayStart)>,
     /// What it has given variables that other hosts look at.
     given: Given,
+    /// Its secrets that are in that.
+    secrets: Vec<String>,
     /// Its place among the hosts that are worked at once; it has none while it waits.
     slot: Option<OwnedSemaphorePermit>,
     /// It has ended.
@@ -38,30 +42,41 @@ impl Default for PlayBoard {
 
 impl PlayBoard {
     /// The host has done its plays before this one.
-    pub fn reached(&self, host: &str, play: u32, given: Given) {
+    pub fn reached(&self, host: &str, play: u32, given: Given, secrets: &[String]) {
+        let secrets = contained(secrets, &given);
         self.change(host, |between| {
             between.awaits = Some(play);
-            between.given = given;
+            (between.given, between.secrets) = (given, secrets);
             between.slot = None;
         });
     }
 
-    /// The host has ended, and given this.
-    pub fn gave(&self, host: &str, given: Given) {
-        self.change(host, |between| between.given = given);
+    /// The host has ended, and given this. `secrets` are its own.
+    pub fn gave(&self, host: &str, given: Given, secrets: &[String]) {
+        let secrets = contained(secrets, &given);
+        self.change(host, |between| (between.given, between.secrets) = (given, secrets));
+    }
+
+    /// The secrets of other hosts that a host has been told.
+    pub fn told(&self, host: &str) -> Vec<String> {
+        let all = self.0.borrow();
+        let start = all.get(host).and_then(|between| between.opened.as_ref());
+        start.map(|(_, start)| start.secrets.clone()).unwrap_or_default()
     }
 
     /// What a host should know that starts this play, as soon as it may.
     pub async fn opened(&self, host: &str, play: u32) -> PlayStart {
-        let start = |all: &BTreeMap<String, Between>| {
-            all.get(host)?
-                .opened
-                .as_ref()
-                .filter(|(opened, _)| *opened == play)
-                .map(|(_, start)| start.clone())
+        let start = |all: &BTreeMap<String, Between>| -> Option<PlayStart> {
+            let (opened, start) = all.get(host)?.opened.as_ref()?;
+            (*opened == play).then(|| start.clone())
+        };
+        let is_open = |all: &BTreeMap<String, Between>| {
+            all.get(host)
+                .and_then(|between| between.opened.as_ref())
+                .is_some_and(|(opened, _)| *opened == play)
         };
         let mut known = self.0.subscribe();
-        let known = known.wait_for(|all| start(all).is_some()).await;
+        let known = known.wait_for(is_open).await;
         known.ok().and_then(|all| start(&all)).unwrap_or_else(|| PlayStart::refused("the run is over"))
     }
 
@@ -95,11 +110,14 @@ impl PlayBoard {
         slot
     }
 
-    /// What all hosts have given so far.
-    fn given(&self) -> BTreeMap<String, Given> {
+    /// What hosts have given so far, as far as this host's job looks at it.
+    fn given(&self, looks: &Looks) -> Result<PlayStart> {
         let all = self.0.borrow();
-        let given = all.iter().filter(|(_, between)| !between.given.is_empty());
-        given.map(|(host, between)| (host.clone(), between.given.clone())).collect()
+        let given = all.iter().map(|(host, between)| (host.clone(), looks.given(host, &between.given)));
+        let others = looks::fitted(given.filter(|(_, given)| !given.is_empty()).collect())?;
+        let secrets = all.values().flat_map(|between| between.secrets.clone()).collect::<Vec<_>>();
+        let secrets = if others.is_empty() { Vec::new() } else { contained(&secrets, &others) };
+        Ok(PlayStart { refusal: None, others, secrets })
     }
 
     fn change(&self, host: &str, change: impl FnOnce(&mut Between)) {
@@ -133,6 +151,7 @@ pub(super) async fn run(
     let mut hosts = Hosts {
         board: fleet.tools.plays.clone(),
         waiting: work.into_iter().map(|work| (work.host.clone(), work)).collect(),
+        looks: HashMap::new(),
         running: JoinSet::new(),
         names: HashMap::new(),
         ended: HashMap::new(),
@@ -157,6 +176,8 @@ struct Hosts {
     board: PlayBoard,
     /// Those that have not started, by name.
     waiting: HashMap<String, Work>,
+    /// What their jobs look at of other hosts.
+    looks: HashMap<String, Arc<Looks>>,
     running: JoinSet<(String, HostOutcome)>,
     names: HashMap<tokio::task::Id, String>,
     ended: HashMap<String, HostOutcome>,
@@ -165,13 +186,12 @@ struct Hosts {
 impl Hosts {
     /// Starts a play on a batch: hosts that have not been contacted, and those that wait for it.
     fn start(&mut self, fleet: &Fleet<'_>, stage: &Stage, batch: &[String], stop: Option<String>) {
-        for (at, host) in batch.iter().filter(|host| !self.ended.contains_key(*host)).enumerate() {
+        let batch: Vec<&String> = batch.iter().filter(|host| !self.ended.contains_key(*host)).collect();
+        for (at, host) in batch.into_iter().enumerate() {
             match self.waiting.remove(host) {
                 Some(mut work) => {
-                    if let Task::Job(job, _) = &mut work.task {
-                        job.work.others = self.board.given();
-                    }
-                    let mut start = fleet.start(&work, stop.clone());
+                    let told = self.tell(&mut work);
+                    let mut start = fleet.start(&work, stop.clone().or(told.err()));
                     if at == 0 {
                         start.go_first();
                     }
@@ -187,6 +207,17 @@ impl Hosts {
         }
     }
 
+    /// Gives a job what other hosts have given before; an error is why it cannot start.
+    fn tell(&mut self, work: &mut Work) -> Result<(), String> {
+        let Task::Job(job, _) = &mut work.task else { return Ok(()) };
+        let looks = Arc::new(Looks::of(&job.work));
+        self.looks.insert(work.host.clone(), looks.clone());
+        let start = self.board.given(&looks).map_err(|failure| failure.to_string())?;
+        job.work.others = start.others;
+        job.work.secrets.extend(start.secrets);
+        Ok(())
+    }
+
     /// Lets a host start its next play, once there is room among the hosts that are worked at once.
     fn go_on(
         &self,
@@ -197,17 +228,18 @@ impl Hosts {
         first: Option<OwnedSemaphorePermit>,
     ) {
         let (board, slots) = (self.board.clone(), fleet.slots.clone());
-        let (host, play, name) = (host.to_string(), stage.play, stage.name.clone());
+        let (play, name) = (stage.play, stage.name.clone());
+        let (looks, host) = (self.looks.get(host).cloned().unwrap_or_default(), host.to_string());
         tokio::spawn(async move {
-            let start = match stop {
-                Some(why) => PlayStart::refused(format!("{name}: {why}")),
-                None => PlayStart { refusal: None, others: board.given() },
-            };
             // The semaphore is never closed, so there is always a slot in the end.
             let slot = match first {
                 Some(slot) => Some(slot),
                 None => slots.acquire_owned().await.ok(),
             };
+            // Not before there is room: each host has a copy.
+            let given = || board.given(&looks).map_err(|failure| failure.to_string());
+            let start = stop.map_or_else(given, Err);
+            let start = start.unwrap_or_else(|why| PlayStart::refused(format!("{name}: {why}")));
             board.open(&host, play, start, slot);
         });
     }
