@@ -288,7 +288,10 @@ impl Listening<'_> {
                     self.patience.hear_anything(Instant::now());
                     self.frames.push(&bytes);
                     match self.take_frames(&mut received).await {
-                        Ok(Some(end)) => verdict = Some(end),
+                        Ok(Some(end)) => {
+                            verdict = Some(end);
+                            self.patience.ends(Instant::now());
+                        }
                         Ok(None) => {}
                         Err(failure) => {
                             lost = Some(failure);

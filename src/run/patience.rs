@@ -25,6 +25,9 @@ const LONGEST_STEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Without a step under way a host settles earlier runs, waits for its lock, and starts and ends its journal.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
+/// An agent lets its lock go and ends after its verdict.
+const ENDING: Duration = Duration::from_secs(30);
+
 /// A loop whose elements only the host knows has time for so many.
 const ELEMENTS: u32 = 1_000;
 
@@ -87,6 +90,11 @@ impl Patience {
             Event::AwaitsPlay { .. } => self.idle = (now, LONGEST_STEP),
             _ => {}
         }
+    }
+
+    /// The host has said how it ended: what is left is the end of the channel.
+    pub fn ends(&mut self, now: Instant) {
+        self.whole = (now, ENDING);
     }
 
     /// The host said anything at all.
@@ -201,6 +209,15 @@ mod tests {
             patience.hear_anything(start + 2 * LONGEST_STEP);
         };
         assert_eq!(given_up(None, waits).0, 24 * 60 * 60);
+    }
+
+    #[test]
+    fn a_host_that_has_ended_is_not_waited_for() {
+        let (at, _) = given_up(None, |patience, start| {
+            patience.ends(start);
+            patience.hear_anything(start + LONGEST_STEP);
+        });
+        assert_eq!(at, 30);
     }
 
     #[test]
