@@ -288,12 +288,12 @@ mod tests {
                 2 if at < bytes.len() => bytes[at] = numbers.below(256) as u8,
                 3 => {
                     let piece = bytes[at..until].repeat(1 + numbers.below(4));
-                    bytes.splice(at..at, piece);
+                    drop(bytes.splice(at..at, piece));
                 }
                 _ => {
                     let from = numbers.below(other.len() + 1);
                     let piece = other[from..(from + length).min(other.len())].to_vec();
-                    bytes.splice(at..at, piece);
+                    drop(bytes.splice(at..at, piece));
                 }
             }
         }

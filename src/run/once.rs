@@ -95,12 +95,12 @@ mod tests {
         let known = Values::from_iter([("stdout".to_string(), "is hunter2".into())]);
         board.ran(
             3,
-            OnceEnded { known, secrets: vec!["claimed".into()], ..fine() },
+            OnceEnded { known, secrets: vec!["claimed".to_string()], ..fine() },
             &["hunter2".into(), "other".into()],
         );
         assert_eq!(
             (board.of(3).await.secrets, board.told(&work)),
-            (vec!["hunter2".into()], vec!["hunter2".into()])
+            (vec!["hunter2".to_string()], vec!["hunter2".to_string()])
         );
     }
 

@@ -39,47 +39,41 @@ fn given(name: &str, value: Value) -> Given {
 /// What a host says, and what the other one does meanwhile.
 pub async fn attack(host: &Attacker, name: &str) {
     let known = |value: Value| Values::from_iter([("stdout".to_string(), value)]);
-    match name {
+    let for_play = |play: u32, given: Given| vec![Event::AwaitsPlay { play, given }];
+    let failed = |step: u32, why: String| {
+        let ended = Box::new(OnceEnded::failed(Failure::new("do", why)));
+        vec![Event::RanOnce { step, ended }]
+    };
+    let said = match name {
         "waits for a result" => return host.ask(Event::AwaitsOnce { step: ONCE }).await,
         "waits for its play" => {
             return host.ask(Event::AwaitsPlay { play: 1, given: Given::new() }).await;
         }
-        "a result that is too deep" => drop(host.say(ran(known(nested(58)), &[])).await),
-        "a result that is too large" => drop(host.say(ran(known("x".repeat(8 << 20).into()), &[])).await),
-        "a long failure" => {
-            let ended = OnceEnded::failed(Failure::new("do", "x".repeat(15 << 20)));
-            host.say(Event::RanOnce { step: ONCE, ended: Box::new(ended) }).await;
-        }
+        "a result that is too deep" => vec![ran(known(nested(58)), &[])],
+        "a result that is too large" => vec![ran(known("x".repeat(8 << 20).into()), &[])],
+        "a long failure" => failed(ONCE, "x".repeat(15 << 20)),
+        "a result of another step" => failed(7, "x".to_string()),
         "variables that no step sets" => {
-            let set = [("version", "7".into()), ("owner", "root".into())];
-            host.say(ran(Values::new(), &set)).await;
+            vec![ran(Values::new(), &[("version", "7".into()), ("owner", "root".into())])]
         }
-        "a result of another step" => drop(
-            host.say(Event::RanOnce { step: 7, ended: Box::new(OnceEnded::failed(Failure::new("a", "b"))) })
-                .await,
-        ),
-        "a value that is too deep for a play" => {
-            host.say(Event::AwaitsPlay { play: 1, given: given("token", nested(60)) }).await;
-        }
-        "a value that is too large for a play" => {
-            host.say(Event::AwaitsPlay { play: 1, given: given("token", "x".repeat(8 << 20).into()) }).await;
-        }
+        "a value that is too deep for a play" => for_play(1, given("token", nested(60))),
+        "a value that is too large for a play" => for_play(1, given("token", "x".repeat(8 << 20).into())),
         "values that are given again and again" => {
-            for _ in 0..100 {
-                let value = Value::from("x".repeat(1 << 19));
-                host.say(Event::AwaitsPlay { play: 1, given: given("token", value) }).await;
-            }
+            let value = || given("token", "x".repeat(1 << 19).into());
+            (0..100).flat_map(|_| for_play(1, value())).collect()
         }
-        "values that nobody looks at" => {
-            let mut all = given("token", "7".into());
-            all.extend(given("path", "/root".into()));
-            all.extend(given("secret", "hunter2".into()));
-            host.say(Event::AwaitsPlay { play: 1, given: all }).await;
+        "values that no step looks at" => {
+            let names = [("token", "7"), ("path", "/root"), ("secret", "hunter2")];
+            let all = names.into_iter().flat_map(|(name, value)| given(name, value.into()));
+            for_play(1, all.collect())
         }
-        "a play that there is not" => {
-            drop(host.say(Event::AwaitsPlay { play: 9, given: Given::new() }).await)
-        }
+        "a play that does not exist" => for_play(9, Given::new()),
         other => panic!("no attack is called {other}"),
+    };
+    for event in said {
+        if !host.say(event).await {
+            return;
+        }
     }
     host.finish().await;
 }
@@ -138,11 +132,11 @@ async fn no_value_of_a_hostile_host_harms_another() {
         ("a result that is too large", result, HostOutcome::Ok, "failed"),
         ("a long failure", result, HostOutcome::Ok, "failed"),
         ("a result of another step", result, HostOutcome::Unknown, "failed"),
-        ("values that nobody looks at", play, HostOutcome::Ok, "token"),
+        ("values that no step looks at", play, HostOutcome::Ok, "token"),
         ("a value that is too deep for a play", play, HostOutcome::Ok, ""),
         ("a value that is too large for a play", play, HostOutcome::Ok, ""),
         ("values that are given again and again", play, HostOutcome::Unknown, "token"),
-        ("a play that there is not", play, HostOutcome::Unknown, ""),
+        ("a play that does not exist", play, HostOutcome::Unknown, ""),
     ] {
         let scene = Scene { attack, other, work, stages: if other == play { stages() } else { Vec::new() } };
         let outcome = attacked(scene, folder.path()).await;

@@ -26,7 +26,7 @@ fn evil() -> StepEnded {
             total: 99,
         }),
         notes: vec![text()],
-        findings: vec![finding(Verdict::Fail), finding(Verdict::Warn)],
+        findings: vec![finding(Verdict::Fail), finding(Verdict::Unknown)],
         failure: Some(Failure::new(EVIL, EVIL).hint(EVIL)),
         undo: crate::model::event::UndoScope { changes: 2, undoable: 1, not: vec![text()] },
         ..failed(0)
