@@ -280,7 +280,8 @@ mod tests {
         let mut bytes = one.to_vec();
         for _ in 0..=numbers.below(8) {
             let at = numbers.below(bytes.len() + 1);
-            let length = numbers.below(1 << numbers.below(8));
+            let most = 1 << numbers.below(8);
+            let length = numbers.below(most);
             let until = (at + length).min(bytes.len());
             match numbers.below(5) {
                 0 => drop(bytes.drain(at..until)),
