@@ -4,6 +4,7 @@ pub mod arg;
 pub mod attributes;
 pub mod backup;
 pub mod bounds;
+pub mod cut;
 pub mod digest;
 pub mod duration;
 pub mod evaluated;

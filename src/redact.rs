@@ -236,16 +236,25 @@ impl Redactor {
     }
 }
 
+/// Those of the secrets that are in a value, in any form.
+pub fn contained(secrets: &[String], value: &impl serde::Serialize) -> Vec<String> {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    // The passwords of URLs are hidden whatever the secrets are.
+    let without = Redactor::default().text(&text);
+    let is_in = |secret: &&String| Redactor::new([secret]).text(&text) != without;
+    secrets.iter().filter(is_in).cloned().collect()
+}
+
 /// The longest beginning of `needle`, of at least `shortest` bytes, with which `bytes` ends.
 fn ends_with_start(bytes: &[u8], needle: &[u8], shortest: usize) -> Option<(usize, usize)> {
-    let mut lengths = (shortest..needle.len()).rev();
+    let mut lengths = (shortest..needle.len().min(bytes.len() + 1)).rev();
     let length = lengths.find(|length| bytes.ends_with(&needle[..*length]))?;
     Some((bytes.len() - length, bytes.len()))
 }
 
 /// The length of the longest end of `needle`, of at least `shortest` bytes, with which `bytes` starts.
 fn starts_with_end(bytes: &[u8], needle: &[u8], shortest: usize) -> Option<usize> {
-    let mut lengths = (shortest..needle.len()).rev();
+    let mut lengths = (shortest..needle.len().min(bytes.len() + 1)).rev();
     lengths.find(|length| bytes.starts_with(&needle[needle.len() - length..]))
 }
 
@@ -290,7 +299,7 @@ fn password_at(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
 }
 
 /// Sorted ranges without overlaps.
-fn merged(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+pub fn merged(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
     ranges.sort_unstable();
     let mut merged: Vec<(usize, usize)> = Vec::new();
     for (start, end) in ranges {
@@ -395,6 +404,15 @@ mod tests {
         ] {
             assert_eq!(shown(text), clean);
         }
+    }
+
+    #[test]
+    fn the_secrets_in_a_value_are_found() {
+        let secrets = ["hunter2-x", "another", "abc"].map(str::to_string);
+        let of = |value| contained(&secrets, &value).join(" ");
+        assert_eq!(of(serde_json::json!({ "a": ["x", { "b": "is hunter2-x" }], "c": "abc" })), "hunter2-x");
+        assert_eq!(of(serde_json::json!("aHVudGVyMi14")), "hunter2-x");
+        assert_eq!(of(serde_json::json!("postgres://u:p@h")), "");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod files;
 pub mod grouping;
 mod image;
 mod lint;
+pub mod looks;
 mod named;
 mod names;
 mod others;

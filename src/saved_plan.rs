@@ -24,7 +24,7 @@ pub use make::Made;
 use veil::Veil;
 
 /// Of the file's format, and of what is in it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// All of a plan but the bytes of files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,6 +74,8 @@ pub struct PlannedHost {
     pub name: String,
     /// A [`HostWork`] without its secrets, assets and trees.
     pub work: Value,
+    /// The numbers of the secrets that its own work uses: no other host gets them.
+    pub secrets: Vec<usize>,
     /// Small assets that travel with its job.
     pub assets: Vec<Digest>,
     /// The trees that its steps name.
@@ -144,7 +146,7 @@ impl SavedPlan {
         let mut work: HostWork = serde_json::from_value(veil.lift(host.work.clone())?).doing(doing())?;
         work.mode = mode;
         work.diff = diff;
-        work.secrets = secrets.to_vec();
+        work.secrets = host.secrets.iter().filter_map(|number| secrets.get(*number).cloned()).collect();
         work.planning = Planning::Follow(host.steps.iter().map(planned).collect());
         work.assets =
             host.assets.iter().map(|digest| file::inline(digest, contents)).collect::<Result<_>>()?;

@@ -1,8 +1,9 @@
 //! Step kinds: each one file of a domain below, with its keys, a documented example, what it plans, and its tests. The
 //! domain's file lists them in the table that `KINDS` joins; parser, reference, JSON Schema and lint all walk that table.
 
+use crate::model::arg::Arg;
 use crate::model::backup::Request;
-use crate::model::job::Streaming;
+use crate::model::job::{JobStep, Streaming};
 use crate::model::op::{Answer, Plan, Run};
 use crate::model::{Failure, Result, Value};
 use crate::system::Probe;
@@ -202,10 +203,22 @@ pub fn kind(name: &str) -> Option<&'static Row> {
 
 /// Whether a step makes its host parse JavaScript.
 #[cfg(feature = "controller")]
-pub fn parses_javascript(step: &crate::model::job::JobStep) -> bool {
+pub fn parses_javascript(step: &JobStep) -> bool {
     let keys = kind(&step.kind).map_or(&[][..], |row| row.keys);
     let has = |key| step.args.as_ref().is_some_and(|args| args.has(key));
     step.skip.is_none() && keys.iter().any(|(key, key_use)| *key_use == KeyUse::Javascript && has(key))
+}
+
+/// The variables that a step sets, with what is known of their values before its host is seen.
+pub fn variables(step: &JobStep) -> Vec<(String, Arg)> {
+    match &step.args {
+        _ if !kind(&step.kind).is_some_and(|row| row.sets) => Vec::new(),
+        Some(Arg::Map(map)) => map.clone(),
+        Some(Arg::Value(Value::Object(values))) => {
+            values.iter().map(|(name, value)| (name.clone(), Arg::Value(value.clone()))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Reads the rendered keys of a step of kind `name`.
@@ -258,6 +271,12 @@ macro_rules! kinds {
 #[cfg(any(test, fuzzing))]
 pub fn read_any_compose(text: &str) {
     containers::compose_port::read_any(text);
+}
+
+/// Reads what a host says of its ports, for the same tests.
+#[cfg(any(test, fuzzing))]
+pub fn read_any_ports(text: &str) {
+    checks::port::read_any(text);
 }
 
 pub mod checks;

@@ -73,6 +73,13 @@ impl<'a> Journal<'a> {
         self.secrets.add(secrets);
     }
 
+    /// Hides these secrets too, and keeps them for an undo.
+    pub fn learn(&mut self, secrets: Vec<String>) -> Result<()> {
+        self.secrets.add(secrets);
+        let entry = if self.open { self.secrets.entry()? } else { None };
+        entry.map_or(Ok(()), |entry| self.push(&entry))
+    }
+
     /// What it hides.
     pub fn secrets(&self) -> &JournalSecrets {
         &self.secrets

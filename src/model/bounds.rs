@@ -1,15 +1,14 @@
 //! How much a host may say. The agent keeps to it, and the controller holds whatever answers on a host to it: what is
 //! over is cut, and a note says that it was.
 
-use super::event::{Event, Output, Printed, StepEnded, UndoScope};
+use super::Value;
+use super::cut::{TEXT, fitted_failure, text};
+use super::event::{Event, Hello, Output, Printed, StepEnded, UndoScope};
 use super::failure::Failure;
 use super::finding::{self, Finding};
 use super::job::OutputWanted;
 use std::mem::take;
 use std::time::Duration;
-
-/// One text, such as a note, a line or a reason, in bytes.
-pub const TEXT: usize = 64 * 1024;
 
 /// The name of a step, in bytes.
 pub const NAME: usize = 4 * 1024;
@@ -40,6 +39,9 @@ const SETTLED_BYTES: usize = 4 * 1024 * 1024;
 /// No step takes longer; a host that says so says nothing.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
+/// Names that a host gives itself, such as of its boot, in bytes.
+const WORD: usize = 256;
+
 /// Says that something was left out.
 pub const CUT: &str = "some of what this step said is left out: it was more than is kept of one step";
 
@@ -51,6 +53,11 @@ pub fn fitted(event: Event) -> Event {
         Event::Printed(printed) => Event::Printed(fitted_printed(printed)),
         Event::StepEnded(step) => Event::StepEnded(fitted_step(step)),
         Event::Note(note) => Event::Note(text(note, TEXT)),
+        Event::Hello(hello) => Event::Hello(Hello {
+            system: text(hello.system, WORD),
+            boot_id: text(hello.boot_id, WORD),
+            ..hello
+        }),
         Event::Settled { run, outcome, steps } => Event::Settled { run, outcome, steps: settled(steps) },
         Event::Finished { nonce, outcome, failure } => {
             Event::Finished { nonce, outcome, failure: failure.map(fitted_failure) }
@@ -90,15 +97,6 @@ pub fn fitted_step(step: StepEnded) -> StepEnded {
     step
 }
 
-/// A failure with as much of its words as is kept.
-pub fn fitted_failure(failure: Failure) -> Failure {
-    Failure {
-        doing: text(failure.doing, TEXT),
-        why: text(failure.why, TEXT),
-        hint: failure.hint.map(|hint| text(hint, TEXT)),
-    }
-}
-
 /// About how much memory a step takes, in bytes.
 pub fn size(step: &StepEnded) -> usize {
     let texts = |list: &[String]| list.iter().map(|text| text.len() + size_of::<String>()).sum::<usize>();
@@ -134,17 +132,6 @@ pub fn bare(step: StepEnded, why: &str) -> StepEnded {
         }),
         ..step
     }
-}
-
-/// The text, cut at a limit in bytes, with a mark where it was cut.
-pub fn text(mut text: String, limit: usize) -> String {
-    if text.len() > limit {
-        let whole = (0..=limit).rev().find(|at| text.is_char_boundary(*at));
-        text.truncate(whole.unwrap_or(0));
-        text.push_str(" … (cut)");
-        text.shrink_to_fit();
-    }
-    text
 }
 
 fn lines(mut lines: Vec<String>, most: usize, bytes: usize) -> Vec<String> {
@@ -199,8 +186,7 @@ fn size_of_finding(finding: &Finding) -> usize {
     size_of::<Finding>() + texts.flatten().map(String::len).sum::<usize>() + details
 }
 
-fn size_of_value(value: &super::Value) -> usize {
-    use super::Value;
+fn size_of_value(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
             Value::String(text) => text.len(),

@@ -1,6 +1,7 @@
 //! What a host hears when one of its plays starts, and what it hands on to the plays of others.
 
 use super::Value;
+use super::cut::is_too_deep;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,10 +16,10 @@ pub fn size(given: &impl Serialize) -> usize {
     serde_json::to_vec(given).map_or(usize::MAX, |bytes| bytes.len())
 }
 
-/// What is taken of it: a host hands on only what other hosts look at, and nothing that is too large.
+/// What is taken of it: a host hands on only what other hosts look at, and nothing that is too large or too deep.
 #[cfg(feature = "controller")]
 pub fn taken(mut given: Given, shares: &[String]) -> Given {
-    given.retain(|name, _| shares.contains(name));
+    given.retain(|name, value| shares.contains(name) && !value.as_ref().is_some_and(is_too_deep));
     if size(&given) <= LARGEST { given } else { Given::new() }
 }
 
@@ -29,6 +30,8 @@ pub struct PlayStart {
     pub refusal: Option<String>,
     /// What other hosts have given so far, by their names.
     pub others: BTreeMap<String, Given>,
+    /// Secrets of those hosts that are in it.
+    pub secrets: Vec<String>,
 }
 
 impl PlayStart {
@@ -49,5 +52,7 @@ mod tests {
         assert_eq!(taken(given("token", "7"), &shares), given("token", "7"));
         assert_eq!(taken(given("port", "7"), &shares), Given::new());
         assert_eq!(taken(given("token", &"x".repeat(LARGEST)), &shares), Given::new());
+        let nested = (0..50).fold(Value::from(1), |inner, _| serde_json::json!([inner]));
+        assert_eq!(taken(Given::from([("token".to_string(), Some(nested))]), &shares), Given::new());
     }
 }

@@ -4,7 +4,7 @@
 use super::clean::Clean;
 use crate::model::event::{Event, Printed, Stream};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, now};
-use crate::redact::Redactor;
+use crate::redact::{Redactor, merged};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,9 @@ const LONG: usize = 16 * 1024;
 
 /// Nothing is held back that is longer than this, in bytes.
 const MOST: usize = 256 * 1024;
+
+/// What is held back and longer than this, in bytes, is looked through again only when a quarter more has come.
+const LOOKED_AGAIN: usize = 4 * 1024;
 
 /// So much of a secret at the end of a line holds the line back however long nothing follows, in bytes. Less is in many lines.
 const TELLING: usize = 4;
@@ -31,6 +34,8 @@ struct Waiting {
     left_out: u64,
     bytes: Vec<u8>,
     since: Instant,
+    /// How long it was when it was last looked through in vain.
+    looked: usize,
 }
 
 impl Lines {
@@ -79,8 +84,11 @@ impl Lines {
         let host = key.0.clone();
         let waiting = self.waiting.entry(key).or_insert_with(|| Waiting::new(step, now));
         (waiting.step, waiting.since) = (step, now);
-        waiting.left_out += left_out;
+        waiting.left_out = waiting.left_out.saturating_add(left_out);
         waiting.bytes.extend_from_slice(&chunk);
+        if waiting.is_looked_through() {
+            return events;
+        }
         let end = safe_end(redactor, &waiting.bytes, end_of_lines(&waiting.bytes), 1);
         let end = if end == 0 && waiting.bytes.len() > MOST { waiting.bytes.len() } else { end };
         events.extend(waiting.release(redactor, &host, stream, end));
@@ -101,7 +109,12 @@ impl Lines {
 
 impl Waiting {
     fn new(step: u32, now: Instant) -> Self {
-        Waiting { step, left_out: 0, bytes: Vec::new(), since: now }
+        Waiting { step, left_out: 0, bytes: Vec::new(), since: now, looked: 0 }
+    }
+
+    /// Whether too little has come since to look through all of it again: a host may send single bytes.
+    fn is_looked_through(&self) -> bool {
+        self.looked > LOOKED_AGAIN && self.bytes.len() < self.looked + self.looked / 4
     }
 
     fn release_all(&mut self, redactor: &Redactor, host: &str, stream: Stream) -> Option<Clean<RunEvent>> {
@@ -115,6 +128,7 @@ impl Waiting {
         stream: Stream,
         end: usize,
     ) -> Option<Clean<RunEvent>> {
+        self.looked = self.bytes.len() - end;
         if end == 0 {
             return None;
         }
@@ -147,13 +161,18 @@ fn end_of_lines(bytes: &[u8]) -> usize {
 /// The last place up to `end` before which no secret stands that goes on behind it, or may go on in what is still to come.
 /// `telling`: so much of one at the end of a line is taken for its beginning.
 fn safe_end(redactor: &Redactor, bytes: &[u8], end: usize, telling: usize) -> usize {
-    let mut open: Vec<(usize, usize)> = if end == 0 { Vec::new() } else { redactor.matches(bytes) };
+    if end == 0 {
+        return 0;
+    }
+    let mut open = redactor.matches(bytes);
     open.extend(redactor.beginnings(bytes, telling).into_iter().map(|start| (start, bytes.len() + 1)));
+    let open = merged(open);
     let mut end = end;
-    while let Some(start) =
-        open.iter().filter(|(start, stop)| *start < end && end < *stop).map(|open| open.0).min()
+    // They do not overlap, so that at most one of them goes over `end`.
+    while let Some((start, stop)) = open[..open.partition_point(|(start, _)| *start < end)].last()
+        && *stop > end
     {
-        end = start_of_line(bytes, start);
+        end = start_of_line(bytes, *start);
     }
     end
 }
@@ -243,6 +262,27 @@ mod tests {
         assert!(lines.take(&redactor, say(b"password: hunt")).is_empty());
         assert!(lines.idle(&redactor, later()).is_empty(), "what may become a secret waits for the rest");
         assert_eq!(chunks(&lines.take(&redactor, say(b"er2\n"))), ["password: ***\n"]);
+    }
+
+    #[test]
+    fn single_bytes_and_secrets_that_overlap_themselves_take_no_time() {
+        let began = Instant::now();
+        let secret = "x1".repeat(4000);
+        let mut pieces: Vec<&[u8]> = vec![&secret.as_bytes()[..7000]];
+        pieces.extend(std::iter::repeat_n(&b"\n"[..], 10_000));
+        shown(&secret, &pieces);
+        let same = "a".repeat(200_000);
+        shown("aaaaaaaa", &[same.as_bytes(); 3]);
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_without_end() {
+        let (redactor, mut lines) = (Redactor::default(), Lines::default());
+        for _ in 0..3 {
+            let printed = Printed { step: 0, stream: Stream::Stdout, left_out: u64::MAX, chunk: Vec::new() };
+            lines.take(&redactor, RunEvent::of_host("a", HostEvent::Said(Event::Printed(printed))));
+        }
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl Scope<'_> {
 }
 
 /// Whether a template that names a host by a variable may look at this name there.
-fn is_open_for(source: &str, name: &str) -> bool {
+pub(super) fn is_open_for(source: &str, name: &str) -> bool {
     source.contains("vars") && source.contains(name)
 }
 

@@ -8,6 +8,7 @@ use crate::redact::Redactor;
 use expect_test::{Expect, expect};
 use std::sync::{Arc, Mutex};
 
+mod escapes;
 mod findings;
 
 /// Where a reporter writes, for the test to read.

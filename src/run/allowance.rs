@@ -27,6 +27,9 @@ const EVENTS: usize = 1_000_000;
 /// Notes of a host that belong to no step.
 const NOTES: usize = 1_000;
 
+/// So often a host says something that other hosts wait for, or waits for them: each time all of them are woken.
+const TO_OTHERS: usize = 10_000;
+
 /// Says why only the verdict of a step is kept.
 const OVER: &str = "what this step said is left out: its host said more than is kept of one host in a run";
 
@@ -40,6 +43,7 @@ pub struct Allowance {
     run: Used,
     bytes: usize,
     events: usize,
+    to_others: usize,
     notes: usize,
     flood: Flood,
 }
@@ -47,7 +51,14 @@ pub struct Allowance {
 impl Allowance {
     /// Nothing is used up yet. `streaming`: what was asked for of the output of commands.
     pub fn new(run: Used, streaming: Streaming) -> Self {
-        Allowance { run, bytes: 0, events: 0, notes: 0, flood: Flood::new(streaming, Instant::now()) }
+        Allowance {
+            run,
+            bytes: 0,
+            events: 0,
+            to_others: 0,
+            notes: 0,
+            flood: Flood::new(streaming, Instant::now()),
+        }
     }
 
     /// The event as far as it may be taken; `None` when it is left out.
@@ -58,8 +69,10 @@ impl Allowance {
             return Ok(self.flood.admit(printed, Instant::now()).map(Event::Printed));
         }
         self.events += 1;
-        if self.events > EVENTS {
-            return Err(Failure::new("listen to the host", format!("it says more than {EVENTS} things"))
+        self.to_others += usize::from(is_for_others(&event));
+        if self.events > EVENTS || self.to_others > TO_OTHERS {
+            let most = if self.events > EVENTS { EVENTS } else { TO_OTHERS };
+            return Err(Failure::new("listen to the host", format!("it says more than {most} things"))
                 .hint("something on the host pretends to be windlass's agent"));
         }
         Ok(match bounds::fitted(event) {
@@ -89,6 +102,13 @@ impl Allowance {
             _ => None,
         }
     }
+}
+
+fn is_for_others(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RanOnce { .. } | Event::AwaitsOnce { .. } | Event::AwaitsPlay { .. } | Event::Gave(_)
+    )
 }
 
 /// A step of whose output only both ends are kept.
@@ -151,5 +171,7 @@ mod tests {
         assert_eq!(notes.count(), NOTES);
         let progress = || Event::Progress { step: 0, text: String::new() };
         assert!((0..EVENTS).any(|_| allowance.admit(progress()).is_err()));
+        let mut allowance = Allowance::new(Used::default(), Streaming::Nothing);
+        assert!((0..=TO_OTHERS).any(|_| allowance.admit(Event::AwaitsOnce { step: 0 }).is_err()));
     }
 }

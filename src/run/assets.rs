@@ -134,6 +134,23 @@ fn name_of(step: &JobStep) -> Option<String> {
     step::parse(&step.kind, &keys).ok()?.fetches().map(|fetches| fetches.kept_as)
 }
 
+/// How the name starts and ends under which a step keeps its file that waits for facts or results.
+fn ends_of_name(step: &JobStep) -> Option<(String, String)> {
+    let Some(Arg::Map(keys)) = &step.args else { return Some(Default::default()) };
+    let key = |wanted: &str| keys.iter().find(|(key, _)| key == wanted).map(|(_, arg)| arg);
+    let (arg, is_path) = key("to").map(|arg| (arg, false)).or_else(|| Some((key("path")?, true)))?;
+    let (start, end) = match arg {
+        Arg::Template(text) => (text.split('{').next()?, text.rsplit('}').next()?),
+        Arg::Value(Value::String(text)) => (text.as_str(), ""),
+        _ => return Some(Default::default()),
+    };
+    let start = if is_path { start.strip_prefix('/').unwrap_or("") } else { start };
+    // A doubled `/` and a `.` between two are not in the name.
+    let is_plain = !start.split('/').rev().skip(1).any(|part| matches!(part, "" | "." | ".."));
+    let end = if end.contains(['/', ' ', '\n']) { "" } else { end };
+    Some((if is_plain { start.to_string() } else { String::new() }, end.to_string()))
+}
+
 /// The digest of a file here; none when it cannot be read.
 fn digest_of(path: &Path) -> Option<Digest> {
     let mut file = File::open(path).ok()?;
@@ -145,6 +162,8 @@ fn digest_of(path: &Path) -> Option<Digest> {
 pub struct Fetched {
     folder: PathBuf,
     names: BTreeSet<String>,
+    /// What is written in the names that only the host can complete.
+    templates: Vec<(String, String)>,
     /// How many more files may come whose names the controller cannot know.
     unknown: usize,
     open: Option<(String, NamedTempFile, u64)>,
@@ -157,14 +176,15 @@ impl Fetched {
         let mut fetched = Fetched {
             folder: folder.join(&job.envelope.host),
             names: BTreeSet::new(),
-            unknown: 0,
+            templates: Vec::new(),
+            unknown: UNKNOWN_NAMES,
             open: None,
             total: 0,
         };
         for step in job.work.all_steps().filter(|_| job.work.mode == Mode::Apply) {
             match name_of(step) {
                 Some(name) => drop(fetched.names.insert(name)),
-                None if step.kind == FETCH => fetched.unknown = UNKNOWN_NAMES,
+                None if step.kind == FETCH => fetched.templates.extend(ends_of_name(step)),
                 None => {}
             }
         }
@@ -179,7 +199,13 @@ impl Fetched {
         }
         let is_looked_for =
             |part: &str| part.starts_with('.') || matches!(part, "Makefile" | "makefile" | "GNUmakefile");
-        if self.unknown == 0 || to.split('/').any(is_looked_for) {
+        let mut templates = self.templates.iter();
+        let fits = templates.any(|(start, end)| {
+            to.len() >= start.len() + end.len()
+                && to.starts_with(start.as_str())
+                && to.ends_with(end.as_str())
+        });
+        if self.unknown == 0 || !fits || to.split('/').any(is_looked_for) {
             return Err(Failure::new(
                 "keep a file of the host",
                 format!("no fetch step of its job gives the name {to:?}"),
@@ -291,6 +317,9 @@ mod tests {
         for name in [".envrc", "Makefile", "x/.git/config"] {
             assert!(refused(Mode::Apply, &steps, name), "{name}");
         }
+        for name in ["windlass.toml", "package.json", "var/lib/app", "var/log"] {
+            assert!(refused(Mode::Apply, &steps, name), "{name}");
+        }
         assert!(!refused(Mode::Apply, &steps, "var/log/app"));
         assert_eq!(fs::read_dir(folder.path().join("web1")).unwrap().count(), 1);
     }
@@ -299,7 +328,8 @@ mod tests {
     fn names_that_only_the_host_knows_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let mut files = Fetched::of(&job(Mode::Apply, &[waits()]), folder.path());
-        let taken = (0..2_000).filter(|number| files.take(&format!("{number}"), b"", true).is_ok()).count();
+        let taken =
+            (0..2_000).filter(|number| files.take(&format!("var/log/{number}"), b"", true).is_ok()).count();
         assert_eq!(taken, UNKNOWN_NAMES);
     }
 }

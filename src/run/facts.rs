@@ -8,6 +8,7 @@ use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::engine::facts::names;
 use crate::model::arg::Arg;
+use crate::model::cut::is_too_deep;
 use crate::model::event::Event;
 use crate::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure, OutputWanted};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
@@ -89,6 +90,14 @@ fn work(asked: Asked) -> Work {
     Work { host, target: asked.target, becoming: asked.becoming, password: asked.password, task }
 }
 
+/// They go into the jobs of other hosts.
+fn not_too_deep(facts: Value) -> Result<Value> {
+    match is_too_deep(&facts) {
+        true => Err(Failure::new("take its facts", "they have too many values inside one another")),
+        false => Ok(facts),
+    }
+}
+
 fn take(event: RunEvent, facts: &mut BTreeMap<String, Result<Value>>) {
     let RunEventKind::Host { host, event } = event.what else { return };
     match event {
@@ -96,7 +105,7 @@ fn take(event: RunEvent, facts: &mut BTreeMap<String, Result<Value>>) {
             let doing = || format!("read facts of {host}");
             let read = match step.failure {
                 Some(failure) => Err(failure),
-                None => serde_json::from_str(&step.notes.concat()).doing(doing()),
+                None => serde_json::from_str(&step.notes.concat()).doing(doing()).and_then(not_too_deep),
             };
             facts.insert(host, read);
         }

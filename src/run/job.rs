@@ -13,7 +13,7 @@ use super::tools::{JobTask, Tools, asked_for};
 use super::{Interrupt, shell};
 use crate::agent_binary::{self, AgentBinary};
 use crate::model::event::{Event, Order};
-use crate::model::job::Resume;
+use crate::model::job::{HostWork, Resume};
 use crate::model::once::Once;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::HostEvent;
@@ -23,6 +23,7 @@ use crate::ssh::{self, Chunk, Connection, Exit, Reader, Writer};
 use crate::step;
 use crate::wire::{self, Frames};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -109,6 +110,9 @@ pub async fn run(
             Err(failure) => return HostEnd::because(HostOutcome::Unknown, failure.hint(SETTLES)),
         }
         task.job.envelope.settle.clear();
+        // It goes on with what it has of other hosts.
+        let told = [tools.once.told(&task.job.work), tools.plays.secrets_got(&task.name)].concat();
+        task.job.work.secrets.extend(told);
         task.job.envelope.resume = Some(resume);
     }
 }
@@ -208,6 +212,7 @@ async fn by_agent(
         writer,
         frames: Frames::of_host(),
         words: Vec::new(),
+        next_play: 0,
         resume: None,
     }
     .listen(reader)
@@ -248,6 +253,8 @@ struct Listening<'a> {
     questions: Questions,
     allowance: Allowance,
     patience: Patience,
+    /// The next play that the host may wait for.
+    next_play: u32,
     /// What the job goes on with, once the agent has said that the host boots.
     resume: Option<Box<Resume>>,
 }
@@ -281,7 +288,10 @@ impl Listening<'_> {
                     self.patience.hear_anything(Instant::now());
                     self.frames.push(&bytes);
                     match self.take_frames(&mut received).await {
-                        Ok(Some(end)) => verdict = Some(end),
+                        Ok(Some(end)) => {
+                            verdict = Some(end);
+                            self.patience.ends(Instant::now());
+                        }
                         Ok(None) => {}
                         Err(failure) => {
                             lost = Some(failure);
@@ -322,6 +332,10 @@ impl Listening<'_> {
                     )
                     .hint("something on the host pretends to be windlass's agent"));
                 }
+                Event::Settled { run, .. } if !self.task.job.envelope.settle.contains(&run) => {
+                    let why = format!("it was not asked for run {run}");
+                    return Err(Failure::new("settle a run", why));
+                }
                 Event::Need { request, digests } => self.questions.files(request, digests),
                 Event::Fetched { to, chunk, last } => received.files.take(&to, &chunk, last)?,
                 Event::Backup { request, step, said } => received.backups.take(request, step, said).await,
@@ -334,21 +348,25 @@ impl Listening<'_> {
                     self.questions.login(&self.writer, self.route, self.tools, question)?;
                 }
                 Event::RanOnce { step, ended } if self.runs_once(step, &Once::is_here) => {
-                    self.tools.once.ran(step, ended.fitted());
+                    let secrets = &self.task.job.work.secrets;
+                    self.tools.once.ran(step, ended.taken(&self.set_by(step)), secrets);
                 }
                 Event::AwaitsOnce { step } if self.runs_once(step, &Once::is_elsewhere) => {
                     self.questions.once(&self.writer, &self.tools.once, step);
                 }
                 Event::Gave(given) => {
-                    self.tools.plays.gave(&self.task.name, play::taken(given, &self.task.job.work.shares));
+                    let HostWork { shares, secrets, .. } = &self.task.job.work;
+                    self.tools.plays.gave(&self.task.name, play::taken(given, shares), secrets);
                 }
                 Event::AwaitsPlay { play: number, given } => {
-                    if !self.task.job.work.plays().contains(&number) {
-                        let why = format!("its job has no such play {number}");
+                    if number < self.next_play || !self.task.job.work.plays().contains(&number) {
+                        let why = format!("its job has no such play {number}, or it is over");
                         return Err(Failure::new("hear of a play", why));
                     }
+                    self.next_play = number + 1;
                     let given = play::taken(given, &self.task.job.work.shares);
-                    self.tools.plays.reached(&self.task.name, number, given);
+                    let secrets = &self.task.job.work.secrets;
+                    self.tools.plays.reached(&self.task.name, number, given, secrets);
                     self.questions.play(&self.writer, &self.tools.plays, &self.task.name, number);
                 }
                 Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => {
@@ -364,6 +382,12 @@ impl Listening<'_> {
     /// Whether a step of the job runs once, in this way.
     fn runs_once(&self, step: u32, way: &dyn Fn(&Once) -> bool) -> bool {
         self.task.job.work.all_steps().any(|own| own.index == step && own.once.as_ref().is_some_and(way))
+    }
+
+    /// The variables that the step sets.
+    fn set_by(&self, step: u32) -> BTreeSet<String> {
+        let steps = self.task.job.work.all_steps().filter(|own| own.index == step);
+        steps.flat_map(step::variables).map(|(name, _)| name).collect()
     }
 
     /// A host goes down when a step asks for it, and not because it says so.

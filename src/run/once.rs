@@ -1,8 +1,10 @@
 //! How steps ended that one host runs for all hosts of a run: reported by that host, asked for by the others.
 
 use crate::model::Failure;
-use crate::model::once::OnceEnded;
+use crate::model::job::{HostWork, JobStep};
+use crate::model::once::{Once, OnceEnded};
 use crate::model::outcome::HostOutcome;
+use crate::redact::contained;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -26,9 +28,19 @@ impl Default for OnceBoard {
 }
 
 impl OnceBoard {
-    /// The host that runs it reports how the step ended.
-    pub fn ran(&self, step: u32, ended: OnceEnded) {
+    /// The host that runs it reports how the step ended. `secrets` are that host's: the others hide those that they get.
+    pub fn ran(&self, step: u32, ended: OnceEnded, secrets: &[String]) {
+        let secrets = contained(secrets, &(&ended.known, &ended.set));
+        let ended = OnceEnded { secrets, ..ended };
         self.0.send_modify(|known| drop(known.ended.insert(step, ended)));
+    }
+
+    /// The secrets in what has been reported so far to the host that does this work.
+    pub fn told(&self, work: &HostWork) -> Vec<String> {
+        let waits = |step: &&JobStep| step.once.as_ref().is_some_and(Once::is_elsewhere);
+        let known = self.0.borrow();
+        let ended = work.all_steps().filter(waits).filter_map(|step| known.ended.get(&step.index));
+        ended.flat_map(|ended| ended.secrets.clone()).collect()
     }
 
     /// The host that runs such steps has ended: those that it did not come to will not be run.
@@ -59,8 +71,8 @@ mod tests {
     use crate::model::outcome::StepOutcome;
 
     fn fine() -> OnceEnded {
-        let (known, set) = (Values::new(), BTreeMap::new());
-        OnceEnded { outcome: StepOutcome::Changed, failure: None, known, partial: false, set }
+        let (known, set, secrets) = (Values::new(), BTreeMap::new(), Vec::new());
+        OnceEnded { outcome: StepOutcome::Changed, failure: None, known, partial: false, set, secrets }
     }
 
     #[tokio::test]
@@ -70,9 +82,26 @@ mod tests {
             let board = board.clone();
             async move { board.of(3).await }
         });
-        board.ran(3, fine());
+        board.ran(3, fine(), &[]);
         board.leader_ended("web1", HostOutcome::Ok);
         assert_eq!((asked.await.unwrap(), board.of(3).await), (fine(), fine()));
+    }
+
+    #[tokio::test]
+    async fn the_others_hear_which_secrets_they_get() {
+        let board = OnceBoard::default();
+        let step = JobStep { index: 3, once: Some(Once::On("web1".into())), ..JobStep::default() };
+        let work = HostWork { steps: vec![step], ..HostWork::default() };
+        let known = Values::from_iter([("stdout".to_string(), "is hunter2".into())]);
+        board.ran(
+            3,
+            OnceEnded { known, secrets: vec!["claimed".to_string()], ..fine() },
+            &["hunter2".into(), "other".into()],
+        );
+        assert_eq!(
+            (board.of(3).await.secrets, board.told(&work)),
+            (vec!["hunter2".to_string()], vec!["hunter2".to_string()])
+        );
     }
 
     #[tokio::test]

@@ -20,6 +20,9 @@ use tokio::sync::watch;
 /// How often it is looked whether something is to be passed on.
 const TICK: Duration = Duration::from_millis(50);
 
+/// A command is not waited for longer, however the host keeps the connection alive.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A line of shell text and who runs it.
 pub struct Line {
     pub text: String,
@@ -64,6 +67,11 @@ pub async fn run(
                 // The host ends the command with all that it started when its input ends.
                 let _gone = channel.eof().await;
                 continue;
+            }
+            () = tokio::time::sleep_until((began + LONGEST).into()) => {
+                let why = format!("it goes on after {} hours", LONGEST.as_secs() / 3600);
+                lost = Some(Failure::new(format!("run {}", line.text), why));
+                break;
             }
             _ = tick.tick(), if tools.output.streaming > Streaming::Nothing => {
                 tools.said(host, flood.admit_all(pace.due(Instant::now()))).await;

@@ -6,6 +6,8 @@ use crate::model::outcome::HostOutcome;
 use crate::model::play::{Given, PlayStart};
 use crate::model::{Failure, Result};
 use crate::playbook::plays::Stage;
+use crate::redact::contained;
+use crate::render::looks::{self, Looks};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -24,6 +26,8 @@ struct Between {
     opened: watch::Sender<Option<(u32, PlayStart)>>,
     /// What it has given variables that other hosts look at.
     given: Given,
+    /// Its secrets that are in that.
+    secrets: Vec<String>,
     /// Its place among the hosts that are worked at once; it has none while it waits.
     slot: Option<OwnedSemaphorePermit>,
     /// It has ended.
@@ -38,17 +42,27 @@ impl Default for PlayBoard {
 
 impl PlayBoard {
     /// The host has done its plays before this one.
-    pub fn reached(&self, host: &str, play: u32, given: Given) {
+    pub fn reached(&self, host: &str, play: u32, given: Given, secrets: &[String]) {
+        let secrets = contained(secrets, &given);
         self.change(host, |between| {
             between.awaits = Some(play);
-            between.given = given;
+            (between.given, between.secrets) = (given, secrets);
             between.slot = None;
         });
     }
 
-    /// The host has ended, and given this.
-    pub fn gave(&self, host: &str, given: Given) {
-        self.change(host, |between| between.given = given);
+    /// The host has ended, and given this. `secrets` are its own.
+    pub fn gave(&self, host: &str, given: Given, secrets: &[String]) {
+        let secrets = contained(secrets, &given);
+        self.change(host, |between| (between.given, between.secrets) = (given, secrets));
+    }
+
+    /// The secrets of other hosts that a host has got.
+    pub fn secrets_got(&self, host: &str) -> Vec<String> {
+        let secrets = |between: &Between| {
+            between.opened.borrow().as_ref().map(|(_, start)| start.secrets.clone()).unwrap_or_default()
+        };
+        self.0.borrow().get(host).map(secrets).unwrap_or_default()
     }
 
     /// What a host should know that starts this play, as soon as it may.
@@ -88,11 +102,14 @@ impl PlayBoard {
         self.change(host, |between| between.slot.take())
     }
 
-    /// What all hosts have given so far.
-    fn given(&self) -> BTreeMap<String, Given> {
+    /// What hosts have given so far, as far as this host's job looks at it.
+    fn given(&self, looks: &Looks) -> Result<PlayStart> {
         let all = self.0.borrow();
-        let given = all.iter().filter(|(_, between)| !between.given.is_empty());
-        given.map(|(host, between)| (host.clone(), between.given.clone())).collect()
+        let given = all.iter().map(|(host, between)| (host.clone(), looks.given(host, &between.given)));
+        let others = looks::fitted(given.filter(|(_, given)| !given.is_empty()).collect())?;
+        let secrets = all.values().filter(|_| !others.is_empty()).flat_map(|between| between.secrets.clone());
+        let secrets = contained(&secrets.collect::<Vec<_>>(), &others);
+        Ok(PlayStart { refusal: None, others, secrets })
     }
 
     fn change<T>(&self, host: &str, change: impl FnOnce(&mut Between) -> T) -> T {
@@ -128,6 +145,7 @@ pub(super) async fn run(
     let mut hosts = Hosts {
         board: fleet.tools.plays.clone(),
         waiting: work.into_iter().map(|work| (work.host.clone(), work)).collect(),
+        looks: HashMap::new(),
         running: JoinSet::new(),
         names: HashMap::new(),
         ended: HashMap::new(),
@@ -152,6 +170,8 @@ struct Hosts {
     board: PlayBoard,
     /// Those that have not started, by name.
     waiting: HashMap<String, Work>,
+    /// What their jobs look at of other hosts.
+    looks: HashMap<String, Arc<Looks>>,
     running: JoinSet<(String, HostOutcome)>,
     names: HashMap<tokio::task::Id, String>,
     ended: HashMap<String, HostOutcome>,
@@ -160,14 +180,12 @@ struct Hosts {
 impl Hosts {
     /// Starts a play on a batch: hosts that have not been contacted, and those that wait for it.
     fn start(&mut self, fleet: &Fleet<'_>, stage: &Stage, batch: &[String], stop: Option<String>) {
-        let others = self.board.given();
-        for (at, host) in batch.iter().filter(|host| !self.ended.contains_key(*host)).enumerate() {
+        let batch: Vec<&String> = batch.iter().filter(|host| !self.ended.contains_key(*host)).collect();
+        for (at, host) in batch.into_iter().enumerate() {
             match self.waiting.remove(host) {
                 Some(mut work) => {
-                    if let Task::Job(job, _) = &mut work.task {
-                        job.work.others = others.clone();
-                    }
-                    let mut start = fleet.start(&work, stop.clone());
+                    let informed = self.inform(&mut work);
+                    let mut start = fleet.start(&work, stop.clone().or(informed.err()));
                     if at == 0 {
                         start.go_first();
                     }
@@ -177,32 +195,45 @@ impl Hosts {
                 // The first one runs steps for all, so it must not wait for one of them.
                 None => {
                     let slot = fleet.slots.clone().try_acquire_owned().ok().filter(|_| at == 0);
-                    let next = match stop.clone() {
-                        Some(why) => PlayStart::refused(format!("{}: {why}", stage.name)),
-                        None => PlayStart { refusal: None, others: others.clone() },
-                    };
-                    self.go_on(fleet, host, stage.play, next, slot);
+                    self.go_on(fleet, stage, host, stop.clone(), slot);
                 }
             }
         }
+    }
+
+    /// Gives a job what other hosts have given before; an error is why it cannot start.
+    fn inform(&mut self, work: &mut Work) -> Result<(), String> {
+        let Task::Job(job, _) = &mut work.task else { return Ok(()) };
+        let looks = Arc::new(Looks::of(&job.work));
+        self.looks.insert(work.host.clone(), looks.clone());
+        let start = self.board.given(&looks).map_err(|failure| failure.to_string())?;
+        job.work.others = start.others;
+        job.work.secrets.extend(start.secrets);
+        Ok(())
     }
 
     /// Lets a host start its next play, once there is room among the hosts that are worked at once.
     fn go_on(
         &self,
         fleet: &Fleet<'_>,
+        stage: &Stage,
         host: &str,
-        play: u32,
-        start: PlayStart,
+        stop: Option<String>,
         first: Option<OwnedSemaphorePermit>,
     ) {
-        let (board, slots, host) = (self.board.clone(), fleet.slots.clone(), host.to_string());
+        let (board, slots) = (self.board.clone(), fleet.slots.clone());
+        let (play, name) = (stage.play, stage.name.clone());
+        let (looks, host) = (self.looks.get(host).cloned().unwrap_or_default(), host.to_string());
         tokio::spawn(async move {
             // The semaphore is never closed, so there is always a slot in the end.
             let slot = match first {
                 Some(slot) => Some(slot),
                 None => slots.acquire_owned().await.ok(),
             };
+            // Not before there is room: each host has a copy.
+            let given = || board.given(&looks).map_err(|failure| failure.to_string());
+            let start = stop.map_or_else(given, Err);
+            let start = start.unwrap_or_else(|why| PlayStart::refused(format!("{name}: {why}")));
             board.open(&host, play, start, slot);
         });
     }

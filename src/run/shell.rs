@@ -75,9 +75,11 @@ pub async fn run(
                 Some(Event::Fetched { to, chunk, last }) => files.take(&to, &chunk, last)?,
                 // It is given up at once: see `System::stream`.
                 Some(Event::Backup { .. }) | None => {}
-                Some(Event::RanOnce { step, ended }) => tools.once.ran(step, *ended),
-                Some(Event::Gave(given)) => tools.plays.gave(&task.name, given),
-                Some(Event::AwaitsPlay { play, given }) => tools.plays.reached(&task.name, play, given),
+                Some(Event::RanOnce { step, ended }) => tools.once.ran(step, *ended, &task.job.work.secrets),
+                Some(Event::Gave(given)) => tools.plays.gave(&task.name, given, &task.job.work.secrets),
+                Some(Event::AwaitsPlay { play, given }) => {
+                    tools.plays.reached(&task.name, play, given, &task.job.work.secrets);
+                }
                 Some(event) => tools.events.send(&task.name, HostEvent::Said(event)).await,
             },
             () = asked_for(&mut hurry, Interrupt::Stop), if hurried == Interrupt::None => {

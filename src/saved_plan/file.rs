@@ -103,7 +103,7 @@ impl Opened {
         let mut held = TreeContents::new();
         for piece in &plan.contents {
             let there = Held::Spooled { spool: self.file.clone(), offset, size: piece.size };
-            offset += piece.size;
+            offset = offset.saturating_add(piece.size);
             let there = if piece.veiled { uncovered(&there, &piece.digest, veil)? } else { there };
             held.insert(piece.digest.clone(), there);
         }

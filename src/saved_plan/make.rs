@@ -37,7 +37,8 @@ impl Made<'_> {
         let pieces = self.pieces(&veil)?;
         self.plan.contents = pieces.iter().map(|(piece, _)| piece.clone()).collect();
         for part in &self.parts {
-            let host = planned_host(part, &veil, self.steps.remove(&part.host).unwrap_or_default())?;
+            let host =
+                planned_host(part, &veil, &secrets, self.steps.remove(&part.host).unwrap_or_default())?;
             self.plan
                 .trees
                 .extend(part.work.trees.iter().map(|(digest, tree)| (digest.clone(), tree.clone())));
@@ -107,7 +108,14 @@ impl Made<'_> {
     }
 }
 
-fn planned_host(part: &HostPart, veil: &Veil, steps: Vec<StepEnded>) -> Result<PlannedHost> {
+fn planned_host(
+    part: &HostPart,
+    veil: &Veil,
+    secrets: &[String],
+    steps: Vec<StepEnded>,
+) -> Result<PlannedHost> {
+    let own = |secret: &String| part.work.secrets.contains(secret);
+
     let bare = HostWork {
         assets: Vec::new(),
         trees: BTreeMap::new(),
@@ -118,6 +126,7 @@ fn planned_host(part: &HostPart, veil: &Veil, steps: Vec<StepEnded>) -> Result<P
     Ok(PlannedHost {
         name: part.host.clone(),
         work: veil.drape(serde_json::to_value(bare).doing(DOING)?)?,
+        secrets: (0..secrets.len()).filter(|number| own(&secrets[*number])).collect(),
         assets: part.work.assets.iter().map(|asset| asset.asset.digest.clone()).collect(),
         trees: part.work.trees.keys().cloned().collect(),
         steps,

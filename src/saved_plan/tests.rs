@@ -77,6 +77,25 @@ fn a_plan_holds_no_secret_and_gives_the_same_work_with_it() {
 }
 
 #[test]
+fn a_host_gets_no_secret_of_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan");
+    let of = |host: &str, secret: &str| {
+        let work = HostWork { secrets: vec![secret.into(), "of both".into()], ..HostWork::default() };
+        HostPart { host: host.into(), work, contents: Contents::default() }
+    };
+    let source =
+        |host: &str, secret: &str| Some(SecretSource { host: host.into(), param: secret.into(), from: None });
+    let parts = vec![of("web1", "of web1"), of("db1", "of db1")];
+    Made { plan: plan(), parts, steps: BTreeMap::new(), source: &source }.write(&path).unwrap();
+    let opened = Opened::read(&path).unwrap();
+    let all: Vec<String> = opened.plan.secrets.iter().map(|secret| secret.param.clone()).collect();
+    let parts = opened.parts(&all, Mode::Apply, false).unwrap();
+    let secrets = |at: usize| parts[at].work.secrets.join(", ");
+    assert_eq!((secrets(0).as_str(), secrets(1).as_str()), ("of web1, of both", "of both, of db1"));
+}
+
+#[test]
 fn another_secret_than_before_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan");
@@ -103,7 +122,7 @@ fn a_plan_that_is_cut_or_edited_is_refused() {
     assert_eq!(why(edited.as_bytes()), torn);
     assert_eq!(why(b"[[steps]]\n"), Some("it is no plan of windlass".to_string()));
     assert_eq!(
-        why(&String::from_utf8_lossy(&bytes).replacen(" 0001 ", " 0002 ", 1).into_bytes()).unwrap(),
-        "it has version 0002 of the format, and this windlass knows 1"
+        why(&String::from_utf8_lossy(&bytes).replacen(" 0002 ", " 0003 ", 1).into_bytes()).unwrap(),
+        "it has version 0003 of the format, and this windlass knows 2"
     );
 }

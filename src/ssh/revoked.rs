@@ -48,9 +48,12 @@ impl Revoked {
         let doing = format!("read the revoked host keys in {}", path.display());
         let mut bytes = Vec::new();
         trust::open(path, None, &doing)?.read_to_end(&mut bytes).doing(&doing)?;
-        let revoked =
-            if bytes.starts_with(MAGIC) { list(&bytes) } else { lines(&String::from_utf8_lossy(&bytes)) };
-        revoked.map_err(|why| Failure::new(doing, why))
+        Revoked::parse(&bytes).map_err(|why| Failure::new(doing, why))
+    }
+
+    /// What such a file holds.
+    pub fn parse(bytes: &[u8]) -> Result<Revoked, String> {
+        if bytes.starts_with(MAGIC) { list(bytes) } else { lines(&String::from_utf8_lossy(bytes)) }
     }
 
     /// Whether a host may not be trusted that shows this.

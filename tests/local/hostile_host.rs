@@ -7,7 +7,7 @@ use russh::server::{self, Auth, Msg, Session};
 use russh::{ChannelId, server::Handle};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -15,12 +15,15 @@ use windlass::model::arg::Arg;
 use windlass::model::backup::Said;
 use windlass::model::bounds;
 use windlass::model::digest::Digest;
-use windlass::model::event::{Event, Hello, Order, StepEnded, UndoScope};
+use windlass::model::event::{Event, Hello, Order, Printed, StepEnded, Stream, UndoScope};
 use windlass::model::finding::{Finding, Verdict};
 use windlass::model::host::HostKeyPolicy;
-use windlass::model::job::{Envelope, HostWork, Job, JobStep, Mode, OnFailure, OutputWanted, Resume};
+use windlass::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure, OutputWanted, Resume, Streaming};
 use windlass::model::outcome::{HostOutcome, StepOutcome};
 use windlass::model::run::{HostEvent, RunEventKind};
+use windlass::playbook::plays::Stage;
+use windlass::record::Lines;
+use windlass::redact::Redactor;
 use windlass::render::contents::Contents;
 use windlass::run::allowance::Used;
 use windlass::run::once::OnceBoard;
@@ -32,20 +35,27 @@ use windlass::wire::{self, Frames};
 
 /// What an attack may take of the controller's memory, in KiB. The server of the attack lives in the same process, so that
 /// what it holds is counted as well.
-const MEMORY_KIB: u64 = 64 * 1024;
+pub const MEMORY_KIB: u64 = 64 * 1024;
 
 /// No attack holds a host longer than this.
-const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// A host in this process waits no longer than this for what the controller sends.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What the controller has sent to a host after its job.
+pub type Orders = Arc<Mutex<Vec<Order>>>;
 
 /// Sends what it likes, then closes.
-struct Attacker {
+pub struct Attacker {
     handle: Handle,
     channel: ChannelId,
     nonce: String,
+    orders: Orders,
 }
 
 impl Attacker {
-    async fn raw(&self, bytes: Vec<u8>) -> bool {
+    pub async fn raw(&self, bytes: Vec<u8>) -> bool {
         for piece in bytes.chunks(32 * 1024) {
             if self.handle.data(self.channel, piece.to_vec()).await.is_err() {
                 return false;
@@ -54,16 +64,29 @@ impl Attacker {
         true
     }
 
-    async fn say(&self, event: Event) -> bool {
+    /// What a host that means well does: it asks, waits for the answer, and ends.
+    pub async fn ask(&self, event: Event) {
+        self.say(event).await;
+        let began = Instant::now();
+        while self.orders.lock().unwrap().is_empty() && began.elapsed() < ANSWER {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let is_answered = !self.orders.lock().unwrap().is_empty();
+        if is_answered {
+            self.finish().await;
+        }
+    }
+
+    pub async fn say(&self, event: Event) -> bool {
         self.raw(wire::frame(&event).unwrap()).await
     }
 
-    async fn finish(&self) {
+    pub async fn finish(&self) {
         let nonce = self.nonce.clone();
         self.say(Event::Finished { nonce, outcome: HostOutcome::Ok, failure: None }).await;
     }
 
-    async fn many(&self, count: usize, event: impl Fn(usize) -> Event) {
+    pub async fn many(&self, count: usize, event: impl Fn(usize) -> Event) {
         for number in 0..count {
             if !self.say(event(number)).await {
                 return;
@@ -146,18 +169,35 @@ impl Attacker {
                 let nonce = "guessed".to_string();
                 self.say(Event::Finished { nonce, outcome: HostOutcome::Ok, failure: None }).await;
             }
+            "long names of its boot" => {
+                let hello = || Hello { boot_id: "b".repeat(8 << 20), ..Hello::default() };
+                self.many(50, |_| Event::Hello(hello())).await;
+            }
+            "a run that it was not asked for" => {
+                let run = "20260101T000000Z-abcd".to_string().try_into().unwrap_or_default();
+                self.say(Event::Settled { run, outcome: Some(HostOutcome::Ok), steps: Vec::new() }).await;
+                self.finish().await;
+            }
+            "much output in small pieces" => {
+                let chunk = |number: usize| if number % 2 == 0 { b"\n".to_vec() } else { Vec::new() };
+                let (step, stream, left_out) = (0, Stream::Stdout, u64::MAX);
+                self.many(30_000, |number| {
+                    Event::Printed(Printed { step, stream, left_out, chunk: chunk(number) })
+                })
+                .await;
+            }
             "nothing" => self.finish().await,
-            other => panic!("no attack is called {other}"),
+            other => super::hostile_values::attack(self, other).await,
         }
     }
 }
 
-fn true_step() -> JobStep {
+pub fn true_step() -> JobStep {
     let keys = serde_json::json!({ "argv": ["true"] });
     JobStep { kind: "command".into(), args: Some(Arg::Value(keys)), ..JobStep::default() }
 }
 
-fn step(step: u32) -> StepEnded {
+pub fn step(step: u32) -> StepEnded {
     StepEnded {
         undo: UndoScope { changes: u32::MAX, undoable: u32::MAX, not: Vec::new() },
         ..StepEnded::new(step, "step".into(), StepOutcome::Ok)
@@ -168,6 +208,7 @@ fn step(step: u32) -> StepEnded {
 struct Connection {
     name: &'static str,
     frames: HashMap<ChannelId, Frames>,
+    orders: Orders,
 }
 
 impl server::Handler for Connection {
@@ -213,10 +254,17 @@ impl server::Handler for Connection {
     async fn data(&mut self, id: ChannelId, data: &[u8], session: &mut Session) -> Result<(), russh::Error> {
         let Some(frames) = self.frames.get_mut(&id) else { return Ok(()) };
         frames.push(data);
-        let Ok(Some(Order::Job(job))) = frames.take::<Order>() else { return Ok(()) };
-        let (handle, name) = (session.handle(), self.name);
+        let job = match frames.take::<Order>() {
+            Ok(Some(Order::Job(job))) => job,
+            Ok(Some(order)) => {
+                self.orders.lock().unwrap().push(order);
+                return Ok(());
+            }
+            Ok(None) | Err(_) => return Ok(()),
+        };
+        let (handle, name, orders) = (session.handle(), self.name, self.orders.clone());
         tokio::spawn(async move {
-            let attacker = Attacker { handle, channel: id, nonce: job.envelope.nonce.clone() };
+            let attacker = Attacker { handle, channel: id, nonce: job.envelope.nonce.clone(), orders };
             let hello = Hello { version: wire::VERSION, system: "agent".into(), ..Hello::default() };
             attacker.raw(wire::MARKER.to_vec()).await;
             attacker.say(Event::Hello(hello)).await;
@@ -227,7 +275,7 @@ impl server::Handler for Connection {
     }
 }
 
-async fn serve(name: &'static str, folder: &Path) -> Target {
+async fn serve(name: &'static str, folder: &Path, orders: &Orders) -> Target {
     let key = || PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap();
     let (host, id) = (key(), folder.join("id"));
     if !id.exists() {
@@ -239,9 +287,10 @@ async fn serve(name: &'static str, folder: &Path) -> Target {
     let line = format!("[127.0.0.1]:{port} {}\n", host.public_key().to_openssh().unwrap());
     std::fs::write(&known_hosts, line).unwrap();
     let config = Arc::new(server::Config { keys: vec![host], ..server::Config::default() });
+    let orders = orders.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(connection(config.clone(), stream, name));
+            tokio::spawn(connection(config.clone(), stream, name, orders.clone()));
         }
     });
     Target {
@@ -254,71 +303,103 @@ async fn serve(name: &'static str, folder: &Path) -> Target {
     }
 }
 
-async fn connection(config: Arc<server::Config>, stream: TcpStream, name: &'static str) {
-    let handler = Connection { name, frames: HashMap::new() };
+async fn connection(config: Arc<server::Config>, stream: TcpStream, name: &'static str, orders: Orders) {
+    let handler = Connection { name, frames: HashMap::new(), orders };
     if let Ok(session) = server::run_stream(config, stream, handler).await {
         let _ended = session.await;
     }
 }
 
 /// What came of one attack, and of a host beside it that means well.
-struct Outcome {
-    attacker: HostOutcome,
-    other: HostOutcome,
-    why: String,
+pub struct Outcome {
+    pub attacker: HostOutcome,
+    pub other: HostOutcome,
+    pub why: String,
     steps: Vec<StepEnded>,
     notes: usize,
-    took: Duration,
-    grew_kib: u64,
+    pub took: Duration,
+    pub grew_kib: u64,
+    /// What the other host was sent after its job.
+    pub orders: Vec<Order>,
 }
 
-async fn attacked(name: &'static str, folder: &Path) -> Outcome {
+/// Two hosts with their work, of which one attacks.
+pub struct Scene {
+    /// What the attacker does.
+    pub attack: &'static str,
+    /// What the other host does.
+    pub other: &'static str,
+    /// The work of both, by the host's name.
+    pub work: fn(&str) -> HostWork,
+    pub stages: Vec<Stage>,
+}
+
+impl Scene {
+    fn of(attack: &'static str) -> Self {
+        let work = |_: &str| HostWork { mode: Mode::Apply, steps: vec![true_step()], ..HostWork::default() };
+        Scene { attack, other: "nothing", work, stages: Vec::new() }
+    }
+}
+
+pub async fn attacked(scene: Scene, folder: &Path) -> Outcome {
     let options = Options {
         forks: 8,
         serial: Vec::new(),
         max_failures: None,
         on_failure: OnFailure::default(),
-        stages: Vec::new(),
+        stages: scene.stages,
     };
     let destinations = Destinations { fetched: folder.join("fetched"), stores: Arc::default() };
-    let job = |host: &str| Job {
-        envelope: Envelope { host: host.into(), nonce: format!("nonce of {host}"), ..Envelope::default() },
-        work: HostWork { mode: Mode::Apply, steps: vec![true_step()], ..HostWork::default() },
+    let output = OutputWanted { streaming: Streaming::Live, ..OutputWanted::default() };
+    let envelope = |host: &str| Envelope {
+        host: host.into(),
+        nonce: format!("nonce of {host}"),
+        output: output.clone(),
+        ..Envelope::default()
     };
     let work = |host: &str, target| Work {
         host: host.into(),
         target,
         becoming: None,
         password: None,
-        task: Task::Job(Box::new(job(host)), Contents::default()),
+        task: Task::Job(Box::new(envelope(host).job((scene.work)(host))), Contents::default()),
     };
-    let all =
-        vec![work("attacker", serve(name, folder).await), work("other", serve("nothing", folder).await)];
+    let orders = Orders::default();
+    let all = vec![
+        work("attacker", serve(scene.attack, folder, &Orders::default()).await),
+        work("other", serve(scene.other, folder, &orders).await),
+    ];
     let (sender, mut events) = mpsc::channel(run::EVENTS_WAITING);
     let (_urge, interrupt) = watch::channel(Interrupt::None);
     let (before, began) = (peak_kib(), Instant::now());
+    let wanted = output.clone();
     let running = tokio::spawn(async move {
         let events = EventSender::new(sender);
         let shared = Arc::new(Shared::new());
         let (used, once, plays) = (Used::default(), OnceBoard::default(), PlayBoard::default());
-        let (timeout, output) = (None, OutputWanted::default());
+        let (timeout, output) = (None, wanted);
         let tools = Tools { shared, events, interrupt, destinations, timeout, output, used, once, plays };
         run::run(all, &options, tools).await
     });
     let (mut steps, mut notes, mut why) = (Vec::new(), 0, String::new());
+    let (redactor, mut lines) = (Redactor::new(["hunter2-hunter2"]), Lines::default());
     while let Some((event, _room)) = events.recv().await {
-        match event.what {
-            RunEventKind::Host { event: HostEvent::Said(Event::StepEnded(step)), .. } => steps.push(step),
-            RunEventKind::Host { event: HostEvent::Said(Event::Note(_)), .. } => notes += 1,
-            RunEventKind::Host { host, event: HostEvent::Ended { failure: Some(failure), .. } }
-                if host == "attacker" =>
-            {
-                why = failure.to_string();
+        // As a run takes them.
+        for event in lines.take(&redactor, event) {
+            match (*event).clone().what {
+                RunEventKind::Host { event: HostEvent::Said(Event::StepEnded(step)), .. } => steps.push(step),
+                RunEventKind::Host { event: HostEvent::Said(Event::Note(_)), .. } => notes += 1,
+                RunEventKind::Host { host, event: HostEvent::Ended { failure: Some(failure), .. } }
+                    if host == "attacker" =>
+                {
+                    why = failure.to_string();
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
     let outcomes = running.await.unwrap();
+    let orders = orders.lock().unwrap().clone();
     Outcome {
         attacker: outcomes["attacker"],
         other: outcomes["other"],
@@ -327,6 +408,7 @@ async fn attacked(name: &'static str, folder: &Path) -> Outcome {
         notes,
         took: began.elapsed(),
         grew_kib: peak_kib().saturating_sub(before),
+        orders,
     }
 }
 
@@ -341,7 +423,7 @@ fn peak_kib() -> u64 {
 async fn no_attack_harms_the_controller_or_another_host() {
     let folder = tempfile::tempdir().unwrap();
     // The first run costs what every run costs.
-    attacked("nothing", folder.path()).await;
+    attacked(Scene::of("nothing"), folder.path()).await;
     let mut lost = Vec::new();
     for (name, wanted, why) in [
         ("nothing", HostOutcome::Ok, ""),
@@ -358,9 +440,12 @@ async fn no_attack_harms_the_controller_or_another_host() {
         ("a reboot that no step asks for", HostOutcome::Unknown, "no step of its job boots it"),
         ("a file that is not fetched", HostOutcome::Unknown, "no fetch step of its job gives the name"),
         ("a backup that no step keeps", HostOutcome::Ok, ""),
+        ("long names of its boot", HostOutcome::Ok, ""),
+        ("a run that it was not asked for", HostOutcome::Unknown, "it was not asked for run"),
+        ("much output in small pieces", HostOutcome::Ok, ""),
         ("another's verdict", HostOutcome::Unknown, "it is not the verdict on this job"),
     ] {
-        let outcome = attacked(name, folder.path()).await;
+        let outcome = attacked(Scene::of(name), folder.path()).await;
         println!("{name}: {} in {:?}, {} KiB", outcome.attacker.as_str(), outcome.took, outcome.grew_kib);
         let kept: usize = outcome.steps.iter().map(bounds::size).sum();
         let fine = [

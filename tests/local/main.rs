@@ -11,6 +11,7 @@ mod dependencies;
 mod faults;
 mod folder_host;
 mod hostile_host;
+mod hostile_values;
 mod import;
 mod language;
 mod manual;

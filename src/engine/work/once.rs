@@ -25,7 +25,7 @@ impl Worker<'_, '_, '_> {
             StepOutcome::Skipped | StepOutcome::Failed => Given::new(),
             _ => self.set_by(step),
         };
-        let ended = OnceEnded { outcome: ended.outcome, failure, known, partial, set };
+        let ended = OnceEnded { outcome: ended.outcome, failure, known, partial, set, secrets: Vec::new() };
         self.link.send(Event::RanOnce { step: step.index, ended: Box::new(ended.fitted()) });
     }
 
@@ -55,6 +55,9 @@ impl Worker<'_, '_, '_> {
                 report.failure = Some(Failure { doing, ..failure });
             }
             outcome => report.notes.push(format!("runs once, on {host}: {}", outcome.as_str())),
+        }
+        if let Err(failure) = self.learn(ended.secrets) {
+            (report.outcome, report.failure) = (StepOutcome::Failed, Some(failure));
         }
         ended.set.into_iter().for_each(|(name, value)| self.context.set(&name, value));
         self.finish(step, report, Registered { known: ended.known, partial: ended.partial })

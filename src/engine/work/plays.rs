@@ -2,6 +2,7 @@
 
 use super::{LONGEST, Worker};
 use crate::engine::target::Target;
+use crate::model::cut::is_too_deep;
 use crate::model::event::Event;
 use crate::model::job::OnFailure;
 use crate::model::outcome::{HostEnd, HostOutcome};
@@ -26,9 +27,19 @@ impl Worker<'_, '_, '_> {
             Ok(None) => Err(HostEnd::of(HostOutcome::Cancelled)),
             Ok(Some(start)) => {
                 self.context.hear(start.others);
+                self.learn(start.secrets)
+                    .map_err(|failure| HostEnd::because(HostOutcome::Failed, failure))?;
                 start.refusal.map_or(Ok(()), |why| Err(self.refused(why)))
             }
             Err(failure) => Err(HostEnd::because(HostOutcome::Failed, failure)),
+        }
+    }
+
+    /// The host has got these secrets of other hosts, in values: its journal hides them as well from now on.
+    pub(super) fn learn(&mut self, secrets: Vec<String>) -> Result<()> {
+        match &mut self.target {
+            Target::Real(_, journal) if !secrets.is_empty() => journal.learn(secrets),
+            _ => Ok(()),
         }
     }
 
@@ -60,6 +71,10 @@ impl Worker<'_, '_, '_> {
     fn given(&self) -> Result<Given> {
         let held = |name: &String| Some((name.clone(), self.context.held_as(name)?));
         let given: Given = self.job.work.shares.iter().filter_map(held).collect();
+        if let Some((name, _)) = given.iter().find(|(_, value)| value.as_ref().is_some_and(is_too_deep)) {
+            let why = format!("{name} has too many values inside one another");
+            return Err(Failure::new("hand on results to other hosts", why));
+        }
         let size = play::size(&given);
         if size <= LARGEST {
             return Ok(given);

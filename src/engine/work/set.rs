@@ -3,28 +3,15 @@
 use super::Worker;
 use crate::engine::context::Known;
 use crate::engine::progress::StepProgress;
-use crate::model::arg::Arg;
 use crate::model::job::JobStep;
 use crate::model::outcome::StepOutcome;
 use crate::model::play::Given;
 use crate::model::{Result, Value, Values};
-use crate::step;
+use crate::step::{self, variables};
 
 /// Whether the step gives variables values.
 pub(super) fn is_set(step: &JobStep) -> bool {
     step::kind(&step.kind).is_some_and(|row| row.sets)
-}
-
-/// The variables that a step sets, with what is known of their values before the host is seen.
-fn variables(step: &JobStep) -> Vec<(String, Arg)> {
-    match &step.args {
-        _ if !is_set(step) => Vec::new(),
-        Some(Arg::Map(map)) => map.clone(),
-        Some(Arg::Value(Value::Object(values))) => {
-            values.iter().map(|(name, value)| (name.clone(), Arg::Value(value.clone()))).collect()
-        }
-        _ => Vec::new(),
-    }
 }
 
 impl Worker<'_, '_, '_> {

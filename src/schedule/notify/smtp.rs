@@ -2,6 +2,7 @@
 
 use super::{Encryption, Notice, PATIENCE, Smtp};
 use crate::model::{Doing, Result};
+use crate::report::escape;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
@@ -40,8 +41,8 @@ impl Smtp {
         for to in &self.to {
             mail = mail.to(mailbox(to)?);
         }
-        let json = serde_json::to_string_pretty(notice).doing("write the notice")?;
-        let text = format!("{}\r\n\r\n{}\r\n", notice.text, json.replace('\n', "\r\n"));
+        let json = escape::json(serde_json::to_string_pretty(notice).doing("write the notice")?);
+        let text = format!("{}\r\n\r\n{}\r\n", escape::line(&notice.text), json.replace('\n', "\r\n"));
         mail.body(text).doing("write the mail")
     }
 }
@@ -52,6 +53,5 @@ fn mailbox(text: &str) -> Result<Mailbox> {
 
 /// A header is one line.
 fn subject(notice: &Notice) -> String {
-    let line: String = notice.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("windlass: {line}")
+    format!("windlass: {}", escape::line(&notice.text))
 }

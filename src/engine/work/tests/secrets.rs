@@ -2,7 +2,12 @@
 
 use super::*;
 use crate::model::digest::Digest;
+use crate::model::once::{Once, OnceEnded};
+use crate::model::outcome::StepOutcome;
+use crate::model::play::{Given, PlayStart};
 use crate::system::pretend::Pretend;
+use std::collections::BTreeMap;
+use std::time::Instant;
 
 const SECRET: &str = "hunter2-hunter2";
 
@@ -116,4 +121,63 @@ fn a_diff_of_an_undo_shows_no_secret() {
     run_with(&host, &undo, &heard);
     let said = format!("{:?}", heard.events.borrow());
     assert!(said.contains("TOKEN=***") && !said.contains("hunter2"), "{said}");
+}
+
+/// A controller that hands a secret of another host on: with the result of a step that runs once, and with the start of a play.
+struct HandsOn(Heard);
+
+impl Link for HandsOn {
+    fn send(&self, event: Event) {
+        self.0.send(event);
+    }
+
+    fn stopping(&self) -> bool {
+        false
+    }
+
+    fn ran_once(&self, _: u32, _: Instant) -> Result<Option<OnceEnded>> {
+        let (outcome, failure, secrets) = (StepOutcome::Ok, None, vec![SECRET.to_string()]);
+        let set = BTreeMap::from([("token".to_string(), Some(SECRET.into()))]);
+        Ok(Some(OnceEnded { outcome, failure, known: Values::new(), partial: false, set, secrets }))
+    }
+
+    fn next_play(&self, _: u32, _: Given, _: Instant) -> Result<Option<PlayStart>> {
+        Ok(Some(PlayStart { secrets: vec!["of the play".into()], ..PlayStart::default() }))
+    }
+}
+
+impl Assets for HandsOn {
+    fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
+        self.0.open(asset)
+    }
+}
+
+#[test]
+fn a_secret_of_another_host_is_kept_no_more_than_its_own() {
+    let host = host(&[]);
+    let steps = r#"
+        [[steps]]
+        kind = "command"
+        args = { argv = ["first"], undo = ["unfirst"] }
+        [[steps]]
+        kind = "set"
+        args = { token = "1" }
+        [[steps]]
+        kind = "command"
+        name = "use {{ token }}"
+        args = { argv = ["deploy", "{{ token }}"], undo = ["undeploy", "{{ token }}"] }
+        [[steps]]
+        kind = "command"
+        args = { argv = ["of the play"], undo = ["not of the play"] }
+    "#;
+    let mut job = with_key(job("1-a", Mode::Apply, steps), "k");
+    job.work.steps[1].once = Some(Once::On("db1".into()));
+    job.work.steps[3].play = 1;
+    let link = HandsOn(Heard::default());
+    let end = work(&job, &host, &StateDir::at("/var/lib/windlass".into()), &link);
+    assert_eq!(end.outcome, HostOutcome::Changed, "{:?}", end.failure);
+    assert_eq!(kept(&host), Vec::<String>::new());
+    assert!(!text(&host, "/var/lib/windlass/runs/1-a/journal").contains("of the play"));
+    let undone = run_with(&host, &with_key(undo_of("1-a"), "k"), &Heard::default());
+    assert!(undone.ends_with("=> undone\n") && !undone.contains("hunter2"), "{undone}");
 }
