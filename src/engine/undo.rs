@@ -205,10 +205,7 @@ impl Undoer<'_> {
         let folders: BTreeSet<HostPath> = folders.collect();
         let Some(Modified(seconds, nanos)) = self.over else { return folders };
         let last = Modified(seconds.saturating_add(ENTRY_LEAD), nanos);
-        folders
-            .into_iter()
-            .filter(|folder| modified(self.host, folder).is_none_or(|at| at <= last))
-            .collect()
+        folders.into_iter().filter(|folder| modified(self.host, folder).is_none_or(|at| at <= last)).collect()
     }
 
     /// Runs what daemons were restarted with once more, each once, in the order in which it was run first.
