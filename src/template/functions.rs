@@ -14,6 +14,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("namespace", namespace),
     ("now", now),
     ("undef", undef),
+    ("vaulted", vaulted),
     ("cycler", cycler),
     ("joiner", joiner),
     ("lookup", lookup),
@@ -100,6 +101,13 @@ fn undef(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     arguments.take("hint");
     arguments.finish()?;
     Ok(undefined("", Vec::new()))
+}
+
+/// What stands for a value that ansible-vault encrypted: an error where it is used, and nowhere else.
+fn vaulted(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
+    arguments.finish()?;
+    Err(Fault::new("ansible-vault encrypted this value, and windlass does not decrypt it")
+        .hint("show it with `ansible-vault view`, and give it as a secret: age:NAME, env:NAME, file:PATH or a command"))
 }
 
 /// `cycler('a', 'b')`: `.next()` gives one after the other.
