@@ -36,9 +36,9 @@ pub fn find(name: &str) -> Option<Datum> {
     Some(Datum::Callable(Arc::new(Callable::Function(*function))))
 }
 
-/// The names of all functions.
+/// The names of all functions, without the one that no one writes.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.iter().map(|(name, _)| *name).chain(["super"])
+    FUNCTIONS.iter().map(|(name, _)| *name).filter(|name| *name != "vaulted").chain(["super"])
 }
 
 fn range(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
