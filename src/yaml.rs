@@ -20,6 +20,11 @@ const REPEATED_LIMIT: usize = 200_000;
 /// Tags of YAML itself begin with this, as the parser spells `!!`.
 const CORE: &str = "tag:yaml.org,2002:";
 
+/// The tags of a value that ansible-vault encrypted,
+const VAULT_TAGS: &[&str] = &["vault", "vault-encrypted"];
+/// and the template that stands for it: as under Ansible, it is an error only where it is used.
+pub const VAULTED: &str = "{{ vaulted() }}";
+
 /// What a file holds; nothing when it is empty. A key that stands twice in a map is a warning, and the last one counts.
 pub fn parse(source: &Arc<Source>, problems: &mut Diagnostics) -> Option<Node> {
     let mut reader = Reader {
@@ -162,6 +167,7 @@ impl Reader<'_, '_> {
             Some(tag) if tag.handle == CORE => scalar::tagged(&tag.suffix, text).ok_or_else(|| {
                 Diagnostic::error(format!("`{text}` is not of the type `!!{}`", tag.suffix), place)
             })?,
+            Some(tag) if VAULT_TAGS.contains(&tag.suffix.trim_start_matches('!')) => VAULTED.into(),
             Some(tag) if tag.suffix.is_empty() || tag.suffix == "!" => text.into(),
             Some(tag) if tag.suffix == "unsafe" => literal(text)
                 .ok_or_else(|| Diagnostic::error("an unsafe text cannot hold `endraw`", place))?
@@ -246,15 +252,9 @@ fn check_tag(tag: Option<Cow<'static, Tag>>, known: &[&str], place: &Place) -> R
 }
 
 fn unknown_tag(tag: &Tag, place: &Place) -> Diagnostic {
-    match tag.suffix.trim_start_matches('!') {
-        "vault" | "vault-encrypted" => {
-            Diagnostic::error("a value that ansible-vault encrypted is not read", place).hint(
-                "show it with `ansible-vault view`, and give it as a secret param: env:NAME or file:PATH",
-            )
-        }
-        suffix => Diagnostic::error(format!("the tag `!{suffix}` is not known"), place)
-            .hint("known are `!unsafe`, and `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`"),
-    }
+    let suffix = tag.suffix.trim_start_matches('!');
+    Diagnostic::error(format!("the tag `!{suffix}` is not known"), place)
+        .hint("known are `!unsafe`, `!vault`, and `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`")
 }
 
 fn count(node: &Node) -> usize {
@@ -314,16 +314,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_pointed_at() {
+        assert_eq!(read("ü: !vault abc"), r#"{"ü":"{{ vaulted() }}"}"#);
         expect![[r#"
-            error: a value that ansible-vault encrypted is not read
+            error: the tag `!nope` is not known
              --> x.yml:1:4
               |
-            1 | ü: !vault abc
-              |    ^^^^^^^^^^
+            1 | ü: !nope abc
+              |    ^^^^^^^^^
               |
-              = hint: show it with `ansible-vault view`, and give it as a secret param: env:NAME or file:PATH
+              = hint: known are `!unsafe`, `!vault`, and `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`
         "#]]
-        .assert_eq(&read("ü: !vault abc"));
+        .assert_eq(&read("ü: !nope abc"));
         expect![[r#"
             warning: `a` stands twice in this map; the last one counts
              --> x.yml:2:1

@@ -185,7 +185,9 @@ fn prepare(
     let asked = hosts.iter().zip(&settings);
     let asked: Vec<_> =
         asked.map(|(host, settings)| (host.name.as_str(), host.given_address(), settings)).collect();
-    let targets = Target::resolve_all(&asked, config);
+    let mut targets = Target::resolve_all(&asked, config);
+    let given = |name: &str| chosen.inventory.host(name).and_then(Host::given_address);
+    targets.iter_mut().for_each(|target| target.note_jumps(given));
     let reveal = Reveal { home: &config.paths.home, vault: &chosen.project.vault };
     for ((host, task), mut target) in hosts.into_iter().zip(tasks).zip(targets) {
         if let Task::Job(job, _) = &task {

@@ -3,15 +3,18 @@
 mod host;
 mod membership;
 mod order;
+mod others;
 
 use super::ansible::{ALL, UNGROUPED, VarsFiles};
 use super::file::{File, FileGroup, FileHost, Form};
 use super::{Group, HostName, Inventory};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::Value;
 use crate::model::host::SshSettings;
 use crate::source::Place;
 use crate::template::Templates;
 use order::Order;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts the files together. `weakest` are the ssh settings of `windlass.toml`; `vars_files` reads what stands beside the
@@ -45,6 +48,8 @@ struct Whole<'a> {
     order: Order<'a>,
     vars_files: Vec<VarsFiles>,
     templates: Templates,
+    /// What templates may look at beyond their own host, once one does: variables by host, and hosts by group.
+    others: OnceCell<(Value, Value)>,
 }
 
 /// What the files say of one host.
@@ -66,6 +71,7 @@ impl<'a> Whole<'a> {
             order: Order::of(&[], &BTreeSet::new()),
             vars_files: Vec::new(),
             templates: Templates::new(&BTreeMap::new()),
+            others: OnceCell::new(),
         };
         for group in files.iter().flat_map(|file| &file.groups) {
             whole.groups.entry(&group.name).or_default().push(group);

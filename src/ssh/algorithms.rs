@@ -5,7 +5,7 @@ use super::config::{Setting, Values};
 use super::pattern::matches;
 use crate::model::failure::Result;
 use russh::keys::{Algorithm, PublicKey};
-use russh::{Preferred, cipher, kex, mac};
+use russh::{cipher, kex, mac};
 
 /// AES-GCM first, which hardware does; ChaCha20 last, and only with strict key exchange; no CBC.
 const CIPHERS: &[cipher::Name] = &[
@@ -16,18 +16,35 @@ const CIPHERS: &[cipher::Name] = &[
     cipher::AES_128_CTR,
     cipher::CHACHA20_POLY1305,
 ];
-const MACS: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM, mac::HMAC_SHA256, mac::HMAC_SHA512];
-/// Offered only where they are asked for: SHA-1 is old, though as a MAC it is not broken.
-const OLD_MACS: &[mac::Name] = &[mac::HMAC_SHA1_ETM, mac::HMAC_SHA1];
-/// Offered only where they are asked for.
-const OTHER_KEX: &[kex::Name] = &[
+/// Offered only where they are asked for, as by OpenSSH.
+const OLD_CIPHERS: &[cipher::Name] = &[cipher::AES_128_CBC, cipher::AES_192_CBC, cipher::AES_256_CBC];
+/// These ciphers need no MAC.
+const WITHOUT_MAC: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::AES_128_GCM, cipher::CHACHA20_POLY1305];
+/// In OpenSSH's order. HMAC of SHA-1 comes last: SHA-1 is old, though as a MAC it is not broken.
+const MACS: &[mac::Name] = &[
+    mac::HMAC_SHA256_ETM,
+    mac::HMAC_SHA512_ETM,
+    mac::HMAC_SHA1_ETM,
+    mac::HMAC_SHA256,
+    mac::HMAC_SHA512,
+    mac::HMAC_SHA1,
+];
+/// In OpenSSH's order, without what the library does not have (sntrup761).
+const KEX: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
     kex::ECDH_SHA2_NISTP256,
     kex::ECDH_SHA2_NISTP384,
     kex::ECDH_SHA2_NISTP521,
-    kex::DH_GEX_SHA1,
-    kex::DH_G14_SHA1,
-    kex::DH_G1_SHA1,
+    kex::DH_GEX_SHA256,
+    kex::DH_G16_SHA512,
+    kex::DH_G18_SHA512,
+    kex::DH_G14_SHA256,
 ];
+/// Offered only where they are asked for.
+const OTHER_KEX: &[kex::Name] =
+    &[kex::DH_G17_SHA512, kex::DH_G15_SHA512, kex::DH_GEX_SHA1, kex::DH_G14_SHA1, kex::DH_G1_SHA1];
 /// Names in the list of key exchanges that announce abilities.
 const ANNOUNCED: &[kex::Name] = &[
     kex::EXTENSION_SUPPORT_AS_CLIENT,
@@ -81,7 +98,7 @@ const LEAST_RSA_BITS: u32 = 1024;
 impl Default for Algorithms {
     fn default() -> Self {
         Algorithms {
-            kex: Preferred::DEFAULT.kex.to_vec(),
+            kex: KEX.iter().chain(ANNOUNCED).copied().collect(),
             ciphers: CIPHERS.to_vec(),
             macs: MACS.to_vec(),
             host_keys: KEYS.to_vec(),
@@ -96,16 +113,14 @@ impl Default for Algorithms {
 impl Algorithms {
     /// What the options of a host make of windlass's own lists.
     pub fn of(values: &Values) -> Result<Algorithms> {
-        let plain = Algorithms::default();
-        let secret: Vec<kex::Name> =
-            plain.kex.iter().filter(|name| !ANNOUNCED.contains(name)).copied().collect();
-        let mut kex = choose(values.setting("kexalgorithms"), &secret, OTHER_KEX)?;
-        kex.extend(ANNOUNCED.iter().filter(|name| plain.kex.contains(name)));
+        let mut kex = choose(values.setting("kexalgorithms"), KEX, OTHER_KEX)?;
+        kex.extend(ANNOUNCED);
+        let (ciphers, macs) = ciphers_and_macs(values)?;
         let host_keys = values.setting("hostkeyalgorithms");
         Ok(Algorithms {
             kex,
-            ciphers: choose(values.setting("ciphers"), CIPHERS, &[])?,
-            macs: choose(values.setting("macs"), MACS, OLD_MACS)?,
+            ciphers,
+            macs,
             host_keys: choose(host_keys, KEYS, OLD_KEYS)?,
             host_keys_in_order: host_keys.is_some_and(|keys| !keys.words[0].starts_with(['+', '-'])),
             public_keys: choose(values.setting("pubkeyacceptedalgorithms"), KEYS, OLD_KEYS)?,
@@ -135,6 +150,19 @@ impl Algorithms {
     /// Whether an RSA key is long enough; other keys always are.
     pub fn long_enough(&self, key: &PublicKey) -> bool {
         rsa_bits(key).is_none_or(|bits| bits >= self.least_rsa_bits as usize)
+    }
+}
+
+/// Where windlass has none of the MACs that are asked for (umac), the ciphers that need none remain.
+fn ciphers_and_macs(values: &Values) -> Result<(Vec<cipher::Name>, Vec<mac::Name>)> {
+    let mut ciphers = choose(values.setting("ciphers"), CIPHERS, OLD_CIPHERS)?;
+    match choose(values.setting("macs"), MACS, &[]) {
+        Ok(macs) => Ok((ciphers, macs)),
+        Err(why) if !values.setting("macs").is_some_and(|macs| macs.text.contains("umac-")) => Err(why),
+        Err(why) => {
+            ciphers.retain(|cipher| WITHOUT_MAC.contains(cipher));
+            if ciphers.is_empty() { Err(why) } else { Ok((ciphers, Vec::new())) }
+        }
     }
 }
 
@@ -208,5 +236,35 @@ mod tests {
             "read `Ciphers` of x:1: windlass has none of these\n  hint: it has aes256, aes128, chacha, old"
         );
         assert!(chosen("-*").is_err());
+    }
+
+    fn of(options: &[(&str, &str)]) -> Result<Algorithms> {
+        let mut values = Values::default();
+        options.iter().for_each(|(key, value)| values.add(&Setting::new(key, *value, &"x:1".into())));
+        Algorithms::of(&values)
+    }
+
+    fn names<T: AsRef<str>>(names: &[T]) -> String {
+        names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_ssh_offers_is_offered_in_its_order() {
+        let plain = of(&[]).unwrap();
+        assert_eq!(plain, Algorithms::default());
+        let nist =
+            "ecdh-sha2-nistp256 ecdh-sha2-nistp384 ecdh-sha2-nistp521 diffie-hellman-group-exchange-sha256";
+        assert!(names(&plain.kex).contains(&format!("curve25519-sha256@libssh.org {nist}")));
+        assert!(names(&plain.macs).ends_with("hmac-sha2-256 hmac-sha2-512 hmac-sha1"));
+    }
+
+    #[test]
+    fn without_a_mac_that_is_here_the_ciphers_that_need_none_remain() {
+        let only =
+            of(&[("macs", "umac-64@openssh.com"), ("ciphers", "aes256-ctr,aes128-gcm@openssh.com")]).unwrap();
+        assert_eq!((names(&only.ciphers), only.macs), ("aes128-gcm@openssh.com".to_string(), Vec::new()));
+        assert!(of(&[("macs", "umac-64@openssh.com"), ("ciphers", "aes256-ctr")]).is_err());
+        assert!(of(&[("macs", "hmac-nonsense")]).is_err());
+        assert_eq!(names(&of(&[("ciphers", "+aes256-cbc")]).unwrap().ciphers[6..]), "aes256-cbc");
     }
 }

@@ -7,6 +7,7 @@ mod candidates;
 mod password;
 
 use candidates::{Candidate, candidates};
+use password::Answer;
 
 use super::keys::{KeyFile, Keys, Passphrase};
 use super::session::ClientHandler;
@@ -38,8 +39,11 @@ pub enum Login {
     Refused(Refused),
 }
 
-/// sshd hangs up at the sixth refusal (MaxAuthTries 6), so a connection ends before that and the next goes on.
+/// sshd hangs up at the sixth refusal (MaxAuthTries 6), so a connection ends before that and the next goes on. Where a
+/// server hangs up earlier, the next connections end earlier.
 const REFUSALS_PER_CONNECTION: usize = 5;
+/// Someone who has more keys than this has to say which one is meant.
+const KEYS_TRIED: usize = 20;
 
 /// What was tried in vain, for the message.
 #[derive(Default)]
@@ -55,6 +59,8 @@ pub struct Refused {
     password: bool,
     /// The server hung up, most likely after too many keys.
     pub hung_up: bool,
+    /// After how many refusals it did so.
+    patience: Option<usize>,
 }
 
 type Agent = AgentClient<UnixStream>;
@@ -69,21 +75,26 @@ pub async fn login(
     before: Refused,
 ) -> Result<Login, ConnectError> {
     let refused = Refused { more: false, hung_up: false, ..before };
-    let mut attempt = LoginAttempt { handle, target, user, credentials, takes: None, refused };
-    for method in &target.methods {
-        let accepted = match method {
-            Method::PublicKey => attempt.public_keys().await?,
-            Method::Password | Method::KeyboardInteractive => attempt.password(*method).await?,
-        };
-        if let Some(accepted) = accepted {
+    let mut attempt = LoginAttempt {
+        handle,
+        target,
+        user,
+        credentials,
+        takes: None,
+        asked: false,
+        halves: 0,
+        refusals: 0,
+        refused,
+    };
+    // sshd may ask for several ways (AuthenticationMethods): each that was taken may be followed by another one.
+    let mut halves = None;
+    while halves != Some(attempt.halves) && !attempt.is_over() {
+        halves = Some(attempt.halves);
+        if let Some(accepted) = attempt.each_method().await? {
             return Ok(Login::In(accepted));
         }
-        if attempt.hung_up() || attempt.refused.more {
-            break;
-        }
     }
-    if attempt.takes.is_none()
-        && !attempt.hung_up()
+    if attempt.may_need_nothing()
         && let Some(accepted) = attempt.methods().await?
     {
         return Ok(Login::In(accepted));
@@ -99,21 +110,46 @@ struct LoginAttempt<'a> {
     credentials: &'a Credentials<'a>,
     /// What the server takes, once it has said so.
     takes: Option<MethodSet>,
+    /// It was asked what it takes.
+    asked: bool,
+    /// How many keys and passwords were taken, and were not enough.
+    halves: usize,
+    /// How many were refused on this connection.
+    refusals: usize,
     refused: Refused,
 }
 
 impl LoginAttempt<'_> {
+    async fn each_method(&mut self) -> Result<Option<AcceptedLogin>, ConnectError> {
+        for method in &self.target.methods {
+            let accepted = match method {
+                Method::PublicKey => self.public_keys().await?,
+                Method::Password | Method::KeyboardInteractive => self.password(*method).await?,
+            };
+            if accepted.is_some() || self.is_over() {
+                return Ok(accepted);
+            }
+        }
+        Ok(None)
+    }
+
     async fn public_keys(&mut self) -> Result<Option<AcceptedLogin>, ConnectError> {
         let mut agent = agent(self.handle, self.target, &mut self.refused).await;
         let held = identities(agent.as_mut(), &mut self.refused).await;
         let candidates = candidates(self.target, &held, self.credentials, &mut self.refused);
-        let (mut rsa, mut refusals) = (None, 0);
+        let mut rsa = None;
         for candidate in &candidates {
             if self.refused.ids.contains(&candidate.id()) {
                 continue;
             }
-            if refusals == REFUSALS_PER_CONNECTION {
-                self.refused.more = true;
+            if self.refusals >= self.refused.per_connection() {
+                self.refused.more = self.refused.ids.len() < KEYS_TRIED;
+                break;
+            }
+            if self.hung_up() {
+                // It has no more patience in this connection; the other keys are for the next one.
+                self.refused.patience = Some(self.refusals);
+                self.refused.more = self.refusals > 0 && self.refused.ids.len() < KEYS_TRIED;
                 break;
             }
             if self.takes.as_ref().is_some_and(|takes| !takes.contains(&MethodKind::PublicKey)) {
@@ -129,15 +165,13 @@ impl LoginAttempt<'_> {
                     let half = if partial_success { ", which was not enough" } else { "" };
                     self.refused.tried.push(format!("{}{half}", candidate.label));
                     self.refused.ids.push(candidate.id());
-                    refusals += 1;
+                    self.refusals += usize::from(!partial_success);
+                    self.halves += usize::from(partial_success);
                     // russh answers with no methods at all when the connection ends meanwhile.
                     self.refused.hung_up = remaining_methods.is_empty();
                     self.takes = Some(remaining_methods);
                 }
                 Err(why) => self.refused.problems.push(format!("{}: {}", candidate.label, why.0.why)),
-            }
-            if self.hung_up() {
-                break;
             }
         }
         Ok(None)
@@ -161,8 +195,20 @@ impl LoginAttempt<'_> {
         }
         let login = password::login(self.handle, self.target, self.user, from, kind, self.credentials);
         match login.await? {
-            Ok(true) => Ok(Some(AcceptedLogin { user: self.user.to_string(), key: "password".to_string() })),
-            Ok(false) => {
+            Ok(Answer::Accepted) => {
+                Ok(Some(AcceptedLogin { user: self.user.to_string(), key: "password".to_string() }))
+            }
+            Ok(Answer::Half(takes)) => {
+                self.refused.password = true;
+                self.refused.tried.push("the password, which was not enough".to_string());
+                // Keys that were refused because a password has to come first.
+                self.refused.ids.clear();
+                self.halves += 1;
+                self.takes = Some(takes);
+                Ok(None)
+            }
+            Ok(Answer::Refused) => {
+                self.refusals += 1;
                 self.refused.password = true;
                 self.refused.tried.push("the password".to_string());
                 Ok(None)
@@ -177,6 +223,7 @@ impl LoginAttempt<'_> {
 
     /// Asks what the server takes; an answer is a login that needed nothing.
     async fn methods(&mut self) -> Result<Option<AcceptedLogin>, ConnectError> {
+        self.asked = true;
         match ask_methods(self.handle, self.user).await.map_err(ConnectError::protocol(self.target))? {
             Some(takes) => {
                 self.takes = Some(takes);
@@ -188,6 +235,19 @@ impl LoginAttempt<'_> {
 
     fn hung_up(&self) -> bool {
         self.refused.hung_up || self.handle.is_closed()
+    }
+
+    /// Whether it is still unknown that the account needs a key or a password. Where passwords are taken, it may have an
+    /// empty one. To ask counts as a try.
+    fn may_need_nothing(&self) -> bool {
+        let passwords = self.takes.as_ref().is_none_or(|takes| takes.contains(&MethodKind::Password));
+        let tries_left = self.refusals < self.refused.per_connection();
+        passwords && !self.asked && !self.is_over() && tries_left
+    }
+
+    /// Whether this connection is good for nothing more.
+    fn is_over(&self) -> bool {
+        self.hung_up() || self.refused.more
     }
 
     fn ended(mut self) -> Refused {
@@ -346,6 +406,12 @@ fn sign(
 }
 
 impl Refused {
+    /// How many refusals a connection may meet before it is given up for a new one.
+    fn per_connection(&self) -> usize {
+        let patience = self.patience.map_or(REFUSALS_PER_CONNECTION, |refusals| refusals.saturating_sub(1));
+        patience.max(1)
+    }
+
     /// The whole story, for all users that were tried.
     pub fn failure(stories: &[(String, Refused)], target: &Target) -> Failure {
         let users: Vec<&str> = stories.iter().map(|(user, _)| user.as_str()).collect();

@@ -22,7 +22,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 mod bastion;
 mod dial;
@@ -34,8 +35,9 @@ pub use names::Names;
 
 /// A login may take this long: slow PAM modules, an agent that asks its owner, a passphrase that is typed.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(60);
-/// A login with more keys than one connection may offer takes further ones, but not for ever.
-const CONNECTIONS_PER_USER: usize = 4;
+/// A login with more keys than one connection may offer takes further ones, but not for ever. A server that takes two
+/// tries a connection (MaxAuthTries 2) is offered as many keys as this.
+const CONNECTIONS_PER_USER: usize = 10;
 /// An sshd that closes before its banner has too many logins under way; it is asked again so many times,
 const BUSY_TRIES: u32 = 7;
 /// one that says nothing, while others are slow too, so many times,
@@ -220,9 +222,8 @@ async fn exchange_keys(
     for attempt in 1.. {
         let place = shared.crowd.enter().await;
         let greeting = Arc::new(std::sync::OnceLock::new());
-        let shaking = shake_hands_once(target, through, &found.addresses, shared, &greeting);
-        let once = timeout(left, shaking).await;
-        let (refusal, tries) = match once {
+        let shaking = shake_hands_once(target, through, &found.addresses, shared, (&greeting, &place));
+        let (refusal, tries) = match patiently(shaking, left, &greeting, target.connect_timeout).await {
             Ok(Ok((handle, state))) => {
                 place.exchanged(target.connect_timeout);
                 return Ok((handle, state, place));
@@ -232,8 +233,11 @@ async fn exchange_keys(
                 return Err(Exchange::Unconfirmed(key, trust));
             }
             Ok(Err(HandshakeError::Busy(said))) => (busy(target, said, attempt), BUSY_TRIES),
-            // A host that accepts no connection is dead, whatever others do.
-            Err(_) if greeting.get().is_none() || !shared.crowd.is_dense(target.connect_timeout) => {
+            // A host that accepts no connection is dead, whatever others do, unless packets are lost to others too.
+            Err(_) if greeting.get().is_none() && !shared.crowd.is_overrun() => {
+                return Err(Exchange::Failed(silent(target, None)));
+            }
+            Err(_) if greeting.get().is_some() && !shared.crowd.is_dense(target.connect_timeout) => {
                 return Err(Exchange::Failed(silent(target, greeting.get())));
             }
             Err(_) => (silent(target, greeting.get()), SILENT_TRIES),
@@ -248,6 +252,24 @@ async fn exchange_keys(
         pause = (pause * 2).min(BUSY_PAUSE_MAX);
     }
     unreachable!("the attempts are counted above")
+}
+
+/// Waits for as long as `left`, or for `allowed` from the moment at which the server introduced itself: then it is alive,
+/// and the exchange of keys may take it a while. ssh waits for that without end.
+async fn patiently<T>(
+    shaking: impl Future<Output = T>,
+    left: Duration,
+    greeting: &std::sync::OnceLock<Greeting>,
+    allowed: Duration,
+) -> Result<T, Elapsed> {
+    tokio::pin!(shaking);
+    match timeout(left, &mut shaking).await {
+        Err(late) => match greeting.get().and_then(Greeting::since) {
+            Some(since) => timeout_at(since + allowed, shaking).await,
+            None => Err(late),
+        },
+        done => done,
+    }
 }
 
 enum HandshakeError {
@@ -297,12 +319,17 @@ async fn shake_hands_once(
     through: Option<&Connection>,
     addresses: &[IpAddr],
     shared: &Shared,
-    seen: &std::sync::OnceLock<Greeting>,
+    (seen, place): (&std::sync::OnceLock<Greeting>, &Place),
 ) -> Result<(Handle<ClientHandler>, Arc<State>), HandshakeError> {
     let wire = match (through, &target.proxy) {
         (Some(hop), _) => hop.tunnel(target).await?,
         (None, Some(command)) => program(target, command)?,
-        (None, None) => dial::dial(target, addresses).await?,
+        (None, None) => {
+            let before = Instant::now();
+            let wire = dial::dial(target, addresses).await?;
+            place.accepted(before.elapsed());
+            wire
+        }
     };
     let greeting = wire.greeting();
     let _ = seen.set(greeting.clone());
@@ -367,6 +394,8 @@ fn preferences(target: &Target, offered: &Offered) -> client::Config {
         keepalive_interval: target.keepalive,
         keepalive_max: target.keepalive_max,
         nodelay: true,
+        // ssh takes groups of 2048 bits too, which is all that some servers have; 3072 are as strong as curve25519.
+        gex: client::GexParams::new(2048, 3072, 8192).unwrap_or_default(),
         preferred: Preferred {
             kex: Cow::Owned(target.algorithms.kex.clone()),
             key: Cow::Owned(offered.plain.clone()),
@@ -396,7 +425,7 @@ fn silent(target: &Target, greeting: Option<&Greeting>) -> ConnectError {
             "the host is overloaded, or something other than sshd listens there",
         ),
     };
-    let hint = format!("{hint} `connect_timeout` gives it longer");
+    let hint = format!("{hint}; `connect_timeout` gives it longer");
     ConnectError::new(
         Class::Unreachable,
         Failure::new(doing(target), format!("{why} within {seconds} s")).hint(hint),

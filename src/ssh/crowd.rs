@@ -20,6 +20,9 @@ const NEVER_SLOW: Duration = Duration::from_secs(1);
 const REMEMBERED: Duration = Duration::from_secs(30);
 /// So many logins that have used half of their time make a crowd too.
 const MANY: usize = 8;
+/// The kernel sends the first packet of a connection again after a second. A socket that took this long was accepted only
+/// then: a listener whose queue is full drops packets without a word.
+const SENT_AGAIN: Duration = Duration::from_millis(900);
 
 /// The logins of one run.
 #[derive(Default)]
@@ -37,6 +40,7 @@ struct State {
     slow_start: bool,
     quickest: Option<Duration>,
     halved: Option<Instant>,
+    sent_again: Option<Instant>,
 }
 
 impl Default for State {
@@ -48,6 +52,7 @@ impl Default for State {
             slow_start: true,
             quickest: None,
             halved: None,
+            sent_again: None,
         }
     }
 }
@@ -80,6 +85,12 @@ impl Crowd {
         let state = self.state();
         let slow = state.under_way.values().filter(|since| since.elapsed() * 2 > allowed);
         state.halved.is_some_and(|halved| halved.elapsed() < REMEMBERED) || slow.count() > MANY
+    }
+
+    /// Whether first packets of connections were lost a short while ago: then a host that does not answer may be one
+    /// that drops them too.
+    pub fn is_overrun(&self) -> bool {
+        self.state().sent_again.is_some_and(|when| when.elapsed() < REMEMBERED)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -122,6 +133,13 @@ impl State {
 }
 
 impl Place {
+    /// A socket was accepted after this time.
+    pub fn accepted(&self, took: Duration) {
+        if took > SENT_AGAIN {
+            self.crowd.state().sent_again = Some(Instant::now());
+        }
+    }
+
     /// Keys were exchanged, for which the login had `allowed`.
     pub fn exchanged(&self, allowed: Duration) {
         self.crowd.state().exchanged(self.since.elapsed(), allowed, Instant::now());
@@ -171,6 +189,16 @@ mod tests {
         state.exchanged(Duration::from_millis(1), ALLOWED, Instant::now());
         state.exchanged(Duration::from_millis(900), ALLOWED, Instant::now());
         assert!(state.limit > AT_FIRST && state.halved.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_first_packet_that_was_sent_again_shows_that_some_are_dropped() {
+        let crowd = Arc::new(Crowd::default());
+        let place = crowd.enter().await;
+        place.accepted(QUICK);
+        assert!(!crowd.is_overrun());
+        place.accepted(Duration::from_millis(1010));
+        assert!(crowd.is_overrun());
     }
 
     #[tokio::test]

@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Files larger than this are not keys.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// The first line of an encrypted key as OpenSSL writes it.
+const ENCRYPTED_PKCS8: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+
 /// A key file as far as it can be known without a passphrase.
 #[derive(Clone)]
 pub struct KeyFile {
@@ -122,6 +125,10 @@ fn load(path: &Path) -> Result<Option<KeyFile>> {
     if meta.uid() == rustix::process::getuid().as_raw() && meta.mode() & 0o077 != 0 {
         return Err(Failure::new(doing(), "others may read it, so it is not used")
             .hint(format!("chmod 600 {}", path.display())));
+    }
+    // Of this form the library says something about ASN.1.
+    if text.contains(ENCRYPTED_PKCS8) {
+        return locked(path, &text, beside).map(Some);
     }
     let key = decode_secret_key(&text, None);
     match key {

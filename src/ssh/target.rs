@@ -87,6 +87,8 @@ pub struct Target {
     pub container_user: Option<String>,
     /// The hosts to go through, first hop first.
     pub jump: Vec<Target>,
+    /// The address that the inventory gives a host of this name, where ssh looks elsewhere for it.
+    pub elsewhere: Option<String>,
     /// The command whose input and output are the connection.
     pub proxy: Option<String>,
     /// Variables that each command is given, if sshd accepts them.
@@ -161,6 +163,7 @@ impl Target {
             via: Via::Ssh,
             container_user: None,
             jump: Vec::new(),
+            elsewhere: None,
             proxy: None,
             environment: Vec::new(),
             unused: Vec::new(),
@@ -204,6 +207,15 @@ impl Target {
                 .flat_map(|targets| targets.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         })
+    }
+
+    /// Notes which jump hosts are named as hosts of the inventory are: a jump host is found as ssh finds it, and an
+    /// address of the inventory is not used for it.
+    pub fn note_jumps<'a>(&mut self, address_of: impl Fn(&str) -> Option<&'a str>) {
+        for hop in self.jump.iter_mut().filter(|hop| hop.name == hop.address) {
+            hop.elsewhere =
+                address_of(&hop.name).filter(|address| *address != hop.address).map(str::to_string);
+        }
     }
 
     /// How long a write may wait: slightly longer than the keepalive of this host needs to end a connection.

@@ -14,12 +14,12 @@ use russh::ChannelStream;
 use russh::client::Msg;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// So much of what a server says first is kept.
 const GREETING_BYTES: usize = 1024;
@@ -71,6 +71,8 @@ impl Patience {
 #[derive(Clone, Default)]
 pub struct Greeting {
     bytes: Arc<Mutex<Vec<u8>>>,
+    /// When the server introduced itself.
+    since: Arc<OnceLock<Instant>>,
     /// What the program said on standard error that carries the connection.
     words: Option<Words>,
 }
@@ -118,6 +120,10 @@ impl Greeting {
         let mut kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let room = GREETING_BYTES.saturating_sub(kept.len());
         kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        drop(kept);
+        if self.since.get().is_none() && self.is_ssh() {
+            self.since.get_or_init(Instant::now);
+        }
     }
 
     fn text(&self) -> String {
@@ -144,6 +150,11 @@ impl Greeting {
     /// Whether the server introduced itself as an SSH server.
     pub fn is_ssh(&self) -> bool {
         self.text().lines().any(|line| line.starts_with("SSH-"))
+    }
+
+    /// When it did so.
+    pub fn since(&self) -> Option<Instant> {
+        self.since.get().copied()
     }
 
     /// What it said instead, on one line and without control characters.

@@ -14,6 +14,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("namespace", namespace),
     ("now", now),
     ("undef", undef),
+    ("vaulted", vaulted),
     ("cycler", cycler),
     ("joiner", joiner),
     ("lookup", lookup),
@@ -35,9 +36,9 @@ pub fn find(name: &str) -> Option<Datum> {
     Some(Datum::Callable(Arc::new(Callable::Function(*function))))
 }
 
-/// The names of all functions.
+/// The names of all functions, without the one that no one writes.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.iter().map(|(name, _)| *name).chain(["super"])
+    FUNCTIONS.iter().map(|(name, _)| *name).filter(|name| *name != "vaulted").chain(["super"])
 }
 
 fn range(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
@@ -100,6 +101,13 @@ fn undef(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     arguments.take("hint");
     arguments.finish()?;
     Ok(undefined("", Vec::new()))
+}
+
+/// What stands for a value that ansible-vault encrypted: an error where it is used, and nowhere else.
+fn vaulted(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
+    arguments.finish()?;
+    Err(Fault::new("ansible-vault encrypted this value, and windlass does not decrypt it")
+        .hint("show it with `ansible-vault view`, and give it as a secret: age:NAME, env:NAME, file:PATH or a command"))
 }
 
 /// `cycler('a', 'b')`: `.next()` gives one after the other.

@@ -39,6 +39,79 @@ fn one_connection_to_a_bastion_carries_all_hosts_behind_it() {
     assert_eq!(logins(&bastion) - before, 1);
 }
 
+/// An sshd of its own beside the lab's, with these options and root's password `e2e-several`; both end with it.
+struct OtherSshd<'a>(&'a Host, u16);
+
+impl<'a> OtherSshd<'a> {
+    fn start(host: &'a Host, port: u16, options: &str) -> OtherSshd<'a> {
+        host.must(&format!(
+            "echo root:e2e-several | chpasswd && mkdir -p /run/sshd && /usr/sbin/sshd -p {port} -o PidFile=/run/e2e-{port}.pid \
+             -o PermitRootLogin=yes {options}"
+        ));
+        OtherSshd(host, port)
+    }
+}
+
+impl Drop for OtherSshd<'_> {
+    fn drop(&mut self) {
+        self.0.must(&format!("kill \"$(cat /run/e2e-{}.pid)\"; usermod --password '*' root", self.1));
+    }
+}
+
+/// A project with the host `n`, which is that sshd.
+fn other_project(lab: &Lab, sshd: &OtherSshd<'_>) -> Project {
+    let (host, port) = (&sshd.0.address, sshd.1);
+    let project = project(
+        lab,
+        &format!("password_from = \"file:password\"\n[hosts.n]\naddress = {host:?}\nssh.port = {port}\n"),
+    );
+    let known = std::fs::read_to_string(lab.known_hosts()).expect("the lab wrote it");
+    project.write("known", known.replace(&format!("{host} "), &format!("[{host}]:{port} ")));
+    project.write_secret("password", "e2e-several\n");
+    let all = project.read("inventories/all.toml");
+    let known = |line: &str| match line.starts_with("known_hosts") {
+        true => format!("known_hosts = {:?}\n", project.path().join("known")),
+        false => format!(
+            "{}\n",
+            line.replace("file:password", &format!("file:{}", project.path().join("password").display()))
+        ),
+    };
+    project.write("inventories/all.toml", all.lines().map(known).collect::<String>());
+    project
+}
+
+#[test]
+fn a_key_may_have_to_follow_a_password_or_the_other_way_round() {
+    let lab = Lab::get();
+    let host = lab.host("full2");
+    for (port, methods) in [(2231, "publickey,password"), (2232, "password,publickey")] {
+        let sshd = OtherSshd::start(
+            &host,
+            port,
+            &format!("-o PasswordAuthentication=yes -o AuthenticationMethods={methods}"),
+        );
+        let report = other_project(&lab, &sshd).play(LOOK, "all", "").exits(0);
+        assert_eq!(report.outcome("n"), "ok", "{methods}");
+    }
+}
+
+#[test]
+fn what_ssh_offers_by_default_is_offered() {
+    let lab = Lab::get();
+    let host = lab.host("full2");
+    let few = [
+        "-o KexAlgorithms=ecdh-sha2-nistp256",
+        "-o KexAlgorithms=ecdh-sha2-nistp521",
+        "-o MACs=hmac-sha1 -o Ciphers=aes128-ctr",
+        "-o MACs=hmac-sha1-etm@openssh.com -o Ciphers=aes192-ctr",
+    ];
+    for (port, options) in (2233..).zip(few) {
+        let sshd = OtherSshd::start(&host, port, options);
+        let report = other_project(&lab, &sshd).play(LOOK, "all", "").exits(0);
+        assert_eq!(report.outcome("n"), "ok", "{options}");
+    }
+}
+
 #[test]
 fn a_crowd_of_first_contacts_places_one_agent() {
     let lab = Lab::get();

@@ -173,3 +173,29 @@ fn a_scan_of_a_host_that_is_down_says_so() {
     assert_eq!(code, 4);
     assert!(out.contains(&format!("connect to 127.0.0.1 port {port}: connection refused")), "{out}");
 }
+
+#[test]
+fn a_jump_host_that_only_the_inventory_knows_is_explained() {
+    let stage = Stage::new(
+        "",
+        "[hosts.a]\naddress = \"127.0.0.1\"\nssh = { jump = \"gate.invalid\" }\n\
+         [hosts.\"gate.invalid\"]\naddress = \"127.0.0.9\"\n",
+    );
+    let (code, out, _) = stage.windlass("run command --hosts a -- true");
+    assert_eq!(code, 4, "{out}");
+    assert!(out.contains("write `127.0.0.9` instead of `gate.invalid`"), "{out}");
+}
+
+#[test]
+fn connection_variables_may_look_at_other_hosts() {
+    let stage = Stage::new("", "");
+    stage.write(
+        "project/inventories/x.ini",
+        "[bastion]\ngate ansible_host=203.0.113.1\n[web]\nweb1 ansible_host=\"{{ hostvars['gate'].ansible_host }}\"\n\
+         web2 ansible_ssh_common_args='-o ProxyJump=ops@{{ hostvars[groups[\"bastion\"][0]][\"ansible_host\"] }}'\n",
+    );
+    let (code, out, err) = stage.windlass("hosts --json");
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("\"jump\": \"ops@203.0.113.1\""), "{out}");
+    assert_eq!(out.matches("\"address\": \"203.0.113.1\"").count(), 2, "{out}");
+}

@@ -84,6 +84,12 @@ fn with_value(text: &str, key: &str, value: &str) -> Result<String, String> {
     let written = toml::Value::from(value).to_string();
     let node = Node::parse(&Source::new("secrets", text)).map_err(|_| "the file is not TOML".to_string())?;
     let changed = match node_at(&node, key) {
+        // A name typed too short must not cost all secrets below it.
+        Some(known) if known.entries().is_some_and(|entries| !entries.is_empty()) => {
+            let below = known.entries().into_iter().flatten().map(|entry| format!("{key}.{}", entry.key));
+            let below = below.collect::<Vec<_>>().join(", ");
+            return Err(format!("`{key}` is a table of secrets: {below}"));
+        }
         Some(known) => {
             let mut changed = text.to_string();
             changed.replace_range(known.place.span.clone(), &written);
@@ -154,6 +160,10 @@ mod tests {
             Document::parse(&nested).unwrap().to_string(),
             r#"{"db":{"user":"x","password":"n\"ew"}}"#
         );
+        for table in ["[db]\nuser = \"x\"\n", "db = { user = \"x\" }\n", "db.user = \"x\"\n"] {
+            let why = "`db` is a table of secrets: db.user".to_string();
+            assert_eq!(with_value(table, "db", "x"), Err(why));
+        }
         assert_eq!(with_value("a = 1\n", "a.b", "x"), Err("`a` is a value and not a table".to_string()));
     }
 }

@@ -23,6 +23,12 @@ impl<'a> Values<'a> {
         Values { settings, own, templates }
     }
 
+    /// The same with one more name that is given.
+    pub fn with(mut self, name: &str, value: Value) -> Values<'a> {
+        self.own.insert(name.to_string(), value);
+        self
+    }
+
     /// The strongest setting of a name.
     pub fn setting(&self, name: &str) -> Option<&'a Setting> {
         self.settings.get(name).copied()

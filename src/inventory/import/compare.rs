@@ -5,6 +5,7 @@ use crate::inventory::{Host, Inventory};
 use crate::model::Value;
 use crate::setting::Setting;
 use crate::template::is_plain;
+use crate::yaml::VAULTED;
 use std::collections::BTreeSet;
 
 /// A template whose value is none, which TOML has no word for.
@@ -30,6 +31,12 @@ pub fn encoded(setting: &Setting) -> Encoded {
 fn inside(value: &Value, literal: bool) -> Result<Value, String> {
     Ok(match value {
         Value::Null => NONE.into(),
+        Value::String(text) if !literal && text == VAULTED => {
+            return Err(
+                "ansible-vault encrypted it: show it with `ansible-vault view`, and give it in [secrets]"
+                    .to_string(),
+            );
+        }
         Value::String(text) if literal && !is_plain(text) => match text.contains("{% endraw") {
             true => return Err("its text cannot be kept apart from a template".to_string()),
             false => format!("{{% raw %}}{text}{{% endraw %}}").into(),

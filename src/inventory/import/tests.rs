@@ -105,6 +105,19 @@ fn what_cannot_be_said_is_a_comment_and_a_difference() {
 }
 
 #[test]
+fn what_ansible_vault_encrypted_is_a_comment_and_nothing_else_is_lost() {
+    let files = [
+        ("playbooks/x", ""),
+        ("a/hosts.ini", "[web]\nweb1\n"),
+        ("a/group_vars/web.yml", "pass: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\nport: 80\n"),
+    ];
+    let (text, differences) = imported(&files, "a/hosts.ini");
+    assert!(text.contains("# not imported: pass: ansible-vault encrypted it"), "{text}");
+    assert!(text.contains("port = 80"), "{text}");
+    assert_eq!(differences.len(), 1, "{differences:?}");
+}
+
+#[test]
 fn a_directory_keeps_the_groups_of_its_files() {
     let files = [
         ("playbooks/x", ""),

@@ -23,7 +23,7 @@ impl<'a> Whole<'a> {
     ) -> Host {
         let groups = self.groups_of(name, order);
         let vars = self.settings(name, &groups);
-        let values = self.values(name, &groups, &vars);
+        let values = self.with_others(self.values(name, &groups, &vars), &vars, order);
         let connection = connection::of(&vars, &values);
         connection.unused.into_iter().for_each(|problem| problems.push(problem));
         let given = self.address(name, &values, problems);

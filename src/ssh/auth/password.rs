@@ -5,11 +5,25 @@ use crate::model::failure::{Failure, Result};
 use crate::ssh::ConnectError;
 use crate::ssh::session::ClientHandler;
 use crate::ssh::target::{SecretFrom, Target};
-use russh::MethodKind;
-use russh::client::{Handle, KeyboardInteractiveAuthResponse};
+use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
+use russh::{MethodKind, MethodSet};
 
 /// How many times a server may ask something before a keyboard-interactive login is given up.
 const MAX_QUESTIONS: usize = 4;
+
+/// What a server says to a password.
+pub enum Answer {
+    Accepted,
+    /// It was right, and something else has to follow, by one of these ways.
+    Half(MethodSet),
+    Refused,
+}
+
+impl Answer {
+    fn not_in(remaining: MethodSet, partial_success: bool) -> Answer {
+        if partial_success { Answer::Half(remaining) } else { Answer::Refused }
+    }
+}
 
 /// Logs in with a password by one of the two ways. The inner failure: there is no password to try.
 pub async fn login(
@@ -19,14 +33,19 @@ pub async fn login(
     from: &SecretFrom,
     kind: MethodKind,
     credentials: &Credentials<'_>,
-) -> Result<Result<bool>, ConnectError> {
+) -> Result<Result<Answer>, ConnectError> {
     let secret = match read_password(from, target, user, credentials).await {
         Ok(secret) => secret,
         Err(why) => return Ok(Err(why)),
     };
     let accepted = match kind {
         MethodKind::Password => {
-            handle.authenticate_password(user, secret.as_str()).await.map(|result| result.success())
+            handle.authenticate_password(user, secret.as_str()).await.map(|result| match result {
+                AuthResult::Success => Answer::Accepted,
+                AuthResult::Failure { remaining_methods, partial_success } => {
+                    Answer::not_in(remaining_methods, partial_success)
+                }
+            })
         }
         _ => keyboard(handle, user, &secret).await,
     };
@@ -39,17 +58,19 @@ async fn keyboard(
     handle: &mut Handle<ClientHandler>,
     user: &str,
     secret: &str,
-) -> Result<bool, russh::Error> {
+) -> Result<Answer, russh::Error> {
     let mut answer = handle.authenticate_keyboard_interactive_start(user, None::<String>).await?;
     let mut answered = false;
     for _ in 0..MAX_QUESTIONS {
         let replies = match &answer {
-            KeyboardInteractiveAuthResponse::Success => return Ok(true),
-            KeyboardInteractiveAuthResponse::Failure { .. } => return Ok(false),
+            KeyboardInteractiveAuthResponse::Success => return Ok(Answer::Accepted),
+            KeyboardInteractiveAuthResponse::Failure { remaining_methods, partial_success } => {
+                return Ok(Answer::not_in(remaining_methods.clone(), *partial_success));
+            }
             KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } if prompts.is_empty() => Vec::new(),
             KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => {
                 if answered || prompts.len() != 1 || prompts[0].echo {
-                    return Ok(false);
+                    return Ok(Answer::Refused);
                 }
                 answered = true;
                 vec![secret.to_string()]
@@ -57,7 +78,7 @@ async fn keyboard(
         };
         answer = handle.authenticate_keyboard_interactive_respond(replies).await?;
     }
-    Ok(false)
+    Ok(Answer::Refused)
 }
 
 /// Asking a person or a program may take its time, so a thread that may block does it.

@@ -161,6 +161,9 @@ const OTHER_NAMES: &[(&str, &str)] = &[
 /// The options whose value is the rest of the line as it stands.
 const COMMANDS: &[&str] = &["knownhostscommand", "localcommand", "proxycommand", "remotecommand"];
 
+/// Honoured options of exactly one word that is never empty, of which the value is read without a look at that.
+const ONE_WORD: &[&str] = &["certificatefile", "hostname", "identityfile", "tag", "user"];
+
 /// The usual name of an option that is given in lower case.
 pub fn usual(key: &str) -> String {
     let other = OTHER_NAMES.iter().find(|(other, _)| *other == key);
@@ -188,6 +191,9 @@ pub fn check(values: &Values) -> Result<Vec<String>> {
     let ignored: Vec<&str> = ignored.split(',').collect();
     let mut unused = Vec::new();
     for setting in values.settings() {
+        if ONE_WORD.contains(&setting.key.as_str()) {
+            setting.one_word()?;
+        }
         match row(&setting.key) {
             Some((_, Honoured | Gone)) => {}
             Some((name, Unused)) => unused.push(format!("{name} ({})", setting.origin)),

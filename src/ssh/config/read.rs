@@ -31,8 +31,10 @@ pub fn file(path: &Path, directory: &Directory, depth: usize) -> Result<Option<V
         Err(why) => return Err(why).doing(doing()),
     };
     trust::opened(&file, path, None, doing())?;
-    let mut text = String::new();
-    file.take(MAX_BYTES + 1).read_to_string(&mut text).doing(doing())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).doing(doing())?;
+    // ssh reads bytes: a comment in another encoding is no mistake.
+    let text = String::from_utf8_lossy(&bytes);
     if text.len() as u64 > MAX_BYTES {
         return Err(Failure::new(doing(), format!("it is larger than {MAX_BYTES} bytes")));
     }

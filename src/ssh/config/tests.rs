@@ -204,6 +204,31 @@ fn what_cannot_be_honoured_fails_the_hosts_it_applies_to_and_no_others() {
 }
 
 #[test]
+fn an_option_of_one_word_takes_no_second_one_and_is_never_empty() {
+    let home = Home::new("Host a\nUser x y\nHost b\nHostName \"\"\nHost c\nIdentityFile /x /y\n");
+    let second = |word: &str| format!("it takes one value, and `{word}` follows");
+    for (host, why) in [("a", second("y")), ("b", "its value is empty".to_string()), ("c", second("/y"))] {
+        assert!(home.why(host).ends_with(&why), "{}", home.why(host));
+    }
+}
+
+#[test]
+fn a_comment_in_another_encoding_is_no_mistake() {
+    let home = Home::new("");
+    let path = home.directory.path().join(".ssh/config");
+    fs::write(path, b"# B\xfcro\nHost x\nUser ann\n").unwrap();
+    assert_eq!(home.lookup("x").users, ["ann"]);
+}
+
+#[test]
+fn the_alias_token_is_the_name_that_was_given() {
+    let home =
+        Home::new("HostName 10.0.0.1\nIdentityFile /k/%k\nMatch exec \"test %k = 10.0.0.1\"\nPort 77\n");
+    let target = home.lookup("web1");
+    assert_eq!((target.identities, target.port), (vec![PathBuf::from("/k/web1")], 77));
+}
+
+#[test]
 fn options_that_are_not_used_are_listed_with_their_lines() {
     let home =
         Home::new("IgnoreUnknown UseKey*\nUseKeychain yes\nCompression yes\nHost *\n ForwardAgent no\n");

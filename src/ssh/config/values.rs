@@ -3,6 +3,7 @@
 use super::{Origin, keywords};
 use crate::model::failure::{Failure, Result};
 use crate::model::host::Span;
+use std::fs;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -40,6 +41,16 @@ impl Setting {
         }
     }
 
+    /// The value of an option that takes exactly one.
+    pub fn one_word(&self) -> Result<&str> {
+        match self.words.as_slice() {
+            [word] if word.is_empty() => Err(self.wrong("its value is empty")),
+            [word] => Ok(word),
+            [_, second, ..] => Err(self.wrong(format!("it takes one value, and `{second}` follows"))),
+            [] => Err(self.wrong("it has no value")),
+        }
+    }
+
     /// An error about its value, with where it was set.
     pub fn wrong(&self, why: impl std::fmt::Display) -> Failure {
         Failure::new(format!("read `{}` of {}", keywords::spelled(&self.key), self.origin), why)
@@ -60,7 +71,9 @@ const LISTS: &[&str] =
 impl Values {
     /// Adds a weaker setting: the first value wins, except for lists that add up.
     pub fn add(&mut self, setting: &Setting) {
-        if self.closed.contains(&setting.key) {
+        // As for ssh, `ConnectTimeout none` says nothing.
+        let nothing = setting.key == "connecttimeout" && setting.text.trim().eq_ignore_ascii_case("none");
+        if nothing || self.closed.contains(&setting.key) {
             return;
         }
         let mut known = self.settings.iter().filter(|known| known.key == setting.key);
@@ -152,6 +165,16 @@ impl Values {
         number.map(Some).ok_or_else(wrong)
     }
 
+    /// A port, by number or as `/etc/services` names it.
+    pub fn port(&self) -> Result<Option<u16>> {
+        let Some(word) = self.word("port")? else { return Ok(None) };
+        let named = || service_port(&fs::read_to_string("/etc/services").unwrap_or_default(), word);
+        let number = word.parse().ok().filter(|port| *port > 0).or_else(named);
+        let wrong =
+            || self.wrong("port", format!("`{word}` is not a number from 1 to 65535, and no service"));
+        number.map(Some).ok_or_else(wrong)
+    }
+
     /// A time such as `10`, `1m30s` or `none`.
     pub fn time(&self, key: &str) -> Result<Option<Duration>> {
         let Some(word) = self.word_or_none(key)? else { return Ok(None) };
@@ -165,5 +188,26 @@ impl Values {
             Some(setting) => setting.wrong(why),
             None => Failure::new(format!("read `{key}`"), why),
         }
+    }
+}
+
+/// The TCP port of a service, by its name or another one of it: `ssh  22/tcp  # comment`.
+fn service_port(services: &str, name: &str) -> Option<u16> {
+    services.lines().find_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let (usual, port) = (words.next()?, words.next()?.strip_suffix("/tcp")?);
+        (usual == name || words.any(|other| other == name)).then(|| port.parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_has_its_tcp_port() {
+        let services = "# x\nssh\t22/tcp\t# SSH\ndomain 53/udp\nhttps 443/tcp www-s\n";
+        let ports = ["ssh", "https", "www-s", "domain", "SSH"].map(|name| service_port(services, name));
+        assert_eq!(ports, [Some(22), Some(443), Some(443), None, None]);
     }
 }

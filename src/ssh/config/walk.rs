@@ -29,7 +29,11 @@ pub fn lookup(config: &Config, query: &Query) -> Result<Found> {
         walk.resolved = Some(canonical.clone());
         walk.files()?;
     }
-    let tokens = walk.tokens(canonical.clone())?;
+    let mut tokens = walk.tokens(canonical.clone())?;
+    // While the files are read `%k` is the name so far, afterwards the one that was given.
+    if walk.values.setting("hostkeyalias").is_none() {
+        tokens.alias = query.name.to_string();
+    }
     Ok(Found { hostname: canonical, values: walk.values, tokens, asked: walk.asked })
 }
 
@@ -169,7 +173,7 @@ impl Walk<'_> {
             alias,
             hostname,
             name: self.query.name.to_string(),
-            port: self.values.number("port", 1..=u16::MAX.into())?.unwrap_or(22) as u16,
+            port: self.values.port()?.unwrap_or(22),
             user: self.remote_user(),
             local_user: self.config.paths.user.clone(),
             home: self.config.paths.home.clone(),

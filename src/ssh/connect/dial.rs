@@ -19,7 +19,17 @@ const NEXT_ATTEMPT: Duration = Duration::from_secs(1);
 /// The addresses of the target's name, looked up within its `connect_timeout`.
 pub async fn look_up(target: &Target, names: &Names) -> Result<Found, ConnectError> {
     let found = names.addresses(&target.address, target.connect_timeout).await;
-    found.map_err(|why| unreachable_because(target, why))
+    found.map_err(|why| {
+        let mut error = unreachable_because(target, why);
+        if let Some(address) = &target.elsewhere {
+            error.failure = error.failure.hint(format!(
+                "a jump host is found as ssh finds it, without the inventory: write `{address}` instead of `{0}`, or `Host {0}` with \
+                 `HostName {address}` in ~/.ssh/config",
+                target.name
+            ));
+        }
+        error
+    })
 }
 
 /// Connects a socket to one of these addresses.

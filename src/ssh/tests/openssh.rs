@@ -88,6 +88,7 @@ async fn keys_of_every_kind_log_in() {
         ("ecdsa", &["-t", "ecdsa", "-b", "384", "-N", ""]),
         ("locked", &["-t", "ed25519", "-N", "secret"]),
         ("locked-pem", &["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "secret"]),
+        ("locked-pkcs8", &["-t", "rsa", "-b", "2048", "-m", "PKCS8", "-N", "secret"]),
     ] {
         keygen(&sshd, name, arguments);
         authorize(&sshd, &format!("{name}.pub"));

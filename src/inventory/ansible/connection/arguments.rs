@@ -18,13 +18,10 @@ const HARMLESS: &[&str] = &[
     "fingerprinthash",
     "gssapiauthentication",
     "gssapidelegatecredentials",
-    "hashknownhosts",
     "ipqos",
     "loglevel",
     "numberofpasswordprompts",
-    "preferredauthentications",
     "requesttty",
-    "serveralivecountmax",
     "tcpkeepalive",
     "updatehostkeys",
     "visualhostkey",
@@ -32,6 +29,19 @@ const HARMLESS: &[&str] = &[
 
 /// Options of one letter without a value that change nothing either; forwarding is never asked for.
 const HARMLESS_LETTERS: &str = "CNTaknqtvx";
+
+/// Options of one letter and a value, and what they are with `-o`.
+const LETTERS: &[(&str, &str)] = &[
+    ("B", "BindInterface"),
+    ("J", "ProxyJump"),
+    ("b", "BindAddress"),
+    ("c", "Ciphers"),
+    ("i", "IdentityFile"),
+    ("l", "User"),
+    ("m", "MACs"),
+    ("p", "Port"),
+];
+const FLAGS: &[(&str, &str)] = &[("4", "inet"), ("6", "inet6")];
 
 /// Adds what the arguments say. As for ssh the first setting of an option counts.
 pub fn add(text: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
@@ -48,18 +58,21 @@ pub fn add(text: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
             }
             continue;
         }
-        if !"oJilpc".contains(letter) {
+        if let Some((_, name)) = FLAGS.iter().find(|(flag, _)| *flag == letters) {
+            set("AddressFamily", name, ssh)?;
+            continue;
+        }
+        let option = LETTERS.iter().find(|(known, _)| *known == letter).map(|(_, name)| *name);
+        if option.is_none() && !"oeS".contains(letter) {
             return Err(unknown(&word));
         }
         let value = if rest.is_empty() { words.next() } else { Some(rest.to_string()) };
         let value = value.ok_or_else(|| Failure::new("", format!("`{word}` has no value")))?;
-        match letter {
-            "o" => option(&value, ssh)?,
-            "J" => set("ProxyJump", &value, ssh)?,
-            "i" => set("IdentityFile", &value, ssh)?,
-            "l" => set("User", &value, ssh)?,
-            "p" => set("Port", &value, ssh)?,
-            _ => return Err(unknown(&word)),
+        match option {
+            Some(name) => set(name, &value, ssh)?,
+            None if letter == "o" => self::option(&value, ssh)?,
+            // An escape character and the socket of a shared connection.
+            None => {}
         }
     }
     Ok(())
@@ -81,17 +94,15 @@ fn option(text: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
 
 fn set(name: &str, value: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
     match name.to_lowercase().as_str() {
-        "proxyjump" => first(&mut ssh.jump, value.to_string()),
-        "proxycommand" => first(&mut ssh.proxy_command, value.to_string()),
+        // Of these two the first one counts.
+        "proxyjump" if ssh.proxy_command.is_none() => first(&mut ssh.jump, value.to_string()),
+        "proxycommand" if ssh.jump.is_none() => first(&mut ssh.proxy_command, value.to_string()),
+        "proxyjump" | "proxycommand" => {}
         "user" => first(&mut ssh.user, value.into()),
         "port" => first(&mut ssh.port, port(value)?),
-        "identityfile" => first(&mut ssh.identity, OneOrMany::One(value.to_string())),
+        "identityfile" => add_identity(&mut ssh.identity, value),
         "identitiesonly" => first(&mut ssh.identities_only, super::truth(value)?),
         "identityagent" => first(&mut ssh.agent, value.to_string()),
-        "userknownhostsfile" => {
-            let files: Vec<String> = value.split_whitespace().map(str::to_string).collect();
-            first(&mut ssh.known_hosts, OneOrMany::Many(files));
-        }
         "stricthostkeychecking" => first(&mut ssh.host_key, policy(value)?),
         "connecttimeout" => first(&mut ssh.connect_timeout, span(value)?),
         "serveraliveinterval" => first(&mut ssh.keepalive, span(value)?),
@@ -105,6 +116,15 @@ fn set(name: &str, value: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
 
 fn first<T>(setting: &mut Option<T>, value: T) {
     setting.get_or_insert(value);
+}
+
+/// Every one of them counts.
+fn add_identity(setting: &mut Option<OneOrMany>, path: &str) {
+    let mut all: Vec<String> = setting.take().map(|known| known.as_slice().to_vec()).unwrap_or_default();
+    if !all.iter().any(|known| known == path) {
+        all.push(path.to_string());
+    }
+    *setting = Some(if all.len() == 1 { OneOrMany::One(all.remove(0)) } else { OneOrMany::Many(all) });
 }
 
 /// A host key that changed is refused whatever this says.
@@ -138,9 +158,18 @@ mod tests {
             ),
             (
                 "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
-                r#"{"known_hosts":["/dev/null"],"host_key":"accept-new"}"#,
+                r#"{"host_key":"accept-new","options":["UserKnownHostsFile=/dev/null"]}"#,
             ),
             ("-C -o ControlMaster=auto -o ControlPersist=60s -o 'LogLevel ERROR' -vv", "{}"),
+            (
+                "-4 -i a -i b -o IdentityFile=a -b 10.0.0.1 -S none",
+                r#"{"identity":["a","b"],"options":["AddressFamily=inet","BindAddress=10.0.0.1"]}"#,
+            ),
+            ("-o ProxyCommand=none -o ProxyJump=b", r#"{"proxy_command":"none"}"#),
+            (
+                "-o PreferredAuthentications=publickey -o ServerAliveCountMax=9",
+                r#"{"options":["PreferredAuthentications=publickey","ServerAliveCountMax=9"]}"#,
+            ),
             ("-o Ciphers=aes256-ctr", r#"{"options":["Ciphers=aes256-ctr"]}"#),
         ];
         for (written, expected) in table {

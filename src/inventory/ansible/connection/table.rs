@@ -40,6 +40,8 @@ use Meaning::*;
 const PASSWORD: &str =
     "keep it out of the inventory: `password_from = \"env:NAME\"`, \"file:PATH\" or \"prompt\"";
 const BECOME_PASSWORD: &str = "keep it out of the inventory: `windlass run -K` asks for it, and `become_password_from` in windlass.toml says where it is";
+const OWN_NAMES: &str = "sudo, doas and su are found by their names";
+const OTHER_CONNECTION: &str = "it belongs to a connection of Ansible's that windlass does not have";
 const OWN_CLIENT: &str = "windlass speaks SSH itself and starts no ssh, scp or sftp";
 const NO_PYTHON: &str = "hosts need no interpreter";
 const OWN_DIRECTORY: &str = "windlass finds a directory for its agent itself";
@@ -88,8 +90,24 @@ const TABLE: &[(&str, Meaning)] = &[
     ("su_user", Refused("write `ansible_become_user` and `ansible_become_method=su`")),
     ("su_pass", Refused(BECOME_PASSWORD)),
     ("su_password", Refused(BECOME_PASSWORD)),
-    ("become_exe", Refused("sudo, doas and su are found by their names")),
-    ("sudo_exe", Refused("sudo, doas and su are found by their names")),
+    ("become_exe", Refused(OWN_NAMES)),
+    ("sudo_exe", Refused(OWN_NAMES)),
+    ("su_exe", Refused(OWN_NAMES)),
+    ("doas_exe", Refused(OWN_NAMES)),
+    ("su_flags", Refused("su is called without other options")),
+    ("doas_flags", Refused("doas is called without other options")),
+    ("sudo_chdir", Refused("a step says in which directory it works")),
+    ("doas_user", Refused("write `ansible_become_user` and `ansible_become_method=doas`")),
+    ("doas_pass", Refused(BECOME_PASSWORD)),
+    ("su_prompt_l10n", Unused("windlass gives the prompt itself")),
+    ("sshpass_prompt", Unused(OWN_CLIENT)),
+    ("docker_extra_args", Refused("say it in the environment: DOCKER_HOST, DOCKER_CONTEXT")),
+    ("podman_extra_args", Refused("say it in the environment: CONTAINER_HOST")),
+    ("docker_user", Refused("write `ansible_user`")),
+    ("local_become_strip_preamble", Unused(OWN_CLIENT)),
+    ("local_become_success_timeout", Unused(OWN_CLIENT)),
+    ("admin_users", Unused(OWN_DIRECTORY)),
+    ("shell_allow_world_readable_temp", Unused(OWN_DIRECTORY)),
     ("shell_type", ShellType),
     ("ssh_executable", Unused(OWN_CLIENT)),
     ("scp_executable", Unused(OWN_CLIENT)),
@@ -126,9 +144,14 @@ const TABLE: &[(&str, Meaning)] = &[
 pub fn meaning(variable: &str) -> Option<(usize, Meaning)> {
     let name = variable.strip_prefix("ansible_")?;
     let known = TABLE.iter().position(|(known, _)| *known == name);
-    let unknown = name.starts_with("ssh_") || name.starts_with("become_") || name.starts_with("paramiko_");
+    let starts = |names: &[&str]| names.iter().any(|start| name.starts_with(start));
+    let unknown = starts(&["ssh_", "become_", "paramiko_", "sudo_", "su_", "doas_"]);
     match known {
         Some(rank) => Some((rank, TABLE[rank].1)),
+        // Where such a connection is chosen, `ansible_connection` is the error.
+        None if starts(&["winrm_", "psrp_", "runas_", "libssh_"]) => {
+            Some((TABLE.len(), Unused(OTHER_CONNECTION)))
+        }
         None if unknown => Some((TABLE.len(), Refused("remove it where it is not needed"))),
         None => None,
     }

@@ -33,6 +33,9 @@ const COMPARED: &[(&str, &[&str])] = &[
     ("Match originalhost Web*\nPort 7\nHost WEB*\nPort 8\n", &["web1", "WEB1"]),
     ("HostName ::0001\nMatch final host ::1\nPort 5\n", &["x"]),
     ("Match final all\nPort 5\nMatch canonical all\nUser c\n", &["x"]),
+    ("Port https\n", &["x"]),
+    ("ConnectTimeout none\nConnectTimeout 7\n", &["x"]),
+    ("Port nosuchservice\n", &["x"]),
 ];
 
 /// Options of one word, with what `ssh -G` prints for them by default.

@@ -228,6 +228,17 @@ async fn many_keys_are_offered_without_tripping_max_auth_tries() {
     assert!(!error.failure.why.contains("hung up"), "{error}");
 }
 
+#[tokio::test]
+async fn a_server_with_less_patience_is_offered_the_other_keys_over_new_connections() {
+    let sshd = Sshd::start("MaxAuthTries 2\nLogLevel VERBOSE");
+    let mut identities: Vec<_> = (0..6).map(|number| sshd.path(&format!("key{number}"))).collect();
+    for path in &identities {
+        program("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &path.display().to_string()]);
+    }
+    identities.push(sshd.path("id"));
+    connect(&Target { identities, ..sshd.target() }, &Shared::new()).await.unwrap();
+}
+
 #[test]
 fn lists_of_ssh_keygen_revoke_keys_and_certificates() {
     let directory = tempfile::tempdir().unwrap();
