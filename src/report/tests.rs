@@ -43,6 +43,7 @@ fn options(format: Format, view: View) -> Options {
         live: false,
         steps: None,
         file: None,
+        transfers: Default::default(),
     }
 }
 

@@ -202,7 +202,12 @@ async fn by_agent(
         task,
         route,
         tools,
-        questions: Questions::new(writer.clone(), task.contents.clone()),
+        questions: Questions::new(
+            writer.clone(),
+            task.contents.clone(),
+            task.name.clone(),
+            tools.transfers.clone(),
+        ),
         allowance: Allowance::new(tools.used.clone(), task.job.envelope.output.streaming),
         patience: Patience::with(&task.job.work, Instant::now()),
         writer,
@@ -263,9 +268,11 @@ impl Listening<'_> {
         let mut verdict = None;
         let mut status = None;
         let mut lost = None;
+        let Tools { destinations, transfers, .. } = self.tools;
+        let job = &self.task.job;
         let mut received = Received {
-            files: assets::Fetched::of(&self.task.job, &self.tools.destinations.fetched),
-            backups: Backups::new(&self.task.job, &self.tools.destinations.stores, self.writer.clone()),
+            files: assets::Fetched::of(job, &destinations.fetched, transfers.clone()),
+            backups: Backups::new(job, &destinations.stores, self.writer.clone(), transfers.clone()),
         };
         loop {
             let chunk = match self.patience.wait_for(reader.next()).await {
@@ -323,7 +330,9 @@ impl Listening<'_> {
                     .hint("something on the host pretends to be windlass's agent"));
                 }
                 Event::Need { request, digests } => self.questions.files(request, digests),
-                Event::Fetched { to, chunk, last } => received.files.take(&to, &chunk, last)?,
+                Event::Fetched { to, size, chunk, last } => {
+                    received.files.take(&to, size, &chunk, last)?;
+                }
                 Event::Backup { request, step, said } => received.backups.take(request, step, said).await,
                 Event::Booting(resume) => {
                     self.expect_boot(&resume)?;
@@ -337,7 +346,7 @@ impl Listening<'_> {
                     self.tools.once.ran(step, ended.fitted());
                 }
                 Event::AwaitsOnce { step } if self.runs_once(step, &Once::is_elsewhere) => {
-                    self.questions.once(&self.writer, &self.tools.once, step);
+                    self.questions.once(&self.writer, self.tools, &self.task.name, step);
                 }
                 Event::Gave(given) => {
                     self.tools.plays.gave(&self.task.name, play::taken(given, &self.task.job.work.shares));
@@ -349,7 +358,13 @@ impl Listening<'_> {
                     }
                     let given = play::taken(given, &self.task.job.work.shares);
                     self.tools.plays.reached(&self.task.name, number, given);
-                    self.questions.play(&self.writer, &self.tools.plays, &self.task.name, number);
+                    self.questions.play(&self.writer, self.tools, &self.task.name, number);
+                }
+                Event::AwaitsConsent { step, name } if self.task.job.envelope.asks => {
+                    self.questions.consent(&self.writer, self.tools, &self.task.name, step, name);
+                }
+                Event::AwaitsConsent { .. } => {
+                    return Err(Failure::new("ask before the step", "its job does not ask"));
                 }
                 Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => {
                     let why = format!("its job has no such step {step}");

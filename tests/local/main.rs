@@ -23,6 +23,7 @@ mod schedule;
 mod secrets;
 mod set;
 mod ssh_config;
+mod step_by_step;
 mod store;
 mod structure;
 mod trust;
