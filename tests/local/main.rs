@@ -14,6 +14,7 @@ mod hostile_host;
 mod import;
 mod language;
 mod manual;
+mod outputs;
 mod packages;
 mod plan;
 mod plays;
