@@ -210,7 +210,7 @@ impl HostNow {
         let busy = match event {
             HostEvent::Connecting { attempt: 1 } => "connecting".to_string(),
             HostEvent::Connecting { attempt } => format!("connecting, try {attempt}"),
-            HostEvent::Retrying { failure, .. } => format!("trying again: {}", escape::line(&failure.why)),
+            HostEvent::Retrying { failure, .. } => format!("retrying: {}", escape::line(&failure.why)),
             HostEvent::Connected => "logged in".to_string(),
             HostEvent::Uploading { bytes } => format!("uploading the agent ({} kB)", bytes / 1000),
             HostEvent::Sent => "starting".to_string(),

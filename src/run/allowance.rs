@@ -60,7 +60,7 @@ impl Allowance {
         self.events += 1;
         if self.events > EVENTS {
             return Err(Failure::new("listen to the host", format!("it says more than {EVENTS} things"))
-                .hint("something on the host pretends to be windlass's agent"));
+                .hint("another program on the host acts as windlass's agent"));
         }
         Ok(match bounds::fitted(event) {
             Event::StepEnded(step) => Some(Event::StepEnded(self.step(step))),

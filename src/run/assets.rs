@@ -89,7 +89,7 @@ fn read(
             if sent.is_ok() && is_wanted() {
                 Ok(())
             } else {
-                Err(Failure::new("send files", "nobody waits for them"))
+                Err(Failure::new("send files", "no one waits for them"))
             }
         };
         let read = read_one(contents, request, digest, &mut add);
@@ -205,7 +205,7 @@ impl Fetched {
                 "keep a file of the host",
                 format!("no fetch step of its job gives the name {to:?}"),
             )
-            .hint("something on the host pretends to be windlass's agent"));
+            .hint("another program on the host acts as windlass's agent"));
         }
         self.unknown -= 1;
         Ok(())
@@ -258,7 +258,7 @@ fn clean(to: &str) -> Result<&Path> {
     }
     Err(Failure::new(
         "keep a file of the host",
-        format!("{to:?} is not a plain path below the host's folder"),
+        format!("{to:?} is not a plain path below the host's directory"),
     ))
 }
 

@@ -134,7 +134,7 @@ impl<'a> Backups<'a> {
     fn taking(&mut self, request: u32) -> Result<&mut Taking> {
         let taking = self.taking.as_mut().filter(|taking| taking.request == request);
         taking.ok_or_else(|| {
-            Failure::new("take a backup", "the host sends a part of one that it has not begun")
+            Failure::new("take a backup", "the host sends a part of one that it has not started")
         })
     }
 
@@ -169,7 +169,7 @@ impl<'a> Backups<'a> {
     async fn commit(&mut self, request: u32) -> Result<Kept> {
         self.taking(request)?;
         let Some(Taking { intake, store, backup, mut notes, .. }) = self.taking.take() else {
-            return Err(Failure::new("take a backup", "it ends before it has begun"));
+            return Err(Failure::new("take a backup", "it ends before its start"));
         };
         let manifest = intake.commit().await?;
         if let Some(keep) = &backup.keep {

@@ -53,7 +53,7 @@ enum AgentReply {
 }
 
 /// What becomes of what nobody knows.
-const SETTLES: &str = "windlass settles it from the host's own journal at the next contact";
+const SETTLES: &str = "windlass resolves it from the host's own journal at the next contact";
 
 /// So many times an upload is tried, each over a connection of its own: a reset is over by then, or comes each time.
 const UPLOADS: u32 = 3;
@@ -327,7 +327,7 @@ impl Listening<'_> {
                         "take the agent's verdict",
                         "it is not the verdict on this job",
                     )
-                    .hint("something on the host pretends to be windlass's agent"));
+                    .hint("another program on the host acts as windlass's agent"));
                 }
                 Event::Need { request, digests } => self.questions.files(request, digests),
                 Event::Fetched { to, size, chunk, last } => {

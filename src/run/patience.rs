@@ -91,7 +91,7 @@ impl Patience {
             let hours = LONGEST_STEP.as_secs() / 3600;
             return Some((
                 self.idle.checked_add(LONGEST_STEP)?,
-                format!("it has neither begun a step nor ended for {hours} hours"),
+                format!("it has neither started a step nor ended for {hours} hours"),
             ));
         };
         let time = self.limits.get(&step)?.time;

@@ -28,4 +28,5 @@ mod step_by_step;
 mod store;
 mod structure;
 mod trust;
+mod words;
 mod wrong_playbooks;
