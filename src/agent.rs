@@ -85,6 +85,7 @@ fn serve() -> Result<()> {
     let (answers, confirmation) = confirmation::channel();
     let (once, ran_once) = sync_channel(ANSWERS_WAITING);
     let (plays, play_starts) = sync_channel(ANSWERS_WAITING);
+    let (consent, consents) = sync_channel(ANSWERS_WAITING);
     let orders = Orders {
         frames,
         answers,
@@ -92,6 +93,7 @@ fn serve() -> Result<()> {
         kept: keep,
         once,
         plays,
+        consent,
         wanted: wanted.clone(),
         stopping: stopping.clone(),
         killed: killed.clone(),
@@ -101,8 +103,18 @@ fn serve() -> Result<()> {
     let out = Arc::new(Outlet { out: Mutex::new(io::stdout()), stopping: stopping.clone() });
     out.write(wire::MARKER);
     let incoming = Incoming::new(pieces, wanted);
-    let channel =
-        Channel { job: &job, out, incoming, confirmation, kept, ran_once, play_starts, stopping, killed };
+    let channel = Channel {
+        job: &job,
+        out,
+        incoming,
+        confirmation,
+        kept,
+        ran_once,
+        play_starts,
+        consents,
+        stopping,
+        killed,
+    };
     channel.send(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -169,6 +181,7 @@ struct Orders {
     kept: SyncSender<(u32, Answered)>,
     once: SyncSender<(u32, OnceEnded)>,
     plays: SyncSender<(u32, PlayStart)>,
+    consent: SyncSender<(u32, bool)>,
     wanted: Wanted,
     stopping: Arc<AtomicBool>,
     killed: Killed,
@@ -197,6 +210,10 @@ impl Orders {
                 Order::Play { play, start } => {
                     // More than fit are not answers to anything that was asked.
                     let _unasked = self.plays.try_send((play, *start));
+                }
+                Order::Consent { step, runs } => {
+                    // More than fit are not answers to anything that was asked.
+                    let _unasked = self.consent.try_send((step, runs));
                 }
                 Order::Confirmed { request, refusal } => self.answers.give(request, refusal),
                 Order::Stop => self.stopping.store(true, Ordering::SeqCst),
@@ -231,6 +248,7 @@ struct Channel<'a> {
     kept: Receiver<(u32, Answered)>,
     ran_once: Receiver<(u32, OnceEnded)>,
     play_starts: Receiver<(u32, PlayStart)>,
+    consents: Receiver<(u32, bool)>,
     stopping: Arc<AtomicBool>,
     killed: Killed,
 }
@@ -305,6 +323,11 @@ impl Link for Channel<'_> {
     fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
         self.send(Event::AwaitsOnce { step });
         self.answer_about(step, &self.ran_once, until, "wait for the host that runs it")
+    }
+
+    fn consent(&self, step: u32, name: &str, until: Instant) -> Result<Option<bool>> {
+        self.send(Event::AwaitsConsent { step, name: name.to_string() });
+        self.answer_about(step, &self.consents, until, "ask before the step")
     }
 
     fn next_play(&self, play: u32, given: Given, until: Instant) -> Result<Option<PlayStart>> {

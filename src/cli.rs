@@ -76,7 +76,7 @@ pub struct Global {
     /// What to write to standard output
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
     output: Format,
-    /// The project's folder, instead of the nearest one at or above this folder
+    /// The project's directory, instead of the nearest one at or above this directory
     #[arg(long, global = true, value_name = "DIR")]
     project: Option<PathBuf>,
 }
@@ -213,7 +213,7 @@ impl Global {
 
     /// The project that is named, or the nearest one.
     pub fn open_project(&self) -> Result<Project, Stop> {
-        let here = std::env::current_dir().doing("find the current folder")?;
+        let here = std::env::current_dir().doing("find the current directory")?;
         Ok(Project::find(self.project.as_deref(), &here)?.asking(Some(prompt::secret)))
     }
 
@@ -226,7 +226,7 @@ impl Global {
         }
     }
 
-    /// The folder of the project's runs and other state.
+    /// The directory of the project's runs and other state.
     pub fn state(&self) -> Result<PathBuf, Stop> {
         Ok(self.project_or_here()?.state())
     }

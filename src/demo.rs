@@ -72,7 +72,7 @@ impl Stage {
             .prefix("windlass-demo-")
             .permissions(ours_alone)
             .tempdir()
-            .doing("make a folder for the demo")?;
+            .doing("create a directory for the demo")?;
         let key = new_key()?;
         let mut stage = Stage { folder, servers: Vec::new() };
         let mut known_hosts = String::new();
@@ -97,7 +97,7 @@ impl Stage {
     fn inventory(&self) -> String {
         let folder = self.folder.path().display();
         let mut text = format!(
-            "# The hosts of `windlass demo`. They are folders: {folder}/NAME\n[ssh]\nuser = \"{user}\"\n\
+            "# The hosts of `windlass demo`. They are directories: {folder}/NAME\n[ssh]\nuser = \"{user}\"\n\
              identity = \"{folder}/key\"\nidentities_only = true\nknown_hosts = \"{folder}/known_hosts\"\n",
             user = server::USER,
         );
@@ -136,7 +136,7 @@ impl Stage {
         let name = self.folder.path().display().to_string();
         if keep {
             let _now_the_persons = self.folder.keep();
-            return format!("\nThe hosts are down. Their folders stay: {name}\n");
+            return format!("\nThe hosts are down. Their directories stay: {name}\n");
         }
         match self.folder.close() {
             Ok(()) => format!("\nThe hosts are gone, and {name} with them.\n"),
@@ -181,7 +181,7 @@ async fn show(stage: &Stage, options: &Options, interrupt: &mut tokio::signal::u
     }
     say(&what_happened(stage)?)?;
     if let Some(run) = run_that_changed(stage)? {
-        let words = "And back, byte for byte: what a run changed can be taken back.";
+        let words = "And back, byte for byte: what a run changed can be undone.";
         match tell_and_perform(stage, options, words, &["runs", "undo", run.as_str()], interrupt).await? {
             0 => {}
             code => return Ok(code),
@@ -250,9 +250,9 @@ fn code_of(status: ExitStatus) -> u8 {
 
 fn introduction(stage: &Stage) -> String {
     let mut text = String::from(
-        "Three hosts are up on this machine, each an SSH server on 127.0.0.1 whose whole world is a folder. Real are \
+        "Three hosts are up on this machine, each an SSH server on 127.0.0.1 whose whole world is a directory. Real are \
          SSH,\nthe keys, the agent that windlass sends, and every file it writes. Docker and systemd are played by \
-         little scripts\nin each host's usr/bin. Nothing outside the folders is touched.\n\n",
+         little scripts\nin each host's usr/bin. Nothing outside these directories is touched.\n\n",
     );
     for host in HOSTS {
         let folder = stage.host_folder(host.name);

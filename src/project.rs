@@ -78,7 +78,7 @@ impl Project {
             Some(root) => Project::open(&root),
             None => Err(Failure::new(
                 format!("find the project of {}", here.display()),
-                "neither it nor a folder above it is one",
+                "neither it nor a directory above it is one",
             )
             .hint("name one with --project, or make one with `windlass init`")
             .into()),
@@ -95,7 +95,7 @@ impl Project {
         let root = root.canonicalize().doing(&doing)?;
         let folder = fs::metadata(&root).doing(&doing)?;
         if !folder.is_dir() {
-            return Err(Failure::new(doing, "it is no folder").into());
+            return Err(Failure::new(doing, "it is no directory").into());
         }
         trust::project(&root, &doing)?;
         let mut project = Project { root, config: Config::default(), vault: Vault::default(), state: None };

@@ -81,6 +81,7 @@ impl Redactor {
             Event::StepStarted { step, item, name } => {
                 Event::StepStarted { step, item, name: self.text(&name) }
             }
+            Event::AwaitsConsent { step, name } => Event::AwaitsConsent { step, name: self.text(&name) },
             Event::Progress { step, text } => Event::Progress { step, text: self.text(&text) },
             Event::Printed(printed) => {
                 Event::Printed(Printed { chunk: self.bytes(&printed.chunk), ..printed })
@@ -95,7 +96,9 @@ impl Redactor {
             Event::Finished { nonce, outcome, failure } => {
                 Event::Finished { nonce, outcome, failure: failure.map(|failure| self.failure(failure)) }
             }
-            Event::Fetched { to, chunk, last } => Event::Fetched { to, chunk: self.bytes(&chunk), last },
+            Event::Fetched { to, size, chunk, last } => {
+                Event::Fetched { to, size, chunk: self.bytes(&chunk), last }
+            }
             // What is in a backup is nobody's to read, and never comes here.
             Event::Backup { request, step, .. } => Event::Backup { request, step, said: Said::GivenUp },
             // Nor is the result of a step that hosts wait for: what is shown of it is in its end.

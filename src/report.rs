@@ -17,7 +17,7 @@ mod exit;
 pub mod file;
 mod findings;
 mod groups;
-mod hosts;
+pub mod hosts;
 pub mod html;
 pub mod json;
 pub mod jsonl;
@@ -31,6 +31,7 @@ pub mod recap;
 pub mod sarif;
 pub mod steps;
 pub mod style;
+pub mod transfers;
 
 pub use exit::{MOVED, check_exit_code, exit_code};
 pub use style::Style;
@@ -39,6 +40,7 @@ use bars::Bars;
 use file::ReportFile;
 use groups::Groups;
 use live::Live;
+use transfers::Transfers;
 
 /// How a run is reported.
 #[derive(Clone, Debug)]
@@ -55,6 +57,8 @@ pub struct Options {
     pub steps: Option<u32>,
     /// The report that is written once the run has ended.
     pub file: Option<ReportFile>,
+    /// How far the transfers of the hosts are.
+    pub transfers: Transfers,
 }
 
 /// What standard output gets. [`json`] and [`jsonl`] say what the fields are.
@@ -116,6 +120,8 @@ pub struct Reporter {
     err: Box<dyn Write + Send>,
     run: Option<Run>,
     bars: Option<Bars>,
+    /// A question is on the screen, so that nothing is drawn.
+    asks: bool,
     failed: Option<std::io::Error>,
 }
 
@@ -135,7 +141,7 @@ impl Reporter {
             Progress::Bars(style) => Some(Bars::new(style)),
             Progress::None | Progress::Lines(_) => None,
         };
-        Reporter { options, out, err, run: None, bars, failed: None }
+        Reporter { options, out, err, run: None, bars, asks: false, failed: None }
     }
 
     /// Takes in what happened next. It never fails: a reader that has gone away is reported by [`finish`].
@@ -171,9 +177,28 @@ impl Reporter {
 
     /// Draws the bars again, so that their times go on; call it several times a second.
     pub fn tick(&mut self) {
-        if let (Some(bars), Some(run)) = (&mut self.bars, &self.run) {
-            bars.draw(&run.live, crate::model::run::now());
+        if self.asks {
+            return;
         }
+        if let (Some(bars), Some(run)) = (&mut self.bars, &self.run) {
+            bars.draw(&run.live, &self.options.transfers, crate::model::run::now());
+        }
+    }
+
+    /// Shows a question at the bottom of the terminal; nothing is drawn there until [`answered`].
+    ///
+    /// [`answered`]: Reporter::answered
+    pub fn ask(&mut self, question: &str) {
+        self.asks = true;
+        if let Some(bars) = &mut self.bars {
+            bars.clear();
+        }
+        self.tell("", question);
+    }
+
+    /// The question has its answer, or needs none any more.
+    pub fn answered(&mut self) {
+        self.asks = false;
     }
 
     /// Tells the end of the answer. Returns what is known of the run; texts of steps are not in it unless the format

@@ -20,10 +20,12 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc}
 use tools::Tools;
 
 pub mod allowance;
+mod asking;
 pub mod assets;
 pub mod backups;
 mod boot;
 mod confirm;
+pub mod consent;
 pub mod facts;
 mod host;
 mod job;
@@ -322,7 +324,9 @@ async fn one_host(work: Work, mut start: Start, tools: Tools) -> (String, HostOu
         None => {
             tools.plays.hold(&host, start.slot.take());
             // In a box: a host that waits for its slot takes no room for what a connection needs.
+            tools.consent.works(&host);
             let end = Box::pin(host::work(work, &tools)).await;
+            tools.consent.rests(&host);
             start.slot = tools.plays.take(&host);
             end
         }

@@ -107,12 +107,12 @@ impl Server {
                 }
                 if Instant::now() >= deadline {
                     if urged {
-                        say("runs that do not end are left behind; the next start sees to them");
+                        say("runs that do not end are left behind; the next start resolves them");
                         return Ok(0);
                     }
                     urged = true;
                     ending = Some(Instant::now() + LAST_WAIT);
-                    say("runs take too long: they are interrupted, and gone on with at the next start");
+                    say("runs take too long: they are interrupted, and continued at the next start");
                     self.runs.interrupt();
                 }
             }

@@ -243,7 +243,7 @@ impl BackupStore {
         let failure = || {
             let failure =
                 Failure::new(format!("find backup {id}"), format!("it is not in {}", self.describe()));
-            failure.hint("`windlass backups list` tells what there is")
+            failure.hint("`windlass backups list` shows what there is")
         };
         self.place_of(id)?.ok_or_else(failure)
     }

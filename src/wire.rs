@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 use std::io::{Read, Write};
 
 /// Changes whenever the meaning of a frame does. An agent is named by its digest, so both sides always agree.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Comes before the first frame in either direction. Everything before it is noise.
-pub const MARKER: &[u8] = b"\0windlass-frames-6\0";
+pub const MARKER: &[u8] = b"\0windlass-frames-7\0";
 
 /// The most a frame may hold, in bytes; a longer one is refused before anything is allocated for it.
 pub const FRAME_LIMIT: usize = 32 * 1024 * 1024;

@@ -90,7 +90,7 @@ pub fn undo(
         };
         return Err(Stop::misused(
             failure.hint(format!(
-                "`windlass runs undo {of}` goes on with changes that it has not undone{again}"
+                "`windlass runs undo {of}` continues with changes that it has not undone{again}"
             )),
         ));
     }

@@ -27,7 +27,7 @@ pub struct Args {
     /// Change the hosts that have not moved, when others have
     #[arg(long)]
     partial: bool,
-    /// Change nothing; tell whether a host has moved
+    /// Change nothing; report whether a host has moved
     #[arg(short = 'C', long)]
     check: bool,
     /// Show how files change

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Make a starter project: an inventory, a playbook and a template, with comments
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder; it is made where it is missing
+    /// The directory; it is created where it is missing
     #[arg(default_value = ".")]
     dir: PathBuf,
 }
@@ -40,7 +40,7 @@ pub fn run(args: Args) -> Done {
     if let Some((name, _)) = FILES.iter().find(|(name, _)| args.dir.join(name).exists()) {
         let doing = format!("make a project in {}", args.dir.display());
         let failure = Failure::new(doing, format!("it has a {name} already"));
-        return Err(Stop::misused(failure.hint("name another folder: windlass init DIR")));
+        return Err(Stop::misused(failure.hint("name another directory: windlass init DIR")));
     }
     directory(&args.dir.join("files"))?;
     for (name, text) in FILES {
@@ -56,7 +56,7 @@ fn new_name() -> String {
     format!("\"{:016x}\"", rand::random::<u64>())
 }
 
-/// Commands look for their project at or above the folder they are said in.
+/// Commands look for their project at or above the current directory.
 fn way_into(dir: &Path) -> String {
     if dir == Path::new(".") { String::new() } else { format!("  cd {}\n", dir.display()) }
 }

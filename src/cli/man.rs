@@ -5,10 +5,10 @@ use crate::model::Doing;
 use clap::CommandFactory;
 use std::path::PathBuf;
 
-/// Write manual pages into a folder: one for windlass, one for each subcommand
+/// Write manual pages into a directory: one for windlass, one for each subcommand
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder; it is made where it is missing
+    /// The directory; it is created where it is missing
     dir: PathBuf,
 }
 

@@ -18,6 +18,18 @@ fn in_the_background() -> bool {
     rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group != rustix::process::getpgrp())
 }
 
+/// Whether there is a person at a terminal who can see a question and answer it.
+pub fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !in_the_background()
+}
+
+/// A line that the person types; `None` at the end of the input.
+pub fn line() -> Option<String> {
+    let mut typed = String::new();
+    let read = std::io::stdin().read_line(&mut typed).ok()?;
+    (read > 0).then_some(typed)
+}
+
 /// Asks a question that is answered with yes or no; `None` without a terminal to ask on.
 pub fn confirm(question: &str) -> Option<bool> {
     if !std::io::stdin().is_terminal() {

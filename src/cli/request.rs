@@ -24,6 +24,8 @@ pub struct Request {
     pub sources: Vec<Source>,
     /// How it is spread over hosts.
     pub spread: Spread,
+    /// The person is asked before each step.
+    pub asks: bool,
     /// What each host does.
     pub assignment: Assignment,
 }
@@ -75,8 +77,14 @@ impl Request {
                 on_failure: playbook.on_failure,
                 ..Spread::default()
             },
+            asks: false,
             assignment: Assignment::Playbook(Box::new(playbook), selection),
         }
+    }
+
+    /// The person is asked before each step.
+    pub fn asking(self, asks: bool) -> Self {
+        Request { asks, ..self }
     }
 
     /// One line of shell text.
@@ -88,6 +96,7 @@ impl Request {
             becomes: None,
             sources: Vec::new(),
             spread: Spread::default(),
+            asks: false,
             assignment: Assignment::Command(line),
         }
     }
@@ -101,6 +110,7 @@ impl Request {
             becomes: plan.becomes,
             sources: plan.sources.clone(),
             spread,
+            asks: false,
             assignment: Assignment::Plan(parts),
         }
     }
@@ -115,6 +125,7 @@ impl Request {
             becomes,
             sources: Vec::new(),
             spread,
+            asks: false,
             assignment: Assignment::Undo(of),
         }
     }
@@ -124,6 +135,7 @@ impl Request {
         Request {
             kind: RunKind::Unlock,
             name: "the host's lock".to_string(),
+            asks: false,
             assignment: Assignment::Unlock(what),
             ..Request::command(String::new())
         }

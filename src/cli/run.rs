@@ -4,7 +4,7 @@ use super::options::{Hosts, Options, Reach};
 use super::printed::PrintedOptions;
 use super::request::Request;
 use super::start::{self, Chosen};
-use super::{Done, Global, Stop, answer};
+use super::{Done, Global, Stop, answer, prompt};
 use crate::keys::Share;
 use crate::model::op::Command;
 use crate::model::run::RunKind;
@@ -51,6 +51,9 @@ pub enum RunCommand {
         /// Print the steps and stop
         #[arg(long)]
         list_steps: bool,
+        /// Ask before each step, once for all hosts: y runs it, n skips it, c runs it and asks no more, q stops the run
+        #[arg(long)]
+        step: bool,
         /// How many hosts (or which share of them, `25%`) each batch has; the next batch starts when this one is fine
         #[arg(long, value_name = "N|P%")]
         serial: Option<String>,
@@ -117,6 +120,7 @@ pub fn run(args: Args, global: &Global) -> Done {
             skip_tags,
             start_at_step,
             list_steps,
+            step,
             serial,
             max_failures,
         } => {
@@ -131,7 +135,7 @@ pub fn run(args: Args, global: &Global) -> Done {
             }
             let serial = share("--serial", serial)?;
             let max_failures = share("--max-failures", max_failures)?;
-            let request = Request::playbook(RunKind::Playbook, playbook, selection);
+            let request = Request::playbook(RunKind::Playbook, playbook, selection).asking(asks_each(step)?);
             start::run(request.in_batches(serial, max_failures), &chosen, &options, global)
         }
         RunCommand::Command { hosts, reach, printed, command } => {
@@ -188,6 +192,16 @@ pub fn share(flag: &str, text: Option<String>) -> Result<Option<Share>, Stop> {
         Some(share) => Ok(Some(share)),
         None => Err(Stop::misused(wrong())),
     }
+}
+
+/// `--step` needs someone to ask.
+fn asks_each(step: bool) -> Result<bool, Stop> {
+    if step && !prompt::can_ask() {
+        let why = "there is no terminal to ask on";
+        let failure = Failure::new("ask before each step (--step)", why);
+        return Err(Stop::misused(failure.hint("use --check to see what would change, or leave --step out")));
+    }
+    Ok(step)
 }
 
 fn print_steps(playbook: &Playbook, selection: &Selection) -> Done {

@@ -183,7 +183,7 @@ fn unlock(hosts: &Hosts, force: bool, options: &Options, global: &Global) -> Don
 
 fn found(store: Option<Sqlite>, text: &str) -> Result<RunRecord, Stop> {
     let nothing = || Failure::new(format!("find run {text}"), "nothing has been run in this project");
-    let store = store.ok_or_else(|| Stop::misused(nothing().hint("name its folder with --project")))?;
+    let store = store.ok_or_else(|| Stop::misused(nothing().hint("name its directory with --project")))?;
     let run = store.find(text).map_err(Stop::misused)?;
     loaded(&store, &run)
 }

@@ -1,4 +1,5 @@
-//! `windlass schema playbook|inventory|config`: JSON Schemas of the files that people write, for editors.
+//! `windlass schema playbook|inventory|config|output`: JSON Schemas of the files that people write, for editors, and of what
+//! programs read.
 
 use super::{Done, answer_json};
 use crate::model::Value;
@@ -6,6 +7,7 @@ use serde_json::{Map, json};
 
 mod config;
 mod inventory;
+mod output;
 mod playbook;
 
 /// Print the JSON Schema of a file, for editors and checkers
@@ -23,6 +25,8 @@ enum File {
     Inventory,
     /// `windlass.toml`
     Config,
+    /// What `--output json` and `--output jsonl` print, by command
+    Output,
 }
 
 /// Prints the schema.
@@ -31,6 +35,7 @@ pub fn run(args: Args) -> Done {
         File::Playbook => playbook::document(),
         File::Inventory => inventory::document(),
         File::Config => config::document(),
+        File::Output => output::document(),
     };
     answer_json(&document)
 }

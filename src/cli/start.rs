@@ -15,13 +15,14 @@ use crate::engine;
 use crate::inventory::Host;
 use crate::model::duration::TimeSpan;
 use crate::model::host::SshSettings;
-use crate::model::job::{Job, Mode, RunId};
+use crate::model::job::{Envelope, Job, Mode, RunId};
 use crate::model::run::{RunIntent, now};
 use crate::model::{Failure, Values};
 use crate::render::contents::Contents;
 use crate::render::facts_of_others;
 use crate::render::{self, Rendered, Renderer};
 use crate::report;
+use crate::report::transfers::Transfers;
 use crate::run::backups::Stores;
 use crate::run::session::{self, Session};
 use crate::run::tools::Destinations;
@@ -93,6 +94,7 @@ pub fn session(
     let steps = printed::steps_of_each(&prepared.work);
     printed::ask(&mut prepared.work, output);
     Ok(Session {
+        asks: request.asks.then_some(prompt::line),
         intent: intent(request, chosen, options, asking.run, &prepared),
         options: run::Options { forks, serial, max_failures, on_failure, stages },
         destinations: Destinations {
@@ -111,6 +113,7 @@ pub fn session(
             live: shown.is_live(chosen.names.len(), global),
             steps,
             file,
+            transfers: Transfers::default(),
         },
         output,
         output_files: shown.files()?,
@@ -226,7 +229,7 @@ fn tasks(
     let Asking { chosen, options, run, controller, .. } = asking;
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let wait = options.reach.wait.as_deref().map_or(Ok(WAIT), |text| time("--wait", text))?;
-    let envelope = |host: &Host| controller.envelope(host, run, wait);
+    let envelope = |host: &Host| Envelope { asks: request.asks, ..controller.envelope(host, run, wait) };
     let job = |job: Job, contents| Task::Job(Box::new(job), contents);
     let (playbook, selection) = match &request.assignment {
         Assignment::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),

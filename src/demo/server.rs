@@ -125,7 +125,7 @@ async fn accept(
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let slot = Arc::clone(&slots).acquire_owned().await.expect("nobody closes it");
+        let slot = Arc::clone(&slots).acquire_owned().await.expect("it is never closed");
         match listener.accept().await {
             Ok((stream, _)) => {
                 let connection = Connection { shared: Weak::clone(&shared), channels: 0 };

@@ -13,13 +13,13 @@ const PIECE: usize = 256 * 1024;
 
 /// Tells the bytes of the file that the op names, piece by piece.
 pub fn fetch(host: &dyn System, link: &dyn Link, op: &Op) -> Result<()> {
-    let Op::Fetch { path, to } = op else { return Ok(()) };
+    let Op::Fetch { path, to, size } = op else { return Ok(()) };
     let mut reader = HostReader::new(host, path);
     loop {
         let mut chunk = Vec::new();
         (&mut reader).take(PIECE as u64).read_to_end(&mut chunk).doing(format!("fetch {path}"))?;
         let last = chunk.len() < PIECE;
-        link.send(Event::Fetched { to: to.clone(), chunk, last });
+        link.send(Event::Fetched { to: to.clone(), size: *size, chunk, last });
         if last {
             return Ok(());
         }

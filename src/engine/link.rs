@@ -42,6 +42,12 @@ pub trait Link: Assets {
         Err(Failure::new("wait for the host that runs it", "no controller knows of other hosts"))
     }
 
+    /// Whether the person at the keyboard wants the step to run; `None` when the job should stop before that is known.
+    fn consent(&self, step: u32, name: &str, until: Instant) -> Result<Option<bool>> {
+        let _never_asked = (step, name, until);
+        Err(Failure::new("ask before the step", "no controller asks anyone"))
+    }
+
     /// Waits until the play may start, and says what this host has given; `None` when the job should stop before that.
     fn next_play(&self, play: u32, given: Given, until: Instant) -> Result<Option<PlayStart>> {
         let _never_asked = (play, given, until);

@@ -1,6 +1,7 @@
 //! Works through a job on one host: steps, rescue, always, handlers, and the verdict.
 
 mod blocks;
+mod consent;
 mod judge;
 mod once;
 mod one;
@@ -139,6 +140,8 @@ struct Worker<'a, 'b, 'j> {
     failed: Option<Failure>,
     /// Where the job goes on after a boot, until that step is reached.
     resume: Option<Resume>,
+    /// Whether the step in hand runs, once the person was asked. It holds for all elements of its loop.
+    consent: Option<bool>,
 }
 
 /// What one step comes to, for the steps after it.
@@ -170,6 +173,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             flush: false,
             failed: None,
             resume: None,
+            consent: None,
         }
     }
 

@@ -34,9 +34,10 @@ pub enum Event {
     /// The agent needs these assets, in this order, one right behind the other. It takes no more of what it asked for
     /// before: `request` grows each time, and an empty list only ends that.
     Need { request: u32, digests: Vec<Digest> },
-    /// A piece of a host's file for the controller; `last` ends it.
+    /// A piece of a host's file for the controller; `last` ends it. The file had `size` bytes when it was looked at.
     Fetched {
         to: String,
+        size: u64,
         #[serde(with = "serde_bytes")]
         chunk: Vec<u8>,
         last: bool,
@@ -50,6 +51,8 @@ pub enum Event {
     RanOnce { step: u32, ended: Box<OnceEnded> },
     /// The host waits for the end of this step, which another host runs for all, and for [`Order::RanOnce`].
     AwaitsOnce { step: u32 },
+    /// The host has come to a step, and waits for [`Order::Consent`].
+    AwaitsConsent { step: u32, name: String },
     /// The host has done its plays before this one, and waits for [`Order::Play`].
     AwaitsPlay { play: u32, given: Given },
     /// What the host has given that other hosts look at, once its last play has ended.
@@ -256,6 +259,8 @@ pub enum Order {
     Kept { request: u32, answer: Answered },
     /// How the step ended that another host runs for all.
     RanOnce { step: u32, ended: Box<OnceEnded> },
+    /// Whether the person wants the step to run.
+    Consent { step: u32, runs: bool },
     /// The play may start, or not.
     Play { play: u32, start: Box<PlayStart> },
     /// What came of logging in anew: why it was refused, when it was.

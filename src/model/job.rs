@@ -50,6 +50,8 @@ pub struct Envelope {
     pub wait: Duration,
     /// What is wanted of the output of commands.
     pub output: OutputWanted,
+    /// The person is asked before each step.
+    pub asks: bool,
 }
 
 /// What is wanted of the output of commands.

@@ -73,7 +73,7 @@ pub enum Op {
     /// Waits until something holds.
     Await { condition: Condition, within: Duration, every: Duration },
     /// Brings a host's file to the controller, which keeps it below the run's project as `to`.
-    Fetch { path: HostPath, to: String },
+    Fetch { path: HostPath, to: String, size: u64 },
     /// Streams what commands write to the controller's store, which keeps all of it or nothing.
     Backup(Box<Backup>),
 }

@@ -126,7 +126,7 @@ impl Project {
         }
         newest.ok_or_else(|| {
             let failure = Failure::new(format!("find backup {text}"), format!("there is none in {}", names.join(", ")));
-            failure.hint("name it by its id, or as HOST/NAME for the newest; `windlass backups list` tells what there is")
+            failure.hint("name it by its id, or as HOST/NAME for the newest; `windlass backups list` shows what there is")
         })
     }
 

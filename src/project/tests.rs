@@ -108,7 +108,7 @@ fn wrong_config_is_pointed_at() {
 #[test]
 fn no_project_says_what_to_do() {
     expect![[r#"
-        error: find the project of /nowhere: neither it nor a folder above it is one
+        error: find the project of /nowhere: neither it nor a directory above it is one
          |
          = hint: name one with --project, or make one with `windlass init`
     "#]]

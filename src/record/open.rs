@@ -66,9 +66,9 @@ pub fn explained<T>(result: rusqlite::Result<T>, doing: &str) -> Result<T> {
         let failure = Failure::new(doing, &error);
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => failure.hint("free space on the disk that holds the project"),
-            Some(ErrorCode::DatabaseBusy) => failure.hint("another windlass is writing; try again"),
+            Some(ErrorCode::DatabaseBusy) => failure.hint("another windlass is writing; repeat the command"),
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
-                failure.hint("make the project's folder .windlass writable for you")
+                failure.hint("make the project's directory .windlass writable for you")
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 failure.hint("the next run sets the damaged file aside and starts a new one")

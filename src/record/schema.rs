@@ -108,7 +108,7 @@ pub fn migrate(database: &mut Connection) -> Result<()> {
     let version = version(database)?;
     if version > MIGRATIONS.len() {
         let why = format!("it was written by a later windlass (its version is {version})");
-        return Err(Failure::new(doing, why).hint("use that windlass, or another --project folder"));
+        return Err(Failure::new(doing, why).hint("use that windlass, or another --project directory"));
     }
     if version == MIGRATIONS.len() {
         return Ok(());

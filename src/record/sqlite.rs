@@ -134,7 +134,7 @@ impl Sqlite {
         }
         let why = format!("{} was removed or replaced while the run went on", path.display());
         Err(Failure::new(doing, why).hint(
-            "what the run did is in the journals on its hosts; the next run that reaches them settles it",
+            "what the run did is in the journals on its hosts; the next run that reaches them resolves it",
         ))
     }
 

@@ -260,7 +260,7 @@ fn a_database_of_a_later_windlass_is_left_alone() {
     let refused = Sqlite::open(&project.folder()).err().unwrap();
     expect_test::expect![[r#"
         prepare the record of runs: it was written by a later windlass (its version is 99)
-          hint: use that windlass, or another --project folder"#]]
+          hint: use that windlass, or another --project directory"#]]
     .assert_eq(&refused.to_string());
 }
 

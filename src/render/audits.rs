@@ -62,5 +62,5 @@ fn variables(folder: &Path, subject: &Subject) -> Result<Value> {
     }
     let mut needs = environment::of(&Local::new(), folder, &subject.exclude, example)?;
     needs.source.clone_from(&subject.source);
-    serde_json::to_value(needs).map(|needs| json!({ "needs": needs })).doing("tell what a tree needs")
+    serde_json::to_value(needs).map(|needs| json!({ "needs": needs })).doing("find out what a tree needs")
 }

@@ -116,7 +116,8 @@ impl Reader {
 
     fn stored(&self, part: &Part) -> Stored {
         let (store, id) = (self.store.clone(), self.manifest.id.clone());
-        Stored { store, id, part: part.name.clone(), identities: self.identities.clone() }
+        let identities = self.identities.clone();
+        Stored { store, id, part: part.name.clone(), identities, size: part.plain_bytes }
     }
 
     /// What the host said of databases that their dumps do not say.

@@ -33,6 +33,8 @@ pub struct Stored {
     pub part: String,
     /// What opens it where it is encrypted.
     pub identities: Identities,
+    /// Its plain bytes.
+    pub size: u64,
 }
 
 impl fmt::Debug for Stored {
@@ -66,13 +68,27 @@ impl Contents {
         if let Some(path) = self.files.get(digest) {
             return Held::File(path.clone()).open();
         }
-        if let Some(Stored { store, id, part, identities }) = self.backups.get(digest) {
+        if let Some(Stored { store, id, part, identities, .. }) = self.backups.get(digest) {
             return Ok(Box::new(store.open_part(id, part, identities)?));
         }
-        let held = self.trees.iter().find_map(|tree| tree.get(digest));
         let missing =
             || Failure::new("send a file", format!("the host asks for {digest}, which is not in its job"));
-        held.ok_or_else(missing)?.open()
+        self.held(digest).ok_or_else(missing)?.open()
+    }
+
+    /// How many bytes `digest` names, as far as that can be known without reading them.
+    pub fn size(&self, digest: &Digest) -> Option<u64> {
+        if let Some(path) = self.files.get(digest) {
+            return Held::File(path.clone()).size();
+        }
+        match self.backups.get(digest) {
+            Some(stored) => Some(stored.size),
+            None => self.held(digest)?.size(),
+        }
+    }
+
+    fn held(&self, digest: &Digest) -> Option<&Held> {
+        self.trees.iter().find_map(|tree| tree.get(digest))
     }
 }
 
@@ -87,6 +103,13 @@ impl Held {
             Held::Spooled { spool, offset, size } => {
                 Ok(Box::new(Part { spool: spool.clone(), offset: *offset, left: *size }))
             }
+        }
+    }
+
+    fn size(&self) -> Option<u64> {
+        match self {
+            Held::File(path) => std::fs::metadata(path).ok().map(|file| file.len()),
+            Held::Spooled { size, .. } => Some(*size),
         }
     }
 }

@@ -66,7 +66,7 @@ impl<'a> Files<'a> {
         let folder = self.found(name)?;
         let shown = self.project.name_of(&folder);
         if !folder.is_dir() {
-            return Err(Failure::new(format!("read {shown}"), "it is a file, and a folder is needed"));
+            return Err(Failure::new(format!("read {shown}"), "it is a file, and a directory is needed"));
         }
         let mut texts = Vec::new();
         for path in self.project.files(&folder.display().to_string(), true)? {
@@ -97,7 +97,7 @@ impl<'a> Files<'a> {
     fn find(&self, name: &str) -> Result<PathBuf> {
         let found = self.found(name)?;
         match found.is_dir() {
-            true => Err(Failure::new(format!("read {}", self.project.name_of(&found)), "it is a folder")),
+            true => Err(Failure::new(format!("read {}", self.project.name_of(&found)), "it is a directory")),
             false => Ok(found),
         }
     }

@@ -73,8 +73,8 @@ impl<'a> Trees<'a> {
         let (tree, contents) = match path.is_dir() {
             true if choice.strip > 0 => {
                 let failure =
-                    Failure::new(format!("read {called}"), "strip is for archives, and it is a folder");
-                return Err(failure.hint("name the folder that is wanted"));
+                    Failure::new(format!("read {called}"), "strip is for archives, and it is a directory");
+                return Err(failure.hint("name the directory that is wanted"));
             }
             true => folder::read(path, choice)?,
             false => archive::read(path, &called, choice, &self.project.root.join(OWN_STATE))?,
@@ -102,7 +102,7 @@ impl<'a> Trees<'a> {
 
     fn missing(&self, name: &str) -> Failure {
         let failure = Failure::new(
-            format!("find the folder or archive {name}"),
+            format!("find the directory or archive {name}"),
             "neither files/ nor the project has it",
         );
         let names = |folder: &str| {

@@ -2,6 +2,7 @@
 
 use super::live::Live;
 use super::style::Style;
+use super::transfers::Transfers;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
@@ -26,8 +27,8 @@ impl Bars {
     }
 
     /// Shows what hosts are doing now.
-    pub fn draw(&mut self, live: &Live, now: Timestamp) {
-        let texts = live.screen(now, size(), self.style);
+    pub fn draw(&mut self, live: &Live, transfers: &Transfers, now: Timestamp) {
+        let texts = live.screen(&transfers.now(), now, size(), self.style);
         while self.lines.len() < texts.len() {
             self.lines.push(self.all.add(line()));
         }

@@ -48,7 +48,7 @@ fn figures(board: &Board, view: &View) -> Vec<String> {
     };
     let columns: Vec<Vec<Cell>> = board.figures.iter().map(column).collect();
     let mut tables = tables(&host_column(&rows), &columns, view);
-    let marked = [(Verdict::Fail, "! fails"), (Verdict::Unknown, "? cannot be told")];
+    let marked = [(Verdict::Fail, "! fails"), (Verdict::Unknown, "? is unknown")];
     let marked = marked.into_iter().filter(|(verdict, _)| {
         let mut cells = rows.iter().flat_map(|row| &row.findings).filter(|finding| finding.cell.is_some());
         cells.any(|finding| finding.verdict == *verdict)

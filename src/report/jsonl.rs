@@ -84,13 +84,14 @@ fn said(event: &Event) -> (&'static str, Value) {
         }
         Event::StepEnded(step) => ("step_ended", json!(Step::of(step))),
         Event::Need { digests, .. } => ("need", json!({ "files": digests.len() })),
-        Event::Fetched { to, chunk, last } => {
+        Event::Fetched { to, chunk, last, .. } => {
             ("fetched", json!({ "to": to, "bytes": chunk.len(), "last": last }))
         }
         Event::Backup { step, .. } => ("backup", json!({ "step": step })),
         Event::AwaitsPlay { play, .. } => ("play", json!({ "play": play })),
         Event::Gave(_) => ("gave", json!({})),
         Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => ("once", json!({ "step": step })),
+        Event::AwaitsConsent { step, name } => ("asks", json!({ "step": step, "name": name })),
         Event::Alive => ("alive", json!({})),
         Event::Booting(resume) => ("booting", json!({ "within": resume.within.as_secs() })),
         Event::Confirm { ports, .. } => ("confirm", json!({ "ports": ports })),

@@ -1,6 +1,7 @@
 //! What each host is doing right now, and the few lines that show it.
 
 use super::style::{Style, Tone, fitted, host_tone, host_word, padded, time, widest};
+use super::transfers::HowFar;
 use super::{escape, printed};
 use crate::model::event::Event;
 use crate::model::outcome::HostOutcome;
@@ -9,6 +10,7 @@ use crate::record::RunRecord;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
 
 /// Up to so many hosts have a line each, where the terminal has that many.
 const HOSTS_APART: usize = 16;
@@ -18,6 +20,12 @@ const ROWS_LEFT: usize = 4;
 
 /// Of many hosts, the ones that have been at the same thing for the longest time have a line.
 const SLOWEST: usize = 4;
+
+/// How much of its step's name a host with a transfer keeps, in columns.
+const NAME_LEFT: usize = 24;
+
+/// How far the transfer of each host is that has one.
+type Transfers = HashMap<String, HowFar>;
 
 /// What all hosts are doing.
 #[derive(Debug)]
@@ -105,11 +113,18 @@ impl Live {
     }
 
     /// The lines to show on a terminal of this size.
-    pub fn screen(&self, now: Timestamp, (rows, columns): (usize, usize), style: Style) -> Vec<String> {
+    pub fn screen(
+        &self,
+        transfers: &Transfers,
+        now: Timestamp,
+        (rows, columns): (usize, usize),
+        style: Style,
+    ) -> Vec<String> {
+        let line = |host| self.host_line(host, transfers.get(&host.name), now, columns, style);
         let apart = self.hosts.len() <= HOSTS_APART.min(rows.saturating_sub(ROWS_LEFT));
         let mut lines: Vec<String> = match apart {
-            true => self.hosts.iter().map(|host| self.host_line(host, now, columns, style)).collect(),
-            false => self.folded(now, columns, style),
+            true => self.hosts.iter().map(line).collect(),
+            false => self.folded(&line, columns, style),
         };
         if self.interrupted {
             let text = "stopping after the step in hand; Ctrl-C again stops it at once";
@@ -118,15 +133,26 @@ impl Live {
         lines
     }
 
-    fn host_line(&self, host: &HostNow, now: Timestamp, columns: usize, style: Style) -> String {
+    fn host_line(
+        &self,
+        host: &HostNow,
+        transfer: Option<&HowFar>,
+        now: Timestamp,
+        columns: usize,
+        style: Style,
+    ) -> String {
         let width = widest(self.hosts.iter().map(|host| host.name.as_str())).min(columns / 3);
         let name = padded(&fitted(&escape::line(&host.name), width), width);
         let room = columns.saturating_sub(width + 10);
         match &host.phase {
             Phase::Waiting => format!("{name}  {}", style.paint(Tone::Faint, "waiting")),
             Phase::Busy(what) => {
-                let what = format!("{}{what}{}", self.place_of(host), host.shown_detail());
-                format!("{name}  {}  {}", fitted(&what, room), time(host.busy_for(now)))
+                let what = format!("{}{what}", self.place_of(host));
+                let what = match transfer {
+                    Some(transfer) => with_transfer(&what, transfer, room),
+                    None => fitted(&(what + &host.shown_detail()), room),
+                };
+                format!("{name}  {what}  {}", time(host.busy_for(now)))
             }
             Phase::Ended(outcome, took) => {
                 let word = style.paint(host_tone(*outcome), host_word(*outcome, self.check));
@@ -143,12 +169,17 @@ impl Live {
         }
     }
 
-    fn folded(&self, now: Timestamp, columns: usize, style: Style) -> Vec<String> {
+    fn folded<'a>(
+        &'a self,
+        line: &dyn Fn(&'a HostNow) -> String,
+        columns: usize,
+        style: Style,
+    ) -> Vec<String> {
         let mut lines = vec![style.paint(Tone::Strong, &fitted(&self.counted(), columns))];
         let mut busy: Vec<&HostNow> =
             self.hosts.iter().filter(|host| matches!(host.phase, Phase::Busy(_))).collect();
         busy.sort_by_key(|host| host.since);
-        lines.extend(busy.iter().take(SLOWEST).map(|host| self.host_line(host, now, columns, style)));
+        lines.extend(busy.into_iter().take(SLOWEST).map(line));
         lines
     }
 
@@ -179,7 +210,7 @@ impl HostNow {
         let busy = match event {
             HostEvent::Connecting { attempt: 1 } => "connecting".to_string(),
             HostEvent::Connecting { attempt } => format!("connecting, try {attempt}"),
-            HostEvent::Retrying { failure, .. } => format!("trying again: {}", escape::line(&failure.why)),
+            HostEvent::Retrying { failure, .. } => format!("retrying: {}", escape::line(&failure.why)),
             HostEvent::Connected => "logged in".to_string(),
             HostEvent::Uploading { bytes } => format!("uploading the agent ({} kB)", bytes / 1000),
             HostEvent::Sent => "starting".to_string(),
@@ -217,6 +248,14 @@ impl HostNow {
     }
 }
 
+/// The step with how far its transfer is; of a long name only the start stays.
+fn with_transfer(what: &str, transfer: &HowFar, room: usize) -> String {
+    let name = what.width().min(NAME_LEFT);
+    let transfer = transfer.shown(room.saturating_sub(name + 2));
+    let what = fitted(what, room.saturating_sub(transfer.len() + 2));
+    fitted(&format!("{what}  {transfer}"), room)
+}
+
 fn between(start: Option<Timestamp>, end: Timestamp) -> Duration {
     Duration::try_from(end.duration_since(start.unwrap_or(end))).unwrap_or_default()
 }
@@ -231,7 +270,7 @@ mod tests {
     fn screen(hosts: &[&str], events: &[RunEvent], size: (usize, usize)) -> String {
         let mut live = Live::new(&record(intent(hosts), &[]), None);
         events.iter().for_each(|event| live.fold(event));
-        live.screen(at(12_000), size, Style { color: false }).join("\n")
+        live.screen(&Transfers::new(), at(12_000), size, Style { color: false }).join("\n")
     }
 
     fn starts(host: &str, name: &str) -> RunEvent {
@@ -259,10 +298,29 @@ mod tests {
         let printed = Printed { step: 2, stream: Stream::Stdout, left_out: 0, chunk };
         live.fold(&said(Event::StepStarted { step: 2, item: None, name: "build".into() }));
         live.fold(&said(Event::Printed(printed)));
-        let screen = |live: &Live| live.screen(at(12_000), (24, 80), Style { color: false }).join("\n");
+        let none = Transfers::new();
+        let screen =
+            |live: &Live| live.screen(&none, at(12_000), (24, 80), Style { color: false }).join("\n");
         assert_eq!(screen(&live), "web01  3/12 build: two \\x1b[2J  9.0s");
         live.fold(&said(Event::StepStarted { step: 12, item: None, name: "a handler".into() }));
         assert_eq!(screen(&live), "web01  a handler  9.0s");
+    }
+
+    #[test]
+    fn a_transfer_has_a_bar_beside_its_step() {
+        let mut live = Live::new(&record(intent(&["web01", "web02"]), &[]), Some(12));
+        let name = "copy the new release over the old one";
+        live.fold(&event_of(3000, Event::StepStarted { step: 2, item: None, name: name.into() }));
+        live.fold(&event_of(4000, Event::Progress { step: 2, text: "detail".into() }));
+        let far = HowFar { done: 45_000_000, total: Some(120_000_000), rate: 10_000_000 };
+        let far = Transfers::from([("web01".to_string(), far)]);
+        let screen =
+            |columns| live.screen(&far, at(12_000), (24, columns), Style { color: false })[0].clone();
+        expect![[r#"
+            web01  3/12 copy the new release over …  [===>      ] 45.0 of 120.0 MB, 10.0 MB/s, 7.0s left  9.0s
+            web01  3/12 copy the new rel…  45.0 of 120.0 MB, 10.0 MB/s, 7.0s left  9.0s
+            web01  3/12 copy t…  45.0 of 120.0 MB  9.0s"#]]
+        .assert_eq(&[100, 80, 50].map(screen).join("\n"));
     }
 
     fn event_of(milliseconds: i64, said: Event) -> RunEvent {

@@ -35,7 +35,7 @@ fn retrying(event: &HostEvent) -> Option<String> {
     match event {
         HostEvent::Retrying { failure, wait, .. } => {
             let why = format!("{}: {}", failure.doing, failure.why);
-            Some(format!("{}; trying again in {}", escape::line(&why), time(*wait)))
+            Some(format!("{}; retrying in {}", escape::line(&why), time(*wait)))
         }
         HostEvent::Said(Event::Note(note)) => Some(format!("note: {}", escape::line(note))),
         HostEvent::Said(Event::Settled { run, outcome: Some(outcome), .. }) => {
@@ -66,7 +66,7 @@ fn working(event: &HostEvent) -> Option<String> {
         HostEvent::Connecting { attempt } => Some(format!("connecting, try {attempt}")),
         HostEvent::Connected => Some("logged in".to_string()),
         HostEvent::Uploading { bytes } => Some(format!("uploading the agent ({} kB)", bytes / 1000)),
-        HostEvent::Said(Event::StepStarted { name, .. }) => Some(format!("begins {}", escape::line(name))),
+        HostEvent::Said(Event::StepStarted { name, .. }) => Some(format!("starts {}", escape::line(name))),
         HostEvent::Said(Event::Progress { text, .. }) => Some(escape::line(text).into_owned()),
         _ => None,
     }

@@ -44,6 +44,7 @@ fn options(format: Format, view: View) -> Options {
         live: false,
         steps: None,
         file: None,
+        transfers: Default::default(),
     }
 }
 

@@ -73,7 +73,7 @@ impl Allowance {
         if self.events > EVENTS || self.to_others > TO_OTHERS {
             let most = if self.events > EVENTS { EVENTS } else { TO_OTHERS };
             return Err(Failure::new("listen to the host", format!("it says more than {most} things"))
-                .hint("something on the host pretends to be windlass's agent"));
+                .hint("another program on the host acts as windlass's agent"));
         }
         Ok(match bounds::fitted(event) {
             Event::StepEnded(step) => Some(Event::StepEnded(self.step(step))),
@@ -107,7 +107,11 @@ impl Allowance {
 fn is_for_others(event: &Event) -> bool {
     matches!(
         event,
-        Event::RanOnce { .. } | Event::AwaitsOnce { .. } | Event::AwaitsPlay { .. } | Event::Gave(_)
+        Event::RanOnce { .. }
+            | Event::AwaitsOnce { .. }
+            | Event::AwaitsPlay { .. }
+            | Event::AwaitsConsent { .. }
+            | Event::Gave(_)
     )
 }
 

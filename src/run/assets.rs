@@ -6,6 +6,7 @@ use crate::model::event::Order;
 use crate::model::job::{HostWork, Job, JobStep, Mode};
 use crate::model::{Doing, Failure, Result, Value};
 use crate::render::contents::Contents;
+use crate::report::transfers::{Ongoing, Transfers};
 use crate::ssh::Writer;
 use crate::step;
 use crate::wire;
@@ -45,20 +46,28 @@ pub async fn send(
     request: u32,
     digests: Vec<Digest>,
     wanted: Arc<AtomicU32>,
+    transfer: Ongoing,
 ) {
     let (frames, mut outgoing) = mpsc::channel(FRAMES_WAITING);
     let is_wanted = move || wanted.load(Ordering::SeqCst) == request;
     let reading =
         tokio::task::spawn_blocking(move || read(&contents, request, &digests, &is_wanted, &frames));
     while let Some(bytes) = outgoing.recv().await {
+        let size = bytes.len();
         if writer.lock().await.write(bytes).await.is_err() {
             // A channel that takes nothing any more ends by itself.
             break;
         }
+        transfer.add(size);
     }
     drop(outgoing);
     // It ends by itself once nobody takes what it reads.
     let _ended = reading.await;
+}
+
+/// How many bytes these files have together, as far as that is known.
+pub fn size(contents: &Contents, digests: &[Digest]) -> Option<u64> {
+    digests.iter().map(|digest| contents.size(digest)).sum()
 }
 
 /// Makes frames of files. Small ones go together, since each write costs more than their bytes.
@@ -80,7 +89,7 @@ fn read(
             if sent.is_ok() && is_wanted() {
                 Ok(())
             } else {
-                Err(Failure::new("send files", "nobody waits for them"))
+                Err(Failure::new("send files", "no one waits for them"))
             }
         };
         let read = read_one(contents, request, digest, &mut add);
@@ -160,26 +169,38 @@ fn digest_of(path: &Path) -> Option<Digest> {
 /// The files that one host sends. Where they go is the controller's decision: below one directory, by the names that the
 /// job's own `fetch` steps give.
 pub struct Fetched {
+    host: String,
     folder: PathBuf,
     names: BTreeSet<String>,
     /// What is written in the names that only the host can complete.
     templates: Vec<(String, String)>,
     /// How many more files may come whose names the controller cannot know.
     unknown: usize,
-    open: Option<(String, NamedTempFile, u64)>,
+    open: Option<Receiving>,
     total: u64,
+    transfers: Transfers,
+}
+
+/// A file that is coming in.
+struct Receiving {
+    name: String,
+    file: NamedTempFile,
+    size: u64,
+    transfer: Ongoing,
 }
 
 impl Fetched {
     /// Files that the host of this job sends, below `folder`.
-    pub fn of(job: &Job, folder: &Path) -> Self {
+    pub fn of(job: &Job, folder: &Path, transfers: Transfers) -> Self {
         let mut fetched = Fetched {
+            host: job.envelope.host.clone(),
             folder: folder.join(&job.envelope.host),
             names: BTreeSet::new(),
             templates: Vec::new(),
             unknown: UNKNOWN_NAMES,
             open: None,
             total: 0,
+            transfers,
         };
         for step in job.work.all_steps().filter(|_| job.work.mode == Mode::Apply) {
             match name_of(step) {
@@ -210,37 +231,40 @@ impl Fetched {
                 "keep a file of the host",
                 format!("no fetch step of its job gives the name {to:?}"),
             )
-            .hint("something on the host pretends to be windlass's agent"));
+            .hint("another program on the host acts as windlass's agent"));
         }
         self.unknown -= 1;
         Ok(())
     }
 
-    /// Takes a piece. The file appears, whole, with its last piece. One comes after the other.
-    pub fn take(&mut self, to: &str, chunk: &[u8], last: bool) -> Result<()> {
+    /// Takes a piece of a file that has `size` bytes, as the host says. The file appears, whole, with its last piece. One
+    /// comes after the other.
+    pub fn take(&mut self, to: &str, size: u64, chunk: &[u8], last: bool) -> Result<()> {
         let path = self.folder.join(clean(to)?);
         let doing = || format!("keep {}", path.display());
-        let (mut file, size) = match self.open.take() {
-            Some((name, file, size)) if name == to => (file, size),
+        let mut receiving = match self.open.take() {
+            Some(receiving) if receiving.name == to => receiving,
             // One that was not ended is given up.
             _ => {
                 self.expect(to)?;
-                (begin(&path)?, 0)
+                let transfer = self.transfers.start(&self.host, Some(size));
+                Receiving { name: to.to_string(), file: begin(&path)?, size: 0, transfer }
             }
         };
-        let size = size + chunk.len() as u64;
+        receiving.size += chunk.len() as u64;
+        receiving.transfer.add(chunk.len());
         self.total += chunk.len() as u64;
-        if size > FETCH_LIMIT || self.total > FETCH_TOTAL {
+        if receiving.size > FETCH_LIMIT || self.total > FETCH_TOTAL {
             let why = format!("the host sends more than {FETCH_LIMIT} bytes of it, or {FETCH_TOTAL} in all");
             return Err(Failure::new(doing(), why));
         }
-        file.write_all(chunk).doing(doing())?;
+        receiving.file.write_all(chunk).doing(doing())?;
         if last {
-            file.as_file().sync_all().doing(doing())?;
-            file.persist(&path).doing(doing())?;
+            receiving.file.as_file().sync_all().doing(doing())?;
+            receiving.file.persist(&path).doing(doing())?;
             return path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()).doing(doing());
         }
-        self.open = Some((to.to_string(), file, size));
+        self.open = Some(receiving);
         Ok(())
     }
 }
@@ -260,7 +284,7 @@ fn clean(to: &str) -> Result<&Path> {
     }
     Err(Failure::new(
         "keep a file of the host",
-        format!("{to:?} is not a plain path below the host's folder"),
+        format!("{to:?} is not a plain path below the host's directory"),
     ))
 }
 
@@ -290,10 +314,11 @@ mod tests {
     #[test]
     fn a_file_appears_whole_with_its_last_piece() {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = Fetched::of(&job(Mode::Apply, &[known("/etc/motd")]), folder.path());
-        files.take("etc/motd", b"he", false).unwrap();
+        let mut files =
+            Fetched::of(&job(Mode::Apply, &[known("/etc/motd")]), folder.path(), Transfers::default());
+        files.take("etc/motd", 0, b"he", false).unwrap();
         assert!(!folder.path().join("web1/etc/motd").exists());
-        files.take("etc/motd", b"llo", true).unwrap();
+        files.take("etc/motd", 0, b"llo", true).unwrap();
         let path = folder.path().join("web1/etc/motd");
         assert_eq!(fs::read(&path).unwrap(), b"hello");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -303,7 +328,9 @@ mod tests {
     fn a_host_names_nothing_that_its_job_does_not_fetch() {
         let folder = tempfile::tempdir().unwrap();
         let refused = |mode, args: &[Arg], name: &str| {
-            Fetched::of(&job(mode, args), folder.path()).take(name, b"", true).is_err()
+            Fetched::of(&job(mode, args), folder.path(), Transfers::default())
+                .take(name, 0, b"", true)
+                .is_err()
         };
         let steps = [known("/etc/motd"), waits()];
         for name in ["../x", "/etc/passwd", "a/../../b", "", "./x/.."] {
@@ -327,9 +354,9 @@ mod tests {
     #[test]
     fn names_that_only_the_host_knows_are_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = Fetched::of(&job(Mode::Apply, &[waits()]), folder.path());
+        let mut files = Fetched::of(&job(Mode::Apply, &[waits()]), folder.path(), Transfers::default());
         let taken =
-            (0..2_000).filter(|number| files.take(&format!("var/log/{number}"), b"", true).is_ok()).count();
+            (0..2_000).filter(|number| files.take(&format!("var/log/{number}"), 0, b"", true).is_ok()).count();
         assert_eq!(taken, UNKNOWN_NAMES);
     }
 }

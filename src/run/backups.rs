@@ -5,6 +5,7 @@ use crate::model::event::Order;
 use crate::model::job::{HostWork, Job, JobStep, Mode};
 use crate::model::run::now;
 use crate::model::{Failure, Result};
+use crate::report::transfers::{Ongoing, Transfers};
 use crate::ssh::Writer;
 use crate::step;
 use crate::store::{self, BackupAbout, BackupStore, Encoding, Intake, PartAbout};
@@ -51,6 +52,7 @@ pub struct Backups<'a> {
     job: &'a Job,
     stores: &'a Stores,
     writer: Arc<Mutex<Writer>>,
+    transfers: Transfers,
     taking: Option<Taking>,
     /// The steps of which a backup has been taken, or was refused: there is one of each in a run.
     had: BTreeSet<u32>,
@@ -66,12 +68,13 @@ struct Taking {
     store: BackupStore,
     backup: Request,
     notes: Vec<String>,
+    transfer: Ongoing,
 }
 
 impl<'a> Backups<'a> {
     /// Those of the host whose job this is.
-    pub fn new(job: &'a Job, stores: &'a Stores, writer: Arc<Mutex<Writer>>) -> Self {
-        Backups { job, stores, writer, taking: None, had: BTreeSet::new(), refused: None }
+    pub fn new(job: &'a Job, stores: &'a Stores, writer: Arc<Mutex<Writer>>, transfers: Transfers) -> Self {
+        Backups { job, stores, writer, transfers, taking: None, had: BTreeSet::new(), refused: None }
     }
 
     /// Takes what a host says of a backup. What cannot be taken is reported to the host, whose step then fails.
@@ -103,7 +106,11 @@ impl<'a> Backups<'a> {
                 let kind = of_store(kind.ok_or_else(unknown)?);
                 taking.intake.begin_part(&name, kind, Encoding::Zstd).await?;
             }
-            Said::Piece { chunk } => self.taking(request)?.intake.take(Bytes::from(chunk)).await?,
+            Said::Piece { chunk } => {
+                let taking = self.taking(request)?;
+                taking.transfer.add(chunk.len());
+                taking.intake.take(Bytes::from(chunk)).await?;
+            }
             Said::PartEnd { bytes, digest } => {
                 self.taking(request)?.intake.end_part(bytes, &digest).await?;
             }
@@ -127,7 +134,7 @@ impl<'a> Backups<'a> {
     fn taking(&mut self, request: u32) -> Result<&mut Taking> {
         let taking = self.taking.as_mut().filter(|taking| taking.request == request);
         taking.ok_or_else(|| {
-            Failure::new("take a backup", "the host sends a part of one that it has not begun")
+            Failure::new("take a backup", "the host sends a part of one that it has not started")
         })
     }
 
@@ -154,13 +161,15 @@ impl<'a> Backups<'a> {
         let notes = swept(store.clone()).await;
         let intake = store.begin(about).await?;
         let labels = backup.parts.iter().map(|planned| planned.label.clone()).collect();
-        Ok(Taking { request, intake, labels, store, backup, notes })
+        // How much comes is known once all has come.
+        let transfer = self.transfers.start(&self.job.envelope.host, None);
+        Ok(Taking { request, intake, labels, store, backup, notes, transfer })
     }
 
     async fn commit(&mut self, request: u32) -> Result<Kept> {
         self.taking(request)?;
         let Some(Taking { intake, store, backup, mut notes, .. }) = self.taking.take() else {
-            return Err(Failure::new("take a backup", "it ends before it has begun"));
+            return Err(Failure::new("take a backup", "it ends before its start"));
         };
         let manifest = intake.commit().await?;
         if let Some(keep) = &backup.keep {

@@ -2,6 +2,7 @@
 //! of. Nothing is changed there, so nothing of it is recorded.
 
 use super::allowance::Used;
+use super::consent::ConsentBoard;
 use super::once::OnceBoard;
 use super::plays::PlayBoard;
 use super::tools::{Destinations, Tools};
@@ -14,6 +15,7 @@ use crate::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure, OutputWant
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::model::{Doing, Failure, Result, Value};
 use crate::render::contents::Contents;
+use crate::report::transfers::Transfers;
 use crate::ssh::ship::Become;
 use crate::ssh::{Shared, Target};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +55,20 @@ async fn all(asked: Vec<Asked>, shared: Shared, forks: usize) -> BTreeMap<String
     let shared = Arc::new(shared);
     let (timeout, once) = (Some(DEADLINE), OnceBoard::default());
     let output = OutputWanted::default();
-    let plays = PlayBoard::default();
-    let tools = Tools { shared, events, interrupt, destinations, timeout, output, used, once, plays };
+    let (plays, consent, transfers) = (PlayBoard::default(), ConsentBoard::default(), Transfers::default());
+    let tools = Tools {
+        shared,
+        events,
+        interrupt,
+        destinations,
+        timeout,
+        output,
+        used,
+        once,
+        plays,
+        consent,
+        transfers,
+    };
     let options = Options {
         forks,
         serial: Vec::new(),

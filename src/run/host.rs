@@ -90,7 +90,7 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> HostEnd {
         }
         Err(_) => {
             let why = format!("{why}, and nothing came back within {} s", KILL_GRACE.as_secs());
-            let hint = "windlass settles it from the host's own journal at the next contact";
+            let hint = "windlass resolves it from the host's own journal at the next contact";
             HostEnd::because(HostOutcome::Unknown, Failure::new(format!("work {name}"), why).hint(hint))
         }
     }

@@ -54,7 +54,7 @@ enum AgentReply {
 }
 
 /// What becomes of what nobody knows.
-const SETTLES: &str = "windlass settles it from the host's own journal at the next contact";
+const SETTLES: &str = "windlass resolves it from the host's own journal at the next contact";
 
 /// So many times an upload is tried, each over a connection of its own: a reset is over by then, or comes each time.
 const UPLOADS: u32 = 3;
@@ -111,8 +111,8 @@ pub async fn run(
         }
         task.job.envelope.settle.clear();
         // It goes on with what it has of other hosts.
-        let told = [tools.once.told(&task.job.work), tools.plays.secrets_got(&task.name)].concat();
-        task.job.work.secrets.extend(told);
+        let got = [tools.once.secrets_got(&task.job.work), tools.plays.secrets_got(&task.name)].concat();
+        task.job.work.secrets.extend(got);
         task.job.envelope.resume = Some(resume);
     }
 }
@@ -206,7 +206,12 @@ async fn by_agent(
         task,
         route,
         tools,
-        questions: Questions::new(writer.clone(), task.contents.clone()),
+        questions: Questions::new(
+            writer.clone(),
+            task.contents.clone(),
+            task.name.clone(),
+            tools.transfers.clone(),
+        ),
         allowance: Allowance::new(tools.used.clone(), task.job.envelope.output.streaming),
         patience: Patience::with(&task.job.work, Instant::now()),
         writer,
@@ -270,9 +275,11 @@ impl Listening<'_> {
         let mut verdict = None;
         let mut status = None;
         let mut lost = None;
+        let Tools { destinations, transfers, .. } = self.tools;
+        let job = &self.task.job;
         let mut received = Received {
-            files: assets::Fetched::of(&self.task.job, &self.tools.destinations.fetched),
-            backups: Backups::new(&self.task.job, &self.tools.destinations.stores, self.writer.clone()),
+            files: assets::Fetched::of(job, &destinations.fetched, transfers.clone()),
+            backups: Backups::new(job, &destinations.stores, self.writer.clone(), transfers.clone()),
         };
         loop {
             let chunk = match self.patience.wait_for(reader.next()).await {
@@ -330,14 +337,16 @@ impl Listening<'_> {
                         "take the agent's verdict",
                         "it is not the verdict on this job",
                     )
-                    .hint("something on the host pretends to be windlass's agent"));
+                    .hint("another program on the host acts as windlass's agent"));
                 }
                 Event::Settled { run, .. } if !self.task.job.envelope.settle.contains(&run) => {
                     let why = format!("it was not asked for run {run}");
                     return Err(Failure::new("settle a run", why));
                 }
                 Event::Need { request, digests } => self.questions.files(request, digests),
-                Event::Fetched { to, chunk, last } => received.files.take(&to, &chunk, last)?,
+                Event::Fetched { to, size, chunk, last } => {
+                    received.files.take(&to, size, &chunk, last)?;
+                }
                 Event::Backup { request, step, said } => received.backups.take(request, step, said).await,
                 Event::Booting(resume) => {
                     self.expect_boot(&resume)?;
@@ -352,7 +361,7 @@ impl Listening<'_> {
                     self.tools.once.ran(step, ended.taken(&self.set_by(step)), secrets);
                 }
                 Event::AwaitsOnce { step } if self.runs_once(step, &Once::is_elsewhere) => {
-                    self.questions.once(&self.writer, &self.tools.once, step);
+                    self.questions.once(&self.writer, self.tools, &self.task.name, step);
                 }
                 Event::Gave(given) => {
                     let HostWork { shares, secrets, .. } = &self.task.job.work;
@@ -367,7 +376,13 @@ impl Listening<'_> {
                     let given = play::taken(given, &self.task.job.work.shares);
                     let secrets = &self.task.job.work.secrets;
                     self.tools.plays.reached(&self.task.name, number, given, secrets);
-                    self.questions.play(&self.writer, &self.tools.plays, &self.task.name, number);
+                    self.questions.play(&self.writer, self.tools, &self.task.name, number);
+                }
+                Event::AwaitsConsent { step, name } if self.task.job.envelope.asks => {
+                    self.questions.consent(&self.writer, self.tools, &self.task.name, step, name);
+                }
+                Event::AwaitsConsent { .. } => {
+                    return Err(Failure::new("ask before the step", "its job does not ask"));
                 }
                 Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => {
                     let why = format!("its job has no such step {step}");

@@ -36,7 +36,7 @@ impl OnceBoard {
     }
 
     /// The secrets in what has been reported so far to the host that does this work.
-    pub fn told(&self, work: &HostWork) -> Vec<String> {
+    pub fn secrets_got(&self, work: &HostWork) -> Vec<String> {
         let waits = |step: &&JobStep| step.once.as_ref().is_some_and(Once::is_elsewhere);
         let known = self.0.borrow();
         let ended = work.all_steps().filter(waits).filter_map(|step| known.ended.get(&step.index));
@@ -99,7 +99,7 @@ mod tests {
             &["hunter2".into(), "other".into()],
         );
         assert_eq!(
-            (board.of(3).await.secrets, board.told(&work)),
+            (board.of(3).await.secrets, board.secrets_got(&work)),
             (vec!["hunter2".to_string()], vec!["hunter2".to_string()])
         );
     }

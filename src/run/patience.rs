@@ -122,7 +122,7 @@ impl Patience {
             let hours = longest.as_secs() / 3600;
             return Some((
                 since.checked_add(longest)?,
-                format!("it has neither begun a step nor ended for {hours} hours"),
+                format!("it has neither started a step nor ended for {hours} hours"),
             ));
         };
         // A step that its job does not have is one of an earlier run.

@@ -5,8 +5,9 @@ use super::tools::{JobTask, Tools};
 use crate::agent_binary::{AgentBinary, Packing};
 use crate::model::Failure;
 use crate::model::run::HostEvent;
+use crate::report::transfers::Ongoing;
 use crate::ssh::ship::{self, Bare};
-use crate::ssh::{Chunk, Connection, Exit};
+use crate::ssh::{Chunk, Connection, Exit, Writer};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -16,6 +17,9 @@ const DIRECTORIES: usize = 5;
 
 /// An upload ends after this, whatever the host does; a link of 64 kbit/s takes a third of it.
 const TIME: Duration = Duration::from_secs(900);
+
+/// It is sent in pieces of this size, in bytes, so that the progress can show how far it is.
+const PIECE: usize = 64 * 1024;
 
 /// Why no agent is there now.
 pub enum NotPlaced {
@@ -39,7 +43,9 @@ pub async fn place(
     let mut refused = Failure::new("place the agent", "no directory there allows execution");
     for directory in bare.directories.iter().take(DIRECTORIES) {
         tools.events.send(&task.name, HostEvent::Uploading { bytes: input.len() as u64 }).await;
-        match into(connection, task, directory, agent, packing, input.clone()).await {
+        let transfer = tools.transfers.start(&task.name, Some(input.len() as u64));
+        let upload = Upload { agent, packing, input: input.clone(), transfer };
+        match upload.into(connection, task, directory).await {
             Err(NotPlaced::Refused(why)) => refused = why,
             placed_or_cut => return placed_or_cut,
         }
@@ -47,23 +53,27 @@ pub async fn place(
     Err(NotPlaced::Refused(refused))
 }
 
-async fn into(
-    connection: &Connection,
-    task: &JobTask,
-    directory: &str,
-    agent: &AgentBinary,
+/// An agent on its way to a host.
+struct Upload<'a> {
+    agent: &'a AgentBinary,
     packing: Packing,
     input: Bytes,
-) -> Result<(), NotPlaced> {
-    let command =
-        ship::place(agent, packing, directory, task.becoming.as_ref()).map_err(NotPlaced::Refused)?;
-    match timeout(TIME, upload(connection, task, &command, input)).await {
-        Ok(Ok(said)) => said.judge(directory),
-        Ok(Err(failure)) if connection.alive() => Err(NotPlaced::Refused(failure)),
-        Ok(Err(failure)) => Err(NotPlaced::Cut(failure)),
-        Err(_) => {
-            let why = format!("it was not there after {} s", TIME.as_secs());
-            Err(NotPlaced::Cut(Failure::new(format!("place the agent in {directory}"), why)))
+    transfer: Ongoing,
+}
+
+impl Upload<'_> {
+    async fn into(self, connection: &Connection, task: &JobTask, directory: &str) -> Result<(), NotPlaced> {
+        let becoming = task.becoming.as_ref();
+        let command =
+            ship::place(self.agent, self.packing, directory, becoming).map_err(NotPlaced::Refused)?;
+        match timeout(TIME, upload(connection, task, &command, self.input, self.transfer)).await {
+            Ok(Ok(said)) => said.judge(directory),
+            Ok(Err(failure)) if connection.alive() => Err(NotPlaced::Refused(failure)),
+            Ok(Err(failure)) => Err(NotPlaced::Cut(failure)),
+            Err(_) => {
+                let why = format!("it was not there after {} s", TIME.as_secs());
+                Err(NotPlaced::Cut(Failure::new(format!("place the agent in {directory}"), why)))
+            }
         }
     }
 }
@@ -79,10 +89,11 @@ async fn upload(
     task: &JobTask,
     command: &str,
     input: Bytes,
+    transfer: Ongoing,
 ) -> Result<Said, Failure> {
     let (becoming, password) = (task.becoming.as_ref(), task.password.as_deref());
-    let (mut reader, mut writer) = connection.exec_as(becoming, password, command, input).await?.split();
-    let ending = tokio::spawn(async move { writer.eof().await });
+    let (mut reader, writer) = connection.exec_as(becoming, password, command, Bytes::new()).await?.split();
+    let sending = tokio::spawn(send(writer, input, transfer));
     let mut said = Said { words: Vec::new(), status: None };
     while let Some(chunk) = reader.next().await {
         match chunk {
@@ -92,8 +103,21 @@ async fn upload(
             Chunk::Lost(failure) => return Err(failure),
         }
     }
-    ending.abort();
+    sending.abort();
     Ok(said)
+}
+
+/// What the host says about an upload that it does not take comes from the other direction.
+async fn send(mut writer: Writer, mut input: Bytes, transfer: Ongoing) {
+    while !input.is_empty() {
+        let piece = input.split_to(PIECE.min(input.len()));
+        let size = piece.len();
+        if writer.write(piece).await.is_err() {
+            return;
+        }
+        transfer.add(size);
+    }
+    let _closed_already = writer.eof().await;
 }
 
 impl Said {

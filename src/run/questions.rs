@@ -3,13 +3,12 @@
 
 use super::assets;
 use super::confirm::{self, Question, Route};
-use super::once::OnceBoard;
-use super::plays::PlayBoard;
 use super::tools::Tools;
 use crate::model::digest::Digest;
 use crate::model::event::Order;
 use crate::model::{Failure, Result};
 use crate::render::contents::Contents;
+use crate::report::transfers::Transfers;
 use crate::ssh::Writer;
 use crate::wire;
 use bytes::Bytes;
@@ -34,15 +33,17 @@ pub struct Questions {
     logins: u32,
     once: Option<JoinHandle<()>>,
     play: Option<JoinHandle<()>>,
+    consent: Option<JoinHandle<()>>,
 }
 
 impl Questions {
-    /// Answers over `writer`, with the job's files.
-    pub fn new(writer: Arc<Mutex<Writer>>, contents: Contents) -> Self {
+    /// Answers over `writer`, with the job's files; `host` is what the progress calls it.
+    pub fn new(writer: Arc<Mutex<Writer>>, contents: Contents, host: String, transfers: Transfers) -> Self {
         let wanted = Arc::new(AtomicU32::new(0));
         let (files, asked) = watch::channel((0, Vec::new()));
-        let sending = tokio::spawn(send_in_turn(writer, contents, asked, wanted.clone()));
-        Questions { wanted, files, sending, login: None, logins: 0, once: None, play: None }
+        let files_of = Files { contents, host, transfers };
+        let sending = tokio::spawn(files_of.send_in_turn(writer, asked, wanted.clone()));
+        Questions { wanted, files, sending, login: None, logins: 0, once: None, play: None, consent: None }
     }
 
     /// Sends these files, as soon as those of the request before are ended, which this one ends.
@@ -74,17 +75,42 @@ impl Questions {
     }
 
     /// Says how the step ended that another host runs, as soon as that is known. The question before it is given up.
-    pub fn once(&mut self, writer: &Arc<Mutex<Writer>>, board: &OnceBoard, step: u32) {
-        let board = board.clone();
-        let ended = async move { Order::RanOnce { step, ended: Box::new(board.of(step).await) } };
+    pub fn once(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, step: u32) {
+        let (board, consent, host) = (tools.once.clone(), tools.consent.clone(), host.to_string());
+        consent.rests(&host);
+        let ended = async move {
+            let ended = board.of(step).await;
+            consent.works(&host);
+            Order::RanOnce { step, ended: Box::new(ended) }
+        };
         answer_later(&mut self.once, writer, ended);
     }
 
     /// Says when the host's next play starts. The question before it is given up.
-    pub fn play(&mut self, writer: &Arc<Mutex<Writer>>, board: &PlayBoard, host: &str, play: u32) {
-        let (board, host) = (board.clone(), host.to_string());
-        let start = async move { Order::Play { play, start: Box::new(board.opened(&host, play).await) } };
+    pub fn play(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, play: u32) {
+        let (board, consent, host) = (tools.plays.clone(), tools.consent.clone(), host.to_string());
+        consent.rests(&host);
+        let start = async move {
+            let start = board.opened(&host, play).await;
+            consent.works(&host);
+            Order::Play { play, start: Box::new(start) }
+        };
         answer_later(&mut self.play, writer, start);
+    }
+
+    /// Says whether a step runs, as soon as the person has answered. The question before it is given up.
+    pub fn consent(
+        &mut self,
+        writer: &Arc<Mutex<Writer>>,
+        tools: &Tools,
+        host: &str,
+        step: u32,
+        name: String,
+    ) {
+        let (board, host) = (tools.consent.clone(), host.to_string());
+        board.reached(&host, step, name);
+        let answer = async move { Order::Consent { step, runs: board.answered(&host, step).await } };
+        answer_later(&mut self.consent, writer, answer);
     }
 }
 
@@ -109,20 +135,36 @@ fn answer_later(
 impl Drop for Questions {
     fn drop(&mut self) {
         self.sending.abort();
-        self.login.iter().chain(&self.once).chain(&self.play).for_each(JoinHandle::abort);
+        self.login
+            .iter()
+            .chain(&self.once)
+            .chain(&self.play)
+            .chain(&self.consent)
+            .for_each(JoinHandle::abort);
     }
 }
 
-async fn send_in_turn(
-    writer: Arc<Mutex<Writer>>,
+/// The files of one host's job.
+struct Files {
     contents: Contents,
-    mut asked: watch::Receiver<(u32, Vec<Digest>)>,
-    wanted: Arc<AtomicU32>,
-) {
-    while asked.changed().await.is_ok() {
-        let (request, digests) = asked.borrow_and_update().clone();
-        if !digests.is_empty() {
-            assets::send(writer.clone(), contents.clone(), request, digests, wanted.clone()).await;
+    host: String,
+    transfers: Transfers,
+}
+
+impl Files {
+    async fn send_in_turn(
+        self,
+        writer: Arc<Mutex<Writer>>,
+        mut asked: watch::Receiver<(u32, Vec<Digest>)>,
+        wanted: Arc<AtomicU32>,
+    ) {
+        while asked.changed().await.is_ok() {
+            let (request, digests) = asked.borrow_and_update().clone();
+            if !digests.is_empty() {
+                let contents = self.contents.clone();
+                let transfer = self.transfers.start(&self.host, assets::size(&contents, &digests));
+                assets::send(writer.clone(), contents, request, digests, wanted.clone(), transfer).await;
+            }
         }
     }
 }

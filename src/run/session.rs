@@ -2,6 +2,8 @@
 //! the hosts.
 
 use super::allowance::Used;
+use super::asking::{self, Asking, Reply};
+use super::consent::{Answer, ConsentBoard, ReadLine};
 use super::once::OnceBoard;
 use super::plays::PlayBoard;
 use super::tools::{Destinations, Tools};
@@ -13,6 +15,7 @@ use crate::model::run::{HostEvent, RunEvent, RunEventKind, RunIntent};
 use crate::model::{Doing, Failure, Result};
 use crate::record::{Clean, Lines, RunStore, Sqlite, Writer};
 use crate::redact::{Redactor, SHORTEST};
+use crate::report::escape;
 use crate::report::output_files::OutputFiles;
 use crate::report::{self, MOVED, Reporter, check_exit_code, exit_code};
 use crate::ssh::Shared;
@@ -37,6 +40,8 @@ pub struct Session {
     pub destinations: Destinations,
     /// Whether the exit code says that something would change.
     pub asks_for_changes: bool,
+    /// Reads what the person answers who is asked before each step; none when no one is asked.
+    pub asks: Option<ReadLine>,
     /// For the whole of one host's work.
     pub timeout: Option<Duration>,
     /// What is wanted of the output of commands.
@@ -143,6 +148,12 @@ impl EventSink {
         self.clean(RunEvent::now(kind));
     }
 
+    /// Shows a question, without secrets.
+    fn ask(&mut self, asking: Asking) -> Asking {
+        self.reporter.ask(&escape::block(&self.redactor.text(&asking.text())));
+        asking
+    }
+
     /// A record that cannot be written any more stops the run: see [`watch_over`].
     fn clean(&mut self, event: RunEvent) {
         let events = self.lines.take(&self.redactor, event);
@@ -196,8 +207,21 @@ impl EventSink {
 /// Runs it, and sends each event to record and reader.
 async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result<u8> {
     let Session {
-        intent, work, options, destinations, timeout, output, shared, asks_for_changes, notes, ..
+        intent,
+        work,
+        options,
+        destinations,
+        timeout,
+        output,
+        shared,
+        asks_for_changes,
+        notes,
+        report,
+        asks,
+        ..
     } = session;
+    let transfers = report.transfers;
+    let consent = ConsentBoard::default();
     let kind = intent.kind;
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, interrupt) = watch::channel(Interrupt::None);
@@ -213,6 +237,8 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
         used,
         once: OnceBoard::default(),
         plays: PlayBoard::default(),
+        consent: consent.clone(),
+        transfers,
     };
     sink.event(RunEventKind::Started { intent: Box::new(intent), epoch });
     notes.into_iter().for_each(|note| sink.event(RunEventKind::Note(note)));
@@ -224,7 +250,9 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
     let running = tokio::spawn(async move { super::run(work, &options, tools).await });
     let mut signals = Signals::new()?;
     let mut tick = tokio::time::interval(TICK);
+    let mut asking: Option<Asking> = None;
     loop {
+        let may_ask = asks.filter(|_| asking.is_none() && *urge.borrow() == Interrupt::None);
         tokio::select! {
             biased;
             event = arriving.recv() => match event {
@@ -234,8 +262,28 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
             () = signals.next() => {
                 let level = if *urge.borrow() == Interrupt::None { Interrupt::Stop } else { Interrupt::Kill };
                 urge.send_replace(level);
+                asking = None;
+                sink.reporter.answered();
                 sink.event(RunEventKind::Interrupted);
             }
+            Some(next) = asking::next(&consent, may_ask) => asking = Some(sink.ask(next)),
+            Some(reply) = asking::reply(&mut asking) => match reply {
+                Reply::Again(again) => asking = Some(sink.ask(again)),
+                Reply::Answered(step, answer) => {
+                    sink.reporter.answered();
+                    consent.answer(step, answer);
+                    if answer == Answer::Quit {
+                        urge.send_replace(Interrupt::Stop);
+                        sink.event(RunEventKind::Interrupted);
+                    }
+                }
+                Reply::Late => {
+                    sink.reporter.answered();
+                    sink.event(RunEventKind::Note(asking::late()));
+                    urge.send_replace(Interrupt::Stop);
+                    sink.event(RunEventKind::Interrupted);
+                }
+            },
             _ = tick.tick() => sink.tick(),
         }
         // Without a record nothing more is begun; what is under way finishes its step and is in the hosts' journals.

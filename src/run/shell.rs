@@ -2,6 +2,7 @@
 
 use super::Interrupt;
 use super::allowance::Allowance;
+use super::consent::ConsentBoard;
 use super::once::OnceBoard;
 use super::plays::PlayBoard;
 use super::tools::{JobTask, Tools, asked_for};
@@ -17,6 +18,7 @@ use crate::model::path::HostPath;
 use crate::model::play::{Given, PlayStart};
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
+use crate::report::transfers::{Ongoing, Transfers};
 use crate::run::assets;
 use crate::ssh::ship;
 use crate::ssh::{Channel, Chunk, Connection, Reader, Writer};
@@ -53,8 +55,18 @@ pub async fn run(
     let (incoming, from_host) = mpsc::channel(PIECES_WAITING);
     let (events, mut arriving) = mpsc::channel::<Event>(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
-    let (once, plays) = (tools.once.clone(), tools.plays.clone());
-    let engine = Engine { task: copy_of(task), state, events, once, plays, stopping: stopping.clone() };
+    let (once, plays, consent) = (tools.once.clone(), tools.plays.clone(), tools.consent.clone());
+    let (transfers, stopping_there) = (tools.transfers.clone(), stopping.clone());
+    let engine = Engine {
+        task: copy_of(task),
+        state,
+        events,
+        once,
+        plays,
+        consent,
+        transfers,
+        stopping: stopping_there,
+    };
     let pipe = Pipe { to_host, from_host };
     let mut working = tokio::task::spawn_blocking(move || engine.work(pipe));
     let pid = Arc::new(AtomicU32::new(0));
@@ -62,7 +74,8 @@ pub async fn run(
         tokio::spawn(carry_there(outgoing, writer)),
         tokio::spawn(carry_back(reader, incoming, pid.clone())),
     ];
-    let mut files = assets::Fetched::of(&task.job, &tools.destinations.fetched);
+    let transfers = tools.transfers.clone();
+    let mut files = assets::Fetched::of(&task.job, &tools.destinations.fetched, transfers);
     let mut allowance = Allowance::new(tools.used.clone(), task.job.envelope.output.streaming);
     let mut hurried = Interrupt::None;
     let mut killed = None;
@@ -72,7 +85,7 @@ pub async fn run(
             // Events come first, so that nothing of it is left when the engine has ended.
             biased;
             Some(event) = arriving.recv() => match allowance.admit(event)? {
-                Some(Event::Fetched { to, chunk, last }) => files.take(&to, &chunk, last)?,
+                Some(Event::Fetched { to, size, chunk, last }) => files.take(&to, size, &chunk, last)?,
                 // It is given up at once: see `System::stream`.
                 Some(Event::Backup { .. }) | None => {}
                 Some(Event::RanOnce { step, ended }) => tools.once.ran(step, *ended, &task.job.work.secrets),
@@ -173,6 +186,8 @@ struct Engine {
     events: mpsc::Sender<Event>,
     once: OnceBoard,
     plays: PlayBoard,
+    consent: ConsentBoard,
+    transfers: Transfers,
     stopping: Arc<AtomicBool>,
 }
 
@@ -230,12 +245,25 @@ impl Link for Engine {
     }
 
     fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
-        self.answered(&|| self.once.of(step), until, "wait for the host that runs it")
+        self.consent.rests(&self.task.name);
+        let ended = self.answered(&|| self.once.of(step), until, "wait for the host that runs it");
+        self.consent.works(&self.task.name);
+        ended
+    }
+
+    fn consent(&self, step: u32, name: &str, until: Instant) -> Result<Option<bool>> {
+        let host = &self.task.name;
+        self.consent.reached(host, step, name.to_string());
+        self.answered(&|| self.consent.answered(host, step), until, "ask before the step")
     }
 
     fn next_play(&self, play: u32, given: Given, until: Instant) -> Result<Option<PlayStart>> {
         self.send(Event::AwaitsPlay { play, given });
-        self.answered(&|| self.plays.opened(&self.task.name, play), until, "wait for the next play")
+        self.consent.rests(&self.task.name);
+        let start =
+            self.answered(&|| self.plays.opened(&self.task.name, play), until, "wait for the next play");
+        self.consent.works(&self.task.name);
+        start
     }
 
     fn stopping(&self) -> bool {
@@ -244,9 +272,9 @@ impl Link for Engine {
 
     fn guard(&self) -> Result<String> {
         let why =
-            "the host is worked through its sh, and what ends with the connection cannot take anything back";
+            "the host is worked through its sh, and what ends with the connection cannot roll anything back";
         Err(Failure::new("arm the change", why)
-            .hint("let an agent run there (one folder that is not noexec), or set the step's armed = false"))
+            .hint("let an agent run there (one directory that is not noexec), or set the step's armed = false"))
     }
 }
 
@@ -255,7 +283,23 @@ impl Assets for Engine {
         if let Some(bytes) = self.task.job.inline(asset) {
             return Ok(Box::new(Cursor::new(bytes)));
         }
-        Ok(Box::new(Checked::new(self.task.contents.open(&asset.digest)?, &asset.digest)))
+        let checked = Checked::new(self.task.contents.open(&asset.digest)?, &asset.digest);
+        let transfer = self.transfers.start(&self.task.name, Some(asset.size));
+        Ok(Box::new(Counted { bytes: checked, transfer }))
+    }
+}
+
+/// What is read of it is on its way to the host.
+struct Counted<R> {
+    bytes: R,
+    transfer: Ongoing,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.bytes.read(buffer)?;
+        self.transfer.add(n);
+        Ok(n)
     }
 }
 

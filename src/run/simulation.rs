@@ -5,6 +5,7 @@
 //! hosts, network and options; between tasks that are ready at the same instant, tokio chooses.
 
 use super::allowance::Used;
+use super::consent::ConsentBoard;
 use super::once::OnceBoard;
 use super::plays::PlayBoard;
 use super::tools::{Destinations, Tools};
@@ -12,6 +13,7 @@ use super::{EVENTS_WAITING, EventSender, Interrupt, Queued};
 use crate::model::job::OutputWanted;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::RunEvent;
+use crate::report::transfers::Transfers;
 use crate::ssh::Shared;
 use dice::Dice;
 use network::Simulated;
@@ -92,6 +94,8 @@ async fn run(plan: &Plan, network: Arc<Simulated>) -> Ended {
         used: Used::default(),
         once: OnceBoard::default(),
         plays: PlayBoard::default(),
+        consent: ConsentBoard::default(),
+        transfers: Transfers::default(),
     };
     let (work, options) = (plan.work(), plan.options());
     let urging = tokio::spawn(interrupt_at(plan.interrupts.clone(), urge));

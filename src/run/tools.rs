@@ -2,6 +2,7 @@
 
 use super::allowance::Used;
 use super::backups::Stores;
+use super::consent::ConsentBoard;
 use super::once::OnceBoard;
 use super::plays::PlayBoard;
 use super::{EventSender, Interrupt};
@@ -11,6 +12,7 @@ use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::refusal::timed_out;
 use crate::model::run::HostEvent;
 use crate::render::contents::Contents;
+use crate::report::transfers::Transfers;
 use crate::ssh::ship::Become;
 use crate::ssh::{Shared, Target};
 use std::path::PathBuf;
@@ -39,6 +41,10 @@ pub struct Tools {
     pub once: OnceBoard,
     /// Where the hosts are between their plays.
     pub plays: PlayBoard,
+    /// Which steps the person wants.
+    pub consent: ConsentBoard,
+    /// How far the files are that travel to and from the hosts.
+    pub transfers: Transfers,
 }
 
 /// Where files and backups of hosts go.

@@ -174,7 +174,7 @@ impl ScheduleAttempt<'_> {
         let record = self.record(&claim)?;
         match record.as_ref().map(|(record, state)| (record, *state)) {
             Some((_, RunState::Ended(exit))) if exit != INTERRUPTED => {
-                self.say(&format!("the run of {slot} went on to its end, though whoever started it did not"));
+                self.say(&format!("the run of {slot} finished, though the process that started it did not"));
                 self.end(folder, &claim, Some(exit), None, record.map(|(record, _)| record))?;
                 Ok(Some(exit))
             }
@@ -227,7 +227,7 @@ impl ScheduleAttempt<'_> {
             (_, Some(0)) => None,
             (Ending::TimeIsUp, _) => Some(timed_out()),
             (Ending::Terminated, None | Some(INTERRUPTED)) if claim.trigger != Trigger::Hand => {
-                self.say("interrupted; it will be gone on with");
+                self.say("interrupted; it will be continued");
                 return Ok(None);
             }
             (Ending::Itself, None) => {
@@ -235,7 +235,7 @@ impl ScheduleAttempt<'_> {
                 return Box::pin(self.resume(folder, lock, claim)).await;
             }
             (_, None | Some(INTERRUPTED)) => {
-                Some((Outcome::Interrupted, "somebody interrupted it".to_string()))
+                Some((Outcome::Interrupted, "it was interrupted".to_string()))
             }
             _ => None,
         };

@@ -61,7 +61,7 @@ pub fn decide(schedule: &Schedule, state: &State, moment: Moment) -> Decision {
     } else if schedule.catch_up {
         run(Trigger::CatchUp)
     } else {
-        let why = "nobody was there at its time, and catch_up is not set";
+        let why = "no scheduler ran at its time, and catch_up is not set";
         Decision::LeaveOut { slot, many: missed + 1, why }
     }
 }

@@ -200,7 +200,7 @@ fn is_same(one: &Letter, other: &Letter) -> bool {
 fn line(letter: &Letter, told: &Result<()>) -> String {
     let what = letter.notice.event.as_str();
     match told {
-        Ok(()) => format!("told {} that it {}", letter.to, if what == "late" { "is late" } else { what }),
+        Ok(()) => format!("notified {} that it {}", letter.to, if what == "late" { "is late" } else { what }),
         Err(failure) if letter.tries + 1 >= super::notice::TRIES => {
             format!("{failure}; given up after {} tries", letter.tries + 1)
         }

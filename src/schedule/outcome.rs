@@ -107,7 +107,7 @@ impl Trigger {
     pub fn shown(self) -> &'static str {
         match self {
             Trigger::Time => "its time has come",
-            Trigger::CatchUp => "its time passed while nobody was there",
+            Trigger::CatchUp => "its time passed while no scheduler ran",
             Trigger::Waited => "its time came while the run before went on",
             Trigger::Hand => "by hand",
         }

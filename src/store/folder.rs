@@ -263,7 +263,7 @@ impl Lock {
             }
             std::thread::yield_now();
         }
-        Err(io::Error::other("somebody else holds its lock"))
+        Err(io::Error::other("another process holds its lock"))
     }
 
     /// `None` when another process holds it.

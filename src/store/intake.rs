@@ -81,7 +81,7 @@ impl Intake {
     pub async fn take(&mut self, bytes: Bytes) -> Result<()> {
         self.unless_failed()?;
         let Some(current) = &self.current else {
-            return Err(self.fail("a part", "there are bytes of it before it has begun"));
+            return Err(self.fail("a part", "there are bytes of it before its start"));
         };
         match current.inlet.give(bytes).await {
             Ok(()) => Ok(()),
@@ -94,7 +94,7 @@ impl Intake {
     pub async fn end_part(&mut self, plain_bytes: u64, plain_sha256: &Digest) -> Result<Part> {
         self.unless_failed()?;
         let Some(Current { name, inlet, thread }) = self.current.take() else {
-            return Err(self.fail("a part", "it ends before it has begun"));
+            return Err(self.fail("a part", "it ends before its start"));
         };
         // When nobody reads any more, the thread says why.
         let _told_below = inlet.end(StatedPart { plain_bytes, plain_sha256: plain_sha256.clone() }).await;

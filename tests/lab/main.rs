@@ -29,6 +29,7 @@ mod network_faults;
 mod nginx_port;
 mod other_users;
 mod overlay;
+mod packages;
 mod plans;
 mod plays;
 mod port_audit;

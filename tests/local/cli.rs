@@ -56,7 +56,7 @@ fn help_lists_the_subcommands() {
           demo         Start three throw-away hosts on loopback, run a real playbook on them, clean up
           init         Make a starter project: an inventory, a playbook and a template, with comments
           completions  Print a completion script for a shell
-          man          Write manual pages into a folder: one for windlass, one for each subcommand
+          man          Write manual pages into a directory: one for windlass, one for each subcommand
           help         Print this message or the help of the given subcommand(s)
 
         Options:
@@ -195,7 +195,7 @@ fn a_starter_project_is_made_once() {
     assert_eq!(again.status.code(), Some(5));
     expect![[r#"
         error: make a project in shop: it has a windlass.toml already
-          hint: name another folder: windlass init DIR
+          hint: name another directory: windlass init DIR
     "#]]
     .assert_eq(&String::from_utf8(again.stderr).unwrap());
 }
@@ -326,7 +326,7 @@ fn without_a_run_there_is_nothing_to_show() {
     assert_eq!(show.status.code(), Some(5));
     expect![[r#"
         error: find run last: nothing has been run in this project
-          hint: name its folder with --project
+          hint: name its directory with --project
     "#]]
     .assert_eq(&String::from_utf8(show.stderr).unwrap());
 }

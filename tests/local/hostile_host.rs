@@ -153,7 +153,7 @@ impl Attacker {
             }
             "a file that is not fetched" => {
                 let fetched =
-                    |to: &str| Event::Fetched { to: to.into(), chunk: b"evil".to_vec(), last: true };
+                    |to: &str| Event::Fetched { to: to.into(), size: 4, chunk: b"evil".to_vec(), last: true };
                 self.say(fetched(".git/config")).await;
                 self.finish().await;
             }

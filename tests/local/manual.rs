@@ -204,7 +204,7 @@ fn the_manual_is_in_plain_words() {
     }));
 }
 
-fn unplain(text: &str) -> Option<(&'static str, &'static str)> {
+pub fn unplain(text: &str) -> Option<(&'static str, &'static str)> {
     let letters = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
     let words: Vec<String> =
         text.chars().map(letters).collect::<String>().split(' ').map(str::to_string).collect();

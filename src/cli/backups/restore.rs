@@ -129,7 +129,7 @@ fn vars_of(args: &Args, manifest: &Manifest) -> Result<Vec<String>, Stop> {
     Ok(vars)
 }
 
-/// A relative path is relative to the folder windlass is started in, and for the playbook to the project.
+/// A relative path is relative to the directory windlass is started in, and for the playbook to the project.
 fn identity_var(file: Option<&Path>) -> Result<Option<String>, Stop> {
     let Some(file) = file else { return Ok(None) };
     let path = std::path::absolute(file).doing(format!("find {}", file.display()))?;

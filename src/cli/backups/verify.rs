@@ -31,7 +31,7 @@ pub struct Args {
     /// A file with an age identity, to look into encrypted backups too; can be given more than once
     #[arg(long, value_name = "FILE")]
     age_identity: Vec<PathBuf>,
-    /// Then restore each into a database or folder that is thrown away, ask it the backup's assertion, and compare its files
+    /// Then restore each into a database or directory that is removed afterwards, ask it the backup's assertion, and compare its files
     #[arg(long)]
     restore: bool,
     /// On this host, instead of the one it came from
@@ -87,7 +87,7 @@ fn chosen(args: &Args, mut found: Vec<Found>) -> Result<Vec<Found>, Stop> {
     let missing = args.ids.iter().find(|id| !found.iter().any(|found| found.entry.place.id == **id));
     if let Some(id) = missing {
         let failure = Failure::new(format!("find backup {id}"), "it is in none of the stores");
-        return Err(Stop::misused(failure.hint("`windlass backups list` tells what there is")));
+        return Err(Stop::misused(failure.hint("`windlass backups list` shows what there is")));
     }
     let mut seen = BTreeSet::new();
     found.retain(|found| {

@@ -33,7 +33,7 @@ pub fn run(project: &Project, global: &Global) -> Done {
 fn tell(project: &Project, now: Timestamp) -> Result<(), Stop> {
     let (folder, here) = (Folder::open(&project.state())?, here(&project.root));
     let (channels, root) = (&project.config.channels, project.root.display().to_string());
-    let runtime = tokio::runtime::Runtime::new().doing("start the threads that tell people")?;
+    let runtime = tokio::runtime::Runtime::new().doing("start the threads that send notices")?;
     for schedule in &project.config.schedules {
         let ((), notice) = folder.change(schedule, now, |state| {
             if let Some(slot) = late(schedule, state, now, schedule.delay(&here)) {

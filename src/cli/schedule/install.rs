@@ -23,7 +23,7 @@ pub struct Args {
     /// With --serve: where metrics are served
     #[arg(long, value_name = "ADDRESS:PORT", requires = "serve")]
     listen: Option<SocketAddr>,
-    /// A folder that runs write to besides .windlass, fetched/ and the stores of windlass.toml; may be said again
+    /// A directory that runs write to besides .windlass, fetched/ and the stores of windlass.toml; may be said again
     #[arg(long, value_name = "DIR")]
     writable: Vec<PathBuf>,
     /// Print the units and stop
@@ -40,12 +40,12 @@ pub struct Whether {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
-    /// The folder of systemd's units
+    /// The directory of systemd's units
     #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system")]
     dir: PathBuf,
 }
 
-/// What is to be done in the folder of units.
+/// What is to be done in the directory of units.
 struct Changes {
     write: Vec<Unit>,
     remove: Vec<String>,
@@ -143,7 +143,7 @@ fn changes(project: &Project, dir: &Path, wanted: Vec<Unit>) -> Result<Changes, 
                 let failure =
                     Failure::new(format!("write {}", path.display()), "it is there, and not of this project");
                 return Err(Stop::misused(
-                    failure.hint("remove it, or give the project's folder another name"),
+                    failure.hint("remove it, or give the project's directory another name"),
                 ));
             }
             _ => write.push(unit),

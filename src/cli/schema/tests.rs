@@ -1,6 +1,6 @@
 //! The schemas fit what the readers accept, and catch what they refuse.
 
-use super::{config, inventory, playbook};
+use super::{config, inventory, output, playbook};
 use crate::diagnostic::Diagnostics;
 use crate::model::Value;
 use crate::playbook::shipped::SHIPPED;
@@ -23,6 +23,37 @@ fn every_shipped_playbook_and_every_example_fits() {
     }
     for row in KINDS {
         assert_eq!(problems(&schema, row.example), Vec::<String>::new(), "{}", row.name);
+    }
+}
+
+#[test]
+fn plays_set_and_loops_around_several_steps_fit() {
+    let text = r#"
+        [[plays]]
+        name = "first"
+        hosts = "db"
+        serial = ["1", "50%"]
+        vars = { role = "db" }
+        [[plays.steps]]
+        set = { token = "{{ made.stdout }}", list = [1, { deep = true }] }
+        [[plays.steps]]
+        include = "one.toml"
+        loop = [1, 2]
+        loop_var = "number"
+        [[plays.steps]]
+        role = "web"
+        loop = "{{ sites }}"
+        [[plays.steps]]
+        loop = ["a", "b"]
+        [[plays.steps.block]]
+        set = { word = "{{ item }}" }
+        [[plays.handlers]]
+        name = "say"
+        debug = { message = "x" }
+    "#;
+    assert_eq!(problems(&playbook::document(), text), Vec::<String>::new());
+    for wrong in ["[[plays]]\nhost = \"db\"", "[[plays]]\nhosts = \"db\"\n[[plays.steps]]\nset = 1"] {
+        assert_ne!(problems(&playbook::document(), wrong), Vec::<String>::new(), "{wrong}");
     }
 }
 
@@ -78,4 +109,16 @@ fn every_reference_has_its_definition() {
             waiting.extend(value.as_array().into_iter().flatten());
         }
     }
+}
+
+#[test]
+fn each_event_has_one_schema() {
+    let document = output::document();
+    let events = document["$defs"]["event"]["anyOf"].as_array().unwrap();
+    let mut names: Vec<&str> =
+        events.iter().map(|event| event["properties"]["event"]["const"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    let all = names.len();
+    names.dedup();
+    assert_eq!((names.len(), all > 20), (all, true));
 }

@@ -33,7 +33,7 @@ enum Prepared {
 }
 
 /// What `when` says.
-enum Gate {
+pub(super) enum Gate {
     Run,
     Skip(String),
     Unknown(String),
@@ -42,6 +42,7 @@ enum Gate {
 impl<'a> Worker<'a, '_, '_> {
     pub(super) fn run_step(&mut self, step: &'a JobStep) -> StepEnd {
         let began = Instant::now();
+        self.consent = None;
         let ended = match self.prepare(step) {
             Ok(Prepared::Elsewhere(host)) => self.await_once(step, &host),
             Ok(Prepared::One(locals)) => self.run_item(step, None, &locals),
@@ -152,6 +153,16 @@ impl<'a> Worker<'a, '_, '_> {
             Some(_) => self.name_of_item(step, locals),
             None => self.name(step, locals),
         };
+        // The clocks of the step start once it is wanted.
+        match self.refused_by_person(step, &report.name, locals) {
+            Ok(None) => {}
+            Ok(Some(why)) => return self.end_gated(step, report, StepOutcome::Skipped, why.to_string()),
+            Err(failure) => {
+                report.outcome = StepOutcome::Failed;
+                report.failure = Some(failure);
+                return self.finish(step, report, Registered::default());
+            }
+        }
         self.link.send(Event::StepStarted { step: step.index, item, name: report.name.clone() });
         match self.gate(step, locals) {
             Ok(Gate::Run) => {}
@@ -222,7 +233,7 @@ impl<'a> Worker<'a, '_, '_> {
         self.finish(step, report, result)
     }
 
-    fn gate(&self, step: &JobStep, locals: &Values) -> Result<Gate> {
+    pub(super) fn gate(&self, step: &JobStep, locals: &Values) -> Result<Gate> {
         let Some(when) = &step.when else { return Ok(Gate::Run) };
         Ok(match self.context.truth(self.host, locals, when)? {
             Known::Yes(true) => Gate::Run,

@@ -44,11 +44,11 @@ pub fn read(path: &Path, called: &str, choice: &Choice, folder: &Path) -> Result
 type Why = String;
 
 fn not_an_archive(doing: &str, why: Why) -> Failure {
-    Failure::new(doing, why).hint("a source is a folder, or a tar archive: plain, .gz or .zst")
+    Failure::new(doing, why).hint("a source is a directory, or a tar archive: plain, .gz or .zst")
 }
 
 fn refused(doing: &str, why: Why) -> Failure {
-    Failure::new(doing, why).hint("nothing of it was used; a folder can be a source too")
+    Failure::new(doing, why).hint("nothing of it was used; a directory can be a source too")
 }
 
 /// The bytes without their compression, which is recognized by how they begin.
@@ -173,7 +173,7 @@ impl Found<'_> {
         Ok(match &member.kind {
             Kind::Dir => Some((TreeNode::Dir, member.mode)),
             Kind::Link(target) if target.is_empty() || target.contains(&0) || target.len() > TARGET_LIMIT => {
-                return Err("a link that can lead nowhere".to_string());
+                return Err("a link whose target cannot exist".to_string());
             }
             Kind::Link(target) => Some((TreeNode::Link(headers::host_path(target)), member.mode)),
             Kind::HardLink(target) => self.linked(target)?,

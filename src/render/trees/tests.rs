@@ -86,14 +86,14 @@ fn says_what_cannot_be_a_source() {
     .concat();
     let shown = all.replace(&folder.path().canonicalize().unwrap().display().to_string(), "PROJECT");
     expect![[r#"
-        find the folder or archive apq: neither files/ nor the project has it
+        find the directory or archive apq: neither files/ nor the project has it
           hint: did you mean `app`?
         read files/empty: it holds nothing, or all of it is left out
           hint: to take away what was put there, undo the run that did it
         read the archive files/text: it cannot be read as a tar archive: failed to read entire block
-          hint: nothing of it was used; a folder can be a source too
-        read files/app: strip is for archives, and it is a folder
-          hint: name the folder that is wanted
+          hint: nothing of it was used; a directory can be a source too
+        read files/app: strip is for archives, and it is a directory
+          hint: name the directory that is wanted
         read PROJECT/dist/pipe: it is a device, socket or pipe
           hint: leave it out with exclude
     "#]]

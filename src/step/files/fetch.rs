@@ -69,7 +69,7 @@ impl Step for Fetch {
         };
         self.refuse_unfit(&stat)?;
         let same = self.have.is_some() && host.digest(&path)? == self.have;
-        let ops = if same { Vec::new() } else { vec![Op::Fetch { path, to: to.clone() }] };
+        let ops = if same { Vec::new() } else { vec![Op::Fetch { path, to: to.clone(), size: stat.size }] };
         Ok(Plan { once: true, result: self.told(&to, stat.size), ..Plan::of(ops) })
     }
 }
@@ -157,7 +157,7 @@ mod tests {
         };
         assert!(plan.once || plan.is_empty());
         let told = plan.ops.iter().map(|op| match op {
-            Op::Fetch { path, to } => format!("{path} to {to}"),
+            Op::Fetch { path, to, .. } => format!("{path} to {to}"),
             other => panic!("{other:?}"),
         });
         told.chain(plan.notes.clone()).collect()

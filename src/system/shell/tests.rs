@@ -75,7 +75,7 @@ fn a_broken_pipe_is_told_from_a_refusal() {
     let failure = shell.read(Path::new("/etc/motd")).unwrap_err();
     expect![[r#"
         read /etc/motd: lost the connection
-          hint: what was begun may have been done; run it again to see what is missing"#]]
+          hint: what was started may have been done; run it again to see what is missing"#]]
     .assert_eq(&failure.to_string());
     assert!(shell.is_lost());
 }

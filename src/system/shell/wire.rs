@@ -272,5 +272,5 @@ const TOO_LATE: &str = "the host gave no whole answer in time";
 
 fn lost(doing: &str) -> Failure {
     Failure::new(doing, "lost the connection")
-        .hint("what was begun may have been done; run it again to see what is missing")
+        .hint("what was started may have been done; run it again to see what is missing")
 }

@@ -207,7 +207,7 @@ fn hostile_archives_are_refused_and_say_why() {
         fine: it is a link to ../../etc: it leads out of the archive
         put dir/x into the tree: dir above it is a link
         l0: it is a link to l1: it goes through too many other links
-        a: a link that can lead nowhere
+        a: a link whose target cannot exist
         hard: its hard link to ../../etc/shadow: its path leads out of the archive
         hard: its hard link to /etc/shadow: its path is absolute
         hard: it is a hard link to nothing, which is no file before it in the archive
@@ -267,7 +267,7 @@ fn a_file_is_read_by_its_name() {
     let failure = read(&path, "files/app.tar", &Choice::default(), folder.path()).unwrap_err();
     expect![[r#"
         read the archive files/app.tar: ../a: its path leads out of the archive
-          hint: nothing of it was used; a folder can be a source too"#]]
+          hint: nothing of it was used; a directory can be a source too"#]]
     .assert_eq(&failure.to_string());
 }
 
