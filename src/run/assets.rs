@@ -355,8 +355,9 @@ mod tests {
     fn names_that_only_the_host_knows_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let mut files = Fetched::of(&job(Mode::Apply, &[waits()]), folder.path(), Transfers::default());
-        let taken =
-            (0..2_000).filter(|number| files.take(&format!("var/log/{number}"), 0, b"", true).is_ok()).count();
+        let taken = (0..2_000)
+            .filter(|number| files.take(&format!("var/log/{number}"), 0, b"", true).is_ok())
+            .count();
         assert_eq!(taken, UNKNOWN_NAMES);
     }
 }
