@@ -378,11 +378,9 @@ impl Listening<'_> {
                     self.tools.plays.reached(&self.task.name, number, given, secrets);
                     self.questions.play(&self.writer, self.tools, &self.task.name, number);
                 }
-                Event::AwaitsConsent { step, name } if self.task.job.envelope.asks => {
+                Event::AwaitsConsent { step, name } => {
+                    let name = self.called(step, name)?;
                     self.questions.consent(&self.writer, self.tools, &self.task.name, step, name);
-                }
-                Event::AwaitsConsent { .. } => {
-                    return Err(Failure::new("ask before the step", "its job does not ask"));
                 }
                 Event::RanOnce { step, .. } | Event::AwaitsOnce { step } => {
                     let why = format!("its job has no such step {step}");
@@ -397,6 +395,19 @@ impl Listening<'_> {
     /// Whether a step of the job runs once, in this way.
     fn runs_once(&self, step: u32, way: &dyn Fn(&Once) -> bool) -> bool {
         self.task.job.work.all_steps().any(|own| own.index == step && own.once.as_ref().is_some_and(way))
+    }
+
+    /// What a step is called that the host asks about. Its own name is the playbook's word and not the host's; one without a
+    /// name is called after its kind at least.
+    fn called(&self, index: u32, name: String) -> Result<String> {
+        let wrong = |why| Failure::new("ask before the step", why);
+        if !self.task.job.envelope.asks {
+            return Err(wrong("its job does not ask".to_string()));
+        }
+        let step = self.task.job.work.all_steps().find(|own| own.index == index);
+        let step = step.ok_or_else(|| wrong(format!("its job has no such step {index}")))?;
+        let is_kind = name.split_whitespace().next() == Some(&step.kind);
+        Ok(if step.name.is_none() && is_kind { name } else { step.title() })
     }
 
     /// The variables that the step sets.
