@@ -3,10 +3,11 @@
 use super::Worker;
 use crate::engine::context::Known;
 use crate::engine::progress::StepProgress;
+use crate::model::arg::Arg;
 use crate::model::job::JobStep;
 use crate::model::outcome::StepOutcome;
 use crate::model::play::Given;
-use crate::model::{Result, Value, Values};
+use crate::model::{Result, Values};
 use crate::step::{self, variables};
 
 /// Whether the step gives variables values.
