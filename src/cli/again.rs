@@ -88,11 +88,9 @@ pub fn undo(
             true => String::new(),
             false => format!(", `windlass run playbook {}` makes them again", intent.name),
         };
-        return Err(Stop::misused(
-            failure.hint(format!(
-                "`windlass runs undo {of}` continues with changes that it has not undone{again}"
-            )),
-        ));
+        return Err(Stop::misused(failure.hint(format!(
+            "`windlass runs undo {of}` continues with changes that it has not undone{again}"
+        ))));
     }
     let mut hosts = hosts_where(record, may_have_changed);
     if let Some(pattern) = pattern {

@@ -271,8 +271,9 @@ impl Link for Engine {
     fn guard(&self) -> Result<String> {
         let why =
             "the host is worked through its sh, and what ends with the connection cannot roll anything back";
-        Err(Failure::new("arm the change", why)
-            .hint("let an agent run there (one directory that is not noexec), or set the step's armed = false"))
+        Err(Failure::new("arm the change", why).hint(
+            "let an agent run there (one directory that is not noexec), or set the step's armed = false",
+        ))
     }
 }
 

@@ -234,9 +234,7 @@ impl ScheduleAttempt<'_> {
                 self.say("the run was killed");
                 return Box::pin(self.resume(folder, lock, claim)).await;
             }
-            (_, None | Some(INTERRUPTED)) => {
-                Some((Outcome::Interrupted, "it was interrupted".to_string()))
-            }
+            (_, None | Some(INTERRUPTED)) => Some((Outcome::Interrupted, "it was interrupted".to_string())),
             _ => None,
         };
         let record = self.record(&claim)?.map(|(record, _)| record);
