@@ -9,8 +9,11 @@ fn a_debian_package_is_installed_works_and_is_removed_without_a_trace() {
     let lab = Lab::get();
     let host = lab.host("full2");
     let directory = tempfile::tempdir().expect("a directory");
-    let made =
-        Command::new("packaging/deb").arg(env!("CARGO_BIN_EXE_windlass")).arg(directory.path()).output();
+    let made = Command::new("packaging/deb")
+        .arg(env!("CARGO_BIN_EXE_windlass"))
+        .arg(directory.path())
+        .env("PACKAGE_LEVEL", "1")
+        .output();
     let made = made.expect("the script starts");
     assert!(made.status.success(), "{made:?}");
     let deb = String::from_utf8_lossy(&made.stdout).trim().to_string();

@@ -85,7 +85,7 @@ fn help_lists_the_subcommands() {
                   [default: human]
 
               --project <DIR>
-                  The project's folder, instead of the nearest one at or above this folder
+                  The project's directory, instead of the nearest one at or above this directory
 
           -h, --help
                   Print help (see a summary with '-h')

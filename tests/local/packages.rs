@@ -34,6 +34,7 @@ fn printed(command: &mut Command) -> String {
 fn package(script: &str, arguments: &[&str]) -> PathBuf {
     let mut command = Command::new(format!("packaging/{script}"));
     command.arg(env!("CARGO_BIN_EXE_windlass")).args(arguments).env("SOURCE_DATE_EPOCH", "1700000000");
+    command.env("PACKAGE_LEVEL", "1");
     PathBuf::from(printed(&mut command).trim())
 }
 

@@ -18,14 +18,14 @@ impl Worker<'_, '_, '_> {
     pub(super) fn refused_by_person(
         &mut self,
         step: &JobStep,
-        name: &str,
         locals: &Values,
     ) -> Result<Option<&'static str>> {
         if !self.job.envelope.asks || !matches!(self.gate(step, locals), Ok(Gate::Run)) {
             return Ok(None);
         }
         if self.consent.is_none() {
-            self.consent = self.link.consent(step.index, name, Instant::now() + LONGEST)?;
+            let name = self.name(step, locals);
+            self.consent = self.link.consent(step.index, &name, Instant::now() + LONGEST)?;
         }
         Ok(match self.consent {
             Some(true) => None,

@@ -154,7 +154,7 @@ impl<'a> Worker<'a, '_, '_> {
             None => self.name(step, locals),
         };
         // The clocks of the step start once it is wanted.
-        match self.refused_by_person(step, &report.name, locals) {
+        match self.refused_by_person(step, locals) {
             Ok(None) => {}
             Ok(Some(why)) => return self.end_gated(step, report, StepOutcome::Skipped, why.to_string()),
             Err(failure) => {
@@ -163,6 +163,7 @@ impl<'a> Worker<'a, '_, '_> {
                 return self.finish(step, report, Registered::default());
             }
         }
+        let began = Instant::now();
         self.link.send(Event::StepStarted { step: step.index, item, name: report.name.clone() });
         match self.gate(step, locals) {
             Ok(Gate::Run) => {}
@@ -242,7 +243,7 @@ impl<'a> Worker<'a, '_, '_> {
         })
     }
 
-    fn name(&self, step: &JobStep, locals: &Values) -> String {
+    pub(super) fn name(&self, step: &JobStep, locals: &Values) -> String {
         let rendered = step.name.as_ref().map(|name| self.context.resolve(self.host, locals, name));
         match rendered {
             Some(Ok(Known::Yes(Value::String(name)))) => name,
