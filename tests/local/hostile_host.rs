@@ -25,7 +25,9 @@ use windlass::playbook::plays::Stage;
 use windlass::record::Lines;
 use windlass::redact::Redactor;
 use windlass::render::contents::Contents;
+use windlass::report::transfers::Transfers;
 use windlass::run::allowance::Used;
+use windlass::run::consent::ConsentBoard;
 use windlass::run::once::OnceBoard;
 use windlass::run::plays::PlayBoard;
 use windlass::run::tools::{Destinations, Tools};
@@ -377,8 +379,21 @@ pub async fn attacked(scene: Scene, folder: &Path) -> Outcome {
         let events = EventSender::new(sender);
         let shared = Arc::new(Shared::new());
         let (used, once, plays) = (Used::default(), OnceBoard::default(), PlayBoard::default());
+        let (consent, transfers) = (ConsentBoard::default(), Transfers::default());
         let (timeout, output) = (None, wanted);
-        let tools = Tools { shared, events, interrupt, destinations, timeout, output, used, once, plays };
+        let tools = Tools {
+            shared,
+            events,
+            interrupt,
+            destinations,
+            timeout,
+            output,
+            used,
+            once,
+            plays,
+            consent,
+            transfers,
+        };
         run::run(all, &options, tools).await
     });
     let (mut steps, mut notes, mut why) = (Vec::new(), 0, String::new());

@@ -68,6 +68,9 @@ pub async fn attack(host: &Attacker, name: &str) {
             for_play(1, all.collect())
         }
         "a play that does not exist" => for_play(9, Given::new()),
+        "a question that the person did not want" => {
+            vec![Event::AwaitsConsent { step: ONCE, name: "set".to_string() }]
+        }
         other => panic!("no attack is called {other}"),
     };
     for event in said {
@@ -137,6 +140,7 @@ async fn no_value_of_a_hostile_host_harms_another() {
         ("a value that is too large for a play", play, HostOutcome::Ok, ""),
         ("values that are given again and again", play, HostOutcome::Unknown, "token"),
         ("a play that does not exist", play, HostOutcome::Unknown, ""),
+        ("a question that the person did not want", result, HostOutcome::Unknown, "failed"),
     ] {
         let scene = Scene { attack, other, work, stages: if other == play { stages() } else { Vec::new() } };
         let outcome = attacked(scene, folder.path()).await;
