@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Check inventories, playbooks and templates without connecting
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to check; the whole project when not given
+    /// What to check: files, directories, names of playbooks; the whole project when not given
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }

@@ -56,7 +56,7 @@ async fn the_inventory_names_the_three_hosts() {
     let ports = stage.servers.iter().map(|server| server.address.port().to_string());
     let text = ports.fold(text, |text, port| text.replace(&port, "PORT"));
     expect![[r#"
-        # The hosts of `windlass demo`. They are folders: FOLDER/NAME
+        # The hosts of `windlass demo`. They are directories: FOLDER/NAME
         [ssh]
         user = "root"
         identity = "FOLDER/key"

@@ -3,6 +3,7 @@
 use super::vocabulary;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Inventory, pattern};
+use crate::model::Failure;
 use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::source::Place;
@@ -148,14 +149,18 @@ fn schedules(project: &Project, inventory: Option<&Inventory>) -> Diagnostics {
     problems
 }
 
-fn files_at(project: &Project, path: &Path) -> crate::model::Result<Vec<PathBuf>> {
-    let path = std::path::absolute(path)
+fn files_at(project: &Project, given: &Path) -> crate::model::Result<Vec<PathBuf>> {
+    let path = std::path::absolute(given)
         .ok()
         .filter(|path| path.exists())
-        .unwrap_or_else(|| project.root.join(path));
-    match path.is_dir() {
-        true => project.files(&path.display().to_string(), true),
-        false => Ok(vec![path]),
+        .unwrap_or_else(|| project.root.join(given));
+    let named = || project.root.join("playbooks").join(format!("{}.toml", given.display()));
+    match () {
+        () if path.is_dir() => project.files(&path.display().to_string(), true),
+        () if path.exists() => Ok(vec![path]),
+        () if named().exists() => Ok(vec![named()]),
+        () => Err(Failure::new(format!("check {}", given.display()), "there is no such file")
+            .hint("give files, directories or names of the project's playbooks")),
     }
 }
 

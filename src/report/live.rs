@@ -317,9 +317,9 @@ mod tests {
         let screen =
             |columns| live.screen(&far, at(12_000), (24, columns), Style { color: false })[0].clone();
         expect![[r#"
-            web01  3/12 copy the new release over …  [===>      ] 45.0 of 120.0 MB, 10.0 MB/s, 7.0s left  9.0s
-            web01  3/12 copy the new rel…  45.0 of 120.0 MB, 10.0 MB/s, 7.0s left  9.0s
-            web01  3/12 copy t…  45.0 of 120.0 MB  9.0s"#]]
+            web01  3/12 copy the new relea…  [======>           ] 45.0 of 120.0 MB, 10.0 MB/s, 7.0s left  9.0s
+            web01  3/12 copy the new releas…  45.0 of 120.0 MB, 10.0 MB/s, 7.0s left  9.0s
+            web01  3/12 copy the ne…  45.0 of 120.0 MB  9.0s"#]]
         .assert_eq(&[100, 80, 50].map(screen).join("\n"));
     }
 

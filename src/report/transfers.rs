@@ -182,7 +182,7 @@ mod tests {
             shown,
             [
                 "[=======>            ] 45.0 of 120.0 MB, 10.0 MB/s, 7.0s left",
-                "[===>    ] 45.0 of 120.0 MB, 10.0 MB/s, 7.0s left",
+                "[===>     ] 45.0 of 120.0 MB, 10.0 MB/s, 7.0s left",
                 "45.0 of 120.0 MB, 10.0 MB/s, 7.0s left",
                 "45.0 of 120.0 MB",
             ]

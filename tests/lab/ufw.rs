@@ -23,17 +23,23 @@ fn firewall(keys: &str) -> String {
 fn the_rules_of_others_stay_and_the_order_comes_back() {
     let stage = Stage::on("full3").with(
         "exec >/dev/null; ufw --force reset; rm -f /etc/ufw/*.rules.20*
-         ufw limit 22/tcp; ufw allow 9999/tcp comment windlass
+         ufw allow 22/tcp; ufw limit 25/tcp; ufw allow 9999/tcp comment windlass
          ufw allow from 2001:db8::/32 to any port 9998 proto tcp comment windlass
          ufw deny from 192.0.2.66; ufw allow 5433; ufw --force enable",
     );
     let host = &stage.host;
     let _inactive = Inactive(host);
     let before = host.must(STATE);
-    let playbook = firewall("allow = [80, { port = 5432, from = ['192.0.2.0/24', '2001:db8::/32'] }]");
+    let playbook = firewall("allow = [25, 80, { port = 5432, from = ['192.0.2.0/24', '2001:db8::/32'] }]");
     let run = stage.converges(&playbook).run();
     let rules = host.must("ufw show added");
-    for rule in ["limit 22/tcp", "allow 80/tcp comment 'windlass'", "deny from 192.0.2.66", "allow 5433"] {
+    for rule in [
+        "allow 22/tcp",
+        "limit 25/tcp",
+        "allow 80/tcp comment 'windlass'",
+        "deny from 192.0.2.66",
+        "allow 5433",
+    ] {
         assert!(rules.contains(&format!("ufw {rule}\n")), "{rule}: {rules}");
     }
     assert!(!rules.contains("999"), "what windlass no longer needs is gone: {rules}");

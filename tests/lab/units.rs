@@ -107,13 +107,16 @@ fn every_way_to_be_enabled_is_changed_and_restored() {
         host.must(&format!("{UNITS}\nexec >/dev/null 2>&1\n{before}"));
         let links = host.must(LINKS);
         let playbook = format!("[[steps]]\n[steps.service]\n{keys}\n");
-        let run = stage.converges(&playbook).run();
+        let first = stage.converges(&playbook);
+        let (run, changed) = (first.run(), first.outcome("full1") == "changed");
         for part in expected.split(' ') {
             let (unit, state) = part.split_once('=').expect("UNIT=STATE");
             let found = host.must(&format!("systemctl is-enabled {unit} || true"));
             assert_eq!(found.trim(), state, "{unit} after {keys}, where before: {before}");
         }
-        stage.project.report(&format!("runs undo {run}")).exits(0);
+        if changed {
+            stage.project.report(&format!("runs undo {run}")).exits(0);
+        }
         assert_same(&links, &host.must(LINKS));
     }
     host.must(CLEAN);

@@ -172,7 +172,8 @@ impl Attacker {
                 self.say(Event::Finished { nonce, outcome: HostOutcome::Ok, failure: None }).await;
             }
             "long names of its boot" => {
-                let hello = || Hello { boot_id: "b".repeat(8 << 20), ..Hello::default() };
+                let boot_id = "b".repeat(8 << 20);
+                let hello = || Hello { version: wire::VERSION, boot_id: boot_id.clone(), ..Hello::default() };
                 self.many(50, |_| Event::Hello(hello())).await;
             }
             "a run that it was not asked for" => {

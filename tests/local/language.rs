@@ -252,6 +252,9 @@ fn what_an_include_gives_must_be_there_and_fit() {
          [[steps]]\ninclude = \"parts/page.toml\"\nvars = { title = \"t\", port = 70000 }\n\
          [[steps]]\ndebug = { message = \"{{ port }}\" }\n",
     );
+    let gone = project.windlass(["lint", "sight"]);
+    assert!(gone.code == 5 && gone.stdout.contains("check sight: there is no such file"), "{gone:?}");
+    assert_eq!(project.windlass(["lint", "site"]).code, 5, "a playbook by its name");
     let lint = project.windlass(["lint", "playbooks/site.toml"]);
     let expected = r#"
 error: the playbook page has no variable `prot`

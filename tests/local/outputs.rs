@@ -16,12 +16,14 @@ hosts = "web1"
 register = "said"
 command = { shell = "echo one; echo two >&2" }
 [[plays.steps]]
+directory = { path = "/srv" }
+[[plays.steps]]
 set = { word = "{{ said.stdout }}" }
 [[plays.steps]]
 name = "a file"
 loop = ["a", "b"]
 notify = "say"
-file = { path = "/srv/{{ item }}", content = "{{ word }}\n", create_parents = true }
+file = { path = "/srv/{{ item }}", content = "{{ word }}\n" }
 [[plays.steps]]
 ignore_errors = true
 command = { argv = ["false"] }
@@ -36,7 +38,7 @@ debug = { message = "{{ word }}" }
 [[plays]]
 hosts = "web1,web2"
 [[plays.steps]]
-disk = { path = "/", free_min = "1 B" }
+disk = { paths = ["/"], free_min = "1 B" }
 [[plays.steps]]
 run_once = true
 debug = { message = "{{ hosts['web1'].vars.word }}" }
@@ -131,9 +133,9 @@ fn runs_and_their_events_fit() {
     let stage = FolderStage::of(&["web1", "web2"]);
     let schemas = Schemas::of(&stage.project);
     let hold = |line: &str, output: &str| schemas.hold_of(&stage.project, output, line);
-    let lines = run(&stage, SITE, "--output jsonl").stdout;
+    let first = run(&stage, SITE, "--output jsonl");
     let mut seen = BTreeSet::new();
-    for line in lines.lines() {
+    for line in first.stdout.lines() {
         let event: Value = serde_json::from_str(line).expect("each line is JSON");
         seen.insert(event["event"].as_str().expect("a name").to_string());
         schemas.hold("event", &event);
@@ -141,7 +143,7 @@ fn runs_and_their_events_fit() {
     for expected in
         ["run_started", "hello", "step_ended", "fetched", "play", "once", "host_ended", "run_ended"]
     {
-        assert!(seen.contains(expected), "{expected} is not among {seen:?}");
+        assert!(seen.contains(expected), "{expected} is not among {seen:?}: {}", first.stderr);
     }
     let first = newest_run(&stage);
     let document: Value = serde_json::from_str(&run(&stage, SITE, "--output json").stdout).expect("JSON");
@@ -198,8 +200,11 @@ fn backups_fit() {
     let stage = FolderStage::set();
     let schemas = Schemas::of(&stage.project);
     let hold = |line: &str, output: &str| schemas.hold_of(&stage.project, output, line);
-    stage.project.write("web1/srv/data/a", "a");
-    let taken = run(&stage, &backups::backup("files = [\"/srv/data\"]"), "--hosts web1");
+    // Programs run on this machine, and not in the host's directory.
+    let data = stage.project.path().join("data");
+    stage.project.write("data/a", "a");
+    stage.project.write(&format!("web1{}/a", data.display()), "a");
+    let taken = run(&stage, &backups::backup(&format!("files = [{data:?}]")), "--hosts web1");
     assert_eq!(taken.code, 0, "{taken:?}");
     for (line, output) in [
         ("backups list --output json", "backups list"),

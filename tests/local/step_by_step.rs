@@ -11,7 +11,7 @@ const SITE: &str = r#"
 [[steps]]
 name = "one"
 notify = "say"
-file = { path = "/srv/one", content = "{{ inventory_hostname }}", create_parents = true }
+file = { path = "/srv/one", content = "{{ inventory_hostname }}" }
 [[steps]]
 name = "never"
 when = "false"
@@ -35,6 +35,7 @@ const SOON: Duration = Duration::from_secs(60);
 /// Runs the playbook on a terminal and types each answer once its question is there. Returns what was shown, and the exit code.
 fn answered(stage: &FolderStage, options: &str, answers: &[(&str, &str)]) -> (String, i32) {
     stage.project.write("playbooks/site.toml", SITE);
+    ["web1", "web2"].iter().for_each(|host| stage.project.write(&format!("{host}/srv/there"), ""));
     let shown = stage.file("shown");
     let program = env!("CARGO_BIN_EXE_windlass");
     let mut terminal = Command::new("script");

@@ -23,7 +23,7 @@ const HELD: &[&str] = &[
 ];
 
 /// Texts that are no prose: what programs, files and protocols call something.
-const NO_PROSE: &[&str] = &["id -u nobody", "{nobody}", "[Tt]ry again"];
+const NO_PROSE: &[&str] = &["id -u nobody", "nobody:x:65534", "{nobody}", "[Tt]ry again"];
 
 #[test]
 fn what_the_program_says_is_in_plain_words() {

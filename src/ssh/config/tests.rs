@@ -181,7 +181,7 @@ fn what_cannot_be_honoured_fails_the_hosts_it_applies_to_and_no_others() {
         ("CheckHostIP yes", "windlass cannot do `yes`"),
         ("ProxyUseFdpass yes", "windlass cannot do `yes`"),
         ("ProxyComand nc %h %p", "`proxycomand` is not an option of ssh\n  hint: did you mean ProxyCommand?"),
-        ("Ciphers aes128-cbc", "windlass has none of these"),
+        ("KexAlgorithms sntrup761x25519-sha512@openssh.com", "windlass has none of these"),
         ("Port 0", "`0` is not a number from 1 to 65535"),
         ("Port 22 23", "it takes one value, and `23` follows"),
         ("AddressFamily inet4", "`inet4` is not one of any, inet, inet6"),

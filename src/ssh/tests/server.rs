@@ -231,7 +231,7 @@ async fn refused_logins_tell_their_story_for_each_user() {
     let error = lab.connect().await.err().unwrap();
     assert_eq!(error.class, Class::Authentication);
     expect![[r#"
-        log in to 127.0.0.1 port PORT as stranger: refused FOLDER/id (SHA256:FINGERPRINT); the server takes none, password, publickey, hostbased, keyboard-interactive
+        log in to 127.0.0.1 port PORT as stranger: refused FOLDER/id (SHA256:FINGERPRINT); the server takes password, publickey, hostbased, keyboard-interactive
           hint: try: ssh -p PORT stranger@127.0.0.1; ssh-copy-id -p PORT stranger@127.0.0.1 adds a key, `identity` and `user` choose others"#]]
     .assert_eq(&general(&error, &lab));
     lab.target.users.push("deploy".to_string());

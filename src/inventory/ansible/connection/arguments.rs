@@ -158,7 +158,7 @@ mod tests {
             ),
             (
                 "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
-                r#"{"host_key":"accept-new","options":["UserKnownHostsFile=/dev/null"]}"#,
+                r#"{"options":["UserKnownHostsFile=/dev/null"],"host_key":"accept-new"}"#,
             ),
             ("-C -o ControlMaster=auto -o ControlPersist=60s -o 'LogLevel ERROR' -vv", "{}"),
             (

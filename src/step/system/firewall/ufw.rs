@@ -65,11 +65,10 @@ pub fn absent(host: &dyn Probe) -> Result<Vec<Op>> {
     Ok(foretold(in_their_order(host, runs.collect())?, &kept, &state))
 }
 
-/// Rules that are removed are added again at the end, while the first that fits decides: the last command of an undo gives
-/// them back their order.
+/// Rules that are removed are added again at the end, while the first that fits decides, and ufw writes its files in a form of
+/// its own: the last command of an undo gives the files back as they were.
 fn in_their_order(host: &dyn Probe, mut runs: Vec<Run>) -> Result<Vec<Run>> {
-    let removes = runs.iter().any(|run| run.command.argv.iter().any(|word| word == "delete"));
-    let Some(first) = runs.first_mut().filter(|_| removes) else { return Ok(runs) };
+    let Some(first) = runs.first_mut() else { return Ok(runs) };
     let Undo::Command(command) = &first.undo else { return Ok(runs) };
     let [old, old_v6] = RULES.map(|path| host.read(Path::new(path)));
     if let (Some(old), Some(old_v6)) = (old?, old_v6?) {
