@@ -1,7 +1,6 @@
 //! What a host hears when one of its plays starts, and what it hands on to the plays of others.
 
 use super::Value;
-use super::cut::is_too_deep;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,7 +18,7 @@ pub fn size(given: &impl Serialize) -> usize {
 /// What is taken of it: a host hands on only what other hosts look at, and nothing that is too large or too deep.
 #[cfg(feature = "controller")]
 pub fn taken(mut given: Given, shares: &[String]) -> Given {
-    given.retain(|name, value| shares.contains(name) && !value.as_ref().is_some_and(is_too_deep));
+    given.retain(|name, value| shares.contains(name) && !value.as_ref().is_some_and(super::cut::is_too_deep));
     if size(&given) <= LARGEST { given } else { Given::new() }
 }
 

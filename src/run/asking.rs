@@ -106,6 +106,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    #[expect(clippy::disallowed_methods, reason = "a thread that waits for a key has no deadline")]
     async fn a_question_that_no_one_answers_stops_the_run() {
         let asking = asked(|| {
             std::thread::sleep(Duration::from_secs(2));

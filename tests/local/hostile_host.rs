@@ -182,7 +182,8 @@ impl Attacker {
                 self.finish().await;
             }
             "much output in small pieces" => {
-                let chunk = |number: usize| if number % 2 == 0 { b"\n".to_vec() } else { Vec::new() };
+                let chunk =
+                    |number: usize| if number.is_multiple_of(2) { b"\n".to_vec() } else { Vec::new() };
                 let (step, stream, left_out) = (0, Stream::Stdout, u64::MAX);
                 self.many(30_000, |number| {
                     Event::Printed(Printed { step, stream, left_out, chunk: chunk(number) })
@@ -357,7 +358,7 @@ pub async fn attacked(scene: Scene, folder: &Path) -> Outcome {
     let envelope = |host: &str| Envelope {
         host: host.into(),
         nonce: format!("nonce of {host}"),
-        output: output.clone(),
+        output,
         ..Envelope::default()
     };
     let work = |host: &str, target| Work {
@@ -375,7 +376,7 @@ pub async fn attacked(scene: Scene, folder: &Path) -> Outcome {
     let (sender, mut events) = mpsc::channel(run::EVENTS_WAITING);
     let (_urge, interrupt) = watch::channel(Interrupt::None);
     let (before, began) = (peak_kib(), Instant::now());
-    let wanted = output.clone();
+    let wanted = output;
     let running = tokio::spawn(async move {
         let events = EventSender::new(sender);
         let shared = Arc::new(Shared::new());
