@@ -32,7 +32,7 @@ fn what_the_program_says_is_in_plain_words() {
         let of = |held: &&str| {
             path.starts_with(format!("src/{held}")) || path == Path::new(&format!("src/{held}.rs"))
         };
-        HELD.iter().any(|held| of(held))
+        HELD.iter().any(of)
     };
     for path in sources().into_iter().filter(|path| is_held(path)) {
         let source = fs::read_to_string(&path).expect("it is there");

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -132,7 +132,9 @@ impl Home {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        process.stdin.take().unwrap().write_all(input).unwrap();
+        // A script that refuses does not read its input.
+        let written = process.stdin.take().unwrap().write_all(input);
+        assert!(written.is_ok() || written.is_err_and(|why| why.kind() == ErrorKind::BrokenPipe));
         String::from_utf8(process.wait_with_output().unwrap().stdout).unwrap()
     }
 
