@@ -26,7 +26,7 @@ fn a_debian_package_is_installed_works_and_is_removed_without_a_trace() {
     let version = host.must("windlass --version");
     assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
     // The page, the completion of each shell, and the unit are where the programs look that read them.
-    host.must("gzip -dc /usr/share/man/man1/windlass-run-playbook.1.gz | grep -q -- '--step'");
+    host.must("gzip -dc /usr/share/man/man1/windlass-run-playbook.1.gz | grep -qF -- '\\-\\-step'");
     host.must("bash -n /usr/share/bash-completion/completions/windlass");
     let completed = "WINDLASS_COMPLETE=bash _CLAP_COMPLETE_INDEX=1 _CLAP_IFS=' ' windlass -- windlass pla";
     assert_eq!(host.must(completed), "plan playbooks");
