@@ -158,7 +158,7 @@ fn runs_and_their_events_fit() {
     assert_ne!(diff["hosts"], json!([]));
     hold("runs prune --keep-last 1 --output json", "runs prune");
     hold("run command --hosts all --output json -- nosuchcommand", "run");
-    hold("runs undo last --check --output json", "run");
+    hold(&format!("runs undo {first} --check --output json"), "run");
     stage
         .project
         .write("inventories/more.toml", "[hosts.gone]\naddress = \"127.0.0.1\"\nssh = { port = 9 }\n");
