@@ -74,8 +74,13 @@ const HOST_OUTCOMES: &[&str] =
 const STEP_OUTCOMES: &[&str] = &["ok", "changed", "skipped", "failed", "would_change", "unknown"];
 const RUN_KINDS: &[&str] = &["playbook", "command", "script", "step", "undo", "unlock"];
 
-/// An object that has these fields, of which `optional` may be missing, and no others.
-fn object(optional: &[&str], fields: &[(&str, Value)]) -> Value {
+/// An object that has these fields and no others.
+fn object(fields: &[(&str, Value)]) -> Value {
+    object_without(&[], fields)
+}
+
+/// The same where the fields that `optional` names may be missing.
+fn object_without(optional: &[&str], fields: &[(&str, Value)]) -> Value {
     let required: Vec<&str> =
         fields.iter().map(|(name, _)| *name).filter(|name| !optional.contains(name)).collect();
     let properties: Map<String, Value> =
@@ -112,7 +117,7 @@ fn time() -> Value {
 }
 
 fn failure() -> Value {
-    object(&["hint"], &[("doing", text()), ("why", text()), ("hint", or_null(text()))])
+    object_without(&["hint"], &[("doing", text()), ("why", text()), ("hint", or_null(text()))])
 }
 
 fn counts() -> Value {
@@ -120,8 +125,8 @@ fn counts() -> Value {
 }
 
 fn run() -> Value {
-    let sources = || list(object(&[], &[("path", text()), ("text", text())]));
-    object(
+    let sources = || list(object(&[("path", text()), ("text", text())]));
+    object_without(
         &["playbook", "inventory"],
         &[
             ("version", json!({ "const": crate::report::json::VERSION })),
@@ -148,41 +153,33 @@ fn run() -> Value {
 }
 
 fn host() -> Value {
-    let checks = object(
-        &[],
-        &[
-            ("pass", count(0)),
-            ("fail", count(0)),
-            ("unknown", count(0)),
-            ("info", count(0)),
-            ("percent", or_null(count(0))),
-        ],
-    );
+    let checks = object(&[
+        ("pass", count(0)),
+        ("fail", count(0)),
+        ("unknown", count(0)),
+        ("info", count(0)),
+        ("percent", or_null(count(0))),
+    ]);
     let of_steps = ["ok", "changed", "skipped", "failed", "ignored", "unknown"];
-    object(
-        &[],
-        &[
-            ("host", text()),
-            ("outcome", or_null(words(HOST_OUTCOMES))),
-            ("failure", or_null(failure())),
-            ("attempts", count(0)),
-            ("started", or_null(time())),
-            ("ended", or_null(time())),
-            ("took_secs", or_null(number())),
-            ("settled_by", or_null(text())),
-            ("counts", object(&[], &of_steps.map(|outcome| (outcome, count(0))))),
-            ("checks", or_null(checks)),
-            ("steps", list(object(&[], &step()))),
-        ],
-    )
+    object(&[
+        ("host", text()),
+        ("outcome", or_null(words(HOST_OUTCOMES))),
+        ("failure", or_null(failure())),
+        ("attempts", count(0)),
+        ("started", or_null(time())),
+        ("ended", or_null(time())),
+        ("took_secs", or_null(number())),
+        ("settled_by", or_null(text())),
+        ("counts", object(&of_steps.map(|outcome| (outcome, count(0))))),
+        ("checks", or_null(checks)),
+        ("steps", list(object(&step()))),
+    ])
 }
 
 fn step() -> Vec<(&'static str, Value)> {
-    let undo = object(&[], &[("changes", count(0)), ("undoable", count(0)), ("not", list(text()))]);
-    let output = object(
-        &[],
-        &[("status", integer()), ("stdout", text()), ("stderr", text()), ("total_bytes", count(0))],
-    );
+    let undo = object(&[("changes", count(0)), ("undoable", count(0)), ("not", list(text()))]);
+    let output =
+        object(&[("status", integer()), ("stdout", text()), ("stderr", text()), ("total_bytes", count(0))]);
     vec![
         ("step", count(0)),
         ("item", or_null(count(0))),
@@ -202,7 +199,7 @@ fn step() -> Vec<(&'static str, Value)> {
 }
 
 fn finding() -> Value {
-    object(
+    object_without(
         &["cell", "wanted", "hint", "details"],
         &[
             ("group", text()),
@@ -225,7 +222,7 @@ fn event() -> Value {
         let mut all = vec![("time", time()), ("run", text()), ("event", json!({ "const": name }))];
         all.extend(has_host.then(|| ("host", text())));
         all.extend(fields);
-        object(if name == "note" { &["host"] } else { &[] }, &all)
+        object_without(if name == "note" { &["host"] } else { &[] }, &all)
     }).collect::<Vec<_>>() })
 }
 
