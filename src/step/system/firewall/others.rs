@@ -5,6 +5,9 @@ use crate::model::op::Command;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
 
+/// Ports, of one protocol or of each.
+type PortsOf = (Ports, Option<Protocol>);
+
 /// A rule for what comes in, as `ufw show added` has it.
 #[derive(Clone, Debug, PartialEq)]
 struct Other<'a> {
@@ -12,7 +15,7 @@ struct Other<'a> {
     /// `allow`, `limit`, `deny` or `reject`.
     action: &'a str,
     /// Empty: all ports.
-    ports: Vec<(Ports, Option<Protocol>)>,
+    ports: Vec<PortsOf>,
     from: Option<Source>,
     interface: Option<&'a str>,
     /// What of it could not be read: it may allow anything.
@@ -130,10 +133,8 @@ impl<'a> Other<'a> {
 
     /// The rule here that says from where a port is reached, and which this one undermines.
     fn contradicted<'r>(&self, rules: &'r [Rule]) -> Option<&'r Rule> {
-        let of_ports = |(ports, protocol): &(Ports, Option<Protocol>)| {
-            let about = |rule: &&Rule| {
-                rule.ports.meets(*ports) && protocol.is_none_or(|protocol| protocol == rule.protocol)
-            };
+        let of_ports = |ports: &PortsOf| {
+            let about = |rule: &&Rule| meets(rule, ports);
             let narrow = rules.iter().find(|rule| about(rule) && rule.from.is_some())?;
             let open = rules.iter().filter(about).any(|rule| self.is_within(rule));
             (!open).then_some(narrow)
@@ -159,32 +160,18 @@ impl<'a> Other<'a> {
         matches!(self.action, "allow" | "limit")
     }
 
-    /// Whether it keeps everyone out whom the rule lets in, from one of its ports at least. One network fewer is what others
-    /// want.
+    /// Whether it denies everyone that the rule allows, on one of its ports at least. One network fewer is what others want.
     fn closes(&self, rule: &Rule) -> bool {
-        let all = match (self.from, rule.from) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(closed), Some(network)) => closed.holds(network),
-        };
-        let meets = |(ports, protocol): &(Ports, Option<Protocol>)| {
-            rule.ports.meets(*ports) && protocol.is_none_or(|protocol| protocol == rule.protocol)
-        };
         let everything = self.ports.is_empty() && !self.unread;
-        all && (everything || self.ports.iter().any(meets))
+        covers(self.from, rule.from) && (everything || self.ports.iter().any(|ports| meets(rule, ports)))
     }
 
-    /// Whether it lets in all that the rule does.
+    /// Whether it allows all that the rule does.
     fn opens(&self, rule: &Rule) -> bool {
-        let holds = |(ports, protocol): &(Ports, Option<Protocol>)| {
+        let holds = |(ports, protocol): &PortsOf| {
             ports.hold(rule.ports) && protocol.is_none_or(|protocol| protocol == rule.protocol)
         };
-        let from = match (self.from, rule.from) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(network), Some(asked)) => network.holds(asked),
-        };
-        from && self.interface.is_none() && self.ports.iter().any(holds)
+        covers(self.from, rule.from) && self.interface.is_none() && self.ports.iter().any(holds)
     }
 
     fn is_in_the_way(&self, rule: &Rule) -> Failure {
@@ -197,11 +184,7 @@ impl<'a> Other<'a> {
 
     /// Whether the rule lets in everyone that this one does.
     fn is_within(&self, rule: &Rule) -> bool {
-        match (rule.from, self.from) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(network), Some(other)) => network.holds(other),
-        }
+        covers(rule.from, self.from)
     }
 
     fn refused(&self, rule: &Rule) -> Failure {
@@ -212,6 +195,20 @@ impl<'a> Other<'a> {
         );
         Failure::new("set the firewall", why)
             .hint(format!("remove it with `ufw delete {}` if nobody needs it", bare(self.written)))
+    }
+}
+
+/// Whether a rule is about one of these ports.
+fn meets(rule: &Rule, (ports, protocol): &PortsOf) -> bool {
+    rule.ports.meets(*ports) && protocol.is_none_or(|protocol| protocol == rule.protocol)
+}
+
+/// Whether the first has all addresses of the second; without one it is all there are.
+fn covers(first: Option<Source>, second: Option<Source>) -> bool {
+    match (first, second) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(network), Some(other)) => network.holds(other),
     }
 }
 

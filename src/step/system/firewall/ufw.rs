@@ -32,7 +32,7 @@ pub fn present(host: &dyn Probe, rules: &[Rule], trust: &[String]) -> Result<(Ve
     let foreign: Vec<&String> = all.iter().filter(|rule| !there.contains(rule)).collect();
     let notes = others::wider(host, &foreign, rules, trust)?;
     others::expect_no_barrier(host, &all, rules)?;
-    // ufw has a rule once, whatever its comment: one that others added is good enough and stays. `limit` lets in too.
+    // ufw has a rule once, whatever its comment: one that others added is good enough and stays. `limit` allows too.
     let has = |rule: &str| all.iter().any(|other| let_in(other) == let_in(rule));
     let mut runs: Vec<Run> = Vec::new();
     let new = wanted.iter().filter(|rule| !has(rule));
@@ -110,7 +110,7 @@ fn bare(rule: &str) -> &str {
     rule.split(" comment ").next().unwrap_or(rule)
 }
 
-/// What a rule lets in, whether it limits how often or not.
+/// What a rule allows, whether it limits how often or not.
 fn let_in(rule: &str) -> String {
     let bare = bare(rule);
     bare.strip_prefix("limit ").map_or_else(|| bare.to_string(), |rest| format!("allow {rest}"))

@@ -45,11 +45,11 @@ impl<'a> UnitChange<'a> {
     /// `systemctl disable`, for good and until the next boot, which are two things to systemctl. It would also remove the link
     /// to a unit file elsewhere, without which the host does not know the unit.
     pub fn disable(&mut self, install: &Install) {
-        let until_boot = install.is_enabled_until_boot() || self.unit.file == "enabled-runtime";
-        if !until_boot || self.unit.file != "enabled-runtime" {
+        let only_until_boot = self.unit.file == "enabled-runtime";
+        if !only_until_boot {
             self.run("disable", install.undo("enable"));
         }
-        if until_boot {
+        if only_until_boot || install.is_enabled_until_boot() {
             self.run_for("disable", "--runtime", install.undo("enable"));
         }
         if let Some(unit_file) = install.linked_from() {
