@@ -1,4 +1,4 @@
-//! How much of one text, failure or value is kept, whoever said it.
+//! How much of one text, failure or value is kept, no matter which host sent it.
 
 use super::{Failure, Value};
 

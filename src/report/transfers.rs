@@ -150,7 +150,7 @@ impl HowFar {
         (self.rate > 0).then(|| format!("{}/s", decimal(self.rate)))
     }
 
-    /// `7s left`; none while nothing moves.
+    /// `7.0s left`; none while nothing moves.
     fn left(&self) -> Option<String> {
         let seconds = self.total?.checked_sub(self.done)?.checked_div(self.rate)?;
         let left = Duration::from_secs(seconds);

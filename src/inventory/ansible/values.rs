@@ -13,6 +13,8 @@ const DEPTH_LIMIT: usize = 32;
 pub struct Values<'a> {
     settings: BTreeMap<&'a str, &'a Setting>,
     own: Map,
+    /// What all hosts share.
+    shared: BTreeMap<&'static str, &'a Value>,
     templates: &'a Templates,
 }
 
@@ -20,12 +22,12 @@ impl<'a> Values<'a> {
     /// `settings` weakest first; `own` are the names that windlass gives itself.
     pub fn new(settings: &'a [Setting], own: Map, templates: &'a Templates) -> Values<'a> {
         let settings = settings.iter().map(|setting| (setting.name.as_str(), setting)).collect();
-        Values { settings, own, templates }
+        Values { settings, own, shared: BTreeMap::new(), templates }
     }
 
-    /// The same with one more name that is given.
-    pub fn with(mut self, name: &str, value: Value) -> Values<'a> {
-        self.own.insert(name.to_string(), value);
+    /// The same with one more name, which all hosts share.
+    pub fn with(mut self, name: &'static str, value: &'a Value) -> Values<'a> {
+        self.shared.insert(name, value);
         self
     }
 
@@ -50,7 +52,7 @@ impl<'a> Values<'a> {
     }
 
     fn get_within(&self, name: &str, depth: usize) -> Result<Option<Value>> {
-        if let Some(value) = self.own.get(name) {
+        if let Some(value) = self.own.get(name).or_else(|| self.shared.get(name).copied()) {
             return Ok(Some(value.clone()));
         }
         match self.setting(name) {
@@ -106,6 +108,7 @@ impl Names for Seen<'_, '_> {
 
     fn names(&self) -> Vec<String> {
         let settings = self.values.settings.keys().map(|name| name.to_string());
-        settings.chain(self.values.own.keys().cloned()).collect()
+        let shared = self.values.shared.keys().map(|name| name.to_string());
+        settings.chain(self.values.own.keys().cloned()).chain(shared).collect()
     }
 }

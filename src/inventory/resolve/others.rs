@@ -27,7 +27,7 @@ impl<'a> Whole<'a> {
             return values;
         }
         let (hostvars, groups) = self.others.get_or_init(|| (self.hostvars(order), self.groups_by_name()));
-        values.with("hostvars", hostvars.clone()).with("groups", groups.clone())
+        values.with("hostvars", hostvars).with("groups", groups)
     }
 
     fn hostvars(&self, order: &[&'a str]) -> Value {

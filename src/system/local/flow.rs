@@ -169,7 +169,7 @@ mod tests {
         let command = Command { stdin: b"first\n".to_vec(), ..sh("read -r line; echo \"$line $(wc -c)\"") };
         let answer = fed(&command, &mut io::repeat(7).take(1_000_000)).unwrap();
         assert_eq!(answer.text(), "first 1000000");
-        // Nobody wants it: it is read all the same, since its end shows whether it was right.
+        // It is not used: it is read all the same, since its end shows whether it was right.
         let mut left = io::repeat(7).take(1_000_000);
         assert!(fed(&sh("exit 0"), &mut left).unwrap().ok());
         assert_eq!(left.limit(), 0);
