@@ -9,6 +9,7 @@ use crate::engine::state_dir::{self, StateDir};
 use crate::engine::work;
 use crate::model::backup::Answered;
 use crate::model::bounds;
+use crate::model::delegation::Turn;
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
 use crate::model::job::{Job, Resume};
@@ -16,7 +17,7 @@ use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
 use crate::model::outcome::HostEnd;
 use crate::model::path::HostPath;
-use crate::model::play::{Given, PlayStart};
+use crate::model::play::Given;
 use crate::model::{Doing, Failure, Result};
 use crate::system::local::{Local, Stopper};
 use crate::wire::{self, Frames};
@@ -40,6 +41,9 @@ const PIECES_WAITING: usize = 8;
 
 /// What the controller says about backups that may wait to be read. It says one thing of each, and there is one at a time.
 const ANSWERS_WAITING: usize = 8;
+
+/// Steps of other hosts come whatever play is waited for.
+const ANY_PLAY: u32 = u32::MAX;
 
 /// A stop is noticed at least this often while another host is waited for.
 const STOP_CHECK: Duration = Duration::from_millis(100);
@@ -84,7 +88,7 @@ fn serve() -> Result<()> {
     let wanted = Wanted::default();
     let (answers, confirmation) = confirmation::channel();
     let (once, ran_once) = sync_channel(ANSWERS_WAITING);
-    let (plays, play_starts) = sync_channel(ANSWERS_WAITING);
+    let (turn, turns) = sync_channel(ANSWERS_WAITING);
     let (consent, consents) = sync_channel(ANSWERS_WAITING);
     let orders = Orders {
         frames,
@@ -92,7 +96,7 @@ fn serve() -> Result<()> {
         pieces: sender,
         kept: keep,
         once,
-        plays,
+        turn,
         consent,
         wanted: wanted.clone(),
         stopping: stopping.clone(),
@@ -103,18 +107,8 @@ fn serve() -> Result<()> {
     let out = Arc::new(Outlet { out: Mutex::new(io::stdout()), stopping: stopping.clone() });
     out.write(wire::MARKER);
     let incoming = Incoming::new(pieces, wanted);
-    let channel = Channel {
-        job: &job,
-        out,
-        incoming,
-        confirmation,
-        kept,
-        ran_once,
-        play_starts,
-        consents,
-        stopping,
-        killed,
-    };
+    let channel =
+        Channel { job: &job, out, incoming, confirmation, kept, ran_once, turns, consents, stopping, killed };
     channel.send(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -180,7 +174,7 @@ struct Orders {
     pieces: SyncSender<Piece>,
     kept: SyncSender<(u32, Answered)>,
     once: SyncSender<(u32, OnceEnded)>,
-    plays: SyncSender<(u32, PlayStart)>,
+    turn: SyncSender<(u32, Turn)>,
     consent: SyncSender<(u32, bool)>,
     wanted: Wanted,
     stopping: Arc<AtomicBool>,
@@ -209,7 +203,11 @@ impl Orders {
                 }
                 Order::Play { play, start } => {
                     // More than fit are not answers to anything that was asked.
-                    let _unasked = self.plays.try_send((play, *start));
+                    let _unasked = self.turn.try_send((play, Turn::Play(*start)));
+                }
+                Order::Step(step) => {
+                    // More than fit are not answers to anything that was asked.
+                    let _unasked = self.turn.try_send((ANY_PLAY, Turn::Step(step)));
                 }
                 Order::Consent { step, runs } => {
                     // More than fit are not answers to anything that was asked.
@@ -247,7 +245,7 @@ struct Channel<'a> {
     confirmation: Confirmation,
     kept: Receiver<(u32, Answered)>,
     ran_once: Receiver<(u32, OnceEnded)>,
-    play_starts: Receiver<(u32, PlayStart)>,
+    turns: Receiver<(u32, Turn)>,
     consents: Receiver<(u32, bool)>,
     stopping: Arc<AtomicBool>,
     killed: Killed,
@@ -281,14 +279,14 @@ impl Channel<'_> {
     /// What the controller answers about a step or a play; none when the job should stop before.
     fn answer_about<T>(
         &self,
-        what: u32,
+        is_about: impl Fn(u32) -> bool,
         answers: &Receiver<(u32, T)>,
         until: Instant,
         doing: &str,
     ) -> Result<Option<T>> {
         while !self.stopping() && Instant::now() < until {
             match answers.recv_timeout(STOP_CHECK) {
-                Ok((of, answer)) if of == what => return Ok(Some(answer)),
+                Ok((of, answer)) if is_about(of) => return Ok(Some(answer)),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -322,17 +320,22 @@ impl Link for Channel<'_> {
 
     fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
         self.send(Event::AwaitsOnce { step });
-        self.answer_about(step, &self.ran_once, until, "wait for the host that runs it")
+        self.answer_about(|of| of == step, &self.ran_once, until, "wait for the host that runs it")
     }
 
     fn consent(&self, step: u32, name: &str, until: Instant) -> Result<Option<bool>> {
         self.send(Event::AwaitsConsent { step, name: name.to_string() });
-        self.answer_about(step, &self.consents, until, "ask before the step")
+        self.answer_about(|of| of == step, &self.consents, until, "ask before the step")
     }
 
-    fn next_play(&self, play: u32, given: Given, until: Instant) -> Result<Option<PlayStart>> {
-        self.send(Event::AwaitsPlay { play, given });
-        self.answer_about(play, &self.play_starts, until, "wait for the next play")
+    fn delegate(&self, step: u32, given: Given, until: Instant) -> Result<Option<OnceEnded>> {
+        self.send(Event::Delegates { step, given });
+        self.answer_about(|of| of == step, &self.ran_once, until, "wait for the host that runs it")
+    }
+
+    fn turn(&self, play: u32, until: Instant) -> Result<Option<Turn>> {
+        let is_due = |of: u32| of == play || of == ANY_PLAY;
+        self.answer_about(is_due, &self.turns, until, "wait for the next play")
     }
 
     fn stopping(&self) -> bool {

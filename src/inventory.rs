@@ -15,7 +15,7 @@ mod sources;
 pub use name::HostName;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::model::host::SshSettings;
+use crate::model::host::{SshSettings, Via};
 use crate::model::run::Source as Recorded;
 use crate::project::Project;
 use crate::setting::Setting;
@@ -45,6 +45,9 @@ pub struct Inventory {
     origin: Origin,
 }
 
+/// What `on` and patterns call this machine, unless the inventory has a host of that name.
+pub const CONTROLLER: &str = "controller";
+
 /// A host as everything that is said of it makes it.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -65,6 +68,19 @@ pub struct Host {
 }
 
 impl Host {
+    /// This machine, worked without SSH.
+    pub fn controller() -> Host {
+        Host {
+            name: HostName::parse(CONTROLLER).expect("it is a name"),
+            address: "localhost".to_string(),
+            address_given: true,
+            ssh: SshSettings { via: Some(Via::Local), ..SshSettings::default() },
+            groups: Vec::new(),
+            vars: Vec::new(),
+            refused: Diagnostics::default(),
+        }
+    }
+
     /// The address that the inventory gives.
     pub fn given_address(&self) -> Option<&str> {
         self.address_given.then_some(self.address.as_str())
@@ -148,6 +164,16 @@ impl Inventory {
         self.named.hosts.extend(hosts.iter().map(|host| host.name.clone()));
         self.hosts.extend(hosts);
         Ok(())
+    }
+
+    /// Adds this machine when a pattern names it and no file does.
+    pub fn add_controller(&mut self, pattern: &str) {
+        let is_named = pattern.split([',', ':']).any(|term| term.trim() == CONTROLLER);
+        if is_named && self.host(CONTROLLER).is_none() && !self.groups.contains_key(CONTROLLER) {
+            let host = Host::controller();
+            self.named.hosts.push(host.name.clone());
+            self.hosts.push(host);
+        }
     }
 
     /// Everything that was read, for the record: files, and what programs printed.

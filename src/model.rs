@@ -5,6 +5,7 @@ pub mod attributes;
 pub mod backup;
 pub mod bounds;
 pub mod cut;
+pub mod delegation;
 pub mod digest;
 pub mod duration;
 pub mod evaluated;

@@ -116,6 +116,8 @@ pub struct Step {
     pub ignore_errors: bool,
     /// Only the first host of the run does it.
     pub run_once: bool,
+    /// The host that runs it for each host: a template.
+    pub on: Option<Written>,
     /// Nothing of its arguments, diff or output is reported.
     pub no_log: bool,
     /// The blocks with `rescue` or `always` that it is in, the outermost first.

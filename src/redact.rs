@@ -102,7 +102,8 @@ impl Redactor {
             // What is in a backup is nobody's to read, and never comes here.
             Event::Backup { request, step, .. } => Event::Backup { request, step, said: Said::GivenUp },
             // Nor is the result of a step that hosts wait for: what is shown of it is in its end.
-            Event::RanOnce { step, .. } => Event::AwaitsOnce { step },
+            Event::RanOnce { step, .. } | Event::Delegates { step, .. } => Event::AwaitsOnce { step },
+            Event::RanDelegated { .. } => Event::Alive,
             Event::AwaitsPlay { play, .. } => Event::AwaitsPlay { play, given: Given::new() },
             Event::Gave(_) => Event::Gave(Given::new()),
             event @ (Event::Hello(_)

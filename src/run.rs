@@ -13,6 +13,7 @@ use crate::render::contents::Contents;
 use crate::report::style::counted;
 use crate::ssh::Target;
 use crate::ssh::ship::Become;
+use consent::ConsentBoard;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +27,7 @@ pub mod backups;
 mod boot;
 mod confirm;
 pub mod consent;
+pub mod delegation;
 pub mod facts;
 mod host;
 mod job;
@@ -194,14 +196,14 @@ impl Fleet<'_> {
         let mut hosts = tokio::task::JoinSet::new();
         let mut ended: Vec<(String, HostOutcome)> = Vec::new();
         let mut names = HashMap::new();
-        for (at, work) in batch.into_iter().enumerate() {
+        let hold = self.tools.consent.hold();
+        for work in batch {
             let name = work.host.clone();
             let mut start = self.start(&work, stop.clone());
-            if at == 0 {
-                start.go_first();
-            }
+            start.take_place(&name, &self.tools.consent);
             names.insert(hosts.spawn(one_host(work, start, self.tools.clone())).id(), name);
         }
+        drop(hold);
         while let Some(done) = hosts.join_next_with_id().await {
             ended.push(match done {
                 Ok((_, ended)) => ended,
@@ -221,6 +223,7 @@ impl Fleet<'_> {
             failures: self.failures.clone(),
             stops_at: self.stops_at,
             leads: leads(work),
+            serves: matches!(&work.task, Task::Job(job, _) if job.work.serves),
             undoes: self.undoes,
         }
     }
@@ -230,7 +233,8 @@ impl Fleet<'_> {
         let failure = Failure::new(format!("work {host}"), format!("windlass itself failed: {panic}"))
             .hint("this is a bug; the host's journal says what was done there");
         self.failures.fetch_add(1, Ordering::SeqCst);
-        self.tools.once.leader_ended(&host, HostOutcome::Unknown);
+        self.tools.leader_ended(&host, HostOutcome::Unknown);
+        self.tools.delegations.gone(&host, HostOutcome::Unknown);
         self.tools.ended(host, HostEnd::because(HostOutcome::Unknown, failure)).await
     }
 
@@ -277,15 +281,23 @@ struct Start {
     stops_at: Option<usize>,
     /// It runs steps for all hosts.
     leads: bool,
+    /// It runs steps for other hosts.
+    serves: bool,
     /// What it had changed is undone.
     undoes: bool,
 }
 
 impl Start {
-    /// The others may wait for what this host does for all of them, so it must not wait for one of them.
-    fn go_first(&mut self) {
+    /// Takes the host's place now if one is free. The first host of a batch gets one so: the others may wait for what it
+    /// does for all of them, so it must not wait for one of them.
+    fn take_place(&mut self, host: &str, consent: &ConsentBoard) {
         self.turn = self.turns.clone().and_then(|turns| turns.try_lock_owned().ok());
-        self.slot = self.slots.clone().try_acquire_owned().ok();
+        if self.turn.is_some() == self.turns.is_some() {
+            self.slot = self.slots.clone().try_acquire_owned().ok();
+        }
+        if self.slot.is_some() {
+            consent.works(host);
+        }
     }
 
     async fn wait(&mut self) {
@@ -326,15 +338,18 @@ async fn one_host(work: Work, mut start: Start, tools: Tools) -> (String, HostOu
             // In a box: a host that waits for its slot takes no room for what a connection needs.
             tools.consent.works(&host);
             let end = Box::pin(host::work(work, &tools)).await;
-            tools.consent.rests(&host);
             start.slot = tools.plays.take(&host);
             end
         }
     };
+    tools.consent.rests(&host);
+    if start.serves {
+        tools.delegations.gone(&host, end.outcome);
+    }
     let end = if start.undoes { not_undone(&host, end) } else { end };
     start.count(end.outcome);
     if start.leads {
-        tools.once.leader_ended(&host, end.outcome);
+        tools.leader_ended(&host, end.outcome);
     }
     tools.ended(host, end).await
 }

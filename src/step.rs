@@ -77,6 +77,8 @@ pub trait Kind: Step + DeserializeOwned + Described + 'static {
     const KEYS: &'static [(&'static str, KeyUse)] = &[];
     /// Whether its keys are names of variables, to which the step gives these values.
     const SETS: bool = false;
+    /// Why such a step cannot be run on another host (`on`): what it does belongs to its own.
+    const STAYS: Option<&'static str> = None;
 }
 
 /// What every result has.
@@ -165,6 +167,9 @@ pub struct Row {
     pub keys: &'static [(&'static str, KeyUse)],
     /// As in [`Kind::SETS`].
     pub sets: bool,
+    /// As in [`Kind::STAYS`].
+    #[cfg(feature = "controller")]
+    pub stays: Option<&'static str>,
     /// Reads a step's rendered keys.
     pub parse: fn(&Value) -> Result<Box<dyn Step>, WrongKey>,
     /// Describes its keys.
@@ -238,6 +243,8 @@ const fn row<K: Kind>(group: &'static str) -> Row {
         result: K::RESULT,
         keys: K::KEYS,
         sets: K::SETS,
+        #[cfg(feature = "controller")]
+        stays: K::STAYS,
         parse: parse_as::<K>,
         #[cfg(feature = "controller")]
         schema: || schemars::schema_for!(K),

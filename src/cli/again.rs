@@ -40,7 +40,7 @@ pub fn retry(record: &RunRecord, options: &Options, inventory: &[PathBuf], globa
             if intent.check { "was a dry run, and nothing failed" } else { "ended well on every host" };
         return answer(&format!("run {} {ended}\n", intent.run));
     }
-    let chosen = choose(record, &left.join(","), inventory, global)?;
+    let mut chosen = choose(record, &left.join(","), inventory, global)?;
     let vars = vars_of(record, options)?;
     let options = Options { vars, check: options.check || intent.check, ..options.clone() };
     let of = intent.run.clone();
@@ -55,10 +55,34 @@ pub fn retry(record: &RunRecord, options: &Options, inventory: &[PathBuf], globa
                 intent.playbook.iter().try_for_each(|source| refuse_masked(record, &source.text))?;
             }
             let playbook = playbook_of(record, &chosen.project)?;
+            leave_serving(&mut chosen, &playbook, record, inventory, global)?;
+            if chosen.names.is_empty() {
+                let why = "ended well on every host but those that ran steps for others (`on`)";
+                return answer(&format!("run {} {why}\n", intent.run));
+            }
             Request::playbook(kind, playbook, Selection::default()).retrying(of)
         }
     };
     start::run(request, &chosen, &options, global)
+}
+
+/// Leaves out the hosts of a run that only ran steps for others: they come along with those.
+fn leave_serving(
+    chosen: &mut Chosen,
+    playbook: &Playbook,
+    record: &RunRecord,
+    inventory: &[PathBuf],
+    global: &Global,
+) -> Result<(), Stop> {
+    if playbook.all_steps().all(|step| step.on.is_none()) {
+        return Ok(());
+    }
+    let own = match playbook.plays.is_empty() {
+        true => choose(record, &record.intent.pattern, inventory, global)?.names,
+        false => playbook.hosts_of_plays(&chosen.inventory, &chosen.project)?,
+    };
+    chosen.names.retain(|name| own.contains(name));
+    Ok(())
 }
 
 /// Whether a run applied a saved plan: the run that it names was a dry run, and it was none.

@@ -17,8 +17,8 @@ use crate::redact::Redactor;
 use crate::render::Selection;
 use crate::report::style::counted;
 use crate::report::{Format, escape};
-use crate::run::Task;
 use crate::run::session::{self, Session};
+use crate::run::{Task, Work};
 use crate::saved_plan::{HostPart, Made, Opened, SavedPlan, SecretSource};
 use crate::secrets::SecretOrigin;
 use crate::variables;
@@ -194,18 +194,27 @@ fn make(
 }
 
 /// What hosts say to each other during a run is in no plan.
+/// What can be done where no plan can be saved.
+const LOOK: &str = "see what would change without saving it: windlass run playbook … --check --diff";
+
 fn can_be_saved(session: &Session) -> Result<(), Stop> {
     let shares = session.work.iter().find_map(|work| match &work.task {
         Task::Job(job, _) => job.work.shares.first(),
         Task::Command(_) => None,
     });
+    let serves = |work: &&Work| matches!(&work.task, Task::Job(job, _) if job.work.serves);
+    if let Some(work) = session.work.iter().find(serves) {
+        let why = format!(
+            "{} runs steps for other hosts (`on`), in the order in which they come to them",
+            work.host
+        );
+        return Err(Stop::misused(Failure::new("save a plan", why).hint(LOOK)));
+    }
     let Some(name) = shares else { return Ok(()) };
     let why =
         format!("a play looks at hosts['NAME'].vars.{name}, which another host gives only during the run");
     let failure = Failure::new("save a plan", why);
-    Err(Stop::misused(
-        failure.hint("see what would change without saving it: windlass run playbook … --check --diff"),
-    ))
+    Err(Stop::misused(failure.hint(LOOK)))
 }
 
 fn fold_names(plan: &SavedPlan) -> String {

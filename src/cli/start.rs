@@ -6,13 +6,14 @@ mod controller;
 mod grouping;
 mod host;
 mod passwords;
+mod serving;
 
 use super::options::Options;
 use super::request::{Assignment, Request, Spread};
 use super::{Done, Global, Stop, printed, prompt, store};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine;
-use crate::inventory::Host;
+use crate::inventory::{CONTROLLER, Host};
 use crate::model::duration::TimeSpan;
 use crate::model::host::SshSettings;
 use crate::model::job::{Envelope, Job, Mode, RunId};
@@ -82,14 +83,14 @@ pub fn session(
     }
     let asking = Asking { chosen, ..asking };
     let request = with_plays(request, chosen)?;
-    let stages = request.spread.stages.clone();
     let mut prepared = prepare(&request, &asking, &command_line, facts)?;
+    let Spread { serial, max_failures, on_failure, stages, .. } = request.spread.clone();
+    let stages = serving::stages(&prepared.work, stages, &request.name, &serial, max_failures);
     run::plays::check(&prepared.work, &stages).map_err(Stop::misused)?;
     if global.verbosity() == report::Verbosity::Verbose {
         let targets = prepared.work.iter().map(|work| &work.target);
         explain::notes(targets).iter().for_each(|note| eprintln!("note: {note}"));
     }
-    let Spread { serial, max_failures, on_failure, .. } = request.spread.clone();
     let forks = asking.forks();
     let steps = printed::steps_of_each(&prepared.work);
     printed::ask(&mut prepared.work, output);
@@ -104,7 +105,7 @@ pub fn session(
         timeout,
         asks_for_changes: options.exit_code,
         work: prepared.work,
-        notes: notes(chosen, global),
+        notes: notes(chosen, global).into_iter().chain(serving::note(&prepared.added)).collect(),
         secrets: prepared.secrets,
         report: report::Options {
             format: global.format(),
@@ -165,6 +166,8 @@ pub fn shared(password: Option<String>) -> Shared {
 /// The work on each host, and what must not be seen of it.
 struct Prepared {
     work: Vec<Work>,
+    /// The hosts among them that only run steps for others.
+    added: Vec<String>,
     /// Asked for once, for all hosts.
     login_password: Option<String>,
     secrets: Vec<String>,
@@ -178,8 +181,12 @@ fn prepare(
     facts: &Facts,
 ) -> Result<Prepared, Stop> {
     let Asking { chosen, options, config, passwords, .. } = asking;
-    let hosts = chosen.hosts();
-    let tasks = tasks(request, asking, &hosts, command_line, facts)?;
+    let mut hosts = chosen.hosts();
+    let (mut tasks, added) = tasks(request, asking, &hosts, command_line, facts)?;
+    let (added, tasks_of_added): (Vec<Host>, Vec<Task>) = added.into_iter().unzip();
+    chosen.inventory.check_reachable(added.iter().map(|host| host.name.as_str()))?;
+    hosts.extend(&added);
+    tasks.extend(tasks_of_added);
     let (login_password, password) = (passwords.login()?, passwords.becoming(&hosts)?);
     let mut problems = Diagnostics::default();
     let mut secrets: Vec<String> = password.iter().chain(&login_password).cloned().collect();
@@ -199,7 +206,13 @@ fn prepare(
         if let Some(Err(failure)) = facts.get(host.name.as_str()) {
             target.unusable.get_or_insert_with(|| failure.clone());
         }
-        let becomes = request.spread.becomes.get(host.name.as_str()).copied().or(request.becomes);
+        let of_plays = || request.spread.becomes.values().next().copied();
+        let becomes = match request.spread.becomes.get(host.name.as_str()).copied() {
+            // On this machine nothing is done as root unless the inventory says so.
+            None if host.name.as_str() == CONTROLLER => host.ssh.becomes.or(Some(false)),
+            None => request.becomes.or_else(of_plays),
+            becomes => becomes,
+        };
         let login = host::login(host, target, becomes, options, &reveal, password.clone());
         let work = |Login { target, becoming, password }| Work {
             host: host.name.to_string(),
@@ -215,27 +228,29 @@ fn prepare(
     secrets.sort();
     secrets.dedup();
     let params = command_line.iter().map(|setting| (setting.name.clone(), setting.value.clone())).collect();
-    Ok(problems.unless_errors(Prepared { work: all, secrets, params, login_password })?)
+    let added = added.iter().map(|host| host.name.to_string()).collect();
+    Ok(problems.unless_errors(Prepared { work: all, added, secrets, params, login_password })?)
 }
 
-/// What is to be done on each host, in their order.
+/// What is to be done on each host, in their order, and the hosts that run steps for them and are not among them.
 fn tasks(
     request: &Request,
     asking: &Asking<'_>,
     hosts: &[&Host],
     command_line: &[Setting],
     facts: &Facts,
-) -> Result<Vec<Task>, Stop> {
+) -> Result<(Vec<Task>, Vec<(Host, Task)>), Stop> {
     let Asking { chosen, options, run, controller, .. } = asking;
+    let alone = |tasks: Vec<Task>| Ok((tasks, Vec::new()));
     let mode = if options.check { Mode::Check } else { Mode::Apply };
     let wait = options.reach.wait.as_deref().map_or(Ok(WAIT), |text| time("--wait", text))?;
     let envelope = |host: &Host| Envelope { asks: request.asks, ..controller.envelope(host, run, wait) };
     let job = |job: Job, contents| Task::Job(Box::new(job), contents);
     let (playbook, selection) = match &request.assignment {
-        Assignment::Command(line) => return Ok(vec![Task::Command(line.clone()); hosts.len()]),
+        Assignment::Command(line) => return alone(vec![Task::Command(line.clone()); hosts.len()]),
         Assignment::Undo(of) => {
             let undo = |host: &&Host| envelope(host).undo(of.clone(), &request.name, mode, options.diff);
-            return Ok(hosts.iter().map(|host| job(undo(host), Contents::default())).collect());
+            return alone(hosts.iter().map(|host| job(undo(host), Contents::default())).collect());
         }
         Assignment::Plan(parts) => {
             let part = |host: &&Host| {
@@ -244,11 +259,11 @@ fn tasks(
                     .ok_or_else(|| Failure::new("apply the plan", format!("{} is not in it", host.name)))?;
                 Ok(job(envelope(host).job(part.work.clone()), part.contents.clone()))
             };
-            return hosts.iter().map(part).collect::<Result<_, Failure>>().map_err(Stop::misused);
+            return alone(hosts.iter().map(part).collect::<Result<_, Failure>>().map_err(Stop::misused)?);
         }
         Assignment::Unlock(what) => {
             let unlock = |host: &&Host| envelope(host).unlock(*what, mode);
-            return Ok(hosts.iter().map(|host| job(unlock(host), Contents::default())).collect());
+            return alone(hosts.iter().map(|host| job(unlock(host), Contents::default())).collect());
         }
         Assignment::Playbook(playbook, selection) => (playbook, selection),
     };
@@ -273,7 +288,10 @@ fn tasks(
         assets::name_what_is_there(&mut work, &chosen.project.root.join(FETCHED).join(host.name.as_str()));
         job(envelope(host).job(work), contents)
     };
-    Ok(hosts.iter().zip(renderer.jobs()?).map(task).collect())
+    let mut tasks: Vec<Task> = hosts.iter().zip(renderer.jobs()?).map(task).collect();
+    let of_added = |host: &Host, work| envelope(host).job(work);
+    let added = serving::serving(&chosen.inventory, hosts, &mut tasks, &of_added);
+    Ok((tasks, added))
 }
 
 /// Reads all facts of the chosen hosts: a table by host, or why a host could not be asked.

@@ -105,6 +105,12 @@ impl Context {
         })
     }
 
+    /// The values that steps have given the names which are in this text; none inside where only applying shows one.
+    pub fn held_in(&self, text: &str) -> Given {
+        let names = self.held.keys().filter(|name| text.contains(name.as_str()));
+        names.filter_map(|name| Some((name.clone(), self.held_as(name)?))).collect()
+    }
+
     /// Other hosts have given these.
     pub fn hear(&mut self, others: BTreeMap<String, Given>) {
         self.others = Arc::new(others);

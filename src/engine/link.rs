@@ -2,11 +2,12 @@
 //! calls the controller directly when a host is worked through its sh.
 
 use crate::model::backup::Answered;
+use crate::model::delegation::Turn;
 use crate::model::event::Event;
 use crate::model::job::Resume;
 use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
-use crate::model::play::{Given, PlayStart};
+use crate::model::play::Given;
 use crate::model::{Failure, Result};
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -48,9 +49,16 @@ pub trait Link: Assets {
         Err(Failure::new("ask before the step", "no controller asks anyone"))
     }
 
-    /// Waits until the play may start, and says what this host has given; `None` when the job should stop before that.
-    fn next_play(&self, play: u32, given: Given, until: Instant) -> Result<Option<PlayStart>> {
-        let _never_asked = (play, given, until);
+    /// Has a step run on the host that it names, which gets these values to look at; `None` when the job should stop before
+    /// it has ended there.
+    fn delegate(&self, step: u32, given: Given, until: Instant) -> Result<Option<OnceEnded>> {
+        let _never_asked = (step, given, until);
+        Err(Failure::new("have it run on another host", "no controller knows of other hosts"))
+    }
+
+    /// What comes next for a host that has said that it waits for this play; `None` when the job should stop before that.
+    fn turn(&self, play: u32, until: Instant) -> Result<Option<Turn>> {
+        let _never_asked = (play, until);
         Err(Failure::new("wait for the next play", "no controller knows of other hosts"))
     }
 

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod consent;
+mod delegated;
 mod judge;
 mod once;
 mod one;
@@ -21,6 +22,7 @@ use super::target::Target;
 use super::undo::log::OwnLog;
 use super::undo::{Undoer, groups, open_changes};
 use super::unlock;
+use crate::model::delegation::LAST;
 use crate::model::event::{Event, StepEnded, UndoScope};
 use crate::model::job::{Job, JobStep, Mode, OnFailure, Planning, Resume, RunId};
 use crate::model::op::NO_UNDO;
@@ -56,7 +58,7 @@ pub fn work(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link) -> 
         (Mode::Apply, Planning::Follow(planned)) if job.envelope.resume.is_none() => {
             planned::apply(job, host, state, link, journal, planned)
         }
-        (Mode::Apply, _) => Worker::new(job, host, state, link, Target::Real(host, journal)).work(),
+        (Mode::Apply, _) => Worker::new(job, host, state, link, &mut Target::Real(host, journal)).work(),
         (Mode::Check, Planning::Follow(planned)) => planned::look(job, host, state, link, &journal, planned),
         (Mode::Check, _) => check(job, host, state, link, &journal),
     }
@@ -67,7 +69,8 @@ fn check(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link, journa
     let pretend = Pretend::over(host);
     let owed = journal.owed().unwrap_or_default();
     pretend.furnish(state.path());
-    let mut worker = Worker::new(job, &pretend, state, link, Target::Pretended(&pretend));
+    let mut target = Target::Pretended(&pretend);
+    let mut worker = Worker::new(job, &pretend, state, link, &mut target);
     worker.notified = owed;
     worker.work()
 }
@@ -126,7 +129,7 @@ struct Worker<'a, 'b, 'j> {
     job: &'a Job,
     host: &'a dyn Probe,
     link: &'a dyn Link,
-    target: Target<'b, 'j>,
+    target: &'a mut Target<'b, 'j>,
     context: Context,
     brought: Rc<Brought>,
     notified: Vec<String>,
@@ -157,7 +160,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         host: &'a dyn Probe,
         state: &StateDir,
         link: &'a dyn Link,
-        target: Target<'b, 'j>,
+        target: &'a mut Target<'b, 'j>,
     ) -> Self {
         Worker {
             job,
@@ -183,9 +186,8 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         }
         let mut failure = None;
         for (at, play) in self.plays().into_iter().enumerate() {
-            if at > 0
-                && let Err(end) = self.await_play(play)
-            {
+            let waits = at > 0 || (self.job.work.serves && self.resume.is_none());
+            if waits && let Err(end) = self.await_play(play) {
                 return self.end_early(failure, end);
             }
             self.play = play;
@@ -196,6 +198,12 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             }
         }
         self.hand_on();
+        if self.job.work.serves
+            && failure.is_none()
+            && let Err(end) = self.await_play(LAST)
+        {
+            return self.end_early(failure, end);
+        }
         let verdict = self.verdict(failure);
         self.close(verdict)
     }
@@ -310,7 +318,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     /// After a boot: what the steps before it have brought, from the controller that kept it meanwhile.
     fn take_up(&mut self) -> Result<()> {
         let Some(resume) = self.job.envelope.resume.as_deref() else { return Ok(()) };
-        if let Target::Real(_, journal) = &mut self.target
+        if let Target::Real(_, journal) = self.target
             && !journal.is_open()
         {
             start::start(journal, self.link)?;
@@ -350,7 +358,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     }
 
     fn undo_all(&mut self, failure: Option<Failure>) -> HostEnd {
-        let journal = match &mut self.target {
+        let journal = match self.target {
             Target::Real(_, journal) if journal.is_open() => journal,
             // Nothing was changed, so there is nothing to take back.
             Target::Real(..) | Target::Pretended(_) => {
@@ -382,7 +390,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
 
     /// The verdict is in the journal before it is reported.
     fn close(&mut self, verdict: HostEnd) -> HostEnd {
-        let Target::Real(_, journal) = &mut self.target else { return verdict };
+        let Target::Real(_, journal) = self.target else { return verdict };
         match journal.end(verdict.outcome) {
             Ok(()) => verdict,
             Err(failure) => {
@@ -393,7 +401,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
 
     /// What is owed counts only once the lock is ours: until then, someone may be at work on it.
     fn load_owed(&mut self) -> Result<()> {
-        if let Target::Real(_, journal) = &mut self.target
+        if let Target::Real(_, journal) = self.target
             && self.job.envelope.resume.is_none()
             && !journal.owed()?.is_empty()
         {
@@ -415,7 +423,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
 
     /// Notified handlers are written down before the change that notifies them, so that no crash can lose them.
     fn remember_owed(&mut self) -> Result<()> {
-        match &mut self.target {
+        match self.target {
             Target::Real(_, journal) if journal.is_open() => journal.owe(self.notified.clone()),
             _ => Ok(()),
         }
@@ -429,7 +437,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             report.outcome = StepOutcome::Failed;
             report.failure = Some(failure);
         }
-        if let (StepOutcome::WouldChange, Target::Pretended(pretend)) = (report.outcome, &self.target) {
+        if let (StepOutcome::WouldChange, Target::Pretended(pretend)) = (report.outcome, &*self.target) {
             pretend.changed_by(&report.name);
         }
         let ended = StepEnd { outcome: report.outcome, failure: report.failure.clone(), result };
@@ -453,7 +461,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
 
     fn report_end(&mut self, step: &JobStep, report: StepEnded) {
         let report = if step.no_log { hidden(report) } else { report };
-        if let Target::Real(_, journal) = &mut self.target
+        if let Target::Real(_, journal) = self.target
             && let Err(failure) = journal.step_ended(&report)
         {
             self.link.send(Event::Note(failure.to_string()));

@@ -29,6 +29,15 @@ impl Arg {
         }
     }
 
+    /// A text with more behind it; other values stay as they are.
+    pub fn followed_by(self, more: &str) -> Arg {
+        match self {
+            Arg::Value(Value::String(text)) => Arg::Value((text + more).into()),
+            Arg::Template(text) => Arg::Template(text + more),
+            other => other,
+        }
+    }
+
     /// The value, when nothing in it waits.
     pub fn known(&self) -> Option<Value> {
         match self {

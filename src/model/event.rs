@@ -1,6 +1,7 @@
 //! What a host's agent reports while it works, and what the controller answers. One stream, many readers.
 
 use super::backup::{Answered, Said};
+use super::delegation::DelegatedStep;
 use super::digest::Digest;
 use super::failure::Failure;
 use super::finding::Finding;
@@ -51,6 +52,10 @@ pub enum Event {
     RanOnce { step: u32, ended: Box<OnceEnded> },
     /// The host waits for the end of this step, which another host runs for all, and for [`Order::RanOnce`].
     AwaitsOnce { step: u32 },
+    /// The host has come to a step that another one runs for it, and waits for [`Order::RanOnce`].
+    Delegates { step: u32, given: Given },
+    /// The host has run a step for another one, and waits again for its play or the next such step.
+    RanDelegated { number: u32, ended: Box<OnceEnded> },
     /// The host has come to a step, and waits for [`Order::Consent`].
     AwaitsConsent { step: u32, name: String },
     /// The host has done its plays before this one, and waits for [`Order::Play`].
@@ -257,8 +262,10 @@ pub enum Order {
     NoAsset { request: u32, digest: Digest, why: String },
     /// The backup of that request is in the store; or why it will not be, which may come at any time.
     Kept { request: u32, answer: Answered },
-    /// How the step ended that another host runs for all.
+    /// How the step ended that another host runs, for all or for this one.
     RanOnce { step: u32, ended: Box<OnceEnded> },
+    /// A step of another host, for one that waits for its play.
+    Step(Box<DelegatedStep>),
     /// Whether the person wants the step to run.
     Consent { step: u32, runs: bool },
     /// The play may start, or not.

@@ -130,6 +130,9 @@ pub struct HostWork {
     pub shares: Vec<String>,
     /// What other hosts had given when this one started.
     pub others: BTreeMap<String, Given>,
+    /// Before its plays, between and after them it runs steps of other hosts.
+    #[serde(default)]
+    pub serves: bool,
     /// A run to undo; there are no steps then.
     pub undo: Option<RunId>,
     /// What it has to do with a saved plan.
@@ -288,6 +291,9 @@ pub struct JobStep {
     pub play: u32,
     /// Set when one host runs it for all hosts of the run.
     pub once: Option<Once>,
+    /// The host that runs it for this one.
+    #[serde(default)]
+    pub on: Option<String>,
     /// Set when the controller has already decided that it is skipped here, with why.
     pub skip: Option<String>,
 }

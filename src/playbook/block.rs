@@ -1,4 +1,4 @@
-//! A block: steps with one `when`, `loop`, `tags`, `vars`, `become_user` and `environment`, and what is to be done when one
+//! A block: steps with one `when`, `loop`, `tags`, `vars`, `become_user`, `on` and `environment`, and what is to be done when one
 //! of them fails. It becomes its steps; the engine knows of its `rescue` and `always`.
 
 use super::step::{self, Include, become_as, expression, is_environment, written};
@@ -16,6 +16,7 @@ pub struct Block {
     /// What all of its steps have, as those of an include.
     shared: Include,
     become_user: Option<Written>,
+    on: Option<Written>,
     environment: Option<Node>,
     ignore_errors: bool,
     no_log: bool,
@@ -33,7 +34,7 @@ pub fn read(node: &Node, problems: &mut Diagnostics) -> Block {
     let [body, rescue, always] = ["block", "rescue", "always"].map(|key| keys.list(key).to_vec());
     let (when, tags, vars) = (keys.node("when"), keys.strings("tags"), keys.node("vars"));
     let (becomes, become_user) = (keys.node("become"), written(&mut keys, "become_user"));
-    let environment = keys.node("environment");
+    let (environment, on) = (keys.node("environment"), written(&mut keys, "on"));
     let [ignore_errors, no_log] = ["ignore_errors", "no_log"].map(|key| keys.boolean(key).unwrap_or(false));
     let looped = step::group_loop(&mut keys);
     keys.finish_with(|key| {
@@ -48,6 +49,7 @@ pub fn read(node: &Node, problems: &mut Diagnostics) -> Block {
         parts: [(BlockPart::Body, body), (BlockPart::Rescue, rescue), (BlockPart::Always, always)],
         shared: Include { path, is_role: false, vars, when, tags, looped },
         become_user: become_as(becomes, become_user, problems),
+        on,
         environment: environment.filter(|node| is_environment(node, problems)).cloned(),
         ignore_errors,
         no_log,
@@ -67,6 +69,7 @@ impl Block {
         let mut step = step.included(&self.shared, number, &self.shared.vars, &[]);
         step.blocks.splice(0..0, place);
         step.become_user = step.become_user.or_else(|| self.become_user.clone());
+        step.on = step.on.or_else(|| self.on.clone());
         step.environment = joined(self.environment.clone(), step.environment);
         step.ignore_errors |= self.ignore_errors;
         step.no_log |= self.no_log;

@@ -71,7 +71,7 @@ pub fn texts(step: &Step) -> Vec<Text> {
     let mut add = |text: &str, form: Form, place: &Place, about_result: bool| {
         texts.push(Text { text: text.to_string(), form, place: place.clone(), about_result });
     };
-    for written in step.name.iter().chain(&step.become_user).chain(&step.label) {
+    for written in step.name.iter().chain(&step.become_user).chain(&step.on).chain(&step.label) {
         add(&written.text, Form::Text, &written.place, false);
     }
     if let Some(written) = &step.when {

@@ -12,6 +12,7 @@ use crate::model::{Failure, Value};
 use crate::project::Project;
 use crate::setting::{Origin, Setting};
 use crate::source::{Node, Place, Source};
+use crate::step::KeyUse;
 use crate::template::{is_function, is_plain};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub fn playbook(project: &Project, source: &Arc<Source>) -> Result<Playbook, Dia
         check_names(playbook, &mut problems);
         check_listeners(playbook, &mut problems);
         check_once(playbook, &mut problems);
+        check_on(playbook, &mut problems);
         if problems.is_empty() && playbook.all_steps().next().is_none() {
             let problem = Diagnostic::error("this playbook has no steps", &Place::whole(source));
             problems.push(problem.hint("give it [[steps]]; `windlass steps` lists what a step can do"));
@@ -363,6 +365,21 @@ fn check_once(playbook: &Playbook, problems: &mut Diagnostics) {
         let problem =
             Diagnostic::error("a handler cannot be in a block with `rescue` or `always`", &step.place);
         problems.push(problem.hint("handlers are run one by one, each when it is notified"));
+    }
+}
+
+/// What some kinds do belongs to their own host.
+fn check_on(playbook: &Playbook, problems: &mut Diagnostics) {
+    for step in playbook.all_steps() {
+        let parses = step.kind.keys.iter().any(|(_, key_use)| *key_use == KeyUse::Javascript);
+        let alone = step.kind.stays.or(parses.then_some("it reads source code of its own host"));
+        if let (Some(on), Some(why)) = (&step.on, alone) {
+            let message = format!("`{}` cannot be run on another host: {why}", step.kind.name);
+            problems.push(
+                Diagnostic::error(message, &on.place)
+                    .hint("leave `on` out, or give the other host a play of its own"),
+            );
+        }
     }
 }
 

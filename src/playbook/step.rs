@@ -155,6 +155,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
     let listen = keys.read("listen", "a string or a list of strings", all_written).unwrap_or_default();
     let (tags, vars, environment) = (keys.strings("tags"), keys.node("vars"), keys.node("environment"));
     let (becomes, become_user) = (keys.node("become"), written(&mut keys, "become_user"));
+    let on = written(&mut keys, "on");
     let (retries, delay, timeout) = (keys.count("retries"), keys.duration("delay"), keys.duration("timeout"));
     let [ignore_errors, run_once, no_log] =
         ["ignore_errors", "run_once", "no_log"].map(|key| keys.boolean(key));
@@ -197,6 +198,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
         failed_when,
         ignore_errors: ignore_errors.unwrap_or(false),
         run_once: run_once.unwrap_or(false),
+        on,
         no_log: no_log.unwrap_or(false),
         blocks: Vec::new(),
         play: 0,
@@ -286,6 +288,7 @@ pub const COMMON: &[&str] = &[
     "failed_when",
     "ignore_errors",
     "run_once",
+    "on",
     "no_log",
     "include",
     "role",

@@ -76,6 +76,13 @@ impl Contents {
         self.held(digest).ok_or_else(missing)?.open()
     }
 
+    /// Adds what another job's host may ask for.
+    pub fn add(&mut self, other: &Contents) {
+        self.files.extend(other.files.clone());
+        self.trees.extend(other.trees.iter().cloned());
+        self.backups.extend(other.backups.clone());
+    }
+
     /// How many bytes `digest` names, as far as that can be known without reading them.
     pub fn size(&self, digest: &Digest) -> Option<u64> {
         if let Some(path) = self.files.get(digest) {

@@ -4,6 +4,7 @@ use super::arg::map_of;
 use super::scope::{Needs, Scope};
 use super::{Rendered, Renderer};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::CONTROLLER;
 use crate::model::arg::Arg;
 use crate::model::job::JobStep;
 use crate::model::once::Once;
@@ -85,6 +86,7 @@ impl Maker<'_> {
         if job.skip.is_none() {
             job.items = items;
             job.label = self.label(&inside);
+            job.on = self.on(&inside);
             self.add_rest(&inside, &mut job);
         }
         job
@@ -196,6 +198,32 @@ impl Maker<'_> {
             }
             _ => Some(arg),
         }
+    }
+
+    /// The host that runs the step, when that is another one.
+    fn on(&mut self, scope: &Scope) -> Option<String> {
+        let written = self.step.on.as_ref()?;
+        let name = self.known_text(scope, written)?;
+        if *name == *scope.host {
+            return None;
+        }
+        let renderer = self.renderer;
+        if renderer.inventory.host(&name).is_none() && name != CONTROLLER {
+            let names = renderer.inventory.hosts.iter().map(|host| host.name.as_str()).chain([CONTROLLER]);
+            let problem = Diagnostic::error(format!("`on`: no host is called `{name}`"), &written.place);
+            self.problems.push(problem.nearest(&name, names));
+            return None;
+        }
+        if renderer.is_worked(&name, self.step.play) {
+            let message =
+                format!("`on`: {name} is itself a host of this play, and has steps of its own to do");
+            let problem = Diagnostic::error(message, &written.place);
+            self.problems.push(problem.hint(
+                "the first host of a play runs a step for all with run_once = true; another host needs a play of its own",
+            ));
+            return None;
+        }
+        Some(name)
     }
 
     /// Something that must be known here, whatever the host says.

@@ -1,5 +1,6 @@
 //! Brings hosts together that ended a step in the same way. A step is reported once every host has passed it.
 
+use crate::model::delegation::{FIRST, LAST};
 use crate::model::event::{Event, StepEnded};
 use crate::model::outcome::StepOutcome;
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
@@ -63,6 +64,8 @@ impl Groups {
         match event {
             HostEvent::Said(Event::StepStarted { step, .. }) => self.reach(place, *step),
             HostEvent::Said(Event::StepEnded(step)) => self.keep(place, step, with_output),
+            // It has done its own steps, and stays for those of others.
+            HostEvent::Said(Event::AwaitsPlay { play: LAST, .. }) => self.reach(place, FIRST),
             HostEvent::Ended { .. } => self.reach(place, u32::MAX),
             _ => {}
         }

@@ -227,6 +227,7 @@ impl HostNow {
                 self.detail = printed::last_line(printed).or(self.detail.take());
                 return;
             }
+            HostEvent::Said(Event::AwaitsPlay { .. }) => "waits for steps of other hosts".to_string(),
             HostEvent::Said(_) => return,
             HostEvent::Ended { outcome, .. } => {
                 self.phase = Phase::Ended(*outcome, between(self.started, at));

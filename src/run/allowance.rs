@@ -109,6 +109,8 @@ fn is_for_others(event: &Event) -> bool {
         event,
         Event::RanOnce { .. }
             | Event::AwaitsOnce { .. }
+            | Event::Delegates { .. }
+            | Event::RanDelegated { .. }
             | Event::AwaitsPlay { .. }
             | Event::AwaitsConsent { .. }
             | Event::Gave(_)

@@ -26,6 +26,20 @@ struct Known {
     busy: BTreeSet<String>,
     /// Hosts that wait for an answer: about which step, and what it is called there.
     waiting: BTreeMap<String, (u32, String)>,
+    /// Hosts that wait for the end of a step that another host runs: of which step.
+    elsewhere: BTreeMap<String, u32>,
+    /// How many are about to say which hosts are at work.
+    holds: usize,
+}
+
+/// No question is asked until it is dropped: which hosts are at work is being said.
+#[derive(Debug)]
+pub struct Hold(ConsentBoard);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|known| known.holds -= 1);
+    }
 }
 
 /// What the person is asked.
@@ -59,18 +73,47 @@ impl Default for ConsentBoard {
 }
 
 impl ConsentBoard {
-    /// The host is at work.
+    /// Keeps back the next question, so that hosts that start together are asked about together.
+    pub fn hold(&self) -> Hold {
+        self.0.send_modify(|known| known.holds += 1);
+        Hold(self.clone())
+    }
+
+    /// The host is at work. Whoever lets a host go on says so first, since the others may be at a question by the time
+    /// that the host itself is heard of.
     pub fn works(&self, host: &str) {
         self.0.send_modify(|known| {
             known.busy.insert(host.to_string());
         });
     }
 
-    /// The host does nothing now: it waits for another host, or has ended.
+    /// The host does nothing now: it waits for its next play, or has ended.
     pub fn rests(&self, host: &str) {
         self.0.send_modify(|known| {
             known.busy.remove(host);
             known.waiting.remove(host);
+            known.elsewhere.remove(host);
+        });
+    }
+
+    /// The host waits for the end of a step that another host runs, unless that `has_ended` by now.
+    pub fn awaits_once(&self, host: &str, step: u32, has_ended: impl FnOnce() -> bool) {
+        self.0.send_modify(|known| {
+            // Asked here, so that the end is not said in between.
+            if !has_ended() {
+                known.busy.remove(host);
+                known.elsewhere.insert(host.to_string(), step);
+            }
+        });
+    }
+
+    /// A step that one host runs for all has ended (`None`: all such steps): those that waited for it are at work again.
+    pub fn once_ended(&self, step: Option<u32>) {
+        self.0.send_modify(|known| {
+            let is_freed = |of: &u32| step.is_none_or(|step| step == *of);
+            let freed = known.elsewhere.iter().filter(|(_, of)| is_freed(of)).map(|(host, _)| host.clone());
+            known.busy.extend(freed);
+            known.elsewhere.retain(|_, of| !is_freed(of));
         });
     }
 
@@ -125,11 +168,15 @@ impl Known {
         self.answers.get(&step).copied().or(self.all.then_some(true))
     }
 
+    fn is_quiet(&self) -> bool {
+        self.busy.is_empty() && self.holds == 0
+    }
+
     /// About the first step that a host has come to.
     fn question(&self) -> Option<Question> {
         let open = || self.waiting.iter().filter(|(_, (step, _))| self.answer(*step).is_none());
         let (step, name) =
-            open().map(|(_, at)| at).min_by_key(|(step, _)| *step).filter(|_| self.busy.is_empty())?;
+            open().map(|(_, at)| at).min_by_key(|(step, _)| *step).filter(|_| self.is_quiet())?;
         let hosts = open().filter(|(_, (at, _))| at == step).map(|(host, _)| host.clone());
         Some(Question { step: *step, name: name.clone(), hosts: hosts.collect() })
     }
@@ -196,6 +243,38 @@ mod tests {
             Some(false),
             "a step that was refused stays refused"
         );
+    }
+
+    #[tokio::test]
+    async fn hosts_that_wait_for_another_are_at_work_once_it_is_done() {
+        let board = ConsentBoard::default();
+        ["web1", "web2", "web3"].iter().for_each(|host| board.works(host));
+        board.awaits_once("web2", 3, || false);
+        board.awaits_once("web3", 3, || true);
+        board.reached("web1", 4, "restart".into());
+        assert_eq!(now(board.question()).await, None, "web3 has heard of the end already");
+        board.rests("web3");
+        board.once_ended(Some(2));
+        assert!(now(board.question()).await.is_some(), "web2 waits for step 3");
+        board.once_ended(Some(3));
+        assert_eq!(now(board.question()).await, None, "web2 is at work before it has said a word");
+        board.awaits_once("web2", 5, || false);
+        board.once_ended(None);
+        board.reached("web2", 4, "restart".into());
+        assert_eq!(now(board.question()).await.unwrap().hosts, ["web1", "web2"]);
+    }
+
+    #[tokio::test]
+    async fn hosts_that_start_together_are_asked_about_together() {
+        let board = ConsentBoard::default();
+        let hold = board.hold();
+        board.reached("web1", 0, "copy".into());
+        assert_eq!(now(board.question()).await, None);
+        board.works("web2");
+        drop(hold);
+        assert_eq!(now(board.question()).await, None);
+        board.reached("web2", 0, "copy".into());
+        assert_eq!(now(board.question()).await.unwrap().hosts, ["web1", "web2"]);
     }
 
     #[test]

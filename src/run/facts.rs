@@ -1,21 +1,16 @@
 //! Facts that are read before the jobs are made: those that other hosts' steps refer to, and those that groups are made
 //! of. Nothing is changed there, so nothing of it is recorded.
 
-use super::allowance::Used;
-use super::consent::ConsentBoard;
-use super::once::OnceBoard;
-use super::plays::PlayBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::engine::facts::names;
 use crate::model::arg::Arg;
 use crate::model::cut::is_too_deep;
 use crate::model::event::Event;
-use crate::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure, OutputWanted};
+use crate::model::job::{Envelope, HostWork, JobStep, Mode, OnFailure};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::model::{Doing, Failure, Result, Value};
 use crate::render::contents::Contents;
-use crate::report::transfers::Transfers;
 use crate::ssh::ship::Become;
 use crate::ssh::{Shared, Target};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,24 +46,8 @@ async fn all(asked: Vec<Asked>, shared: Shared, forks: usize) -> BTreeMap<String
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (_never, interrupt) = watch::channel(Interrupt::None);
     let destinations = Destinations { fetched: PathBuf::from("/"), stores: Arc::default() };
-    let (events, used) = (EventSender::new(events), Used::default());
-    let shared = Arc::new(shared);
-    let (timeout, once) = (Some(DEADLINE), OnceBoard::default());
-    let output = OutputWanted::default();
-    let (plays, consent, transfers) = (PlayBoard::default(), ConsentBoard::default(), Transfers::default());
-    let tools = Tools {
-        shared,
-        events,
-        interrupt,
-        destinations,
-        timeout,
-        output,
-        used,
-        once,
-        plays,
-        consent,
-        transfers,
-    };
+    let tools = Tools::new(shared, EventSender::new(events), interrupt, destinations);
+    let tools = Tools { timeout: Some(DEADLINE), ..tools };
     let options = Options {
         forks,
         serial: Vec::new(),

@@ -12,6 +12,7 @@ use super::questions::Questions;
 use super::tools::{JobTask, Tools, asked_for};
 use super::{Interrupt, shell};
 use crate::agent_binary::{self, AgentBinary};
+use crate::model::delegation::LAST;
 use crate::model::event::{Event, Order};
 use crate::model::job::{HostWork, Resume};
 use crate::model::once::Once;
@@ -111,8 +112,7 @@ pub async fn run(
         }
         task.job.envelope.settle.clear();
         // It goes on with what it has of other hosts.
-        let got = [tools.once.secrets_got(&task.job.work), tools.plays.secrets_got(&task.name)].concat();
-        task.job.work.secrets.extend(got);
+        task.job.work.secrets.extend(tools.secrets_got(&task));
         task.job.envelope.resume = Some(resume);
     }
 }
@@ -358,7 +358,7 @@ impl Listening<'_> {
                 }
                 Event::RanOnce { step, ended } if self.runs_once(step, &Once::is_here) => {
                     let secrets = &self.task.job.work.secrets;
-                    self.tools.once.ran(step, ended.taken(&self.set_by(step)), secrets);
+                    self.tools.ran_once(step, ended.taken(&self.set_by(step)), secrets);
                 }
                 Event::AwaitsOnce { step } if self.runs_once(step, &Once::is_elsewhere) => {
                     self.questions.once(&self.writer, self.tools, &self.task.name, step);
@@ -368,15 +368,30 @@ impl Listening<'_> {
                     self.tools.plays.gave(&self.task.name, play::taken(given, shares), secrets);
                 }
                 Event::AwaitsPlay { play: number, given } => {
-                    if number < self.next_play || !self.task.job.work.plays().contains(&number) {
+                    if number < self.next_play || !self.waits_for(number) {
                         let why = format!("its job has no such play {number}, or it is over");
                         return Err(Failure::new("hear of a play", why));
                     }
                     self.next_play = number + 1;
                     let given = play::taken(given, &self.task.job.work.shares);
                     let secrets = &self.task.job.work.secrets;
+                    self.tools.consent.rests(&self.task.name);
                     self.tools.plays.reached(&self.task.name, number, given, secrets);
+                    if number == LAST {
+                        self.tools.serves(&self.task.name).await;
+                    }
                     self.questions.play(&self.writer, self.tools, &self.task.name, number);
+                }
+                Event::Delegates { step, given } => {
+                    self.tools.delegate(self.task, step, given)?;
+                    self.questions.delegated(&self.writer, self.tools, &self.task.name, step);
+                }
+                Event::RanDelegated { number, ended } => {
+                    let secrets = &self.task.job.work.secrets;
+                    self.tools.delegations.ended(&self.task.name, number, *ended, secrets)?;
+                    let play = self.next_play.saturating_sub(1);
+                    self.tools.serves(&self.task.name).await;
+                    self.questions.play(&self.writer, self.tools, &self.task.name, play);
                 }
                 Event::AwaitsConsent { step, name } => {
                     let name = self.called(step, name)?;
@@ -390,6 +405,12 @@ impl Listening<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the host may wait for this play.
+    fn waits_for(&self, play: u32) -> bool {
+        let work = &self.task.job.work;
+        (work.serves && play == LAST) || work.plays().contains(&play)
     }
 
     /// Whether a step of the job runs once, in this way.

@@ -48,10 +48,15 @@ impl OnceBoard {
         self.0.send_modify(|known| known.gone = Some((host.to_string(), outcome)));
     }
 
+    /// Whether it is known how a step ended.
+    pub fn knows(&self, step: u32) -> bool {
+        self.0.borrow().knows(step)
+    }
+
     /// How a step ended, as soon as that is known.
     pub async fn of(&self, step: u32) -> OnceEnded {
         let mut known = self.0.subscribe();
-        let known = known.wait_for(|known| known.ended.contains_key(&step) || known.gone.is_some()).await;
+        let known = known.wait_for(|known| known.knows(step)).await;
         let failure = match known.as_deref() {
             Ok(Known { ended, .. }) if ended.contains_key(&step) => return ended[&step].clone(),
             Ok(Known { gone: Some((host, outcome)), .. }) => {
@@ -61,6 +66,12 @@ impl OnceBoard {
             _ => Failure::new("wait for the host that runs it", "the run is over"),
         };
         OnceEnded::failed(failure)
+    }
+}
+
+impl Known {
+    fn knows(&self, step: u32) -> bool {
+        self.ended.contains_key(&step) || self.gone.is_some()
     }
 }
 

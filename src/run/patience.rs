@@ -57,7 +57,7 @@ impl Patience {
     /// From now on, with the time limits of the job's steps.
     pub fn with(work: &HostWork, now: Instant) -> Self {
         // The time limit of a step is not for the wait for the host that runs it.
-        let waits = |step: &JobStep| step.once.as_ref().is_some_and(Once::is_elsewhere);
+        let waits = |step: &JobStep| step.on.is_some() || step.once.as_ref().is_some_and(Once::is_elsewhere);
         let limit = |step: &JobStep| Limit {
             time: step.timeout.filter(|_| !waits(step)).unwrap_or(LONGEST_STEP),
             is_loop: step.items.is_some(),
@@ -87,7 +87,7 @@ impl Patience {
             }
             // It is the controller that takes its time.
             Event::Need { .. } => self.idle.0 = now,
-            Event::AwaitsPlay { .. } => self.idle = (now, LONGEST_STEP),
+            Event::AwaitsPlay { .. } | Event::RanDelegated { .. } => self.idle = (now, LONGEST_STEP),
             _ => {}
         }
     }
@@ -159,7 +159,9 @@ fn whole(work: &HostWork, limit: &dyn Fn(&JobStep) -> Limit) -> Duration {
     };
     let handlers = work.handlers.iter().map(|step| of_step(step, flushes.saturating_add(1)));
     let others = [&work.steps, &work.rescue, &work.always].into_iter().flatten().map(|step| of_step(step, 1));
-    let waits = LONGEST_STEP.saturating_mul(work.plays().len().saturating_sub(1) as u32);
+    let served = if work.serves { UNLIMITED_ELEMENTS } else { 0 };
+    let between = work.plays().len().saturating_sub(1) as u32;
+    let waits = LONGEST_STEP.saturating_mul(between + served);
     handlers.chain(others).fold(waits, Duration::saturating_add)
 }
 

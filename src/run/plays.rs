@@ -2,6 +2,7 @@
 //! and waits there until its next play starts.
 
 use super::{Fleet, Task, Work, batches, machine, one_host, stops_at};
+use crate::model::delegation::LAST;
 use crate::model::outcome::HostOutcome;
 use crate::model::play::{Given, PlayStart};
 use crate::model::{Failure, Result};
@@ -11,7 +12,10 @@ use crate::render::looks::{self, Looks};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
+
+/// A host's task with how the host ended.
+type Ended = (tokio::task::Id, (String, HostOutcome));
 
 /// Where the hosts are between their plays.
 #[derive(Clone)]
@@ -57,12 +61,14 @@ impl PlayBoard {
         self.change(host, |between| (between.given, between.secrets) = (given, secrets));
     }
 
-    /// The secrets of other hosts that a host has got.
-    pub fn secrets_got(&self, host: &str) -> Vec<String> {
-        let secrets = |between: &Between| {
-            between.opened.borrow().as_ref().map(|(_, start)| start.secrets.clone()).unwrap_or_default()
-        };
-        self.0.borrow().get(host).map(secrets).unwrap_or_default()
+    /// What a host has got of other hosts, and the secrets that are in it.
+    pub fn got(&self, host: &str) -> (BTreeMap<String, Given>, Vec<String>) {
+        let all = self.0.borrow();
+        let opened = all.get(host).map(|between| between.opened.borrow());
+        match opened.as_deref() {
+            Some(Some((_, start))) => (start.others.clone(), start.secrets.clone()),
+            _ => Default::default(),
+        }
     }
 
     /// What a host should know that starts this play, as soon as it may.
@@ -124,12 +130,17 @@ impl PlayBoard {
 pub fn check(work: &[Work], stages: &[Stage]) -> Result<()> {
     let plays =
         |host: &str| stages.iter().filter(|stage| stage.hosts.iter().any(|name| name == host)).count();
-    let mut names: HashMap<String, &str> = HashMap::new();
+    let serves = |work: &Work| matches!(&work.task, Task::Job(job, _) if job.work.serves);
+    let mut names: HashMap<String, &Work> = HashMap::new();
     for work in work.iter().filter(|work| !stages.is_empty() && matches!(work.task, Task::Job(..))) {
-        let Some(other) = names.insert(machine(work), &work.host) else { continue };
-        if plays(other) > 1 || plays(&work.host) > 1 {
-            let why =
-                format!("{other} and {} are one machine, and one of them is in several plays", work.host);
+        let Some(other) = names.insert(machine(work), work) else { continue };
+        let both = format!("{} and {} are one machine", other.host, work.host);
+        if serves(other) || serves(work) {
+            let why = format!("{both}, and one of them runs steps for other hosts (`on`)");
+            return Err(Failure::new("plan the plays", why).hint("use one name for it"));
+        }
+        if plays(&other.host) > 1 || plays(&work.host) > 1 {
+            let why = format!("{both}, and one of them is in several plays");
             return Err(Failure::new("plan the plays", why).hint("use one name for it in all plays"));
         }
     }
@@ -150,6 +161,7 @@ pub(super) async fn run(
         names: HashMap::new(),
         ended: HashMap::new(),
     };
+    hosts.start_serving(fleet);
     for stage in stages {
         let stops_at = stage.max_failures.map(|share| stops_at(share, stage.hosts.len()));
         let fleet = Fleet { stops_at, ..fleet.clone() };
@@ -159,6 +171,7 @@ pub(super) async fn run(
             hosts.finish(&fleet, stage, &batch).await;
         }
     }
+    hosts.end_serving(fleet).await;
     // The playbook of a run that is retried may have changed. Every host ends.
     let left = hosts.waiting.drain().map(|(_, work)| work).collect();
     hosts.ended.extend(fleet.work_batch(left, Some("not started: it is in no play".to_string())).await);
@@ -178,27 +191,58 @@ struct Hosts {
 }
 
 impl Hosts {
+    /// Starts the hosts that run steps for others: they wait for their own plays, which may come later.
+    fn start_serving(&mut self, fleet: &Fleet<'_>) {
+        let serves = |work: &&Work| matches!(&work.task, Task::Job(job, _) if job.work.serves);
+        let mut names: Vec<String> =
+            self.waiting.values().filter(serves).map(|work| work.host.clone()).collect();
+        names.sort();
+        for host in names {
+            let Some(mut work) = self.waiting.remove(&host) else { continue };
+            let refusal = self.inform(&mut work).err();
+            let start = fleet.start(&work, refusal);
+            let task = self.running.spawn(one_host(work, start, fleet.tools.clone()));
+            self.names.insert(task.id(), host);
+        }
+    }
+
+    /// Lets the hosts end that have run steps for others.
+    async fn end_serving(&mut self, fleet: &Fleet<'_>) {
+        for host in self.names.values() {
+            self.board.open(host, LAST, PlayStart::default(), None);
+        }
+        while let Some(done) = self.running.join_next_with_id().await {
+            self.end(fleet, done).await;
+        }
+    }
+
+    /// Notes that a host has ended.
+    async fn end(&mut self, fleet: &Fleet<'_>, done: Result<Ended, JoinError>) {
+        let (host, outcome) = match done {
+            Ok((_, ended)) => ended,
+            Err(panic) => fleet.crashed(self.names[&panic.id()].clone(), &panic).await,
+        };
+        self.board.leave(&host);
+        self.ended.insert(host, outcome);
+    }
+
     /// Starts a play on a batch: hosts that have not been contacted, and those that wait for it.
     fn start(&mut self, fleet: &Fleet<'_>, stage: &Stage, batch: &[String], stop: Option<String>) {
+        let hold = fleet.tools.consent.hold();
         let batch: Vec<&String> = batch.iter().filter(|host| !self.ended.contains_key(*host)).collect();
-        for (at, host) in batch.into_iter().enumerate() {
+        for host in batch {
             match self.waiting.remove(host) {
                 Some(mut work) => {
                     let informed = self.inform(&mut work);
                     let mut start = fleet.start(&work, stop.clone().or(informed.err()));
-                    if at == 0 {
-                        start.go_first();
-                    }
+                    start.take_place(host, &fleet.tools.consent);
                     let task = self.running.spawn(one_host(work, start, fleet.tools.clone()));
                     self.names.insert(task.id(), host.clone());
                 }
-                // The first one runs steps for all, so it must not wait for one of them.
-                None => {
-                    let slot = fleet.slots.clone().try_acquire_owned().ok().filter(|_| at == 0);
-                    self.go_on(fleet, stage, host, stop.clone(), slot);
-                }
+                None => self.go_on(fleet, stage, host, stop.clone()),
             }
         }
+        drop(hold);
     }
 
     /// Gives a job what other hosts have given before; an error is why it cannot start.
@@ -212,24 +256,23 @@ impl Hosts {
         Ok(())
     }
 
-    /// Lets a host start its next play, once there is room among the hosts that are worked at once.
-    fn go_on(
-        &self,
-        fleet: &Fleet<'_>,
-        stage: &Stage,
-        host: &str,
-        stop: Option<String>,
-        first: Option<OwnedSemaphorePermit>,
-    ) {
-        let (board, slots) = (self.board.clone(), fleet.slots.clone());
+    /// Lets a host start its next play, once there is room among the hosts that are worked at once: now, if there is. The
+    /// first one runs steps for all, so it must not wait for one of them.
+    fn go_on(&self, fleet: &Fleet<'_>, stage: &Stage, host: &str, stop: Option<String>) {
+        let (board, slots, consent) = (self.board.clone(), fleet.slots.clone(), fleet.tools.consent.clone());
+        let free = slots.clone().try_acquire_owned().ok();
+        if free.is_some() {
+            consent.works(host);
+        }
         let (play, name) = (stage.play, stage.name.clone());
         let (looks, host) = (self.looks.get(host).cloned().unwrap_or_default(), host.to_string());
         tokio::spawn(async move {
             // The semaphore is never closed, so there is always a slot in the end.
-            let slot = match first {
+            let slot = match free {
                 Some(slot) => Some(slot),
                 None => slots.acquire_owned().await.ok(),
             };
+            consent.works(&host);
             // Not before there is room: each host has a copy.
             let given = || board.given(&looks).map_err(|failure| failure.to_string());
             let start = stop.map_or_else(given, Err);
@@ -252,14 +295,7 @@ impl Hosts {
                 return;
             }
             tokio::select! {
-                Some(done) = self.running.join_next_with_id() => {
-                    let (host, outcome) = match done {
-                        Ok((_, ended)) => ended,
-                        Err(panic) => fleet.crashed(self.names[&panic.id()].clone(), &panic).await,
-                    };
-                    self.board.leave(&host);
-                    self.ended.insert(host, outcome);
-                }
+                Some(done) = self.running.join_next_with_id() => self.end(fleet, done).await,
                 _ = changes.changed() => {}
             }
         }

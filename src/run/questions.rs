@@ -76,26 +76,31 @@ impl Questions {
 
     /// Says how the step ended that another host runs, as soon as that is known. The question before it is given up.
     pub fn once(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, step: u32) {
-        let (board, consent, host) = (tools.once.clone(), tools.consent.clone(), host.to_string());
-        consent.rests(&host);
-        let ended = async move {
-            let ended = board.of(step).await;
-            consent.works(&host);
-            Order::RanOnce { step, ended: Box::new(ended) }
-        };
+        let board = tools.once.clone();
+        tools.consent.awaits_once(host, step, || board.knows(step));
+        let ended = async move { Order::RanOnce { step, ended: Box::new(board.of(step).await) } };
         answer_later(&mut self.once, writer, ended);
     }
 
-    /// Says when the host's next play starts. The question before it is given up.
+    /// Says how a step ended that another host runs for this one, as soon as that is known.
+    pub fn delegated(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, step: u32) {
+        let (board, host) = (tools.delegations.clone(), host.to_string());
+        let ended =
+            async move { Order::RanOnce { step, ended: Box::new(board.answered(&host, step).await) } };
+        answer_later(&mut self.once, writer, ended);
+    }
+
+    /// Says when the host's next play starts, or which step it runs for another host. The question before it is given up.
     pub fn play(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, play: u32) {
-        let (board, consent, host) = (tools.plays.clone(), tools.consent.clone(), host.to_string());
-        consent.rests(&host);
-        let start = async move {
-            let start = board.opened(&host, play).await;
-            consent.works(&host);
-            Order::Play { play, start: Box::new(start) }
+        let (plays, delegations, host) = (tools.plays.clone(), tools.delegations.clone(), host.to_string());
+        let turn = async move {
+            tokio::select! {
+                biased;
+                step = delegations.next(&host) => Order::Step(Box::new(step)),
+                start = plays.opened(&host, play) => Order::Play { play, start: Box::new(start) },
+            }
         };
-        answer_later(&mut self.play, writer, start);
+        answer_later(&mut self.play, writer, turn);
     }
 
     /// Says whether a step runs, as soon as the person has answered. The question before it is given up.

@@ -1,11 +1,8 @@
 //! A run from its durable intent to its exit code: what hosts tell goes to the record and to the reader, Ctrl-C goes to
 //! the hosts.
 
-use super::allowance::Used;
 use super::asking::{self, Asking, Reply};
-use super::consent::{Answer, ConsentBoard, ReadLine};
-use super::once::OnceBoard;
-use super::plays::PlayBoard;
+use super::consent::{Answer, ReadLine};
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Options, Task, Work};
 use crate::model::event::{Event, StepEnded};
@@ -221,25 +218,12 @@ async fn watch_over(session: Session, epoch: u64, mut sink: EventSink) -> Result
         ..
     } = session;
     let transfers = report.transfers;
-    let consent = ConsentBoard::default();
     let kind = intent.kind;
     let (events, mut arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, interrupt) = watch::channel(Interrupt::None);
-    let events = EventSender::new(events);
-    let used = Used::default();
-    let tools = Tools {
-        shared: Arc::new(shared),
-        events,
-        interrupt,
-        destinations,
-        timeout,
-        output,
-        used,
-        once: OnceBoard::default(),
-        plays: PlayBoard::default(),
-        consent: consent.clone(),
-        transfers,
-    };
+    let tools = Tools::new(shared, EventSender::new(events), interrupt, destinations);
+    let tools = Tools { timeout, output, transfers, ..tools };
+    let consent = tools.consent.clone();
     sink.event(RunEventKind::Started { intent: Box::new(intent), epoch });
     notes.into_iter().for_each(|note| sink.event(RunEventKind::Note(note)));
     if sink.too_short {

@@ -2,23 +2,21 @@
 
 use super::Interrupt;
 use super::allowance::Allowance;
-use super::consent::ConsentBoard;
-use super::once::OnceBoard;
-use super::plays::PlayBoard;
 use super::tools::{JobTask, Tools, asked_for};
 use crate::engine::link::{Assets, Link};
 use crate::engine::state_dir::{self, StateDir};
 use crate::engine::work;
+use crate::model::delegation::{LAST, Turn};
 use crate::model::digest::Checked;
 use crate::model::event::{Event, Hello};
 use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::path::HostPath;
-use crate::model::play::{Given, PlayStart};
+use crate::model::play::Given;
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
-use crate::report::transfers::{Ongoing, Transfers};
+use crate::report::transfers::Ongoing;
 use crate::run::assets;
 use crate::ssh::ship;
 use crate::ssh::{Channel, Chunk, Connection, Reader, Writer};
@@ -55,18 +53,8 @@ pub async fn run(
     let (incoming, from_host) = mpsc::channel(PIECES_WAITING);
     let (events, mut arriving) = mpsc::channel::<Event>(PIECES_WAITING);
     let stopping = Arc::new(AtomicBool::new(false));
-    let (once, plays, consent) = (tools.once.clone(), tools.plays.clone(), tools.consent.clone());
-    let (transfers, stopping_there) = (tools.transfers.clone(), stopping.clone());
-    let engine = Engine {
-        task: copy_of(task),
-        state,
-        events,
-        once,
-        plays,
-        consent,
-        transfers,
-        stopping: stopping_there,
-    };
+    let engine =
+        Engine { task: copy_of(task), state, events, tools: tools.clone(), stopping: stopping.clone() };
     let pipe = Pipe { to_host, from_host };
     let mut working = tokio::task::spawn_blocking(move || engine.work(pipe));
     let pid = Arc::new(AtomicU32::new(0));
@@ -88,10 +76,18 @@ pub async fn run(
                 Some(Event::Fetched { to, size, chunk, last }) => files.take(&to, size, &chunk, last)?,
                 // It is given up at once: see `System::stream`.
                 Some(Event::Backup { .. }) | None => {}
-                Some(Event::RanOnce { step, ended }) => tools.once.ran(step, *ended, &task.job.work.secrets),
+                Some(Event::RanOnce { step, ended }) => tools.ran_once(step, *ended, &task.job.work.secrets),
                 Some(Event::Gave(given)) => tools.plays.gave(&task.name, given, &task.job.work.secrets),
                 Some(Event::AwaitsPlay { play, given }) => {
+                    tools.consent.rests(&task.name);
                     tools.plays.reached(&task.name, play, given, &task.job.work.secrets);
+                    if play == LAST {
+                        tools.serves(&task.name).await;
+                    }
+                }
+                Some(Event::RanDelegated { number, ended }) => {
+                    tools.delegations.ended(&task.name, number, *ended, &task.job.work.secrets)?;
+                    tools.serves(&task.name).await;
                 }
                 Some(event) => tools.events.send(&task.name, HostEvent::Said(event)).await,
             },
@@ -184,10 +180,7 @@ struct Engine {
     task: JobTask,
     state: HostPath,
     events: mpsc::Sender<Event>,
-    once: OnceBoard,
-    plays: PlayBoard,
-    consent: ConsentBoard,
-    transfers: Transfers,
+    tools: Tools,
     stopping: Arc<AtomicBool>,
 }
 
@@ -245,25 +238,33 @@ impl Link for Engine {
     }
 
     fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
-        self.consent.rests(&self.task.name);
-        let ended = self.answered(&|| self.once.of(step), until, "wait for the host that runs it");
-        self.consent.works(&self.task.name);
-        ended
+        self.tools.consent.awaits_once(&self.task.name, step, || self.tools.once.knows(step));
+        self.answered(&|| self.tools.once.of(step), until, "wait for the host that runs it")
     }
 
     fn consent(&self, step: u32, name: &str, until: Instant) -> Result<Option<bool>> {
         let host = &self.task.name;
-        self.consent.reached(host, step, name.to_string());
-        self.answered(&|| self.consent.answered(host, step), until, "ask before the step")
+        self.tools.consent.reached(host, step, name.to_string());
+        self.answered(&|| self.tools.consent.answered(host, step), until, "ask before the step")
     }
 
-    fn next_play(&self, play: u32, given: Given, until: Instant) -> Result<Option<PlayStart>> {
-        self.send(Event::AwaitsPlay { play, given });
-        self.consent.rests(&self.task.name);
-        let start =
-            self.answered(&|| self.plays.opened(&self.task.name, play), until, "wait for the next play");
-        self.consent.works(&self.task.name);
-        start
+    fn delegate(&self, step: u32, given: Given, until: Instant) -> Result<Option<OnceEnded>> {
+        let Tools { delegations, .. } = &self.tools;
+        self.tools.delegate(&self.task, step, given)?;
+        let ended = || delegations.answered(&self.task.name, step);
+        self.answered(&ended, until, "wait for the host that runs it")
+    }
+
+    fn turn(&self, play: u32, until: Instant) -> Result<Option<Turn>> {
+        let Tools { plays, delegations, .. } = &self.tools;
+        let turn = || async {
+            tokio::select! {
+                biased;
+                step = delegations.next(&self.task.name) => Turn::Step(Box::new(step)),
+                start = plays.opened(&self.task.name, play) => Turn::Play(start),
+            }
+        };
+        self.answered(&turn, until, "wait for the next play")
     }
 
     fn stopping(&self) -> bool {
@@ -285,7 +286,7 @@ impl Assets for Engine {
             return Ok(Box::new(Cursor::new(bytes)));
         }
         let checked = Checked::new(self.task.contents.open(&asset.digest)?, &asset.digest);
-        let transfer = self.transfers.start(&self.task.name, Some(asset.size));
+        let transfer = self.tools.transfers.start(&self.task.name, Some(asset.size));
         Ok(Box::new(Counted { bytes: checked, transfer }))
     }
 }

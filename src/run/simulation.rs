@@ -4,16 +4,10 @@
 //! `WINDLASS_SEEDS=10000` tries that many, and `WINDLASS_SEEDS=4711..4712` one again. A seed decides everything about
 //! hosts, network and options; between tasks that are ready at the same instant, tokio chooses.
 
-use super::allowance::Used;
-use super::consent::ConsentBoard;
-use super::once::OnceBoard;
-use super::plays::PlayBoard;
 use super::tools::{Destinations, Tools};
 use super::{EVENTS_WAITING, EventSender, Interrupt, Queued};
-use crate::model::job::OutputWanted;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::RunEvent;
-use crate::report::transfers::Transfers;
 use crate::ssh::Shared;
 use dice::Dice;
 use network::Simulated;
@@ -84,19 +78,10 @@ fn try_plan(plan: &Plan) -> Result<(), String> {
 async fn run(plan: &Plan, network: Arc<Simulated>) -> Ended {
     let (queue, arriving) = mpsc::channel(EVENTS_WAITING);
     let (urge, interrupt) = watch::channel(Interrupt::None);
-    let tools = Tools {
-        shared: Arc::new(Shared::new().with_network(Arc::new(network))),
-        events: EventSender::new(queue),
-        interrupt,
-        destinations: Destinations { fetched: "/nonexistent".into(), stores: Arc::default() },
-        timeout: plan.timeout,
-        output: OutputWanted::default(),
-        used: Used::default(),
-        once: OnceBoard::default(),
-        plays: PlayBoard::default(),
-        consent: ConsentBoard::default(),
-        transfers: Transfers::default(),
-    };
+    let shared = Shared::new().with_network(Arc::new(network));
+    let destinations = Destinations { fetched: "/nonexistent".into(), stores: Arc::default() };
+    let tools = Tools::new(shared, EventSender::new(queue), interrupt, destinations);
+    let tools = Tools { timeout: plan.timeout, ..tools };
     let (work, options) = (plan.work(), plan.options());
     let urging = tokio::spawn(interrupt_at(plan.interrupts.clone(), urge));
     let listening = tokio::spawn(listen(arriving, plan.slow_reader));

@@ -3,12 +3,17 @@
 use super::allowance::Used;
 use super::backups::Stores;
 use super::consent::ConsentBoard;
+use super::delegation::DelegationBoard;
 use super::once::OnceBoard;
 use super::plays::PlayBoard;
 use super::{EventSender, Interrupt};
+use crate::model::Result;
+use crate::model::delegation::LAST;
 use crate::model::event::Event;
 use crate::model::job::{Job, OutputWanted};
+use crate::model::once::OnceEnded;
 use crate::model::outcome::{HostEnd, HostOutcome};
+use crate::model::play::Given;
 use crate::model::refusal::timed_out;
 use crate::model::run::HostEvent;
 use crate::render::contents::Contents;
@@ -41,6 +46,8 @@ pub struct Tools {
     pub once: OnceBoard,
     /// Where the hosts are between their plays.
     pub plays: PlayBoard,
+    /// Steps that hosts have run on others.
+    pub delegations: DelegationBoard,
     /// Which steps the person wants.
     pub consent: ConsentBoard,
     /// How far the files are that travel to and from the hosts.
@@ -57,6 +64,29 @@ pub struct Destinations {
 }
 
 impl Tools {
+    /// For a run of which nothing is known yet, without a limit of time.
+    pub fn new(
+        shared: Shared,
+        events: EventSender,
+        interrupt: watch::Receiver<Interrupt>,
+        destinations: Destinations,
+    ) -> Self {
+        Tools {
+            shared: Arc::new(shared),
+            events,
+            interrupt,
+            destinations,
+            timeout: None,
+            output: OutputWanted::default(),
+            used: Used::default(),
+            once: OnceBoard::default(),
+            plays: PlayBoard::default(),
+            delegations: DelegationBoard::default(),
+            consent: ConsentBoard::default(),
+            transfers: Transfers::default(),
+        }
+    }
+
     /// Why a host's work is killed.
     pub fn why_killed(&self, urgency: Interrupt) -> String {
         match self.timeout.filter(|_| urgency == Interrupt::TimedOut) {
@@ -70,6 +100,39 @@ impl Tools {
         for event in events {
             self.events.send(host, HostEvent::Said(event)).await;
         }
+    }
+
+    /// Says to all hosts how a step ended that one host runs for all. `secrets` are that host's.
+    pub fn ran_once(&self, step: u32, ended: OnceEnded, secrets: &[String]) {
+        self.once.ran(step, ended, secrets);
+        self.consent.once_ended(Some(step));
+    }
+
+    /// The host that runs steps for all has ended.
+    pub fn leader_ended(&self, host: &str, outcome: HostOutcome) {
+        self.once.leader_ended(host, outcome);
+        self.consent.once_ended(None);
+    }
+
+    /// Has a step of a host's job run on the host that it names, with what the host says of its own values.
+    pub fn delegate(&self, of: &JobTask, step: u32, given: Given) -> Result<()> {
+        let (others, secrets) = self.plays.got(&of.name);
+        let mut work = of.job.work.clone();
+        work.others.extend(others);
+        work.secrets.extend(secrets);
+        self.delegations.ask(&of.name, &work, step, given)
+    }
+
+    /// Says that a host has done its own steps, and stays for those of others.
+    pub async fn serves(&self, host: &str) {
+        let waits = Event::AwaitsPlay { play: LAST, given: Given::new() };
+        self.events.send(host, HostEvent::Said(waits)).await;
+    }
+
+    /// What a host has got so far of the secrets of others.
+    pub fn secrets_got(&self, of: &JobTask) -> Vec<String> {
+        let (_, of_plays) = self.plays.got(&of.name);
+        [self.once.secrets_got(&of.job.work), of_plays, self.delegations.secrets_got(&of.name)].concat()
     }
 
     /// Reports how a host ended.

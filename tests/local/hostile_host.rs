@@ -25,11 +25,6 @@ use windlass::playbook::plays::Stage;
 use windlass::record::Lines;
 use windlass::redact::Redactor;
 use windlass::render::contents::Contents;
-use windlass::report::transfers::Transfers;
-use windlass::run::allowance::Used;
-use windlass::run::consent::ConsentBoard;
-use windlass::run::once::OnceBoard;
-use windlass::run::plays::PlayBoard;
 use windlass::run::tools::{Destinations, Tools};
 use windlass::run::{self, EventSender, Interrupt, Options, Task, Work};
 use windlass::ssh::{Shared, target::Target};
@@ -379,23 +374,8 @@ pub async fn attacked(scene: Scene, folder: &Path) -> Outcome {
     let wanted = output;
     let running = tokio::spawn(async move {
         let events = EventSender::new(sender);
-        let shared = Arc::new(Shared::new());
-        let (used, once, plays) = (Used::default(), OnceBoard::default(), PlayBoard::default());
-        let (consent, transfers) = (ConsentBoard::default(), Transfers::default());
-        let (timeout, output) = (None, wanted);
-        let tools = Tools {
-            shared,
-            events,
-            interrupt,
-            destinations,
-            timeout,
-            output,
-            used,
-            once,
-            plays,
-            consent,
-            transfers,
-        };
+        let tools = Tools::new(Shared::new(), events, interrupt, destinations);
+        let tools = Tools { output: wanted, ..tools };
         run::run(all, &options, tools).await
     });
     let (mut steps, mut notes, mut why) = (Vec::new(), 0, String::new());

@@ -131,6 +131,7 @@ fn step(definitions: &mut Map<String, Value>) -> Value {
         ),
         ("ignore_errors", boolean(), "The run continues when this step fails."),
         ("run_once", boolean(), "Only the first host of the run does it."),
+        ("on", text(), "The host that runs it for each host: another one, or `controller`."),
         ("no_log", boolean(), "Only the outcome of the step is shown and recorded."),
         ("include", text(), "Another playbook, relative to this file, whose steps take this place."),
         ("role", text(), "A directory of roles/, whose steps take this place."),

@@ -85,6 +85,7 @@ pub fn choose_in(
     pattern: String,
 ) -> Result<Chosen, Stop> {
     inventory.add_addresses(&pattern, &project)?;
+    inventory.add_controller(&pattern);
     let mut names = names_of(inventory.select(&pattern, &project)?);
     if let Some(limited) = &hosts.limit {
         limit(&mut names, limited, &inventory, &project)?;

@@ -17,6 +17,12 @@ impl Worker<'_, '_, '_> {
         if step.once != Some(Once::Here) {
             return;
         }
+        let ended = self.handed_on(step, ended);
+        self.link.send(Event::RanOnce { step: step.index, ended: Box::new(ended) });
+    }
+
+    /// What other hosts hear of how a step ended.
+    pub(super) fn handed_on(&self, step: &JobStep, ended: &StepEnd) -> OnceEnded {
         let hidden =
             || Failure::new(step.title(), "it failed; the step has no_log, so nothing more is shown");
         let failure = ended.failure.clone().map(|failure| if step.no_log { hidden() } else { failure });
@@ -25,8 +31,8 @@ impl Worker<'_, '_, '_> {
             StepOutcome::Skipped | StepOutcome::Failed => Given::new(),
             _ => self.set_by(step),
         };
-        let ended = OnceEnded { outcome: ended.outcome, failure, known, partial, set, secrets: Vec::new() };
-        self.link.send(Event::RanOnce { step: step.index, ended: Box::new(ended.fitted()) });
+        let outcome = ended.outcome;
+        OnceEnded { outcome, failure, known, partial, set, secrets: Vec::new() }.fitted()
     }
 
     /// Waits for the host that runs the step, and ends as it did there.

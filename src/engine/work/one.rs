@@ -30,6 +30,8 @@ enum Prepared {
     Unknown(String),
     /// The host of this name runs it for all.
     Elsewhere(String),
+    /// The host of this name runs it for this one.
+    On(String, Values),
 }
 
 /// What `when` says.
@@ -45,6 +47,7 @@ impl<'a> Worker<'a, '_, '_> {
         self.consent = None;
         let ended = match self.prepare(step) {
             Ok(Prepared::Elsewhere(host)) => self.await_once(step, &host),
+            Ok(Prepared::On(host, locals)) => self.delegate(step, &host, &locals),
             Ok(Prepared::One(locals)) => self.run_item(step, None, &locals),
             Ok(Prepared::Items(locals, items)) => self.run_items(step, &locals, items),
             Ok(Prepared::Skipped(why)) => self.end_without_running(step, StepOutcome::Skipped, why, began),
@@ -71,6 +74,9 @@ impl<'a> Worker<'a, '_, '_> {
         let mut locals = Values::new();
         if let Some(why) = self.add_vars(&step.vars, &mut locals)? {
             return Ok(Prepared::Unknown(why));
+        }
+        if let Some(host) = &step.on {
+            return Ok(Prepared::On(host.clone(), locals));
         }
         let Some(items) = &step.items else { return Ok(Prepared::One(locals)) };
         match self.context.resolve(self.host, &locals, items)? {
@@ -180,7 +186,7 @@ impl<'a> Worker<'a, '_, '_> {
         self.finish(step, report, result)
     }
 
-    fn end_gated(
+    pub(super) fn end_gated(
         &mut self,
         step: &JobStep,
         mut report: StepEnded,
@@ -362,7 +368,7 @@ impl<'a> Worker<'a, '_, '_> {
             judged_elsewhere: step.failed_when.is_some(),
             owes: with(&self.notified, &step.notify),
             link: self.link,
-            target: &mut self.target,
+            target: self.target,
             before,
             step_name: &name,
             armed: None,

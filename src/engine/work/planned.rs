@@ -8,11 +8,12 @@ use crate::engine::start;
 use crate::engine::state_dir::StateDir;
 use crate::engine::target::Target;
 use crate::model::backup::Answered;
+use crate::model::delegation::Turn;
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::{Job, PlannedStep, Resume};
 use crate::model::op::Asset;
 use crate::model::outcome::{HostEnd, HostOutcome};
-use crate::model::play::{Given, PlayStart};
+use crate::model::play::PlayStart;
 use crate::model::{Failure, Result, refusal};
 use crate::system::System;
 use std::cell::RefCell;
@@ -51,7 +52,7 @@ pub fn apply(
         steps.into_iter().for_each(|step| link.send(Event::StepEnded(step)));
         return looked;
     }
-    Worker::new(job, host, state, link, Target::Real(host, journal)).work()
+    Worker::new(job, host, state, link, &mut Target::Real(host, journal)).work()
 }
 
 /// Looks whether the host has moved, and changes nothing.
@@ -137,8 +138,8 @@ impl Link for Listener<'_> {
     }
 
     /// Nothing is changed, so that no host has to wait for another one.
-    fn next_play(&self, _: u32, _: Given, _: Instant) -> Result<Option<PlayStart>> {
-        Ok(Some(PlayStart::default()))
+    fn turn(&self, _: u32, _: Instant) -> Result<Option<Turn>> {
+        Ok(Some(Turn::Play(PlayStart::default())))
     }
 
     fn stopping(&self) -> bool {

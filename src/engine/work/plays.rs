@@ -1,8 +1,9 @@
-//! The plays of a job, one after the other: between two of them the host waits for the others.
+//! The plays of a job, one after the other: between two of them the host waits for the others, and may run steps for them.
 
 use super::{LONGEST, Worker};
 use crate::engine::target::Target;
 use crate::model::cut::is_too_deep;
+use crate::model::delegation::Turn;
 use crate::model::event::Event;
 use crate::model::job::OnFailure;
 use crate::model::outcome::{HostEnd, HostOutcome};
@@ -21,23 +22,25 @@ impl Worker<'_, '_, '_> {
 
     /// Waits for the play's turn. An error is how the host ends when it does not come.
     pub(super) fn await_play(&mut self, play: u32) -> Result<(), HostEnd> {
-        let until = Instant::now() + LONGEST;
-        let answer = self.given().and_then(|given| self.link.next_play(play, given, until));
-        match answer {
-            Ok(None) => Err(HostEnd::of(HostOutcome::Cancelled)),
-            Ok(Some(start)) => {
-                self.context.hear(start.others);
-                self.learn(start.secrets)
-                    .map_err(|failure| HostEnd::because(HostOutcome::Failed, failure))?;
-                start.refusal.map_or(Ok(()), |why| Err(self.refused(why)))
+        let failed = |failure| HostEnd::because(HostOutcome::Failed, failure);
+        let given = self.given().map_err(failed)?;
+        self.link.send(Event::AwaitsPlay { play, given });
+        loop {
+            match self.link.turn(play, Instant::now() + LONGEST).map_err(failed)? {
+                None => return Err(HostEnd::of(HostOutcome::Cancelled)),
+                Some(Turn::Step(step)) => self.serve(*step),
+                Some(Turn::Play(start)) => {
+                    self.context.hear(start.others);
+                    self.learn(start.secrets).map_err(failed)?;
+                    return start.refusal.map_or(Ok(()), |why| Err(self.refused(why)));
+                }
             }
-            Err(failure) => Err(HostEnd::because(HostOutcome::Failed, failure)),
         }
     }
 
     /// The host has got these secrets of other hosts, in values: its journal hides them as well from now on.
     pub(super) fn learn(&mut self, secrets: Vec<String>) -> Result<()> {
-        match &mut self.target {
+        match self.target {
             Target::Real(_, journal) if !secrets.is_empty() => journal.learn(secrets),
             _ => Ok(()),
         }

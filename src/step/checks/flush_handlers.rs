@@ -15,6 +15,7 @@ pub struct FlushHandlers {}
 
 impl Kind for FlushHandlers {
     const NAME: &'static str = "flush_handlers";
+    const STAYS: Option<&'static str> = Some("handlers run on the host that has been changed");
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "nginx has its new configuration before the site is tried"

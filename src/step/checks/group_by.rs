@@ -24,6 +24,7 @@ pub struct GroupBy {
 
 impl Kind for GroupBy {
     const NAME: &'static str = "group_by";
+    const STAYS: Option<&'static str> = Some("the host itself joins the group, before anything is run");
     const KEYS: &'static [(&'static str, KeyUse)] = &[("key", KeyUse::Group), ("parents", KeyUse::Parents)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

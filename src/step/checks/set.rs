@@ -16,6 +16,7 @@ pub struct Set(Values);
 
 impl Kind for Set {
     const NAME: &'static str = "set";
+    const STAYS: Option<&'static str> = Some("it gives variables of its own host values");
     const RESULT: &'static [&'static str] = &[ANY_FIELD];
     const SETS: bool = true;
     const EXAMPLE: &'static str = r#"

@@ -70,6 +70,7 @@ pub struct Backup {
 
 impl Kind for Backup {
     const NAME: &'static str = "backup";
+    const STAYS: Option<&'static str> = Some("a backup is kept under the name of its host");
     const RESULT: &'static [&'static str] = &["id", "bytes", "stored_bytes", "parts"];
     const KEYS: &'static [(&'static str, KeyUse)] = &[
         ("name", KeyUse::Known),

@@ -59,6 +59,7 @@ pub struct Restore {
 
 impl Kind for Restore {
     const NAME: &'static str = "restore";
+    const STAYS: Option<&'static str> = Some("a backup is restored on the host that it is restored for");
     const RESULT: &'static [&'static str] = &["id", "parts"];
     const KEYS: &'static [(&'static str, KeyUse)] = &[("backup", KeyUse::Backup)];
     const EXAMPLE: &'static str = r#"

@@ -36,6 +36,8 @@ pub struct Fetch {
 
 impl Kind for Fetch {
     const NAME: &'static str = "fetch";
+    const STAYS: Option<&'static str> =
+        Some("each host has a directory of its own for the files that are fetched from it");
     const RESULT: &'static [&'static str] = &["path", "to", "size"];
     const EXAMPLE: &'static str = r#"
 [[steps]]

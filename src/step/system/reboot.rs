@@ -32,6 +32,7 @@ pub struct Reboot {
 
 impl Kind for Reboot {
     const NAME: &'static str = "reboot";
+    const STAYS: Option<&'static str> = Some("the other host would end this run there");
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the new kernel runs"

@@ -1,10 +1,11 @@
 //! No secret stays on the host: neither after a run that failed nor after an undo, and the undo still works.
 
 use super::*;
+use crate::model::delegation::Turn;
 use crate::model::digest::Digest;
 use crate::model::once::{Once, OnceEnded};
 use crate::model::outcome::StepOutcome;
-use crate::model::play::{Given, PlayStart};
+use crate::model::play::PlayStart;
 use crate::system::pretend::Pretend;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -141,8 +142,8 @@ impl Link for HandsOn {
         Ok(Some(OnceEnded { outcome, failure, known: Values::new(), partial: false, set, secrets }))
     }
 
-    fn next_play(&self, _: u32, _: Given, _: Instant) -> Result<Option<PlayStart>> {
-        Ok(Some(PlayStart { secrets: vec!["of the play".into()], ..PlayStart::default() }))
+    fn turn(&self, _: u32, _: Instant) -> Result<Option<Turn>> {
+        Ok(Some(Turn::Play(PlayStart { secrets: vec!["of the play".into()], ..PlayStart::default() })))
     }
 }
 
