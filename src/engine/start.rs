@@ -115,7 +115,7 @@ fn locked(other: &str, waited: Duration) -> Failure {
         false => format!("{other} still holds it after {} s", waited.as_secs()),
     };
     Failure::new("lock the host", why).hint(
-        "wait longer with --wait 10m; whether it still works, and how to end it: windlass runs unlock HOST",
+        "wait longer with --wait 10m; `windlass runs unlock HOST` shows whether it still works and how to end it",
     )
 }
 

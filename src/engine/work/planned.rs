@@ -81,7 +81,7 @@ fn refused(planned: &[PlannedStep], seen: &[StepEnded], looked: &HostEnd) -> Opt
 fn difference(planned: Option<&PlannedStep>, seen: Option<&StepEnded>) -> Option<String> {
     match (planned, seen) {
         (Some(plan), Some(seen)) if (plan.step, plan.item) != (seen.step, seen.item) => Some(format!(
-            "the plan goes on with {}, and here it is {}",
+            "the plan continues with {}, but the host with {}",
             title(&plan.name, plan.item),
             title(&seen.name, seen.item)
         )),
@@ -154,11 +154,11 @@ impl Link for Listener<'_> {
     }
 
     fn reboot(&self, _: Resume) -> Result<()> {
-        Err(Failure::new("reboot", "it is only looked what would change"))
+        Err(Failure::new("reboot", "this run only looks at what would change"))
     }
 
     fn confirm(&self, _: &[u16], _: Instant) -> Result<(), String> {
-        Err("it is only looked what would change".to_string())
+        Err("this run only looks at what would change".to_string())
     }
 }
 

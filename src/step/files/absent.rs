@@ -64,7 +64,7 @@ const SYSTEM: &[&str] = &[
 /// Below these are no files but views of the kernel, some of which lead back to `/`.
 const VIEWS: &[&str] = &["proc", "sys"];
 
-/// Removes files, links and whole directories. A link goes, what it points to stays.
+/// Removes files, links and whole directories. Of a link, what it points to stays.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

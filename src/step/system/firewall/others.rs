@@ -36,7 +36,7 @@ pub fn wider(host: &dyn Probe, others: &[&String], rules: &[Rule], trust: &[Stri
         }
         if !other.is_covered(rules) {
             notes.push(format!(
-                "ufw lets in more than this step names, by a rule of others: {}",
+                "ufw allows more than this step names, by a rule of others: {}",
                 bare(written)
             ));
         }
@@ -194,7 +194,7 @@ impl<'a> Other<'a> {
             bare(self.written)
         );
         Failure::new("set the firewall", why)
-            .hint(format!("remove it with `ufw delete {}` if nobody needs it", bare(self.written)))
+            .hint(format!("remove it with `ufw delete {}` if it is unused", bare(self.written)))
     }
 }
 
@@ -347,7 +347,7 @@ mod tests {
             "allow from 10.0.0.0/8",
             "allow 80,81/tcp",
         ] {
-            let noted = format!("ufw lets in more than this step names, by a rule of others: {other}");
+            let noted = format!("ufw allows more than this step names, by a rule of others: {other}");
             assert_eq!(told(other), noted);
         }
     }
