@@ -292,7 +292,7 @@ fn module(package: &str, absent: Absent, places: &[String]) -> Finding {
         }
         Absent::NotInstalled(Wish::Optional) => (Verdict::Info, "declared as optional, and not installed"),
         Absent::NothingInstalled => {
-            (Verdict::Info, "declared; no package is installed here, so it was not looked into")
+            (Verdict::Info, "declared; no package is installed here, so it was not checked")
         }
         Absent::Optional => (Verdict::Info, "declared, not installed, and imported for its types only"),
     };

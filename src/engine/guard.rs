@@ -230,7 +230,7 @@ pub fn watch(
 /// Tries until the lock is ours, or there is no reason any more.
 fn lock_within(host: &dyn System, state: &StateDir, watch: &Watch, time: Duration) -> Result<bool> {
     let until = Instant::now() + time;
-    let holder = LockHolder::text_of("windlass, which undoes what was not confirmed", &watch.run);
+    let holder = LockHolder::text_of("windlass, which rolls back an unconfirmed change", &watch.run);
     loop {
         if host.lock(&state.lock(), &holder)? == Lock::Ours {
             return Ok(true);

@@ -196,7 +196,7 @@ fn modules_that_are_not_there_are_told_apart() {
     bad(
         "import 'b'",
         &[declared],
-        "info    modules b: declared; no package is installed here, so it was not looked into; imported once: a.js:1",
+        "info    modules b: declared; no package is installed here, so it was not checked; imported once: a.js:1",
     );
     bad_in(
         "a.ts",

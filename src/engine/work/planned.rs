@@ -94,7 +94,7 @@ fn difference(planned: Option<&PlannedStep>, seen: Option<&StepEnded>) -> Option
         (Some(plan), Some(seen)) if plan.fingerprint != seen.fingerprint => {
             let title = title(&seen.name, seen.item);
             let would = seen.changes.iter().take(CHANGES_NAMED).cloned().collect::<Vec<_>>().join("; ");
-            Some(format!("{title}: what it would change is not what it was when the plan was made ({would})"))
+            Some(format!("{title}: it would change something else than when the plan was made ({would})"))
         }
         (Some(plan), None) => Some(format!("{} is not reached any more", title(&plan.name, plan.item))),
         (None, Some(seen)) => Some(format!("{} is not in the plan", title(&seen.name, seen.item))),

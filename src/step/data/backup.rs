@@ -234,7 +234,7 @@ fn plain(name: &str) -> Result<(), String> {
 fn is_recipient(text: &str) -> Result<(), String> {
     match text.starts_with("age1") || text.starts_with("ssh-") {
         true => Ok(()),
-        false => Err("it is no age recipient: one begins with age1".to_string()),
+        false => Err("it is not an age recipient: those begin with age1".to_string()),
     }
 }
 

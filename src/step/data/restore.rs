@@ -191,7 +191,9 @@ impl Restore {
     fn file(&self, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
         let doing = || format!("restore {}", part.label.name);
         let Some(to) = &self.to else {
-            return Err(Failure::new(doing(), "nothing says where to").hint("name the file with to"));
+            return Err(
+                Failure::new(doing(), "no place to restore it to is given").hint("name the file with to")
+            );
         };
         let path = HostPath::from(to.as_str());
         if host.stat(&path)?.is_some() && !self.replace {

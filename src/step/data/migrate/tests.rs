@@ -141,7 +141,7 @@ fn a_person_settles_what_is_dirty() {
         ),
         (
             "applied:2",
-            "run record of app on db: 002_index.sql is taken for applied\nrun migration 003_rows.up.sql on app on db\n",
+            "run record of app on db: 002_index.sql is marked as applied\nrun migration 003_rows.up.sql on app on db\n",
         ),
     ] {
         let host = database(MARIADB, &["1 applied", "2 dirty"]);
@@ -169,7 +169,7 @@ fn a_changed_file_and_a_late_one_are_refused() {
     assert!(
         planned(&host, "migrate", &accepted)
             .unwrap()
-            .starts_with("run record of app on db: 001_users.sql is taken for applied\n")
+            .starts_with("run record of app on db: 001_users.sql is marked as applied\n")
     );
 }
 

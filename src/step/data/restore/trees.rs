@@ -61,7 +61,7 @@ fn of_files(step: &Restore, part: &Part, doing: &str) -> Result<Destination> {
     let path = part.from.get("path").and_then(|path| path.as_str());
     let target = step.to.as_deref().or(path).filter(|path| path.starts_with('/'));
     let target = target.ok_or_else(|| {
-        Failure::new(doing, "nothing says where to")
+        Failure::new(doing, "no place to restore it to is given")
             .hint("give a path that begins with /: to = \"/srv/restored\"")
     })?;
     let inside =

@@ -177,7 +177,7 @@ impl<'a> Other<'a> {
     fn is_in_the_way(&self, rule: &Rule) -> Failure {
         let (ports, written) = (rule.ports.shown("-"), bare(self.written));
         let why =
-            format!("port {ports} is to be open, and a rule of ufw's that others added closes it: {written}");
+            format!("port {ports} is to be open, and a ufw rule that others added closes it: {written}");
         Failure::new("set the firewall", why)
             .hint(format!("remove it with `ufw delete {written}`, or leave the port out here"))
     }
@@ -190,7 +190,7 @@ impl<'a> Other<'a> {
     fn refused(&self, rule: &Rule) -> Failure {
         let (ports, from) = (rule.ports.shown("-"), rule.from.map(Source::shown).unwrap_or_default());
         let why = format!(
-            "port {ports} is to be reached from {from} only, and a rule of ufw's that others added opens it to more: {}",
+            "port {ports} is to be reached from {from} only, and a ufw rule that others added opens it to more: {}",
             bare(self.written)
         );
         Failure::new("set the firewall", why)
