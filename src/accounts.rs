@@ -202,7 +202,7 @@ impl Missing {
             }]));
         }
         Err(Failure::new(format!("look up user {name}"), "the host has no such user")
-            .hint("make it with a step of kind user first"))
+            .hint("create it with a step of kind user first"))
     }
 }
 

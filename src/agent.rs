@@ -349,7 +349,9 @@ impl Link for Channel<'_> {
     fn guard(&self) -> Result<String> {
         match root() {
             None => guard::program(),
-            Some(root) => Err(Failure::new("arm the change", format!("the host is only the folder {root}"))),
+            Some(root) => {
+                Err(Failure::new("arm the change", format!("the host is only the directory {root}")))
+            }
         }
     }
 
@@ -357,8 +359,10 @@ impl Link for Channel<'_> {
         let event = Event::Booting(Box::new(resume));
         let bytes = wire::frame(&event)?;
         if bytes.len() > wire::EVENT_LIMIT {
-            let why =
-                format!("what the job goes on with has {} bytes, more than a frame may hold", bytes.len());
+            let why = format!(
+                "what the job needs to continue has {} bytes, more than a frame may hold",
+                bytes.len()
+            );
             return Err(Failure::new("reboot the host", why).hint("register less before the reboot"));
         }
         self.out.write(&bytes);

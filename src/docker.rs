@@ -21,12 +21,12 @@ const CANNOT: &[(&str, &str, &str)] = &[
     (
         "Cannot connect to the Docker daemon",
         "dockerd does not answer",
-        "`systemctl status docker` on the host tells why",
+        "`systemctl status docker` on the host shows why",
     ),
     (
         "Is the docker daemon running",
         "dockerd does not answer",
-        "`systemctl status docker` on the host tells why",
+        "`systemctl status docker` on the host shows why",
     ),
     ("permission denied", "this user may not use Docker", "set become = true"),
 ];

@@ -119,7 +119,7 @@ pub fn check_name(name: &str, place: &Place, problems: &mut Diagnostics) {
                 .hint("use letters, digits and `_`, with a letter first"),
         );
     } else if RESERVED.contains(&name) {
-        problems.push(Diagnostic::error(format!("`{name}` is what windlass itself calls something"), place));
+        problems.push(Diagnostic::error(format!("`{name}` is a name that windlass itself uses"), place));
     }
 }
 

@@ -109,10 +109,7 @@ impl Node {
         let mut problems = Diagnostics::default();
         if let Some(span) = depth::too_deep(&source.text) {
             let place = Place { source: Arc::clone(source), span };
-            problems.push(Diagnostic::error(
-                "it is too deep: keys and values may be 64 deep in one another",
-                &place,
-            ));
+            problems.push(Diagnostic::error("it is nested too deeply: 64 levels are the limit", &place));
             return Err(problems);
         }
         let (table, errors) = DeTable::parse_recoverable(&source.text);

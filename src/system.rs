@@ -352,7 +352,7 @@ pub fn temporary_stem(name: &OsStr) -> Vec<u8> {
 fn no_stream(command: &Command) -> Failure {
     let why = "this host is worked through its own sh, which cannot carry a stream of any length";
     Failure::new(format!("run {}", command.shown()), why)
-        .hint("windlass's agent can: it needs Linux and a folder there in which programs may be run")
+        .hint("windlass's agent can: it needs Linux and a directory there in which programs may be run")
 }
 
 fn too_large(doing: &str) -> Failure {

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 
 pub mod lines;
 
-/// The ops that make `path` a regular file with this content. Missing parent directories are made.
+/// The ops that make `path` a regular file with this content. Missing parent directories are created.
 pub fn file(host: &dyn Probe, path: &HostPath, content: Content, meta: &Meta) -> Result<Vec<Op>> {
     let path = followed(host, path)?;
     let there = host.stat(&path)?;

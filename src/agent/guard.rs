@@ -26,10 +26,12 @@ pub fn watch(mut arguments: impl Iterator<Item = String>) -> Result<()> {
 
 /// The program that [`watch`]es: this one, where it lies on the host.
 pub fn program() -> Result<String> {
-    let path = own().ok_or_else(|| Failure::new("arm the change", "the agent does not find its own file"))?;
+    let path = own().ok_or_else(|| Failure::new("arm the change", "the agent cannot find its own file"))?;
     match path.to_str().filter(|path| path.starts_with('/') && !path.contains(char::is_whitespace)) {
         Some(path) => Ok(path.to_string()),
-        None => Err(Failure::new("arm the change", format!("{} is no path for a unit", path.display()))),
+        None => {
+            Err(Failure::new("arm the change", format!("{} cannot be the path of a unit", path.display())))
+        }
     }
 }
 

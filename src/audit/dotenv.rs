@@ -53,13 +53,13 @@ impl<'t> Reader<'t> {
         let (name, after) = bare.split_at(end);
         let after = after.trim_start();
         match after.chars().next() {
-            _ if name.is_empty() => self.mistake(line, "it begins with what is no name of a variable"),
+            _ if name.is_empty() => self.mistake(line, "it does not begin with the name of a variable"),
             None => self.passed_on(line, name),
             Some('#') if bare[end..].starts_with([' ', '\t']) => self.passed_on(line, name),
             Some('=') | Some(':') => {
                 self.assignment(name, line.len() - line.trim_end().len(), line, &after[1..])
             }
-            Some(_) => self.mistake(line, "it has no = behind its name"),
+            Some(_) => self.mistake(line, "it has no = after its name"),
         }
     }
 
@@ -163,7 +163,7 @@ mod tests {
             ("A=x=y==", "1:A=\"x=y==\""),
             (
                 "oh no\n=1\n$X=1\nB=2",
-                "4:B=\"2\" 1! it has no = behind its name 2! it begins with what is no name of a variable 3! it begins with what is no name of a variable",
+                "4:B=\"2\" 1! it has no = after its name 2! it does not begin with the name of a variable 3! it does not begin with the name of a variable",
             ),
             ("A=\"open\nB=2", "2:B=\"2\" 1! its quote is never closed"),
         ];

@@ -31,7 +31,7 @@ pub fn of(host: &dyn Probe, root: &Path, exclude: &[Pattern], example: Option<&s
             continue;
         }
         if view.stat(&path)?.is_some_and(|stat| stat.size > BYTES_LIMIT) {
-            let why = format!("it is larger than {} KiB and was not looked into", BYTES_LIMIT >> 10);
+            let why = format!("it is larger than {} KiB and was not read", BYTES_LIMIT >> 10);
             needs.unread.push((name, why));
             continue;
         }

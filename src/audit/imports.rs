@@ -1,4 +1,4 @@
-//! Imports of a JavaScript or TypeScript tree that lead nowhere.
+//! Imports of a JavaScript or TypeScript tree that do not exist.
 
 use super::nearest::Nearest;
 use super::packages::{Packages, Wish, package_of};
@@ -20,8 +20,8 @@ const GROUP: &str = "imports";
 /// Of places that say the same, so many are named.
 const PLACES: usize = 3;
 
-/// What the imports of the tree at `root` lead to. `exclude` chooses files and folders that are not looked into; they can
-/// be imported all the same.
+/// What the imports of the tree at `root` lead to. `exclude` chooses files and directories that are not looked into;
+/// they can be imported all the same.
 pub fn of(host: &dyn Probe, root: &Path, exclude: &[Pattern]) -> Result<Vec<Finding>> {
     let view = View::of(host, root)?;
     let files = walk::files(&view, exclude)?;
@@ -83,7 +83,7 @@ struct Audit<'v> {
     nearest: Nearest<'v>,
     sources: &'v [Source],
     declared: Vec<&'v str>,
-    /// Imports that lead nowhere, one finding each.
+    /// Imports that do not exist, one finding each.
     missing: Vec<Finding>,
     /// Packages that are not there, by name: how it is reported, and where they are imported.
     modules: BTreeMap<(String, Absent), Vec<String>>,
@@ -102,10 +102,10 @@ enum Absent {
     Optional,
 }
 
-const COMPUTED: &str = "have a name that is only made at run time, and were not followed";
+const COMPUTED: &str = "have a name that exists only at run time, and were not followed";
 const TOOLS: &str = "name what a bundler or another runtime makes, and were not looked for";
 const SHORT: &str = "leave out the file's ending, which Node accepts in no ES module (bundlers do)";
-const CAUGHT: &str = "lead nowhere, and the failure is caught";
+const CAUGHT: &str = "name what does not exist, and the failure is caught";
 
 impl<'v> Audit<'v> {
     fn new(view: &'v View<'v>, files: &'v [PathBuf], sources: &'v [Source]) -> Audit<'v> {
@@ -163,7 +163,7 @@ impl<'v> Audit<'v> {
         let marks = if *types_only { " (for its types only)" } else { "" };
         let seen = match aims {
             [] => why.to_string(),
-            _ => format!("{specifier} leads nowhere{marks}"),
+            _ => format!("{specifier} does not exist{marks}"),
         };
         let file = self.view.name(asked.file);
         let mut finding = Finding::new(GROUP, self.place(asked), Verdict::Fail, seen)
@@ -236,7 +236,7 @@ impl<'v> Audit<'v> {
 
     fn summary(&self, imports: usize, lost: usize) -> Finding {
         let files = self.sources.len();
-        let seen = format!("{} of {imports} imports in {files} files lead somewhere", imports - lost);
+        let seen = format!("{} of {imports} imports in {files} files exist", imports - lost);
         let verdict = if files == 0 { Verdict::Unknown } else { Verdict::Info };
         let finding = Finding::new(GROUP, self.view.root().display(), verdict, seen)
             .detail("imports", imports)
@@ -292,7 +292,7 @@ fn module(package: &str, absent: Absent, places: &[String]) -> Finding {
         }
         Absent::NotInstalled(Wish::Optional) => (Verdict::Info, "declared as optional, and not installed"),
         Absent::NothingInstalled => {
-            (Verdict::Info, "declared; no package is installed here, so it was not looked into")
+            (Verdict::Info, "declared; no package is installed here, so it was not checked")
         }
         Absent::Optional => (Verdict::Info, "declared, not installed, and imported for its types only"),
     };

@@ -22,9 +22,9 @@ pub struct Near {
 pub enum How {
     /// Only capital letters. A Mac or Windows machine finds it, a Linux host does not.
     Case,
-    /// The same name in another folder.
+    /// The same name in another directory.
     Elsewhere,
-    /// A similar name in the same folder.
+    /// A similar name in the same directory.
     Similar,
     /// It is a link, and what it points to is not there.
     BrokenLink,
@@ -41,7 +41,7 @@ pub struct Nearest<'v> {
 }
 
 impl<'v> Nearest<'v> {
-    /// Among these files, and what stands in the folders that are named.
+    /// Among these files, and what stands in the directories that are named.
     pub fn of(view: &'v View<'v>, files: &'v [PathBuf]) -> Nearest<'v> {
         let mut by_name: HashMap<String, Vec<&PathBuf>> = HashMap::new();
         for file in files {
@@ -109,7 +109,7 @@ impl<'v> Nearest<'v> {
         Ok(same_stem.or_else(like).map(|name| folder.join(name)))
     }
 
-    /// A file of the same name in the folder that shares most with the wanted one. `index` is everywhere.
+    /// A file of the same name in the directory that shares most with the wanted one. `index` is everywhere.
     fn elsewhere(&self, wanted: &Path) -> Option<&'v PathBuf> {
         let name = stem(wanted);
         let shared = |path: &Path| {

@@ -9,7 +9,7 @@ pub const PLACES: usize = 3;
 /// What a tree reads of its environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
-    /// The folder, as it was named.
+    /// The directory, as it was named.
     pub source: String,
     /// How many files were read.
     pub files: usize,

@@ -54,7 +54,7 @@ impl<'v> Packages<'v> {
         Ok(false)
     }
 
-    /// The folder of an installed package, as seen from `file`.
+    /// The directory of an installed package, as seen from `file`.
     pub fn installed(&self, file: &Path, package: &str) -> Result<bool> {
         for folder in folders_above(file) {
             if self.view.kind(&folder.join("node_modules").join(package))? == Some(FileKind::Dir) {

@@ -249,7 +249,7 @@ mod tests {
             fail    environment DATABASE_URL: not set, and read by a.js:1
             fail    environment KEY: a placeholder in /e:1: it begins with your-
             pass    environment REDIS: given by c.yml:1
-            fail    files /e:4: it has no = behind its name
+            fail    files /e:4: it has no = after its name
             fail    environment SPARE: set 2 times in /e, to different values, of which the last one counts: lines 2, 3
             info    environment 1 variable: not set, and there is a default: PORT
             info    environment 1 variable: in an example, not set, and read by nothing: OLD

@@ -1,4 +1,4 @@
-//! A tree here, a folder there and what was last deployed into it, compared three ways.
+//! A tree here, a directory there and what was last deployed into it, compared three ways.
 
 use crate::model::Result;
 use crate::model::finding::{Finding, Verdict};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Sides<'a> {
     /// The tree here.
     pub tree: &'a Tree,
-    /// The folder there, links followed.
+    /// The directory there, links followed.
     pub dest: &'a HostPath,
     /// What windlass put there; empty when it never did.
     pub manifest: &'a Manifest,
@@ -119,7 +119,7 @@ fn told(path: &Inside, state: State, put: Option<&Put>) -> Finding {
         State::Both => ("edited by hand", Verdict::Fail, "changed there since it was deployed, and here too"),
         State::Left => ("pending", Verdict::Info, "no longer here; it is still as it was deployed"),
         State::Differs => {
-            ("differs", Verdict::Fail, "not as it is here, and nothing is known of how it came there")
+            ("differs", Verdict::Fail, "different from here, and windlass does not know how it came there")
         }
         State::Mode => ("edited by hand", Verdict::Fail, "its mode was changed there since it was deployed"),
     };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// More files than this are no source tree; what hosts hold besides is chosen away with `exclude`.
 const FILES_LIMIT: usize = 50_000;
 
-/// Deeper folders are a mistake, or made to catch who walks them.
+/// Deeper directories are a mistake, or made to catch who walks them.
 const DEPTH_LIMIT: usize = 64;
 
 /// The regular files below the view's root, sorted, with their whole paths, without what `exclude` chooses.
@@ -35,7 +35,7 @@ pub fn files(view: &View<'_>, exclude: &[Pattern]) -> Result<Vec<PathBuf>> {
             if files.len() > FILES_LIMIT {
                 let why = format!("it has more than {FILES_LIMIT} files");
                 return Err(Failure::new(format!("look through {}", view.root().display()), why)
-                    .hint("leave out what is no source with exclude"));
+                    .hint("use exclude to leave out what is not source code"));
             }
         }
     }

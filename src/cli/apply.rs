@@ -1,4 +1,4 @@
-//! `windlass apply`: does what a saved plan says, or refuses where a host has moved since.
+//! `windlass apply`: does what a saved plan says, or refuses where a host has changed since.
 
 use super::options::{Hosts, Options, Reach};
 use super::printed::PrintedOptions;
@@ -17,17 +17,17 @@ use std::path::{Path, PathBuf};
 
 /// Apply a saved plan: exactly what it says, or nothing
 ///
-/// Exit code 7 when a host has moved since the plan was made: then nothing is changed on any host, or with --partial
-/// nothing on the hosts that have moved. How hosts are reached is read from the inventory as it is now.
+/// Exit code 7 when a host has changed since the plan was made: then nothing is changed on any host, or with --partial
+/// nothing on the hosts that have changed. How hosts are reached is read from the inventory as it is now.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The file of the plan
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Change the hosts that have not moved, when others have
+    /// Change the hosts that have not changed, when others have
     #[arg(long)]
     partial: bool,
-    /// Change nothing; report whether a host has moved
+    /// Change nothing; report whether a host has changed
     #[arg(short = 'C', long)]
     check: bool,
     /// Show how files change

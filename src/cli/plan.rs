@@ -39,8 +39,8 @@ pub struct Args {
 enum Command {
     /// Look at every host and save what would change there; nothing is changed
     ///
-    /// `windlass apply FILE` makes exactly these changes, or refuses where the host has moved since. Steps that are unknown
-    /// until applied are in the plan as unknown, and may change something when it is applied.
+    /// `windlass apply FILE` makes exactly these changes, or refuses where the host has changed since. Steps that are
+    /// unknown until applied are in the plan as unknown, and may change something when it is applied.
     #[command(mut_arg("ssh_options", |option| option.short(None)))]
     Playbook {
         /// Its name below playbooks/, or a path

@@ -218,7 +218,7 @@ mod tests {
         expect![[r#"
             file (files)
 
-            Makes a regular file. With neither `content` nor `source`, sets only mode and owner of a file that exists. Missing parent directories are made.
+            Creates a regular file. With neither `content` nor `source`, sets only mode and owner of a file that exists. Missing parent directories are created.
 
             keys (* required):
             * path     string             Where it is on the host

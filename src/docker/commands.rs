@@ -14,7 +14,7 @@ const SLACK: Duration = Duration::from_secs(30);
 
 /// What to try, by what Docker says.
 const HINTS: &[(&str, &str)] = &[
-    ("is already allocated", "let it have another port, or stop who holds this one"),
+    ("is already allocated", "give it another port, or stop what holds this one"),
     ("network", "`docker network ls` on the host names the networks it has"),
     ("Unable to find image", "bring it with a step of kind image first"),
 ];

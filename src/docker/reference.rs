@@ -17,21 +17,21 @@ pub fn check(image: &str) -> Result<(), String> {
     let colon = rest.rfind(':').filter(|at| !rest[*at..].contains('/'));
     let (name, tag) = split_at(rest, colon);
     if digest.is_some_and(|digest| !is_digest(digest)) {
-        return Err(wrong("behind @ stands a digest such as sha256: and 64 hexadecimal digits"));
+        return Err(wrong("after @ there must be a digest, such as sha256: and 64 hexadecimal digits"));
     }
     if tag.is_some_and(|tag| !is_tag(tag)) {
         return Err(wrong(
-            "a tag has at most 128 letters, digits, _ . and -, and begins with none of the last two",
+            "a tag has at most 128 letters, digits, _ . and -, and does not begin with . or -",
         ));
     }
     let (domain, path) = parts(name);
     match () {
         () if name.len() > NAME_LIMIT => Err(wrong("it has more than 255 letters")),
         () if domain.is_some_and(|domain| !is_domain(domain)) => {
-            Err(wrong("before the first / stands no host name of a registry"))
+            Err(wrong("the part before the first / is not the host name of a registry"))
         }
         () if path.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-            Err(wrong("its letters are lower case ones"))
+            Err(wrong("its letters must be lower case"))
         }
         () if !path.split('/').all(is_component) => {
             Err(wrong("its parts are lower case letters and digits, with single . _ or - between them"))
@@ -151,7 +151,7 @@ mod tests {
         }
         assert_eq!(
             check("Nginx:1").unwrap_err(),
-            "\"Nginx:1\" is not the name of an image: its letters are lower case ones"
+            "\"Nginx:1\" is not the name of an image: its letters must be lower case"
         );
     }
 }

@@ -107,9 +107,9 @@ impl Sender<'_> {
             Some(answer) => answer,
             None => {
                 let why =
-                    format!("the controller's store did not say within {} s that it has it", left.as_secs());
+                    format!("the controller's store did not confirm the backup within {} s", left.as_secs());
                 Err(Failure::new(format!("back up {}", backup.name), why)
-                    .hint("`windlass backups list` tells whether it came to it after all"))
+                    .hint("`windlass backups list` shows whether the backup is complete"))
             }
         }
     }
@@ -163,7 +163,7 @@ impl<'a> Sink<'a> {
         };
         if let Some(refusal) = refusal {
             self.refusal = Some(refusal);
-            return Err(io::Error::other("the controller takes no more of it"));
+            return Err(io::Error::other("the controller stopped receiving it"));
         }
         self.sender.say(self.request, Said::Piece { chunk });
         self.tell_how_far();

@@ -112,7 +112,7 @@ impl StepTry<'_, '_, '_> {
             done_before = Some(plan.ops);
         }
         Err(Failure::new(
-            "settle the step",
+            "apply the step",
             format!("after {ROUNDS} rounds it still wants to change something"),
         )
         .hint("this is a fault of the step kind, or something on the host keeps changing it back"))

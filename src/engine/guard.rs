@@ -2,7 +2,7 @@
 //! and of its connection is started, which takes the step back unless it is disarmed in time. It is disarmed when the
 //! controller has logged in anew, or when this process has taken the step back itself.
 //!
-//! What is armed has a file in `armed/` of the host's state folder, an entry in the journal, a process that waits
+//! What is armed has a file in `armed/` of the host's state directory, an entry in the journal, a process that waits
 //! (`windlass-agent --guard`), and where systemd runs a unit for the next boot.
 
 use super::entry::Entry;
@@ -168,12 +168,13 @@ fn start(host: &dyn System, state: &StateDir, watch: &Watch, program: &str, with
         true => Ok(()),
         false => {
             let why = answer.last_words().unwrap_or_else(|| format!("exit status {}", answer.status));
-            Err(Failure::new("arm the change", format!("what would take it back cannot be started: {why}")))
+            Err(Failure::new("arm the change", format!("what would roll it back cannot be started: {why}")))
         }
     }
 }
 
-/// A host that is booted while it is armed takes the changes back then. An agent in a folder that a boot empties cannot.
+/// A host that is booted while it is armed takes the changes back then. An agent in a directory that a boot empties
+/// cannot.
 fn survive_boot(host: &dyn System, state: &StateDir, watch: &Watch, program: &str) -> Result<()> {
     let fleeting = ["/run/", "/dev/", "/tmp/"].iter().any(|folder| program.starts_with(folder));
     let root_of_systemd = runs_systemd(host)? && state.path().starts_with("/var/lib");
@@ -182,7 +183,7 @@ fn survive_boot(host: &dyn System, state: &StateDir, watch: &Watch, program: &st
     }
     let command = watch.arguments(state, Duration::ZERO).join(" ");
     let text = format!(
-        "[Unit]\nDescription=windlass takes back a change that was not confirmed before the boot\n\
+        "[Unit]\nDescription=windlass rolls back a change that was not confirmed before the reboot\n\
          After=network.target ssh.service sshd.service nftables.service ufw.service\n\n\
          [Service]\nType=oneshot\nExecStart={program} {command}\n"
     );
@@ -220,10 +221,7 @@ pub fn watch(
         }
         agent_of(host, state, watch)?.into_iter().for_each(end);
         if !lock_within(host, state, watch, FREE_WITHIN)? {
-            return Err(Failure::new(
-                "take back what was not confirmed",
-                "the host's lock does not get free",
-            ));
+            return Err(Failure::new("roll back what was not confirmed", "the host's lock is not released"));
         }
     }
     take_back(host, state, watch).map(drop)
@@ -232,7 +230,7 @@ pub fn watch(
 /// Tries until the lock is ours, or there is no reason any more.
 fn lock_within(host: &dyn System, state: &StateDir, watch: &Watch, time: Duration) -> Result<bool> {
     let until = Instant::now() + time;
-    let holder = LockHolder::text_of("windlass, which undoes what was not confirmed", &watch.run);
+    let holder = LockHolder::text_of("windlass, which rolls back an unconfirmed change", &watch.run);
     loop {
         if host.lock(&state.lock(), &holder)? == Lock::Ours {
             return Ok(true);
@@ -287,8 +285,9 @@ pub fn try_login_after_undo(link: &dyn Link, entries: &[Entry]) -> Result<()> {
     let until = Instant::now() + crate::model::guard::WITHIN;
     link.confirm(ports, until).map_err(|why| {
         let why = format!("the run is undone, and a new login does not work any more: {why}");
-        Failure::new("log in after the undo", why)
-            .hint("who is still logged in should not log out before sshd and firewall let somebody in again")
+        Failure::new("log in after the undo", why).hint(
+            "a user who is still logged in should not log out before sshd and the firewall allow a new login",
+        )
     })
 }
 
@@ -306,7 +305,7 @@ fn take_back(host: &dyn System, state: &StateDir, watch: &Watch) -> Result<Optio
     let undoer = Undoer { host, saved, over, diff: false, pretends: false };
     let undone = undoer.undo_all(&open, &mut LaterLog { host, state, run: &watch.run })?;
     let failure = match undone.failure("undo") {
-        None => Failure::new(CONFIRM, "no confirmation came, so the host took the change back by itself")
+        None => Failure::new(CONFIRM, "no confirmation came, so the host rolled the change back by itself")
             .hint("the change, or something at the same time, cut windlass off"),
         Some(left) => {
             let why = format!("no confirmation came, and the change could not be undone: {}", left.why);

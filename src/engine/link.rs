@@ -72,15 +72,15 @@ pub trait Link: Assets {
 
     /// The program that can undo changes when neither this process nor its connection exists any more.
     fn guard(&self) -> Result<String> {
-        Err(Failure::new("arm the change", "nothing on this host could take it back without windlass")
-            .hint("the step's key armed = false makes the change all the same"))
+        Err(Failure::new("arm the change", "nothing on this host could roll it back without windlass")
+            .hint("armed = false in the step makes the change without a rollback"))
     }
 
     /// Announces to the controller that the host is about to reboot.
     fn reboot(&self, resume: Resume) -> Result<()> {
         let _never_resumed = resume;
-        Err(Failure::new("reboot", "the run could not go on afterwards: no agent works this host")
-            .hint("boot it by hand, or let an agent run there (one folder that is not noexec)"))
+        Err(Failure::new("reboot", "the run could not continue afterwards: no agent runs on this host")
+            .hint("reboot it by hand, or let an agent run there (it needs one directory that is not noexec)"))
     }
 
     /// Has the controller log in over a new connection, where sshd listens on `ports` by now unless that is empty.

@@ -149,8 +149,10 @@ impl<'a> Saver<'a> {
         }
         match one.what == other.what {
             true => {
-                let why =
-                    format!("{} is of the same kind, so nobody could tell whether it was done", other.path);
+                let why = format!(
+                    "{} is of the same kind, so windlass could not see whether it was done",
+                    other.path
+                );
                 Err(Failure::new(format!("exchange {}", one.path), why))
             }
             false => Ok(Reversal::Exchange { one: one.into(), other: other.into(), around }),
@@ -227,7 +229,7 @@ impl<'a> Saver<'a> {
             FileKind::Dir => SavedKind::Dir,
             FileKind::Link => SavedKind::Link { target: stat.target.clone().unwrap_or_default().into() },
             FileKind::Other => {
-                let why = "it is a device, socket or pipe, which cannot be brought back";
+                let why = "it is a device, socket or pipe, which cannot be restored";
                 return Err(Failure::new(format!("save {path} for undo"), why));
             }
         };

@@ -51,7 +51,7 @@ fn sweep_unfinished(host: &dyn System, state: &StateDir, current: &RunId, link: 
     remember_unfinished(host, state, &before, &unfinished)?;
     for run in before.iter().filter(|run| *run != current) {
         if let Some(what) = cut_off(&journal::read(host, state, run)?.unwrap_or_default()) {
-            let note = format!("run {run} was cut off here while it did this, which has ended now: {what}");
+            let note = format!("run {run} was cut off here; what it was doing then has ended now: {what}");
             link.send(Event::Note(note));
         }
         sweep::sweep(host, state, run)?;
@@ -115,7 +115,7 @@ fn locked(other: &str, waited: Duration) -> Failure {
         false => format!("{other} still holds it after {} s", waited.as_secs()),
     };
     Failure::new("lock the host", why).hint(
-        "wait longer with --wait 10m; whether it still works, and how to end it: windlass runs unlock HOST",
+        "wait longer with --wait 10m; `windlass runs unlock HOST` shows whether it still works and how to end it",
     )
 }
 
@@ -133,7 +133,7 @@ pub fn check_epoch(
     if envelope.epoch < seen {
         let why = format!("this run's epoch is {} and the host has seen {seen}", envelope.epoch);
         return Err(Failure::new("begin the run", why).hint(
-            "a newer run of this project was here; start this one afresh (and compare this machine's clock with those of others)",
+            "a newer run of this project was here; start this one again (and compare this machine's clock with those of others)",
         ));
     }
     epochs.insert(envelope.controller.clone(), envelope.epoch.max(newest));

@@ -50,10 +50,10 @@ fn has_ended(host: &dyn Probe, journal: &HostPath) -> Result<bool> {
     Ok(last.is_some_and(|line| matches!(serde_json::from_slice(line), Ok(Entry::End { .. }))))
 }
 
-/// A folder, and the one below which no link may be followed on the way there.
+/// A directory, and the one below which no link may be followed on the way there.
 type Where = (HostPath, Option<HostPath>);
 
-/// The names of files that were about to be written, by folder.
+/// The names of files that were about to be written, by directory.
 fn about_to_write(entries: &[Entry]) -> BTreeMap<Where, BTreeSet<OsString>> {
     let mut folders: BTreeMap<Where, BTreeSet<OsString>> = BTreeMap::new();
     for entry in entries {

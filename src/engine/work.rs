@@ -479,7 +479,7 @@ fn and_then(failure: Option<Failure>, left: Failure) -> Option<Failure> {
 /// What is said of a step with `no_log`: that it ended, and how.
 fn hidden(report: StepEnded) -> StepEnded {
     let failure = report.failure.map(|_| {
-        Failure::new(&report.name, "it failed; the step has no_log, so nothing more is told")
+        Failure::new(&report.name, "it failed; the step has no_log, so nothing more is shown")
             .hint("run it without no_log on a host where its secrets may be seen")
     });
     let notes = vec!["hidden: the step has no_log".to_string()];

@@ -144,7 +144,7 @@ fn what_is_wrong_is_pointed_at() {
               |
               = hint: did you mean `address`?
 
-            error: `facts` is what windlass itself calls something
+            error: `facts` is a name that windlass itself uses
              --> inventories/x.toml:4:10
               |
             4 | vars = { facts = 1, a-b = 2 }

@@ -43,7 +43,7 @@ pub fn serve(view: &View<'_>, questions: &Receiver<Question>) {
 impl Asking {
     fn ask<T>(&self, question: impl FnOnce(Sender<Answer<Option<T>>>) -> Question) -> Result<T> {
         let (sender, receiver) = channel();
-        let gone = || Error::other("whoever looks at the host is gone");
+        let gone = || Error::other("what looks at the host is gone");
         let to_host = self.0.lock().map_err(|_| gone())?;
         to_host.send(question(sender)).map_err(|_| gone())?;
         match receiver.recv().map_err(|_| gone())? {

@@ -44,7 +44,7 @@ pub struct NotParsed {
 impl NotParsed {
     /// A file that was not even read.
     pub fn too_large() -> NotParsed {
-        NotParsed::not_tried(&format!("it is larger than {} KiB and was not looked into", BYTES_LIMIT >> 10))
+        NotParsed::not_tried(&format!("it is larger than {} KiB and was not read", BYTES_LIMIT >> 10))
     }
 
     fn not_tried(why: &str) -> NotParsed {
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn what_is_too_large_is_not_parsed() {
         let (_, errors) = read("a.js", &" ".repeat(BYTES_LIMIT + 1));
-        assert_eq!(errors[0].why, "it is larger than 1024 KiB and was not looked into");
+        assert_eq!(errors[0].why, "it is larger than 1024 KiB and was not read");
     }
 
     #[test]

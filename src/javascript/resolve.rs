@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::thread;
 
-/// A configuration further up than this many folders does not speak of a file.
+/// A configuration further up than this many directories does not speak of a file.
 const CONFIGS_LIMIT: usize = 8;
 
 /// Endings that may be left out, in the order of Node, then of others. `.cjs` and `.cts` are none: neither Node nor
@@ -116,7 +116,7 @@ struct Resolver {
     /// As `import`, `require` and `bundler`, for files whose tsconfig.json cannot be read.
     plain: Oxc,
     root: PathBuf,
-    /// The tsconfig.json and jsconfig.json files that may speak of the files of a folder.
+    /// The tsconfig.json and jsconfig.json files that may speak of the files of a directory.
     configs: HashMap<PathBuf, Vec<PathBuf>>,
     /// Configurations that cannot be read, and why.
     broken: HashMap<PathBuf, String>,
@@ -260,7 +260,7 @@ impl Resolver {
         })
     }
 
-    /// A file beside this one, exactly; or a folder.
+    /// A file beside this one, exactly; or a directory.
     fn url(&self, file: &Path, specifier: &str) -> Led {
         if specifier.starts_with('/') {
             return Led::Elsewhere(Elsewhere::Url);
@@ -349,8 +349,8 @@ fn why(specifier: &str, error: &ResolveError) -> String {
         ResolveError::InvalidPackageTarget(target, ..) => {
             format!("{specifier} leads to {target}, which no package may name")
         }
-        ResolveError::NotFound(_) => format!("{specifier} leads nowhere"),
-        other => format!("{specifier} leads nowhere: {other}"),
+        ResolveError::NotFound(_) => format!("{specifier} does not exist"),
+        other => format!("{specifier} does not exist: {other}"),
     }
 }
 
@@ -383,7 +383,7 @@ fn is_made(specifier: &str) -> bool {
     of_svelte || specifier.contains(':') || specifier.starts_with('\0')
 }
 
-/// A path below a folder, `.` and `..` taken away.
+/// A path below a directory, `.` and `..` taken away.
 fn joined(folder: &Path, specifier: &str) -> PathBuf {
     let path = specifier.split(['?']).next().unwrap_or_default();
     let mut joined = PathBuf::new();

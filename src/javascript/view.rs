@@ -1,5 +1,5 @@
 //! A tree on a host, remembered while it is looked at. A resolver asks for many paths that do not exist; one listing of
-//! a folder answers them all, which matters where each look is a round trip.
+//! a directory answers them all, which matters where each look is a round trip.
 
 use crate::model::{Failure, Result};
 use crate::system::walk::LINK_LIMIT;
@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
-/// The names in a folder; `None` when there is no such folder, or it cannot be listed.
+/// The names in a directory; `None` when there is no such directory, or it cannot be listed.
 type Names = Option<Rc<BTreeSet<OsString>>>;
 
 /// What was seen so far below `root`. Nothing is looked at twice, so that one audit speaks of one moment.
@@ -22,24 +22,24 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// A view of the folder that `root` is, links followed.
+    /// A view of the directory that `root` is, links followed.
     pub fn of(host: &'a dyn Probe, root: &Path) -> Result<View<'a>> {
         let looking = || format!("look at {}", root.display());
         let mut view =
             View { host, root: PathBuf::from("/"), names: RefCell::default(), stats: RefCell::default() };
-        view.root = view.real(root)?.ok_or_else(|| Failure::new(looking(), "there is no such folder"))?;
+        view.root = view.real(root)?.ok_or_else(|| Failure::new(looking(), "there is no such directory"))?;
         match view.kind(&view.root)? {
             Some(FileKind::Dir) => Ok(view),
-            _ => Err(Failure::new(looking(), "it is not a folder")),
+            _ => Err(Failure::new(looking(), "it is not a directory")),
         }
     }
 
-    /// The folder that is looked at, without links.
+    /// The directory that is looked at, without links.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A path as findings name it: below the folder that is looked at.
+    /// A path as findings name it: below the directory that is looked at.
     pub fn name(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
@@ -55,7 +55,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What stands at a path whose folders are no links.
+    /// What stands at a path whose directories are no links.
     fn look(&self, path: &Path) -> Result<Option<Stat>> {
         if let Some(known) = self.stats.borrow().get(path) {
             return Ok(known.clone());
@@ -101,7 +101,7 @@ impl<'a> View<'a> {
         Ok(Some(real))
     }
 
-    /// The names in a folder, sorted; none when there is no such folder.
+    /// The names in a directory, sorted; none when there is no such directory.
     pub fn names(&self, folder: &Path) -> Result<Names> {
         if let Some(known) = self.names.borrow().get(folder) {
             return Ok(known.clone());
@@ -126,8 +126,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether the folder above names it. Above the tree, and where a folder may be entered and not listed, only asking
-    /// shows.
+    /// Whether the directory above names it. Above the tree, and where a directory may be entered and not listed, only
+    /// asking shows.
     fn is_listed(&self, path: &Path) -> Result<bool> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(true) };
         if self.root == Path::new("/") || !folder.starts_with(&self.root) {

@@ -167,10 +167,10 @@ pub fn failure(findings: &[Finding]) -> Option<Failure> {
     let bad = || findings.iter().filter(|finding| finding.is_bad());
     let doing = match (checks.fail, checks.unknown) {
         (0, 0) => return None,
-        (0, unknown) => format!("{unknown} of {} checks cannot be told", checks.judged()),
+        (0, unknown) => format!("{unknown} of {} checks could not be made", checks.judged()),
         (fail, 0) => format!("{fail} of {} checks fail", checks.judged()),
         (fail, unknown) => {
-            format!("{fail} of {} checks fail and {unknown} cannot be told", checks.judged())
+            format!("{fail} of {} checks fail and {unknown} could not be made", checks.judged())
         }
     };
     let mut names: Vec<String> = bad().take(NAMED).map(Finding::title).collect();
@@ -195,7 +195,7 @@ pub fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
     let checks = Checks::of(&rest);
     let worst = rest.iter().map(|finding| finding.verdict).max_by_key(|verdict| badness(*verdict));
     let seen = format!(
-        "{} pass, {} fail, {} unknown, {} only told",
+        "{} pass, {} fail, {} unknown, {} only reported",
         checks.pass, checks.fail, checks.unknown, checks.info
     );
     findings.push(Finding::new(
@@ -239,14 +239,14 @@ mod tests {
         assert_eq!(
             text(&[found(Verdict::Pass, 1), found(Verdict::Fail, 1), found(Verdict::Unknown, 1)].concat())
                 .unwrap(),
-            "1 of 3 checks fail and 1 cannot be told: disk /0, disk /0"
+            "1 of 3 checks fail and 1 could not be made: disk /0, disk /0"
         );
         assert_eq!(
             text(&found(Verdict::Fail, 7)).unwrap(),
             "7 of 7 checks fail: disk /0, disk /1, disk /2, disk /3, disk /4, and 2 more"
         );
         let hinted = [found(Verdict::Unknown, 1)[0].clone().hint("become root")];
-        assert_eq!(text(&hinted).unwrap(), "1 of 1 checks cannot be told: disk /0\n  hint: become root");
+        assert_eq!(text(&hinted).unwrap(), "1 of 1 checks could not be made: disk /0\n  hint: become root");
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!((told.len(), Checks::of(&told).fail), (TOLD, 3));
         let worse = bounded(found(Verdict::Fail, TOLD + 1));
         assert_eq!(worse.last().unwrap().verdict, Verdict::Fail);
-        assert_eq!(worse.last().unwrap().seen, "0 pass, 2 fail, 0 unknown, 0 only told");
+        assert_eq!(worse.last().unwrap().seen, "0 pass, 2 fail, 0 unknown, 0 only reported");
     }
 
     #[test]

@@ -66,15 +66,15 @@ impl OnceEnded {
         self.failure = self.failure.map(fitted_failure);
         let mut values = self.known.values().chain(self.set.values().flatten());
         if values.any(is_too_deep) {
-            let why = "its result has too many values inside one another";
-            return OnceEnded::failed(Failure::new("hand on the result of a step that runs once", why));
+            let why = "its result is nested too deeply";
+            return OnceEnded::failed(Failure::new("pass on the result of a step that runs once", why));
         }
         let size = play::size(&(&self.known, &self.set));
         if size <= LARGEST {
             return self;
         }
         let why = format!("its result has {size} bytes, and other hosts get at most {LARGEST}");
-        let failure = Failure::new("hand on the result of a step that runs once", why);
+        let failure = Failure::new("pass on the result of a step that runs once", why);
         OnceEnded::failed(failure.hint("let the step print less, or write it to a file"))
     }
 

@@ -25,7 +25,7 @@ pub struct Plan {
     pub result: Values,
     /// Told to the reader with the step's outcome, for example what `debug` prints.
     pub notes: Vec<String>,
-    /// A folder that may belong to another: below it, no link is followed while the ops are performed. Anyone who
+    /// A directory that may belong to another: below it, no link is followed while the ops are performed. Anyone who
     /// puts one there in the meantime makes the op fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<HostPath>,

@@ -11,7 +11,8 @@ pub fn refused(command: &Command, answer: &Answer) -> Failure {
         (127, None) => Failure::new(doing, "there is no such program on the host"),
         (124, _) if command.timeout.is_some() => {
             let time = command.timeout.unwrap_or_default();
-            Failure::new(doing, timed_out(time)).hint("give the step a longer timeout, or look why it hangs")
+            Failure::new(doing, timed_out(time))
+                .hint("give the step a longer timeout, or find out why it hangs")
         }
         (status, None) if let Some(signal) = signal(status) => {
             Failure::new(doing, format!("SIG{signal} ended it"))
@@ -26,7 +27,7 @@ const APPLY: &str = "apply the plan";
 
 /// A host is not any more as the plan found it: this step is the first that shows it.
 pub fn moved(what: &str) -> Failure {
-    Failure::new(APPLY, format!("the host has moved since the plan was made: {what}"))
+    Failure::new(APPLY, format!("the host has changed since the plan was made: {what}"))
         .hint("nothing was changed there; make a new plan")
 }
 

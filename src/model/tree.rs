@@ -1,5 +1,5 @@
-//! A tree of files as it should be on a host: what is in it, and none of its bytes. The controller reads it once for all
-//! hosts, from a folder or an archive.
+//! A tree of files as it should be on a host: what is in it, and none of its bytes. The controller reads it once for
+//! all hosts, from a directory or an archive.
 
 use super::digest::Digest;
 use super::op::Asset;
@@ -16,7 +16,7 @@ pub mod pattern;
 /// More entries than this are no tree that someone lays over another: it has to fit into one frame and one manifest.
 pub const ENTRIES_LIMIT: usize = 100_000;
 
-/// Linux refuses longer paths, in bytes. Room is left for the folder that the tree is laid over.
+/// Linux refuses longer paths, in bytes. Room is left for the directory that the tree is laid over.
 const PATH_LIMIT: usize = 3072;
 
 /// Linux refuses longer names, in bytes.
@@ -75,7 +75,7 @@ impl Tree {
         if all.len() > ENTRIES_LIMIT {
             let why = format!("it has {} entries, and {ENTRIES_LIMIT} is the limit", all.len());
             return Err(
-                Failure::new("read the tree", why).hint("leave out what hosts do not need with exclude")
+                Failure::new("read the tree", why).hint("use exclude to leave out what hosts do not need")
             );
         }
         Ok(Tree { entries: all.into_values().collect() })
@@ -153,7 +153,7 @@ impl Inside {
         Ok(Inside(path))
     }
 
-    /// As a path, to be joined to the folder that the tree is laid over.
+    /// As a path, to be joined to the directory that the tree is laid over.
     pub fn as_path(&self) -> &Path {
         &self.0
     }
@@ -194,7 +194,7 @@ impl<'de> Deserialize<'de> for Inside {
     }
 }
 
-/// A step's key that names a folder or archive of the controller: the words that were written, and the tree that the
+/// A step's key that names a directory or archive of the controller: the words that were written, and the tree that the
 /// controller read there. In a playbook it is the words alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]

@@ -60,7 +60,7 @@ reloaded() {
         [ "$(date +%s)" -lt "$end" ] || break
         short
     done
-    echo "nginx goes on with its old configuration: no new workers took over from $before" >&2
+    echo "nginx continues with its old configuration: no new workers took over from $before" >&2
     return 1
 }
 

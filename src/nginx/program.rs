@@ -26,7 +26,7 @@ const SLACK: Duration = Duration::from_secs(60);
 const HINTS: &[(&str, &str)] = &[
     ("Permission denied", "set become = true"),
     ("Address already in use", "something else listens there: `ss -ltnp` on the host names it"),
-    ("bind() to", "nginx cannot listen there: `ss -ltnp` on the host tells who does"),
+    ("bind() to", "nginx cannot listen there: `ss -ltnp` on the host shows what does"),
     ("Connection refused", "nothing listens where nginx sends the requests: start the app there first"),
     ("no live upstreams", "nothing listens where nginx sends the requests: start the app there first"),
 ];
@@ -121,7 +121,7 @@ impl Nginx {
                 format!("run {}", self.test().shown()),
                 format!("the configuration is broken already, before any change: {}", complaint(&answer)),
             )
-            .hint("put it right by hand first; nothing was changed")),
+            .hint("correct it by hand first; nothing was changed")),
         }
     }
 

@@ -208,7 +208,7 @@ fn the_common_keys_are_checked() {
               |
               = hint: use letters, digits and `_`, with a letter first
 
-            error: `facts` is what windlass itself calls something
+            error: `facts` is a name that windlass itself uses
               --> playbooks/x.toml:11:12
                |
             11 | register = 'facts'
@@ -282,7 +282,7 @@ fn params_are_checked() {
             13 | default = 1
                |           ^
 
-            error: `groups` is what windlass itself calls something
+            error: `groups` is a name that windlass itself uses
               --> playbooks/x.toml:14:9
                |
             14 | [params.groups]

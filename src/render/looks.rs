@@ -76,7 +76,7 @@ pub fn fitted(others: BTreeMap<String, Given>) -> Result<BTreeMap<String, Given>
         return Ok(others);
     }
     let why = format!("other hosts have given {size} bytes that it looks at, and it gets at most {LARGEST}");
-    Err(Failure::new("hand on results to other hosts", why))
+    Err(Failure::new("pass results to other hosts", why))
 }
 
 #[cfg(test)]

@@ -64,10 +64,10 @@ fn of_value(value: &str, message: &str) -> Option<String> {
         word if word.starts_with("{{") => Some("put the expression in quotes: \"{{ … }}\"".to_string()),
         word if word.starts_with(['"', '\'']) => Some(quotes(value, message)),
         word if word.starts_with('[') => {
-            Some("close the list with ]; its elements are parted by commas".to_string())
+            Some("close the list with ]; its elements are separated by commas".to_string())
         }
         word if word.starts_with('{') => {
-            Some("close the table with }; its keys are parted by commas: { a = 1, b = \"x\" }".to_string())
+            Some("close the table with }; its keys are separated by commas: { a = 1, b = \"x\" }".to_string())
         }
         word if word.starts_with(|first: char| first.is_alphabetic() || "/~.$%@".contains(first)) => {
             Some(format!("put text in quotes: \"{}\"", value.trim_matches(['"', '\''])))

@@ -96,7 +96,7 @@ pub fn failed(database: &Database, container: Option<&str>, command: &Command, a
             failure.hint("over a socket the system's user counts: set become_user to the role's name")
         }
         _ if stderr.contains("assword") || stderr.contains("ccess denied") => {
-            failure.hint("look at user and password of the database's URL; %-codes stand for @ : / in them")
+            failure.hint("check user and password in the database's URL; in them, write @ : / as %-codes")
         }
         _ => failure.hint("is the server up, and is the URL right as seen from there?"),
     }

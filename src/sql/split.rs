@@ -329,7 +329,7 @@ impl<'a> Splitter<'a> {
         let piece =
             Piece { whole: &self.text[self.began..end], statement: &self.text[from..to], line, words };
         if self.postgres() && piece.begins_with(&["COPY"]) && reads_stdin(&piece.words) {
-            let why = "COPY … FROM STDIN reads lines that are no SQL: write INSERT, or load the data with a step of kind script";
+            let why = "COPY … FROM STDIN reads lines that are not SQL: write INSERT, or load the data with a step of kind script";
             return Err(Refused { line, why: why.to_string() });
         }
         self.pieces.push(piece);
@@ -355,7 +355,7 @@ impl<'a> Splitter<'a> {
 
     fn meta_command(&mut self) -> Refused {
         let command = self.rest().split_whitespace().next().unwrap_or_default().to_string();
-        self.refused(&format!("{command} is a command of psql and no SQL: leave it out"))
+        self.refused(&format!("{command} is a command of psql and not SQL: leave it out"))
     }
 }
 
@@ -450,11 +450,11 @@ mod tests {
     fn what_is_no_sql_is_refused_with_its_line() {
         assert_eq!(
             refused(Postgres, "select 1;\n\\connect other\n"),
-            "2: \\connect is a command of psql and no SQL: leave it out"
+            "2: \\connect is a command of psql and not SQL: leave it out"
         );
         assert_eq!(
             refused(Postgres, "copy t (a, b) from stdin;\n1\t2\n\\.\n"),
-            "1: COPY … FROM STDIN reads lines that are no SQL: write INSERT, or load the data with a step of kind script"
+            "1: COPY … FROM STDIN reads lines that are not SQL: write INSERT, or load the data with a step of kind script"
         );
         assert_eq!(refused(Postgres, "select 1;\nselect 'a"), "2: the quote ' is not closed");
         assert_eq!(refused(Postgres, "/* a /* b */"), "1: a comment /* is not closed");

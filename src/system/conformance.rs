@@ -17,12 +17,12 @@ mod files;
 mod host;
 mod users;
 
-/// A system and a fresh folder on it.
+/// A system and a fresh directory on it.
 struct Fixture {
     system: Box<dyn System>,
-    /// The folder as the system names it.
+    /// The directory as the system names it.
     folder: PathBuf,
-    /// The folder as this test's own process names it, where there is one.
+    /// The directory as this test's own process names it, where there is one.
     real: PathBuf,
     /// What the system's paths begin at, seen from this test.
     root: PathBuf,
@@ -82,7 +82,7 @@ impl Fixture {
     }
 }
 
-/// What a failure says, with the fixture's own folder cut out.
+/// What a failure says, with the fixture's own directory cut out.
 fn why<T: std::fmt::Debug>(result: crate::model::Result<T>) -> String {
     result.unwrap_err().why
 }
@@ -113,7 +113,7 @@ fn local() -> Fixture {
     on_disk(|kept| (Box::new(Local::new()), "/".into(), kept.join("space in name")))
 }
 
-/// A folder with a few of this machine's programs in it, since only those below it count.
+/// A directory with a few of this machine's programs in it, since only those below it count.
 fn below_a_root() -> Fixture {
     on_disk(|kept| {
         std::fs::set_permissions(kept, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,5 +1,5 @@
 //! The host itself, as the agent sees it: files through descriptors, processes in groups of their own. Also a host that
-//! is only a folder, for `windlass demo` and tests.
+//! is only a directory, for `windlass demo` and tests.
 
 use super::reason::{self, refused};
 use super::walk::{self, Ground, Last, Stop};
@@ -46,7 +46,7 @@ const HOLDER_LIMIT: u64 = 4096;
 /// Where in `/proc/PID/stat` the start of a process is, counted from 0 behind its name.
 const STARTED: usize = 19;
 
-/// The host that this process runs on, or a folder of it.
+/// The host that this process runs on, or a directory of it.
 #[derive(Debug)]
 pub struct Local {
     root: Root,
@@ -63,7 +63,8 @@ impl Local {
     }
 
     /// A host whose every path is below `root`, which must exist and cannot be left: not by `..`, and absolute links
-    /// count from it. Programs are those found in its `bin` folders. Fails where the kernel has no openat2 (before 5.6).
+    /// count from it. Programs are those found in its `bin` directories. Fails where the kernel has no openat2 (before
+    /// 5.6).
     pub fn below(root: &HostPath) -> Result<Self> {
         Root::below(root).map(Local::at).map_err(|errno| refused(format!("use {root} as a host"), errno))
     }

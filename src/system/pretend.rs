@@ -93,7 +93,7 @@ impl<'a> Pretend<'a> {
         self.touched.set(false);
     }
 
-    /// Lets a folder be there, private, as a run would make it before its first change. That is no pretended change.
+    /// Lets a directory be there, private, as a run would make it before its first change. That is no pretended change.
     pub fn furnish(&self, folder: &Path) {
         let missing = folder.ancestors().take_while(|path| matches!(self.under.stat(path), Ok(None)));
         let entry =

@@ -39,7 +39,7 @@ pub fn lowered(text: &str) -> String {
 fn hint(why: &str) -> Option<&'static str> {
     let hint = match why {
         "no space left on device" => {
-            "free space or inodes on that file system; `df -h` and `df -i` tell which is short"
+            "free space or inodes on that file system; `df -h` and `df -i` show which is short"
         }
         "device or resource busy" => {
             "something is mounted there: change it where it is mounted from, or unmount it first"
@@ -48,7 +48,7 @@ fn hint(why: &str) -> Option<&'static str> {
             "raise the quota of the user who runs there, or remove what that user no longer needs"
         }
         "read-only file system" => {
-            "remount it writable; a disk with errors is remounted read-only, `dmesg` tells"
+            "remount it writable; a disk with errors is remounted read-only, `dmesg` shows why"
         }
         "permission denied" | "operation not permitted" => "run it with become, or as the owner",
         _ => return None,
@@ -65,7 +65,7 @@ mod tests {
     fn names_the_error_and_what_to_try() {
         expect![[r#"
             write /etc/motd: no space left on device
-              hint: free space or inodes on that file system; `df -h` and `df -i` tell which is short"#]]
+              hint: free space or inodes on that file system; `df -h` and `df -i` show which is short"#]]
         .assert_eq(&refused("write /etc/motd", Errno::NOSPC).to_string());
         expect!["write /etc/motd: input/output error"]
             .assert_eq(&refused("write /etc/motd", Errno::IO).to_string());

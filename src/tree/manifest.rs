@@ -1,5 +1,5 @@
-//! What windlass has put into a folder of a host. It lies in windlass' own folder there and not in the one that it is
-//! about, so that no other tool trips over it and a user who may write there cannot change it.
+//! What windlass has put into a directory of a host. It lies in windlass' own directory there and not in the one that
+//! it is about, so that no other tool trips over it and a user who may write there cannot change it.
 //!
 //! `MEMORY/trees/DIGEST-OF-THE-FOLDER'S-PATH` is JSON lines: the first a [`Head`], then a [`Line`] for each path, sorted.
 
@@ -16,10 +16,10 @@ use std::os::unix::ffi::OsStrExt;
 /// Changes with what a line means.
 const VERSION: u32 = 1;
 
-/// What was put into one folder.
+/// What was put into one directory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifest {
-    /// By path in the folder.
+    /// By path in the directory.
     pub entries: BTreeMap<Inside, Put>,
 }
 
@@ -34,7 +34,7 @@ pub struct Put {
     pub owner: Option<u32>,
     /// Its group then.
     pub group: Option<u32>,
-    /// The overlay that it belongs to: several may lie over one folder.
+    /// The overlay that it belongs to: several may lie over one directory.
     pub layer: String,
     /// Whether nothing stood there before windlass came: only then may windlass take it away again.
     pub made: bool,
@@ -82,7 +82,7 @@ impl Manifest {
         }
         if bytes.len() as u64 > READ_LIMIT {
             let why = format!("the list of its {} files would be too long", self.entries.len());
-            return Err(Failure::new(doing(), why).hint("leave out what hosts do not need with exclude"));
+            return Err(Failure::new(doing(), why).hint("use exclude to leave out what hosts do not need"));
         }
         Ok(bytes)
     }
@@ -99,7 +99,7 @@ impl Manifest {
     }
 }
 
-/// The folder in which manifests are.
+/// The directory in which manifests are.
 pub fn folder(brought: &Brought) -> HostPath {
     brought.memory.join("trees")
 }

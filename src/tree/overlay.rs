@@ -1,4 +1,4 @@
-//! Lays a tree over a folder of a host: writes what differs, leaves alone what is only there, and takes away what an
+//! Lays a tree over a directory of a host: writes what differs, leaves alone what is only there, and takes away what an
 //! earlier run put there, that has left the source and that nobody has changed since.
 
 use super::manifest::{self, Manifest, Put};
@@ -29,11 +29,11 @@ const NAMED: usize = 10;
 
 /// What is wanted of an overlay.
 pub struct Wish<'a> {
-    /// What is laid over the folder.
+    /// What is laid over the directory.
     pub source: &'a Named,
     /// The overlay's name: what it put there in earlier runs, it did under the same one.
     pub layer: &'a str,
-    /// The folder.
+    /// The directory.
     pub dest: &'a HostPath,
     /// Paths that are none of its business, here and there.
     pub exclude: &'a [Pattern],
@@ -53,7 +53,7 @@ pub struct Wish<'a> {
 pub struct Laid {
     /// What is to be done.
     pub plan: Plan,
-    /// The folder as it really is called, links followed.
+    /// The directory as it really is called, links followed.
     pub dest: HostPath,
     /// What is in the source.
     pub tree: Arc<Tree>,
@@ -61,7 +61,7 @@ pub struct Laid {
     pub manifest: Manifest,
 }
 
-/// Looks at the folder and says what would be done.
+/// Looks at the directory and says what would be done.
 pub fn lay(host: &dyn Probe, wish: &Wish) -> Result<Laid> {
     let brought =
         host.brought().ok_or_else(|| Failure::new("lay out a tree", "there is no job that brings it"))?;
@@ -109,7 +109,7 @@ pub fn lay(host: &dyn Probe, wish: &Wish) -> Result<Laid> {
 /// Changes of different kinds, each list in the order of the tree.
 #[derive(Default)]
 struct Ops {
-    /// The folder itself, and those above it.
+    /// The directory itself, and those above it.
     first: Vec<Op>,
     /// Copies of what was edited and is replaced.
     copies: Vec<Op>,
@@ -325,7 +325,7 @@ impl Work<'_> {
         if self.conflicts.is_empty() {
             return Ok(());
         }
-        let doing = format!("lay {} over {}", self.wish.source.source, self.dest);
+        let doing = format!("copy {} over {}", self.wish.source.source, self.dest);
         Err(Failure::new(doing, some_of(&self.conflicts).join("; "))
             .hint("nothing was written; move it away there if it may go, or leave it out with exclude"))
     }

@@ -1,4 +1,4 @@
-//! What stands below a folder of a host. No link is followed on the way: what is behind one is not in the folder.
+//! What stands below a directory of a host. No link is followed on the way: what is behind one is not in the directory.
 
 use crate::model::Result;
 use crate::model::path::HostPath;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Deeper than this no tree is that Linux can name.
 const DEPTH: usize = 1024;
 
-/// A folder that is looked into; what was seen of its directories is remembered.
+/// A directory that is looked into; what was seen of its directories is remembered.
 pub struct There<'a> {
     host: &'a dyn Probe,
     folder: &'a HostPath,
@@ -69,7 +69,8 @@ impl<'a> There<'a> {
         Ok(names.into_iter().map(inside).collect())
     }
 
-    /// Everything below the folder, a directory before what is in it. `enter` says which directories are looked into.
+    /// Everything below the directory, a directory before what is in it. `enter` says which directories are looked
+    /// into.
     pub fn all(&mut self, enter: &dyn Fn(&Inside) -> bool) -> Result<Vec<(Inside, Stat)>> {
         let mut found = Vec::new();
         if self.is_dir(None)? {

@@ -128,7 +128,7 @@ pub fn to_edit(host: &dyn Probe, path: &HostPath, state: State, create: bool) ->
         (None, State::Absent) => Ok(None),
         (None, State::Present) if create => Ok(Some(String::new())),
         (None, State::Present) => Err(Failure::new(format!("edit {path}"), "there is no such file")
-            .hint("give create = true to make it")),
+            .hint("give create = true to create it")),
     }
 }
 

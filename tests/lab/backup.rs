@@ -126,7 +126,7 @@ fn what_is_left_out_and_what_changes_meanwhile() {
 
     let missing = project.play(&backup("files = [\"/srv/nothing\"]"), HOST, "").exits(2);
     assert!(
-        missing.failure(HOST).contains("back up /srv/nothing: there is no such file or folder"),
+        missing.failure(HOST).contains("back up /srv/nothing: there is no such file or directory"),
         "{missing:?}"
     );
     let check = project.play(&backup("postgres = [\"no_such_database\"]"), HOST, "--check").exits(2);

@@ -145,7 +145,7 @@ fn a_version_that_never_answers_leaves_the_old_one() {
     host.write("/etc/nginx/conf.d/e2e-taken.conf", "server { listen 127.0.0.1:8080; }\n");
     let failure = swap(&stage, "v2", "").exits(2).failure(&host.name);
     host.must("rm /etc/nginx/conf.d/e2e-taken.conf");
-    assert!(failure.contains("goes on with its old configuration"), "{failure}");
+    assert!(failure.contains("continues with its old configuration"), "{failure}");
     assert_eq!(host.read(SITE).as_deref(), Some(CONF));
     // nginx could not take up the old configuration either, which it never left: the new container goes all the same.
     assert_eq!(names(host), ["running e2eshop"]);

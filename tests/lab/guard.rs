@@ -199,7 +199,7 @@ fn the_host_takes_it_back_when_the_agent_is_killed() {
     project.play(&sshd("MaxAuthTries = '5'", ""), "full1", "").exits(0);
     let settled = settled(&project, &died);
     assert_eq!(settled["hosts"][0]["outcome"], "failed", "{settled:#}");
-    assert!(settled.to_string().contains("the host took the change back by itself"), "{settled:#}");
+    assert!(settled.to_string().contains("the host rolled the change back by itself"), "{settled:#}");
 }
 
 #[test]

@@ -248,7 +248,7 @@ debug = { message = "x" }
         playbook,
         "",
         expect![[r#"
-    error: `facts` is what windlass itself calls something
+    error: `facts` is a name that windlass itself uses
      --> playbooks/site.toml:8:12
       |
     8 | loop_var = "facts"

@@ -206,7 +206,7 @@ set_fact = { a = 1 }
       |
       = hint: use letters, digits and `_`, with a letter first
 
-    error: `facts` is what windlass itself calls something
+    error: `facts` is a name that windlass itself uses
      --> playbooks/site.toml:5:51
       |
     5 | set = { port = "{{ port + 1 }}", "two words" = 1, facts = 2, range = 3, hosts = 4, 1st = 5 }

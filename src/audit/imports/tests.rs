@@ -93,37 +93,37 @@ fn files_are_found_as_node_finds_them() {
 
 #[test]
 fn a_missing_file_is_told_with_what_is_nearest() {
-    bad("\nrequire('./b')", &[], "fail    imports a.js:2: ./b leads nowhere");
+    bad("\nrequire('./b')", &[], "fail    imports a.js:2: ./b does not exist");
     bad(
         "import './lib/Foo'",
         &[("lib/foo.js", "")],
-        "fail    imports a.js:1: ./lib/Foo leads nowhere (lib/foo.js differs in capital letters only)",
+        "fail    imports a.js:1: ./lib/Foo does not exist (lib/foo.js differs in capital letters only)",
     );
     bad(
         "import './Lib/foo.js'",
         &[("lib/foo.js", "")],
-        "fail    imports a.js:1: ./Lib/foo.js leads nowhere (lib/foo.js differs in capital letters only)",
+        "fail    imports a.js:1: ./Lib/foo.js does not exist (lib/foo.js differs in capital letters only)",
     );
     bad(
         "import './lib/user.js'",
         &[("lib/users.js", "")],
-        "fail    imports a.js:1: ./lib/user.js leads nowhere (did you mean lib/users.js?)",
+        "fail    imports a.js:1: ./lib/user.js does not exist (did you mean lib/users.js?)",
     );
     bad(
         "import './lib/db.js'",
         &[("old/db.js", ""), ("lib/x.js", "")],
-        "fail    imports a.js:1: ./lib/db.js leads nowhere (there is old/db.js)",
+        "fail    imports a.js:1: ./lib/db.js does not exist (there is old/db.js)",
     );
     bad(
         "import './b.js'",
         &[("b.ts", "")],
-        "fail    imports a.js:1: ./b.js leads nowhere (did you mean b.ts?)",
+        "fail    imports a.js:1: ./b.js does not exist (did you mean b.ts?)",
     );
-    bad("new URL('./w.js', import.meta.url)", &[], "fail    imports a.js:1: ./w.js leads nowhere");
+    bad("new URL('./w.js', import.meta.url)", &[], "fail    imports a.js:1: ./w.js does not exist");
     bad(
         "require('./b')",
         &[("b.js", "->gone.js")],
-        "fail    imports a.js:1: ./b leads nowhere (b.js is a link, and what it points to is not there)",
+        "fail    imports a.js:1: ./b does not exist (b.js is a link, and what it points to is not there)",
     );
 }
 
@@ -132,7 +132,7 @@ fn what_is_caught_is_only_told() {
     bad(
         "try { require('./b') } catch {}; import('c').catch(d)",
         &[],
-        "info    imports 2 imports: lead nowhere, and the failure is caught: a.js:1 ./b, a.js:1 c",
+        "info    imports 2 imports: name what does not exist, and the failure is caught: a.js:1 ./b, a.js:1 c",
     );
 }
 
@@ -196,7 +196,7 @@ fn modules_that_are_not_there_are_told_apart() {
     bad(
         "import 'b'",
         &[declared],
-        "info    modules b: declared; no package is installed here, so it was not looked into; imported once: a.js:1",
+        "info    modules b: declared; no package is installed here, so it was not checked; imported once: a.js:1",
     );
     bad_in(
         "a.ts",
@@ -211,9 +211,9 @@ fn modules_that_are_not_there_are_told_apart() {
         ("node_modules/b/package.json", r#"{"exports": {"./features/*": "./lib/*", "./z": "./gone.js"}}"#),
         ("node_modules/b/lib/c.js", ""),
     ];
-    bad("import 'b/features/gone.js'", &pattern, "fail    imports a.js:1: b/features/gone.js leads nowhere");
-    bad("import 'b/z'", &pattern, "fail    imports a.js:1: b/z leads nowhere");
-    bad("require('b/features/gone')", &pattern, "fail    imports a.js:1: b/features/gone leads nowhere");
+    bad("import 'b/features/gone.js'", &pattern, "fail    imports a.js:1: b/features/gone.js does not exist");
+    bad("import 'b/z'", &pattern, "fail    imports a.js:1: b/z does not exist");
+    bad("require('b/features/gone')", &pattern, "fail    imports a.js:1: b/features/gone does not exist");
     bad(
         "import '#x'",
         &[("package.json", r##"{"imports": {"#y": "./b.js"}}"##)],
@@ -240,13 +240,13 @@ fn typescript_is_resolved_as_typescript_does() {
         "a.ts",
         "import type { X } from './b'",
         &[],
-        "fail    imports a.ts:1: ./b leads nowhere (for its types only)",
+        "fail    imports a.ts:1: ./b does not exist (for its types only)",
     );
     bad_in(
         "A.vue",
         "<script lang=ts>\nimport B from './B.vue'\n</script>",
         &[],
-        "fail    imports A.vue:2: ./B.vue leads nowhere",
+        "fail    imports A.vue:2: ./B.vue does not exist",
     );
 }
 
@@ -272,7 +272,7 @@ fn what_no_program_looks_for_is_missing() {
     let exported = "pkg/dist/i.mjs is not among the exports of its package";
     assert!(told(&[&package[..], &[("a.ts", "import 'pkg/dist/i.mjs'")]].concat()).contains(exported));
     assert_eq!(told(&[&package[..], &[("a.ts", "import type { T } from 'pkg/dist/t'")]].concat()), "");
-    let lost = |files: &[(&str, &str)]| told(files).contains("leads nowhere");
+    let lost = |files: &[(&str, &str)]| told(files).contains("does not exist");
     assert!(lost(&[("a.cjs", "require('./c')"), ("c.cjs", "")]));
     assert!(lost(&[("A.vue", "<script src=\"./missing.ts\" lang=\"ts\"></script>")]));
     assert!(!lost(&[("A.vue", "<script src=\"./b.ts\" lang=\"ts\"></script>"), ("b.ts", "")]));
@@ -326,7 +326,7 @@ fn path_aliases_are_followed() {
         "x/a.ts",
         "import '@app/c'",
         &[config, ("src/C.ts", "")],
-        "fail    imports x/a.ts:1: @app/c leads nowhere (src/C.ts differs in capital letters only)",
+        "fail    imports x/a.ts:1: @app/c does not exist (src/C.ts differs in capital letters only)",
     );
 }
 
@@ -335,7 +335,7 @@ fn broken_configurations_hide_nothing_else() {
     let found = told(&[("a.ts", "import './b'; import './c'"), ("b.ts", ""), ("tsconfig.json", "{\n oops")]);
     assert!(
         found.starts_with(
-            "fail    imports a.ts:1: ./c leads nowhere\ninfo    configuration tsconfig.json: line 2: "
+            "fail    imports a.ts:1: ./c does not exist\ninfo    configuration tsconfig.json: line 2: "
         ),
         "{found}"
     );
@@ -363,7 +363,7 @@ fn what_cannot_be_read_is_told() {
     bad(
         "require(x); import(`./${y}`)",
         &[],
-        "info    imports 2 imports: have a name that is only made at run time, and were not followed: a.js:1, a.js:1",
+        "info    imports 2 imports: have a name that exists only at run time, and were not followed: a.js:1, a.js:1",
     );
     bad(
         "import 'bun:sqlite'; import 'astro:content'",
@@ -387,10 +387,10 @@ fn what_is_skipped_is_not_read_and_can_be_imported() {
 fn a_summary_counts() {
     let last = |files: &[(&str, &str)]| audit(files).pop().unwrap();
     let summary = last(&[("a.js", "import './b.js'; import './c'; import 'fs'"), ("b.js", "")]);
-    assert_eq!(summary.to_string(), "info    imports /t: 2 of 3 imports in 2 files lead somewhere");
+    assert_eq!(summary.to_string(), "info    imports /t: 2 of 3 imports in 2 files exist");
     assert_eq!(last(&[("a.txt", "")]).verdict, Verdict::Unknown);
     let failure = of(&tree(&[]), Path::new("/gone"), &[]).unwrap_err();
-    assert_eq!(failure.to_string(), "look at /gone: there is no such folder");
+    assert_eq!(failure.to_string(), "look at /gone: there is no such directory");
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use std::path::Path;
 
 const V1: &[(&str, &str)] = &[("a", "A"), ("b", "B"), ("c", "C"), ("d/e", "E"), ("f", "F"), ("g", "G")];
 
-/// Lays `V1` over a folder that holds `only-there`.
+/// Lays `V1` over a directory that holds `only-there`.
 fn deployed() -> Pretend<'static> {
     let host = host(&[("/srv/app/only-there", "x"), ("/srv/app/node_modules/m/i.js", "")]);
     apply(&host, "overlay", &format!("source = {}\ndest = '/srv/app'", tree("app", V1))).unwrap();
@@ -55,7 +55,7 @@ fn without_a_deployment_two_sides_are_compared_and_it_is_said() {
     let host = host(&[("/srv/app/a", "A"), ("/srv/app/b", "other"), ("/srv/app/x", "X")]);
     assert_eq!(
         told(&host, &[("a", "A"), ("b", "B"), ("n", "N")], ""),
-        "fail    differs b: not as it is here, and nothing is known of how it came there\n\
+        "fail    differs b: different from here, and windlass does not know how it came there\n\
          fail    only there x: it is not here, and windlass did not put it there\n\
          info    only here n: it was not deployed yet\n\
          info    tree /srv/app: 3 files there: 1 same, 1 only there, 1 only here, 1 different; windlass has deployed nothing \

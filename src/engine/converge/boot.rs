@@ -17,7 +17,7 @@ impl StepTry<'_, '_, '_> {
     /// Reboots the host. It returns only when that failed.
     pub(super) fn boot(&mut self, plan: &Plan, within: Duration, done: &mut StepProgress) -> Result<bool> {
         let resume = self.resume.take().ok_or_else(|| {
-            Failure::new("reboot", "the run could not go on from here after the boot")
+            Failure::new("reboot", "the run could not continue from here after the reboot")
                 .hint("put the step among the playbook's steps or handlers, and take it out of loops")
         })?;
         let Target::Real(host, journal) = &mut self.target else { return Ok(plan.once) };

@@ -11,7 +11,7 @@ use std::path::Path;
 const FOLDERS: &[&str] =
     &["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin", "/snap/bin"];
 
-/// systemd makes this folder first of all: its own `sd_booted` looks for it.
+/// systemd makes this directory first of all: its own `sd_booted` looks for it.
 pub fn systemd(host: &dyn Probe) -> Result<Value> {
     Ok(host.stat(Path::new("/run/systemd/system"))?.is_some().into())
 }

@@ -229,7 +229,7 @@ impl<'a> Worker<'a, '_, '_> {
             false => report.changes.push("boot the host".to_string()),
             true => {
                 report.outcome = StepOutcome::Failed;
-                report.failure = Some(Failure::new("reboot", "the host is up, and has not booted"));
+                report.failure = Some(Failure::new("reboot", "the host is up, and has not rebooted"));
             }
         }
         let known = fields(report.outcome, None, &Values::new());

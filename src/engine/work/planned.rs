@@ -82,7 +82,7 @@ fn refused(planned: &[PlannedStep], seen: &[StepEnded], looked: &HostEnd) -> Opt
 fn difference(planned: Option<&PlannedStep>, seen: Option<&StepEnded>) -> Option<String> {
     match (planned, seen) {
         (Some(plan), Some(seen)) if (plan.step, plan.item) != (seen.step, seen.item) => Some(format!(
-            "the plan goes on with {}, and here it is {}",
+            "the plan continues with {}, but the host with {}",
             title(&plan.name, plan.item),
             title(&seen.name, seen.item)
         )),
@@ -95,7 +95,7 @@ fn difference(planned: Option<&PlannedStep>, seen: Option<&StepEnded>) -> Option
         (Some(plan), Some(seen)) if plan.fingerprint != seen.fingerprint => {
             let title = title(&seen.name, seen.item);
             let would = seen.changes.iter().take(CHANGES_NAMED).cloned().collect::<Vec<_>>().join("; ");
-            Some(format!("{title}: what it would change is not what it was when the plan was made ({would})"))
+            Some(format!("{title}: it would change something else than when the plan was made ({would})"))
         }
         (Some(plan), None) => Some(format!("{} is not reached any more", title(&plan.name, plan.item))),
         (None, Some(seen)) => Some(format!("{} is not in the plan", title(&seen.name, seen.item))),
@@ -155,11 +155,11 @@ impl Link for Listener<'_> {
     }
 
     fn reboot(&self, _: Resume) -> Result<()> {
-        Err(Failure::new("reboot", "it is only looked what would change"))
+        Err(Failure::new("reboot", "this run only looks at what would change"))
     }
 
     fn confirm(&self, _: &[u16], _: Instant) -> Result<(), String> {
-        Err("it is only looked what would change".to_string())
+        Err("this run only looks at what would change".to_string())
     }
 }
 

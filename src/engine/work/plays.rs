@@ -75,8 +75,8 @@ impl Worker<'_, '_, '_> {
         let held = |name: &String| Some((name.clone(), self.context.held_as(name)?));
         let given: Given = self.job.work.shares.iter().filter_map(held).collect();
         if let Some((name, _)) = given.iter().find(|(_, value)| value.as_ref().is_some_and(is_too_deep)) {
-            let why = format!("{name} has too many values inside one another");
-            return Err(Failure::new("hand on results to other hosts", why));
+            let why = format!("{name} is nested too deeply");
+            return Err(Failure::new("pass results to other hosts", why));
         }
         let size = play::size(&given);
         if size <= LARGEST {
@@ -84,7 +84,7 @@ impl Worker<'_, '_, '_> {
         }
         let names = given.keys().cloned().collect::<Vec<_>>().join(", ");
         let why = format!("{names} have {size} bytes, and other hosts get at most {LARGEST}");
-        Err(Failure::new("hand on results to other hosts", why)
+        Err(Failure::new("pass results to other hosts", why)
             .hint("set a variable to the part that they need"))
     }
 }

@@ -148,7 +148,7 @@ impl Link for Heard {
     }
 
     fn guard(&self) -> Result<String> {
-        let refused = || Failure::new("arm the change", "nothing on this host could take it back");
+        let refused = || Failure::new("arm the change", "nothing on this host could roll it back");
         self.confirms.as_ref().map(|_| "/root/agent".to_string()).ok_or_else(refused)
     }
 

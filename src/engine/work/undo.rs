@@ -287,7 +287,7 @@ impl<'a> UndoWork<'a> {
             None => {
                 disarm(journal, watch, false)?;
                 Failure::new(doing, format!("no new login works afterwards, so the undo was rolled back: {why}"))
-                    .hint("the host is as the run left it; look which users, keys and ports it allows without the run")
+                    .hint("the host is as the run left it; check which users, keys and ports it allows without the run")
             }
             Some(left) => Failure::new(
                 doing,

@@ -91,10 +91,7 @@ fn what_cannot_be_said_is_a_comment_and_a_difference() {
         text.contains("# not imported: the connection variable `ansible_password`: it is not read"),
         "{text}"
     );
-    assert!(
-        text.contains("# not imported: groups: `groups` is what windlass itself calls something"),
-        "{text}"
-    );
+    assert!(text.contains("# not imported: groups: `groups` is a name that windlass itself uses"), "{text}");
     assert_eq!(
         differences,
         [

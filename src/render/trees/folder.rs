@@ -46,7 +46,7 @@ impl Walk<'_> {
         if self.entries.len() >= ENTRIES_LIMIT {
             let why = format!("it holds more than {ENTRIES_LIMIT} files");
             return Err(Failure::new(format!("read {}", self.root.display()), why)
-                .hint("leave out what hosts do not need with exclude"));
+                .hint("use exclude to leave out what hosts do not need"));
         }
         let metadata = fs::symlink_metadata(path).doing(doing())?;
         trust::entry(path, &metadata, self.root, doing())?;

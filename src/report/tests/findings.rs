@@ -147,7 +147,7 @@ fn steps_are_told_without_the_figures_of_each_host() {
             1 of 2 checks fail: disk /var
         web01           ok            step 1  0.4s
         web[02-03]      failed        step 1  0.4s
-            1 of 3 checks fail and 1 cannot be told: services app, services redis
+            1 of 3 checks fail and 1 could not be made: services app, services redis
         web01           ok            step 2  0.4s"#]]
     .assert_eq(steps);
 }

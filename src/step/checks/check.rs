@@ -52,7 +52,7 @@ pub struct Check {
     /// so many), `at_least` or `names`.
     #[serde(default)]
     tables: Vec<Tables>,
-    /// Files and folders that must be there: `path`, with `min_size`.
+    /// Files and directories that must be there: `path`, with `min_size`.
     #[serde(default)]
     files: Vec<Item<File>>,
     /// Variables that must be set, to something that is no placeholder: `names`, in `file` (lines of `NAME=value`) or of

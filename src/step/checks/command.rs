@@ -52,7 +52,7 @@ pub struct Command {
     /// step key `failed_when`, every one, except for what only looks.
     accept: Option<Vec<i32>>,
     /// It only looks: it runs under `--check` too and never counts as a change. After changes that `--check` only
-    /// pretends it is not run, since its answer would be about the past.
+    /// predicts it is not run, since its answer would be about the host before them.
     #[serde(default)]
     read_only: bool,
 }
@@ -67,7 +67,7 @@ name = "the database has its tables"
 argv = ["bin/migrate", "--to", "{{ version }}"]
 directory = "/srv/app"
 umask = "027"                                           # what it creates is closed to others
-environment = { DATABASE_URL = "{{ database_url }}" }   # not in argv: everybody can see arguments
+environment = { DATABASE_URL = "{{ database_url }}" }   # not in argv: every user can see arguments
 check = ["bin/migrate", "--is-at", "{{ version }}"]     # exits 0: nothing to do
 undo = ["bin/migrate", "--back"]
 
@@ -105,7 +105,7 @@ impl Step for Command {
         check_umask(self.umask)?;
         let decides = self.creates.is_some() || self.removes.is_some() || self.check.is_some();
         if self.read_only && (decides || self.undo.is_some()) {
-            let why = "what only looks is always run: leave creates, removes, check and undo out";
+            let why = "a step that only looks is always run: leave creates, removes, check and undo out";
             return Err(WrongKey::new("read_only", why));
         }
         Ok(())
@@ -381,7 +381,7 @@ mod tests {
         );
         assert_eq!(
             refused("run = 'a'\nread_only = true\nundo = 'b'"),
-            "read command.read_only: what only looks is always run: leave creates, removes, check and undo out"
+            "read command.read_only: a step that only looks is always run: leave creates, removes, check and undo out"
         );
     }
 }

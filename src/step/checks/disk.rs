@@ -25,7 +25,7 @@ const READ_ONLY: &[&str] = &["squashfs", "iso9660", "erofs", "cramfs"];
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Disk {
-    /// Folders; of each, the disk that it is on is looked at. Every disk of the host when not given.
+    /// Directories; of each, the disk that it is on is looked at. Every disk of the host when not given.
     #[serde(default)]
     paths: Vec<HostPath>,
     /// What must be free at least: a share such as `"10%"`, or a size such as `"2 GiB"`; 10% when not given.

@@ -6,7 +6,7 @@ use crate::step::{KeyUse, Kind, Step, WrongKey};
 use crate::system::Probe;
 use serde::Deserialize;
 
-/// Puts each host of the play into the group that `key` names for it. The group is made where the inventory does not have it.
+/// Puts each host of the play into the group that `key` names for it. The group is created where the inventory does not have it.
 /// Where it has it, with `vars` or in `group_vars/`, the host gets the group's variables. All steps of the playbook, earlier
 /// ones too, see the group in `groups` and `group_names`. `key` may refer to variables and to facts, never to results of steps:
 /// it must be known before the first step. If it refers to facts, every host of the play is connected to once more beforehand,

@@ -46,9 +46,9 @@ pub struct Port {
     /// Ports, TCP when nothing else is said (`"53/udp"`); all on which something listens when not given.
     #[serde(default)]
     ports: Vec<WrittenPort>,
-    /// Who may hold a port, by port: `free`, `held` (by anybody), `container NAME` (or its compose service), `unit NAME`,
-    /// `process NAME`; several joined by ` or `. Ports that are only named here are looked at too. Others may be held by
-    /// anybody but an orphan.
+    /// Who may hold a port, by port: `free`, `held` (by anything), `container NAME` (or its compose service), `unit
+    /// NAME`, `process NAME`; several joined by ` or `. Ports that are only named here are looked at too. Others may be
+    /// held by anything but an orphan.
     #[serde(default)]
     expect: BTreeMap<String, Expected>,
     /// End proved orphans. Each is looked at again right before, and waited for.
@@ -209,7 +209,7 @@ fn hidden_when_unasked(holders: Vec<Holder>, look: &Look) -> Vec<Holder> {
         return holders;
     }
     let why = "nothing listens, but dockerd does not say whether a container publishes it".to_string();
-    let hint = "become a user who may ask docker, or see why it does not answer".to_string();
+    let hint = "become a user who may use docker, or find out why it does not answer".to_string();
     vec![Holder::Unclear { process: None, why, hint }]
 }
 

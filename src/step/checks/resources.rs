@@ -101,7 +101,8 @@ impl Resources {
     fn memory(&self, meminfo: &str) -> Finding {
         let (Some(all), Some(free)) = (bytes_in(meminfo, "MemTotal"), bytes_in(meminfo, "MemAvailable"))
         else {
-            return Finding::new("memory", "free", Verdict::Unknown, "/proc/meminfo does not tell").cell("?");
+            return Finding::new("memory", "free", Verdict::Unknown, "/proc/meminfo does not show it")
+                .cell("?");
         };
         left("memory", free, all, self.memory_free_min)
     }
@@ -112,7 +113,7 @@ impl Resources {
             (Some(0), _) => Finding::new("swap", "free", Verdict::Info, "there is none")
                 .cell("none")
                 .detail("total_bytes", 0),
-            _ => Finding::new("swap", "free", Verdict::Unknown, "/proc/meminfo does not tell").cell("?"),
+            _ => Finding::new("swap", "free", Verdict::Unknown, "/proc/meminfo does not show it").cell("?"),
         }
     }
 
@@ -124,7 +125,7 @@ impl Resources {
         if told.lines().any(|line| line == "docker\tsilent") {
             return Finding::new(group, what, Verdict::Unknown, "docker does not answer")
                 .cell("?")
-                .hint("become a user who may ask docker, or see why it does not answer");
+                .hint("become a user who may use docker, or find out why it does not answer");
         }
         let restarted = containers(told);
         let most = restarted.iter().map(|(_, many, _)| *many).max().unwrap_or(0);
@@ -138,7 +139,7 @@ impl Resources {
             .detail("restarts", by_name);
         match self.restarts_max {
             Some(limit) => {
-                finding.wanted(format!("at most {limit}")).hint("docker logs NAME tells why it ended")
+                finding.wanted(format!("at most {limit}")).hint("docker logs NAME shows why it ended")
             }
             None => finding,
         }
@@ -205,7 +206,7 @@ fn grown(told: &str, name: &str) -> Option<[u64; 2]> {
 fn busy(told: &str) -> Finding {
     let percent = grown(told, "cpu").and_then(|[busy, all]| (busy * 100).checked_div(all));
     let Some(percent) = percent else {
-        return Finding::new("cpu", "busy", Verdict::Unknown, "/proc/stat does not tell").cell("?");
+        return Finding::new("cpu", "busy", Verdict::Unknown, "/proc/stat does not show it").cell("?");
     };
     Finding::new("cpu", "busy", Verdict::Info, format!("{percent}% for a second"))
         .cell(format!("{percent}%"))
@@ -215,7 +216,7 @@ fn busy(told: &str) -> Finding {
 fn network(told: &str) -> Vec<Finding> {
     let grown = grown(told, "network");
     let rate = |what: &str, bytes: Option<u64>| match bytes {
-        None => Finding::new("network", what, Verdict::Unknown, "/proc/net/dev does not tell").cell("?"),
+        None => Finding::new("network", what, Verdict::Unknown, "/proc/net/dev does not show it").cell("?"),
         Some(bytes) => {
             let rate = format!("{}/s", Size(bytes));
             Finding::new("network", what, Verdict::Info, &rate).cell(&rate).detail("bytes_per_second", bytes)

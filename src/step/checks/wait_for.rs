@@ -84,7 +84,7 @@ impl Step for WaitFor {
             return Err(WrongKey::new("", "give exactly one of port, path and command"));
         }
         if self.host.is_some() && self.port.is_none() {
-            return Err(WrongKey::new("host", "only a port is on a host"));
+            return Err(WrongKey::new("host", "host is only for a port"));
         }
         self.check_matches()?;
         self.check_state()
@@ -186,7 +186,7 @@ mod tests {
         for (keys, told) in [
             ("every = 1", "the keys of wait_for: give exactly one of port, path and command"),
             ("port = 1\npath = '/a'", "the keys of wait_for: give exactly one of port, path and command"),
-            ("path = '/a'\nhost = 'b'", "wait_for.host: only a port is on a host"),
+            ("path = '/a'\nhost = 'b'", "wait_for.host: host is only for a port"),
             ("port = 1\nmatches = 'a'", "wait_for.matches: give the path of the file that must match"),
             (
                 "path = '/a'\nmatches = 'a'\nstate = 'present'",

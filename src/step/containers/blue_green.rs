@@ -51,7 +51,7 @@ pub struct BlueGreen {
     env: BTreeMap<String, Word>,
     /// A file on the host with more environment; `env` is stronger.
     env_file: Option<HostPath>,
-    /// Volumes and folders. Old and new container have them at the same time for a while.
+    /// Volumes and directories. Old and new container have them at the same time for a while.
     #[serde(default)]
     volumes: Vec<String>,
     /// A network that exists.

@@ -22,7 +22,7 @@ use std::time::Duration;
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Compose {
-    /// The folder with the compose file on the host.
+    /// The directory with the compose file on the host.
     dir: HostPath,
     /// Compose files in it, when they have other names than compose looks for.
     #[serde(default)]
@@ -95,10 +95,7 @@ stays = "3s"
 impl Step for Compose {
     fn check(&self) -> Result<(), WrongKey> {
         if !self.services.is_empty() && self.state == State::Down {
-            return Err(WrongKey::new(
-                "services",
-                "down takes the whole project away; use state = \"stopped\"",
-            ));
+            return Err(WrongKey::new("services", "down removes the whole project; use state = \"stopped\""));
         }
         let odd =
             |name: &&String| name.is_empty() || name.starts_with('-') || name.contains(char::is_whitespace);

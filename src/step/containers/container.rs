@@ -17,7 +17,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Makes, starts, stops or takes away a container. It is made anew when a key, the environment file or the image's bytes
+/// Creates, starts, stops or removes a container. It is created again when a key, the environment file or the image's bytes
 /// have changed. What it replaces is stopped and kept as `NAME-until-TIME`, so that undo can restore it; the step removes
 /// it once that time is over. A new one that does not get ready is removed and the old one serves again; its last log
 /// lines are shown. `register` gets `id`, `image` and `replaced`.
@@ -40,7 +40,7 @@ pub struct Container {
     env: BTreeMap<String, Word>,
     /// A file on the host with more environment, a `NAME=value` a line; `env` is stronger.
     env_file: Option<HostPath>,
-    /// Volumes and folders, as Docker writes them: `"data:/var/lib/app"`, `"/srv/app:/app:ro"`.
+    /// Volumes and directories, as Docker writes them: `"data:/var/lib/app"`, `"/srv/app:/app:ro"`.
     #[serde(default)]
     volumes: Vec<String>,
     /// A network that exists.

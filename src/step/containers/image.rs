@@ -12,7 +12,7 @@ use crate::system::Probe;
 use crate::wanted;
 use serde::Deserialize;
 
-/// Brings an image to the host, from an archive of `docker save` here or from its registry, or takes it away. An archive
+/// Brings an image to the host, from an archive of `docker save` here or from its registry, or removes it. An archive
 /// travels only when the host does not have that very image. The image that had the name before keeps one of its own,
 /// `app:windlass-0123456789ab` by its id, so that undo and `container` find it. `register` gets `id`, `version` (that
 /// name), and `digests` (what registries know it by).
@@ -31,7 +31,7 @@ pub struct Image {
     /// More tags for it: `["stable"]`.
     #[serde(default)]
     tags: Vec<String>,
-    /// `present` (when not given) or `absent`, which takes the name away and, when it was the last one, the image.
+    /// `present` (when not given) or `absent`, which removes the name and, when it was the last one, the image.
     #[serde(default)]
     state: State,
     /// Where on the host an archive lies while Docker reads it; no other user may write there.

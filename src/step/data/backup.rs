@@ -33,7 +33,7 @@ pub struct Backup {
     /// What the backups of this host are called that are of the same things: letters, digits and `.-_`.
     #[serde(default = "default_name")]
     name: String,
-    /// Files and folders: `path`, with `exclude`, a list of patterns of tar's.
+    /// Files and directories: `path`, with `exclude`, a list of patterns of tar's.
     #[serde(default)]
     files: Vec<Item<Tree>>,
     /// PostgreSQL databases: `database` (a name, or a URL as seen from the host, or from inside `container`), `user`,
@@ -58,12 +58,12 @@ pub struct Backup {
     password: Option<String>,
     /// SQL that a restore test of each database must answer with true, where the database has no assertion of its own.
     assertion: Option<String>,
-    /// The store: a name from `windlass.toml` or a folder here; `.windlass/backups` when not given.
+    /// The store: a name from `windlass.toml` or a directory here; `.windlass/backups` when not given.
     to: Option<String>,
     /// Which older backups of this host and name are kept: `last`, `hourly`, `daily`, `weekly`, `monthly`, `yearly`, each a
     /// number; all of them when not given.
     keep: Option<Keep>,
-    /// Age recipients: only who has the identity of one can read it. Those of the store when not given.
+    /// Age recipients: only the holder of the identity of one can read it. Those of the store when not given.
     #[serde(default)]
     encrypt_to: Vec<String>,
 }
@@ -235,7 +235,7 @@ fn plain(name: &str) -> Result<(), String> {
 fn is_recipient(text: &str) -> Result<(), String> {
     match text.starts_with("age1") || text.starts_with("ssh-") {
         true => Ok(()),
-        false => Err("it is no age recipient: one begins with age1".to_string()),
+        false => Err("it is not an age recipient: those begin with age1".to_string()),
     }
 }
 

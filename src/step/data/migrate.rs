@@ -27,18 +27,18 @@ use std::time::Duration;
 /// Why a migration is not undone.
 const NO_UNDO: &str = "migrations are not undone: write one that reverses it, or restore a backup";
 
-/// Applies the SQL files of a folder that a database has not had yet, in the order of the numbers that their names begin
-/// with, and keeps a record of them in a table of that database. Under PostgreSQL a file and its record are one
+/// Applies the SQL files of a directory that a database has not had yet, in the order of the numbers that their names
+/// begin with, and keeps a record of them in a table of that database. Under PostgreSQL a file and its record are one
 /// transaction, unless it holds what cannot be in one (`CREATE INDEX CONCURRENTLY`) or a line `-- windlass:
 /// no-transaction`; MySQL and MariaDB commit each statement that changes tables, so a file that fails there is half
-/// applied: dirty, which is reported with its statement and what to type next. Two controllers at once apply each file once.
-/// With `command` another tool does the work, and lock and record are kept all the same. `register` gets `version` and
-/// `pending`. `runs undo` does not undo a migration; files ending in `.down.sql` are never run.
+/// applied: dirty, which is reported with its statement and what to type next. Two controllers at once apply each file
+/// once. With `command` another tool does the work, and lock and record are kept all the same. `register` gets
+/// `version` and `pending`. `runs undo` does not undo a migration; files ending in `.down.sql` are never run.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Migrate {
-    /// A folder below `files/`, or of the project: `001_users.sql`, `002_orders.up.sql`, `20240131_x/migration.sql`.
+    /// A directory below `files/`, or of the project: `001_users.sql`, `002_orders.up.sql`, `20240131_x/migration.sql`.
     #[cfg_attr(feature = "controller", schemars(with = "String"))]
     dir: Vec<NamedText>,
     /// `postgres://user:password@host:port/name` or `mysql://…`, as seen from where the client runs; see the step kind
@@ -59,7 +59,7 @@ pub struct Migrate {
     /// Let files be applied whose number is below one that was applied already, as merged branches bring them.
     #[serde(default)]
     out_of_order: bool,
-    /// How a person has settled what stopped earlier: `applied:NUMBER` when the file, as it is now, is in the database;
+    /// How to resolve what stopped earlier: `applied:NUMBER` when the file, as it is now, is in the database;
     /// `retry:NUMBER` when all that a dirty file did was undone by hand, and it may run again. Empty is nothing.
     #[serde(default)]
     resolve: String,
@@ -68,10 +68,10 @@ pub struct Migrate {
     #[serde(default = "a_minute")]
     lock_timeout: TimeSpan,
     /// A tool that applies migrations itself, as a list or a line: `npx prisma migrate deploy`. It is run on the host
-    /// when the folder's content is not recorded yet.
+    /// when the directory's content is not recorded yet.
     command: Option<Words>,
     /// A command that only looks, as a list or a line: it exits 0 when the tool has nothing to apply. It counts instead
-    /// of the folder's content.
+    /// of the directory's content.
     status: Option<Words>,
     /// Where `command` and `status` run; `/` when not given.
     directory: Option<HostPath>,
@@ -302,7 +302,7 @@ fn changed(file: &File, row: &Row) -> Failure {
 fn too_late(file: &File, last: &Version) -> Failure {
     let why = format!("it was never applied, and {last}, which comes after it, was");
     Failure::new(format!("look at {}", file.name), why)
-        .hint("give it a number behind the last one, or set out_of_order = true")
+        .hint("give it a number after the last one, or set out_of_order = true")
 }
 
 fn result_of(record: &Record, pending: &[&File]) -> Values {

@@ -18,7 +18,7 @@ mod tests;
 mod trees;
 mod trial;
 
-/// Puts back what a backup of the controller's store holds. Files are unpacked beside their place and take it when all of
+/// Restores what a backup of the controller's store holds. Files are unpacked beside their place and take it when all of
 /// them are there; a database is loaded under another name and renamed when it is whole. Nothing is put over something that
 /// is there unless `replace` says so, and then the old one is kept under another name, which the step shows. Each time it is
 /// run it restores again. Undone, the old one is back in its place; of a database that asks for a password only where the
@@ -30,7 +30,7 @@ pub struct Restore {
     /// The backup's id, or `HOST/NAME` for the newest of those.
     #[cfg_attr(feature = "controller", schemars(with = "String"))]
     backup: Chosen,
-    /// The store: a name from `windlass.toml` or a folder here; `.windlass/backups` when not given.
+    /// The store: a name from `windlass.toml` or a directory here; `.windlass/backups` when not given.
     #[serde(rename = "store")]
     _store: Option<String>,
     /// The file here of an age identity, for a backup that is encrypted; the store's when not given.
@@ -52,7 +52,7 @@ pub struct Restore {
     /// restores it.
     #[serde(default = "yes")]
     owners: bool,
-    /// Nothing is put anywhere: everything is loaded into a throw-away database or folder, compared, asked, and removed.
+    /// Nothing is restored: everything is loaded into a throw-away database or directory, compared, asked, and removed.
     #[serde(default)]
     test: bool,
 }
@@ -139,7 +139,7 @@ impl Step for Restore {
             return Err(WrongKey::new("to", why));
         }
         if self.test && (self.replace || self.to.is_some()) {
-            return Err(WrongKey::new("test", "a test puts nothing anywhere: leave to and replace out"));
+            return Err(WrongKey::new("test", "a test restores nothing: leave to and replace out"));
         }
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Restore {
             PartKind::PgDump | PartKind::Sql => databases::plan(self, host, part),
             _ if !self.is_put_back(part) => {
                 let note = format!(
-                    "{} is not put back by itself: name it in parts, and a path with to",
+                    "{} is restored only when it is named: name it in parts, and a path with to",
                     part.label.name
                 );
                 Ok(PartPlan { notes: vec![note], ..PartPlan::default() })
@@ -192,7 +192,9 @@ impl Restore {
     fn file(&self, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
         let doing = || format!("restore {}", part.label.name);
         let Some(to) = &self.to else {
-            return Err(Failure::new(doing(), "nothing says where to").hint("name the file with to"));
+            return Err(
+                Failure::new(doing(), "no place to restore it to is given").hint("name the file with to")
+            );
         };
         let path = HostPath::from(to.as_str());
         if host.stat(&path)?.is_some() && !self.replace {

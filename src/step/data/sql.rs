@@ -88,9 +88,11 @@ impl Step for Sql {
         match (count, &self.unless) {
             (0, _) => Err(WrongKey::new(key, "it holds no statement")),
             (_, Some(_)) if self.read_only => {
-                Err(WrongKey::new("read_only", "what only asks is always run: leave unless out"))
+                Err(WrongKey::new("read_only", "a query that only asks is always run: leave unless out"))
             }
-            (2.., _) if self.read_only => Err(WrongKey::new(key, "what only asks is one statement")),
+            (2.., _) if self.read_only => {
+                Err(WrongKey::new(key, "a query that only asks must be one statement"))
+            }
             (_, Some(unless)) => one_statement(self.dialect(), unless),
             _ => Ok(()),
         }
@@ -369,11 +371,14 @@ mod tests {
             ("container = 'db'", "read the keys of sql: give exactly one of query and file"),
             ("query = '-- nothing'", "read sql.query: it holds no statement"),
             ("query = \"select 'a\"", "read sql.query: line 1: the quote ' is not closed"),
-            ("file = 'a; b'\nread_only = true", "read sql.file: what only asks is one statement"),
+            (
+                "file = 'a; b'\nread_only = true",
+                "read sql.file: a query that only asks must be one statement",
+            ),
             ("query = 'a'\nunless = 'a; b'", "read sql.unless: it must be one statement"),
             (
                 "query = 'a'\nread_only = true\nunless = 'a'",
-                "read sql.read_only: what only asks is always run: leave unless out",
+                "read sql.read_only: a query that only asks is always run: leave unless out",
             ),
         ] {
             assert_eq!(refused(more), why);

@@ -23,7 +23,7 @@ use serde::Deserialize;
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvAudit {
-    /// A folder here, below `files/` or the project, or anywhere when it begins with `/`.
+    /// A directory here, below `files/` or the project, or anywhere when it begins with `/`.
     source: Audited,
     /// The file on the host that sets variables, or several, of which a later one overrules.
     env_file: Files,
@@ -32,13 +32,13 @@ pub struct EnvAudit {
     /// Variables that nothing is said of; `*` stands for anything.
     #[serde(default)]
     ignore: Vec<Pattern>,
-    /// Files and folders of `source` that are not looked into, as for `imports_audit`.
+    /// Files and directories of `source` that are not looked into, as for `imports_audit`.
     #[serde(default = "usual")]
     #[expect(dead_code, reason = "the controller reads with it what the step gets as source")]
     exclude: Vec<Pattern>,
 }
 
-/// What the controller found in the folder that a playbook names.
+/// What the controller found in the directory that a playbook names.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "controller", schemars(with = "String"))]

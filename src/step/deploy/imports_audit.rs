@@ -1,4 +1,4 @@
-//! Imports of a JavaScript or TypeScript tree that lead nowhere.
+//! Imports of a JavaScript or TypeScript tree that do not exist.
 
 use crate::audit::{look, usual};
 use crate::model::Result;
@@ -11,25 +11,25 @@ use crate::system::Probe;
 use crate::wanted;
 use serde::Deserialize;
 
-/// Looks where every import of a tree leads, as Node, TypeScript and bundlers would find it: `import`, `export … from`,
+/// Looks up what every import of a tree names, as Node, TypeScript and bundlers would find it: `import`, `export … from`,
 /// `import()`, `require`, `new URL(…, import.meta.url)` in `.js .jsx .mjs .cjs .ts .tsx .mts .cts .vue .svelte`. Files
 /// and modules that are missing fail, each with the line that imports it and what exists nearest to it. It reads only.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImportsAudit {
-    /// A folder here, below `files/` or the project, or anywhere when it begins with `/`. It is looked through once for
-    /// all hosts.
+    /// A directory here, below `files/` or the project, or anywhere when it begins with `/`. It is looked through once
+    /// for all hosts.
     source: Option<Audited>,
-    /// A folder on the host. Give this or `source`.
+    /// A directory on the host. Give this or `source`.
     dest: Option<HostPath>,
-    /// Files and folders that are not looked into; they can be imported all the same. As in `.gitignore`: a
+    /// Files and directories that are not looked into; they can be imported all the same. As in `.gitignore`: a
     /// name at any depth, or a path from the top. `[".git", "node_modules"]` when not given.
     #[serde(default = "usual")]
     exclude: Vec<Pattern>,
 }
 
-/// What the controller found in the folder that a playbook names.
+/// What the controller found in the directory that a playbook names.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "controller", schemars(with = "String"))]
@@ -45,7 +45,7 @@ impl Kind for ImportsAudit {
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "what is about to be deployed is whole"
-run_once = true                         # the folder is here: one host's answer is every host's
+run_once = true                         # the directory is here: one host's answer is every host's
 [steps.imports_audit]
 source = "app"
 
@@ -61,7 +61,7 @@ impl Step for ImportsAudit {
     fn check(&self) -> Result<(), WrongKey> {
         match (&self.source, &self.dest) {
             (None, None) => {
-                Err(WrongKey::new("", "name a folder here as source, or one on the host as dest"))
+                Err(WrongKey::new("", "name a directory here as source, or one on the host as dest"))
             }
             (Some(_), Some(_)) => Err(WrongKey::new("dest", "source is given too: make two steps of it")),
             _ => Ok(()),
@@ -96,8 +96,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "fail    imports a.js:1: ./b.js leads nowhere",
-                "info    imports /srv/app: 0 of 1 imports in 1 files lead somewhere"
+                "fail    imports a.js:1: ./b.js does not exist",
+                "info    imports /srv/app: 0 of 1 imports in 1 files exist"
             ]
         );
     }
@@ -114,7 +114,7 @@ mod tests {
         let refused = |keys| parse("imports_audit", keys).err().unwrap().to_string();
         assert_eq!(
             refused(""),
-            "read the keys of imports_audit: name a folder here as source, or one on the host as dest"
+            "read the keys of imports_audit: name a directory here as source, or one on the host as dest"
         );
         assert_eq!(
             refused("dest = '/a'\nexclude = ['..']"),

@@ -30,7 +30,7 @@ use std::sync::Arc;
 const LINES_TOLD: usize = 10;
 
 /// Brings a new release of an application into service, or goes back to an earlier one: exactly one of `source` and
-/// `to`. What serves is copied beside itself, the source is laid over the copy, the checks run in it; then `dest` leads to
+/// `to`. What serves is copied beside itself, the source is copied over that copy, and the checks run in it; then `dest` leads to
 /// the new release from one moment to the next, what serves is restarted, and must answer. When it does not, `dest` leads
 /// back, what serves is restarted once more, and the release is known to be bad. Nothing is done when `dest` already
 /// holds the source.
@@ -42,7 +42,7 @@ const LINES_TOLD: usize = 10;
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// A folder or a tar archive (plain, .gz, .zst): below `files/`, else in the project, else `/…` or `~/…`.
+    /// A directory or a tar archive (plain, .gz, .zst): below `files/`, else in the project, else `/…` or `~/…`.
     source: Option<Named>,
     /// An earlier release to go back to: its number, or `previous`, the newest good one before what serves. A release that
     /// is known to be bad is refused.
@@ -285,7 +285,7 @@ fn number_of(shelf: &Shelf, tree: &HostPath) -> Option<u32> {
     shelf.releases.keys().copied().find(|number| shelf.tree(*number) == *tree)
 }
 
-/// The folder becomes a link, so it must be one that may go, and be called the same by everybody.
+/// The directory becomes a link, so it must be one that may go, and be called the same by everybody.
 fn check_dest(dest: &HostPath) -> Result<(), String> {
     let parts: Vec<Component<'_>> = dest.components().collect();
     let plain = parts.iter().skip(1).all(|part| matches!(part, Component::Normal(_)));

@@ -1,4 +1,4 @@
-//! A tree here against a folder there and what was last deployed into it.
+//! A tree here against a directory there and what was last deployed into it.
 
 use crate::audit::trees::{self, Sides};
 use crate::audit::usual;
@@ -13,16 +13,17 @@ use crate::tree::manifest::Manifest;
 use crate::wanted;
 use serde::Deserialize;
 
-/// Compares a folder or archive here with a folder on the host and with what `overlay` last put there: what is only
-/// there, only here, edited by hand since, or pending because it changed here since. Where windlass has put nothing, two
-/// sides are compared, and it is said. Files that are only there or were edited fail. It reads only.
+/// Compares a directory or archive here with a directory on the host and with what `overlay` last put there: what is
+/// only there, only here, edited by hand since, or pending because it changed here since. Where windlass has put
+/// nothing, only two sides are compared, and the report says so. Files that are only there or were edited fail. It
+/// reads only.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TreeAudit {
-    /// A folder or a tar archive here, as for `overlay`.
+    /// A directory or a tar archive here, as for `overlay`.
     source: Named,
-    /// The folder on the host.
+    /// The directory on the host.
     dest: HostPath,
     /// What is left out on both sides, as in `.gitignore`: a name at any depth, or a path from the top.
     /// `[".git", "node_modules"]` when not given.
@@ -53,7 +54,7 @@ impl Step for TreeAudit {
         let dest = wanted::followed(host, &self.dest)?;
         let stat = host.stat(&dest)?;
         if stat.is_none() {
-            return Err(Failure::new(comparing(), format!("there is no folder {dest}")));
+            return Err(Failure::new(comparing(), format!("there is no directory {dest}")));
         }
         wanted::expect_kind(&dest, stat.as_ref(), FileKind::Dir)?;
         let (manifest, _) = Manifest::read(host, brought, &dest)?;

@@ -64,7 +64,7 @@ const SYSTEM: &[&str] = &[
 /// Below these are no files but views of the kernel, some of which lead back to `/`.
 const VIEWS: &[&str] = &["proc", "sys"];
 
-/// Removes files, links and whole directories. A link goes, what it points to stays.
+/// Removes files, links and whole directories. Of a link, what it points to stays.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -124,7 +124,7 @@ fn refuse_dangerous(path: &HostPath) -> Result<(), String> {
     let parts: Vec<_> = inner.split(|byte| *byte == b'/').collect();
     let why = match () {
         () if inner.is_empty() || SYSTEM.iter().any(|system| system.as_bytes() == inner) => {
-            "is part of every host; name what inside it is to go"
+            "is part of every host; name what inside it is to be removed"
         }
         () if parts.contains(&&b""[..]) => "has an empty part; look for an empty variable, or a / too many",
         () if parts.iter().any(|part| matches!(*part, b"." | b"..")) => {
@@ -181,11 +181,11 @@ mod tests {
             .map(|path| apply(&host, "absent", &format!("path = '{path}'")).unwrap_err().to_string() + "\n")
             .collect();
         expect![[r#"
-            read absent.path: / is part of every host; name what inside it is to go
+            read absent.path: / is part of every host; name what inside it is to be removed
             read absent.path: "" does not begin with /
-            read absent.path: /etc is part of every host; name what inside it is to go
-            read absent.path: /home is part of every host; name what inside it is to go
-            read absent.path: /usr/lib is part of every host; name what inside it is to go
+            read absent.path: /etc is part of every host; name what inside it is to be removed
+            read absent.path: /home is part of every host; name what inside it is to be removed
+            read absent.path: /usr/lib is part of every host; name what inside it is to be removed
             read absent.path: /srv/ has an empty part; look for an empty variable, or a / too many
             read absent.path: /opt//app has an empty part; look for an empty variable, or a / too many
             read absent.path: /opt/app/ has an empty part; look for an empty variable, or a / too many

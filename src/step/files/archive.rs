@@ -1,4 +1,4 @@
-//! An archive of the controller, unpacked into a folder of the host.
+//! An archive of the controller, unpacked into a directory of the host.
 
 use crate::model::Result;
 use crate::model::mode::Mode;
@@ -12,26 +12,27 @@ use crate::tree::overlay::edited::Edited;
 use crate::tree::overlay::{Wish, lay};
 use serde::Deserialize;
 
-/// Unpacks a tar archive of the controller into a folder there. It is read and checked here, as a whole and before any
-/// host is contacted: one that holds a path or link that leads out, a device, or more than it should is refused. Then
-/// it is laid over the folder as `overlay` does: only what differs travels, and the host needs no tar.
+/// Unpacks a tar archive of the controller into a directory on the host. It is read and checked here, as a whole and
+/// before any host is contacted: one that holds a path or link that leads out, a device, or more than it should is
+/// refused. Then it is copied over the directory as `overlay` does: only what differs is transferred, and the host
+/// needs no tar.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Archive {
     /// A tar archive (plain, .gz, .zst): below `files/`, else in the project, else `/…` or `~/…`.
     source: Named,
-    /// The folder on the host; it is made when it is missing.
+    /// The directory on the host; it is created when it is missing.
     dest: HostPath,
-    /// So many names are taken off the beginning of every path: 1 where all is in one folder, as in `app-1.2/…`.
+    /// How many names are removed from the beginning of every path: 1 where all is in one directory, as in `app-1.2/…`.
     #[serde(default)]
     #[expect(dead_code, reason = "the controller unpacks by it; here it is part of the step's keys")]
     strip: usize,
     /// What is left out and left alone, as in `.gitignore`: a name at any depth, or a path from the top.
     #[serde(default)]
     exclude: Vec<Pattern>,
-    /// Its name among several overlays of one folder. What an archive of this name put there and the new one does not
-    /// hold is removed, unless it was changed. By default `source` as written; give one where that names a version.
+    /// Its name among several overlays of one directory. What an archive of this name put there and the new one does
+    /// not hold is removed, unless it was changed. By default `source` as written; give one where that names a version.
     layer: Option<String>,
     /// Permission bits of every file, in place of the archive's; what may be run there may be run here.
     file_mode: Option<Mode>,
@@ -42,7 +43,7 @@ pub struct Archive {
     /// Group name or id of everything in the archive.
     group: Option<String>,
     /// What becomes of a file that was edited on the host since an earlier run wrote it: `replace` puts the source's in its
-    /// place, keeps a copy on the host and says where; `keep` leaves it; `fail` refuses to go on. `replace` when not given.
+    /// place, keeps a copy on the host and says where; `keep` leaves it; `fail` refuses to continue. `replace` when not given.
     #[serde(default)]
     edited: Edited,
 }
@@ -56,7 +57,7 @@ name = "node_exporter"
 [steps.archive]
 source = "node_exporter-1.8.2.linux-amd64.tar.gz"
 dest = "/opt/node_exporter"
-strip = 1                               # without the folder node_exporter-1.8.2.linux-amd64/
+strip = 1                               # without the directory node_exporter-1.8.2.linux-amd64/
 exclude = ["NOTICE"]
 layer = "node_exporter"                 # the next version takes this one's place
 file_mode = "0644"

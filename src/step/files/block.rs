@@ -28,7 +28,7 @@ pub struct Block {
     /// `# {mark} WINDLASS BLOCK {name}`; write another for files in which `#` begins no comment.
     #[serde(default = "default_marker")]
     marker: String,
-    /// Whether the block is to be there. `absent` takes it out with its markers.
+    /// Whether the block is to be there. `absent` removes it with its markers.
     #[serde(default)]
     state: State,
     /// Where a new block goes: behind the last line that this regular expression matches, or `end` (the default, also
@@ -36,7 +36,7 @@ pub struct Block {
     after: Option<Place>,
     /// Where a new block goes: in front of the last line that this regular expression matches, or `start`.
     before: Option<Place>,
-    /// Makes the file when it is missing.
+    /// Creates the file when it is missing.
     #[serde(default)]
     create: bool,
     /// Permission bits: `"0644"`.
@@ -153,8 +153,7 @@ impl Block {
     }
 
     fn damaged(&self, why: String) -> Failure {
-        let hint =
-            format!("put the markers right by hand: {:?} and {:?}, once each", self.begin(), self.end());
+        let hint = format!("correct the markers by hand: {:?} and {:?}, once each", self.begin(), self.end());
         Failure::new(format!("edit {}", self.path), why).hint(hint)
     }
 
@@ -252,13 +251,13 @@ mod tests {
         .join("\n");
         expect![[r##"
             edit /f: line 2 begins the block and no line ends it
-              hint: put the markers right by hand: "# BEGIN WINDLASS BLOCK" and "# END WINDLASS BLOCK", once each
+              hint: correct the markers by hand: "# BEGIN WINDLASS BLOCK" and "# END WINDLASS BLOCK", once each
             edit /f: line 3 ends the block and no line begins it
-              hint: put the markers right by hand: "# BEGIN WINDLASS BLOCK" and "# END WINDLASS BLOCK", once each
+              hint: correct the markers by hand: "# BEGIN WINDLASS BLOCK" and "# END WINDLASS BLOCK", once each
             edit /f: lines 1, 2 hold its markers, not one begin and one end behind it
-              hint: put the markers right by hand: "# BEGIN WINDLASS BLOCK" and "# END WINDLASS BLOCK", once each
+              hint: correct the markers by hand: "# BEGIN WINDLASS BLOCK" and "# END WINDLASS BLOCK", once each
             edit /f: lines 1, 3, 4, 6 hold its markers, not one begin and one end behind it
-              hint: put the markers right by hand: "# BEGIN WINDLASS BLOCK" and "# END WINDLASS BLOCK", once each"##]]
+              hint: correct the markers by hand: "# BEGIN WINDLASS BLOCK" and "# END WINDLASS BLOCK", once each"##]]
         .assert_eq(&told);
     }
 

@@ -19,7 +19,7 @@ const SPECIAL: u32 = 0o7000;
 /// Execute bits.
 const EXECUTE: u32 = 0o111;
 
-/// Makes a directory and the directories above it that are missing.
+/// Creates a directory and the directories above it that are missing.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

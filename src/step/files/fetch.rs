@@ -13,7 +13,7 @@ use std::path::Component;
 /// A larger file than this is rather a backup, 1 GiB; `max` raises it.
 const DEFAULT_MAX: u64 = 1 << 30;
 
-/// Brings a file from the host to the controller, below `fetched/HOST/` of the project.
+/// Copies a file from the host to the controller, below `fetched/HOST/` of the project.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -25,7 +25,7 @@ pub struct Fetch {
     /// A missing file is fine.
     #[serde(default)]
     missing_ok: bool,
-    /// The most bytes that are taken; a larger file fails. 1 GiB by default.
+    /// The most bytes that are copied; a larger file fails. 1 GiB by default.
     #[serde(default = "default_max")]
     max: u64,
     /// The digest of what the controller has there from an earlier run. Filled in by the controller, never by people.
@@ -112,7 +112,7 @@ impl Fetch {
     }
 }
 
-/// A relative path with `/` between its parts that cannot lead out of the folder it is in.
+/// A relative path with `/` between its parts that cannot lead out of the directory it is in.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "controller", schemars(with = "String"))]

@@ -9,8 +9,8 @@ use crate::system::Probe;
 use crate::wanted;
 use serde::Deserialize;
 
-/// Makes a regular file. With neither `content` nor `source`, sets only mode and owner of a file that exists.
-/// Missing parent directories are made.
+/// Creates a regular file. With neither `content` nor `source`, sets only mode and owner of a file that exists.
+/// Missing parent directories are created.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -73,7 +73,7 @@ impl File {
             Some(_) => wanted::meta_of_existing(host, &self.path, meta),
             None => {
                 Err(Failure::new(format!("set mode and owner of {}", self.path), "there is no such file")
-                    .hint("give content or source to make it"))
+                    .hint("give content or source to create it"))
             }
         }
     }

@@ -35,13 +35,13 @@ pub struct Json {
     #[serde(default)]
     lists: Lists,
     /// Values by their path, each exactly as given: `a.b.c`, or a JSON pointer `/a/b.c/0` for keys with a dot and for
-    /// elements of lists. Missing objects on the way are made.
+    /// elements of lists. Missing objects on the way are created.
     #[serde(default)]
     set: Values,
     /// Paths of keys that are to be gone.
     #[serde(default)]
     remove: Vec<ValuePath>,
-    /// Makes the file when it is missing; true by default. An empty file counts as missing.
+    /// Creates the file when it is missing; true by default. An empty file counts as missing.
     #[serde(default = "yes")]
     create: bool,
     /// Permission bits: `"0644"`, which is also what a new file gets by default.
@@ -118,7 +118,7 @@ impl Json {
     fn plan_new(&self, host: &dyn Probe, meta: &crate::model::op::Meta) -> Result<Plan> {
         if !self.create {
             return Err(Failure::new(format!("edit {}", self.path), "there is no such file")
-                .hint("leave create = false out to make it"));
+                .hint("leave create = false out to create it"));
         }
         match self.edited("")? {
             new if new.is_empty() => Ok(Plan::nothing()),

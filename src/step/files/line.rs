@@ -21,10 +21,10 @@ pub struct Line {
     /// The whole line, without its ending.
     line: Option<String>,
     /// A regular expression. The last line that it matches is replaced by `line`; when none does, `line` is added
-    /// unless it is there already. With `state = "absent"` every line that it matches goes.
+    /// unless it is there already. With `state = "absent"` every line that it matches is removed.
     #[serde(rename = "match")]
     pattern: Option<Pattern>,
-    /// Whether the line is to be there. `absent` takes out every line that is `line` or that `match` matches.
+    /// Whether the line is to be there. `absent` removes every line that is `line` or that `match` matches.
     #[serde(default)]
     state: State,
     /// Where a line is added: behind the last line that this regular expression matches, or `end` (the default, also
@@ -32,7 +32,7 @@ pub struct Line {
     after: Option<Place>,
     /// Where a line is added: in front of the last line that this regular expression matches, or `start`.
     before: Option<Place>,
-    /// Makes the file when it is missing.
+    /// Creates the file when it is missing.
     #[serde(default)]
     create: bool,
     /// Permission bits: `"0644"`.
@@ -173,7 +173,7 @@ mod tests {
         let failure = apply(&host, "line", "path = '/etc/x'\nline = 'a'").unwrap_err();
         expect![[r#"
             edit /etc/x: there is no such file
-              hint: give create = true to make it"#]]
+              hint: give create = true to create it"#]]
         .assert_eq(&failure.to_string());
         assert_eq!(apply(&host, "line", "path = '/etc/x'\nline = 'a'\nstate = 'absent'").unwrap(), "");
         let told = apply(&host, "line", "path = '/etc/x'\nline = 'ü'\ncreate = true\nmode = '0600'").unwrap();

@@ -1,4 +1,4 @@
-//! A folder or archive of the controller, laid over a folder of the host.
+//! A directory or archive of the controller, laid over a directory of the host.
 
 use crate::model::Result;
 use crate::model::mode::Mode;
@@ -20,14 +20,14 @@ use serde::Deserialize;
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Overlay {
-    /// A folder or a tar archive (plain, .gz, .zst): below `files/`, else in the project, else `/…` or `~/…`.
+    /// A directory or a tar archive (plain, .gz, .zst): below `files/`, else in the project, else `/…` or `~/…`.
     source: Named,
-    /// The folder on the host; it is made when it is missing.
+    /// The directory on the host; it is created when it is missing.
     dest: HostPath,
     /// What is left out and left alone, as in `.gitignore`: a name at any depth, or a path from the top.
     #[serde(default)]
     exclude: Vec<Pattern>,
-    /// Its name among several overlays of one folder. Each removes only what it put there itself under that name. By
+    /// Its name among several overlays of one directory. Each removes only what it put there itself under that name. By
     /// default `source` as written; give one where the source's name changes with each version.
     layer: Option<String>,
     /// Permission bits of every file, in place of the source's; what may be run there may be run here.
@@ -39,7 +39,7 @@ pub struct Overlay {
     /// Group name or id of everything in the source.
     group: Option<String>,
     /// What becomes of a file that was edited on the host since an earlier run wrote it: `replace` puts the source's in its
-    /// place, keeps a copy on the host and says where; `keep` leaves it; `fail` refuses to go on. `replace` when not given.
+    /// place, keeps a copy on the host and says where; `keep` leaves it; `fail` refuses to continue. `replace` when not given.
     #[serde(default)]
     edited: Edited,
 }

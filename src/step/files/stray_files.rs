@@ -19,13 +19,14 @@ const FILES: usize = 500;
 /// A pattern names something when it has so many letters that are no `*` or `?`.
 const LITERAL: usize = 3;
 
-/// Folders of which nothing is ever taken, nor of what is below them.
+/// Directories of which nothing is ever taken, nor of what is below them.
 const UNTOUCHED: &[&str] =
     &["/proc", "/sys", "/dev", "/boot", "/var/lib/docker", "/var/lib/windlass", "/run"];
 
-/// Removes regular files in named folders whose names fit and which were not written to for a while. Only the last part
-/// of a path may hold `*` and `?`; links are neither followed nor removed, and nothing below the folder is looked at. With
-/// `apply = false` it only reports what would go and how much that frees, as findings. Undo cannot restore any of it.
+/// Removes regular files in named directories whose names match and which were not written to for a while. Only the
+/// last part of a path may hold `*` and `?`; links are neither followed nor removed, and nothing below the directory is
+/// looked at. With `apply = false` it only reports what would go and how much that frees, as findings. Undo cannot
+/// restore any of it.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -113,7 +114,7 @@ fn found(host: &dyn Probe, question: &Command, folder: &str) -> Result<Vec<(Stri
     let text = String::from_utf8_lossy(&answer.stdout).into_owned();
     let lines: Vec<&str> = text.lines().collect();
     if lines.len() > FILES || answer.total > answer.stdout.len() as u64 {
-        let why = format!("more than {FILES} files fit, which is no small cleaning any more");
+        let why = format!("more than {FILES} files match, which is too many for this step");
         return Err(Failure::new(format!("look for files in {folder}"), why).hint("name fewer of them"));
     }
     let mut files = Vec::new();
@@ -144,13 +145,13 @@ fn unknown(command: Command) -> Plan {
     Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }])
 }
 
-/// Folder and name of a glob that names something, in a place from which something may be taken.
+/// Directory and name of a glob that names something, in a place from which something may be taken.
 fn parts(glob: &str) -> std::result::Result<(&str, &str), String> {
     let (folder, pattern) = glob.rsplit_once('/').unwrap_or(("", glob));
     let below = |one: &&&str| folder == **one || folder.starts_with(&format!("{one}/"));
     let literal = pattern.chars().filter(|letter| !matches!(letter, '*' | '?')).count();
     if !folder.starts_with('/') || folder.split('/').any(|part| part == ".." || part == ".") {
-        return Err(format!("{glob:?} is no path from / of a file in a folder"));
+        return Err(format!("{glob:?} is not an absolute path of a file in a directory"));
     }
     if folder.contains(['*', '?', '[']) || pattern.contains(['[', '\\', '\n']) {
         return Err(format!("{glob:?}: only * and ?, and only in the last part"));
@@ -222,10 +223,10 @@ mod tests {
         .join("\n");
         expect![[r#"
             "/root/*" names nothing: give at least 3 letters beside * and ?
-            "/*.tar.gz" is no path from / of a file in a folder
-            "root/*.bak" is no path from / of a file in a folder
+            "/*.tar.gz" is not an absolute path of a file in a directory
+            "root/*.bak" is not an absolute path of a file in a directory
             "/*/x.bak": only * and ?, and only in the last part
-            "/root/../etc/*.bak" is no path from / of a file in a folder
+            "/root/../etc/*.bak" is not an absolute path of a file in a directory
             "/var/lib/docker/x/*.json": nothing is taken from /var/lib/docker
             fine"#]]
         .assert_eq(&told);

@@ -8,7 +8,7 @@ use crate::system::{FileKind, Probe};
 use crate::wanted;
 use serde::Deserialize;
 
-/// Makes a symbolic link, or lets one point elsewhere. Missing parent directories are made.
+/// Creates a symbolic link, or changes where one points. Missing parent directories are created.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -31,7 +31,7 @@ name = "the site is enabled"
 [steps.symlink]
 path = "/etc/nginx/sites-enabled/site"
 target = "../sites-available/site"
-force = true                            # replaces a copy that somebody left there
+force = true                            # replaces a copy that was left there
 "#;
 }
 

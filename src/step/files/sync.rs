@@ -1,4 +1,4 @@
-//! A folder of the host that is to be as one of the controller, and what is there beside it.
+//! A directory of the host that is to be as one of the controller, and what is there beside it.
 
 use crate::model::mode::Mode;
 use crate::model::op::{Op, Plan};
@@ -16,15 +16,16 @@ use std::collections::BTreeSet;
 /// So many paths are given to `register`; `extra_count` counts all.
 const LISTED: usize = 1000;
 
-/// Keeps a folder there as a folder or archive here, as `overlay` does, and also says what is there and not in the
-/// source. That is reported and never deleted: only what windlass put there itself is, once it has left the source.
+/// Keeps a directory on the host as a directory or archive here, as `overlay` does, and also reports what is there and
+/// not in the source. Such files are never deleted: only what windlass put there itself is, once it has left the
+/// source.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Sync {
-    /// A folder or a tar archive (plain, .gz, .zst): below `files/`, else in the project, else `/…` or `~/…`.
+    /// A directory or a tar archive (plain, .gz, .zst): below `files/`, else in the project, else `/…` or `~/…`.
     source: Named,
-    /// The folder on the host; it is made when it is missing.
+    /// The directory on the host; it is created when it is missing.
     dest: HostPath,
     /// What of its content is not in the source: `"keep"` (the default) reports it, `"fail"` fails the step before
     /// anything is written.
@@ -33,7 +34,7 @@ pub struct Sync {
     /// What is left out, left alone and not reported, as in `.gitignore`: a name at any depth, or a path from the top.
     #[serde(default)]
     exclude: Vec<Pattern>,
-    /// Its name among several overlays of one folder; by default `source` as written.
+    /// Its name among several overlays of one directory; by default `source` as written.
     layer: Option<String>,
     /// Permission bits of every file, in place of the source's; what may be run there may be run here.
     file_mode: Option<Mode>,
@@ -129,7 +130,9 @@ impl Sync {
     fn refusal(&self, laid: &Laid, extra: &[String]) -> Failure {
         let doing = format!("keep {} as {}", laid.dest, self.source.source);
         let why = format!("there and not in the source: {}", some_of(extra).join(", "));
-        Failure::new(doing, why).hint("nothing was written; take it into the source, or leave it alone with exclude or extra = \"keep\"")
+        Failure::new(doing, why).hint(
+            "nothing was written; add it to the source, or leave it alone with exclude or extra = \"keep\"",
+        )
     }
 }
 
@@ -191,7 +194,7 @@ mod tests {
             apply(&host, "sync", &format!("source = {source}\ndest = '/d'\nextra = 'fail'")).unwrap_err();
         expect![[r#"
             keep /d as app: there and not in the source: own
-              hint: nothing was written; take it into the source, or leave it alone with exclude or extra = "keep""#]]
+              hint: nothing was written; add it to the source, or leave it alone with exclude or extra = "keep""#]]
         .assert_eq(&failure.to_string());
         assert!(host.stat(std::path::Path::new("/d/a")).unwrap().is_none());
     }

@@ -9,7 +9,7 @@ use crate::system::Probe;
 use crate::wanted;
 use serde::Deserialize;
 
-/// Makes a regular file whose content is a rendered template. Missing parent directories are made.
+/// Creates a regular file whose content is a rendered template. Missing parent directories are created.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -13,9 +13,9 @@ use crate::wanted::lines::{Lines, State};
 use key::Key;
 use serde::Deserialize;
 
-/// Lets keys log in as a user, by `~/.ssh/authorized_keys`. A key that is there already keeps its place, its comment and,
-/// unless other ones are given, its options; comments and other lines stay. Folder and file get the modes that sshd
-/// insists on. A link in place of either is refused: the user could have put it there.
+/// Allows keys to log in as a user, by `~/.ssh/authorized_keys`. A key that is there already keeps its place, its
+/// comment and, unless other ones are given, its options; comments and other lines stay. Directory and file get the
+/// modes that sshd requires. A link in place of either is refused: the user could have put it there.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -25,10 +25,10 @@ pub struct AuthorizedKey {
     /// Public keys, a line each, as `~/.ssh/id_ed25519.pub` has it, options in front allowed. Text with several lines is
     /// several keys.
     keys: Vec<String>,
-    /// `present` when not given; `absent` takes these keys out.
+    /// `present` when not given; `absent` removes these keys.
     #[serde(default)]
     state: State,
-    /// Take every other key out.
+    /// Remove every other key.
     #[serde(default)]
     exclusive: bool,
 }
@@ -145,7 +145,7 @@ impl KeyFile {
         if host.stat(&wanted::followed(host, &home)?)?.is_none() {
             let why = format!("there is no home directory {home}");
             return Err(Failure::new(format!("look at the keys of {}", user.name), why)
-                .hint("make it with a step of kind user and create_home = true"));
+                .hint("create it with a step of kind user and create_home = true"));
         }
         let home = wanted::followed(host, &home)?;
         let (folder, file) = (home.join(".ssh"), home.join(".ssh/authorized_keys"));

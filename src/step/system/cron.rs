@@ -379,7 +379,7 @@ mod tests {
         let keys = "name = 'x'\nschedule = '@daily'\ncommand = 'y'\nuser = 'ghost'\n";
         expect![[r#"
             look up user ghost: the host has no such user
-              hint: make it with a step of kind user first"#]]
+              hint: create it with a step of kind user first"#]]
         .assert_eq(&apply(&host, "cron", keys).unwrap_err().to_string());
         let absent = "name = 'x'\nstate = 'absent'\nuser = 'ghost'\n";
         assert_eq!(apply(&host, "cron", absent).unwrap(), "");

@@ -18,7 +18,7 @@ mod ufw;
 /// What shows where SSH is reached.
 const SSH_PORTS: &[u8] = include_bytes!("firewall/ssh-ports.sh");
 
-/// Lets in what is named and nothing else: answers, loopback, ICMP and DHCP always pass. nftables gets a table of its
+/// Allows what is named and nothing else: answers, loopback, ICMP and DHCP always pass. nftables gets a table of its
 /// own, `inet windlass`; no other table is touched, Docker's among them, and it is loaded again at each boot. Where ufw
 /// is active, its rules are set instead; those of others stay, and what they allow besides is noted. A rule of others that
 /// opens a port to more than a rule with `from` here is refused, and so is one that closes a port that is to be open. The
@@ -46,7 +46,7 @@ pub struct Firewall {
     /// Loads the rules of nftables when the host boots; true when not given.
     #[serde(default = "yes")]
     boot: bool,
-    /// `absent` takes windlass's rules away.
+    /// `absent` removes windlass's rules.
     #[serde(default)]
     state: State,
     /// Whether the change is rolled back unless a new connection confirms it; true when not given.
@@ -189,7 +189,7 @@ fn ssh_ports(host: &dyn Probe) -> Result<Vec<u16>> {
     match ports.is_empty() {
         false => Ok(ports),
         true => {
-            Err(Failure::new("look where SSH is reached", "neither sshd nor this connection tells its port")
+            Err(Failure::new("look where SSH is reached", "neither sshd nor this connection shows its port")
                 .hint("set become = true, or give a rule for the port and keep_ssh = false"))
         }
     }

@@ -8,7 +8,7 @@ use crate::system::Probe;
 use crate::wanted::lines::State;
 use serde::Deserialize;
 
-/// Makes a group, gives one another id, or removes one, with groupadd, or busybox's addgroup. `register` gets `gid` as it
+/// Creates a group, changes its id, or removes it, with groupadd, or busybox's addgroup. `register` gets `gid` as it
 /// was found.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]

@@ -35,8 +35,8 @@ const HINTS: &[(&str, &str)] = &[
     ("target is busy", "`fuser -vm PATH` on the host names who uses it"),
 ];
 
-/// Mounts a file system, now and at boot. A missing mount point is made. When its line in `/etc/fstab` changes while it
-/// is mounted, it is mounted anew with what the line says then.
+/// Mounts a file system, now and at boot. A missing mount point is created. When its line in `/etc/fstab` changes while it
+/// is mounted, it is mounted again with what the line says then.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

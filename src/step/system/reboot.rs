@@ -15,14 +15,14 @@ const REQUIRED: &str = "/run/reboot-required";
 /// Which packages want it.
 const PACKAGES: &str = "/run/reboot-required.pkgs";
 
-/// Boots the host where that is needed (`/run/reboot-required`), or in any case, waits until it is up again, logs in anew
-/// and goes on with the steps after this one, in the same run. Registered results stay known. A host that another
-/// is changing is not booted.
+/// Reboots the host where that is needed (`/run/reboot-required`), or in any case, waits until it is up again, logs in
+/// again and continues with the steps after this one, in the same run. Registered results stay known. A host that
+/// another run is changing is not rebooted.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reboot {
-    /// Boots in any case, each time; false when not given.
+    /// Reboots in any case, each time; false when not given.
     #[serde(default)]
     always: bool,
     /// How long it may take until windlass is logged in again; 10 minutes when not given.

@@ -33,7 +33,7 @@ const RESTART: &[u8] = include_bytes!("sshd/restart.sh");
 pub struct Sshd {
     /// sshd's keywords and their values: strings, numbers, booleans (yes and no), or lists of them.
     options: BTreeMap<String, Setting>,
-    /// The file that holds them, below a folder that the main file includes.
+    /// The file that holds them, below a directory that the main file includes.
     #[serde(default = "drop_in")]
     path: HostPath,
     /// sshd's main file.

@@ -14,7 +14,7 @@ use std::path::Path;
 /// Where rules of their own are.
 const FOLDER: &str = "/etc/sudoers.d";
 
-/// What reads that folder.
+/// What reads that directory.
 const MAIN: &str = "/etc/sudoers";
 
 /// sudo wants it so, and refuses to work at all when others may write.
@@ -170,7 +170,7 @@ impl Sudoers {
                 Err(Failure::new(doing, format!("there is no {MAIN}")).hint("install the package sudo first"))
             }
             Some(main) if main.lines().any(reads_folder) => Ok(()),
-            Some(_) => Err(Failure::new(doing, format!("{MAIN} does not read that folder"))
+            Some(_) => Err(Failure::new(doing, format!("{MAIN} does not read that directory"))
                 .hint(format!("add the line `@includedir {FOLDER}` to it"))),
         }
     }
@@ -304,7 +304,10 @@ mod tests {
         pretend_a_change(&none);
         assert!(planned(&none, "sudoers", keys).unwrap().ends_with("write /etc/sudoers.d/x\n"));
         let other = host(&[("/etc/sudoers", "root ALL=(ALL) ALL\n")]);
-        assert_eq!(apply(&other, "sudoers", keys).unwrap_err().why, "/etc/sudoers does not read that folder");
+        assert_eq!(
+            apply(&other, "sudoers", keys).unwrap_err().why,
+            "/etc/sudoers does not read that directory"
+        );
     }
 
     #[test]

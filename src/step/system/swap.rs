@@ -47,7 +47,7 @@ const HINTS: &[(&str, &str)] = &[
 /// For hosts without a kernel of their own.
 const CONTAINER: &str = "only root of a machine with a kernel of its own may swap: this host is a container, or become is missing";
 
-/// Gives the host swap space in a file, now and at boot. When it has another size it is made anew, which needs enough
+/// Gives the host swap space in a file, now and at boot. When it has another size it is created again, which needs enough
 /// memory for what is swapped out at that moment.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]

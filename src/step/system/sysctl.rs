@@ -37,7 +37,7 @@ pub struct Sysctl {
     /// The file that sets them at boot; `/etc/sysctl.d/99-windlass.conf` when not given.
     #[serde(default = "usual_file")]
     file: HostPath,
-    /// `absent` takes the lines out of the file; what is in force stays so until the next boot.
+    /// `absent` removes the lines from the file; what is in force stays so until the next boot.
     #[serde(default)]
     state: State,
     /// Whether they are set at once too; true when not given.

@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 /// Where an administrator's units are.
 const FOLDER: &str = "/etc/systemd/system";
 
-/// Lets systemd run a command at certain times: makes `NAME.service` and `NAME.timer`, and starts and enables the timer.
-/// The service may write nothing but its own temporary folder and `writable`, unless `harden` is false. `register` gets
-/// `active` and `enabled`, systemd's words for the timer as it was found.
+/// Lets systemd run a command at certain times: makes `NAME.service` and `NAME.timer`, and starts and enables the
+/// timer. The service may write nothing but its own temporary directory and `writable`, unless `harden` is false.
+/// `register` gets `active` and `enabled`, systemd's words for the timer as it was found.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -56,7 +56,7 @@ pub struct Timer {
     /// Let it gain no rights, see no other user's home, and write nowhere but in `writable`; true when not given.
     #[serde(default = "yes")]
     harden: bool,
-    /// Folders that it may write to, with `harden`.
+    /// Directories that it may write to, with `harden`.
     #[serde(default)]
     writable: Vec<HostPath>,
 }

@@ -12,7 +12,7 @@ use crate::wanted::lines::State;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Makes a user, changes one, or removes one, with useradd and usermod, or busybox's adduser. What is not given stays as
+/// Creates, changes or removes a user, with useradd and usermod, or busybox's adduser. What is not given stays as
 /// it is. A new user has no password that fits and is not locked, so that keys work with every sshd. `register` gets `uid`,
 /// `gid`, `home`, `shell` and `groups` as they were found.
 #[derive(Debug, Deserialize)]
@@ -37,7 +37,7 @@ pub struct User {
     shell: Option<HostPath>,
     /// Home directory; `/home/NAME` for a new user. That of an existing user is not moved.
     home: Option<HostPath>,
-    /// Make the home directory, from `/etc/skel`, when it is missing; true when not given, except for `system` users.
+    /// Create the home directory, from `/etc/skel`, when it is missing; true when not given, except for `system` users.
     create_home: Option<bool>,
     /// A new user is one for a service: an id below 1000, no home directory.
     #[serde(default)]
@@ -209,7 +209,7 @@ impl User {
 
 fn no_group(name: &str) -> Failure {
     Failure::new(format!("look up group {name}"), "the host has no such group")
-        .hint("make it with a step of kind group, or install what brings it")
+        .hint("create it with a step of kind group, or install the package that brings it")
 }
 
 fn usual_shell(host: &dyn Probe, system: bool) -> Result<String> {

@@ -142,7 +142,7 @@ impl SiteFiles {
 }
 
 impl NginxSite {
-    /// The folders that the main file includes say how this nginx keeps its sites.
+    /// The directories that the main file includes say how this nginx keeps its sites.
     fn places(&self, layout: &Layout, main: &Configuration) -> Result<SiteFiles> {
         let folder = HostPath::from(layout.config.parent().unwrap_or(Path::new("/")));
         let patterns =

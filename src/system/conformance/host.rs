@@ -43,7 +43,7 @@ pub fn owners_are_kept_and_set(on: &Fixture) {
     assert_eq!((on.stat("link").unwrap().owner, on.stat("file").unwrap().owner), (77, 1234));
 }
 
-/// A small file system over the fixture's folder, for as long as it lives.
+/// A small file system over the fixture's directory, for as long as it lives.
 struct Mounted<'a>(&'a Fixture);
 
 impl<'a> Mounted<'a> {

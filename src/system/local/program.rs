@@ -49,10 +49,10 @@ const LOCALE: [&str; 15] = [
     "LC_TIME",
 ];
 
-/// Folders that PATH always ends with: logins of ordinary users lack the `sbin` ones.
+/// Directories that PATH always ends with: logins of ordinary users lack the `sbin` ones.
 const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// The real folders that a folder-host's own programs may use, so that its scripts have `cat`.
+/// The real directories that a directory-host's own programs may use, so that its scripts have `cat`.
 const REAL_FOLDERS: &str = "/usr/bin:/bin";
 
 /// The whole environment of a command.
@@ -123,7 +123,7 @@ fn completed(path: OsString) -> OsString {
     std::env::join_paths(folders).unwrap_or(path)
 }
 
-/// The real path of a program in a folder-host: its interpreter, if any, opens it by name.
+/// The real path of a program in a directory-host: its interpreter, if any, opens it by name.
 fn below(root: &Root, path: PathBuf) -> Option<PathBuf> {
     let open = root.open(&path, OFlags::PATH).ok()?;
     real_path(&open).ok().filter(|path| runs(path))

@@ -1,5 +1,5 @@
-//! Where paths begin: at the host's own root, or at a folder that cannot be left. Every change is made through the
-//! descriptor of the folder it happens in, so that nobody can swap that folder for a link in between.
+//! Where paths begin: at the host's own root, or at a directory that cannot be left. Every change is made through the
+//! descriptor of the directory it happens in, so that nobody can swap that directory for a link in between.
 
 use crate::model::Failure;
 use crate::system::reason::refused;
@@ -14,24 +14,24 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// openat2 gives up with EAGAIN when a process renames folders meanwhile; tried this often.
+/// openat2 gives up with EAGAIN when a process renames directories meanwhile; tried this often.
 const RACES: usize = 32;
 
-/// The folder at which paths begin.
+/// The directory at which paths begin.
 #[derive(Debug)]
 pub enum Root {
     /// The host's own.
     Host,
-    /// A folder; `..` and absolute links in it do not lead out.
+    /// A directory; `..` and absolute links in it do not lead out.
     Folder(OwnedFd, PathBuf),
 }
 
-/// An entry of a folder that is held open.
+/// An entry of a directory that is held open.
 #[derive(Debug)]
 pub struct DirectoryEntry {
-    /// The folder; only good for `*at` calls.
+    /// The directory; only good for `*at` calls.
     pub folder: Arc<OwnedFd>,
-    /// The entry's name; `.` for the folder itself.
+    /// The entry's name; `.` for the directory itself.
     pub name: OsString,
     /// Who controls the way there.
     pub ruler: Ruler,
@@ -213,12 +213,12 @@ impl DirectoryEntry {
         fs::openat(&self.folder, &self.name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
     }
 
-    /// Makes the folder's entries durable.
+    /// Makes the directory's entries durable.
     pub fn sync_folder(&self) -> Result<()> {
         sync_folder(&self.folder)
     }
 
-    /// Renames an entry of the same folder to this one, replacing it.
+    /// Renames an entry of the same directory to this one, replacing it.
     pub fn replace_with(&self, name: &OsStr) -> Result<()> {
         fs::renameat(&self.folder, name, &self.folder, &self.name)
     }
@@ -251,7 +251,7 @@ fn is_link(stat: &fs::Stat) -> bool {
     kind_of(stat) == FileKind::Link
 }
 
-/// Makes the entries of a folder durable.
+/// Makes the entries of a directory durable.
 pub fn sync_folder(folder: &OwnedFd) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match fs::openat(folder, ".", flags, Mode::empty()) {
@@ -297,7 +297,7 @@ fn open_in(folder: &OwnedFd, path: &Path, flags: OFlags) -> Result<OwnedFd> {
     result
 }
 
-/// File systems that cannot sync a folder say EINVAL; they keep its entries some other way.
+/// File systems that cannot sync a directory say EINVAL; they keep its entries some other way.
 fn settled(result: Result<()>) -> Result<()> {
     match result {
         Err(Errno::INVAL) => Ok(()),

@@ -7,7 +7,7 @@ use rustix::process::Pid;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-/// A host that is a folder, with a secret beside it.
+/// A host that is a directory, with a secret beside it.
 fn rooted() -> (tempfile::TempDir, Local) {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("secret"), "outside").unwrap();
@@ -128,7 +128,7 @@ impl Read for InPieces<'_> {
     }
 }
 
-/// The names in a folder, hidden ones too.
+/// The names in a directory, hidden ones too.
 fn names(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();

@@ -1,5 +1,5 @@
 //! Many changes of files, made durable with few syncs: written files wait beside their places until all of them are on
-//! the disk, then they are renamed one after the other, then the folders are synced.
+//! the disk, then they are renamed one after the other, then the directories are synced.
 
 use super::root::{DirectoryEntry, Reachable, Root, Ruler, missing_is_none};
 use super::write::New;
@@ -14,11 +14,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-/// So many files wait at most, and so many folders are held open: both cost descriptors, of which a process has 1,024.
+/// So many files wait at most, and so many directories are held open: both cost descriptors, of which a process has
+/// 1,024.
 const WAITING: usize = 256;
 
-/// Up to so many files or folders are synced one by one. Beyond, one sync of their whole file system is quicker, though
-/// it also waits for what others have written there.
+/// Up to so many files or directories are synced one by one. Beyond, one sync of their whole file system is quicker,
+/// though it also waits for what others have written there.
 const FEW: usize = 8;
 
 /// Changes that are gathered.
@@ -27,7 +28,7 @@ pub struct Gathering {
     within: Option<PathBuf>,
     folders: BTreeMap<PathBuf, Arc<OwnedFd>>,
     waiting: Vec<(PathBuf, New)>,
-    /// Folders whose entries are not durable yet, by the address of their descriptor.
+    /// Directories whose entries are not durable yet, by the address of their descriptor.
     unsynced: BTreeMap<usize, Arc<OwnedFd>>,
     /// Times of last modification, set when no more names change.
     times: BTreeMap<PathBuf, Modified>,
@@ -98,7 +99,7 @@ impl Local {
         Some(details::set(&new.file, attributes))
     }
 
-    /// The folder's entries are made durable, now or with everything else that is gathered.
+    /// The directory's entries are made durable, now or with everything else that is gathered.
     pub(super) fn settle_folder(&self, place: &DirectoryEntry) -> rustix::io::Result<()> {
         match self.gathering().as_mut() {
             Some(gathering) => gathering.note(place),
@@ -144,7 +145,7 @@ impl Gathering {
         }
     }
 
-    /// A folder, held open while changes are gathered. Below `within` it is reached name by name.
+    /// A directory, held open while changes are gathered. Below `within` it is reached name by name.
     fn folder(&mut self, root: &Root, path: &Path) -> Reachable<Arc<OwnedFd>> {
         if let Some(open) = self.folders.get(path) {
             return Ok(open.clone());
@@ -166,7 +167,7 @@ impl Gathering {
         Ok(open)
     }
 
-    /// A folder that is removed may come back as another one.
+    /// A directory that is removed may come back as another one.
     pub(super) fn forget(&mut self, path: &Path) {
         self.folders.retain(|folder, _| !folder.starts_with(path));
     }
@@ -187,7 +188,7 @@ impl Gathering {
         Ok(std::mem::take(&mut self.times))
     }
 
-    /// Bytes first, then names, then folders.
+    /// Bytes first, then names, then directories.
     fn put(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
         let doing = || format!("make {} files durable", waiting.len());
@@ -200,7 +201,7 @@ impl Gathering {
             let placed = new.put().and_then(|place| self.note(&place));
             placed.map_err(|errno| refused(format!("write {}", path.display()), errno))?;
         }
-        self.sync_folders().map_err(|errno| refused("make changed folders durable", errno))
+        self.sync_folders().map_err(|errno| refused("make changed directories durable", errno))
     }
 
     fn sync_folders(&mut self) -> rustix::io::Result<()> {

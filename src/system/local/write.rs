@@ -49,7 +49,7 @@ impl From<Errno> for Trouble {
 }
 
 /// Makes a file that is to replace the one at `place`, or to be the first there. One fsync comes after bytes and
-/// metadata, so that it covers both; the rename follows, then the folder is synced: that is the caller's.
+/// metadata, so that it covers both; the rename follows, then the directory is synced: that is the caller's.
 pub fn file(
     place: DirectoryEntry,
     old: Option<&Stat>,
@@ -69,7 +69,7 @@ pub fn file(
     Ok(new)
 }
 
-/// Makes or replaces a symbolic link. Its folder is the caller's to sync.
+/// Makes or replaces a symbolic link. Its directory is the caller's to sync.
 pub fn link(place: DirectoryEntry, target: &OsStr) -> Result<DirectoryEntry> {
     let make = |place: &DirectoryEntry, name: &OsStr| fs::symlinkat(target, &place.folder, name);
     Temporary::make(place, make)?.0.put()
@@ -81,7 +81,7 @@ impl New {
         fs::fsync(&self.file)
     }
 
-    /// Takes the place that it was made for. The folder is the caller's to sync.
+    /// Takes the place that it was made for. The directory is the caller's to sync.
     pub fn put(self) -> Result<DirectoryEntry> {
         self.temporary.put()
     }

@@ -12,11 +12,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// A folder and a name in it.
+/// A directory and a name in it.
 pub struct Location {
     /// What the script enters.
     pub folder: PathBuf,
-    /// What it then changes; `.` for the folder itself.
+    /// What it then changes; `.` for the directory itself.
     pub name: Vec<u8>,
 }
 

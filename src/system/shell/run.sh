@@ -11,7 +11,7 @@ find_scratch() {
             scratch=
         fi
     done
-    echo 'no folder there can hold a pipe: /dev/shm, /run, /tmp and /var/tmp were tried' >&2
+    echo 'no directory there can hold a pipe: /dev/shm, /run, /tmp and /var/tmp were tried' >&2
     return 1
 }
 

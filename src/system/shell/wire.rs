@@ -162,7 +162,7 @@ impl Wire {
         self.send(&[b"1 ", &request.line[..], b"\n", content].concat(), "break off").unwrap();
     }
 
-    /// What the shell marks its answers with, and names its folder by.
+    /// What the shell marks its answers with, and names its directory by.
     #[cfg(test)]
     pub fn nonce(&self) -> &str {
         &self.nonce

@@ -13,15 +13,15 @@ pub struct Dress {
     /// What was asked for.
     files: Meta,
     dirs: Meta,
-    /// Whose something new is, when nobody asked: the folder's owner and group, so that an application's files stay the
-    /// application's. `None` where only root could give it away.
+    /// Whose something new is, when nobody asked: the directory's owner and group, so that an application's files stay
+    /// the application's. `None` where only root could give it away.
     owner: Option<u32>,
     group: Option<u32>,
     is_root: bool,
 }
 
 impl Dress {
-    /// `top`: the folder, when it is there.
+    /// `top`: the directory, when it is there.
     pub fn of(host: &dyn Probe, wish: &Wish, top: Option<&Stat>) -> Result<Dress> {
         let files = wanted::meta(host, wish.file_mode, wish.owner, wish.group)?;
         let dirs = wanted::meta(host, wish.dir_mode, wish.owner, wish.group)?;

@@ -36,7 +36,7 @@ impl Copies {
     /// Keeps a copy of a file that is about to be replaced, below windlass's own directory on the host.
     pub fn add(&mut self, host: &dyn Probe, brought: &Brought, path: &HostPath, stat: &Stat) -> Result<()> {
         if stat.size > READ_LIMIT {
-            self.notes.push(format!("{path} was edited since an earlier run and is replaced; it is too large for a copy, and undo brings it back"));
+            self.notes.push(format!("{path} was edited since an earlier run and is replaced; it is too large for a copy, and undo restores it"));
             return Ok(());
         }
         let copy = place(brought, path);

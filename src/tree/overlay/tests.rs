@@ -146,7 +146,7 @@ fn another_type_there_is_an_error_before_anything_is_written() {
     host.link(Path::new("/d/l"), Path::new("/elsewhere/x")).unwrap();
     let files = [("new", ""), ("dir", ""), ("file/y", ""), ("out/x", "mine"), ("l", "mine")];
     expect![[r#"
-        lay app over /d: /d/dir is a directory there and a file in the source; /d/file is a file there and a directory in the source; /d/l is a symbolic link there and a file in the source; /d/out is a symbolic link there and a directory in the source
+        copy app over /d: /d/dir is a directory there and a file in the source; /d/file is a file there and a directory in the source; /d/l is a symbolic link there and a file in the source; /d/out is a symbolic link there and a directory in the source
           hint: nothing was written; move it away there if it may go, or leave it out with exclude"#]]
     .assert_eq(&lay_with(&host, &files, "").unwrap_err().to_string());
     assert!(!exists(&host, "/d/new"));

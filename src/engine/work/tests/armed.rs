@@ -72,7 +72,7 @@ fn what_is_not_confirmed_is_taken_back_and_the_steps_before_it_stay() {
 fn nothing_is_changed_where_nothing_could_take_it_back() {
     let host = with_sshd();
     let told = apply(&host, SSHD);
-    assert!(told.contains("arm the change: nothing on this host could take it back"), "{told}");
+    assert!(told.contains("arm the change: nothing on this host could roll it back"), "{told}");
     assert_eq!(text(&host, PATH), "old\n");
 }
 
@@ -140,7 +140,7 @@ fn the_next_run_takes_it_back_first_and_then_tells_how_that_run_ended() {
     let checked = run_with(&host, &settling(Mode::Check), &Heard::default());
     assert_eq!((checked.as_str(), there(&host)), ("=> ok\n", [true, true, true]), "it may be confirmed yet");
     let told = run_with(&host, &settling(Mode::Apply), &Heard::default());
-    assert!(told.contains("the host took the change back by itself"), "{told}");
+    assert!(told.contains("the host rolled the change back by itself"), "{told}");
     assert!(told.contains("settled 1-a: Some(Failed) with 1 steps"), "{told}");
     assert_eq!(there(&host), [true, false, false]);
 }

@@ -78,7 +78,7 @@ fn the_second_half_goes_on_behind_the_boot() {
 fn a_host_that_did_not_boot_fails_the_step() {
     let host = host(&[(BOOT_ID, "one\n")]);
     let told = second_half(&host, resume());
-    assert!(told.contains("reboot: the host is up, and has not booted"), "{told}");
+    assert!(told.contains("reboot: the host is up, and has not rebooted"), "{told}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl Container {
         }
         let verdict = Verdict::of(status == "running" && health_fits && image_fits);
         Finding::new("containers", &self.name, verdict, seen)
-            .hint(format!("docker logs --tail 20 {} tells more", self.name))
+            .hint(format!("docker logs --tail 20 {} shows more", self.name))
             .detail("status", status)
             .detail("health", health)
             .detail("image", image)

@@ -8,7 +8,7 @@ use crate::system::{FileKind, Probe};
 use crate::wanted;
 use serde::Deserialize;
 
-/// A file or folder.
+/// A file or directory.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

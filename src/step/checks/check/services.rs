@@ -190,5 +190,5 @@ fn of_unit(host: &dyn Probe, unit: &str) -> Finding {
         (_, active, _) => format!("{active} ({sub})"),
     };
     let finding = Finding::new("services", unit, Verdict::of(matches!(active, "active" | "reloading")), seen);
-    finding.wanted("active").hint(format!("journalctl -u {name} -n 20 tells why"))
+    finding.wanted("active").hint(format!("journalctl -u {name} -n 20 shows why"))
 }

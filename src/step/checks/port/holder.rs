@@ -53,7 +53,7 @@ fn unseen(look: &Look) -> Holder {
     if look.root {
         return Holder::Outside;
     }
-    let (why, hint) = ("somebody; only root can see who", "run it with become");
+    let (why, hint) = ("a process that only root can see", "run it with become");
     Holder::Unclear { process: None, why: why.to_string(), hint: hint.to_string() }
 }
 
@@ -107,13 +107,12 @@ impl<'a> Proxy<'a> {
     fn proof(&self, process: &Process, look: &Look) -> Result<String, (String, &'static str)> {
         if process.parent_name == "dockerd" {
             let why = "the dockerd that started it runs, and knows no container that runs there";
-            let hint = "a container may just be starting: look again; if it stays so, restart docker, whose own books \
-                        hold the port too";
+            let hint = "a container may just be starting: look again; if it stays so, restart docker, which still counts the port as in use";
             return Err((why.to_string(), hint));
         }
         if process.parent != 1 && process.parent_name != "systemd" {
             let why = format!("its parent is neither dockerd nor init but {}", process.parent_name);
-            return Err((why, "end it by hand if nobody needs it"));
+            return Err((why, "end it by hand if it is unused"));
         }
         let gone = "the dockerd that started it is gone";
         match look.docker {
@@ -123,7 +122,7 @@ impl<'a> Proxy<'a> {
             }
             Docker::Silent | Docker::Absent => {
                 let why = format!("{gone}, but dockerd does not say which containers run");
-                Err((why, "start docker, or become a user who may ask it, and look again"))
+                Err((why, "start docker, or become a user who may use it, and look again"))
             }
         }
     }

@@ -105,13 +105,13 @@ pub fn look(host: &dyn Probe) -> Result<(Look, String)> {
     let answer = host.ask(&question())?;
     let text = answer.text();
     if answer.total > answer.stdout.len() as u64 {
-        return Err(Failure::new("look who listens", "it is more than is kept of an answer"));
+        return Err(Failure::new("see what listens", "the answer is longer than windlass keeps"));
     }
     match text.lines().any(|line| line.starts_with("docker\t")) {
         true => Ok((read(&text), text)),
         false => {
             let why = answer.last_words().unwrap_or_else(|| format!("status {}", answer.status));
-            Err(Failure::new("look who listens", why))
+            Err(Failure::new("see what listens", why))
         }
     }
 }

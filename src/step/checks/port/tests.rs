@@ -149,7 +149,7 @@ fn without_any_daemon_no_container_runs() {
 fn what_cannot_be_seen_is_unknown() {
     let look = "user\t1000\nsocket\ttcp\t00000000:0050\t10\ndocker\tsilent\ndaemon\tdockerd\n";
     expect_test::expect![[r#"
-        unknown port 80/tcp: somebody; only root can see who, on 0.0.0.0
+        unknown port 80/tcp: a process that only root can see, on 0.0.0.0
         unknown port 81/tcp: nothing listens, but dockerd does not say whether a container publishes it (wanted: free or unit nginx)
     "#]]
     .assert_eq(&seen(look, "ports = [80]\nexpect = { 81 = 'free or unit nginx' }"));
@@ -192,7 +192,7 @@ fn keeps_command_lines_to_itself() {
 #[test]
 fn a_look_that_failed_is_a_failure() {
     let failure = found(&host(&[]), "port", "").unwrap_err();
-    assert!(failure.to_string().starts_with("look who listens: "), "{failure}");
+    assert!(failure.to_string().starts_with("see what listens: "), "{failure}");
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl Site {
                 let told: Vec<String> = told.into_iter().collect();
                 Err(self
                     .refused(&format!("its requests go to several addresses: {}", told.join(", ")))
-                    .hint("say with replaces which one the container takes the place of"))
+                    .hint("set replaces to the address that the container takes over"))
             }
         }
     }

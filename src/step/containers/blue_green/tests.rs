@@ -179,7 +179,7 @@ fn a_site_that_says_too_little_is_refused() {
     let several = "server { location / { proxy_pass http://a:1; }\n location /b { proxy_pass http://b; } }\n";
     expect![[r#"
         find the address to replace in /etc/nginx/site: its requests go to several addresses: a:1 (/etc/nginx/site:1), b:80 (/etc/nginx/site:2)
-          hint: say with replaces which one the container takes the place of"#]]
+          hint: set replaces to the address that the container takes over"#]]
     .assert_eq(&refused(several));
     expect![
         "find the address to replace in /etc/nginx/site: no proxy_pass and no upstream in it names an address"

@@ -188,7 +188,7 @@ impl Member {
     }
 }
 
-/// As compose finds it: from the folder's `.env`, from the file, else the folder's own name.
+/// As compose finds it: from the directory's `.env`, from the file, else the directory's own name.
 fn name_of(docker: &Docker, folder: &HostPath) -> Result<String> {
     let set = |file: &str, key: &str| -> Result<Option<String>> {
         let text = wanted::text(docker.host(), &folder.join(file))?.unwrap_or_default();

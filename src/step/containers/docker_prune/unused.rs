@@ -47,7 +47,7 @@ impl Container {
 
     /// For people: `ended 3 days ago`.
     pub fn ended(&self, now: i64) -> String {
-        let what = if self.status == "created" { "made and never started" } else { "ended" };
+        let what = if self.status == "created" { "created and never started" } else { "ended" };
         match self.ended_at() {
             Some(at) => format!("{what} {}", ago(now - at)),
             None => what.to_string(),

@@ -53,7 +53,7 @@ pub fn planned_volume(name: &str) -> Planned {
     Planned { label: label(PartKind::Tar, "volume", name), from: json!({ "volume": name }) }
 }
 
-/// The tar of a volume: its folder is where Docker says that it is.
+/// The tar of a volume: its directory is where Docker says that it is.
 pub fn volume(host: &dyn Probe, name: &str) -> Result<(Command, Accept)> {
     let question = Command::new(["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", name]);
     let folder = there(host, &question)?;

@@ -1,4 +1,4 @@
-//! Files and folders as tar writes them.
+//! Files and directories as tar writes them.
 
 use super::{Planned, label, whole_path};
 use crate::model::backup::PartKind;
@@ -15,7 +15,7 @@ const TREE: &str = include_str!("tree.sh");
 /// What GNU tar ends with when something changed while it was read: what was read is whole all the same.
 const CHANGED: i32 = 1;
 
-/// A file, or a folder with all that is in it.
+/// A file, or a directory with all that is in it.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -47,7 +47,7 @@ impl Tree {
         let doing = || format!("back up {}", self.path);
         let (folder, name) = whole_path(&self.path).map_err(|why| Failure::new(doing(), why))?;
         if host.stat(&self.path)?.is_none() {
-            return Err(Failure::new(doing(), "there is no such file or folder"));
+            return Err(Failure::new(doing(), "there is no such file or directory"));
         }
         let folder = host.follow(&folder)?.into();
         Ok(command(&folder, &name, &self.exclude, format!("tar of {}", self.path)))

@@ -162,7 +162,7 @@ fn what_cannot_be_meant_is_refused() {
         ("redis = ['localhost']", "an address is written as 127.0.0.1:6379"),
         ("redis = ['-h:1']", "an address is written as 127.0.0.1:6379"),
         ("volumes = ['a/b']", "read backup.volumes[0]"),
-        ("files = ['/etc']\nencrypt_to = ['me']", "it is no age recipient"),
+        ("files = ['/etc']\nencrypt_to = ['me']", "it is not an age recipient"),
     ] {
         let told = wrong(keys);
         assert!(told.contains(why), "{keys}: {told}");

@@ -68,7 +68,7 @@ impl Scripts<'_> {
             ApplyMode::Whole if is_there_already(error) => failure.hint(
                 "nothing of this file was applied; when the database had it before windlass knew it, set baseline to its number",
             ),
-            ApplyMode::Whole => failure.hint("nothing of this file was applied: mend it and run again"),
+            ApplyMode::Whole => failure.hint("nothing of this file was applied: correct it and run again"),
         })
     }
 
@@ -83,7 +83,7 @@ impl Scripts<'_> {
             Failure::new(doing, format!("it is half applied (dirty): it stopped at {place}: {said}"));
         match file {
             Some(file) => failure.hint(next(file)),
-            None => failure.hint("its file is not in the folder: put it back first"),
+            None => failure.hint("its file is not in the directory: put it back first"),
         }
     }
 
@@ -136,8 +136,8 @@ fn told(error: &ServerError) -> String {
 /// What a person types once they have looked after a dirty file.
 fn next(file: &File) -> String {
     format!(
-        "look what of it is in the database, then type one of these two:\n\
-         \x20   windlass runs retry last -e resolve=retry:{0}     once all that it did is taken back by hand: it runs again\n\
+        "find out what of it is in the database, then type one of these two:\n\
+         \x20   windlass runs retry last -e resolve=retry:{0}     once all that it did is undone by hand: it runs again\n\
          \x20   windlass runs retry last -e resolve=applied:{0}   once all that it should do is done by hand",
         file.version
     )

@@ -14,7 +14,7 @@ pub struct Version(String);
 pub struct File {
     /// Its number.
     pub version: Version,
-    /// As it is called in the folder.
+    /// As it is called in the directory.
     pub name: String,
     /// Its SQL.
     pub text: String,
@@ -69,7 +69,7 @@ impl fmt::Display for Version {
 }
 
 impl File {
-    /// The migrations of a folder in their order. Files that are no SQL, and those that take back, are none.
+    /// The migrations of a directory in their order. Files that are no SQL, and those that take back, are none.
     pub fn of(texts: &[NamedText]) -> Result<Vec<File>, String> {
         let ups = texts.iter().filter(|text| is_up(&text.name));
         let mut files = ups.map(File::read).collect::<Result<Vec<File>, String>>()?;
@@ -85,14 +85,15 @@ impl File {
         let lines = || text.text.lines().map(|line| line.trim().to_lowercase());
         if lines().any(|line| DIVIDED.iter().any(|mark| line.starts_with(mark))) {
             return Err(format!(
-                "{name} also says how it is taken back: put that part into a .down.sql file"
+                "{name} also holds the SQL that undoes it: put that part into a .down.sql file"
             ));
         }
         // Flyway's files begin with a V.
         let digits = name.strip_prefix('V').unwrap_or(&name);
         let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
-        let version = Version::read(&digits[..end])
-            .map_err(|_| format!("{name} does not begin with a number, so nobody knows when it comes"))?;
+        let version = Version::read(&digits[..end]).map_err(|_| {
+            format!("{name} does not begin with a number, so its place in the order is unknown")
+        })?;
         let checksum = Digest::of(text.text.as_bytes()).to_string();
         Ok(File { version, name, text: text.text.clone(), checksum })
     }
@@ -155,11 +156,11 @@ mod tests {
         );
         assert_eq!(
             of(&[("users.sql", "")]).unwrap_err(),
-            "users.sql does not begin with a number, so nobody knows when it comes"
+            "users.sql does not begin with a number, so its place in the order is unknown"
         );
         assert_eq!(
             of(&[("1_a.sql", "-- migrate:up\nselect 1;\n-- migrate:down\ndrop table a;")]).unwrap_err(),
-            "1_a.sql also says how it is taken back: put that part into a .down.sql file"
+            "1_a.sql also holds the SQL that undoes it: put that part into a .down.sql file"
         );
     }
 }

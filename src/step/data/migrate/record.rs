@@ -20,7 +20,7 @@ pub struct Record {
     pub folder: String,
     /// What is recorded of files.
     pub rows: Vec<Row>,
-    /// The versions of folders that tools have applied.
+    /// The versions of directories that tools have applied.
     pub tools: Vec<String>,
     dialect: Dialect,
 }
@@ -158,19 +158,19 @@ impl Record {
         Prediction { argv: question.to_vec(), answer: Answer::said(0, lines.join("\n") + "\n") }
     }
 
-    /// What was applied once and is not in the folder any more.
+    /// What was applied once and is not in the directory any more.
     pub fn missing(&self, files: &[File]) -> Vec<String> {
         let done = self.rows.iter().filter(|row| row.state.is_done());
         let gone = done.filter(|row| !files.iter().any(|file| file.version == row.version));
         let numbers: Vec<&str> = gone.map(|row| row.version.as_str()).collect();
         match numbers.is_empty() {
             true => Vec::new(),
-            false => vec![format!("recorded as applied, and not in the folder: {}", numbers.join(", "))],
+            false => vec![format!("recorded as applied, and not in the directory: {}", numbers.join(", "))],
         }
     }
 }
 
-/// What the version of a tool's folder begins with.
+/// What the version of a tool's directory begins with.
 pub const TOOL: &str = "tool ";
 
 /// Marks an answer that only check mode gives.
@@ -212,7 +212,7 @@ fn refuse_others(columns: &str) -> Result<()> {
     match COLUMNS.iter().all(|column| there.contains(column)) {
         true => Ok(()),
         false => Err(Failure::new("", format!("another tool made this table: its columns are {columns}"))
-            .hint("name a table of windlass's own with the key table, and tell with baseline what the database has already")),
+            .hint("name a table of windlass's own with the key table, and say with baseline what the database has already")),
     }
 }
 

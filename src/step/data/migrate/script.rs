@@ -133,7 +133,7 @@ impl Scripts<'_> {
             ),
             false => format!("DELETE FROM {table} WHERE version = {version} AND state = 'dirty'"),
         });
-        let what = if settled.applied { "taken for applied" } else { "to be run again" };
+        let what = if settled.applied { "marked as applied" } else { "to be run again" };
         self.record_only(client, &script, format!("record of {}: {} is {what}", self.database, file.name))
     }
 

@@ -126,8 +126,8 @@ fn a_dirty_file_stops_everything_and_says_what_to_type() {
     let told = refused(&host, &keys(MARIADB, FILES, ""));
     expect![[r#"
         look at migration 002_index.sql of app on db: it is half applied (dirty): it stopped at statement 2 of 2, 002_index.sql:3: select 1: ERROR 1 (2) at line 3: no
-          hint: look what of it is in the database, then type one of these two:
-            windlass runs retry last -e resolve=retry:2     once all that it did is taken back by hand: it runs again
+          hint: find out what of it is in the database, then type one of these two:
+            windlass runs retry last -e resolve=retry:2     once all that it did is undone by hand: it runs again
             windlass runs retry last -e resolve=applied:2   once all that it should do is done by hand"#]]
     .assert_eq(&told);
 }
@@ -141,7 +141,7 @@ fn a_person_settles_what_is_dirty() {
         ),
         (
             "applied:2",
-            "run record of app on db: 002_index.sql is taken for applied\nrun migration 003_rows.up.sql on app on db\n",
+            "run record of app on db: 002_index.sql is marked as applied\nrun migration 003_rows.up.sql on app on db\n",
         ),
     ] {
         let host = database(MARIADB, &["1 applied", "2 dirty"]);
@@ -157,7 +157,7 @@ fn a_changed_file_and_a_late_one_are_refused() {
     let late = refused(&host, &keys(POSTGRES, FILES, ""));
     assert_eq!(
         late,
-        "look at 002_index.sql: it was never applied, and 3, which comes after it, was\n  hint: give it a number behind the last one, or set out_of_order = true"
+        "look at 002_index.sql: it was never applied, and 3, which comes after it, was\n  hint: give it a number after the last one, or set out_of_order = true"
     );
     let told = planned(&host, "migrate", &keys(POSTGRES, FILES, "out_of_order = true")).unwrap();
     assert_eq!(told, "run migration 002_index.sql on app on db\n");
@@ -169,7 +169,7 @@ fn a_changed_file_and_a_late_one_are_refused() {
     assert!(
         planned(&host, "migrate", &accepted)
             .unwrap()
-            .starts_with("run record of app on db: 001_users.sql is taken for applied\n")
+            .starts_with("run record of app on db: 001_users.sql is marked as applied\n")
     );
 }
 
@@ -201,7 +201,7 @@ fn a_table_of_another_tool_is_refused() {
     );
     expect![[r#"
         read windlass_migrations of app on db: another tool made this table: its columns are version inserted_at
-          hint: name a table of windlass's own with the key table, and tell with baseline what the database has already"#]]
+          hint: name a table of windlass's own with the key table, and say with baseline what the database has already"#]]
     .assert_eq(&refused(&host, &keys(POSTGRES, FILES, "")));
 }
 
@@ -209,7 +209,7 @@ fn a_table_of_another_tool_is_refused() {
 fn what_is_gone_is_reported() {
     let host = database(POSTGRES, &["1 applied", "2 applied", "3 applied", "4 applied"]);
     let plan = step(POSTGRES, FILES, "").plan(&host).unwrap();
-    assert_eq!(plan.notes, ["recorded as applied, and not in the folder: 4"]);
+    assert_eq!(plan.notes, ["recorded as applied, and not in the directory: 4"]);
     assert_eq!(serde_json::to_string(&plan.result).unwrap(), r#"{"version":"4","pending":[]}"#);
 }
 

@@ -117,7 +117,7 @@ fn sql(step: &Migrate, record: &Record) -> (Script, Script, String, String) {
 /// The table's column holds so many.
 const NAME_LETTERS: usize = 255;
 
-/// The folder's content as a version of its own.
+/// The directory's content as a version of its own.
 fn version(step: &Migrate) -> String {
     format!("{}{}", record::TOOL, &digest(step)[..super::files::SHORT])
 }

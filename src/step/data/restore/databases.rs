@@ -20,7 +20,7 @@ const MYSQL_BACK: &str = include_str!("mysql-back.sh");
 const HINTS: &[(&str, &str)] = &[
     ("no password supplied", "it asks for a password: give its URL with database (--database env:NAME)"),
     ("ccess denied", "it asks for a password: give its URL with database (--database env:NAME)"),
-    ("does not exist", "if it is a role: make it first, or restore with owners = false (--no-owners)"),
+    ("does not exist", "if it is a role: create it first, or restore with owners = false (--no-owners)"),
 ];
 
 /// The same for a restore that is only tried. mariadb-dump writes the columns of a view whose definer is gone with the
@@ -147,7 +147,7 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
     };
     let mut notes = Vec::new();
     if there {
-        notes.push(format!("the old one is kept as {}: drop it when nothing of it is missed", target.kept));
+        notes.push(format!("the old one is kept as {}: drop it when it is not needed any more", target.kept));
     }
     if matches!(undo, Undo::Impossible(_)) {
         notes.push(format!(
@@ -223,7 +223,7 @@ impl Work<'_> {
         let command = match database.dialect {
             Dialect::Postgres => {
                 let words = [
-                    "take back",
+                    "roll back",
                     self.how(),
                     &postgres::is_there(kept),
                     &postgres::is_there(loading),
@@ -236,7 +236,7 @@ impl Work<'_> {
             }
             Dialect::MySql => {
                 let words = [
-                    "take back",
+                    "roll back",
                     self.how(),
                     &mysql::drop(&database.name),
                     &mysql::drop(loading),

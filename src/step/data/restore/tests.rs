@@ -79,7 +79,7 @@ fn what_is_there_is_replaced_only_when_that_is_said() {
 fn a_file_by_itself_needs_a_place() {
     let empty = host(&[("/etc/x", "")]);
     let rdb = ("redis-x.rdb", "rdb", "{ redis = 'x' }");
-    let note = "redis-x.rdb is not put back by itself: name it in parts, and a path with to";
+    let note = "redis-x.rdb is restored only when it is named: name it in parts, and a path with to";
     assert!(
         told(&empty, &keys(&[TREE, rdb], "")).contains("run unpack")
             || told(&empty, &keys(&[TREE, rdb], "")).contains(note)
@@ -115,7 +115,7 @@ fn one_place_is_for_one_part() {
     let refused = told(&host(&[]), &keys(&[TREE, other], "to = '/srv/x'"));
     assert!(refused.contains("choose one with parts: files-srv-shop.tar, files-etc.tar"), "{refused}");
     let refused = told(&host(&[]), &keys(&[TREE], "test = true\nreplace = true"));
-    assert!(refused.contains("a test puts nothing anywhere"), "{refused}");
+    assert!(refused.contains("a test restores nothing"), "{refused}");
 }
 
 #[test]

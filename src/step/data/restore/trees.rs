@@ -1,4 +1,4 @@
-//! Files and folders: unpacked beside their place, then moved into it.
+//! Files and directories: unpacked beside their place, then moved into it.
 
 use super::{Part, PartPlan, Restore, is_there, letters};
 use crate::model::op::{Command, Meta, Op, Run, Undo};
@@ -52,7 +52,7 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
     put.ops.push(unpack(part, &stage, &place));
     put.ops.push(switch(&stage, &place, if is_new_volume { String::new() } else { kept.to_string() }));
     if is_taken && !is_new_volume {
-        put.notes.push(format!("what was there is kept as {kept}: remove it when nothing of it is missed"));
+        put.notes.push(format!("what was there is kept as {kept}: remove it when it is not needed any more"));
     }
     Ok(put)
 }
@@ -61,7 +61,7 @@ fn of_files(step: &Restore, part: &Part, doing: &str) -> Result<Destination> {
     let path = part.from.get("path").and_then(|path| path.as_str());
     let target = step.to.as_deref().or(path).filter(|path| path.starts_with('/'));
     let target = target.ok_or_else(|| {
-        Failure::new(doing, "nothing says where to")
+        Failure::new(doing, "no place to restore it to is given")
             .hint("give a path that begins with /: to = \"/srv/restored\"")
     })?;
     let inside =
@@ -69,7 +69,8 @@ fn of_files(step: &Restore, part: &Part, doing: &str) -> Result<Destination> {
     Ok(Destination { target: target.trim_end_matches('/').into(), inside: inside.into_owned() })
 }
 
-/// The folder of a volume, which is made when it is missing. What runs on it would not see another folder in its place.
+/// The directory of a volume, which is made when it is missing. What runs on it would not see another directory in its
+/// place.
 fn of_volume(host: &dyn Probe, volume: &str, doing: &str, put: &mut PartPlan) -> Result<Destination> {
     let running = Command::new(["docker", "ps", "--quiet", "--filter", &format!("volume={volume}")]);
     let answer = host.ask(&running)?;
@@ -101,7 +102,7 @@ fn of_volume(host: &dyn Probe, volume: &str, doing: &str, put: &mut PartPlan) ->
     })
 }
 
-/// The folders above that are missing, from the top.
+/// The directories above that are missing, from the top.
 fn missing_folders(host: &dyn Probe, folder: &Path) -> Result<Vec<Op>> {
     let mut missing = Vec::new();
     for path in folder.ancestors() {

@@ -41,11 +41,11 @@ pub fn plan(step: &Restore, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
     Ok(PartPlan { ops: vec![run.into()], notes: Vec::new() })
 }
 
-/// A folder of windlass's own that is always of the same name, so that what a killed test left is found by the next.
+/// A directory of windlass's own that is always of the same name, so that what a killed test left is found by the next.
 fn folder(step: &Restore, host: &dyn Probe, part: &Part) -> Result<HostPath> {
     let memory = host.brought().map(|brought| brought.memory.clone());
     let memory =
-        memory.ok_or_else(|| Failure::new("test a backup", "no folder for it is known on the host"))?;
+        memory.ok_or_else(|| Failure::new("test a backup", "no directory for it is known on the host"))?;
     Ok(memory.join(format!("restore-test-{}", letters(&format!("{}{}", step.backup.id, part.label.name)))))
 }
 

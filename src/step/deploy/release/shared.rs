@@ -1,5 +1,5 @@
-//! What the app itself writes and every release shares: uploads, a database, `.env`. It is moved once to a folder beside
-//! the releases, and each release has a link to it.
+//! What the app itself writes and every release shares: uploads, a database, `.env`. It is moved once to a directory
+//! beside the releases, and each release has a link to it.
 
 use super::shelf::Shelf;
 use crate::model::op::{Meta, Op};

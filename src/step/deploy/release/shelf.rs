@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 pub struct Shelf {
     /// The path that everybody uses.
     pub dest: HostPath,
-    /// The folder with the releases.
+    /// The directory with the releases.
     pub folder: HostPath,
     /// Where that really is: scripts enter it by a path without links.
     pub entered: HostPath,
     /// What serves now; `None` when nothing stands at `dest`.
     pub live: Option<ServingTree>,
-    /// By number. One whose copy was cut off may have only a record, one that someone put there only a folder.
+    /// By number. One whose copy was cut off may have only a record, one that someone put there only a directory.
     pub releases: BTreeMap<u32, Release>,
 }
 
@@ -37,7 +37,7 @@ pub struct ServingTree {
 /// A release on the host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Release {
-    /// Whether its folder is there.
+    /// Whether its directory is there.
     pub has_tree: bool,
     /// What is known of it.
     pub record: Option<Record>,
@@ -219,7 +219,7 @@ fn releases(host: &dyn Probe, folder: &HostPath) -> Result<BTreeMap<u32, Release
     Ok(releases)
 }
 
-/// The number that a folder's name is, if it is one.
+/// The number that a directory's name is, if it is one.
 pub fn number(name: &str) -> Option<u32> {
     let is_number = name.len() >= 4 && name.bytes().all(|byte| byte.is_ascii_digit());
     name.parse().ok().filter(|_| is_number)
@@ -229,6 +229,6 @@ fn record(host: &dyn Probe, path: &HostPath) -> Result<Option<Record>> {
     let Some(bytes) = host.read(path)? else { return Ok(None) };
     let record = serde_json::from_slice(&bytes).doing(format!("read {path}"));
     record.map(Some).map_err(|failure| {
-        failure.hint("remove that release, its folder and this file, if it does not serve")
+        failure.hint("remove that release, its directory and this file, if it does not serve")
     })
 }

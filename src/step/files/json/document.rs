@@ -140,7 +140,7 @@ fn wrong(path: &HostPath, text: &str, at: usize, why: impl fmt::Display) -> Fail
     let caret = " ".repeat(before.len() - skipped);
     let shown = format!("{why}\n  {number} | {line}\n  {margin} | {caret}^");
     Failure::new(format!("read {path}:{number}:{}", before.len() + 1), shown)
-        .hint("put it right by hand; nothing was changed")
+        .hint("correct it by hand; nothing was changed")
 }
 
 /// One column for one character, so that the caret stands right.

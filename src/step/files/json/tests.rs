@@ -41,7 +41,7 @@ fn a_missing_file_is_not_made_for_nothing() {
     let failure = apply(&host, "json", "path = '/x'\ncreate = false\nset = { a = 1 }").unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "edit /x: there is no such file\n  hint: leave create = false out to make it"
+        "edit /x: there is no such file\n  hint: leave create = false out to create it"
     );
 }
 
@@ -209,47 +209,47 @@ fn what_is_not_json_is_shown_and_left() {
         read /d.json:2:21: expected comma
           2 |   "dns": ["8.8.8.8"]
             |                     ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:2:8: expected colon after the string or word in object property
           2 |  "dns" ["8.8.8.8"]
             |        ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:1:8: single-quoted strings are not allowed
           1 | { "a": 'b' }
             |        ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:1:1: unterminated object
           1 | { "a": 1
             | ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:1:1: the top level is not an object
           1 | [1]
             | ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:1:4: text cannot contain more than one JSON value
           1 | {} {}
             |    ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:1:8: the number is too large
           1 | { "a": 1e999 }
             |        ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:1:3: expected string for object property
           1 | { a: 1 }
             |   ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:1:512: expected string for object property
           1 | xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", b }
             |                                         ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:1:513: maximum nesting depth exceeded
           1 | [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
             |                                         ^
-          hint: put it right by hand; nothing was changed
+          hint: correct it by hand; nothing was changed
         read /d.json:2:18: the key "dns" is there twice, first on line 1
           2 |  "a": 1, "a": 2, "dns": [] }
             |                  ^
-          hint: put it right by hand; nothing was changed"#]]
+          hint: correct it by hand; nothing was changed"#]]
     .assert_eq(&told);
 }
 

@@ -109,7 +109,7 @@ fn a_user_that_is_missing_is_a_failure_or_not_known_yet() {
     let keys = format!("user = 'sam'\nkeys = ['{ONE}']");
     expect![[r#"
         look up user sam: the host has no such user
-          hint: make it with a step of kind user first"#]]
+          hint: create it with a step of kind user first"#]]
     .assert_eq(&apply(&host, "authorized_key", &keys).unwrap_err().to_string());
     pretend_a_change(&host);
     assert_eq!(planned(&host, "authorized_key", &keys).unwrap(), "wait until getent passwd sam succeeds\n");

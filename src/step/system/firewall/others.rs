@@ -36,7 +36,7 @@ pub fn wider(host: &dyn Probe, others: &[&String], rules: &[Rule], trust: &[Stri
         }
         if !other.is_covered(rules) {
             notes.push(format!(
-                "ufw lets in more than this step names, by a rule of others: {}",
+                "ufw allows more than this step names, by a rule of others: {}",
                 bare(written)
             ));
         }
@@ -177,7 +177,7 @@ impl<'a> Other<'a> {
     fn is_in_the_way(&self, rule: &Rule) -> Failure {
         let (ports, written) = (rule.ports.shown("-"), bare(self.written));
         let why =
-            format!("port {ports} is to be open, and a rule of ufw's that others added closes it: {written}");
+            format!("port {ports} is to be open, and a ufw rule that others added closes it: {written}");
         Failure::new("set the firewall", why)
             .hint(format!("remove it with `ufw delete {written}`, or leave the port out here"))
     }
@@ -190,11 +190,11 @@ impl<'a> Other<'a> {
     fn refused(&self, rule: &Rule) -> Failure {
         let (ports, from) = (rule.ports.shown("-"), rule.from.map(Source::shown).unwrap_or_default());
         let why = format!(
-            "port {ports} is to be reached from {from} only, and a rule of ufw's that others added opens it to more: {}",
+            "port {ports} is to be reached from {from} only, and a ufw rule that others added opens it to more: {}",
             bare(self.written)
         );
         Failure::new("set the firewall", why)
-            .hint(format!("remove it with `ufw delete {}` if nobody needs it", bare(self.written)))
+            .hint(format!("remove it with `ufw delete {}` if it is unused", bare(self.written)))
     }
 }
 
@@ -347,7 +347,7 @@ mod tests {
             "allow from 10.0.0.0/8",
             "allow 80,81/tcp",
         ] {
-            let noted = format!("ufw lets in more than this step names, by a rule of others: {other}");
+            let noted = format!("ufw allows more than this step names, by a rule of others: {other}");
             assert_eq!(told(other), noted);
         }
     }

@@ -13,7 +13,7 @@ pub fn expect_one(host: &dyn Probe, before: &Effective, after: &Effective) -> Re
     }
     let doing = "turn passwords off in sshd";
     if !after.is("pubkeyauthentication", "yes") {
-        return Err(Failure::new(doing, "keys are turned off too, so that nobody could log in any more")
+        return Err(Failure::new(doing, "keys are turned off too, so that no user could log in any more")
             .hint("set PubkeyAuthentication = true"));
     }
     let users = host.read(Path::new("/etc/passwd"))?.unwrap_or_default();
@@ -21,8 +21,8 @@ pub fn expect_one(host: &dyn Probe, before: &Effective, after: &Effective) -> Re
     match users.lines().filter_map(User::read).any(|user| user.may_log_in(after) && user.has_key(host, after))
     {
         true => Ok(()),
-        false => Err(Failure::new(doing, "nobody who may log in has an authorized key")
-            .hint("give somebody one first, with a step of kind authorized_key")),
+        false => Err(Failure::new(doing, "no user who may log in has an authorized key")
+            .hint("give a user one first, with a step of kind authorized_key")),
     }
 }
 

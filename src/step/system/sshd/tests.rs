@@ -124,7 +124,7 @@ fn may_turn_off(after: &str, files: &[(&str, &str)]) -> Result<(), String> {
 fn passwords_stay_while_nobody_has_a_key() {
     let root = "pubkeyauthentication yes\npermitrootlogin without-password\n";
     let deploy = "pubkeyauthentication yes\npermitrootlogin no\n";
-    let nobody = "nobody who may log in has an authorized key";
+    let nobody = "no user who may log in has an authorized key";
     assert_eq!(may_turn_off(root, &[]).unwrap_err(), nobody);
     assert_eq!(may_turn_off(root, &[("/root/.ssh/authorized_keys", "# none\n\n")]).unwrap_err(), nobody);
     assert_eq!(may_turn_off(root, &[("/root/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n")]), Ok(()));

@@ -81,7 +81,7 @@ fn groups_are_exact_unless_appended() {
     assert_eq!(told("name = 'ann'\ngroups = []"), "run usermod --groups '' ann\n");
     expect![[r#"
         look up group www: the host has no such group
-          hint: make it with a step of kind group, or install what brings it"#]]
+          hint: create it with a step of kind group, or install the package that brings it"#]]
     .assert_eq(&told("name = 'ann'\ngroups = ['www']"));
     let later = host(DEBIAN);
     pretend_a_change(&later);
