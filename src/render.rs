@@ -13,8 +13,10 @@ mod lint;
 pub mod looks;
 mod named;
 mod names;
+mod on;
 mod others;
 mod outside;
+mod rehearsal;
 mod rounds;
 mod scope;
 mod step;
@@ -158,6 +160,9 @@ pub struct Rendered {
 
 /// Tags with a meaning of their own.
 const OWN_TAGS: [&str; 2] = ["always", "never"];
+
+/// Tags of the command line that mean more than steps with their name.
+const WIDE_TAGS: [&str; 3] = ["all", "tagged", "untagged"];
 
 /// Small assets travel in the job until they come to this many bytes together; the others are asked for.
 const INLINE_TOTAL: usize = 1 << 20;
@@ -409,7 +414,8 @@ impl Selection {
         let known: BTreeSet<&str> =
             playbook.all_steps().flat_map(|step| &step.tags).map(String::as_str).chain(OWN_TAGS).collect();
         let mut problems = Diagnostics::default();
-        for tag in self.tags.iter().chain(&self.skip_tags).filter(|tag| !known.contains(tag.as_str())) {
+        let is_known = |tag: &&String| known.contains(tag.as_str()) || WIDE_TAGS.contains(&tag.as_str());
+        for tag in self.tags.iter().chain(&self.skip_tags).filter(|tag| !is_known(tag)) {
             let problem = Diagnostic::elsewhere(format!("no step has the tag `{tag}`"));
             let names = known.iter().copied().filter(|tag| !OWN_TAGS.contains(tag));
             let none = known.len() == OWN_TAGS.len();
@@ -435,16 +441,27 @@ impl Selection {
     /// Why a step is left out on every host.
     fn skip(&self, step: &Step, started: bool) -> Option<String> {
         let Selection { tags, skip_tags, start_at_step } = self;
-        let has = |tags: &[String]| step.tags.iter().any(|tag| tags.contains(tag));
+        let named = |tags: &[String]| step.tags.iter().any(|tag| tags.contains(tag));
+        let has = |tags: &[String]| named(tags) || tags.iter().any(|tag| is_of_tag(step, tag));
         let tagged = |tag: &str| step.tags.iter().any(|own| own == tag);
         let why = match start_at_step {
             Some(name) if !started => return Some(format!("before step {name}")),
             _ if has(skip_tags) => "its tags are skipped",
-            _ if tagged("never") && !has(tags) => "tagged never",
+            _ if tagged("never") && !named(tags) => "tagged never",
             _ if !tags.is_empty() && !has(tags) && !tagged("always") => "its tags are not asked for",
             _ => return None,
         };
         Some(why.to_string())
+    }
+}
+
+/// Whether a step is meant by a tag of `--tags` that means more than its name, as in Ansible.
+fn is_of_tag(step: &Step, tag: &str) -> bool {
+    match tag {
+        "all" => true,
+        "tagged" => !step.tags.is_empty(),
+        "untagged" => step.tags.is_empty(),
+        _ => false,
     }
 }
 

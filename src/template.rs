@@ -119,9 +119,13 @@ impl Templates {
         }
         let expression = self.sole_expression(source);
         let doing = expression.map_or_else(|| shown(source), |inside| doing(inside.trim()));
-        let rendered = self.rendered(source, Escapes::None, names).and_then(|mut out| match out.len() {
+        let rendered = self.rendered(source, Escapes::None, names);
+        // Nothing was written: by none, or by an `if` without `else`, which gives no value.
+        if let (Ok([]), Some(inside)) = (rendered.as_deref(), expression) {
+            return self.expression(inside, names);
+        }
+        let rendered = rendered.and_then(|mut out| match out.len() {
             1 if out[0].as_text().is_none() => out.swap_remove(0).json().map(without_omitted_inside),
-            0 if expression.is_some() => Ok(Value::Null),
             _ => joined(source, &out).map(Value::String),
         });
         rendered.map_err(|fault| self.failure(&doing, source, fault))
@@ -200,6 +204,11 @@ impl Templates {
         if let Some(scanned) = locked(&self.kept).scanned.get(&key) {
             return Ok(Arc::clone(scanned));
         }
+        if form == Form::File && source.starts_with(HEADER) {
+            let fault = Fault::new(format!("the options behind `{HEADER}` are not honoured"));
+            let hint = "remove the line: templates are read as Ansible reads them without it (trim_blocks)";
+            return Err(fault.hint(hint).at(None, 0..HEADER.len()));
+        }
         let scanned = Arc::new(match form {
             Form::Text | Form::File if is_plain(source) => Scanned::default(),
             Form::Text => scan::template(&self.parsed(source, Escapes::None)?),
@@ -245,12 +254,15 @@ impl Templates {
     pub fn all_names(&self, source: &str, form: Form) -> Result<BTreeSet<String>> {
         let scanned = self.scanned(source, form).map_err(|fault| self.fault_in(source, form, fault))?;
         let mut names: BTreeSet<String> = scanned.uses.iter().map(|used| used.name.clone()).collect();
+        let (mut of_included, mut handed_on) = (BTreeSet::new(), scanned.handed_on.clone());
         for included in self.included(source, form) {
             let inner = &self.sources[&included];
             let scanned =
                 self.scanned(inner, Form::File).map_err(|fault| self.fault_in(inner, Form::File, fault))?;
-            names.extend(scanned.uses.iter().map(|used| used.name.clone()));
+            of_included.extend(scanned.uses.iter().map(|used| used.name.clone()));
+            handed_on.extend(scanned.handed_on.iter().cloned());
         }
+        names.extend(of_included.difference(&handed_on).cloned());
         Ok(names)
     }
 
@@ -312,6 +324,23 @@ impl Templates {
         Failure { hint: fault.hint, ..Failure::new(place, fault.why) }
     }
 }
+
+/// A template of a playbook that gives this text, whatever is in it.
+#[cfg(feature = "controller")]
+pub fn literal(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_string();
+    }
+    // The line break behind a tag goes with it.
+    let fits = !text.contains("endraw") && !text.starts_with(['\n', '\r']);
+    match fits {
+        true => format!("{{% raw %}}{text}{{% endraw %}}"),
+        false => format!("{{{{ '{}' | b64decode }}}}", filters::encode::base64(text.as_bytes())),
+    }
+}
+
+/// The first line of a template of Ansible that has options of its own.
+const HEADER: &str = "#jinja2:";
 
 /// What was rendered as one text. It ends with as many newlines as its template: a tag at the end takes none away.
 fn joined(source: &str, out: &[Datum]) -> Result<String, Fault> {

@@ -13,6 +13,7 @@ use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::render::Selection;
 use crate::source::Source;
+use crate::template;
 use crate::trust;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
@@ -238,9 +239,9 @@ fn ad_hoc_step(kind: &str, keys: &[(String, String)]) -> String {
 fn script_step(script: &Path, arguments: &[String]) -> Result<String, Stop> {
     let doing = format!("read {}", script.display());
     let text = trust::text(script, None, doing).map_err(Stop::misused)?;
-    let literal = |text: &str| quoted(&format!("{{{{ {} }}}}", Value::from(text)));
+    let literal = |text: &str| quoted(&template::literal(text));
     let arguments: Vec<String> = arguments.iter().map(|argument| literal(argument)).collect();
-    let name = quoted(&script.display().to_string().replace("{{", "{ {"));
+    let name = literal(&script.display().to_string());
     Ok(format!(
         "[[steps]]\nname = {name}\n[steps.script]\ncontent = {}\nargs = [{}]\n",
         literal(&text),

@@ -12,7 +12,8 @@ const FORMAT: &str = concat!(
     r#"{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"status":{{json .State.Status}},"#,
     r#""exit":{{json .State.ExitCode}},"restarts":{{json .RestartCount}},"started":{{json .State.StartedAt}},"#,
     r#""health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"#,
-    r#""restart":{{json .HostConfig.RestartPolicy}},"labels":{{json .Config.Labels}},"ports":{{json .HostConfig.PortBindings}}}"#,
+    r#""restart":{{json .HostConfig.RestartPolicy}},"labels":{{json .Config.Labels}},"ports":{{json .HostConfig.PortBindings}},"#,
+    r#""auto_remove":{{json .HostConfig.AutoRemove}}}"#,
 );
 
 /// The label with the digest of what a container was made from.
@@ -43,6 +44,9 @@ pub struct Container {
     pub labels: Option<BTreeMap<String, String>>,
     /// The ports that were asked for.
     pub ports: Option<BTreeMap<String, Option<Vec<Binding>>>>,
+    /// Docker removes it as soon as it ends (`--rm`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto_remove: bool,
 }
 
 /// A restart policy.

@@ -431,6 +431,9 @@ impl StepTry<'_, '_, '_> {
         }
         let mut run = (**run).clone();
         run.command = self.dressed.dress(&run.command);
+        if let (Some(directory), None) = (&run.command.directory, &run.command.user) {
+            self.dressed.host.follow(directory)?;
+        }
         run.command.environment.insert(RUN_VARIABLE.to_string(), self.run.to_string());
         if self.judged_elsewhere {
             run.accept = Accept::Any;

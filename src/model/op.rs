@@ -484,8 +484,23 @@ pub fn registered(status: i32, stdout: &[u8], stderr: &[u8]) -> Values {
 
 fn last_line(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
-    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty()).peekable();
+    let last = lines.peek().copied()?;
+    let line = lines.find(|line| !points_elsewhere(line)).unwrap_or(last);
     Some(line.trim().to_string())
+}
+
+/// Lines that only say where the reason could be found, or repeat what was asked for.
+fn points_elsewhere(line: &str) -> bool {
+    let line = line.trim();
+    let starts = [
+        "See system logs and ",
+        "See \"systemctl ",
+        "Error: failed to start containers:",
+        "See 'docker ",
+        "Run 'docker ",
+    ];
+    starts.iter().any(|start| line.starts_with(start)) || line.contains("dmesg(1) may have more information")
 }
 
 fn quoted(word: &str) -> String {

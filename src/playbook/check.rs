@@ -63,13 +63,16 @@ pub struct Text {
     pub place: Place,
     /// It may look at the step's own result.
     pub about_result: bool,
+    /// Names that the templates set which include it.
+    pub handed_on: BTreeSet<String>,
 }
 
 /// Every template and expression of a step.
 pub fn texts(step: &Step) -> Vec<Text> {
     let mut texts = Vec::new();
     let mut add = |text: &str, form: Form, place: &Place, about_result: bool| {
-        texts.push(Text { text: text.to_string(), form, place: place.clone(), about_result });
+        let handed_on = BTreeSet::new();
+        texts.push(Text { text: text.to_string(), form, place: place.clone(), about_result, handed_on });
     };
     for written in step.name.iter().chain(&step.become_user).chain(&step.on).chain(&step.label) {
         add(&written.text, Form::Text, &written.place, false);
@@ -142,7 +145,8 @@ fn template_path(name: &str) -> PathBuf {
 /// The template files that a step names by themselves, with what they include.
 pub fn template_files(project: &Project, step: &Step) -> Vec<Text> {
     let mut waiting: Vec<String> = named_templates(step).map(str::to_string).collect();
-    let (mut seen, mut texts) = (BTreeSet::new(), Vec::new());
+    let (mut seen, mut texts, mut handed_on) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+    let named: BTreeSet<String> = waiting.iter().cloned().collect();
     while let Some(name) = waiting.pop().filter(|_| seen.len() < 1000) {
         if !seen.insert(name.clone()) {
             continue;
@@ -150,11 +154,16 @@ pub fn template_files(project: &Project, step: &Step) -> Vec<Text> {
         let Ok(source) = project.read(&template_path(&name)) else { continue };
         if let Ok(scanned) = scanned(&source.text, Form::File) {
             waiting.extend(scanned.includes.iter().map(|(name, _)| name.clone()));
+            handed_on.extend(scanned.handed_on.iter().cloned());
         }
         let place = Place { source: source.clone(), span: 0..source.text.len() };
-        texts.push(Text { text: source.text.clone(), form: Form::File, place, about_result: false });
+        let text = source.text.clone();
+        let text = Text { text, form: Form::File, place, about_result: false, handed_on: BTreeSet::new() };
+        texts.push((name, text));
     }
-    texts
+    // Which of them includes which one is not looked at: a name that one of them sets is known to all that are included.
+    let seen_there = |name: &String| if named.contains(name) { BTreeSet::new() } else { handed_on.clone() };
+    texts.into_iter().map(|(name, text)| Text { handed_on: seen_there(&name), ..text }).collect()
 }
 
 /// The names that a playbook knows, those that its template files refer to among them; and whether a step computes

@@ -6,8 +6,8 @@ use crate::model::arg::Arg;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Failure, Result, Value, Values};
 use crate::schema::Schema;
-use crate::source::{Data, Node};
-use crate::template::{Datum, Form, Names, OMITTED, Templates, is_function, is_plain};
+use crate::source::{Data, Node, Place};
+use crate::template::{Datum, Form, Names, OMITTED, Scanned, Templates, is_function, is_plain};
 
 impl Scope<'_> {
     /// Everything in a node, rendered where that is possible. Where the schema wants text, numbers become text. What is
@@ -101,7 +101,8 @@ impl Scope<'_> {
 
     /// The text of a template file, which stays text even when it is one expression.
     pub fn file(&self, source: &str, needs: &mut Needs) -> Result<Arg> {
-        let source = &self.with_found(source, Form::File, needs)?;
+        // As Jinja has it, every line of a template ends with a line feed.
+        let source = &self.with_found(&source.replace("\r\n", "\n"), Form::File, needs)?;
         match self.context(source, Form::File, needs)? {
             Some(context) => self.templates.text(source, &context).map(|text| Arg::Value(text.into())),
             None => Ok(Arg::Template(Templates::as_file(source))),
@@ -135,7 +136,16 @@ impl Scope<'_> {
         if !waits {
             return Ok(Some(Seen { scope: self, known }));
         }
-        for name in names.iter() {
+        let looks_up = |scanned: &Scanned| !scanned.lookups.is_empty();
+        if form == Form::Expression
+            && self.templates.scanned(source, form).is_ok_and(|scanned| looks_up(&scanned))
+        {
+            let why = "the host decides it, and what is looked up on the controller is not there";
+            return Err(Failure::new(format!("evaluate `{}`", source.trim()), why).hint(
+                "give what is looked up to a variable of the step: vars = { found = \"{{ lookup(…) }}\" }",
+            ));
+        }
+        for name in names.iter().filter(|name| !name.starts_with(FOUND)) {
             if self.is_of_others(name) {
                 let (value, _) = self.others(source, form)?;
                 self.need_value(name, value, needs);
@@ -172,23 +182,45 @@ impl Scope<'_> {
             return Ok(source.to_string());
         }
         let mut replaced = source.to_string();
-        for (range, _) in scanned.lookups.iter().rev() {
-            let value = self.looked_up(&source[range.clone()])?;
-            let variable = format!("windlass_found_{}", needs.vars.len());
-            needs.vars.push((variable.clone(), Arg::Value(value)));
-            replaced.replace_range(range.clone(), &variable);
+        for (range, names) in scanned.lookups.iter().rev() {
+            let expression = &source[range.clone()];
+            let waits = names.iter().any(|name| matches!(self.state(name), Ok(State::Waiting)));
+            let variable = format!("{FOUND}{}", needs.vars.len());
+            let (value, put) = match (waits, &self.elements) {
+                (true, Some((item, elements))) => {
+                    let of_each =
+                        elements.iter().map(|element| self.looked_up_for(expression, item, element));
+                    let found = of_each.collect::<Result<Values>>()?;
+                    (found.into(), format!("{variable}[{item} | to_json]"))
+                }
+                _ => (self.looked_up(expression)?, variable.clone()),
+            };
+            needs.vars.push((variable, Arg::Value(value)));
+            replaced.replace_range(range.clone(), &put);
         }
         Ok(replaced)
     }
 
+    /// What is looked up for one element of the loop, under the element as JSON.
+    fn looked_up_for(&self, expression: &str, item: &str, element: &Value) -> Result<(String, Value)> {
+        let scope = self.with_item(item, element, &Place::outside(item));
+        let key = scope.looked_up(&format!("{item} | to_json"))?;
+        Ok((key.as_str().unwrap_or_default().to_string(), scope.looked_up(expression)?))
+    }
+
     fn looked_up(&self, expression: &str) -> Result<Value> {
-        match self.template(&format!("{{{{ {expression} }}}}"), &mut Needs::default())? {
-            Arg::Value(value) => Ok(value),
-            _ => Err(Failure::new(
+        let names = self.renderer.names.of(self.templates, expression, Form::Expression)?;
+        let waits = names.iter().map(|name| self.state(name)).collect::<Result<Vec<_>>>()?;
+        if waits.iter().any(|state| matches!(state, State::Waiting)) {
+            return Err(Failure::new(
                 format!("evaluate `{expression}`"),
                 "it is looked up before a host is contacted",
             )
-            .hint("it cannot depend on facts, registered results or the item of an unknown loop")),
+            .hint("it cannot depend on facts, registered results or the item of an unknown loop"));
+        }
+        match self.context(expression, Form::Expression, &mut Needs::default())? {
+            Some(context) => self.templates.expression(expression, &context),
+            None => Ok(Value::Null),
         }
     }
 
@@ -204,6 +236,9 @@ impl Scope<'_> {
     }
 }
 
+/// What is looked up on the controller is put into templates that wait under names that begin so.
+const FOUND: &str = "windlass_found_";
+
 /// The variables that a template refers to, and for hints the names of all others.
 struct Seen<'a> {
     scope: &'a Scope<'a>,
@@ -212,7 +247,14 @@ struct Seen<'a> {
 
 impl Names for Seen<'_> {
     fn get(&self, name: &str) -> Option<Datum> {
-        self.known.get(name).map(Datum::of)
+        if let Some(value) = self.known.get(name) {
+            return Some(Datum::of(value));
+        }
+        // A name that only the template itself finds out: `lookup('vars', name)`, and those of what it looks up.
+        match self.scope.state(name) {
+            Ok(State::Known(value)) if !self.scope.is_of_others(name) => Some(Datum::of(&value)),
+            _ => None,
+        }
     }
 
     fn names(&self) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Checks everything in a project that can be checked without connecting.
 
-use super::vocabulary;
+use super::{on, rehearsal, vocabulary};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Inventory, pattern};
 use crate::model::Failure;
@@ -99,12 +99,23 @@ impl Linter<'_> {
         if let Some(inventory) = inventory {
             plays.for_each(|play| drop(problems.keep(playbook.hosts_of(play, inventory, project))));
         }
+        if let Some(inventory) = inventory {
+            playbook
+                .all_steps()
+                .filter_map(|step| on::check(inventory, step))
+                .for_each(|problem| problems.push(problem));
+        }
         if let Some(inventory) = inventory
             && problems.is_empty()
             && let Ok(names) = playbook.hosts_of_plays(inventory, project)
         {
             let stages = playbook.stages(inventory, project, &names);
             let _shown = problems.keep(stages.and_then(|stages| playbook.becomes_of(&stages, inventory)));
+        }
+        if let Some(inventory) = inventory
+            && problems.is_empty()
+        {
+            problems.append(rehearsal::problems(project, inventory, &playbook));
         }
         problems.unless_errors(())
     }

@@ -45,6 +45,8 @@ pub struct Scope<'a> {
     pub(super) roots: BTreeSet<String>,
     /// The loop's item among them.
     item: Option<String>,
+    /// What the loop's item is called, with all elements, where they are known.
+    pub(super) elements: Option<(Rc<str>, Rc<Vec<Value>>)>,
     /// The play of its step.
     pub(super) play: u32,
     memo: Rc<RefCell<BTreeMap<String, Result<State>>>>,
@@ -106,6 +108,7 @@ impl<'a> Scope<'a> {
             secret_names,
             roots,
             item: None,
+            elements: None,
             play: 0,
             memo: Rc::default(),
             shared: Rc::default(),
@@ -142,17 +145,18 @@ impl<'a> Scope<'a> {
         Scope { play: step.play, ..scope }
     }
 
-    /// The scope inside a loop: the item's name waits.
-    pub fn with_item_waiting(&self, name: &str) -> Scope<'a> {
+    /// The scope inside a loop: the item's name waits. `elements`: those of the list, where they are known.
+    pub fn with_item_waiting(&self, name: &str, elements: Option<&Vec<Value>>) -> Scope<'a> {
         let mut scope = self.with([], |roots| roots.insert(name.to_string()));
         scope.item = Some(name.to_string());
+        scope.elements = elements.map(|elements| (name.into(), Rc::new(elements.clone())));
         scope
     }
 
     /// The scope for one known item of a loop.
     pub fn with_item(&self, name: &str, item: &Value, place: &Place) -> Scope<'a> {
         let setting = Setting { literal: true, ..Setting::new(name, item.clone(), place, Origin::Default) };
-        self.with([setting], |roots| roots.remove(name))
+        Scope { elements: None, ..self.with([setting], |roots| roots.remove(name)) }
     }
 
     /// The scope of an expression over the step's own result, which it knows by the registered name too.

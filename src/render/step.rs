@@ -4,7 +4,6 @@ use super::arg::map_of;
 use super::scope::{Needs, Scope};
 use super::{Rendered, Renderer};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::CONTROLLER;
 use crate::model::arg::Arg;
 use crate::model::job::JobStep;
 use crate::model::once::Once;
@@ -13,7 +12,7 @@ use crate::playbook::{Step, Written};
 use crate::schema::Schema;
 use crate::source::{Data, Entry, Node, what};
 use crate::step::KeyUse;
-use crate::template::is_plain;
+use crate::template::{self, is_plain};
 use serde_json::json;
 
 /// A step's place in one host's job.
@@ -78,7 +77,7 @@ impl Maker<'_> {
         let items =
             self.step.items.as_ref().filter(|_| skip.is_none()).and_then(|node| self.items(scope, node));
         let inside = match self.step.items.is_some() {
-            true => scope.with_item_waiting(&self.step.loop_var),
+            true => scope.with_item_waiting(&self.step.loop_var, known_elements(items.as_ref())),
             false => scope.clone(),
         };
         job.skip = skip.or_else(|| self.when(&inside, &mut job.when));
@@ -200,34 +199,8 @@ impl Maker<'_> {
         }
     }
 
-    /// The host that runs the step, when that is another one.
-    fn on(&mut self, scope: &Scope) -> Option<String> {
-        let written = self.step.on.as_ref()?;
-        let name = self.known_text(scope, written)?;
-        if *name == *scope.host {
-            return None;
-        }
-        let renderer = self.renderer;
-        if renderer.inventory.host(&name).is_none() && name != CONTROLLER {
-            let names = renderer.inventory.hosts.iter().map(|host| host.name.as_str()).chain([CONTROLLER]);
-            let problem = Diagnostic::error(format!("`on`: no host is called `{name}`"), &written.place);
-            self.problems.push(problem.nearest(&name, names));
-            return None;
-        }
-        if renderer.is_worked(&name, self.step.play) {
-            let message =
-                format!("`on`: {name} is itself a host of this play, and has steps of its own to do");
-            let problem = Diagnostic::error(message, &written.place);
-            self.problems.push(problem.hint(
-                "the first host of a play runs a step for all with run_once = true; another host needs a play of its own",
-            ));
-            return None;
-        }
-        Some(name)
-    }
-
     /// Something that must be known here, whatever the host says.
-    fn known_text(&mut self, scope: &Scope, written: &Written) -> Option<String> {
+    pub(super) fn known_text(&mut self, scope: &Scope, written: &Written) -> Option<String> {
         let arg = scope.arg(&written.text.as_str().into(), &mut self.needs);
         match self.keep(arg, &written.place)?.known() {
             Some(Value::String(text)) => Some(text),
@@ -281,8 +254,8 @@ impl Maker<'_> {
         let stronger = |entry: &&Entry| step.kind.sets && renderer.is_set_by_var(&entry.key);
         for entry in step.keys.entries().unwrap_or_default().iter().filter(|entry| !stronger(entry)) {
             match self.key(scope, entry, items) {
-                // A param without a value: the key is as good as not there.
-                Some(Arg::Value(Value::Null)) => {}
+                // A param without a value: the key is as good as not there. A variable can be none.
+                Some(Arg::Value(Value::Null)) if !step.kind.sets => {}
                 Some(arg) => args.push((entry.key.clone(), arg)),
                 None => whole = false,
             }
@@ -369,6 +342,14 @@ impl Maker<'_> {
     }
 }
 
+/// The elements of a loop's list, where they are known.
+fn known_elements(items: Option<&Arg>) -> Option<&Vec<Value>> {
+    match items {
+        Some(Arg::Value(Value::Array(elements))) => Some(elements),
+        _ => None,
+    }
+}
+
 /// A name with what distinguishes the elements that it is for.
 fn named(name: Arg, labels: &[String]) -> Arg {
     let missing =
@@ -379,7 +360,7 @@ fn named(name: Arg, labels: &[String]) -> Arg {
             Arg::Value((text + &more).into())
         }
         Arg::Template(text) => {
-            let literal = |label: &String| format!(": {{{{ {} }}}}", Value::from(label.as_str()));
+            let literal = |label: &String| format!(": {}", template::literal(label));
             let more = missing(&text).iter().map(literal).collect::<String>();
             Arg::Template(text + &more)
         }

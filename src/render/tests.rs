@@ -412,6 +412,13 @@ fn tags_start_and_run_once_choose_steps() {
         skips(tags),
         "its tags are not asked for, done, done | its tags are not asked for, done, runs once, on web1"
     );
+    let wide = |tag: &str| skips(Selection { tags: vec![tag.to_string()], ..Selection::default() });
+    let all = "done, tagged never, done | done, tagged never, runs once, on web1";
+    assert_eq!([wide("all"), wide("tagged")], [all, all]);
+    assert_eq!(
+        wide("untagged"),
+        "its tags are not asked for, tagged never, done | its tags are not asked for, tagged never, runs once, on web1"
+    );
     let start = Selection { start_at_step: Some("three".to_string()), ..Selection::default() };
     assert_eq!(
         skips(start),

@@ -196,7 +196,7 @@ impl Checker<'_> {
         if text.form == Form::File {
             check::source(&text.text, text.form, &text.place, &mut self.problems);
         }
-        for used in &scanned.uses {
+        for used in scanned.uses.iter().filter(|used| !text.handed_on.contains(&used.name)) {
             self.mentioned.insert(used.name.clone());
             let when = self.when(at);
             let in_when = |guards: &dyn Fn(&Scanned) -> bool| when.as_ref().is_some_and(|when| guards(when));

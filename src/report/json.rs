@@ -101,7 +101,7 @@ pub struct Sum {
 /// A step on one host, or one element of its loop.
 #[derive(Serialize)]
 pub struct Step<'a> {
-    /// Its place in the playbook, counted from 0 over steps, handlers, rescue and always.
+    /// Its place in the playbook, counted from 0 over steps, handlers, rescue and always; from 1048576 on: a step that the host ran for another one.
     pub step: u32,
     /// Which element of a loop, counted from 0; null for the step as a whole.
     pub item: Option<u32>,

@@ -204,3 +204,88 @@ fn taken(mut given: Given, work: &HostWork) -> Result<Given> {
     }
     Ok(given)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::outcome::StepOutcome;
+    use crate::model::{Value, Values};
+    use std::time::Duration;
+
+    /// Work with a step for lb1 that looks at the result of one before it, and one of the host's own.
+    fn work() -> HostWork {
+        let step = |index, on: Option<&str>| JobStep {
+            index,
+            kind: "command".to_string(),
+            on: on.map(str::to_string),
+            register: Some(format!("r{index}")),
+            notify: vec!["restart".to_string()],
+            ..JobStep::default()
+        };
+        let handlers = vec![step(9, None)];
+        HostWork { steps: vec![step(0, None), step(1, Some("lb1"))], handlers, ..HostWork::default() }
+    }
+
+    fn ended(outcome: StepOutcome) -> OnceEnded {
+        let known = Values::from_iter([("stdout".to_string(), Value::from("is hunter2"))]);
+        OnceEnded { outcome, known, ..OnceEnded::failed(Failure::new("a", "b")) }
+    }
+
+    async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(Duration::from_millis(10), future).await.ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn steps_are_run_in_the_order_in_which_they_were_asked_for() {
+        let board = DelegationBoard::default();
+        assert!(now(board.next("lb1")).await.is_none());
+        for host in ["web2", "web1"] {
+            board.ask(host, &work(), 1, Given::new()).unwrap();
+        }
+        let first = now(board.next("lb1")).await.unwrap();
+        assert_eq!((first.of.as_str(), first.number, first.work.steps.len()), ("web2", 0, 1));
+        let step = &first.work.steps[0];
+        assert_eq!((step.index, &step.on, step.notify.len()), (FIRST, &None, 0));
+        assert_eq!(step.name, Some(Arg::Value("command (for web2)".into())));
+        assert!(first.work.handlers.is_empty());
+        assert_eq!(now(board.next("lb1")).await.unwrap().of, "web1");
+
+        assert!(now(board.answered("web2", 1)).await.is_none());
+        board.ended("lb1", 0, ended(StepOutcome::Changed), &["hunter2".to_string()]).unwrap();
+        let heard = now(board.answered("web2", 1)).await.unwrap();
+        assert_eq!((heard.outcome, heard.secrets), (StepOutcome::Changed, vec!["hunter2".to_string()]));
+        assert_eq!(board.secrets_got("web2"), ["hunter2"]);
+        // Once it has ended, a handler may run it again.
+        assert!(board.ask("web2", &work(), 1, Given::new()).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_ends_fails_what_it_has_not_done() {
+        let board = DelegationBoard::default();
+        board.ask("web1", &work(), 1, Given::new()).unwrap();
+        board.ask("web2", &work(), 1, Given::new()).unwrap();
+        now(board.next("lb1")).await.unwrap();
+        board.gone("lb1", HostOutcome::Unreachable);
+        board.ask("web3", &work(), 1, Given::new()).unwrap();
+        for host in ["web1", "web2", "web3"] {
+            let failure = now(board.answered(host, 1)).await.unwrap().failure.unwrap();
+            assert_eq!(failure.why, "lb1 ended as unreachable before it had run this step");
+        }
+    }
+
+    #[test]
+    fn a_host_asks_only_for_what_its_job_has_and_hands_on_only_what_its_steps_give() {
+        let board = DelegationBoard::default();
+        let ask = |index, given| board.ask("web1", &work(), index, given).map_err(|failure| failure.why);
+        assert_eq!(ask(7, Given::new()).unwrap_err(), "its job has no such step 7");
+        assert_eq!(ask(0, Given::new()).unwrap_err(), "its step 0 runs on the host itself");
+        let nested = (0..50).fold(Value::from(1), |inner, _| serde_json::json!([inner]));
+        let of = |name: &str, value: Value| Given::from([(name.to_string(), Some(value))]);
+        assert!(ask(1, of("r0", nested)).unwrap_err().contains("too many values"));
+        ask(1, Given::new()).unwrap();
+        assert_eq!(ask(1, Given::new()).unwrap_err(), "it asks twice for step 1");
+        assert_eq!(taken(of("owner", "root".into()), &work()), Ok(Given::new()));
+        assert_eq!(taken(of("r0", 1.into()), &work()).unwrap().len(), 1);
+        assert!(board.ended("lb1", 5, ended(StepOutcome::Ok), &[]).is_err(), "it was given none");
+    }
+}

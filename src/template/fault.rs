@@ -36,6 +36,8 @@ pub struct Missing {
     pub path: String,
     /// What is there instead.
     pub known: Vec<String>,
+    /// An `if` without `else` gives it: as a part of a text it is empty.
+    pub left_out: bool,
 }
 
 impl Fault {

@@ -3,7 +3,7 @@
 mod choose;
 mod combine;
 mod dates;
-mod encode;
+pub mod encode;
 mod hardware;
 mod hash;
 mod lists;

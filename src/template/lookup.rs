@@ -130,7 +130,11 @@ pub fn find(machine: &mut Machine, kind: &str, terms: Vec<Datum>, mut options: M
             }
             Ok(lines)
         }
-        "template" => each(&terms, |name| machine.rendered(name).map(Datum::text)),
+        "template" => {
+            let given = options.shift_remove(&Datum::text("template_vars"));
+            let variables = given.and_then(|given| given.as_map()).unwrap_or_default();
+            each(&terms, |name| machine.rendered(name, &variables).map(Datum::text))
+        }
         "password" => each(&terms, |term| password(machine, term, &options)),
         "fileglob" => {
             let mut found = Vec::new();

@@ -139,7 +139,7 @@ impl<'a> Machine<'a> {
             Kind::Conditional(condition, then, otherwise) => match (self.holds(condition)?, otherwise) {
                 (true, _) => self.eval(then),
                 (false, Some(otherwise)) => self.eval(otherwise),
-                (false, None) => Ok(undefined("", Vec::new())),
+                (false, None) => Ok(Datum::left_out()),
             },
         }
     }
@@ -207,7 +207,11 @@ impl<'a> Machine<'a> {
     fn concat(&mut self, parts: &[Expr]) -> Result<Datum> {
         let mut whole = String::new();
         for part in parts {
-            let text = self.eval(part)?.to_text();
+            let value = self.eval(part)?;
+            if value.is_left_out() {
+                continue;
+            }
+            let text = value.to_text();
             whole += &text.map_err(|fault| fault.at(self.template.as_ref(), part.range.clone()))?;
         }
         Ok(Datum::text(whole))
@@ -396,7 +400,7 @@ impl<'a> Machine<'a> {
 
 /// A name or key that is not there.
 pub fn undefined(path: impl Into<String>, known: Vec<String>) -> Datum {
-    Datum::Undefined(Arc::new(Missing { path: path.into(), known }))
+    Datum::Undefined(Arc::new(Missing { path: path.into(), known, left_out: false }))
 }
 
 /// The error for a filter, test or function that does not exist.

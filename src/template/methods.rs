@@ -75,6 +75,12 @@ pub fn property(value: &Datum, name: &str) -> Option<Datum> {
             "microseconds" => length.rest_micros(),
             _ => return None,
         }),
+        // What `groupby` gives.
+        Datum::Tuple(pair) if pair.len() == 2 && matches!(pair[1], Datum::List(_)) => match name {
+            "grouper" => pair[0].clone(),
+            "list" => pair[1].clone(),
+            _ => return None,
+        },
         _ => return None,
     })
 }

@@ -79,6 +79,8 @@ impl Machine<'_> {
         let sources = self.templates.sources();
         let source =
             sources.get(name).ok_or_else(|| unknown("template", name, sources.keys().map(String::as_str)))?;
+        // As Jinja has it, what is included ends without its last line break.
+        let source = source.strip_suffix('\n').unwrap_or(source);
         self.templates.parsed(source, Escapes::Python).map_err(|fault| {
             let fault = fault.at(None, 0..0);
             let spot =
@@ -141,7 +143,11 @@ impl Machine<'_> {
     }
 
     fn output(&mut self, expr: &Expr) -> Result<()> {
-        let value = self.eval(expr)?.defined();
+        let value = self.eval(expr)?;
+        if value.is_left_out() {
+            return Ok(());
+        }
+        let value = value.defined();
         let value = value.map_err(|fault| fault.at(self.template.as_ref(), expr.range.clone()))?;
         if !matches!(value, Datum::None) {
             self.out.push(value);
@@ -469,11 +475,16 @@ impl Machine<'_> {
 
 impl Machine<'_> {
     /// The text of another template in this one's variables.
-    pub(super) fn rendered(&mut self, name: &str) -> Result<String> {
+    pub(super) fn rendered(&mut self, name: &str, variables: &Map) -> Result<String> {
         let start = self.out.len();
         let name = name.trim_start_matches("templates/");
         let frames = self.frames.clone();
-        self.elsewhere(name, frames, |machine, nodes| machine.template(nodes))?;
+        self.elsewhere(name, frames, |machine, nodes| {
+            for (name, value) in variables {
+                machine.set(&name.to_text()?.into(), value.clone());
+            }
+            machine.template(nodes)
+        })?;
         self.taken(start)
     }
 }

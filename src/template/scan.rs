@@ -20,6 +20,8 @@ pub struct Scanned {
     pub includes: Vec<(String, Range<usize>)>,
     /// It computes the name of a template.
     pub includes_any: bool,
+    /// The names that it sets itself and that templates see which it includes.
+    pub handed_on: BTreeSet<String>,
     /// What is looked up on the controller: where it stands, and the names it refers to.
     pub lookups: Vec<(Range<usize>, BTreeSet<String>)>,
 }
@@ -170,13 +172,11 @@ impl Scanner {
     }
 
     fn macro_body(&mut self, definition: &Macro) {
-        definition
-            .params
-            .iter()
-            .filter_map(|(_, default)| default.as_ref())
-            .for_each(|default| self.expr(default));
         self.framed(|scanner| {
-            definition.params.iter().for_each(|(name, _)| scanner.declare(name));
+            for (name, default) in &definition.params {
+                default.iter().for_each(|default| scanner.expr(default));
+                scanner.declare(name);
+            }
             ["caller", "varargs", "kwargs"].iter().for_each(|name| scanner.declare(&(*name).into()));
             scanner.nodes(&definition.body);
         });
@@ -187,6 +187,9 @@ impl Scanner {
     }
 
     fn include(&mut self, include: &Include) {
+        if include.with_context {
+            self.found.handed_on.extend(self.local.iter().flatten().map(|name| name.to_string()));
+        }
         self.included(&include.name, include.ignore_missing);
     }
 

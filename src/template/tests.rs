@@ -210,12 +210,31 @@ fn says_what_else_is_wrong() {
 fn includes_and_newlines() {
     let text =
         templates().text("{% include 'site.conf' %}\n{% if yes %}\nx\n{% endif %}\n", &context()).unwrap();
-    assert_eq!(text, "# web1\nlisten 3002;x\n");
+    assert_eq!(text, "# web1listen 3002;x\n");
     assert_eq!(
         templates().included("{% include 'site.conf' %}", Form::File),
         ["head.conf", "site.conf"].map(String::from).into()
     );
     assert_eq!(templates().included("{% include word %}", Form::File).len(), 3);
+}
+
+#[test]
+fn an_if_without_else_is_empty_inside_a_text() {
+    let text = |source: &str| templates().text(source, &context()).map_err(|failure| failure.why);
+    assert_eq!(text("server a{{ ' backup' if empty }};").unwrap(), "server a;");
+    assert_eq!(text("{{ 'a' ~ (':b' if empty) ~ 'c' }}").unwrap(), "ac");
+    assert!(templates().value("{{ 'a' if empty }}", &context()).is_err(), "there is no value");
+    assert!(text("x{{ nope }}").is_err());
+}
+
+#[test]
+fn groups_have_names_and_macros_know_their_earlier_params() {
+    let text = |source: &str| templates().text(source, &context()).unwrap();
+    let groups = "{% for group in [{'k': 1, 'v': 'a'}] | groupby('k') %}{{ group.grouper }}{{ group.list | length }}{% endfor %}";
+    assert_eq!(text(groups), "11");
+    let called = "{% macro m(a, b=a) %}{{ a }}{{ b }}{% endmacro %}{{ m('x') }}{{ m('x', 'y') }}";
+    assert_eq!(text(called), "xxxy");
+    assert!(!templates().all_names(called, Form::File).unwrap().contains("a"));
 }
 
 #[test]

@@ -70,6 +70,16 @@ pub trait Object: fmt::Debug + Send + Sync {
 }
 
 impl Datum {
+    /// What an `if` without `else` gives when its condition does not hold.
+    pub fn left_out() -> Datum {
+        Datum::Undefined(Arc::new(Missing { path: String::new(), known: Vec::new(), left_out: true }))
+    }
+
+    /// Whether it is that.
+    pub fn is_left_out(&self) -> bool {
+        matches!(self, Datum::Undefined(missing) if missing.left_out)
+    }
+
     /// Text.
     pub fn text(text: impl AsRef<str>) -> Datum {
         Datum::Text(Arc::from(text.as_ref()))

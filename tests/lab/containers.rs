@@ -257,6 +257,49 @@ fn a_compose_project_comes_up_once() {
 }
 
 #[test]
+fn an_undo_of_compose_leaves_services_as_they_were() {
+    let Stage { host, project } = Stage::on("full");
+    clean(&host);
+    build(&host, "shop:1", "one");
+    let service = "  NAME:\n    image: shop:1\n    command: ['sleep', '1000']\n    stop_grace_period: 0s\n";
+    let services: String = ["a", "b", "c"].map(|name| service.replace("NAME", name)).concat();
+    compose_file(&host, &format!("services:\n{services}"));
+    host.must("cd /srv/shop && docker-compose up --detach a b && docker-compose stop b");
+    let states = || {
+        host.must("cd /srv/shop && docker ps -a --format '{{.Label \"com.docker.compose.service\"}} {{.State}}' --filter label=com.docker.compose.project | sort")
+    };
+    assert_eq!(states(), "a running\nb exited");
+
+    let up = "[[steps]]\ncompose = { dir = \"/srv/shop\", services = [\"a\", \"c\"], stays = \"1s\" }\n";
+    project.play(up, &host.name, "").exits(0);
+    assert_eq!(states(), "a running\nb exited\nc running");
+    project.report(&format!("runs undo {}", newest(&project))).exits(0);
+    assert_eq!(states(), "a running\nb exited", "c did not run before");
+
+    let stop = "[[steps]]\ncompose = { dir = \"/srv/shop\", state = \"stopped\" }\n";
+    project.play(stop, &host.name, "").exits(0);
+    assert_eq!(states(), "a exited\nb exited");
+    project.report(&format!("runs undo {}", newest(&project))).exits(0);
+    assert_eq!(states(), "a running\nb exited", "b did not run before");
+    clean(&host);
+}
+
+#[test]
+fn a_container_that_docker_removes_by_itself_is_not_stopped() {
+    let Stage { host, project } = Stage::on("full");
+    clean(&host);
+    build(&host, "shop:1", "one");
+    host.must("docker run --rm -d --name hand shop:1");
+    let absent = "[[steps]]\ncontainer = { name = \"hand\", state = \"absent\" }\n";
+    for options in ["--check", ""] {
+        let report = project.play(absent, &host.name, options).exits(2);
+        assert!(report.failure(&host.name).contains("started with --rm"), "{report:#?}");
+    }
+    assert_eq!(host.must("docker inspect --format '{{.State.Running}}' hand"), "true");
+    clean(&host);
+}
+
+#[test]
 fn a_compose_service_that_fails_is_reported_with_its_log() {
     let Stage { host, project } = Stage::on("full");
     clean(&host);

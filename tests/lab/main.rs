@@ -13,6 +13,7 @@ mod canaries;
 mod cleanup;
 mod command_environment;
 mod containers;
+mod delegation;
 mod faults;
 mod first_contact;
 mod fix_dns;

@@ -41,6 +41,9 @@ const STEPS: &[(&str, &str)] = &[
         "authorized_key = { user = \"eve\", keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJibM1QNndcvTu9EzkQ44Lmgo0rjw/elJ8PPnmQ23R+p x\"] }",
     ),
     ("release", "release = { source = \"tree\", dest = \"/home/eve/away/app\" }"),
+    ("mount", "mount = { path = \"/home/eve/away\", source = \"tmpfs\", fstype = \"tmpfs\" }"),
+    ("command", "command = { run = \"touch x\", directory = \"/home/eve/away\" }"),
+    ("script", "script = { content = \"touch x\", directory = \"/home/eve/away\" }"),
     ("swap", "swap = { path = \"/home/eve/away/swap\", size = \"1 MiB\" }"),
 ];
 

@@ -330,3 +330,24 @@ fn without_a_run_there_is_nothing_to_show() {
     "#]]
     .assert_eq(&String::from_utf8(show.stderr).unwrap());
 }
+
+#[test]
+fn a_script_arrives_as_it_is_written() {
+    let stage = crate::folder_host::FolderStage::set();
+    for (script, said) in [
+        ("echo one\necho two\n", "web1 | one\nweb1 | two\n"),
+        (
+            "x='a\\tb'\nprintf '%s {{.Names}} {%% raw %%}\\n' \"$x\" # {% endraw %}\n",
+            "a\\tb {{.Names}} {% raw %}",
+        ),
+    ] {
+        stage.project.write("it.sh", script);
+        let finished = stage.project.windlass(["run", "script", "it.sh", "--hosts", "web1"]);
+        assert!(finished.code == 0 && finished.stdout.contains(said), "{said:?}: {finished:?}");
+    }
+    stage.project.write("args.sh", "printf '%s|' \"$@\"\n");
+    let arguments =
+        ["run", "script", "args.sh", "--hosts", "web1", "--", "c\\d", "{{ x }}", "it's", "two\nlines"];
+    let finished = stage.project.windlass(arguments);
+    assert!(finished.stdout.contains("c\\d|{{ x }}|it's|two"), "{finished:?}");
+}

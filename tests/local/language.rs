@@ -60,6 +60,118 @@ pub fn refused(playbook: &str, options: &str, expected: Expect) {
 }
 
 #[test]
+fn what_is_looked_up_may_depend_on_the_element_of_a_known_loop() {
+    let stage = FolderStage::set();
+    stage.project.write("files/a.txt", "first\n");
+    stage.project.write("files/b.txt", "second\n");
+    stage.project.write("templates/inner.j2", "{{ app }} {{ item }}\n");
+    let playbook = r#"
+hosts = "web1"
+[vars]
+app = "shop"
+[[steps]]
+loop = ["a", "b"]
+debug = { message = "{{ item }} {{ lookup('file', item ~ '.txt') }} {{ lookup('vars', 'ap' ~ 'p') }}" }
+[[steps]]
+loop = [{ name = "a" }]
+debug = { message = "{{ lookup('template', 'inner.j2', template_vars={'item': 'x'}) if false else 'no' }} {{ facts.arch | length > 0 }} {{ lookup('file', 'b.txt') }}" }
+"#;
+    let finished = run(&stage, playbook, "");
+    assert_eq!(finished.code, 0, "{finished:?}");
+    for said in ["a first shop", "b second shop", "no True second"] {
+        assert!(finished.stdout.contains(said), "{said}: {finished:?}");
+    }
+    let waits = "hosts = \"web1\"\n[[steps]]\nregister = \"r\"\ncommand = { argv = [\"true\"] }\n[[steps]]\n";
+    for (step, expected) in [
+        (
+            "debug = { message = \"{{ lookup('file', r.stdout) }}\" }",
+            "it is looked up before a host is contacted",
+        ),
+        ("when = \"lookup('env', 'HOME') == r.stdout\"\ndebug = { message = \"x\" }", "vars = { found ="),
+    ] {
+        let finished = run(&stage, &format!("{waits}{step}\n"), "");
+        assert!(finished.code == 5 && finished.stderr.contains(expected), "{expected}: {finished:?}");
+    }
+}
+
+#[test]
+fn lint_finds_what_a_run_refuses_before_contact() {
+    let project = Project::with_web1();
+    let step =
+        |step: &str| format!("hosts = \"web1\"\n[vars]\nports = [1, 2]\ndomain = \"x\"\n[[steps]]\n{step}\n");
+    for playbook in [
+        step("template = { path = \"/etc/x\", source = \"nope.j2\" }"),
+        step("file = { path = \"/etc/x\", source = \"nope.conf\" }"),
+        step("loop = 3\ndebug = { message = \"{{ item }}\" }"),
+        step("debug = { message = \"{{ ports | sort(revers=true) }}\" }"),
+        step("debug = { message = \"{{ domain + 1 }}\" }"),
+        step("vars = { a = \"{{ b }}\", b = \"{{ a }}\" }\ndebug = { message = \"{{ a }}\" }"),
+        step("loop = [{ name = 1 }]\ndebug = { message = \"{{ item.nmae }}\" }"),
+        step("debug = { message = \"{{ lookup('file', 'nope') }}\" }"),
+    ] {
+        project.write("playbooks/site.toml", &playbook);
+        let run = project.windlass("run playbook site".split(' '));
+        let lint = project.windlass(["lint"]);
+        assert_eq!((run.code, lint.code), (5, 5), "{playbook}: {run:?} {lint:?}");
+        assert_eq!(lint.stdout, run.stderr, "{playbook}");
+    }
+    // What runs a program, or needs a value that is not there yet, is left to the run.
+    for playbook in [
+        step("debug = { message = \"{{ lookup('pipe', 'touch ran; exit 1') }}\" }"),
+        step("debug = { message = \"{{ must }}\" }")
+            .replace("[vars]", "[params.must]\nrequired = true\n[vars]"),
+    ] {
+        project.write("playbooks/site.toml", &playbook);
+        let lint = project.windlass(["lint"]);
+        assert_eq!(lint.code, 0, "{playbook}: {lint:?}");
+        assert!(!project.path().join("ran").exists());
+    }
+}
+
+#[test]
+fn templates_are_read_as_ansible_reads_them() {
+    let stage = FolderStage::set();
+    std::fs::create_dir_all(stage.file("web1/srv")).expect("a directory can be made");
+    stage.project.write("templates/line.j2", "{{ i }}{{ ',' if not last }}\n");
+    stage.project.write(
+        "templates/all.j2",
+        "{% for i in [1, 2] %}{% set last = loop.last %}{% include 'line.j2' %}{% endfor %}\r\nend {{ facts.arch | length > 0 }}\r\n",
+    );
+    let playbook = "hosts = \"web1\"\n[[steps]]\ntemplate = { path = \"/srv/all\", source = \"all.j2\" }\n";
+    let finished = run(&stage, playbook, "");
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let text = std::fs::read_to_string(stage.file("web1/srv/all")).expect("it is there");
+    assert_eq!(text, "1,2end True\n");
+    stage.project.write("templates/all.j2", "#jinja2: lstrip_blocks: True\nx\n");
+    let finished = run(&stage, playbook, "");
+    assert!(finished.code == 5 && finished.stderr.contains("`#jinja2:` are not honoured"), "{finished:?}");
+}
+
+#[test]
+fn a_loop_goes_on_past_a_failure_that_is_ignored_and_a_variable_can_be_set_to_none() {
+    let playbook = r#"
+[vars]
+old = "keep"
+[[steps]]
+loop = [1, 2, 3]
+register = "r"
+ignore_errors = true
+command = { shell = "test {{ item }} != 2" }
+[[steps]]
+set = { old = "{{ none }}" }
+[[steps]]
+debug = { message = "{{ r.results | length }} {{ old is none }}" }
+"#;
+    prints(
+        playbook,
+        "--hosts web1",
+        expect![[r#"
+        3 True
+    "#]],
+    );
+}
+
+#[test]
 fn fields_that_no_result_has_are_refused_everywhere() {
     let playbook = r#"
 [vars]

@@ -7,6 +7,7 @@ mod stage;
 mod bad_input;
 mod cli;
 mod completions;
+mod delegation;
 mod dependencies;
 mod faults;
 mod folder_host;

@@ -138,7 +138,7 @@ impl<'a> Worker<'a, '_, '_> {
             results.push(Value::Object(ended.result.known));
             if ended.outcome == StepOutcome::Failed {
                 all.failure = all.failure.or(ended.failure);
-                if !self.goes_on() {
+                if !self.goes_on() && !step.ignore_errors {
                     break;
                 }
             }

@@ -28,6 +28,11 @@ pub fn undo_run(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link,
     let ended = journal::read_opened(host, state, of, &seal).and_then(|entries| {
         let entries = entries.unwrap_or_default();
         journal.hide(seal.secrets_in(&entries));
+        for what in failed_commands(&entries) {
+            let text =
+                format!("{what} failed in run {of}; nothing undoes what it may have changed before that");
+            link.send(Event::Note(journal.secrets().redactor().text(&text)));
+        }
         match (nothing_to_do(link, of, &entries), job.work.mode) {
             (Some(end), _) => Ok(end),
             (None, Mode::Apply) => apply(job, host, state, link, of, &mut journal),
@@ -100,6 +105,27 @@ fn check(
     let Order { access, rest, last } = access::order(entries, groups);
     work.all(access.iter().chain(&rest).chain(&last), &mut NoLog)?;
     Ok(work.end())
+}
+
+/// Commands that failed and have no undo: what they did before that is not known.
+fn failed_commands(entries: &[Entry]) -> Vec<&str> {
+    let failed = |index: u32| {
+        let is_it = |ended: &StepEnded| ended.step == index && ended.outcome == StepOutcome::Failed;
+        entries.iter().any(|entry| matches!(entry, Entry::Step(ended) if is_it(ended)))
+    };
+    let unchanged = |number: u32| {
+        entries.iter().any(|entry| matches!(entry, Entry::NoChange { change } if *change == number))
+    };
+    let mut commands = Vec::new();
+    for entry in entries {
+        if let Entry::Intent { change, step, what, .. } = entry
+            && unchanged(*change)
+            && failed(*step)
+        {
+            commands.push(what.as_str());
+        }
+    }
+    commands
 }
 
 /// Why there is nothing to undo, when there is not.

@@ -11,7 +11,7 @@ use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use project::{Member, Project};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Brings the services of a compose project up or down, with `docker compose` or, where the host has only that, with
@@ -160,16 +160,39 @@ impl Site<'_> {
         let mut words = vec!["up", "--detach"];
         words.extend(self.keys.build.then_some("--build"));
         words.extend(self.keys.remove_orphans.then_some("--remove-orphans"));
-        let undo = match self.members.is_empty() {
-            true => Undo::Command(self.project.command(&["down"], &[])),
-            false => Undo::Again,
-        };
-        runs.push(self.starting(&words, undo));
+        runs.push(self.starting(&words, self.back()));
         Ok(match each_time {
             // What a registry or a build gives is not known before: no prediction, so that check mode says so.
             true => Plan { once: true, ..Plan::of(runs.into_iter().map(Op::from).collect()) },
             false => self.planned(runs, &self.after_up()),
         })
+    }
+
+    /// What undoes `up`: services that did not run do not run again, those that ran are as their files ask.
+    fn back(&self) -> Undo {
+        if self.members.is_empty() {
+            return Undo::Command(self.project.command(&["down"], &[]));
+        }
+        let has = |service: &str, is: &dyn Fn(&Member) -> bool| {
+            self.members.iter().any(|member| member.service == service && is(member))
+        };
+        let names = |wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
+            self.chosen().map(|(name, _)| name.clone()).filter(|name| wanted(name)).collect()
+        };
+        let missing = names(&|name| !has(name, &|_| true));
+        let stopped = names(&|name| has(name, &|_| true) && !has(name, &Member::is_up));
+        let changes = self.chosen().any(|(name, hash)| has(name, &Member::is_up) && !self.fits(name, hash));
+        match (missing.is_empty(), stopped.is_empty(), changes || self.keys.pull || self.keys.build) {
+            (true, true, _) => Undo::Again,
+            (false, true, false) => {
+                Undo::Command(self.project.command(&["rm", "--stop", "--force"], &missing))
+            }
+            (true, false, false) => Undo::Command(self.project.command(&["stop"], &stopped)),
+            _ => Undo::Impossible(format!(
+                "{} did not run before, and other services are changed with it",
+                [missing, stopped].concat().join(", ")
+            )),
+        }
     }
 
     fn down(&self) -> Plan {
@@ -186,14 +209,21 @@ impl Site<'_> {
         if left.len() == self.members.len() {
             return self.planned(Vec::new(), &[]);
         }
-        self.planned(vec![Run { undo, ..Run::from(self.project.command(&words, &[])) }], &left)
+        let mut plan =
+            self.planned(vec![Run { undo, ..Run::from(self.project.command(&words, &[])) }], &left);
+        plan.notes
+            .push("an undo makes new containers: what was written inside these is lost with them".into());
+        plan
     }
 
     fn stop(&self) -> Plan {
         if !self.members.iter().any(|member| self.is_chosen(member) && member.is_up()) {
             return self.planned(Vec::new(), &[]);
         }
-        let undo = Undo::Command(self.project.command(&["start"], &self.keys.services));
+        let up = self.members.iter().filter(|member| self.is_chosen(member) && member.is_up());
+        let services: BTreeSet<String> = up.map(|member| member.service.clone()).collect();
+        let services: Vec<String> = services.into_iter().collect();
+        let undo = Undo::Command(self.project.command(&["start"], &services));
         let stopped = |member: &Member| match self.is_chosen(member) {
             true => Member { state: "exited".to_string(), ..member.clone() },
             false => member.clone(),

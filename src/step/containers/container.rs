@@ -185,7 +185,7 @@ impl Container {
         }
         match self.state {
             State::Started => course.start(self.readiness()),
-            _ => course.stop(),
+            _ => course.stop()?,
         }
         Ok(())
     }
@@ -229,6 +229,7 @@ impl ContainerChange<'_> {
         let name = kept::name_until(self.name, until);
         self.runs.extend(commands::never_restart(&old));
         if old.is_up() {
+            can_be_stopped(&old, self.name)?;
             self.runs.push(commands::stop(&old));
         }
         self.runs.push(commands::rename(&old.id, self.name, &name));
@@ -263,11 +264,13 @@ impl ContainerChange<'_> {
         }
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self) -> Result<()> {
         if let Some(now) = self.now.as_mut().filter(|now| now.is_up()) {
+            can_be_stopped(now, self.name)?;
             self.runs.push(commands::stop(now));
             now.status = "exited".to_string();
         }
+        Ok(())
     }
 
     /// Removes what was kept long enough.
@@ -317,6 +320,17 @@ fn three_seconds() -> TimeSpan {
 
 fn two_days() -> TimeSpan {
     TimeSpan::seconds(48 * 3600)
+}
+
+/// Whether a container is still there once it is stopped.
+fn can_be_stopped(now: &There, name: &str) -> Result<()> {
+    if !now.auto_remove {
+        return Ok(());
+    }
+    let why =
+        "it was started with --rm: Docker removes it as soon as it stops, and nothing could bring it back";
+    let hint = format!("stop it yourself if it may be lost: docker stop {name}");
+    Err(Failure::new(format!("stop the container {name}"), why).hint(hint))
 }
 
 #[cfg(all(test, feature = "controller"))]

@@ -8,6 +8,7 @@ use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted;
 use serde::Deserialize;
+use std::path::Path;
 
 /// Takes back a mount or umount, also one that has failed.
 const BACK: &str = include_str!("mount/back.sh");
@@ -108,7 +109,7 @@ impl Step for Mount {
 
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let mounts = text(host, MOUNTS)?;
-        let target = real_path(host, &mounts, &self.target())?;
+        let target = self.place(host, &mounts)?;
         let names = self.names(host, &mounts, &target)?;
         let wanted = (self.state != State::Absent).then(|| self.entry());
         let line = fstab::edit(host, wanted.as_ref(), |entry| names.contains(&entry.target))?;
@@ -132,6 +133,16 @@ impl Mount {
     /// The mount point as the line in `/etc/fstab` has it.
     fn target(&self) -> String {
         fstab::plain_path(&self.path.to_string())
+    }
+
+    /// Where the mount point is as the kernel has it. A link in it that another user controls must not lead to a place of
+    /// another owner.
+    fn place(&self, host: &dyn Probe, mounts: &str) -> Result<String> {
+        let path = fstab::plain_path(&self.target());
+        if entries(mounts).any(|entry| entry.target == path) {
+            return Ok(path);
+        }
+        Ok(HostPath::from(host.follow(Path::new(&path))?).to_string())
     }
 
     /// How lines of `/etc/fstab` spell the mount point: with a slash at the end, through a link, or as the kernel does.

@@ -10,7 +10,7 @@ use crate::model::event;
 use crate::model::op::{Answer, Command};
 use crate::model::{Failure, Result};
 use crate::system::user::Identity;
-use crate::system::{Flow, Listener, OUTPUT_KEPT};
+use crate::system::{Flow, Listener, OUTPUT_KEPT, Probe};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, ioctl_fionbio};
@@ -121,7 +121,8 @@ impl Local {
         let path = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
         let Some(program) = program::find(&self.root, name, &path) else { return Ok(no_program(name)) };
         let home = environment.get(std::ffi::OsStr::new("HOME")).map(PathBuf::from);
-        let directory = self.directory(command, home).map_err(|errno| refused(&doing, errno))?;
+        let is_other = user.as_ref().is_some_and(|user| !user.is_ours());
+        let directory = self.directory(command, home, is_other, &doing)?;
         #[expect(clippy::disallowed_methods, reason = "this is the one place that runs processes")]
         let mut process = std::process::Command::new(program);
         process.arg0(name).args(&command.argv[1..]).env_clear().envs(environment).current_dir(directory);
@@ -137,13 +138,23 @@ impl Local {
         }
     }
 
-    /// Where the command runs: a login whose home directory is missing starts in `/`.
-    fn directory(&self, command: &Command, home: Option<PathBuf>) -> rustix::io::Result<PathBuf> {
-        if let Some(path) = command.directory.as_deref() {
-            return self.existing(path);
+    /// Where the command runs: a login whose home directory is missing starts in `/`. No link of another user leads there;
+    /// a command that runs as another user can do no more than that user.
+    fn directory(
+        &self,
+        command: &Command,
+        home: Option<PathBuf>,
+        is_other: bool,
+        doing: &str,
+    ) -> Result<PathBuf> {
+        let existing = |path: &Path| self.existing(path).map_err(|errno| refused(doing, errno));
+        match command.directory.as_deref() {
+            Some(path) if is_other => return existing(path),
+            Some(path) => return existing(&self.follow(path)?),
+            None => {}
         }
         let home = home.filter(|home| command.login && home.is_absolute());
-        home.and_then(|home| self.existing(&home).ok()).map_or_else(|| self.existing(Path::new("/")), Ok)
+        home.and_then(|home| existing(&home).ok()).map_or_else(|| existing(Path::new("/")), Ok)
     }
 
     fn existing(&self, path: &Path) -> rustix::io::Result<PathBuf> {

@@ -5,6 +5,7 @@ use super::wire::{Reply, Request};
 use super::{Shell, encode, told};
 use crate::model::op::{Answer, Command};
 use crate::model::{Failure, Result};
+use crate::system::Probe;
 use crate::system::output::join;
 use crate::system::user::Identity;
 use std::os::unix::ffi::OsStrExt;
@@ -33,6 +34,11 @@ impl Shell {
         }
         let user = command.user.as_deref().map(|user| Identity::of(self, user)).transpose()?;
         let variables = variables(command, user.as_ref(), doing)?;
+        let directory = match (&command.directory, &user) {
+            // No link of another user leads there; one who runs as another user can do no more than that user.
+            (Some(directory), None) => self.follow(directory)?,
+            _ => directory(command, user.as_ref()),
+        };
         let su_words: Vec<_> = command.argv.iter().map(|word| encode::word(word.as_bytes())).collect();
         let limit = command.timeout.map_or(0, |timeout| timeout.as_secs_f64().ceil().max(1.0) as u64);
         let mut request = Request::new("run")
@@ -42,7 +48,7 @@ impl Shell {
             .word(user.as_ref().map_or("", |user| &user.name))
             .optional(user.as_ref().map(|user| user.uid))
             .word(if user.is_some() { su_words.join(&b' ') } else { Vec::new() })
-            .word(directory(command, user.as_ref()).as_os_str().as_bytes())
+            .word(directory.as_os_str().as_bytes())
             .later(&command.stdin)
             .word(if command.login { "login" } else { "own" })
             .number(variables.len());

@@ -76,7 +76,7 @@ fn boolean(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let value = arguments.value()?;
     arguments.finish()?;
     let holds = match &value {
-        Datum::Text(text) => matches!(text.to_lowercase().as_str(), "yes" | "true" | "on" | "1" | "t" | "y"),
+        Datum::Text(text) => matches!(text.to_lowercase().as_str(), "yes" | "true" | "on" | "1"),
         other => other.as_float() == Some(1.0),
     };
     Ok(Datum::Bool(holds))

@@ -87,7 +87,11 @@ impl<'a> UnitChange<'a> {
         if self.unit.active == "failed" {
             self.run("reset-failed", Undo::NotNeeded);
         }
-        let undo = if self.unit.is_active() { Undo::Again } else { self.undo("stop") };
+        let undo = match self.unit.only_runs() {
+            true => Undo::impossible("it runs to its end, and what it did by then stays"),
+            false if self.unit.is_active() => Undo::Again,
+            false => self.undo("stop"),
+        };
         self.run(verb, undo);
         self.confirm();
         self.once |= self.unit.only_runs();

@@ -1,0 +1,55 @@
+//! `on`: the host that runs a step for another one.
+
+use super::Renderer;
+use super::scope::Scope;
+use super::step::Maker;
+use crate::diagnostic::Diagnostic;
+use crate::inventory::{CONTROLLER, Inventory};
+use crate::playbook::{Step, Written};
+use crate::template::is_plain;
+
+impl Maker<'_> {
+    /// The host that runs the step, when that is another one.
+    pub(super) fn on(&mut self, scope: &Scope) -> Option<String> {
+        let written = self.step.on.as_ref()?;
+        let name = self.known_text(scope, written)?;
+        if *name == *scope.host {
+            return None;
+        }
+        let wrong = unknown(self.renderer.inventory, &name, written)
+            .or_else(|| of_the_play(self.renderer, &name, self.step, written));
+        match wrong {
+            Some(problem) => self.problems.push(problem),
+            None => return Some(name),
+        }
+        None
+    }
+}
+
+/// What is wrong with the `on` of a step whatever its host is.
+pub fn check(inventory: &Inventory, step: &Step) -> Option<Diagnostic> {
+    let written = step.on.as_ref().filter(|written| is_plain(&written.text))?;
+    unknown(inventory, &written.text, written)
+}
+
+fn unknown(inventory: &Inventory, name: &str, written: &Written) -> Option<Diagnostic> {
+    if name == CONTROLLER || inventory.host(name).is_some() {
+        return None;
+    }
+    let problem = Diagnostic::error(format!("`on`: no host is called `{name}`"), &written.place);
+    if inventory.groups.contains_key(name) {
+        return Some(
+            problem.hint(format!("it is a group; one of its hosts is \"{{{{ groups['{name}'][0] }}}}\"")),
+        );
+    }
+    let names = inventory.hosts.iter().map(|host| host.name.as_str()).chain([CONTROLLER]);
+    Some(problem.nearest(name, names))
+}
+
+fn of_the_play(renderer: &Renderer, name: &str, step: &Step, written: &Written) -> Option<Diagnostic> {
+    let message = format!("`on`: {name} is itself a host of this play, and has steps of its own to do");
+    let problem = Diagnostic::error(message, &written.place).hint(
+        "run_once = true has the first host do it for all; any other host of `on` needs to be in no play, or in another one",
+    );
+    renderer.is_worked(name, step.play).then_some(problem)
+}
