@@ -50,7 +50,19 @@ impl<'a> Schema<'a> {
         match schema.alternatives() {
             Some(alternatives) => schema.check_any(&alternatives, node, what, problems),
             None if schema.fits_type(node) => schema.check_inside(node, what, problems),
-            None => problems.push(wrong_type(node, &schema.expected())),
+            None => problems.push(schema.wrong_type(node)),
+        }
+    }
+
+    /// A value of the wrong type. Of numbers in one text it says how a list of them is written.
+    fn wrong_type(self, node: &Node) -> Diagnostic {
+        let problem = wrong_type(node, &self.expected());
+        let items = self.inside(None).map(Schema::all_types).unwrap_or_default();
+        let parts: Vec<&str> = node.as_str().unwrap_or_default().split(',').map(str::trim).collect();
+        let are_numbers = parts.iter().all(|part| part.parse::<i64>().is_ok());
+        match items.contains(&"integer") && are_numbers {
+            true => problem.hint(format!("write a list of numbers: [{}]", parts.join(", "))),
+            false => problem,
         }
     }
 
@@ -108,7 +120,7 @@ impl<'a> Schema<'a> {
             found
         };
         match of_type.as_slice() {
-            [] => problems.push(wrong_type(node, &self.expected())),
+            [] => problems.push(self.wrong_type(node)),
             [only] => problems.append(check(only)),
             _ if of_type.iter().any(|schema| check(schema).is_empty()) => {}
             _ => problems.push(self.not_one_of(node)),
@@ -202,7 +214,7 @@ impl<'a> Schema<'a> {
         let words: Vec<String> = self.words().into_iter().map(bare).collect();
         let found = bare(&node.value());
         if words.is_empty() {
-            return wrong_type(node, &self.expected());
+            return self.wrong_type(node);
         }
         Diagnostic::error(format!("`{found}` is not one of {}", words.join(", ")), &node.place).nearest(
             &found,
@@ -267,6 +279,7 @@ mod tests {
         list: Option<Vec<Inner>>,
         map: Option<BTreeMap<String, i64>>,
         any: Option<Value>,
+        numbers: Option<Vec<u16>>,
     }
 
     #[derive(JsonSchema)]
@@ -302,6 +315,22 @@ mod tests {
         check(
             "path = '/x'\nport = '{{ p }}'\nstate = 'started'\nlist = [{ name = 'a' }]\nmap = { a = 1 }\nany = [1, {}]",
             expect![[""]],
+        );
+    }
+
+    #[test]
+    fn numbers_in_a_text_are_written_as_a_list() {
+        check(
+            "path = '/x'\nnumbers = '200, 204'",
+            expect![[r#"
+                error: expected a list, found a string
+                 --> x:2:11
+                  |
+                2 | numbers = '200, 204'
+                  |           ^^^^^^^^^^
+                  |
+                  = hint: write a list of numbers: [200, 204]
+            "#]],
         );
     }
 

@@ -4,7 +4,7 @@ use super::params::Param;
 use super::rounds::{GroupLoop, Round, Within};
 use super::{Step, Written, ansible, check};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::keys::{Keys, duration, strings, wrong_type};
+use crate::keys::{Keys, PATTERN, duration, strings, wrong_type};
 use crate::model::Value;
 use crate::schema::Schema;
 use crate::setting::{Origin, Setting, check_name};
@@ -215,9 +215,16 @@ fn entry_place(node: &Node, kind: &Entry) -> Place {
 
 /// A string and where it stands.
 pub fn written(keys: &mut Keys, key: &'static str) -> Option<Written> {
-    keys.read(key, "a string", |node| {
-        Some(Written { text: node.as_str()?.to_string(), place: node.place.clone() })
-    })
+    keys.read(key, "a string", one_written)
+}
+
+/// The pattern of the hosts that a playbook or a play is for.
+pub fn hosts(keys: &mut Keys) -> Option<Written> {
+    keys.read("hosts", PATTERN, one_written)
+}
+
+fn one_written(node: &Node) -> Option<Written> {
+    Some(Written { text: node.as_str()?.to_string(), place: node.place.clone() })
 }
 
 fn all_written(node: &Node) -> Option<Vec<Written>> {
@@ -310,12 +317,30 @@ fn check_kind(kind: &Row, node: &Node, problems: &mut Diagnostics) {
     }
     let mut found = Diagnostics::default();
     Schema::new(&schema).check(&checked, &format!("`{}`", kind.name), &mut found);
+    let table = as_table(kind, node, &schema);
     for problem in found.iter().filter(|problem| !is_kept_apart(kind, node, &problem.message)) {
-        problems.push(with_hint(kind, problem));
+        let problem = with_hint(kind, problem);
+        problems.push(table.clone().into_iter().fold(problem, Diagnostic::hint));
     }
     if found.is_empty() && is_literal(kind, node) {
         check_together(kind, node, problems);
     }
+}
+
+/// The keys that are meant where a kind has a text instead of a table; elsewhere it is the only key that it requires.
+const ALONE: &[(&str, &str)] = &[("command", "shell"), ("debug", "message"), ("package", "name")];
+
+/// The table that is meant where a kind has a text.
+fn as_table(kind: &Row, node: &Node, schema: &Value) -> Option<String> {
+    let text = Value::from(node.as_str()?);
+    let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let alone = ALONE.iter().find(|(name, _)| *name == kind.name).map(|(_, key)| *key);
+    let key = match required {
+        _ if alone.is_some() => alone,
+        [only] => only.as_str(),
+        _ => None,
+    };
+    Some(format!("write a table: {} = {{ {} = {text} }}", kind.name, key?))
 }
 
 /// Whether the step gets its keys as they are written.

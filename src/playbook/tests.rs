@@ -144,7 +144,7 @@ fn the_keys_of_a_kind_are_checked() {
             7 | file = '/x'
               |        ^^^^
               |
-              = hint: write a table: { key = value }
+              = hint: write a table: file = { path = "/x" }
 
             error: expected the end, found `b`
              --> playbooks/x.toml:9:23
@@ -165,6 +165,8 @@ fn the_common_keys_are_checked() {
               |
             2 | max_failures = 'many'
               |                ^^^^^^
+              |
+              = hint: write a number from 1 on, or a share: "1%" to "100%"
 
             error: expected "stop", "undo", "undo_host" or "continue", found "retry"
              --> playbooks/x.toml:3:14
@@ -241,6 +243,30 @@ fn the_common_keys_are_checked() {
               |          ^^^^^^^^
               |
               = hint: did you mean `restart`?
+        "#]],
+    );
+}
+
+#[test]
+fn a_text_instead_of_a_table_and_a_block_without_steps_are_pointed_at() {
+    check(
+        "[[steps]]\ncommand = 'echo a'\n[[steps]]\nblock = []\n",
+        expect![[r#"
+            error: expected a map, found a string
+             --> playbooks/x.toml:2:11
+              |
+            2 | command = 'echo a'
+              |           ^^^^^^^^
+              |
+              = hint: write a table: command = { shell = "echo a" }
+
+            error: this block has no steps
+             --> playbooks/x.toml:4:9
+              |
+            4 | block = []
+              |         ^^
+              |
+              = hint: give it [[steps.block]], or leave it out
         "#]],
     );
 }
