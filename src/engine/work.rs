@@ -440,7 +440,10 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         if let (StepOutcome::WouldChange, Target::Pretended(pretend)) = (report.outcome, &*self.target) {
             pretend.changed_by(&report.name);
         }
-        let ended = StepEnd { outcome: report.outcome, failure: report.failure.clone(), result };
+        // The host's own failure is that of its step, and must say no more than the step does.
+        let failure = report.failure.as_ref();
+        let failure = failure.map(|failure| if step.no_log { silent(&report.name) } else { failure.clone() });
+        let ended = StepEnd { outcome: report.outcome, failure, result };
         self.report_end(step, report);
         ended
     }
@@ -478,15 +481,18 @@ fn and_then(failure: Option<Failure>, left: Failure) -> Option<Failure> {
 
 /// What is said of a step with `no_log`: that it ended, and how.
 fn hidden(report: StepEnded) -> StepEnded {
-    let failure = report.failure.map(|_| {
-        Failure::new(&report.name, "it failed; the step has no_log, so nothing more is shown")
-            .hint("run it without no_log on a host where its secrets may be seen")
-    });
+    let failure = report.failure.map(|_| silent(&report.name));
     let notes = vec!["hidden: the step has no_log".to_string()];
     let findings = Vec::new();
     let not = report.undo.not.iter().map(|_| format!("{}: {NO_UNDO}", report.name)).take(1).collect();
     let undo = UndoScope { not, ..report.undo };
     StepEnded { undo, changes: Vec::new(), diff: None, output: None, notes, findings, failure, ..report }
+}
+
+/// All that is said of the failure of a step with `no_log`.
+fn silent(name: &str) -> Failure {
+    Failure::new(name, "it failed; the step has no_log, so nothing more is shown")
+        .hint("run it without no_log on a host where its secrets may be seen")
 }
 
 fn with(names: &[String], more: &[String]) -> Vec<String> {
