@@ -4,6 +4,7 @@
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{unknown_key, wrong_type};
 use crate::model::Value;
+use crate::model::path::ABSOLUTE;
 use crate::source::{Data, Entry, Node};
 use crate::template::is_plain;
 use schemars::JsonSchema;
@@ -173,6 +174,10 @@ impl<'a> Schema<'a> {
         if !words.is_empty() && !words.contains(&value) {
             return problems.push(self.not_one_of(node));
         }
+        let path = value.as_str().filter(|_| self.here.get("pattern") == Some(&ABSOLUTE.into()));
+        if let Some(path) = path.filter(|path| !path.starts_with('/')) {
+            problems.push(relative(path, node));
+        }
         let number = value.as_f64();
         let limit = |key: &str| self.here.get(key).and_then(Value::as_f64);
         if number.zip(limit("minimum")).is_some_and(|(number, least)| number < least) {
@@ -231,6 +236,16 @@ impl<'a> Schema<'a> {
             false => names.join(" or "),
         }
     }
+}
+
+/// A path that is relative, though no directory on the host is the current one.
+fn relative(path: &str, node: &Node) -> Diagnostic {
+    let hint = match path {
+        _ if path.starts_with('~') => "write the home directory itself: /root, /home/NAME".to_string(),
+        _ if path.is_empty() || path.starts_with('.') => "write the whole path".to_string(),
+        _ => format!("write \"/{path}\", or the whole path"),
+    };
+    Diagnostic::error("a path on a host must begin with /", &node.place).hint(hint)
 }
 
 fn bare(value: &Value) -> String {

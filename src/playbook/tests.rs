@@ -356,6 +356,38 @@ fn set_takes_the_names_of_functions() {
 }
 
 #[test]
+fn a_relative_path_on_a_host_is_refused() {
+    check(
+        "[[steps]]\nfile = { path = 'etc/motd' }\n[[steps]]\nabsent = { paths = ['/a', '~/x'] }\n[[steps]]\ncommand = { argv = ['x'], creates = './x' }\n[[steps]]\nsymlink = { path = '/a', target = 'b' }\n[[steps]]\nfile = { path = '{{ p }}/x' }\n",
+        expect![[r#"
+            error: a path on a host must begin with /
+             --> playbooks/x.toml:2:17
+              |
+            2 | file = { path = 'etc/motd' }
+              |                 ^^^^^^^^^^
+              |
+              = hint: write "/etc/motd", or the whole path
+
+            error: a path on a host must begin with /
+             --> playbooks/x.toml:4:27
+              |
+            4 | absent = { paths = ['/a', '~/x'] }
+              |                           ^^^^^
+              |
+              = hint: write the home directory itself: /root, /home/NAME
+
+            error: a path on a host must begin with /
+             --> playbooks/x.toml:6:37
+              |
+            6 | command = { argv = ['x'], creates = './x' }
+              |                                     ^^^^^
+              |
+              = hint: write the whole path
+        "#]],
+    );
+}
+
+#[test]
 fn params_are_checked() {
     check(
         "[params.a]\ntype = 'strng'\n[params.b]\ntype = 'port'\ndefault = 70000\n[params.c]\ntype = 'one-of'\n[params.d]\nchoices = ['x', 'y']\ndefault = 'z'\n[params.e]\nrequired = true\ndefault = 1\n[params.groups]\n[params.f]\ntype = 'list'\ndefault = 'a'\nhlep = ''\n",
