@@ -1,5 +1,6 @@
 //! Reads one step: the common keys are taken off, what remains is one table named after a step kind.
 
+use super::kind_hints::{as_table, with_hint};
 use super::params::Param;
 use super::rounds::{GroupLoop, Round, Within};
 use super::{Step, Written, ansible, check};
@@ -354,22 +355,6 @@ fn check_kind(kind: &Row, node: &Node, problems: &mut Diagnostics) {
     }
 }
 
-/// The keys that are meant where a kind has a text instead of a table; elsewhere it is the only key that it requires.
-const ALONE: &[(&str, &str)] = &[("command", "shell"), ("debug", "message"), ("package", "name")];
-
-/// The table that is meant where a kind has a text.
-fn as_table(kind: &Row, node: &Node, schema: &Value) -> Option<String> {
-    let text = Value::from(node.as_str()?);
-    let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let alone = ALONE.iter().find(|(name, _)| *name == kind.name).map(|(_, key)| *key);
-    let key = match required {
-        _ if alone.is_some() => alone,
-        [only] => only.as_str(),
-        _ => None,
-    };
-    Some(format!("write a table: {} = {{ {} = {text} }}", kind.name, key?))
-}
-
 /// Whether the step gets its keys as they are written.
 fn is_literal(kind: &Row, node: &Node) -> bool {
     let entries = node.entries().unwrap_or_default();
@@ -390,15 +375,6 @@ fn check_together(kind: &Row, node: &Node, problems: &mut Diagnostics) {
         let message = format!("{}{key}: {}", kind.name, wrong.why);
         problems.push(Diagnostic::error(message, node.place_of(&wrong.path)));
     }
-}
-
-/// Every problem with a kind's keys says what to write, or where that is said.
-fn with_hint(kind: &Row, problem: &Diagnostic) -> Diagnostic {
-    let key = problem.message.strip_prefix("unknown key `").and_then(|rest| rest.strip_suffix('`'));
-    let of_module = key.and_then(|key| ansible::of_kind(kind.name, key)).map(str::to_string);
-    let all = || format!("`windlass steps {}` shows its keys", kind.name);
-    let hint = of_module.or_else(|| problem.hint.clone()).unwrap_or_else(all);
-    Diagnostic { hint: Some(hint), ..problem.clone() }
 }
 
 /// The keys of `set` are names of variables. As elsewhere, a variable is stronger than the function of its name.
