@@ -18,6 +18,7 @@ pub mod host_reader;
 mod inspect;
 pub mod journal;
 pub mod link;
+mod no_log;
 pub mod others;
 pub mod owed;
 pub mod pace;

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::Value;
+use crate::model::duration::TimeSpan;
 use crate::source::{Data, Entry, Node, Place};
 use std::time::Duration;
 
@@ -199,6 +200,12 @@ pub fn wrong_type(node: &Node, expected: &str) -> Diagnostic {
 fn as_expected(value: &Value, expected: &str) -> Option<String> {
     let wants = |what: &str| expected.contains(what);
     match value {
+        _ if wants("a number of hosts") => {
+            Some("write a number from 1 on, or a share: \"1%\" to \"100%\"".to_string())
+        }
+        Value::String(text) if wants("a number of seconds") && TimeSpan::meant(text).is_some() => {
+            TimeSpan::meant(text).map(|meant| format!("write \"{meant}\""))
+        }
         Value::String(text) if wants("a boolean") => match text.to_lowercase().as_str() {
             "yes" | "true" | "on" => Some("write true, without quotes".to_string()),
             "no" | "false" | "off" => Some("write false, without quotes".to_string()),
@@ -207,18 +214,27 @@ fn as_expected(value: &Value, expected: &str) -> Option<String> {
         Value::String(text) if (wants("integer") || wants("number")) && text.parse::<f64>().is_ok() => {
             Some(format!("write {text}, without quotes"))
         }
-        Value::Number(number) if wants("from 0 on") && number.as_i64().is_some_and(|number| number < 0) => {
+        Value::Number(number)
+            if (wants("from 0 on") || wants("a number of seconds"))
+                && number.as_f64().is_some_and(|number| number < 0.0) =>
+        {
             Some("write 0 or more".to_string())
         }
         Value::Number(_) | Value::Bool(_) if wants("a string") => {
             Some(format!("put it in quotes: \"{value}\""))
         }
         Value::Number(_) | Value::Bool(_) if wants("boolean") => Some("write true or false".to_string()),
-        Value::String(_) | Value::Number(_) if wants("a list") => {
-            Some(format!("put it in brackets: [{value}]"))
-        }
+        Value::String(text) if wants("a list") => Some(format!("put it in brackets: {}", listed(text))),
+        Value::Number(_) if wants("a list") => Some(format!("put it in brackets: [{value}]")),
         Value::String(_) | Value::Number(_) | Value::Bool(_) if wants("a table") || wants("a map") => {
             Some("write a table: { key = value }".to_string())
+        }
+        Value::Array(list) if wants("list of strings") => {
+            Some(format!("put each element in quotes: {}", all_quoted(list)?))
+        }
+        Value::Array(list) if wants(PATTERN) => {
+            let names: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+            Some(format!("write \"{}\"", names?.join(",")))
         }
         Value::Array(list) if wants("a string") && list.len() == 1 => {
             Some(format!("write it alone: {}", list[0]))
@@ -227,9 +243,88 @@ fn as_expected(value: &Value, expected: &str) -> Option<String> {
     }
 }
 
+/// A pattern of hosts, for messages.
+pub const PATTERN: &str = "a string like \"web,db\"";
+
+/// A text with commas as the list of its parts: `["nginx", "curl"]`.
+fn listed(text: &str) -> String {
+    let parts = text.split(',').map(|part| Value::from(part.trim()).to_string());
+    format!("[{}]", parts.collect::<Vec<_>>().join(", "))
+}
+
+/// The elements as texts, unless one of them is a list or a table.
+fn all_quoted(list: &[Value]) -> Option<String> {
+    let quoted = |item: &Value| match item {
+        Value::String(_) => Some(item.to_string()),
+        Value::Number(_) | Value::Bool(_) => Some(format!("\"{item}\"")),
+        _ => None,
+    };
+    list.iter().map(quoted).collect::<Option<Vec<_>>>().map(|all| format!("[{}]", all.join(", ")))
+}
+
 /// A key that does not exist, with the nearest that does.
 pub fn unknown_key<'a>(entry: &Entry, what: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
     Diagnostic::error(format!("unknown key `{}`", entry.key), &entry.place)
         .label(format!("not a key of {what}"))
         .nearest(&entry.key, known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+    use expect_test::{Expect, expect};
+
+    /// What is said of each `key = value`, one a line.
+    fn check(text: &str, expected: Expect) {
+        let node = Node::parse(&Source::new("x", text)).unwrap();
+        let mut problems = Diagnostics::default();
+        let mut keys = Keys::of(&node, "a table", &mut problems);
+        for key in ["share1", "share2", "share3", "share4"] {
+            keys.share(key);
+        }
+        keys.duration("time1");
+        keys.duration("time2");
+        keys.duration("time3");
+        keys.strings("strings1");
+        keys.strings("strings2");
+        keys.list("list1");
+        keys.list("list2");
+        keys.read("hosts", PATTERN, |node| node.as_str());
+        let line = |problem: &Diagnostic| {
+            format!("{} => {}\n", problem.message, problem.hint.as_deref().unwrap_or("-"))
+        };
+        expected.assert_eq(&problems.iter().map(line).collect::<String>());
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_gets_the_right_form() {
+        check(
+            "share1 = -1\nshare2 = 1.5\nshare3 = \"0%\"\nshare4 = \"half\"\n",
+            expect![[r#"
+                expected a number of hosts or a string like "20%", found -1 => write a number from 1 on, or a share: "1%" to "100%"
+                expected a number of hosts or a string like "20%", found 1.5 => write a number from 1 on, or a share: "1%" to "100%"
+                expected a number of hosts or a string like "20%", found "0%" => write a number from 1 on, or a share: "1%" to "100%"
+                expected a number of hosts or a string like "20%", found "half" => write a number from 1 on, or a share: "1%" to "100%"
+            "#]],
+        );
+        check(
+            "time1 = \"5 sec\"\ntime2 = \"10 minutes\"\ntime3 = \"soon\"\n",
+            expect![[r#"
+                expected a number of seconds or a string like "30s" or "5m", found "5 sec" => write "5s"
+                expected a number of seconds or a string like "30s" or "5m", found "10 minutes" => write "10m"
+                expected a number of seconds or a string like "30s" or "5m", found "soon" => -
+            "#]],
+        );
+        check(
+            "strings1 = [1]\nstrings2 = [[]]\nlist1 = \"nginx,curl\"\nlist2 = \"x\"\nhosts = [\"web\", \"db\"]\n",
+            expect![[r#"
+                expected a string or a list of strings, found a list => put each element in quotes: ["1"]
+                expected a string or a list of strings, found a list => -
+                expected a list, found a string => put it in brackets: ["nginx", "curl"]
+                expected a list, found a string => put it in brackets: ["x"]
+                expected a string like "web,db", found a list => write "web,db"
+            "#]],
+        );
+    }
 }

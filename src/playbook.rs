@@ -5,6 +5,7 @@ mod block;
 pub mod catalogue;
 pub mod check;
 pub mod grouping;
+mod kind_hints;
 pub mod params;
 mod play_node;
 pub mod plays;

@@ -4,6 +4,7 @@
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{unknown_key, wrong_type};
 use crate::model::Value;
+use crate::model::path::ABSOLUTE;
 use crate::source::{Data, Entry, Node};
 use crate::template::is_plain;
 use schemars::JsonSchema;
@@ -50,7 +51,19 @@ impl<'a> Schema<'a> {
         match schema.alternatives() {
             Some(alternatives) => schema.check_any(&alternatives, node, what, problems),
             None if schema.fits_type(node) => schema.check_inside(node, what, problems),
-            None => problems.push(wrong_type(node, &schema.expected())),
+            None => problems.push(schema.wrong_type(node)),
+        }
+    }
+
+    /// A value of the wrong type. Of numbers in one text it says how a list of them is written.
+    fn wrong_type(self, node: &Node) -> Diagnostic {
+        let problem = wrong_type(node, &self.expected());
+        let items = self.inside(None).map(Schema::all_types).unwrap_or_default();
+        let parts: Vec<&str> = node.as_str().unwrap_or_default().split(',').map(str::trim).collect();
+        let are_numbers = parts.iter().all(|part| part.parse::<i64>().is_ok());
+        match items.contains(&"integer") && are_numbers {
+            true => problem.hint(format!("write a list of numbers: [{}]", parts.join(", "))),
+            false => problem,
         }
     }
 
@@ -108,7 +121,7 @@ impl<'a> Schema<'a> {
             found
         };
         match of_type.as_slice() {
-            [] => problems.push(wrong_type(node, &self.expected())),
+            [] => problems.push(self.wrong_type(node)),
             [only] => problems.append(check(only)),
             _ if of_type.iter().any(|schema| check(schema).is_empty()) => {}
             _ => problems.push(self.not_one_of(node)),
@@ -161,6 +174,10 @@ impl<'a> Schema<'a> {
         if !words.is_empty() && !words.contains(&value) {
             return problems.push(self.not_one_of(node));
         }
+        let path = value.as_str().filter(|_| self.here.get("pattern") == Some(&ABSOLUTE.into()));
+        if let Some(path) = path.filter(|path| !path.starts_with('/')) {
+            problems.push(relative(path, node));
+        }
         let number = value.as_f64();
         let limit = |key: &str| self.here.get(key).and_then(Value::as_f64);
         if number.zip(limit("minimum")).is_some_and(|(number, least)| number < least) {
@@ -202,7 +219,7 @@ impl<'a> Schema<'a> {
         let words: Vec<String> = self.words().into_iter().map(bare).collect();
         let found = bare(&node.value());
         if words.is_empty() {
-            return wrong_type(node, &self.expected());
+            return self.wrong_type(node);
         }
         Diagnostic::error(format!("`{found}` is not one of {}", words.join(", ")), &node.place).nearest(
             &found,
@@ -219,6 +236,16 @@ impl<'a> Schema<'a> {
             false => names.join(" or "),
         }
     }
+}
+
+/// A path that is relative, though no directory on the host is the current one.
+fn relative(path: &str, node: &Node) -> Diagnostic {
+    let hint = match path {
+        _ if path.starts_with('~') => "write the home directory itself: /root, /home/NAME".to_string(),
+        _ if path.is_empty() || path.starts_with('.') => "write the whole path".to_string(),
+        _ => format!("write \"/{path}\", or the whole path"),
+    };
+    Diagnostic::error("a path on a host must begin with /", &node.place).hint(hint)
 }
 
 fn bare(value: &Value) -> String {
@@ -267,6 +294,7 @@ mod tests {
         list: Option<Vec<Inner>>,
         map: Option<BTreeMap<String, i64>>,
         any: Option<Value>,
+        numbers: Option<Vec<u16>>,
     }
 
     #[derive(JsonSchema)]
@@ -302,6 +330,22 @@ mod tests {
         check(
             "path = '/x'\nport = '{{ p }}'\nstate = 'started'\nlist = [{ name = 'a' }]\nmap = { a = 1 }\nany = [1, {}]",
             expect![[""]],
+        );
+    }
+
+    #[test]
+    fn numbers_in_a_text_are_written_as_a_list() {
+        check(
+            "path = '/x'\nnumbers = '200, 204'",
+            expect![[r#"
+                error: expected a list, found a string
+                 --> x:2:11
+                  |
+                2 | numbers = '200, 204'
+                  |           ^^^^^^^^^^
+                  |
+                  = hint: write a list of numbers: [200, 204]
+            "#]],
         );
     }
 

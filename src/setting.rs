@@ -10,6 +10,10 @@ use std::fmt;
 /// Names that windlass gives itself: what is known of the host, and what is read there.
 pub const RESERVED: &[&str] = &["facts", "host", "inventory_hostname", "groups", "group_names"];
 
+/// Words that are no names in expressions: a variable of this name could never be read.
+const KEYWORDS: &[&str] =
+    &["true", "false", "none", "True", "False", "None", "not", "in", "and", "or", "is", "if", "else"];
+
 /// What `[secrets]` takes.
 const SECRET_ORIGINS: &str = "write \"age:NAME\", \"env:NAME\", \"file:PATH\", \"command:PROGRAM …\" or { command = [\"pass\", \"show\", \"NAME\"] }";
 
@@ -118,6 +122,9 @@ pub fn check_name(name: &str, place: &Place, problems: &mut Diagnostics) {
             Diagnostic::error(format!("`{name}` cannot be the name of a variable"), place)
                 .hint("use letters, digits and `_`, with a letter first"),
         );
+    } else if KEYWORDS.contains(&name) {
+        let message = format!("`{name}` cannot be the name of a variable: it is a word of expressions");
+        problems.push(Diagnostic::error(message, place).hint("choose another name"));
     } else if RESERVED.contains(&name) {
         problems.push(Diagnostic::error(format!("`{name}` is a name that windlass itself uses"), place));
     }
@@ -164,6 +171,26 @@ impl fmt::Display for Origin {
                 write!(out, "{} `{step}`", self.as_str())
             }
             Origin::Default | Origin::Playbook | Origin::CommandLine => out.write_str(self.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_expression_could_read_is_refused() {
+        let why = |name: &str| {
+            let mut problems = Diagnostics::default();
+            check_name(name, &Place::outside("x"), &mut problems);
+            problems.iter().map(|problem| problem.message.clone()).collect::<String>()
+        };
+        for name in ["port", "_x1", "loop", "env", "iffy"] {
+            assert_eq!(why(name), "", "{name}");
+        }
+        for name in ["", "1st", "two words", "true", "None", "not", "if", "facts"] {
+            assert_ne!(why(name), "", "{name}");
         }
     }
 }

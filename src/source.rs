@@ -114,9 +114,8 @@ impl Node {
         }
         let (table, errors) = DeTable::parse_recoverable(&source.text);
         if !errors.is_empty()
-            && let Some(span) = syntax::yaml(&source.text)
+            && let Some((span, [message, hint])) = syntax::whole(&source.text)
         {
-            let [message, hint] = syntax::YAML;
             let place = Place { source: Arc::clone(source), span };
             return Err(Diagnostic::error(message, &place).hint(hint).into());
         }

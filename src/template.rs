@@ -15,6 +15,7 @@ mod lexer;
 mod lookup;
 mod machine;
 mod methods;
+mod mistakes;
 mod moment;
 mod parser;
 #[cfg(feature = "controller")]
@@ -175,7 +176,8 @@ impl Templates {
         if let Some(nodes) = locked(&self.kept).templates.get(&key) {
             return Ok(Arc::clone(nodes));
         }
-        let nodes = Arc::new(statements::template(source, escapes)?);
+        let nodes = statements::template(source, escapes);
+        let nodes = Arc::new(nodes.map_err(|fault| mistakes::explained(source, fault))?);
         self.keep(|kept| drop(kept.templates.insert(key, Arc::clone(&nodes))));
         Ok(nodes)
     }
@@ -185,7 +187,8 @@ impl Templates {
         if let Some(expr) = locked(&self.kept).expressions.get(&key) {
             return Ok(Arc::clone(expr));
         }
-        let expr = Arc::new(statements::expression(source, escapes)?);
+        let expr = statements::expression(source, escapes);
+        let expr = Arc::new(expr.map_err(|fault| mistakes::explained(source, fault))?);
         self.keep(|kept| drop(kept.expressions.insert(key, Arc::clone(&expr))));
         Ok(expr)
     }
@@ -369,6 +372,12 @@ pub fn is_plain(source: &str) -> bool {
 pub fn is_function(name: &str) -> bool {
     matches!(name, "omit" | "self" | "super" | "loop" | "caller" | "varargs" | "kwargs")
         || functions::find(name).is_some()
+}
+
+/// The names of all functions, for hints.
+#[cfg(feature = "controller")]
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    functions::names()
 }
 
 /// Whether some value has a method of this name.

@@ -16,6 +16,7 @@ use super::entry::Entry;
 use super::guard;
 use super::journal::{self, Journal};
 use super::link::Link;
+use super::no_log::{hidden, silent};
 use super::start;
 use super::state_dir::StateDir;
 use super::target::Target;
@@ -23,9 +24,8 @@ use super::undo::log::OwnLog;
 use super::undo::{Undoer, groups, open_changes};
 use super::unlock;
 use crate::model::delegation::LAST;
-use crate::model::event::{Event, StepEnded, UndoScope};
+use crate::model::event::{Event, StepEnded};
 use crate::model::job::{Job, JobStep, Mode, OnFailure, Planning, Resume, RunId};
-use crate::model::op::NO_UNDO;
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
 use crate::system::pretend::Pretend;
@@ -440,7 +440,10 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         if let (StepOutcome::WouldChange, Target::Pretended(pretend)) = (report.outcome, &*self.target) {
             pretend.changed_by(&report.name);
         }
-        let ended = StepEnd { outcome: report.outcome, failure: report.failure.clone(), result };
+        // The host's own failure is that of its step, and must say no more than the step does.
+        let failure = report.failure.as_ref();
+        let failure = failure.map(|failure| if step.no_log { silent(&report.name) } else { failure.clone() });
+        let ended = StepEnd { outcome: report.outcome, failure, result };
         self.report_end(step, report);
         ended
     }
@@ -474,19 +477,6 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
 fn and_then(failure: Option<Failure>, left: Failure) -> Option<Failure> {
     let Some(failure) = failure else { return Some(left) };
     Some(Failure { why: format!("{}; then: {}: {}", failure.why, left.doing, left.why), ..failure })
-}
-
-/// What is said of a step with `no_log`: that it ended, and how.
-fn hidden(report: StepEnded) -> StepEnded {
-    let failure = report.failure.map(|_| {
-        Failure::new(&report.name, "it failed; the step has no_log, so nothing more is shown")
-            .hint("run it without no_log on a host where its secrets may be seen")
-    });
-    let notes = vec!["hidden: the step has no_log".to_string()];
-    let findings = Vec::new();
-    let not = report.undo.not.iter().map(|_| format!("{}: {NO_UNDO}", report.name)).take(1).collect();
-    let undo = UndoScope { not, ..report.undo };
-    StepEnded { undo, changes: Vec::new(), diff: None, output: None, notes, findings, failure, ..report }
 }
 
 fn with(names: &[String], more: &[String]) -> Vec<String> {

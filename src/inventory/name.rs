@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
+use unicode_width::UnicodeWidthChar;
 
 /// One name with a range in it stands for at most this many.
 const RANGE_LIMIT: usize = 20_000;
@@ -13,12 +15,12 @@ const RANGE_LIMIT: usize = 20_000;
 pub struct HostName(String);
 
 impl HostName {
-    /// Letters, digits and `. - _ :`, at most 253, a letter, digit or `_` first; or an address of IPv6 such as `::1` and
-    /// `fe80::1%eth0`.
+    /// Letters of any alphabet, digits and `. - _ :`, at most 253 bytes, a letter, digit or `_` first; or an address of IPv6
+    /// such as `::1` and `fe80::1%eth0`.
     pub fn parse(text: &str) -> Result<HostName, String> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
-        let first = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        let is_name = text.as_bytes().first().is_some_and(first) && text.bytes().all(fits);
+        let fits = |letter: char| is_letter(letter) || ".-_:".contains(letter);
+        let first = |letter: char| is_letter(letter) || letter == '_';
+        let is_name = text.starts_with(first) && text.chars().all(fits);
         if !is_name && !is_ipv6(text) {
             return Err(format!(
                 "`{text}` is no name: letters, digits and `.-_:` are allowed, a letter or digit first"
@@ -35,6 +37,25 @@ impl HostName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Letters that are written from right to left: they would turn round the line of output that a name stands in.
+const RIGHT_TO_LEFT: &[RangeInclusive<char>] = &[
+    '\u{590}'..='\u{8ff}',
+    '\u{fb1d}'..='\u{fdff}',
+    '\u{fe70}'..='\u{feff}',
+    '\u{10800}'..='\u{10fff}',
+    '\u{1e800}'..='\u{1efff}',
+];
+
+/// The one letter that is shown as a space though it has a width: HANGUL CHOSEONG FILLER.
+const FILLER: char = '\u{115f}';
+
+/// Digits of ASCII, and letters as Ansible's inventories have them, which are seen and leave other letters where they are.
+fn is_letter(letter: char) -> bool {
+    let turns = || RIGHT_TO_LEFT.iter().any(|range| range.contains(&letter));
+    let is_seen = || letter.width().is_some_and(|width| width > 0) && letter != FILLER;
+    letter.is_ascii_alphanumeric() || (letter.is_alphabetic() && is_seen() && !turns())
 }
 
 /// An address of IPv6, perhaps with the interface that it belongs to.
@@ -152,7 +173,17 @@ mod tests {
 
     #[test]
     fn names_are_safe() {
-        for name in ["web1", "203.0.113.10", "a-b_c.example.com", "2001:db8::1", "::1", "fe80::1%eth0"] {
+        for name in [
+            "web1",
+            "203.0.113.10",
+            "a-b_c.example.com",
+            "2001:db8::1",
+            "::1",
+            "fe80::1%eth0",
+            "hä1",
+            "сервер-2",
+            "ホスト1",
+        ] {
             assert!(HostName::parse(name).is_ok(), "{name}");
         }
         for name in [
@@ -162,7 +193,15 @@ mod tests {
             "a b",
             "a\u{1b}",
             "all",
-            "ä",
+            "a\u{308}",
+            "\u{308}a",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{3164}b",
+            "a\u{115f}b",
+            "a\u{a0}b",
+            "שרת",
+            "½",
             "a/b",
             ".",
             ":1",

@@ -35,9 +35,38 @@ impl TimeSpan {
         millis
             .filter(|millis| *millis <= LONGEST_MILLIS)
             .map(|millis| TimeSpan(Duration::from_millis(millis)))
-            .ok_or_else(|| wrong(format_args!("{text:?}")))
+            .ok_or_else(|| match TimeSpan::meant(text) {
+                Some(meant) => format!("{text:?} is not a length of time; write {meant:?}"),
+                None => wrong(format_args!("{text:?}")),
+            })
+    }
+
+    /// How a time in words is written here: `10m` for `10 minutes`.
+    pub fn meant(text: &str) -> Option<String> {
+        let lower = text.trim().to_ascii_lowercase();
+        let (mut rest, mut meant) = (lower.as_str(), String::new());
+        while !rest.is_empty() {
+            let (number, after) = rest.split_at(rest.find(|letter: char| !letter.is_ascii_digit())?);
+            number.parse::<u64>().ok()?;
+            let after = after.trim_start();
+            let end = after.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(after.len());
+            let (word, others) = after.split_at(end);
+            let (unit, _) = WORDS.iter().find(|(_, words)| words.contains(&word))?;
+            meant += &format!("{number}{unit}");
+            rest = others.trim_start();
+        }
+        Some(meant).filter(|meant| !meant.is_empty())
     }
 }
+
+/// Units as people write them in words.
+const WORDS: &[(&str, &[&str])] = &[
+    ("d", &["d", "day", "days"]),
+    ("h", &["h", "hr", "hrs", "hour", "hours"]),
+    ("m", &["m", "min", "mins", "minute", "minutes"]),
+    ("s", &["s", "sec", "secs", "second", "seconds"]),
+    ("ms", &["ms", "millisecond", "milliseconds"]),
+];
 
 fn sum_of_parts(mut text: &str) -> Option<u64> {
     let mut sum = 0u64;
@@ -155,6 +184,11 @@ mod tests {
             read("\"soon\"").unwrap_err(),
             "\"soon\" is not a length of time; write seconds, or for example \"30s\", \"5m\" or \"1h30m\""
         );
+        for (json, meant) in [("\"5 sec\"", "5s"), ("\"10 minutes\"", "10m"), ("\"1 hour 30 min\"", "1h30m")]
+        {
+            let why = read(json).unwrap_err();
+            assert!(why.ends_with(&format!("is not a length of time; write {meant:?}")), "{why}");
+        }
         for json in
             ["-1", "true", "\"\"", "\"5\u{b5}s\"", "\"m\"", "\"1h30\"", "\"99999999999999999999d\"", "1e300"]
         {

@@ -3,13 +3,26 @@
 /// The candidate that looks most like `wanted`, when one looks enough like it to be worth a hint.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = wanted.to_lowercase();
-    candidates
-        .into_iter()
-        .filter(|candidate| *candidate != wanted)
+    let candidates: Vec<&str> = candidates.into_iter().filter(|candidate| *candidate != wanted).collect();
+    let near = candidates
+        .iter()
+        .copied()
         .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= allowed(wanted, candidate))
         .min_by_key(|(distance, candidate)| (*distance, *candidate))
-        .map(|(_, candidate)| candidate)
+        .map(|(_, candidate)| candidate);
+    near.or_else(|| candidates.into_iter().filter(|candidate| begins_nearly(&lower, candidate)).min())
+}
+
+/// Whether a longer name begins as the wanted one does but for a letter: `equl` is near `equalto`.
+fn begins_nearly(wanted: &str, candidate: &str) -> bool {
+    const LETTERS: usize = 4;
+    let letters = wanted.chars().count();
+    let begins = |length: usize| {
+        let start: String = candidate.to_lowercase().chars().take(length).collect();
+        start.chars().count() == length && strsim::damerau_levenshtein(wanted, &start) <= 1
+    };
+    letters >= LETTERS && begins(letters + 1)
 }
 
 /// The hint for a name that does not exist: `did you mean `merge`?`.
@@ -39,6 +52,7 @@ mod tests {
         assert_eq!(nearest("Path", names), Some("path"));
         assert_eq!(nearest("ownr", names), Some("owner"));
         assert_eq!(nearest("database", names), None);
+        assert_eq!(nearest("equl", ["eq", "equalto", "ne"]), Some("equalto"));
         assert_eq!(nearest("x", names), None);
         assert_eq!(nearest("", names), None);
     }

@@ -80,6 +80,10 @@ impl<'de> Deserialize<'de> for HostPath {
     }
 }
 
+/// The pattern by which schemas know a path on a host: absolute, or a template that may become that.
+#[cfg(feature = "controller")]
+pub const ABSOLUTE: &str = r"^/|\{[{%#]";
+
 #[cfg(feature = "controller")]
 impl schemars::JsonSchema for HostPath {
     fn schema_name() -> std::borrow::Cow<'static, str> {
@@ -87,7 +91,11 @@ impl schemars::JsonSchema for HostPath {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "description": "an absolute path on the host" })
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": ABSOLUTE,
+            "description": "an absolute path on the host",
+        })
     }
 
     fn inline_schema() -> bool {

@@ -3,7 +3,7 @@
 
 use super::step::{self, Include, become_as, expression, is_environment, written};
 use super::{Step, Written};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::Keys;
 use crate::model::job::{BlockPart, InBlock};
 use crate::setting::{Origin, Setting};
@@ -40,6 +40,12 @@ pub fn read(node: &Node, problems: &mut Diagnostics) -> Block {
     keys.finish_with(|key| {
         step::COMMON.contains(&key).then_some("it is a key of a step: give it to the block's steps")
     });
+    if body.is_empty()
+        && let Some(block) = node.get("block")
+    {
+        let problem = Diagnostic::error("this block has no steps", &block.place);
+        problems.push(problem.hint("give it [[steps.block]], or leave it out"));
+    }
     let path = name.unwrap_or_else(|| Written { text: "block".to_string(), place: node.place.clone() });
     let origin = Origin::Step(path.text.clone());
     let vars = vars.map(|node| Setting::table(node, &origin, problems)).unwrap_or_default();

@@ -88,10 +88,17 @@ impl Param {
         if default.as_str().is_some_and(|text| !is_plain(text)) {
             return;
         }
-        if let Err(why) = self.fitted(&default.value(), None) {
-            problems.push(
-                Diagnostic::error(why, &default.place).label(format!("the default of `{}`", self.name)),
-            );
+        let fitted = self.fitted(&default.value(), None);
+        let label = format!("the default of `{}`", self.name);
+        match fitted {
+            Err(why) => problems.push(Diagnostic::error(why, &default.place).label(label)),
+            // On the command line everything is text; in a file a number or a boolean is written as one.
+            Ok(fitted) if default.as_str().is_some() && !fitted.is_string() => {
+                let why = format!("`{}` must be {}, found a string", self.name, self.kind.expected());
+                let problem = Diagnostic::error(why, &default.place).label(label);
+                problems.push(problem.hint(format!("write {fitted}, without quotes")));
+            }
+            Ok(_) => {}
         }
     }
 

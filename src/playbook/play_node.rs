@@ -1,7 +1,7 @@
 //! One of `[[plays]]` as it is written, and the keys that it has in common with a playbook of one play.
 
 use super::plays::Play;
-use super::step::written;
+use super::step::{hosts, written};
 use super::{Playbook, ansible};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, Share};
@@ -37,8 +37,7 @@ impl<'a> PlayNode<'a> {
         let first = node.entries().and_then(|entries| entries.first());
         let place = first.map_or_else(|| node.place.clone(), |entry| entry.place.clone());
         let mut keys = Keys::of(node, "a play", problems);
-        let (name, hosts, becomes) =
-            (written(&mut keys, "name"), written(&mut keys, "hosts"), keys.boolean("become"));
+        let (name, hosts, becomes) = (written(&mut keys, "name"), hosts(&mut keys), keys.boolean("become"));
         // It is for those who read the file.
         keys.string("description");
         let (serial, max_failures) = batches(&mut keys);

@@ -67,7 +67,7 @@ impl Reader<'_> {
         };
         let mut keys = Keys::of(&node, "a playbook", self.problems);
         let (description, hosts, becomes) =
-            (keys.string("description"), step::written(&mut keys, "hosts"), keys.boolean("become"));
+            (keys.string("description"), step::hosts(&mut keys), keys.boolean("become"));
         let (serial, max_failures) = batches(&mut keys);
         let on_failure =
             keys.read("on_failure", "\"stop\", \"undo\", \"undo_host\" or \"continue\"", |node| {

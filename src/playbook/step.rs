@@ -1,16 +1,17 @@
 //! Reads one step: the common keys are taken off, what remains is one table named after a step kind.
 
+use super::kind_hints::{as_table, with_hint};
 use super::params::Param;
 use super::rounds::{GroupLoop, Round, Within};
 use super::{Step, Written, ansible, check};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::keys::{Keys, duration, strings, wrong_type};
+use crate::keys::{Keys, PATTERN, duration, strings, wrong_type};
 use crate::model::Value;
 use crate::schema::Schema;
 use crate::setting::{Origin, Setting, check_name};
 use crate::source::{Data, Entry, Node, Place};
 use crate::step::{KINDS, KeyUse, Row};
-use crate::template::{Form, is_function, is_plain};
+use crate::template::{Form, is_plain};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,8 +85,7 @@ pub fn group_loop(keys: &mut Keys) -> Option<GroupLoop> {
     let (items, loop_var, label) = (keys.node("loop"), written(keys, "loop_var"), written(keys, "label"));
     for (key, alone) in [("loop_var", &loop_var), ("label", &label)] {
         if let Some(alone) = alone.as_ref().filter(|_| items.is_none()) {
-            let message = format!("`{key}` is about the elements of a loop, and there is none");
-            keys.problem(Diagnostic::error(message, &alone.place).hint("give it a `loop`, or leave it out"));
+            keys.problem(without_loop(key, alone));
         }
     }
     let loop_var = loop_var.unwrap_or_else(|| Written {
@@ -93,6 +93,11 @@ pub fn group_loop(keys: &mut Keys) -> Option<GroupLoop> {
         place: items.map_or_else(|| Place::outside(ITEM), |items| items.place.clone()),
     });
     Some(GroupLoop { items: items?.clone(), loop_var, label })
+}
+
+fn without_loop(key: &str, alone: &Written) -> Diagnostic {
+    let message = format!("`{key}` is about the elements of a loop, and there is none");
+    Diagnostic::error(message, &alone.place).hint("give it a `loop`, or leave it out")
 }
 
 /// Shows what is wrong in a loop whatever the values are.
@@ -150,6 +155,9 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
             Diagnostic::error("`label` names the elements of a loop, and there is none", &label.place);
         keys.problem(problem.hint("give the step a `name`, or a `loop`"));
     }
+    if let Some(alone) = loop_var.as_ref().filter(|_| items.is_none()) {
+        keys.problem(without_loop("loop_var", alone));
+    }
     let register = written(&mut keys, "register");
     let notify = keys.read("notify", "a string or a list of strings", all_written).unwrap_or_default();
     let listen = keys.read("listen", "a string or a list of strings", all_written).unwrap_or_default();
@@ -163,6 +171,10 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
     {
         keys.problem(Diagnostic::error("a step needs more time than none", &timeout.place));
     }
+    if let Some(never) = keys.node("retries").filter(|_| retries == Some(0) && until.is_some()) {
+        let problem = Diagnostic::error("with `retries = 0` the step is tried once only", &never.place);
+        keys.problem(problem.hint("write how often it is retried, or leave out `until`"));
+    }
     let (kind, entry) = kind(node, &mut keys)?;
     let title = name.as_ref().map_or(kind.name.to_string(), |name| name.text.clone());
     check_kind(kind, &entry.node, problems);
@@ -173,6 +185,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
     for name in loop_var.iter().chain(&register) {
         check_name(&name.text, &name.place, problems);
     }
+    check_registered(items, loop_var.as_ref(), register.as_ref(), problems);
     Some(Step {
         place: entry_place(node, entry),
         kind,
@@ -207,6 +220,21 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
     })
 }
 
+/// In a loop one name cannot be both the element and the result.
+fn check_registered(
+    items: Option<&Node>,
+    loop_var: Option<&Written>,
+    register: Option<&Written>,
+    problems: &mut Diagnostics,
+) {
+    let item = loop_var.map_or(ITEM, |name| name.text.as_str());
+    if let Some(register) = register.filter(|register| items.is_some() && register.text == item) {
+        let message = format!("`{item}` is the element of this loop");
+        let problem = Diagnostic::error(message, &register.place);
+        problems.push(problem.hint("choose another name for the result"));
+    }
+}
+
 /// A step is shown by its name's line, else by that of its kind.
 fn entry_place(node: &Node, kind: &Entry) -> Place {
     let name = node.entries().unwrap_or_default().iter().find(|entry| entry.key == "name");
@@ -215,9 +243,16 @@ fn entry_place(node: &Node, kind: &Entry) -> Place {
 
 /// A string and where it stands.
 pub fn written(keys: &mut Keys, key: &'static str) -> Option<Written> {
-    keys.read(key, "a string", |node| {
-        Some(Written { text: node.as_str()?.to_string(), place: node.place.clone() })
-    })
+    keys.read(key, "a string", one_written)
+}
+
+/// The pattern of the hosts that a playbook or a play is for.
+pub fn hosts(keys: &mut Keys) -> Option<Written> {
+    keys.read("hosts", PATTERN, one_written)
+}
+
+fn one_written(node: &Node) -> Option<Written> {
+    Some(Written { text: node.as_str()?.to_string(), place: node.place.clone() })
 }
 
 fn all_written(node: &Node) -> Option<Vec<Written>> {
@@ -310,8 +345,10 @@ fn check_kind(kind: &Row, node: &Node, problems: &mut Diagnostics) {
     }
     let mut found = Diagnostics::default();
     Schema::new(&schema).check(&checked, &format!("`{}`", kind.name), &mut found);
+    let table = as_table(kind, node, &schema);
     for problem in found.iter().filter(|problem| !is_kept_apart(kind, node, &problem.message)) {
-        problems.push(with_hint(kind, problem));
+        let problem = with_hint(kind, problem);
+        problems.push(table.clone().into_iter().fold(problem, Diagnostic::hint));
     }
     if found.is_empty() && is_literal(kind, node) {
         check_together(kind, node, problems);
@@ -340,16 +377,7 @@ fn check_together(kind: &Row, node: &Node, problems: &mut Diagnostics) {
     }
 }
 
-/// Every problem with a kind's keys says what to write, or where that is said.
-fn with_hint(kind: &Row, problem: &Diagnostic) -> Diagnostic {
-    let key = problem.message.strip_prefix("unknown key `").and_then(|rest| rest.strip_suffix('`'));
-    let of_module = key.and_then(|key| ansible::of_kind(kind.name, key)).map(str::to_string);
-    let all = || format!("`windlass steps {}` shows its keys", kind.name);
-    let hint = of_module.or_else(|| problem.hint.clone()).unwrap_or_else(all);
-    Diagnostic { hint: Some(hint), ..problem.clone() }
-}
-
-/// The keys of `set` are names of variables, and no names that expressions know already.
+/// The keys of `set` are names of variables. As elsewhere, a variable is stronger than the function of its name.
 fn check_set(kind: &Row, set: &Entry, problems: &mut Diagnostics) {
     let Some(entries) = set.node.entries().filter(|_| kind.sets) else { return };
     if entries.is_empty() {
@@ -358,7 +386,7 @@ fn check_set(kind: &Row, set: &Entry, problems: &mut Diagnostics) {
     }
     for entry in entries {
         check_name(&entry.key, &entry.place, problems);
-        if is_function(&entry.key) || KNOWN_OTHERWISE.contains(&entry.key.as_str()) {
+        if KNOWN_OTHERWISE.contains(&entry.key.as_str()) {
             let message = format!("`{}` is a name that expressions know already", entry.key);
             problems
                 .push(Diagnostic::error(message, &entry.place).hint("choose another name for the variable"));

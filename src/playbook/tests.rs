@@ -5,6 +5,8 @@ use crate::project::tests::project;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
+mod mistakes;
+
 fn read(files: &[(&str, &str)], name: &str) -> Result<Playbook, Diagnostics> {
     let (project, _folder) = project(files);
     Playbook::find(&project, name)
@@ -144,7 +146,7 @@ fn the_keys_of_a_kind_are_checked() {
             7 | file = '/x'
               |        ^^^^
               |
-              = hint: write a table: { key = value }
+              = hint: write a table: file = { path = "/x" }
 
             error: expected the end, found `b`
              --> playbooks/x.toml:9:23
@@ -165,6 +167,8 @@ fn the_common_keys_are_checked() {
               |
             2 | max_failures = 'many'
               |                ^^^^^^
+              |
+              = hint: write a number from 1 on, or a share: "1%" to "100%"
 
             error: expected "stop", "undo", "undo_host" or "continue", found "retry"
              --> playbooks/x.toml:3:14
@@ -179,6 +183,14 @@ fn the_common_keys_are_checked() {
               | ^^^^^^ not a key of a playbook
               |
               = hint: did you mean `serial`?
+
+            error: `loop_var` is about the elements of a loop, and there is none
+             --> playbooks/x.toml:9:12
+              |
+            9 | loop_var = 'a b'
+              |            ^^^^^
+              |
+              = hint: give it a `loop`, or leave it out
 
             error: expected a number of seconds or a string like "30s" or "5m", found "soon"
              --> playbooks/x.toml:7:9

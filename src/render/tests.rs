@@ -7,6 +7,7 @@ use crate::project::tests::project;
 use expect_test::{Expect, expect};
 
 mod grouping;
+mod names;
 mod others;
 
 const HOSTS: &str = r#"

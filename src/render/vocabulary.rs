@@ -1,6 +1,7 @@
 //! The names that a playbook's expressions can refer to, and what is wrong with those that they do refer to: checked
 //! before any host is contacted, also in what waits for facts and results.
 
+mod foreign;
 mod results;
 
 use super::grouping::must_be_known;
@@ -8,6 +9,7 @@ use super::step::unknown_list;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::facts;
 use crate::inventory::Inventory;
+use crate::model::nearest::did_you_mean;
 use crate::playbook::check::{self, Text};
 use crate::playbook::grouping;
 use crate::playbook::plays::Play;
@@ -15,7 +17,7 @@ use crate::playbook::{Playbook, Step};
 use crate::project::Project;
 use crate::setting::{RESERVED, Setting};
 use crate::source::Place;
-use crate::template::{Form, Scanned, Use, is_function, is_plain};
+use crate::template::{Form, Scanned, Use, functions, is_function, is_plain};
 use results::{Fields, fields, of_element, of_item};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -247,7 +249,7 @@ impl Checker<'_> {
             return results::wrong(&earlier, used, &place, guarded.field);
         }
         if name == "facts" {
-            return self.fact(used, &place, guarded.field);
+            return self.fact(used, &place);
         }
         let own = set
             || step.params.iter().any(|param| param.name == name)
@@ -255,17 +257,29 @@ impl Checker<'_> {
         if !own && let Some(problem) = self.other(used, &place, guarded.field) {
             return Some(problem);
         }
-        if own || guarded.name || self.names.contains(name) || is_function(name) {
+        if own || self.names.contains(name) || is_function(name) {
+            return None;
+        }
+        // What can never be defined is a mistake also where the playbook says what it is then.
+        let never = foreign::of_ansible(name, &used.path).filter(|_| by.is_empty() && elsewhere.is_empty());
+        if let Some(hint) = never.filter(|_| self.knows_all()) {
+            return Some(Diagnostic::error(format!("`{name}` is undefined"), &place).hint(hint));
+        }
+        if guarded.name {
             return None;
         }
         match by.first() {
             Some(own) if *own == at && sets(step, name) => Some(before_itself(name, &place)),
             Some(later) => Some(self.later(name, *later, &place)),
             None if !elsewhere.is_empty() => Some(self.on_others(name, elsewhere[0], &place)),
-            // The groups that are made bring variables that no host has yet.
-            None if self.inventory.is_none() || grouping::steps(self.playbook).next().is_some() => None,
-            None => Some(self.undefined(at, name, &place)),
+            None if !self.knows_all() => None,
+            None => Some(self.undefined(at, used, text, &place)),
         }
+    }
+
+    /// Whether every variable of a host is known. The groups that are made bring some that no host has yet.
+    fn knows_all(&self) -> bool {
+        self.inventory.is_some() && grouping::steps(self.playbook).next().is_none()
     }
 
     /// The fields of a loop's elements, where these are the results of an earlier loop.
@@ -302,23 +316,35 @@ impl Checker<'_> {
             .hint("move that step in front of this one")
     }
 
-    fn undefined(&self, at: usize, name: &str, place: &Place) -> Diagnostic {
+    fn undefined(&self, at: usize, used: &Use, text: &Text, place: &Place) -> Diagnostic {
+        let (step, name) = (self.steps[at], used.name.as_str());
+        let problem = Diagnostic::error(format!("`{name}` is undefined"), place);
+        if let Some(hint) = of_place(step, name, text).or(foreign::elsewhere(name).map(str::to_string)) {
+            return problem.hint(hint);
+        }
+        let is_called = text.text.get(used.range.end..).is_some_and(|behind| behind.starts_with('('));
+        let functions: Vec<&str> = if is_called { functions().collect() } else { Vec::new() };
         let registered = self.steps.iter().flat_map(|step| step.gives());
-        let own = self.steps[at].vars.iter().map(|setting| setting.name.as_str());
-        let params = self.steps[at].params.iter().map(|param| param.name.as_str());
-        let defaults = self.steps[at].defaults.iter().map(|setting| setting.name.as_str());
+        let own = step.vars.iter().map(|setting| setting.name.as_str());
+        let params = step.params.iter().map(|param| param.name.as_str());
+        let defaults = step.defaults.iter().map(|setting| setting.name.as_str());
         let params = params.chain(defaults);
         let known: BTreeSet<&str> =
             self.names.iter().map(String::as_str).chain(registered).chain(own).chain(params).collect();
-        let problem = Diagnostic::error(format!("`{name}` is undefined"), place);
-        match crate::model::nearest::did_you_mean(name, known) {
+        // What is called is a function.
+        let nearest = did_you_mean(name, functions.iter().copied()).or_else(|| did_you_mean(name, known));
+        match nearest {
             Some(hint) => problem.hint(hint),
+            None if is_called => {
+                problem.hint("there is no function of this name; `windlass filters` lists them")
+            }
             None => problem.hint(format!("set it in [vars], or declare it as [params.{name}]")),
         }
     }
 
-    fn fact(&self, used: &Use, place: &Place, guarded: bool) -> Option<Diagnostic> {
-        let fact = used.path.first().filter(|_| !guarded)?;
+    /// A fact that does not exist is never defined on any host.
+    fn fact(&self, used: &Use, place: &Place) -> Option<Diagnostic> {
+        let fact = used.path.first()?;
         let known = facts::names();
         if known.contains(&fact.as_str()) || crate::template::is_method(fact) {
             return None;
@@ -363,6 +389,19 @@ impl Checker<'_> {
                 .filter(|name| !is_function(name) && !RESERVED.contains(name));
             self.problems.push(problem.nearest(&setting.name, names));
         }
+    }
+}
+
+/// What is meant by a name at the place where it stands.
+fn of_place(step: &Step, name: &str, text: &Text) -> Option<String> {
+    match name {
+        "item" if step.items.is_some() => {
+            Some(format!("the element of this loop is called `{}`", step.loop_var))
+        }
+        "item" => Some("give the step a `loop`".to_string()),
+        "never" if text.about_result => Some("write false".to_string()),
+        "always" if text.about_result => Some("write true".to_string()),
+        _ => None,
     }
 }
 

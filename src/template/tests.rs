@@ -56,6 +56,16 @@ fn one_expression_keeps_its_type() {
 }
 
 #[test]
+fn a_variable_is_stronger_than_the_function_of_its_name() {
+    let names = ["env", "file", "loop", "range", "omit", "self", "super", "caller", "lookup"];
+    let values: Values = names.iter().map(|name| (name.to_string(), json!("own"))).collect();
+    for name in names {
+        let value = templates().value(&format!("{{{{ {name} }}}}"), &values);
+        assert_eq!(value.unwrap(), json!("own"), "{name}");
+    }
+}
+
+#[test]
 fn filters_over_text() {
     check(
         &[

@@ -195,7 +195,7 @@ loop = "{{ each.results }}"
 debug = { message = "{{ item.item }} {{ item.stdout }} {{ item.sdtout }} {{ each.stdout }} {{ count }}" }
 [[steps]]
 notify = "say"
-debug = { message = "{{ listed.rc | default(3) }} {{ listed.findings }}" }
+debug = { message = "{{ listed.status | default(3) }} {{ listed.findings }}" }
 [[handlers]]
 name = "say"
 debug = { message = "{{ motd.pth }}" }

@@ -212,14 +212,6 @@ set_fact = { a = 1 }
     5 | set = { port = "{{ port + 1 }}", "two words" = 1, facts = 2, range = 3, hosts = 4, 1st = 5 }
       |                                                   ^^^^^
 
-    error: `range` is a name that expressions know already
-     --> playbooks/site.toml:5:62
-      |
-    5 | set = { port = "{{ port + 1 }}", "two words" = 1, facts = 2, range = 3, hosts = 4, 1st = 5 }
-      |                                                              ^^^^^
-      |
-      = hint: choose another name for the variable
-
     error: `hosts` is a name that expressions know already
      --> playbooks/site.toml:5:73
       |

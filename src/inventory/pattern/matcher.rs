@@ -62,17 +62,29 @@ fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
                 star = Some((at, pos));
                 at += 1;
             }
-            Some(letter) if *letter == b'?' || *letter == name[pos] => (at, pos) = (at + 1, pos + 1),
+            Some(b'?') => (at, pos) = (at + 1, pos + length(name[pos])),
+            Some(letter) if *letter == name[pos] => (at, pos) = (at + 1, pos + 1),
             _ => match star {
                 None => return false,
                 Some((star_at, star_pos)) => {
-                    star = Some((star_at, star_pos + 1));
-                    (at, pos) = (star_at + 1, star_pos + 1);
+                    let next = star_pos + length(name[star_pos]);
+                    star = Some((star_at, next));
+                    (at, pos) = (star_at + 1, next);
                 }
             },
         }
     }
     glob[at..].iter().all(|letter| *letter == b'*')
+}
+
+/// How many bytes the letter has that starts with this one, in UTF-8.
+fn length(first: u8) -> usize {
+    match first {
+        0xf0.. => 4,
+        0xe0.. => 3,
+        0xc0.. => 2,
+        _ => 1,
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +95,10 @@ mod tests {
     fn classes_and_ranges_match() {
         let matches = |term: &str, name: &str| Matcher::of(term).unwrap().matches(name);
         assert!(matches("d[ab]*", "db1") && matches("[dw]?", "w1") && matches("web[01-03]", "web02"));
+        assert!(
+            matches("h?1", "hä1") && matches("h*1", "hä1") && matches("*?1", "hä1") && matches("?", "ホ")
+        );
+        assert!(!matches("h??1", "hä1") && !matches("??", "ホ"));
         assert!(!matches("d[ab]*", "dc1") && !matches("[we]x", "wex"));
         assert!(matches("web[1,3]", "web3") && matches("h[ab]-[xy]", "hb-x"));
     }

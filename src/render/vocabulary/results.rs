@@ -64,11 +64,12 @@ pub fn wrong(of: &[Fields<'_>], used: &Use, place: &Place, guarded: bool) -> Opt
         let message = format!("text is compared with a number: `{}.{field}` is text", used.name);
         return Some(Diagnostic::error(message, place).hint(format!("write `{}.{field} | int`", used.name)));
     }
-    if guarded || of.is_empty() || of.iter().any(|fields| fields.known.contains(&field)) {
+    if of.is_empty() || of.iter().any(|fields| fields.known.contains(&field)) {
         return None;
     }
     let instead = ANSIBLES.iter().find(|(known, _)| *known == field).map(|(_, instead)| *instead);
-    if instead.is_none() && of.iter().any(|fields| fields.open) {
+    // A field that no result can have is a mistake also where the playbook says what it is then.
+    if (guarded || instead.is_none()) && of.iter().any(|fields| fields.open) {
         return None;
     }
     Some(unknown(of, field, instead, place))

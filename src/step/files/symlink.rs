@@ -17,6 +17,7 @@ pub struct Symlink {
     path: HostPath,
     /// What it points to, written into the link as it is: absolute, or relative to the link's directory. It need not
     /// exist.
+    #[cfg_attr(feature = "controller", schemars(with = "String"))]
     target: HostPath,
     /// Replaces a regular file that stands there. A directory is never replaced.
     #[serde(default)]

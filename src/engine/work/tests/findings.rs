@@ -72,4 +72,15 @@ fn a_step_with_no_log_tells_no_finding() {
     let toml = CHECKS.replacen("args", "no_log = true\nargs", 1);
     let told = apply(&host(&[]), &toml);
     assert!(told.starts_with("size failed\n    hidden: the step has no_log\n=> failed\n"), "{told}");
+    assert!(!told.contains("memory"), "nor does the host: {told}");
+}
+
+#[test]
+fn a_step_with_no_log_does_not_tell_how_it_was_judged() {
+    for judged in ["failed_when = \"'hunter2' == 'hunter2'\"", "failed_when = \"'hunter2' + 1\""] {
+        let toml = CHECKS.replacen("args", &format!("no_log = true\n{judged}\nargs"), 1);
+        let told = apply(&host(&[]), &toml);
+        assert!(told.contains("=> failed\nsize: it failed; the step has no_log"), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
 }
