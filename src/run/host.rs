@@ -38,6 +38,9 @@ pub async fn work(work: Work, tools: &Tools) -> HostEnd {
 async fn on(connection: &Connection, work: Work, tools: &Tools) -> HostEnd {
     let (hurry, hurried) = watch::channel(Interrupt::None);
     let name = work.host.clone();
+    // A host that runs steps for others stays as long as they do; each of its steps has a time of its own.
+    let serves = matches!(&work.task, Task::Job(job, _) if job.work.serves);
+    let timeout = tools.timeout.filter(|_| !serves);
     let ended = async {
         match work.task {
             Task::Job(job, contents) => {
@@ -63,7 +66,7 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> HostEnd {
     tokio::pin!(ended);
     let mut interrupt = tools.interrupt.clone();
     let time_is_up = async {
-        match tools.timeout {
+        match timeout {
             Some(timeout) => tokio::time::sleep(timeout).await,
             None => std::future::pending().await,
         }
