@@ -394,13 +394,13 @@ impl Checker<'_> {
 
 /// What is meant by a name at the place where it stands.
 fn of_place(step: &Step, name: &str, text: &Text) -> Option<String> {
-    match name {
-        "item" if step.items.is_some() => {
-            Some(format!("the element of this loop is called `{}`", step.loop_var))
-        }
-        "item" => Some("give the step a `loop`".to_string()),
-        "never" if text.about_result => Some("write false".to_string()),
-        "always" if text.about_result => Some("write true".to_string()),
+    let around = step.rounds().next_back().map(|(_, round)| round.of.loop_var.text.as_str());
+    let element = step.items.as_ref().map(|_| step.loop_var.as_str()).or(around);
+    match (name, element) {
+        ("item", Some(element)) => Some(format!("the element of the loop is called `{element}`")),
+        ("item", None) => Some("give the step a `loop`".to_string()),
+        ("never", _) if text.about_result => Some("write false".to_string()),
+        ("always", _) if text.about_result => Some("write true".to_string()),
         _ => None,
     }
 }

@@ -41,7 +41,7 @@ debug = { message = "{{ item }}" }
         `null` is undefined => write `none`
         `lokup` is undefined => did you mean `lookup`?
         `nosuch` is undefined => there is no function of this name; `windlass filters` lists them
-        `item` is undefined => the element of this loop is called `one`
+        `item` is undefined => the element of the loop is called `one`
     "#]]
     .assert_eq(&hints(playbook));
 }
