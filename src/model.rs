@@ -27,6 +27,7 @@ pub mod outcome;
 pub mod path;
 pub mod pattern;
 pub mod play;
+pub mod reason;
 pub mod refusal;
 #[cfg(feature = "controller")]
 pub mod run;

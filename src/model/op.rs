@@ -10,6 +10,7 @@ use super::finding::Finding;
 use super::guard::Guard;
 use super::mode::Mode;
 use super::path::HostPath;
+use super::reason::reason;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -433,7 +434,7 @@ impl Answer {
 
     /// The last non-empty line of standard error, else of standard output: usually why it failed.
     pub fn last_words(&self) -> Option<String> {
-        [&self.stderr, &self.stdout].into_iter().find_map(|stream| last_line(stream))
+        [&self.stderr, &self.stdout].into_iter().find_map(|stream| reason(stream))
     }
 }
 
@@ -480,27 +481,6 @@ pub fn registered(status: i32, stdout: &[u8], stderr: &[u8]) -> Values {
         values.insert(format!("{name}_lines"), text.lines().collect::<Vec<_>>().into());
     }
     values
-}
-
-fn last_line(bytes: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty()).peekable();
-    let last = lines.peek().copied()?;
-    let line = lines.find(|line| !points_elsewhere(line)).unwrap_or(last);
-    Some(line.trim().to_string())
-}
-
-/// Lines that only say where the reason could be found, or repeat what was asked for.
-fn points_elsewhere(line: &str) -> bool {
-    let line = line.trim();
-    let starts = [
-        "See system logs and ",
-        "See \"systemctl ",
-        "Error: failed to start containers:",
-        "See 'docker ",
-        "Run 'docker ",
-    ];
-    starts.iter().any(|start| line.starts_with(start)) || line.contains("dmesg(1) may have more information")
 }
 
 fn quoted(word: &str) -> String {
