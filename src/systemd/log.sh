@@ -13,10 +13,14 @@ fi
 [ -n "$said" ] || said=$(journal -u "$unit" | grep -v -e '^Start' -e '^Stopp' -e ': Deactivated successfully' -e ': Consumed ' -e ': Scheduled restart job')
 result=$(show Result)
 status=$(show ExecMainStatus)
-# A unit that runs did not fail: the command's own words say what did.
-case $result.$(show ActiveState) in success.active | success.reloading) exit 0 ;; esac
 case $result in
-success | '') [ -n "$said" ] || said="it ended by itself, with exit status ${status:-0}, and wrote nothing" ;;
+success | '')
+    if [ -z "$said" ]; then
+        # A unit that runs did not fail: the command's own words say what did.
+        case $(show ActiveState) in active | reloading) exit 0 ;; esac
+        said="it ended by itself, with exit status ${status:-0}, and wrote nothing"
+    fi
+    ;;
 *)
     case $(show ActiveState) in
     active | reloading) state='is up' ;;

@@ -164,7 +164,7 @@ debug = { message = "{{ r.results | length }} {{ old is none }}" }
 "#;
     prints(
         playbook,
-        "--hosts web1",
+        "",
         expect![[r#"
         3 True
     "#]],
