@@ -171,7 +171,10 @@ fn unaccepted(file: &str, block: &str) -> Option<String> {
         fs::write(path, text).unwrap();
     };
     write("windlass.toml", "[store.offsite]\nurl = \"/srv/backups\"\n");
-    write("inventories/prod.toml", "[hosts.web1]\n[hosts.db1]\n[hosts.lb1]\n[groups.web]\nhosts = [\"web1\"]\n");
+    write(
+        "inventories/prod.toml",
+        "[hosts.web1]\n[hosts.db1]\n[hosts.lb1]\n[groups.web]\nhosts = [\"web1\"]\n",
+    );
     write("playbooks/app.toml", "[params.app]\n[params.port]\n[[steps]]\ndebug = { message = \"x\" }\n");
     for path in
         ["templates/motd", "templates/shop.conf", "templates/nginx/site.conf.j2", "files/app/index.js"]
