@@ -108,6 +108,13 @@ pub trait Probe {
         Ok(())
     }
 
+    /// Fails where what stands at `path` could not be changed as the user who runs windlass there, or, where it `replaces`
+    /// what is there, not be made. A host that cannot say fails only when it is changed.
+    fn refuse_write(&self, path: &Path, replaces: bool) -> Result<()> {
+        let _not_known = (path, replaces);
+        Ok(())
+    }
+
     /// What the job in hand has brought to the host; `None` outside of a job.
     fn brought(&self) -> Option<&Brought> {
         None

@@ -2,7 +2,7 @@
 //! is only a directory, for `windlass demo` and tests.
 
 use super::reason::{self, refused};
-use super::walk::{self, Ground, Last, Stop};
+use super::walk::{self, Ground, Last};
 use super::{Details, FileKind, Flow, Lock, Probe, READ_LIMIT, Stat, System, http, observe};
 use crate::model::attributes::{Attributes, Modified};
 use crate::model::digest::Digest;
@@ -11,7 +11,7 @@ use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use keeper::Keeper;
 use process::Running;
-use root::{DirectoryEntry, Reachable, Root, Ruler, absent_is_none, kind_of, missing_is_none};
+use root::{DirectoryEntry, Reachable, Root, absent_is_none, kind_of, missing_is_none};
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsString;
@@ -21,6 +21,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+mod access;
 mod connect;
 mod details;
 mod flow;
@@ -89,24 +90,6 @@ impl Local {
             return Err(Failure::new(doing, "a path on a host must begin with /"));
         }
         self.find(path, last).map_err(|refusal| refusal.while_doing(doing))
-    }
-
-    /// Another name of a file that belongs to another is not read or changed where a user could have made it.
-    fn refuse_hard_link(&self, path: &Path, entry: &DirectoryEntry, stat: &fs::Stat) -> Reachable<()> {
-        if stat.st_nlink < 2 || kind_of(stat) == FileKind::Dir {
-            return Ok(());
-        }
-        let ruler = match entry.ruler {
-            Ruler::Known(ruler) => ruler,
-            Ruler::NotAsked => self.root.ruler(path)?,
-        };
-        let name = |uid| walk::called(uid, self.root.user_name(uid));
-        let by = match ruler.filter(|uid| *uid != stat.st_uid) {
-            Some(uid) => name(uid),
-            None if stat_of(&fs::fstat(&entry.folder)?, None).is_shared() => "more than one user".to_string(),
-            None => return Ok(()),
-        };
-        Err(Stop::hard_link(path, &name(stat.st_uid), &by).into())
     }
 
     /// A regular file opened for reading; `None` when there is nothing.
@@ -239,12 +222,12 @@ impl Probe for Local {
     }
 
     fn refuse_change(&self, path: &Path) -> Result<()> {
-        let check = || -> Reachable<()> {
-            let Some(entry) = missing_is_none(self.find(path, Last::Kept))? else { return Ok(()) };
-            let Some(stat) = entry.stat()? else { return Ok(()) };
-            self.refuse_hard_link(path, &entry, &stat)
-        };
-        check().map_err(|refusal| refusal.while_doing(format!("set mode and owner of {}", path.display())))
+        let checked = self.check_change(path);
+        checked.map_err(|refusal| refusal.while_doing(format!("set mode and owner of {}", path.display())))
+    }
+
+    fn refuse_write(&self, path: &Path, replaces: bool) -> Result<()> {
+        access::refuse(&self.root, path, replaces)
     }
 
     fn ask(&self, question: &Command) -> Result<Answer> {

@@ -14,6 +14,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use trees::Moved;
 
+mod rights;
 mod trees;
 
 /// What a new file or directory belongs to: the user that runs. In memory that is no one in particular.
@@ -123,7 +124,10 @@ impl<'a> Pretend<'a> {
                 format!("a {} is there", stat.kind.as_str()),
             ));
         }
-        let stat = with_meta(Stat { size, ..old.unwrap_or(fresh(FileKind::File, 0o644)) }, meta);
+        self.may_write(&path, true)?;
+        let stat = Stat { size, ..old.unwrap_or(self.fresh(FileKind::File, 0o644)) };
+        self.may_own(&path, &stat, meta)?;
+        let stat = with_meta(stat, meta);
         self.put(path, Entry::There(stat, bytes));
         Ok(())
     }
@@ -344,14 +348,18 @@ impl System for Pretend<'_> {
             None => {}
         }
         self.expect_parent(&path)?;
-        self.put(path, Entry::There(with_meta(fresh(FileKind::Dir, 0o755), meta), Bytes::Under));
+        self.may_write(&path, true)?;
+        let stat = self.fresh(FileKind::Dir, 0o755);
+        self.may_own(&path, &stat, meta)?;
+        self.put(path, Entry::There(with_meta(stat, meta), Bytes::Under));
         Ok(())
     }
 
     fn link(&self, path: &Path, target: &Path) -> Result<()> {
         let path = self.canonical(path)?;
         self.expect_parent(&path)?;
-        let stat = Stat { target: Some(target.to_path_buf()), ..fresh(FileKind::Link, 0o777) };
+        self.may_write(&path, true)?;
+        let stat = Stat { target: Some(target.to_path_buf()), ..self.fresh(FileKind::Link, 0o777) };
         self.put(path, Entry::There(stat, Bytes::Under));
         Ok(())
     }
@@ -365,6 +373,8 @@ impl System for Pretend<'_> {
             ));
         };
         self.refuse_change(&path)?;
+        self.may_write(&path, false)?;
+        self.may_own(&path, &stat, meta)?;
         let bytes = self.held(&path)?.unwrap_or(Bytes::Under);
         self.put(path, Entry::There(with_meta(stat, meta), bytes));
         Ok(())
@@ -389,6 +399,7 @@ impl System for Pretend<'_> {
         if self.stat(&path)?.is_some_and(|stat| stat.kind == FileKind::Dir) && !self.list(&path)?.is_empty() {
             return Err(Failure::new(format!("remove {}", path.display()), "the directory is not empty"));
         }
+        self.may_write(&path, true)?;
         self.put(path, Entry::Missing);
         Ok(())
     }

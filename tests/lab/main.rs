@@ -39,6 +39,7 @@ mod provision;
 mod reaching;
 mod readiness;
 mod release;
+mod rights;
 mod runs;
 mod schedule_units;
 mod steps_on_hosts;

@@ -17,6 +17,8 @@ new=$(printf '%s' "${now%x}" | awk '
     { print }
     END { if (!seen && ENVIRON["lines"] != "") print ENVIRON["lines"] }'; printf x)
 new=${new%x}
+# It is as it was: the change was never made.
+[ "$new" != "${now%x}" ] || exit 0
 if [ -n "$new" ]; then
     printf '%s' "$new" | crontab -u "$user" -
 elif [ "$now" != x ]; then
