@@ -232,14 +232,17 @@ fn prepare(
     Ok(problems.unless_errors(Prepared { work: all, added, secrets, params, login_password })?)
 }
 
-/// What is to be done on each host, in their order, and the hosts that run steps for them and are not among them.
+/// What is to be done on each host, in their order, and by the hosts that run steps for them and are not among them.
+type Tasks = (Vec<Task>, Vec<(Host, Task)>);
+
+/// What is to be done on the hosts.
 fn tasks(
     request: &Request,
     asking: &Asking<'_>,
     hosts: &[&Host],
     command_line: &[Setting],
     facts: &Facts,
-) -> Result<(Vec<Task>, Vec<(Host, Task)>), Stop> {
+) -> Result<Tasks, Stop> {
     let Asking { chosen, options, run, controller, .. } = asking;
     let alone = |tasks: Vec<Task>| Ok((tasks, Vec::new()));
     let mode = if options.check { Mode::Check } else { Mode::Apply };

@@ -169,7 +169,7 @@ fn of_value(value: &str, message: &str) -> Option<String> {
         word if word.starts_with('[') => Some(LIST.to_string()),
         word if word.starts_with('{') => Some(TABLE.to_string()),
         word if word.starts_with(|first: char| first.is_alphabetic() || "/~.$%@".contains(first)) => {
-            Some(format!("put text in quotes: \"{}\"", text_of(value, &word)))
+            Some(format!("put text in quotes: \"{}\"", text_of(value, word)))
         }
         _ => None,
     }
