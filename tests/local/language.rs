@@ -162,13 +162,13 @@ set = { old = "{{ none }}" }
 [[steps]]
 debug = { message = "{{ r.results | length }} {{ old is none }}" }
 "#;
-    prints(
-        playbook,
-        "",
-        expect![[r#"
+    let said = expect![[r#"
+        run /bin/sh -c 'test 1 != 2'
+        run /bin/sh -c 'test 2 != 2': exit status 1, and it said nothing
+        run /bin/sh -c 'test 3 != 2'
         3 True
-    "#]],
-    );
+    "#]];
+    prints(playbook, "", said);
 }
 
 #[test]
