@@ -1,6 +1,5 @@
 //! A step that one host has run on another one: what that host is given, and what a host hears that waits between its plays.
 
-use super::Value;
 use super::job::HostWork;
 use super::play::{Given, PlayStart};
 use serde::{Deserialize, Serialize};
@@ -34,11 +33,4 @@ pub enum Turn {
     Play(PlayStart),
     /// It runs a step for another host, and waits again.
     Step(Box<DelegatedStep>),
-}
-
-impl DelegatedStep {
-    /// The facts of the other host, as far as the step looks at them.
-    pub fn facts(&self) -> Option<&Value> {
-        self.given.get(FACTS)?.as_ref()
-    }
 }

@@ -203,7 +203,8 @@ fn files_loops_and_this_machine() {
     let stage = stage();
     stage.project.write("files/site/index.html", "x".repeat(3 << 20));
     stage.project.write("files/small.conf", "small\n");
-    stage.project.write("templates/pool.j2", "{{ inventory_hostname }} {{ facts.arch == facts.arch }}\n");
+    stage.project.write("templates/pool.j2", "{{ inventory_hostname }} {{ facts.arch == facts.arch }} {% include 'part.j2' %}\n");
+    stage.project.write("templates/part.j2", "{{ copies.results | length }}\n");
     let here = stage.file("here");
     fs::create_dir(&here).expect("a directory can be made");
     let playbook = format!(
@@ -230,7 +231,7 @@ file = {{ path = "{}/{{{{ inventory_hostname }}}}", content = "{{{{ copies.resul
     assert_eq!(finished.code, 0, "{finished:?}");
     assert_eq!(text(&stage, "lb1/srv/web2/index.html").len(), 3 << 20);
     assert_eq!(text(&stage, "lb1/srv/web1-b"), "small\n");
-    assert_eq!(text(&stage, "lb1/srv/web2.pool"), "web2 True\n");
+    assert_eq!(text(&stage, "lb1/srv/web2.pool"), "web2 True 2\n");
     assert_eq!(text(&stage, "here/web1"), "2");
 }
 

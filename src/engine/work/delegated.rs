@@ -86,7 +86,8 @@ impl Worker<'_, '_, '_> {
     /// What the step looks at that only this host knows: what steps have given names, and facts.
     fn looked_at_by(&self, step: &JobStep) -> Result<Given> {
         let doing = "hand on values to the host that runs it";
-        let text = serde_json::to_string(step).unwrap_or_default();
+        let mut text = serde_json::to_string(step).unwrap_or_default();
+        text.extend(self.job.work.templates.values().map(String::as_str));
         let mut given = self.context.held_in(&text);
         if text.contains(FACTS) {
             let named: Vec<&str> =
@@ -120,7 +121,6 @@ impl Worker<'_, '_, '_> {
     }
 
     fn run_delegated(&mut self, delegated: DelegatedStep) -> Result<OnceEnded> {
-        let facts = delegated.facts().cloned();
         let DelegatedStep { of, work, given, .. } = delegated;
         let envelope = Envelope { asks: false, resume: None, ..self.job.envelope.clone() };
         let job = Job { envelope, work };
@@ -129,9 +129,6 @@ impl Worker<'_, '_, '_> {
         };
         let mut context = Context::new(&job);
         given.into_iter().for_each(|(name, value)| context.set(&name, value));
-        if let Some(facts) = facts {
-            context.set(FACTS, Some(facts));
-        }
         let brought = Brought {
             run: job.envelope.run.clone(),
             memory: self.brought.memory.clone(),
