@@ -203,7 +203,10 @@ fn files_loops_and_this_machine() {
     let stage = stage();
     stage.project.write("files/site/index.html", "x".repeat(3 << 20));
     stage.project.write("files/small.conf", "small\n");
-    stage.project.write("templates/pool.j2", "{{ inventory_hostname }} {{ facts.arch == facts.arch }} {% include 'part.j2' %}\n");
+    stage.project.write(
+        "templates/pool.j2",
+        "{{ inventory_hostname }} {{ facts.arch == facts.arch }} {% include 'part.j2' %}\n",
+    );
     stage.project.write("templates/part.j2", "{{ copies.results | length }}\n");
     let here = stage.file("here");
     fs::create_dir(&here).expect("a directory can be made");
