@@ -69,6 +69,13 @@ pub struct Work {
     pub task: Task,
 }
 
+impl Work {
+    /// Whether the host runs steps for others.
+    pub fn serves(&self) -> bool {
+        matches!(&self.task, Task::Job(job, _) if job.work.serves)
+    }
+}
+
 /// What is done on a host.
 #[derive(Clone)]
 pub enum Task {
@@ -223,7 +230,7 @@ impl Fleet<'_> {
             failures: self.failures.clone(),
             stops_at: self.stops_at,
             leads: leads(work),
-            serves: matches!(&work.task, Task::Job(job, _) if job.work.serves),
+            serves: work.serves(),
             undoes: self.undoes,
         }
     }

@@ -17,8 +17,8 @@ use crate::redact::Redactor;
 use crate::render::Selection;
 use crate::report::style::counted;
 use crate::report::{Format, escape};
+use crate::run::Task;
 use crate::run::session::{self, Session};
-use crate::run::{Task, Work};
 use crate::saved_plan::{HostPart, Made, Opened, SavedPlan, SecretSource};
 use crate::secrets::SecretOrigin;
 use crate::variables;
@@ -202,8 +202,7 @@ fn can_be_saved(session: &Session) -> Result<(), Stop> {
         Task::Job(job, _) => job.work.shares.first(),
         Task::Command(_) => None,
     });
-    let serves = |work: &&Work| matches!(&work.task, Task::Job(job, _) if job.work.serves);
-    if let Some(work) = session.work.iter().find(serves) {
+    if let Some(work) = session.work.iter().find(|work| work.serves()) {
         let why = format!(
             "{} runs steps for other hosts (`on`), in the order in which they come to them",
             work.host

@@ -39,8 +39,7 @@ async fn on(connection: &Connection, work: Work, tools: &Tools) -> HostEnd {
     let (hurry, hurried) = watch::channel(Interrupt::None);
     let name = work.host.clone();
     // A host that runs steps for others stays as long as they do; each of its steps has a time of its own.
-    let serves = matches!(&work.task, Task::Job(job, _) if job.work.serves);
-    let timeout = tools.timeout.filter(|_| !serves);
+    let timeout = tools.timeout.filter(|_| !work.serves());
     let ended = async {
         match work.task {
             Task::Job(job, contents) => {

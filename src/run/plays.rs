@@ -130,12 +130,11 @@ impl PlayBoard {
 pub fn check(work: &[Work], stages: &[Stage]) -> Result<()> {
     let plays =
         |host: &str| stages.iter().filter(|stage| stage.hosts.iter().any(|name| name == host)).count();
-    let serves = |work: &Work| matches!(&work.task, Task::Job(job, _) if job.work.serves);
     let mut names: HashMap<String, &Work> = HashMap::new();
     for work in work.iter().filter(|work| !stages.is_empty() && matches!(work.task, Task::Job(..))) {
         let Some(other) = names.insert(machine(work), work) else { continue };
         let both = format!("{} and {} are one machine", other.host, work.host);
-        if serves(other) || serves(work) {
+        if other.serves() || work.serves() {
             let why = format!("{both}, and one of them runs steps for other hosts (`on`)");
             return Err(Failure::new("plan the plays", why).hint("use one name for it"));
         }
@@ -193,9 +192,8 @@ struct Hosts {
 impl Hosts {
     /// Starts the hosts that run steps for others: they wait for their own plays, which may come later.
     fn start_serving(&mut self, fleet: &Fleet<'_>) {
-        let serves = |work: &&Work| matches!(&work.task, Task::Job(job, _) if job.work.serves);
         let mut names: Vec<String> =
-            self.waiting.values().filter(serves).map(|work| work.host.clone()).collect();
+            self.waiting.values().filter(|work| work.serves()).map(|work| work.host.clone()).collect();
         names.sort();
         for host in names {
             let Some(mut work) = self.waiting.remove(&host) else { continue };

@@ -58,11 +58,10 @@ pub fn stages(
     serial: &[Share],
     most: Option<Share>,
 ) -> Vec<Stage> {
-    let serves = |work: &&Work| matches!(&work.task, Task::Job(job, _) if job.work.serves);
-    if !stages.is_empty() || !work.iter().any(|work| serves(&work)) {
+    if !stages.is_empty() || !work.iter().any(Work::serves) {
         return stages;
     }
-    let hosts = work.iter().filter(|work| !serves(work)).map(|work| work.host.clone()).collect();
+    let hosts = work.iter().filter(|work| !work.serves()).map(|work| work.host.clone()).collect();
     vec![Stage {
         play: 0,
         name: name.to_string(),
