@@ -19,6 +19,7 @@ use crate::model::{Failure, Result};
 use crate::redact::Redactor;
 use crate::system::System;
 use crate::system::pretend::Pretend;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// Undoes the run `of` on this host.
@@ -109,23 +110,21 @@ fn check(
 
 /// Commands that failed and have no undo: what they did before that is not known.
 fn failed_commands(entries: &[Entry]) -> Vec<&str> {
-    let failed = |index: u32| {
-        let is_it = |ended: &StepEnded| ended.step == index && ended.outcome == StepOutcome::Failed;
-        entries.iter().any(|entry| matches!(entry, Entry::Step(ended) if is_it(ended)))
-    };
-    let unchanged = |number: u32| {
-        entries.iter().any(|entry| matches!(entry, Entry::NoChange { change } if *change == number))
-    };
-    let mut commands = Vec::new();
+    let (mut unchanged, mut failed) = (BTreeSet::new(), BTreeSet::new());
     for entry in entries {
-        if let Entry::Intent { change, step, what, .. } = entry
-            && unchanged(*change)
-            && failed(*step)
-        {
-            commands.push(what.as_str());
+        match entry {
+            Entry::NoChange { change } => drop(unchanged.insert(*change)),
+            Entry::Step(ended) if ended.outcome == StepOutcome::Failed => drop(failed.insert(ended.step)),
+            _ => {}
         }
     }
-    commands
+    let command = |entry| match entry {
+        &Entry::Intent { change, step, ref what, .. } => {
+            (unchanged.contains(&change) && failed.contains(&step)).then_some(what.as_str())
+        }
+        _ => None,
+    };
+    entries.iter().filter_map(command).collect()
 }
 
 /// Why there is nothing to undo, when there is not.
