@@ -34,13 +34,23 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// Runs the playbook on a terminal and types each answer once its question is there. Returns what was shown, and the exit code.
 fn answered(stage: &FolderStage, options: &str, answers: &[(&str, &str)]) -> (String, i32) {
-    stage.project.write("playbooks/site.toml", SITE);
+    answered_of(stage, SITE, "all", options, answers)
+}
+
+fn answered_of(
+    stage: &FolderStage,
+    playbook: &str,
+    hosts: &str,
+    options: &str,
+    answers: &[(&str, &str)],
+) -> (String, i32) {
+    stage.project.write("playbooks/site.toml", playbook);
     ["web1", "web2"].iter().for_each(|host| stage.project.write(&format!("{host}/srv/there"), ""));
     let shown = stage.file("shown");
     let program = env!("CARGO_BIN_EXE_windlass");
     let mut terminal = Command::new("script");
     terminal.args(["--quiet", "--return", "--flush", "--command"]);
-    terminal.arg(format!("{program} run playbook site --hosts all --step --color never {options}"));
+    terminal.arg(format!("{program} run playbook site --hosts {hosts} --step --color never {options}"));
     terminal.arg(&shown).current_dir(stage.project.path()).stdin(Stdio::piped()).stdout(Stdio::null());
     terminal.env("TERM", "dumb");
     let mut running = terminal.spawn().expect("util-linux is there");
@@ -87,6 +97,21 @@ fn a_step_is_asked_about_once_for_all_hosts_and_a_refused_one_is_skipped() {
     assert!(!["two-a", "two-b"].iter().any(|name| made(&stage, "web1", name)), "{shown}");
     let record = stage.project.windlass(["-v", "runs", "show", "last"]).stdout;
     assert!(record.contains("not wanted (--step)"), "{record}");
+}
+
+#[test]
+fn a_loop_that_another_host_runs_is_asked_about_whatever_its_elements_decide() {
+    let stage = FolderStage::of(&["web1", "web2", "lb1"]);
+    let playbook = "[[steps]]\nname = \"there\"\non = \"lb1\"\nloop = [\"a\", \"b\"]\nwhen = \"item == 'b'\"\n\
+                    file = { path = \"/srv/two-{{ item }}\", content = \"2\" }\n";
+    stage.project.write("lb1/srv/there", "");
+    let (shown, code) =
+        answered_of(&stage, playbook, "web1,web2", "", &[("there, on 2 hosts (web[1-2])", "n")]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(!made(&stage, "lb1", "two-b"), "{shown}");
+    let (shown, code) =
+        answered_of(&stage, playbook, "web1,web2", "", &[("there, on 2 hosts (web[1-2])", "y")]);
+    assert!(code == 0 && made(&stage, "lb1", "two-b") && !made(&stage, "lb1", "two-a"), "{shown}");
 }
 
 #[test]

@@ -13,14 +13,21 @@ const REFUSED: &str = "not wanted (--step)";
 const STOPPED: &str = "the run was stopped before it was wanted (--step)";
 
 impl Worker<'_, '_, '_> {
-    /// Why the step is skipped, when it is one that would run and the person does not want it. It is asked about once,
-    /// whatever its loop has.
+    /// Why the step is skipped, when it is one that would run and the person does not want it.
     pub(super) fn refused_by_person(
         &mut self,
         step: &JobStep,
         locals: &Values,
     ) -> Result<Option<&'static str>> {
-        if !self.job.envelope.asks || !matches!(self.gate(step, locals), Ok(Gate::Run)) {
+        match self.job.envelope.asks && matches!(self.gate(step, locals), Ok(Gate::Run)) {
+            true => self.asked_for(step, locals),
+            false => Ok(None),
+        }
+    }
+
+    /// Why the person does not want a step, which is asked about once, whatever its loop has.
+    pub(super) fn asked_for(&mut self, step: &JobStep, locals: &Values) -> Result<Option<&'static str>> {
+        if !self.job.envelope.asks {
             return Ok(None);
         }
         if self.consent.is_none() {

@@ -26,19 +26,19 @@ impl Worker<'_, '_, '_> {
         let began = Instant::now();
         // Of a loop the other host decides element by element.
         let gate = if step.items.is_some() { Ok(Gate::Run) } else { self.gate(step, locals) };
-        let wanted = gate.and_then(|gate| match gate {
-            Gate::Run => Ok((Gate::Run, self.refused_by_person(step, locals)?)),
-            gate => Ok((gate, None)),
+        let left_out = gate.and_then(|gate| match gate {
+            Gate::Run => {
+                let refused = self.asked_for(step, locals)?;
+                Ok(refused.map(|why| (StepOutcome::Skipped, why.to_string())))
+            }
+            Gate::Skip(why) => Ok(Some((StepOutcome::Skipped, why))),
+            Gate::Unknown(why) => Ok(Some((StepOutcome::Unknown, why))),
         });
         let mut report = blank(step, None, StepOutcome::Ok, began);
         report.name = self.name(step, locals);
-        match wanted {
-            Ok((Gate::Skip(why), _)) => return self.end_gated(step, report, StepOutcome::Skipped, why),
-            Ok((Gate::Unknown(why), _)) => return self.end_gated(step, report, StepOutcome::Unknown, why),
-            Ok((Gate::Run, Some(why))) => {
-                return self.end_gated(step, report, StepOutcome::Skipped, why.to_string());
-            }
-            Ok((Gate::Run, None)) => {}
+        match left_out {
+            Ok(None) => {}
+            Ok(Some((outcome, why))) => return self.end_gated(step, report, outcome, why),
             Err(failure) => return self.end_delegated(step, report, OnceEnded::failed(failure)),
         }
         self.link.send(Event::StepStarted { step: step.index, item: None, name: report.name.clone() });
