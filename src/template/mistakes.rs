@@ -1,24 +1,11 @@
 //! What people write in templates who think of another language, and how it is written in Jinja.
 
 use super::fault::Fault;
+use super::statements::ENDS;
 use crate::model::nearest::did_you_mean;
 
-/// Tags that stand alone, without anything behind their names.
-const ALONE: &[&str] = &[
-    "break",
-    "continue",
-    "raw",
-    "else",
-    "endif",
-    "endfor",
-    "endset",
-    "endwith",
-    "endmacro",
-    "endcall",
-    "endfilter",
-    "endblock",
-    "endraw",
-];
+/// Tags that stand alone, without anything behind their names, beside most of those that end something.
+const ALONE: [&str; 3] = ["break", "continue", "raw"];
 
 /// What went wrong in a source, with what to write there where that is known.
 pub fn explained(source: &str, fault: Fault) -> Fault {
@@ -64,6 +51,10 @@ fn is_else(before: &str) -> bool {
     before.contains("{%") && tag.trim_start_matches(['-', '+']).trim() == "else"
 }
 
+fn alone() -> impl Iterator<Item = &'static str> {
+    ALONE.iter().chain(ENDS).copied().filter(|tag| *tag != "elif")
+}
+
 /// What to write for a tag that does not exist; `rest` starts with its name.
 fn of_tag(rest: &str) -> Option<String> {
     let end = rest.find(|letter: char| letter != '_' && !letter.is_alphanumeric())?;
@@ -73,7 +64,7 @@ fn of_tag(rest: &str) -> Option<String> {
     }
     let behind = behind.trim_start();
     let is_alone = behind.trim_start_matches(['-', '+']).starts_with("%}");
-    if is_alone && let Some(hint) = did_you_mean(name, ALONE.iter().copied()) {
+    if is_alone && let Some(hint) = did_you_mean(name, alone()) {
         return Some(hint);
     }
     match is_alone {

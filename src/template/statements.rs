@@ -32,7 +32,7 @@ const TAGS: &[&str] = &[
 ];
 
 /// Tags that end or divide what another one starts.
-const ENDS: &[&str] = &[
+pub(super) const ENDS: &[&str] = &[
     "endif",
     "elif",
     "else",
