@@ -79,7 +79,7 @@ impl ConsentBoard {
         Hold(self.clone())
     }
 
-    /// The host is at work. Whoever lets a host go on says so first, since the others may be at a question by the time
+    /// The host is at work. It is said by what lets a host go on, before it does, since the others may be at a question by the time
     /// that the host itself is heard of.
     pub fn works(&self, host: &str) {
         self.0.send_modify(|known| {

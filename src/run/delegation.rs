@@ -31,10 +31,10 @@ struct Known {
 /// The steps of others that one host runs.
 #[derive(Debug, Default)]
 struct Desk {
-    /// Not yet begun, the first one first, each with its index in the job of the host that asked.
+    /// Not yet started, the first one first, each with its index in the job of the host that asked.
     waiting: VecDeque<(u32, DelegatedStep)>,
-    /// Begun: by its number, the host that asked and the index in its job.
-    begun: BTreeMap<u32, (String, u32)>,
+    /// Started: by its number, the host that asked and the index in its job.
+    started: BTreeMap<u32, (String, u32)>,
     /// How many were asked for.
     count: u32,
     /// The host has ended.
@@ -112,7 +112,7 @@ impl DelegationBoard {
         ended.secrets = contained(secrets, &ended.known);
         let mut known_step = false;
         self.0.send_modify(|known| {
-            let Some(of) = known.desks.get_mut(host).and_then(|desk| desk.begun.remove(&number)) else {
+            let Some(of) = known.desks.get_mut(host).and_then(|desk| desk.started.remove(&number)) else {
                 return;
             };
             known_step = true;
@@ -132,9 +132,9 @@ impl DelegationBoard {
             let desk = known.desks.entry(host.to_string()).or_default();
             desk.gone = Some(outcome);
             let waiting = std::mem::take(&mut desk.waiting);
-            let begun = std::mem::take(&mut desk.begun).into_values();
+            let started = std::mem::take(&mut desk.started).into_values();
             let waiting = waiting.into_iter().map(|(index, step)| (step.of, index));
-            let left: Vec<_> = begun.chain(waiting).collect();
+            let left: Vec<_> = started.chain(waiting).collect();
             known.ended.extend(left.into_iter().map(|of| (of, self::gone(host, outcome))));
         });
     }
@@ -148,7 +148,7 @@ impl DelegationBoard {
 impl Desk {
     fn begin(&mut self) -> Option<DelegatedStep> {
         let (index, step) = self.waiting.pop_front()?;
-        self.begun.insert(step.number, (step.of.clone(), index));
+        self.started.insert(step.number, (step.of.clone(), index));
         Some(step)
     }
 }
@@ -159,7 +159,7 @@ impl Known {
         let is_it = |(at, step): &(u32, DelegatedStep)| step.of == of && *at == index;
         let mut desks = self.desks.values();
         self.ended.contains_key(&key)
-            || desks.any(|desk| desk.waiting.iter().any(is_it) || desk.begun.values().any(|of| *of == key))
+            || desks.any(|desk| desk.waiting.iter().any(is_it) || desk.started.values().any(|of| *of == key))
     }
 }
 

@@ -1,5 +1,5 @@
 //! Where paths begin: at the host's own root, or at a directory that cannot be left. Every change is made through the
-//! descriptor of the directory it happens in, so that nobody can swap that directory for a link in between.
+//! descriptor of the directory it happens in, so that no user can exchange that directory for a link in between.
 
 use crate::model::Failure;
 use crate::system::reason::refused;

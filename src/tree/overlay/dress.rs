@@ -13,7 +13,7 @@ pub struct Dress {
     /// What was asked for.
     files: Meta,
     dirs: Meta,
-    /// Whose something new is, when nobody asked: the directory's owner and group, so that an application's files stay
+    /// Whose something new is, when nothing is asked for: the directory's owner and group, so that an application's files stay
     /// the application's. `None` where only root could give it away.
     owner: Option<u32>,
     group: Option<u32>,

@@ -79,8 +79,8 @@ fn a_step_with_no_log_tells_no_finding() {
 fn a_step_with_no_log_does_not_tell_how_it_was_judged() {
     for judged in ["failed_when = \"'hunter2' == 'hunter2'\"", "failed_when = \"'hunter2' + 1\""] {
         let toml = CHECKS.replacen("args", &format!("no_log = true\n{judged}\nargs"), 1);
-        let told = apply(&host(&[]), &toml);
-        assert!(told.contains("=> failed\nsize: it failed; the step has no_log"), "{told}");
-        assert!(!told.contains("hunter2"), "{told}");
+        let shown = apply(&host(&[]), &toml);
+        assert!(shown.contains("=> failed\nsize: it failed; the step has no_log"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 }

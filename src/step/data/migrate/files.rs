@@ -69,7 +69,7 @@ impl fmt::Display for Version {
 }
 
 impl File {
-    /// The migrations of a directory in their order. Files that are no SQL, and those that take back, are none.
+    /// The migrations of a directory in their order. Files that are no SQL, and those that undo, are none.
     pub fn of(texts: &[NamedText]) -> Result<Vec<File>, String> {
         let ups = texts.iter().filter(|text| is_up(&text.name));
         let mut files = ups.map(File::read).collect::<Result<Vec<File>, String>>()?;
