@@ -1,7 +1,7 @@
 //! `on` on real hosts: with agents and through sh, what is locked and undone where, and what becomes of a step whose host
 //! is killed in the middle of it.
 
-use crate::stage::{Host, Lab, Project, Report};
+use crate::plays::{left, run, stage};
 
 /// Each host is taken out of a pool on full3, changed, and put back.
 const ROLL: &str = r#"
@@ -24,25 +24,11 @@ on = "full3"
 command = { shell = "echo {{ inventory_hostname }} >>/srv/e2e-order", undo = "rm -f /srv/e2e-order" }
 "#;
 
-fn stage() -> ([Host; 3], Project) {
-    let lab = Lab::get();
-    let hosts = lab.hosts(["full3", "small1", "noexec1"]);
-    hosts.iter().for_each(|host| drop(host.must("rm -rf /srv/e2e-*")));
-    (hosts, Project::new(&lab))
-}
-
-fn run(project: &Project, playbook: &str, options: &str) -> Report {
-    project.write("playbooks/it.toml", playbook);
-    project.report(&format!("run playbook it {options}"))
-}
-
-fn left(host: &Host) -> String {
-    host.must("cd /srv && ls -d e2e-* 2>/dev/null || true")
-}
+const HOSTS: [&str; 3] = ["full3", "small1", "noexec1"];
 
 #[test]
 fn steps_run_there_in_turn_and_are_undone_there() {
-    let (hosts, project) = stage();
+    let (hosts, project) = stage(HOSTS);
     let checked = run(&project, ROLL, "--check").exits(0);
     assert_eq!(checked.outcome("full3"), "changed", "{checked:#?}");
     assert_eq!(hosts.each_ref().map(left), ["", "", ""]);
@@ -62,7 +48,7 @@ fn steps_run_there_in_turn_and_are_undone_there() {
 
 #[test]
 fn a_host_that_is_worked_through_its_sh_runs_them_too() {
-    let (hosts, project) = stage();
+    let (hosts, project) = stage(HOSTS);
     let playbook =
         ROLL.replace("\"noexec1,small1\"", "\"full3,small1\"").replace("on = \"full3\"", "on = \"noexec1\"");
     let applied = run(&project, &playbook, "").exits(0);
@@ -74,7 +60,7 @@ fn a_host_that_is_worked_through_its_sh_runs_them_too() {
 
 #[test]
 fn a_host_that_is_killed_meanwhile_fails_the_steps_that_it_runs_for_others() {
-    let (hosts, project) = stage();
+    let (hosts, project) = stage(HOSTS);
     let playbook = r#"
 hosts = "small1"
 [[steps]]

@@ -35,8 +35,8 @@ name = "last"
 file = { path = "/srv/e2e-plays-last", content = "{{ hosts['small1'].vars.token }}\n" }
 "#;
 
-/// Two hosts of the lab without files of these tests, and a project.
-fn stage(names: [&str; 2]) -> ([Host; 2], Project) {
+/// Hosts of the lab without files of these tests, and a project.
+pub fn stage<const N: usize>(names: [&str; N]) -> ([Host; N], Project) {
     let lab = Lab::get();
     let hosts = lab.hosts(names);
     hosts.iter().for_each(|host| drop(host.must("rm -rf /srv/e2e-*")));
@@ -44,12 +44,13 @@ fn stage(names: [&str; 2]) -> ([Host; 2], Project) {
 }
 
 /// Runs `playbooks/it.toml` on the hosts that its plays name.
-fn run(project: &Project, playbook: &str, options: &str) -> Report {
+pub fn run(project: &Project, playbook: &str, options: &str) -> Report {
     project.write("playbooks/it.toml", playbook);
     project.report(&format!("run playbook it {options}"))
 }
 
-fn left(host: &Host) -> String {
+/// What these tests have left on a host.
+pub fn left(host: &Host) -> String {
     host.must("cd /srv && ls -d e2e-* 2>/dev/null || true")
 }
 
