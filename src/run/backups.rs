@@ -15,7 +15,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 /// The stores that the jobs of a run name, opened before any host is contacted.
 #[derive(Clone, Default)]
@@ -47,11 +47,15 @@ fn backup_of(step: &JobStep) -> Option<Request> {
     step::parse(&step.kind, &keys).ok()?.backup()
 }
 
+/// Answers that may wait to be sent to one host.
+const ANSWERS_WAITING: usize = 8;
+
 /// The backups that one host sends, one after the other.
 pub struct Backups<'a> {
     job: &'a Job,
     stores: &'a Stores,
-    writer: Arc<Mutex<Writer>>,
+    /// Answers on their way to the host. Who listens to it never waits for that: it may itself wait to be heard first.
+    answers: mpsc::Sender<Bytes>,
     transfers: Transfers,
     taking: Option<Taking>,
     /// The steps of which a backup has been taken, or was refused: there is one of each in a run.
@@ -74,7 +78,9 @@ struct Taking {
 impl<'a> Backups<'a> {
     /// Those of the host whose job this is.
     pub fn new(job: &'a Job, stores: &'a Stores, writer: Arc<Mutex<Writer>>, transfers: Transfers) -> Self {
-        Backups { job, stores, writer, transfers, taking: None, had: BTreeSet::new(), refused: None }
+        let (answers, sending) = mpsc::channel(ANSWERS_WAITING);
+        tokio::spawn(send(sending, writer));
+        Backups { job, stores, answers, transfers, taking: None, had: BTreeSet::new(), refused: None }
     }
 
     /// Takes what a host says of a backup. What cannot be taken is reported to the host, whose step then fails.
@@ -84,11 +90,11 @@ impl<'a> Backups<'a> {
         }
         match self.try_take(request, step, said).await {
             Ok(None) => {}
-            Ok(Some(kept)) => self.answer(request, Ok(kept)).await,
+            Ok(Some(kept)) => self.answer(request, Ok(kept)),
             Err(failure) => {
                 self.taking = None;
                 self.refused = Some(request);
-                self.answer(request, Err(failure)).await;
+                self.answer(request, Err(failure));
             }
         }
     }
@@ -178,11 +184,18 @@ impl<'a> Backups<'a> {
         Ok(Kept { id: manifest.id.to_string(), stored: manifest.stored_bytes(), notes })
     }
 
-    /// No one is left to hear it when the channel is closed.
-    async fn answer(&self, request: u32, answer: Answered) {
+    /// A host waits for the answer before it starts another backup: more than fit are not answers to anything it asked.
+    fn answer(&self, request: u32, answer: Answered) {
         if let Ok(frame) = wire::frame(&Order::Kept { request, answer }) {
-            let _gone = self.writer.lock().await.write(Bytes::from(frame)).await;
+            let _unasked = self.answers.try_send(Bytes::from(frame));
         }
+    }
+}
+
+/// Sends the answers until there are no more. No one is left to hear one when the channel is closed.
+async fn send(mut answers: mpsc::Receiver<Bytes>, writer: Arc<Mutex<Writer>>) {
+    while let Some(frame) = answers.recv().await {
+        let _gone = writer.lock().await.write(frame).await;
     }
 }
 

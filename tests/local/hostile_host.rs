@@ -155,7 +155,7 @@ impl Attacker {
                 self.finish().await;
             }
             "a backup that no step keeps" => {
-                self.many(1000, |number| Event::Backup {
+                self.many(20_000, |number| Event::Backup {
                     request: number as u32,
                     step: 0,
                     said: Said::Begin,
