@@ -3,6 +3,7 @@
 use super::one::blank;
 use super::{LONGEST, StepEnd, Worker};
 use crate::engine::context::Registered;
+use crate::engine::no_log::silent;
 use crate::model::Failure;
 use crate::model::event::Event;
 use crate::model::job::JobStep;
@@ -23,9 +24,8 @@ impl Worker<'_, '_, '_> {
 
     /// What other hosts hear of how a step ended.
     pub(super) fn handed_on(&self, step: &JobStep, ended: &StepEnd) -> OnceEnded {
-        let hidden =
-            || Failure::new(step.title(), "it failed; the step has no_log, so nothing more is shown");
-        let failure = ended.failure.clone().map(|failure| if step.no_log { hidden() } else { failure });
+        let hidden = |failure| if step.no_log { silent(&step.title()) } else { failure };
+        let failure = ended.failure.clone().map(hidden);
         let Registered { known, partial } = ended.result.clone();
         let set = match ended.outcome {
             StepOutcome::Skipped | StepOutcome::Failed => Given::new(),
