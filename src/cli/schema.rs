@@ -40,6 +40,11 @@ pub fn run(args: Args) -> Done {
     answer_json(&document)
 }
 
+/// The schemas of the files of a project, each with its name.
+pub(super) fn of_files() -> [(&'static str, Value); 3] {
+    [("playbook", playbook::document()), ("inventory", inventory::document()), ("config", config::document())]
+}
+
 /// A whole document: a table with `properties`, and what they refer to.
 fn document(title: &str, table: Value, definitions: Map<String, Value>) -> Value {
     let mut document = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": title });
