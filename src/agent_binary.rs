@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_an_error_that_names_it() {
         expect_test::expect![[r#"
-            look for agents in WINDLASS_AGENT_DIR=/no/such: No such file or directory (os error 2)
+            look for agents in WINDLASS_AGENT_DIR=/no/such: no such file or directory
               hint: unset WINDLASS_AGENT_DIR to use only the agents built in"#]]
         .assert_eq(&more(Some("/no/such".into())).unwrap_err().to_string());
     }

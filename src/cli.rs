@@ -28,6 +28,7 @@ mod import;
 mod init;
 mod lint;
 mod man;
+mod meant;
 mod options;
 mod plan;
 mod playbooks;
@@ -143,6 +144,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // There is nowhere to tell that even this could not be printed.
             let _printed_or_not = error.print();
+            let words: Vec<&str> = arguments.iter().skip(1).filter_map(|word| word.to_str()).collect();
+            if let Some(hint) = meant::hint(&words, error.kind()) {
+                eprintln!("  hint: {hint}");
+            }
             return ExitCode::from(if error.use_stderr() { MISUSED } else { 0 });
         }
     };

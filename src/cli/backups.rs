@@ -12,7 +12,7 @@ mod prune;
 mod restore;
 mod verify;
 
-/// Look at backups: list, check, thin out
+/// List, verify, restore and prune backups
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]

@@ -1,18 +1,22 @@
 //! `windlass init [DIR]`: a starter project.
 
-use super::{Done, Stop, answer};
+use super::{Done, Stop, answer, schema};
 use crate::model::{Doing, Failure, Result};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Make a starter project: an inventory, a playbook and a template, with comments
+/// Create a starter project: an inventory, a playbook and a template, with comments
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The directory; it is created where it is missing
     #[arg(default_value = ".")]
     dir: PathBuf,
+
+    /// Only set up editors: write the schemas of this version, for a project that exists
+    #[arg(long)]
+    editors: bool,
 }
 
 /// What a starter project holds.
@@ -24,31 +28,62 @@ const FILES: &[(&str, &str)] = &[
     (".gitignore", "/.windlass/\n/fetched/\n"),
 ];
 
+/// Which files an editor checks against which schema: for Tombi, and for Even Better TOML (VS Code), which reads Taplo's.
+const EDITORS: &[(&str, &str)] =
+    &[("tombi.toml", include_str!("init/tombi.toml")), (".taplo.toml", include_str!("init/taplo.toml"))];
+
+/// Where a project has the schemas that these name.
+const SCHEMAS: &str = ".schemas";
+
 /// Where a starter project's windlass.toml has the name that hosts know the project by.
 const NAME: &str = "\"PROJECT\"";
 
-/// What a person does with it, behind the way into it.
+/// What to do with it, after going there.
 const NEXT: &str = "  put your hosts into inventories/prod.toml
-  windlass lint                                              looks whether all files are right
-  windlass run playbook hello --hosts prod --check --diff    shows what would change
-  windlass run playbook hello --hosts prod                   changes it
-  windlass runs undo last                                    takes it back
+  windlass lint                                              check the files
+  windlass run playbook hello --hosts prod --check --diff    show what would change
+  windlass run playbook hello --hosts prod                   make the change
+  windlass runs undo last                                    undo it
 ";
 
-/// Makes the project; a file that is there stays as it is, and then nothing at all is written.
+/// Creates the project. When one of its files exists already, nothing is written.
 pub fn run(args: Args) -> Done {
+    if args.editors {
+        return answer(&editors(&args.dir)?);
+    }
     if let Some((name, _)) = FILES.iter().find(|(name, _)| args.dir.join(name).exists()) {
-        let doing = format!("make a project in {}", args.dir.display());
+        let doing = format!("create a project in {}", args.dir.display());
         let failure = Failure::new(doing, format!("it has a {name} already"));
         return Err(Stop::misused(failure.hint("name another directory: windlass init DIR")));
     }
     directory(&args.dir.join("files"))?;
+    let mut created = String::new();
     for (name, text) in FILES {
-        write_new(&args.dir.join(name), &text.replace(NAME, &new_name()))?;
+        let path = args.dir.join(name);
+        write_new(&path, &text.replace(NAME, &new_name()))?;
+        created += &format!("created {}\n", path.display());
     }
-    let made: String =
-        FILES.iter().map(|(name, _)| format!("made {}\n", args.dir.join(name).display())).collect();
-    answer(&format!("{made}\nnext:\n{}{NEXT}", way_into(&args.dir)))
+    created += &editors(&args.dir)?;
+    answer(&format!("{created}\nnext:\n{}{NEXT}", way_into(&args.dir)))
+}
+
+/// Writes the schemas, and the settings of editors that do not exist yet. Returns what it says about it.
+fn editors(dir: &Path) -> Result<String> {
+    for (name, document) in schema::of_files() {
+        let path = dir.join(SCHEMAS).join(format!("{name}.json"));
+        write(&path, &format!("{document:#}\n"), OpenOptions::new().write(true).create(true).truncate(true))?;
+    }
+    let mut said = format!("created {}, for editors\n", dir.join(SCHEMAS).display());
+    for (name, text) in EDITORS {
+        let path = dir.join(name);
+        if path.exists() {
+            said += &format!("kept {}\n", path.display());
+            continue;
+        }
+        write_new(&path, text)?;
+        said += &format!("created {}\n", path.display());
+    }
+    Ok(said)
 }
 
 /// A name that no other project has: 64 random bits, in quotes.
@@ -62,16 +97,20 @@ fn way_into(dir: &Path) -> String {
 }
 
 fn directory(path: &Path) -> Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
-    made.doing(format!("make {}", path.display()))
+    let created = DirBuilder::new().recursive(true).mode(0o755).create(path);
+    created.doing(format!("create {}", path.display()))
 }
 
 fn write_new(path: &Path, text: &str) -> Result<()> {
+    write(path, text, OpenOptions::new().write(true).create_new(true))
+}
+
+fn write(path: &Path, text: &str, options: &mut OpenOptions) -> Result<()> {
     let doing = format!("write {}", path.display());
-    if let Some(folder) = path.parent() {
-        directory(folder)?;
+    if let Some(parent) = path.parent() {
+        directory(parent)?;
     }
     // Whatever the umask is: a file that a group may write is not read.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).doing(&doing)?;
+    let mut file = options.mode(0o644).open(path).doing(&doing)?;
     file.write_all(text.as_bytes()).doing(doing)
 }

@@ -30,7 +30,7 @@ pub fn run(args: Args, global: &Global) -> Done {
         _ => render::lint(&project, &args.paths),
     };
     let text = match (global.format(), global.style(std::io::stdout().is_terminal()).color) {
-        (Format::Human, _) if problems.is_empty() => "nothing to complain about\n".to_string(),
+        (Format::Human, _) if problems.is_empty() => "no problems found\n".to_string(),
         (Format::Human, true) => problems.coloured(),
         (Format::Human, false) => problems.plain(),
         _ => escape::json(format!("{:#}", problems.json())) + "\n",

@@ -40,6 +40,11 @@ pub fn run(args: Args) -> Done {
     answer_json(&document)
 }
 
+/// The schemas of the files of a project, each with its name.
+pub(super) fn of_files() -> [(&'static str, Value); 3] {
+    [("playbook", playbook::document()), ("inventory", inventory::document()), ("config", config::document())]
+}
+
 /// A whole document: a table with `properties`, and what they refer to.
 fn document(title: &str, table: Value, definitions: Map<String, Value>) -> Value {
     let mut document = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": title });
@@ -81,8 +86,9 @@ fn anything() -> Value {
     json!({})
 }
 
+/// Said aloud that it has names of the user's choice: Tombi warns of them otherwise.
 fn vars() -> Value {
-    json!({ "type": "object" })
+    json!({ "type": "object", "additionalProperties": true })
 }
 
 /// Names of variables, each with where its value is.

@@ -85,7 +85,11 @@ fn list(project: &Project, global: &Global) -> Done {
         let all = all.map(|(name, file)| json!({ "name": name, "file": file }));
         return answer_json(&Value::from_iter(all));
     }
-    answer(&all.map(|(name, file)| format!("{name}  ({file})\n")).collect::<String>())
+    let listed: String = all.map(|(name, file)| format!("{name}  ({file})\n")).collect();
+    match listed.is_empty() {
+        true => answer("this project has no secrets; start with: windlass secrets init\n"),
+        false => answer(&listed),
+    }
 }
 
 fn show(project: &Project, name: &str, global: &Global) -> Done {

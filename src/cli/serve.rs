@@ -6,7 +6,7 @@ use crate::serve::{self, Options};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Run schedules when they come due, until it is asked to end
+/// Run schedules when they come due, until it is stopped
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Serve Prometheus metrics (/metrics) and health (/healthz) here, for example 127.0.0.1:9469

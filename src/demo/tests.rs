@@ -46,7 +46,7 @@ async fn the_first_command_that_fails_ends_it() {
 async fn a_program_that_is_not_there_is_an_error_that_names_it() {
     let options = Options { keep: false, program: "/no/windlass".into() };
     let failure = run(&options).await.unwrap_err();
-    expect!["start /no/windlass: No such file or directory (os error 2)"].assert_eq(&failure.to_string());
+    expect!["start /no/windlass: no such file or directory"].assert_eq(&failure.to_string());
 }
 
 #[tokio::test]

@@ -28,6 +28,10 @@ pub fn select<'a>(
     select_with(inventory, pattern, project, &|_| false)
 }
 
+/// What to try where no inventory names a host: as in a directory that is no project.
+const NO_HOSTS: &str = "no inventory names a host here: `windlass init` creates a project, --project DIR names another one, and a \
+                        name that ends with a comma is a host in no inventory: --hosts web1,";
+
 /// The same where hosts may still join the groups for which `comes` holds: these may have no hosts, and the pattern too.
 pub fn select_with<'a>(
     inventory: &'a Inventory,
@@ -42,7 +46,8 @@ pub fn select_with<'a>(
         inventory.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
     let hosts: Vec<&Host> = chosen.iter().filter_map(|name| known.get(name).copied()).collect();
     if problems.is_empty() && hosts.is_empty() && !chooser.waits.get() {
-        problems.push(Diagnostic::elsewhere(format!("`{pattern}` chooses no host")));
+        let problem = Diagnostic::elsewhere(format!("`{pattern}` chooses no host"));
+        problems.push(if inventory.hosts.is_empty() { problem.hint(NO_HOSTS) } else { problem });
     }
     problems.unless_errors(hosts)
 }
@@ -227,6 +232,9 @@ impl<'a> Chooser<'a, '_> {
         let hosts = self.inventory.hosts.iter().map(|host| host.name.as_str());
         let names = hosts.chain(self.inventory.groups.keys().map(String::as_str));
         let problem = Diagnostic::elsewhere(format!("no host or group is called `{term}`"));
+        if self.inventory.hosts.is_empty() && self.inventory.groups.is_empty() {
+            return problem.hint(NO_HOSTS);
+        }
         let is_address = term.contains(['.', ':']) && typed(term, &SshSettings::default()).is_ok();
         match is_address {
             true => {

@@ -51,8 +51,15 @@ pub trait Doing<T> {
 
 impl<T, E: fmt::Display> Doing<T> for std::result::Result<T, E> {
     fn doing(self, doing: impl fmt::Display) -> Result<T> {
-        self.map_err(|why| Failure::new(doing, why))
+        self.map_err(|why| Failure::new(doing, plain(&why.to_string())))
     }
+}
+
+/// An error of the operating system, as Rust prints it, without its number and capital letter.
+fn plain(why: &str) -> String {
+    let Some((text, _number)) = why.split_once(" (os error ") else { return why.to_string() };
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -63,5 +70,7 @@ mod tests {
     fn says_what_why_and_what_to_try() {
         let failure = Failure::new("write /etc/motd", "no space left on device").hint("free space on /");
         assert_eq!(failure.to_string(), "write /etc/motd: no space left on device\n  hint: free space on /");
+        let refused = std::fs::read("/nosuch").doing("read /nosuch").unwrap_err();
+        assert_eq!(refused.to_string(), "read /nosuch: no such file or directory");
     }
 }

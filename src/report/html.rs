@@ -3,6 +3,7 @@
 
 use super::escape;
 use super::recap::outcomes;
+use super::steps::shown_by_steps;
 use super::style::{host_word, step_word, time};
 use crate::model::event::{Output, StepEnded};
 use crate::model::finding::{Finding, Verdict};
@@ -130,7 +131,7 @@ fn details(place: usize, host: &HostRecord, record: &RunRecord) -> String {
     let class = host.outcome.map_or("unknown", |outcome| outcome.as_str());
     let bad = host.failure.is_some();
     let took = host.took().map_or_else(String::new, |took| format!(" in {}", time(took)));
-    let in_step = host.steps.iter().any(|step| step.failure == host.failure);
+    let in_step = shown_by_steps(host);
     let failure = host.failure.as_ref().filter(|_| !in_step);
     let failure = failure.map_or_else(String::new, |failure| why(&failure.to_string()));
     let steps: String = host.steps.iter().map(|step| of_step(place, step)).collect();
@@ -202,7 +203,9 @@ fn findings(findings: &[Finding]) -> String {
             Verdict::Unknown => "unknown",
             Verdict::Info => "skipped",
         };
-        let wanted = [&finding.wanted, &finding.hint].into_iter().flatten().map(|said| text(said));
+        // What to try is for what does not pass.
+        let hint = finding.hint.as_ref().filter(|_| finding.verdict != Verdict::Pass);
+        let wanted = finding.wanted.iter().chain(hint).map(|said| text(said));
         format!(
             "<tr><td class=\"{class}\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
             finding.verdict.as_str(),

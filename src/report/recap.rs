@@ -1,7 +1,7 @@
 //! The end of the answer: why hosts were lost, a table of all hosts, what was found there, and where to look next.
 
 use super::hosts::listed;
-use super::steps::{failure_text, indented};
+use super::steps::{failure_text, indented, shown_by_steps};
 use super::style::{Tone, host_tone, host_word, padded, time, widest};
 use super::{Verbosity, View};
 use super::{escape, findings};
@@ -25,10 +25,9 @@ pub fn recap(record: &RunRecord, view: &View) -> String {
 
 /// Hosts whose failure no step has shown, with the reason.
 fn lost(record: &RunRecord, view: &View) -> String {
-    let told_by_step = |host: &HostRecord| host.steps.iter().any(|step| step.failure == host.failure);
-    let untold = record.hosts().iter().filter(|host| host.failure.is_some() && !told_by_step(host));
+    let unshown = record.hosts().iter().filter(|host| host.failure.is_some() && !shown_by_steps(host));
     // What differs in nothing but the host's own name is shown once.
-    let alike = grouped(untold, |host| {
+    let alike = grouped(unshown, |host| {
         (host.outcome, host.failure.as_ref().map(|failure| nameless(failure, &host.host)))
     });
     let lines = alike.iter().map(|((outcome, failure), hosts)| {

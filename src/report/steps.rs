@@ -9,7 +9,7 @@ use crate::inventory::fold::fold;
 use crate::model::Failure;
 use crate::model::event::{Output, StepEnded};
 use crate::model::outcome::StepOutcome;
-use crate::record::RunRecord;
+use crate::record::{HostRecord, RunRecord};
 
 /// The column of host names is at most so wide; a longer list of hosts pushes the rest of its line to the right.
 const HOSTS_WIDTH: usize = 24;
@@ -120,4 +120,18 @@ fn last_lines(text: &str) -> Vec<String> {
 pub fn indented(text: &str, columns: usize) -> String {
     let margin = " ".repeat(columns);
     text.lines().map(|line| format!("{margin}{line}\n")).collect()
+}
+
+/// Whether the host's failure is that of one of its steps, or of one and of the undo that followed.
+pub fn shown_by_steps(host: &HostRecord) -> bool {
+    let failures = || host.steps.iter().filter_map(|step| step.failure.as_ref());
+    let Some(failure) = &host.failure else { return true };
+    failures().any(|step| {
+        let rest = failure.why.strip_prefix(&step.why).and_then(|rest| rest.strip_prefix("; then: "));
+        step == failure
+            || step.doing == failure.doing
+                && rest.is_some_and(|rest| {
+                    failures().any(|undo| rest == format!("{}: {}", undo.doing, undo.why))
+                })
+    })
 }

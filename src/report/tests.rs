@@ -106,6 +106,29 @@ fn a_run_as_people_read_it() {
 }
 
 #[test]
+fn the_failure_of_a_step_and_of_the_undo_behind_it_appears_once() {
+    let undo = StepEnded {
+        failure: Some(crate::model::Failure::new(
+            "undo restart docker",
+            "1 of 2 changes could not be undone",
+        )),
+        ..step(1, StepOutcome::Failed)
+    };
+    let mut events = host("web1", &[failed(0), undo.clone()], HostOutcome::PartlyUndone);
+    for event in &mut events {
+        if let RunEventKind::Host { event: HostEvent::Ended { failure: Some(failure), .. }, .. } =
+            &mut event.what
+        {
+            let undo = undo.failure.as_ref().unwrap();
+            failure.why += &format!("; then: {}: {}", undo.doing, undo.why);
+        }
+    }
+    let (out, _) = told(options(Format::Human, view()), intent(&["web1"]), events);
+    assert_eq!(out.matches("it exited with status 1").count(), 1, "{out}");
+    assert_eq!(out.matches("1 of 2 changes could not be undone").count(), 1, "{out}");
+}
+
+#[test]
 fn quiet_tells_failures_and_the_recap() {
     let view = View { verbosity: Verbosity::Quiet, ..view() };
     check_screen(

@@ -47,6 +47,7 @@ install_packages() {
   command -v fish >/dev/null || missing+=(fish)
   command -v zsh >/dev/null || missing+=(zsh)
   command -v busybox >/dev/null || missing+=(busybox-static)
+  command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
   # Where systemd runs, this starts its sshd too.
   command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
   [ ${#missing[@]} = 0 ] && return

@@ -25,6 +25,7 @@ mod kill_points;
 mod lab_hosts;
 mod locks;
 mod logins;
+mod manual;
 mod migrate;
 mod network_faults;
 mod nginx_port;

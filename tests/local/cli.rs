@@ -283,8 +283,33 @@ fn lint_tells_every_problem_and_the_starter_project_has_none() {
     "#]]
     .assert_eq(&String::from_utf8(output.stdout).unwrap());
     let starter = tempfile::tempdir().unwrap();
-    answered(starter.path(), "init");
-    assert_eq!(answered(starter.path(), "lint"), "nothing to complain about\n");
+    let said = answered(starter.path(), "init");
+    assert!(
+        said.contains("created ./.schemas, for editors\n") && said.contains("created ./tombi.toml\n"),
+        "{said}"
+    );
+    assert_eq!(answered(starter.path(), "lint"), "no problems found\n");
+}
+
+/// They check each file of a project against its schema.
+#[test]
+fn editors_are_set_up_in_a_new_project_and_in_one_that_exists() {
+    let folder = project(&[
+        INVENTORY,
+        (".taplo.toml", "# mine\n"),
+        (".schemas/config.json", "an old one, and longer"),
+    ]);
+    let said = answered(folder.path(), "init --editors");
+    assert_eq!(said, "created ./.schemas, for editors\ncreated ./tombi.toml\nkept ./.taplo.toml\n");
+    assert!(!folder.path().join("playbooks/hello.toml").exists(), "it creates no project");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read(".taplo.toml"), "# mine\n");
+    for name in ["playbook", "inventory", "config"] {
+        assert!(read("tombi.toml").contains(&format!("\".schemas/{name}.json\"")));
+        let printed = answered(folder.path(), &format!("schema {name}"));
+        let as_json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(as_json(&read(&format!(".schemas/{name}.json"))), as_json(&printed));
+    }
 }
 
 /// Nothing listens there, which a refused connection shows at once.

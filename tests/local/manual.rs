@@ -2,14 +2,14 @@
 //! options that exist, and the generated parts are what the program prints.
 #![expect(clippy::disallowed_methods, reason = "these tests run the built program itself")]
 
-use markdown::Page;
+use crate::stage::markdown::{self, Page};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+mod book;
 mod generated;
-mod markdown;
 mod shell_words;
 
 /// The pages outside of `docs/`.

@@ -7,6 +7,7 @@ pub mod backups;
 pub mod contained;
 pub mod host;
 pub mod lab;
+pub mod markdown;
 pub mod project;
 pub mod report;
 pub mod s3;

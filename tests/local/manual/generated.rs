@@ -1,7 +1,7 @@
 //! The parts of the manual that are made from the program, from shipped playbooks and from comments in the code.
 
-use super::markdown::{END, MADE};
 use super::printed;
+use crate::stage::markdown::{END, MADE};
 use std::fmt::Write as _;
 use std::fs;
 
