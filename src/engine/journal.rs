@@ -162,6 +162,18 @@ impl<'a> Journal<'a> {
         if self.open { self.flush() } else { Ok(()) }
     }
 
+    /// Writes down that nothing undoes the changes after number `after` because there is nothing to undo: the playbook says
+    /// that their step changes nothing. Durable with the next intent or the end.
+    pub fn declare_unchanged(&mut self, after: u32) -> Result<()> {
+        let impossible = |entry: &Entry| match entry {
+            Entry::Intent { change, reversal: Reversal::Impossible { .. }, .. } => Some(*change),
+            _ => None,
+        };
+        let changes: Vec<u32> =
+            self.entries.iter().filter_map(impossible).filter(|change| *change > after).collect();
+        changes.into_iter().try_for_each(|change| self.push(&Entry::NoChange { change }))
+    }
+
     /// All that was written down so far.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

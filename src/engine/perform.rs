@@ -36,7 +36,7 @@ pub fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets, flow: Flow) -> 
     let Some(asset) = &run.input else { return host.stream(&run.command, flow) };
     let mut input = assets.open(asset)?;
     let listener = flow.listener.map(|listener| listener as &mut dyn Listener);
-    host.stream(&run.command, Flow { input: Some(&mut input), output: None, listener, kept: flow.kept })
+    host.stream(&run.command, Flow { input: Some(&mut input), output: None, listener, ..flow })
 }
 
 /// What is inside may be another's by now: then the directory stays.

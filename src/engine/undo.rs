@@ -56,6 +56,8 @@ pub struct OpenChange {
     pub within: Option<HostPath>,
     /// The command that made it, where undoing it may have to be rolled back.
     pub forward: Option<Command>,
+    /// It is a command that failed after it had started.
+    pub broke: bool,
 }
 
 /// What came of undoing changes.
@@ -86,6 +88,8 @@ pub struct Left {
     pub why: String,
     /// Whether the rest of it is undone.
     pub in_part: bool,
+    /// Whether it is a command that failed after it had started, so that what it changed is not known.
+    pub broke: bool,
 }
 
 /// Undoes changes on a host.
@@ -126,9 +130,10 @@ fn modified(host: &dyn System, path: &HostPath) -> Option<Modified> {
 /// the playbook says that its step changed nothing.
 pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
     let mut undone = BTreeSet::new();
-    let mut unchanged = BTreeSet::new();
+    let (mut unchanged, mut broken) = (BTreeSet::new(), BTreeSet::new());
     for entry in entries {
         match entry {
+            Entry::Broke { change } => drop(broken.insert(*change)),
             Entry::Undone { change } | Entry::NoChange { change } => drop(undone.insert(*change)),
             Entry::Redone { change } => drop(undone.remove(change)),
             Entry::Step(ended) if ended.item.is_none() && ended.outcome == StepOutcome::Ok => {
@@ -146,6 +151,7 @@ pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
                 reversal: reversal.clone(),
                 within: within.clone(),
                 forward: forward.clone(),
+                broke: broken.contains(change),
             })
         }
         _ => None,
@@ -366,7 +372,8 @@ impl Undone {
     fn leave_part(&mut self, one: &OpenChange, why: String, in_part: bool) {
         let impossible = matches!(one.reversal, Reversal::Impossible { .. });
         let why = why.strip_prefix(&format!("{}: ", one.what)).map(str::to_string).unwrap_or(why);
-        self.left.push(Left { change: one.change, impossible, what: one.what.clone(), why, in_part });
+        let (what, broke) = (one.what.clone(), one.broke);
+        self.left.push(Left { change: one.change, impossible, what, why, in_part, broke });
     }
 
     /// What is left as one failure; `None` when all is undone.

@@ -299,7 +299,7 @@ impl System for Shell {
         if flow.input.is_some() || flow.output.is_some() {
             return Err(no_stream(command));
         }
-        let answer = self.execute(command, flow.kept.unwrap_or(OUTPUT_KEPT))?;
+        let answer = self.execute_noted(command, &flow)?;
         if let Some(listener) = flow.listener {
             listener.hear(Stream::Stdout, &answer.stdout);
             listener.hear(Stream::Stderr, &answer.stderr);

@@ -5,6 +5,7 @@
 mod stage;
 
 mod bad_input;
+mod broken_commands;
 mod cli;
 mod completions;
 mod delegation;

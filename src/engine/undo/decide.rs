@@ -13,6 +13,9 @@ use std::path::Path;
 /// Saved files up to this size, in bytes, are put back by their bytes, so that a diff of them can be shown.
 const SHOWN: u64 = 256 * 1024;
 
+/// Why it is not known what a command changed.
+const BROKE: &str = "it failed, and may have changed something before that";
+
 /// Ops that undo a change.
 #[derive(Debug, Default, PartialEq)]
 pub struct Work {
@@ -81,6 +84,7 @@ fn without_losses(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Resu
     match &open.reversal {
         Reversal::Nothing | Reversal::Again(_) | Reversal::Repeat(_) => Ok(Decision::AsBefore),
         Reversal::Sealed(_) => Err(sealed(open)),
+        Reversal::Impossible { why } if open.broke => Ok(Decision::Impossible(format!("{BROKE}; {why}"))),
         Reversal::Impossible { why } => Ok(Decision::Impossible(why.clone())),
         Reversal::Command(command) => Ok(Decision::perform(vec![run(command, open)])),
         Reversal::CommandOver { command, before } => match all_as_before(host, before)? {
