@@ -204,6 +204,10 @@ pub trait System: Probe {
     /// Copies a regular file's bytes to a new file, 0600 and durable.
     fn copy(&self, from: &Path, to: &Path) -> Result<()>;
 
+    /// Makes or replaces a file as [`System::write`] does, with the bytes of the regular file `from` on the same host. Where that
+    /// can be seen, holes stay holes.
+    fn write_copy(&self, path: &Path, from: &Path, meta: &Meta) -> Result<()>;
+
     /// Adds bytes to the end of a file (made 0600 when missing) and returns once they are durable.
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()>;
 

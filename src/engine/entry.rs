@@ -30,6 +30,9 @@ pub enum Entry {
         /// The command that made an armed change: an undo that locks everybody out is rolled back by it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forward: Option<Command>,
+        /// What is not as before even when it is undone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaves: Option<String>,
     },
     /// The changes after number `change` are undone by the guard process unless they are disarmed in time. `agent` is
     /// the process that makes them, `ports_before` where sshd listened when they are about that.

@@ -111,7 +111,8 @@ impl<'a> Journal<'a> {
             self.changes += 1;
             let (change, what) = (self.changes, perform::describe(op));
             let forward = self.forward(step, op, &reversal);
-            self.push(&Entry::Intent { change, step, what, reversal, within: within.cloned(), forward })?;
+            let (within, leaves) = (within.cloned(), leaves(op));
+            self.push(&Entry::Intent { change, step, what, reversal, within, forward, leaves })?;
         }
         self.flush()
     }
@@ -221,6 +222,13 @@ impl<'a> Journal<'a> {
         self.host.append(&self.state.journal(self.run()), &self.unwritten)?;
         self.unwritten.clear();
         Ok(())
+    }
+}
+
+fn leaves(op: &Op) -> Option<String> {
+    match op {
+        Op::Run(run) => run.leaves.clone(),
+        _ => None,
     }
 }
 

@@ -13,9 +13,10 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Write { path, content: Content::Bytes(bytes), meta } => {
             host.write(path, &mut &bytes[..], meta)?
         }
-        Op::Write { path, content: Content::Asset(asset), meta } => {
-            host.write(path, &mut assets.open(asset)?, meta)?
-        }
+        Op::Write { path, content: Content::Asset(asset), meta } => match assets.on_host(asset) {
+            Some(from) => host.write_copy(path, &from, meta)?,
+            None => host.write(path, &mut assets.open(asset)?, meta)?,
+        },
         Op::Dir { path, meta } => host.make_dir(path, meta)?,
         Op::Link { path, target } => host.link(path, target)?,
         Op::Meta { path, meta } => host.set_meta(path, meta)?,

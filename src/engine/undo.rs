@@ -56,6 +56,8 @@ pub struct OpenChange {
     pub within: Option<HostPath>,
     /// The command that made it, where undoing it may have to be rolled back.
     pub forward: Option<Command>,
+    /// What is not as before even when it is undone.
+    pub leaves: Option<String>,
     /// It is a command that failed after it had started.
     pub broke: bool,
 }
@@ -143,7 +145,7 @@ pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
         }
     }
     let intents = entries.iter().rev().filter_map(|entry| match entry {
-        Entry::Intent { change, step, what, reversal, within, forward } if *change > after => {
+        Entry::Intent { change, step, what, reversal, within, forward, leaves } if *change > after => {
             Some(OpenChange {
                 change: *change,
                 step: *step,
@@ -151,6 +153,7 @@ pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
                 reversal: reversal.clone(),
                 within: within.clone(),
                 forward: forward.clone(),
+                leaves: leaves.clone(),
                 broke: broken.contains(change),
             })
         }
@@ -353,8 +356,8 @@ impl Undone {
     }
 
     fn add(&mut self, one: &OpenChange, work: &Work) {
-        match work.in_part {
-            Some(why) => self.leave_part(one, why.to_string(), true),
+        match &work.in_part {
+            Some(why) => self.leave_part(one, why.clone(), true),
             None => self.changes.push(one.change),
         }
         match one.reversal.repeated() {
@@ -436,5 +439,9 @@ struct SavedBytes<'a> {
 impl Assets for SavedBytes<'_> {
     fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
         Ok(Box::new(HostReader::new(self.host, &self.directory.join(asset.digest.to_string()))))
+    }
+
+    fn on_host(&self, asset: &Asset) -> Option<HostPath> {
+        Some(self.directory.join(asset.digest.to_string()))
     }
 }

@@ -316,6 +316,10 @@ impl System for Shell {
         })
     }
 
+    fn write_copy(&self, path: &Path, from: &Path, meta: &Meta) -> Result<()> {
+        self.write(path, &mut Pieces { host: self, path: from, offset: 0 }, meta)
+    }
+
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let doing = format!("append to {}", path.display());
         self.change(path, Last::Followed, bytes, &doing, &|at, suffix| {

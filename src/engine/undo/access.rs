@@ -109,6 +109,7 @@ mod tests {
             reversal,
             within: None,
             forward: None,
+            leaves: None,
             broke: false,
         }
     }
@@ -123,6 +124,7 @@ mod tests {
             reversal,
             within: None,
             forward: None,
+            leaves: None,
             broke: false,
         }
     }

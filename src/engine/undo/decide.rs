@@ -22,7 +22,7 @@ pub struct Work {
     /// In this order.
     pub ops: Vec<Op>,
     /// Why something is not as before even then.
-    pub in_part: Option<&'static str>,
+    pub in_part: Option<String>,
 }
 
 /// What undoes a change.
@@ -46,7 +46,8 @@ impl Decision {
 pub fn decide(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<Decision> {
     let mut decision = without_losses(host, saved, open)?;
     if let Decision::Perform(work) = &mut decision {
-        work.in_part = lost(host, saved, &open.reversal)?;
+        let lost = lost(host, saved, &open.reversal)?.map(str::to_string);
+        work.in_part = lost.or_else(|| open.leaves.clone());
     }
     Ok(decision)
 }
