@@ -1,12 +1,11 @@
 //! The host's own users and groups: `/etc/passwd`, `/etc/group` and `/etc/shadow` read, and as they will be.
 
-use crate::model::op::{Command, Condition, Effect, Op, Plan};
+use crate::model::op::{Command, Condition, Effect, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
 use crate::wanted::lines::Lines;
 use std::path::Path;
-use std::time::Duration;
 
 /// Users.
 pub const PASSWD: &str = "/etc/passwd";
@@ -26,6 +25,9 @@ const NAME_LIMIT: usize = 32;
 
 /// Puts lines back into those files.
 const PUT_BACK: &str = include_str!("accounts/put-back.sh");
+
+/// Puts a user back into groups, each with its members in the order that it had.
+const REGROUP: &str = include_str!("accounts/regroup.sh");
 
 /// Removes an account that is there.
 const REMOVE: &str = include_str!("accounts/remove.sh");
@@ -100,6 +102,16 @@ impl Accounts {
         let primary = self.users().filter(|user| user.gid == gid).map(|user| user.name);
         let beside = self.groups().filter(|group| group.gid == gid).flat_map(|group| group.members);
         primary.chain(beside).collect()
+    }
+
+    /// The group with this id.
+    pub fn group_of(&self, gid: u32) -> Option<Group> {
+        self.groups().find(|group| group.gid == gid)
+    }
+
+    /// The first user whose primary group has this id.
+    pub fn user_in(&self, gid: u32) -> Option<User> {
+        self.users().find(|user| user.gid == gid)
     }
 
     /// Whether no user has this id.
@@ -193,17 +205,21 @@ impl Missing {
     /// The failure; after changes that are only pretended the wait for what may make the user.
     pub fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let Missing(name) = self;
-        if host.pretends() {
-            let condition = Condition::Succeeds { command: Command::new(["getent", "passwd", name]) };
-            return Ok(Plan::of(vec![Op::Await {
-                condition,
-                within: Duration::ZERO,
-                every: Duration::ZERO,
-            }]));
-        }
-        Err(Failure::new(format!("look up user {name}"), "the host has no such user")
-            .hint("create it with a step of kind user first"))
+        let failure = Failure::new(format!("look up user {name}"), "the host has no such user")
+            .hint("create it with a step of kind user first");
+        unless_later(host, failure, Command::new(["getent", "passwd", name]))
     }
+}
+
+/// This failure. After changes that are only pretended, the wait for what `question` will answer by then.
+pub fn unless_later(host: &dyn Probe, failure: Failure, question: Command) -> Result<Plan> {
+    if host.pretends() { Ok(Plan::awaiting(Condition::Succeeds { command: question })) } else { Err(failure) }
+}
+
+/// Succeeds once the table (`passwd` or `group`) has no such name or id.
+pub fn absence(table: &str, key: &str) -> Command {
+    let title = Some(format!("the absence of {key} in {table}"));
+    Command { title, ..Command::new(["/bin/sh", "-c", "! getent \"$1\" \"$2\"", "sh", table, key]) }
 }
 
 /// Ids that may be given to new accounts.
@@ -293,6 +309,19 @@ pub fn put_back_in(host: &dyn Probe, what: &str, files: &[&str], names: &[&str])
     let title = Some(format!("put {what} back"));
     // The lines hold hashes, so they travel on standard input.
     Ok(Command { stdin: kept, title, ..Command::new(["/bin/sh", "-c", PUT_BACK, "put-back"]) })
+}
+
+/// The command `back`, which puts a user back into these groups. Programs add a member behind the others: where nothing else
+/// about such a group has changed, its members are in the same order again.
+pub fn regroup(host: &dyn Probe, back: Command, groups: &[&String]) -> Result<Command> {
+    if groups.is_empty() {
+        return Ok(back);
+    }
+    let names: Vec<&str> = groups.iter().map(|name| name.as_str()).collect();
+    let lines = put_back_in(host, "", &[GROUP, "/etc/gshadow"], &names)?.stdin;
+    let title = Some(back.shown());
+    let words = ["/bin/sh", "-c", REGROUP, "regroup"].map(str::to_string).into_iter().chain(back.argv);
+    Ok(Command { stdin: lines, title, ..Command::new(words) })
 }
 
 /// The command that takes back what made a user or a group, also when that has failed.

@@ -6,13 +6,13 @@ use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
 
 pub mod commands;
 pub mod container;
 pub mod image;
 pub mod instant;
 pub mod kept;
+pub mod ports;
 pub mod reference;
 pub mod spec;
 
@@ -47,15 +47,9 @@ pub fn plan(host: &dyn Probe, plan: impl FnOnce(&Docker) -> Result<Plan>) -> Res
         Docker { host, answers: RefCell::default(), past: RefCell::default(), asked_now: Cell::default() };
     let planned = plan(&docker);
     match docker.past.take() {
-        Some(command) => Ok(unknown(command)),
+        Some(command) => Ok(Plan::awaiting(Condition::Succeeds { command })),
         None => planned,
     }
-}
-
-/// A wait that check mode cannot see the end of.
-fn unknown(command: Command) -> Plan {
-    let condition = Condition::Succeeds { command };
-    Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }])
 }
 
 impl Docker<'_> {
@@ -75,6 +69,19 @@ impl Docker<'_> {
         let prediction = Prediction { argv: question.argv.clone(), answer: answer.clone() };
         self.answers.borrow_mut().push(prediction);
         Ok(answer)
+    }
+
+    /// Fails when the host has no network of this name. What Docker itself brings, and another container's, are there.
+    pub fn expect_network(&self, doing: &str, name: &str) -> Result<()> {
+        if ["bridge", "host", "none", "default"].contains(&name) || name.starts_with("container:") {
+            return Ok(());
+        }
+        let question = Command::new(["docker", "network", "inspect", "--format", "{{.Name}}", name]);
+        match self.ask(&question)?.ok() {
+            true => Ok(()),
+            false => Err(Failure::new(doing, format!("the host has no network {name}"))
+                .hint("`docker network ls` on the host names the networks it has")),
+        }
     }
 
     /// Asks for text; any other status than 0 is a failure.

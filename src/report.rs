@@ -32,6 +32,7 @@ pub mod sarif;
 pub mod steps;
 pub mod style;
 pub mod transfers;
+mod undo;
 
 pub use exit::{MOVED, check_exit_code, exit_code};
 pub use style::Style;

@@ -10,6 +10,7 @@ use crate::model::op::{Answer, Command, Condition, Meta, Observed};
 use crate::model::path::HostPath;
 use crate::model::tree::Tree;
 use crate::model::{Failure, Result};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -194,6 +195,7 @@ pub trait System: Probe {
     /// The same with more input and with output that goes elsewhere, both of them streams of any length.
     fn stream(&self, command: &Command, flow: Flow) -> Result<Answer> {
         if flow.input.is_none() && flow.output.is_none() {
+            flow.starts();
             return self.run(command);
         }
         Err(no_stream(command))
@@ -201,6 +203,10 @@ pub trait System: Probe {
 
     /// Copies a regular file's bytes to a new file, 0600 and durable.
     fn copy(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Makes or replaces a file as [`System::write`] does, with the bytes of the regular file `from` on the same host. Where that
+    /// can be seen, holes stay holes.
+    fn write_copy(&self, path: &Path, from: &Path, meta: &Meta) -> Result<()>;
 
     /// Adds bytes to the end of a file (made 0600 when missing) and returns once they are durable.
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()>;
@@ -230,6 +236,18 @@ pub struct Flow<'a> {
     pub listener: Option<&'a mut dyn Listener>,
     /// So many bytes of each end of each output are kept; [`OUTPUT_KEPT`] when not given.
     pub kept: Option<usize>,
+    /// Becomes true once the program may have run. Where it stays false nothing was started: there is no such program, or
+    /// it may not be run.
+    pub started: Option<&'a Cell<bool>>,
+}
+
+impl Flow<'_> {
+    /// From now on the program may run.
+    pub fn starts(&self) {
+        if let Some(started) = self.started {
+            started.set(true);
+        }
+    }
 }
 
 /// Hears what a command prints while it runs.

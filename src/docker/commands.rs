@@ -12,9 +12,12 @@ const LOG_LINES: &str = "10";
 /// Beyond its own limit a script that waits is given this long to say so.
 const SLACK: Duration = Duration::from_secs(30);
 
+/// What to try when a port is taken.
+pub const OTHER_PORT: &str = "give it another port, or stop what holds this one";
+
 /// What to try, by what Docker says.
 const HINTS: &[(&str, &str)] = &[
-    ("is already allocated", "give it another port, or stop what holds this one"),
+    ("is already allocated", OTHER_PORT),
     ("network", "`docker network ls` on the host names the networks it has"),
     ("Unable to find image", "bring it with a step of kind image first"),
 ];
@@ -61,22 +64,26 @@ pub fn start_again(id: &str, ready: Readiness) -> Command {
     Command { stdin, ..proof }
 }
 
-/// Stops a container, which is started again when that is taken back.
+/// Stops a container, which runs again when that is taken back; one that was paused is paused again.
 pub fn stop(container: &Container) -> Run {
-    let undo = Undo::Command(Command::new(["docker", "container", "start", &container.id]));
-    Run { undo, ..Run::from(Command::new(["docker", "container", "stop", &container.id])) }
+    let handle = container.handle();
+    let back = match container.status.as_str() {
+        "paused" => script(include_bytes!("back.sh"), ["pause", handle]),
+        _ => Command::new(["docker", "container", "start", handle]),
+    };
+    Run { undo: Undo::Command(back), ..Run::from(Command::new(["docker", "container", "stop", handle])) }
 }
 
 /// Lets a paused container go on.
 pub fn unpause(container: &Container) -> Run {
-    let command = |verb| Command::new(["docker", "container", verb, &container.id]);
+    let command = |verb| Command::new(["docker", "container", verb, container.handle()]);
     Run { undo: Undo::Command(command("pause")), ..Run::from(command("unpause")) }
 }
 
 /// Lets dockerd no longer start a container by itself: a kept one would come back when dockerd is restarted.
 pub fn never_restart(container: &Container) -> Option<Run> {
     let update = |policy: &str| {
-        Command::new(["docker", "container", "update", &format!("--restart={policy}"), &container.id])
+        Command::new(["docker", "container", "update", &format!("--restart={policy}"), container.handle()])
     };
     let policy = container.restart.shown();
     let undo = Undo::Command(update(&policy));

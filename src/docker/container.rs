@@ -106,6 +106,11 @@ impl Container {
         absent(question(name), "container", name)
     }
 
+    /// What commands call it: its id, or its name while it is only pretended and has none.
+    pub fn handle(&self) -> &str {
+        if self.id.is_empty() { self.name.trim_start_matches('/') } else { &self.id }
+    }
+
     /// Whether its process runs, or will again by itself in a moment.
     pub fn is_up(&self) -> bool {
         matches!(self.status.as_str(), "running" | "restarting" | "paused")

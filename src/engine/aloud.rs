@@ -8,6 +8,7 @@ use crate::model::event::{Event, Stream};
 use crate::model::job::OutputWanted;
 use crate::model::op::{Answer, Run};
 use crate::system::{Flow, Listener, OUTPUT_KEPT, System};
+use std::cell::Cell;
 use std::time::Instant;
 
 /// Passes on what a command prints.
@@ -23,11 +24,12 @@ impl<'a> Aloud<'a> {
         Aloud { link, wanted, pace: Pace::new(step, wanted, Instant::now()) }
     }
 
-    /// Runs it.
-    pub fn run(mut self, host: &dyn System, run: &Run) -> Result<Answer> {
+    /// Runs it. `started` becomes true once it may have changed something.
+    pub fn run(mut self, host: &dyn System, run: &Run, started: &Cell<bool>) -> Result<Answer> {
         // What is registered is not cut by a lower limit of the record.
         let (link, kept) = (self.link, OUTPUT_KEPT.max(self.wanted.kept_of_each_end()));
-        let flow = Flow { listener: Some(&mut self), kept: Some(kept), ..Flow::default() };
+        let flow =
+            Flow { listener: Some(&mut self), kept: Some(kept), started: Some(started), ..Flow::default() };
         let answer = perform::run_it(host, run, link, flow);
         let rest = self.pace.rest();
         self.send(rest);

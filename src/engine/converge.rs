@@ -2,39 +2,34 @@
 
 mod armed;
 mod boot;
+mod change;
 mod preview;
 
-use super::aloud::Aloud;
-use super::backup::Sender;
 use super::batch;
 use super::confirm;
 use super::diff;
-use super::entry::Entry;
-use super::fetch;
 use super::guard::Armed;
 use super::inspect::{Inspected, inspect};
-use super::link::{Assets, Link};
+use super::link::Link;
 use super::perform;
 use super::progress::StepProgress;
 use super::start;
 use super::summary::{first_lines, thousands};
 use super::target::Target;
-use super::undo;
+use super::undo::{self, Left};
 use super::wait::{self, Waited};
 use crate::model::backup::Backup;
-use crate::model::event::{Event, Output};
+use crate::model::event::Event;
 use crate::model::finding::{self, Verdict};
 use crate::model::job::{OutputWanted, Resume, RunId};
-use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Run, Undo, Wait};
+use crate::model::op::{Accept, Answer, Asset, Condition, Content, Op, Plan, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::step::Step;
+use crate::system::Probe;
 use crate::system::dressed::Dressed;
-use crate::system::pretend::Pretend;
-use crate::system::{Details, Probe};
 use crate::tree::manifest;
 use crate::tree::overlay::edited;
-use std::io::Read;
 use std::time::{Duration, Instant};
 
 /// A step with stages plans the next one from what it sees. One that has not settled after so many never will.
@@ -78,6 +73,8 @@ pub struct StepTry<'a, 'b, 'j> {
     pub armed: Option<Armed>,
     /// What the run goes on with after a boot by this step; `None` where it could not.
     pub resume: Option<Resume>,
+    /// What failed tries of the step have changed and nothing has undone.
+    pub left: &'a mut Vec<Left>,
 }
 
 impl StepTry<'_, '_, '_> {
@@ -170,14 +167,11 @@ impl StepTry<'_, '_, '_> {
     fn try_undo_changes(&mut self, done: &mut StepProgress) -> Result<Option<String>> {
         let Target::Real(_, journal) = &mut self.target else { return Ok(None) };
         let undone = undo::undo_current(journal, self.before)?;
-        let last = journal.changes();
-        if undone.left.iter().any(|left| left.impossible && left.change == last) {
-            journal.note(Entry::NoChange { change: last })?;
-        }
         done.changes.clear();
         done.notes.extend(first_lines(undone.lines));
         let refused = undone.left.iter().filter(|left| !left.impossible);
         let refused: Vec<String> = refused.map(|left| format!("{}: {}", left.what, left.why)).collect();
+        self.left.extend(undone.left);
         if refused.is_empty() {
             self.disarm(false)?;
             return Ok(None);
@@ -309,73 +303,6 @@ impl StepTry<'_, '_, '_> {
         op.path().is_some_and(|path| kept.iter().any(|kept| path.starts_with(kept)))
     }
 
-    /// Whether it changed something: a command may find that there was nothing left to do.
-    fn make_change(&mut self, op: &Op, details: Option<Details>, done: &mut StepProgress) -> Result<bool> {
-        match self.target {
-            Target::Pretended(_) => self.pretend(op, done)?,
-            Target::Real(host, _) if matches!(op, Op::Fetch { .. }) => fetch::fetch(*host, self.link, op)?,
-            Target::Real(host, _) if let Op::Backup(backup) = op => {
-                let sender =
-                    Sender { host: *host, link: self.link, step: self.index, deadline: self.deadline };
-                sender.send(backup, done)?;
-            }
-            Target::Real(host, journal) => {
-                journal.owe(self.owes.clone())?;
-                journal.intend(self.index, std::slice::from_ref(op), vec![details], None)?;
-                let answer = match op {
-                    Op::Run(run) => Some(Aloud::new(self.link, self.index, self.output).run(*host, run)?),
-                    _ => perform::change(*host, op, self.link)?,
-                };
-                done.output = answer.clone().map(output_of).or(done.output.take());
-                let changed = self.accept(op, answer.as_ref())?;
-                if let Op::Run(run) = op {
-                    done.notes.extend(run.proves.clone());
-                }
-                if !changed {
-                    self.note_no_change()?;
-                }
-                return Ok(changed);
-            }
-        }
-        Ok(true)
-    }
-
-    fn pretend(&self, op: &Op, done: &mut StepProgress) -> Result<()> {
-        let Target::Pretended(pretend) = &*self.target else { return Ok(()) };
-        if let Some(fingerprint) = done.fingerprint.as_mut().filter(|_| !self.is_memory(op)) {
-            fingerprint.add(*pretend, op);
-        }
-        pretend_op(pretend, op, done)
-    }
-
-    /// A command found that there was nothing left to do, so there is nothing to undo either.
-    fn note_no_change(&mut self) -> Result<()> {
-        let Target::Real(_, journal) = &mut self.target else { return Ok(()) };
-        let change = journal.changes();
-        journal.note(Entry::NoChange { change })
-    }
-
-    /// What is refused is reported in the step's own words, where it has some.
-    fn accept(&self, op: &Op, answer: Option<&Answer>) -> Result<bool> {
-        let (Op::Run(run), Some(answer)) = (op, answer) else { return Ok(true) };
-        if let Some(why) = self.link.killed().filter(|_| !answer.ok()) {
-            return Err(Failure::new(perform::describe(op), why));
-        }
-        confirm::accept(self.dressed, op, Some(answer))
-            .map_err(|failure| self.step.explain(run, answer).unwrap_or(failure))?;
-        self.await_effects(run, answer)?;
-        Ok(!confirm::was_idle(run, answer))
-    }
-
-    /// What a command is to bring about soon. Where it does not, its advice says why.
-    fn await_effects(&self, run: &Run, answer: &Answer) -> Result<()> {
-        for Wait { condition, within, every } in &run.waits {
-            let held = self.wait_until(condition, *within, *every);
-            held.map_err(|failure| confirm::advised(self.dressed, &run.advice, failure, answer))?;
-        }
-        Ok(())
-    }
-
     fn wait(
         &mut self,
         condition: &Condition,
@@ -469,31 +396,4 @@ fn without_effect(plan: &Plan) -> Failure {
     let what: Vec<String> = first_lines(plan.ops.iter().map(perform::describe).collect());
     Failure::new(what.join(", "), "it was done, and the host is still not as the step wants it")
         .hint("something on the host undoes it, or it cannot have this effect there")
-}
-
-fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut StepProgress) -> Result<()> {
-    match op {
-        Op::Run(run) => {
-            pretend.suppose(run);
-            run.effects.iter().try_for_each(|effect| pretend.take_effect(effect))?;
-            done.unpredicted |= run.predicts.is_empty() && run.effects.is_empty();
-        }
-        Op::Write { path, content: Content::Asset(asset), meta } => pretend.write_asset(path, asset, meta)?,
-        Op::Fetch { .. } | Op::Backup(_) => done.unpredicted = true,
-        other => drop(perform::change(pretend, other, &Nowhere)?),
-    }
-    Ok(())
-}
-
-fn output_of(answer: Answer) -> Output {
-    Output { status: answer.status, stdout: answer.stdout, stderr: answer.stderr, total: answer.total }
-}
-
-/// Check mode names assets and never opens them.
-struct Nowhere;
-
-impl Assets for Nowhere {
-    fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
-        Err(Failure::new(format!("open asset {}", asset.digest), "check mode opens none"))
-    }
 }

@@ -30,6 +30,9 @@ pub enum Entry {
         /// The command that made an armed change: an undo that locks everybody out is rolled back by it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forward: Option<Command>,
+        /// What is not as before even when it is undone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaves: Option<String>,
     },
     /// The changes after number `change` are undone by the guard process unless they are disarmed in time. `agent` is
     /// the process that makes them, `ports_before` where sshd listened when they are about that.
@@ -45,8 +48,11 @@ pub enum Entry {
     /// A change was undone.
     #[serde(rename = "taken_back")]
     Undone { change: u32 },
-    /// A command failed, and nothing undoes it; or it found nothing to do. It is no change that an undo would have to name.
+    /// It changed nothing: a command found nothing to do or was not started, or the playbook says that it changes nothing
+    /// (`changed_when`). It is no change that an undo would have to name.
     NoChange { change: u32 },
+    /// A command failed after it had started: whether it changed something is not known.
+    Broke { change: u32 },
     /// A change that was undone is in force again: the undo was rolled back.
     Redone { change: u32 },
     /// A step ended.

@@ -111,7 +111,8 @@ impl<'a> Journal<'a> {
             self.changes += 1;
             let (change, what) = (self.changes, perform::describe(op));
             let forward = self.forward(step, op, &reversal);
-            self.push(&Entry::Intent { change, step, what, reversal, within: within.cloned(), forward })?;
+            let (within, leaves) = (within.cloned(), leaves(op));
+            self.push(&Entry::Intent { change, step, what, reversal, within, forward, leaves })?;
         }
         self.flush()
     }
@@ -162,6 +163,18 @@ impl<'a> Journal<'a> {
         if self.open { self.flush() } else { Ok(()) }
     }
 
+    /// Writes down that nothing undoes the changes after number `after` because there is nothing to undo: the playbook says
+    /// that their step changes nothing. Durable with the next intent or the end.
+    pub fn declare_unchanged(&mut self, after: u32) -> Result<()> {
+        let impossible = |entry: &Entry| match entry {
+            Entry::Intent { change, reversal: Reversal::Impossible { .. }, .. } => Some(*change),
+            _ => None,
+        };
+        let changes: Vec<u32> =
+            self.entries.iter().filter_map(impossible).filter(|change| *change > after).collect();
+        changes.into_iter().try_for_each(|change| self.push(&Entry::NoChange { change }))
+    }
+
     /// All that was written down so far.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -209,6 +222,13 @@ impl<'a> Journal<'a> {
         self.host.append(&self.state.journal(self.run()), &self.unwritten)?;
         self.unwritten.clear();
         Ok(())
+    }
+}
+
+fn leaves(op: &Op) -> Option<String> {
+    match op {
+        Op::Run(run) => run.leaves.clone(),
+        _ => None,
     }
 }
 

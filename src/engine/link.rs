@@ -7,6 +7,7 @@ use crate::model::event::Event;
 use crate::model::job::Resume;
 use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
+use crate::model::path::HostPath;
 use crate::model::play::Given;
 use crate::model::{Failure, Result};
 use std::io::Read;
@@ -16,6 +17,12 @@ use std::time::{Duration, Instant};
 pub trait Assets {
     /// The bytes of `asset`. The reader checks them against the digest at the end.
     fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>>;
+
+    /// Where on the host itself the bytes of `asset` are; `None` when they come from elsewhere.
+    fn on_host(&self, asset: &Asset) -> Option<HostPath> {
+        let _comes_from_the_controller = asset;
+        None
+    }
 
     /// Announces which assets will be opened, in which order, so that they are on their way by then. It replaces what
     /// was announced before.

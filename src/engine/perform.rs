@@ -13,9 +13,10 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
         Op::Write { path, content: Content::Bytes(bytes), meta } => {
             host.write(path, &mut &bytes[..], meta)?
         }
-        Op::Write { path, content: Content::Asset(asset), meta } => {
-            host.write(path, &mut assets.open(asset)?, meta)?
-        }
+        Op::Write { path, content: Content::Asset(asset), meta } => match assets.on_host(asset) {
+            Some(from) => host.write_copy(path, &from, meta)?,
+            None => host.write(path, &mut assets.open(asset)?, meta)?,
+        },
         Op::Dir { path, meta } => host.make_dir(path, meta)?,
         Op::Link { path, target } => host.link(path, target)?,
         Op::Meta { path, meta } => host.set_meta(path, meta)?,
@@ -36,7 +37,7 @@ pub fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets, flow: Flow) -> 
     let Some(asset) = &run.input else { return host.stream(&run.command, flow) };
     let mut input = assets.open(asset)?;
     let listener = flow.listener.map(|listener| listener as &mut dyn Listener);
-    host.stream(&run.command, Flow { input: Some(&mut input), output: None, listener, kept: flow.kept })
+    host.stream(&run.command, Flow { input: Some(&mut input), output: None, listener, ..flow })
 }
 
 /// What is inside may be another's by now: then the directory stays.

@@ -148,7 +148,7 @@ impl JournalSecrets {
                 agent: *agent,
                 ports_before: ports_before.clone(),
             },
-            Entry::Intent { change, step, what, reversal, within, forward } => {
+            Entry::Intent { change, step, what, reversal, within, forward, leaves } => {
                 let what = self.what(*step, what, reversal);
                 let sealed = self.sealed(*step, reversal, forward.as_ref())?;
                 let forward = if sealed.is_some() { None } else { forward.clone() };
@@ -160,6 +160,7 @@ impl JournalSecrets {
                     reversal,
                     within: within.clone(),
                     forward,
+                    leaves: leaves.as_ref().map(|leaves| self.redactor.text(leaves)),
                 }
             }
             other => other.clone(),

@@ -43,10 +43,22 @@ impl Changes {
         self.sums.is_empty()
     }
 
-    /// Forgets those that can be undone: they are undone.
+    /// Forgets them: they are undone.
     pub fn clear(&mut self) {
-        let undo = std::mem::take(&mut self.undo).without_undoable();
-        *self = Changes { undo, ..Changes::default() };
+        *self = Changes::default();
+    }
+
+    /// Adds one that a failed step has left. `why` says why it is not undone, `broke` that it failed after it had started.
+    pub fn push_left(&mut self, what: &str, why: &str, broke: bool) {
+        if self.lines.len() < LINES {
+            self.lines.push(what.to_string());
+        }
+        *self.sums.entry("not undone:").or_default() += 1;
+        let not = format!("{what}: {why}");
+        match broke {
+            true => self.undo.count_unknown(not),
+            false => self.undo.count(Some(not)),
+        }
     }
 
     /// How many of them can be undone.

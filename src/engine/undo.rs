@@ -56,6 +56,10 @@ pub struct OpenChange {
     pub within: Option<HostPath>,
     /// The command that made it, where undoing it may have to be rolled back.
     pub forward: Option<Command>,
+    /// What is not as before even when it is undone.
+    pub leaves: Option<String>,
+    /// It is a command that failed after it had started.
+    pub broke: bool,
 }
 
 /// What came of undoing changes.
@@ -86,6 +90,8 @@ pub struct Left {
     pub why: String,
     /// Whether the rest of it is undone.
     pub in_part: bool,
+    /// Whether it is a command that failed after it had started, so that what it changed is not known.
+    pub broke: bool,
 }
 
 /// Undoes changes on a host.
@@ -126,9 +132,10 @@ fn modified(host: &dyn System, path: &HostPath) -> Option<Modified> {
 /// the playbook says that its step changed nothing.
 pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
     let mut undone = BTreeSet::new();
-    let mut unchanged = BTreeSet::new();
+    let (mut unchanged, mut broken) = (BTreeSet::new(), BTreeSet::new());
     for entry in entries {
         match entry {
+            Entry::Broke { change } => drop(broken.insert(*change)),
             Entry::Undone { change } | Entry::NoChange { change } => drop(undone.insert(*change)),
             Entry::Redone { change } => drop(undone.remove(change)),
             Entry::Step(ended) if ended.item.is_none() && ended.outcome == StepOutcome::Ok => {
@@ -138,7 +145,7 @@ pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
         }
     }
     let intents = entries.iter().rev().filter_map(|entry| match entry {
-        Entry::Intent { change, step, what, reversal, within, forward } if *change > after => {
+        Entry::Intent { change, step, what, reversal, within, forward, leaves } if *change > after => {
             Some(OpenChange {
                 change: *change,
                 step: *step,
@@ -146,6 +153,8 @@ pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
                 reversal: reversal.clone(),
                 within: within.clone(),
                 forward: forward.clone(),
+                leaves: leaves.clone(),
+                broke: broken.contains(change),
             })
         }
         _ => None,
@@ -347,8 +356,8 @@ impl Undone {
     }
 
     fn add(&mut self, one: &OpenChange, work: &Work) {
-        match work.in_part {
-            Some(why) => self.leave_part(one, why.to_string(), true),
+        match &work.in_part {
+            Some(why) => self.leave_part(one, why.clone(), true),
             None => self.changes.push(one.change),
         }
         match one.reversal.repeated() {
@@ -366,7 +375,8 @@ impl Undone {
     fn leave_part(&mut self, one: &OpenChange, why: String, in_part: bool) {
         let impossible = matches!(one.reversal, Reversal::Impossible { .. });
         let why = why.strip_prefix(&format!("{}: ", one.what)).map(str::to_string).unwrap_or(why);
-        self.left.push(Left { change: one.change, impossible, what: one.what.clone(), why, in_part });
+        let (what, broke) = (one.what.clone(), one.broke);
+        self.left.push(Left { change: one.change, impossible, what, why, in_part, broke });
     }
 
     /// What is left as one failure; `None` when all is undone.
@@ -429,5 +439,9 @@ struct SavedBytes<'a> {
 impl Assets for SavedBytes<'_> {
     fn open<'a>(&'a self, asset: &Asset) -> Result<Box<dyn Read + 'a>> {
         Ok(Box::new(HostReader::new(self.host, &self.directory.join(asset.digest.to_string()))))
+    }
+
+    fn on_host(&self, asset: &Asset) -> Option<HostPath> {
+        Some(self.directory.join(asset.digest.to_string()))
     }
 }

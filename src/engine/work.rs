@@ -118,7 +118,8 @@ fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
             | Entry::Armed { .. }
             | Entry::Disarmed { .. }
             | Entry::Redone { .. }
-            | Entry::NoChange { .. } => {}
+            | Entry::NoChange { .. }
+            | Entry::Broke { .. } => {}
         }
     }
     Some(Event::Settled { run: run.clone(), outcome, steps })
@@ -433,6 +434,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     fn finish(&mut self, step: &JobStep, mut report: StepEnded, result: Registered) -> StepEnd {
         report.ignored = step.ignore_errors && report.outcome == StepOutcome::Failed;
         self.remember_notified(step, report.outcome);
+        self.remember_left(&report);
         if let Err(failure) = self.remember_owed() {
             report.outcome = StepOutcome::Failed;
             report.failure = Some(failure);
@@ -460,6 +462,12 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             }
             StepOutcome::Ok | StepOutcome::Skipped | StepOutcome::Failed => {}
         }
+    }
+
+    /// A failed step may have changed something that stays, whatever the playbook does about the failure. It notifies no
+    /// handler.
+    fn remember_left(&mut self, report: &StepEnded) {
+        self.changed |= report.undo.changes > 0 && !self.target.is_pretended();
     }
 
     fn report_end(&mut self, step: &JobStep, report: StepEnded) {

@@ -156,7 +156,9 @@ fn lines(mut lines: Vec<String>, most: usize, bytes: usize) -> Vec<String> {
 }
 
 fn fitted_scope(undo: UndoScope) -> UndoScope {
-    UndoScope { not: lines(undo.not, NOTES, NOTES_BYTES), undoable: undo.undoable.min(undo.changes), ..undo }
+    let undoable = undo.undoable.min(undo.changes);
+    let unknown = undo.unknown.min(undo.changes - undoable);
+    UndoScope { not: lines(undo.not, NOTES, NOTES_BYTES), undoable, unknown, ..undo }
 }
 
 fn fitted_output(output: Output) -> Output {

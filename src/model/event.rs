@@ -191,6 +191,9 @@ pub struct UndoScope {
     pub changes: u32,
     /// Those that can be undone.
     pub undoable: u32,
+    /// Of those that cannot: commands that failed after they had started, so that what they changed is not known.
+    #[serde(default)]
+    pub unknown: u32,
     /// The first of the others, each with the reason: `run make deploy: its step gives no undo`.
     pub not: Vec<String>,
 }
@@ -209,9 +212,16 @@ impl UndoScope {
         }
     }
 
+    /// Counts a command that failed after it had started. `what` says which, and why nothing undoes it.
+    pub fn count_unknown(&mut self, what: String) {
+        self.count(Some(what));
+        self.unknown += 1;
+    }
+
     /// Leaves out what cannot be undone: the playbook says that the step changed nothing (`changed_when`).
     pub fn keep_undoable(&mut self) {
         self.changes = self.undoable;
+        self.unknown = 0;
         self.not.clear();
     }
 
@@ -219,13 +229,9 @@ impl UndoScope {
     pub fn add(&mut self, other: &UndoScope) {
         self.changes = self.changes.saturating_add(other.changes);
         self.undoable = self.undoable.saturating_add(other.undoable);
+        self.unknown = self.unknown.saturating_add(other.unknown);
         let new = other.not.iter().filter(|why| !self.not.contains(why)).cloned().collect::<Vec<_>>();
         self.not.extend(new.into_iter().take(Self::NAMED.saturating_sub(self.not.len())));
-    }
-
-    /// What is left of it once all that can be undone is undone.
-    pub fn without_undoable(self) -> UndoScope {
-        UndoScope { changes: self.changes.saturating_sub(self.undoable), undoable: 0, ..self }
     }
 }
 

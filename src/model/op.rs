@@ -116,8 +116,7 @@ pub struct Meta {
 pub struct Run {
     /// What is run.
     pub command: Command,
-    /// Follows what the command itself has for its standard input, as it arrives and never whole in memory. When it breaks
-    /// off, the command is killed before its input ends, so that it never takes a part for the whole.
+    /// Follows the command's own standard input, as it arrives. When it breaks off, the command is killed before that ends.
     pub input: Option<Asset>,
     /// Exit statuses that are fine.
     pub accept: Accept,
@@ -125,6 +124,9 @@ pub struct Run {
     pub idle: Option<i32>,
     /// What undoes it.
     pub undo: Undo,
+    /// What is not as before even then: `an undo leaves the volume shop_data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<String>,
     /// What later questions will be answered once it has run: how check mode knows.
     pub predicts: Vec<Prediction>,
     /// A question that must be answered with status 0 after it has run, where its own exit status proves too little.
@@ -314,6 +316,11 @@ impl Plan {
         Plan::default()
     }
 
+    /// A wait that check mode cannot see the end of: what is wanted depends on whether this will hold by then.
+    pub fn awaiting(condition: Condition) -> Self {
+        Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }])
+    }
+
     /// These ops, after which the step looks again.
     pub fn of(ops: Vec<Op>) -> Self {
         Plan { ops, ..Plan::default() }
@@ -340,7 +347,7 @@ impl Op {
         match &run.undo {
             Undo::Nothing => Some(NO_UNDO),
             Undo::Impossible(why) => Some(why),
-            Undo::NotNeeded | Undo::Command(_) | Undo::Again => None,
+            Undo::NotNeeded | Undo::Command(_) | Undo::Again => run.leaves.as_deref(),
         }
     }
 

@@ -125,6 +125,24 @@ impl Nginx {
         }
     }
 
+    /// Fails when the configuration is broken already, and writing `files` cannot mend that: the error is in another file, and is
+    /// not about something that these could bring. Otherwise what nginx says now, for the reader.
+    pub fn expect_sound_beside(&self, host: &dyn Probe, files: &[HostPath]) -> Result<Option<String>> {
+        if host.pretends() {
+            return Ok(None);
+        }
+        let answer = host.ask(&self.test())?;
+        if answer.ok() {
+            return Ok(None);
+        }
+        let said = complaint(&answer);
+        let in_them = files.iter().any(|file| said.contains(&format!(" in {file}:")));
+        match in_them || FROM_ELSEWHERE.iter().any(|text| said.contains(text)) {
+            true => Ok(Some(format!("nginx refuses its configuration now: {said}"))),
+            false => self.expect_sound(host).map(|()| None),
+        }
+    }
+
     /// The ops that let nginx serve files that were just written: its own test, then a reload that is proven by new
     /// workers and by what `waits` wait for. Undo reloads it once more, with its old files.
     pub fn reload(
@@ -280,8 +298,11 @@ fn built_with<'a>(built: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The line in which nginx says what is wrong; the last one only says that something is.
+/// Errors about what another file may define.
+const FROM_ELSEWHERE: &[&str] = &["host not found in upstream", "unknown \"", "unknown log format", "zone"];
+
 fn complaint(answer: &Answer) -> String {
-    let text = String::from_utf8_lossy(&answer.stderr).into_owned();
+    let text = String::from_utf8_lossy(&[&answer.stderr[..], &answer.stdout].concat()).into_owned();
     let line = text.lines().find(|line| line.contains("[emerg]")).or_else(|| text.lines().last());
     line.map_or_else(|| format!("exit status {}", answer.status), |line| line.trim().to_string())
 }

@@ -48,7 +48,7 @@ pub fn changed(index: u32) -> StepEnded {
     StepEnded {
         name: "dockerd hands out resolvers".into(),
         changes: vec!["write /etc/docker/daemon.json".into()],
-        undo: UndoScope { changes: 1, undoable: 1, not: vec![] },
+        undo: UndoScope { changes: 1, undoable: 1, ..UndoScope::default() },
         diff: Some(
             "--- /etc/docker/daemon.json\n+++ /etc/docker/daemon.json\n@@ -1 +1 @@\n-{}\n+{\"dns\": []}\n"
                 .into(),

@@ -156,7 +156,8 @@ fn step(row: &Row) -> Result<StepEnded> {
     let took_ms: i64 = row.get(4)?;
     let changes: Vec<String> = json(row, 6)?;
     // What was recorded before undo was counted could be undone, as far as anything knew.
-    let all = UndoScope { changes: changes.len() as u32, undoable: changes.len() as u32, not: Vec::new() };
+    let all =
+        UndoScope { changes: changes.len() as u32, undoable: changes.len() as u32, ..UndoScope::default() };
     Ok(StepEnded {
         step: row.get(0)?,
         item: row.get(1)?,

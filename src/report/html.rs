@@ -5,6 +5,7 @@ use super::escape;
 use super::recap::outcomes;
 use super::steps::shown_by_steps;
 use super::style::{host_word, step_word, time};
+use super::undo;
 use crate::model::event::{Output, StepEnded};
 use crate::model::finding::{Finding, Verdict};
 use crate::model::outcome::StepOutcome;
@@ -66,7 +67,9 @@ fn counts(record: &RunRecord) -> String {
         let word = host_word(outcome, record.intent.check);
         format!("<li class=\"{}\">{many} {word}</li>", outcome.as_str())
     });
-    format!("<ul class=\"counts\">{}</ul>\n", counts.collect::<String>())
+    let undo =
+        undo::sentence(record, None).map_or_else(String::new, |line| format!("<p>{}</p>\n", text(&line)));
+    format!("<ul class=\"counts\">{}</ul>\n{undo}", counts.collect::<String>())
 }
 
 /// A table with a row for each host and a column for each step.

@@ -126,7 +126,8 @@ pub struct Step<'a> {
     pub failure: Option<&'a Failure>,
     /// Whether the failure was expected.
     pub ignored: bool,
-    /// How many of its changes can be undone, and which cannot: `changes`, `undoable`, `not`; null without changes.
+    /// How many of its changes can be undone, and which cannot: `changes`, `undoable`, `not`, and `unknown`: how many are
+    /// commands that failed after they had started, so that what they changed is not known. Null without changes.
     pub undo: Option<&'a UndoScope>,
     /// What its commands said, or null.
     pub output: Option<Said>,

@@ -4,6 +4,7 @@
 use super::board::{Board, Row, board};
 use super::escape;
 use super::style::{host_word, step_word, time};
+use super::undo;
 use crate::model::event::StepEnded;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::outcome::StepOutcome;
@@ -26,8 +27,9 @@ fn head(record: &RunRecord, zone: &TimeZone) -> String {
     let intent = &record.intent;
     let check = if intent.check { " (check: nothing was changed)" } else { "" };
     let started = intent.started.to_zoned(zone.clone()).strftime("%F %T %Z");
+    let undo = undo::sentence(record, None).map_or_else(String::new, |line| format!("{}\n\n", text(&line)));
     format!(
-        "# {} on {}{check}\n\nRun `{}`, started {started} by {}.\n\n",
+        "# {} on {}{check}\n\nRun `{}`, started {started} by {}.\n\n{undo}",
         text(&intent.name),
         text(&intent.pattern),
         intent.run,

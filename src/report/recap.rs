@@ -4,7 +4,7 @@ use super::hosts::listed;
 use super::steps::{failure_text, indented, shown_by_steps};
 use super::style::{Tone, host_tone, host_word, padded, time, widest};
 use super::{Verbosity, View};
-use super::{escape, findings};
+use super::{escape, findings, undo};
 use crate::model::Failure;
 use crate::model::outcome::HostOutcome;
 use crate::record::{Counts, HostRecord, RunRecord};
@@ -150,17 +150,11 @@ fn next(record: &RunRecord, view: &View) -> String {
 
 /// What of a run can be undone, and how; `None` when it changed nothing, or is an undo itself.
 fn undo_line(record: &RunRecord) -> Option<String> {
-    let scope = record.undo_scope()?;
-    let (all, some) = (scope.changes, scope.undoable);
-    let not = escape::line(&scope.not.join("; ")).into_owned();
     let command = format!("windlass runs undo {}", record.intent.run);
-    match (some, record.intent.check) {
-        (0, _) => Some(format!("nothing of it can be undone: {not}")),
-        (some, true) if some == all => None,
-        (some, false) if some == all => Some(format!("to undo it: {command}")),
-        (some, true) => Some(format!("{some} of {all} changes could be undone; not: {not}")),
-        (some, false) => Some(format!("{some} of {all} changes can be undone: {command}; not: {not}")),
-    }
+    let sentence = undo::sentence(record, Some(&command)).map(|line| escape::line(&line).into_owned());
+    let whole =
+        || record.undo_scope().filter(|_| !record.intent.check).map(|_| format!("to undo it: {command}"));
+    sentence.or_else(whole)
 }
 
 /// How many hosts ended how, most first.

@@ -374,6 +374,7 @@ fn json_is_one_document() {
                       "undo": {
                         "changes": 1,
                         "undoable": 1,
+                        "unknown": 0,
                         "not": []
                       },
                       "output": null

@@ -208,7 +208,7 @@ macro_rules! conforms {
                 a_directory_is_no_file, parents_are_not_made, links_tell_their_target, links_are_replaced,
                 a_linked_file_is_replaced_where_it_is, a_dangling_link_holds_nothing, a_loop_of_links_is_a_failure,
                 links_can_be_removed, removing_is_not_recursive, a_whole_directory_is_removed, a_part_can_be_read, digests_agree,
-                a_copy_is_private, many_changes_are_made_together, bytes_are_appended, names_are_sorted,
+                a_copy_is_private, a_file_is_written_from_another_one, many_changes_are_made_together, bytes_are_appended, names_are_sorted,
                 paths_and_matches_are_observed, two_paths_change_places,
             );
         }

@@ -128,7 +128,7 @@ impl Local {
         self.file(path, doing)?.ok_or_else(|| refused(doing, Errno::NOENT))
     }
 
-    fn write_from(&self, path: &Path, content: &mut dyn Read, meta: &Meta, doing: &str) -> Result<()> {
+    fn write_from(&self, path: &Path, content: write::Content<'_>, meta: &Meta, doing: &str) -> Result<()> {
         let place = self.entry(path, Last::Followed, doing)?;
         let old = place.stat().map_err(|errno| refused(doing, errno))?;
         expect_kind(doing, old.as_ref(), FileKind::File)?;
@@ -241,7 +241,7 @@ impl Probe for Local {
 
 impl System for Local {
     fn write(&self, path: &Path, content: &mut dyn Read, meta: &Meta) -> Result<()> {
-        self.write_from(path, content, meta, &format!("write {}", path.display()))
+        self.write_from(path, write::Content::Read(content), meta, &format!("write {}", path.display()))
     }
 
     fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()> {
@@ -329,9 +329,15 @@ impl System for Local {
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         let doing = format!("copy {} to {}", from.display(), to.display());
-        let mut content = self.expect_file(from, &doing)?;
+        let content = self.expect_file(from, &doing)?;
         let meta = Meta { mode: Some(0o600), ..Meta::default() };
-        self.write_from(to, &mut content, &meta, &doing)
+        self.write_from(to, write::Content::Copied(&content), &meta, &doing)
+    }
+
+    fn write_copy(&self, path: &Path, from: &Path, meta: &Meta) -> Result<()> {
+        let doing = format!("write {}", path.display());
+        let content = self.expect_file(from, &doing)?;
+        self.write_from(path, write::Content::Copied(&content), meta, &doing)
     }
 
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {

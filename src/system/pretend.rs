@@ -14,8 +14,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use trees::Moved;
 
+mod empty;
 mod rights;
 mod trees;
+
+pub use empty::Empty;
 
 /// What a new file or directory belongs to: the user that runs. In memory that is no one in particular.
 const NOBODY: u32 = 0;
@@ -27,6 +30,8 @@ const STEPS_NAMED: usize = 3;
 pub struct Pretend<'a> {
     under: &'a dyn Probe,
     paths: RefCell<BTreeMap<PathBuf, Entry>>,
+    /// Extended attributes that were set.
+    attributes: RefCell<BTreeMap<PathBuf, Attributes>>,
     answers: RefCell<BTreeMap<Vec<String>, Answer>>,
     moved: RefCell<Vec<Moved>>,
     touched: Cell<bool>,
@@ -58,6 +63,7 @@ impl<'a> Pretend<'a> {
         Pretend {
             under,
             paths: RefCell::default(),
+            attributes: RefCell::default(),
             answers: RefCell::default(),
             moved: RefCell::default(),
             touched: Cell::new(false),
@@ -134,7 +140,21 @@ impl<'a> Pretend<'a> {
 
     fn put(&self, path: PathBuf, entry: Entry) {
         self.touched.set(true);
+        if matches!(entry, Entry::Missing) {
+            self.attributes.borrow_mut().remove(&path);
+        }
         self.paths.borrow_mut().insert(path, entry);
+    }
+
+    /// The attributes that were set on a pretended file, else those of the file whose bytes it still has. A new file has none.
+    fn attributes_of(&self, path: &Path, entry: Option<&Entry>) -> Result<Option<Attributes>> {
+        match (self.attributes.borrow().get(path), entry) {
+            (Some(set), Some(Entry::There(..))) => Ok(Some(set.clone())),
+            (None, Some(Entry::There(_, Bytes::Under))) => {
+                Ok(self.under.details(&self.beneath(path))?.attributes)
+            }
+            _ => Ok(Details::default().attributes),
+        }
     }
 
     fn entry(&self, path: &Path) -> Option<Entry> {
@@ -257,7 +277,10 @@ impl Probe for Pretend<'_> {
         let path = self.canonical(path)?;
         match (self.entry(&path), self.below_missing(&path)) {
             (None, false) => self.under.details(&self.beneath(&path)),
-            _ => Ok(Details { stat: self.stat(&path)?, ..Details::default() }),
+            (entry, _) => {
+                let attributes = self.attributes_of(&path, entry.as_ref())?;
+                Ok(Details { stat: self.stat(&path)?, attributes, ..Details::default() })
+            }
         }
     }
 
@@ -380,7 +403,9 @@ impl System for Pretend<'_> {
         Ok(())
     }
 
-    fn set_attributes(&self, _: &Path, _: &Attributes) -> Result<()> {
+    fn set_attributes(&self, path: &Path, attributes: &Attributes) -> Result<()> {
+        let path = self.canonical(path)?;
+        self.attributes.borrow_mut().insert(path, attributes.clone());
         Ok(())
     }
 
@@ -418,6 +443,19 @@ impl System for Pretend<'_> {
         self.write(to, &mut &bytes[..], &Meta { mode: Some(0o600), ..Meta::default() })
     }
 
+    fn write_copy(&self, path: &Path, from: &Path, meta: &Meta) -> Result<()> {
+        let (size, digest) = (self.stat(from)?.map(|stat| stat.size), self.digest(from)?);
+        let (Some(size), Some(digest)) = (size, digest) else {
+            let why = format!("{} is gone", from.display());
+            return Err(Failure::new(format!("write {}", path.display()), why));
+        };
+        let bytes = match self.held(&self.followed(from)?)? {
+            Some(Bytes::Held(bytes)) => Bytes::Held(bytes),
+            _ => Bytes::Named(Asset { digest, size }),
+        };
+        self.put_file(path, bytes, size, meta)
+    }
+
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let mut all = self.read(path)?.unwrap_or_default();
         all.extend_from_slice(bytes);
@@ -426,46 +464,6 @@ impl System for Pretend<'_> {
 
     fn lock(&self, _: &Path, _: &str) -> Result<Lock> {
         Ok(Lock::Ours)
-    }
-}
-
-/// A host with an empty root directory, on which every program is missing. Unit tests begin with it.
-pub struct Empty;
-
-impl Probe for Empty {
-    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
-        Ok((path == Path::new("/")).then(|| fresh(FileKind::Dir, 0o755)))
-    }
-
-    fn read(&self, _: &Path) -> Result<Option<Vec<u8>>> {
-        Ok(None)
-    }
-
-    fn read_at(&self, path: &Path, _: u64, _: usize) -> Result<Vec<u8>> {
-        Err(Failure::new(format!("read {}", path.display()), "there is no such file"))
-    }
-
-    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
-        match path == Path::new("/") {
-            true => Ok(Vec::new()),
-            false => Err(Failure::new(format!("list {}", path.display()), "there is no such directory")),
-        }
-    }
-
-    fn digest(&self, _: &Path) -> Result<Option<Digest>> {
-        Ok(None)
-    }
-
-    fn ask(&self, _: &Command) -> Result<Answer> {
-        Ok(Answer::said(127, ""))
-    }
-
-    fn follow(&self, path: &Path) -> Result<PathBuf> {
-        Ok(path.to_path_buf())
-    }
-
-    fn observe(&self, _: &Condition) -> Result<Observed> {
-        Ok(Observed { holds: false, seen: "nothing is there".to_string(), details: Values::new() })
     }
 }
 

@@ -299,7 +299,7 @@ impl System for Shell {
         if flow.input.is_some() || flow.output.is_some() {
             return Err(no_stream(command));
         }
-        let answer = self.execute(command, flow.kept.unwrap_or(OUTPUT_KEPT))?;
+        let answer = self.execute_noted(command, &flow)?;
         if let Some(listener) = flow.listener {
             listener.hear(Stream::Stdout, &answer.stdout);
             listener.hear(Stream::Stderr, &answer.stderr);
@@ -314,6 +314,10 @@ impl System for Shell {
             let request = at.request(&format!("copy{suffix}")).word(to.folder.as_os_str().as_bytes());
             request.word(to.temporary()).word(&to.name)
         })
+    }
+
+    fn write_copy(&self, path: &Path, from: &Path, meta: &Meta) -> Result<()> {
+        self.write(path, &mut Pieces { host: self, path: from, offset: 0 }, meta)
     }
 
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {

@@ -22,6 +22,7 @@ mod guard;
 mod hosts;
 mod imports_trees;
 mod kill_points;
+mod known_beforehand;
 mod lab_hosts;
 mod locks;
 mod logins;

@@ -198,7 +198,7 @@ pub fn true_step() -> JobStep {
 
 pub fn step(step: u32) -> StepEnded {
     StepEnded {
-        undo: UndoScope { changes: u32::MAX, undoable: u32::MAX, not: Vec::new() },
+        undo: UndoScope { changes: u32::MAX, undoable: u32::MAX, unknown: u32::MAX, not: Vec::new() },
         ..StepEnded::new(step, "step".into(), StepOutcome::Ok)
     }
 }

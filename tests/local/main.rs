@@ -6,6 +6,7 @@ mod stage;
 
 mod bad_input;
 mod browser;
+mod broken_commands;
 mod cli;
 mod completions;
 mod delegation;

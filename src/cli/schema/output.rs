@@ -177,7 +177,12 @@ fn host() -> Value {
 }
 
 fn step() -> Vec<(&'static str, Value)> {
-    let undo = object(&[("changes", count(0)), ("undoable", count(0)), ("not", list(text()))]);
+    let undo = object(&[
+        ("changes", count(0)),
+        ("undoable", count(0)),
+        ("unknown", count(0)),
+        ("not", list(text())),
+    ]);
     let output =
         object(&[("status", integer()), ("stdout", text()), ("stderr", text()), ("total_bytes", count(0))]);
     vec![

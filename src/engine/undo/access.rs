@@ -102,7 +102,16 @@ mod tests {
             left: Left::Absent,
             around: Vec::new(),
         };
-        OpenChange { change, step, what: format!("write {path}"), reversal, within: None, forward: None }
+        OpenChange {
+            change,
+            step,
+            what: format!("write {path}"),
+            reversal,
+            within: None,
+            forward: None,
+            leaves: None,
+            broke: false,
+        }
     }
 
     fn user(change: u32, step: u32) -> OpenChange {
@@ -115,6 +124,8 @@ mod tests {
             reversal,
             within: None,
             forward: None,
+            leaves: None,
+            broke: false,
         }
     }
 

@@ -13,13 +13,16 @@ use std::path::Path;
 /// Saved files up to this size, in bytes, are put back by their bytes, so that a diff of them can be shown.
 const SHOWN: u64 = 256 * 1024;
 
+/// Why it is not known what a command changed.
+const BROKE: &str = "it failed, and may have changed something before that";
+
 /// Ops that undo a change.
 #[derive(Debug, Default, PartialEq)]
 pub struct Work {
     /// In this order.
     pub ops: Vec<Op>,
     /// Why something is not as before even then.
-    pub in_part: Option<&'static str>,
+    pub in_part: Option<String>,
 }
 
 /// What undoes a change.
@@ -43,7 +46,8 @@ impl Decision {
 pub fn decide(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<Decision> {
     let mut decision = without_losses(host, saved, open)?;
     if let Decision::Perform(work) = &mut decision {
-        work.in_part = lost(host, saved, &open.reversal)?;
+        let lost = lost(host, saved, &open.reversal)?.map(str::to_string);
+        work.in_part = lost.or_else(|| open.leaves.clone());
     }
     Ok(decision)
 }
@@ -81,6 +85,7 @@ fn without_losses(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Resu
     match &open.reversal {
         Reversal::Nothing | Reversal::Again(_) | Reversal::Repeat(_) => Ok(Decision::AsBefore),
         Reversal::Sealed(_) => Err(sealed(open)),
+        Reversal::Impossible { why } if open.broke => Ok(Decision::Impossible(format!("{BROKE}; {why}"))),
         Reversal::Impossible { why } => Ok(Decision::Impossible(why.clone())),
         Reversal::Command(command) => Ok(Decision::perform(vec![run(command, open)])),
         Reversal::CommandOver { command, before } => match all_as_before(host, before)? {

@@ -6,7 +6,8 @@ use crate::engine::fingerprint::Fingerprint;
 use crate::engine::progress::StepProgress;
 use crate::engine::summary::thousands;
 use crate::engine::target::Target;
-use crate::model::event::{Output, StepEnded};
+use crate::engine::undo;
+use crate::model::event::{Event, Output, StepEnded};
 use crate::model::job::JobStep;
 use crate::model::op::registered;
 use crate::model::outcome::StepOutcome;
@@ -17,6 +18,14 @@ use serde_json::json;
 /// The name under which `until`, `failed_when` and `changed_when` know the step's own result.
 const RESULT: &str = "result";
 
+/// What the tries of a step, or of one element of its loop, have left on the host although they failed.
+pub(super) struct Left {
+    /// The number of the last change before the first try.
+    pub before: u32,
+    /// What nothing has undone.
+    pub changes: Vec<undo::Left>,
+}
+
 impl Worker<'_, '_, '_> {
     /// The outcome of a try, with what the playbook says of it (`failed_when`, `changed_when`).
     pub(super) fn judge(
@@ -24,7 +33,8 @@ impl Worker<'_, '_, '_> {
         step: &JobStep,
         locals: &Values,
         tried: Result<()>,
-        done: StepProgress,
+        mut done: StepProgress,
+        left: &Left,
         report: &mut StepEnded,
     ) -> Registered {
         let check = self.target.is_pretended();
@@ -36,6 +46,7 @@ impl Worker<'_, '_, '_> {
         let mut known = fields(report.outcome, done.output.as_ref(), &done.result);
         known.insert("findings".to_string(), json!(done.findings));
         let partial = done.unknown.is_some() || (check && done.unpredicted);
+        left.changes.iter().for_each(|left| done.changes.push_left(&left.what, &left.why, left.broke));
         report.undo = done.changes.undo();
         report.changes = done.changes.told();
         report.findings = done.findings;
@@ -50,10 +61,34 @@ impl Worker<'_, '_, '_> {
             report.failure = Some(failure);
             result.known.insert("failed".to_string(), Value::Bool(true));
         }
-        if report.outcome == StepOutcome::Ok {
-            report.undo.keep_undoable();
+        if report.outcome == StepOutcome::Ok || self.changes_nothing(step, locals, report, &result) {
+            self.declare_unchanged(left.before, report);
         }
         result
+    }
+
+    /// Whether the playbook says of a failed step that it changes nothing.
+    fn changes_nothing(
+        &mut self,
+        step: &JobStep,
+        locals: &Values,
+        report: &StepEnded,
+        result: &Registered,
+    ) -> bool {
+        let failed = report.outcome == StepOutcome::Failed;
+        let Some(changed_when) = step.changed_when.as_ref().filter(|_| failed) else { return false };
+        // What cannot be evaluated after a failure declares nothing.
+        matches!(self.truth_of(step, locals, changed_when, result), Ok(Known::Yes(false)))
+    }
+
+    /// Nothing of what the step did has to be undone, but for what windlass itself can undo.
+    fn declare_unchanged(&mut self, before: u32, report: &mut StepEnded) {
+        report.undo.keep_undoable();
+        if let Target::Real(_, journal) = self.target
+            && let Err(failure) = journal.declare_unchanged(before)
+        {
+            self.link.send(Event::Note(failure.to_string()));
+        }
     }
 
     fn apply_opinions(

@@ -1,12 +1,12 @@
 //! One step of a job on its host: its items, its gate, its tries.
 
-use super::judge::fields;
+use super::judge::{Left, fields};
 use super::{StepEnd, Worker, set, with};
 use crate::engine::context::{Known, Registered};
 use crate::engine::converge::StepTry;
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::progress::StepProgress;
-use crate::engine::{state_dir, wait};
+use crate::engine::{state_dir, undo, wait};
 use crate::model::arg::Arg;
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::{BlockPart, JobStep, OutputWanted, Planning, Resume, Streaming};
@@ -273,13 +273,14 @@ impl<'a> Worker<'a, '_, '_> {
     /// Tries the step as often as `retries` and `until` ask.
     fn try_until_done(&mut self, step: &'a JobStep, locals: &Values, report: &mut StepEnded) -> Registered {
         let deadline = Instant::now() + step.timeout.unwrap_or(STEP_TIME);
+        let mut left = Left { before: self.changes_so_far(), changes: Vec::new() };
         loop {
             report.tries += 1;
             let print = self.target.is_pretended() && self.job.work.planning != Planning::No;
             let fingerprint = print.then(|| Fingerprint::of(&self.job.envelope.run));
             let mut done = StepProgress { fingerprint, ..StepProgress::default() };
-            let tried = self.try_once(step, locals, deadline, &mut done);
-            let mut result = self.judge(step, locals, tried, done, report);
+            let tried = self.try_once(step, locals, deadline, &mut done, &mut left.changes);
+            let mut result = self.judge(step, locals, tried, done, &left, report);
             // Also after the last try, so that what never became true is a failure.
             let wanted = self.wants_another_try(step, locals, report, &result);
             let again = wanted && report.tries <= step.retries;
@@ -330,6 +331,7 @@ impl<'a> Worker<'a, '_, '_> {
         locals: &Values,
         deadline: Instant,
         done: &mut StepProgress,
+        left: &mut Vec<undo::Left>,
     ) -> Result<()> {
         if set::is_set(step) {
             return self.set(step, locals, done);
@@ -373,6 +375,7 @@ impl<'a> Worker<'a, '_, '_> {
             step_name: &name,
             armed: None,
             resume,
+            left,
         };
         let tried = attempt.run(done);
         let tried = tried.map_err(|failure| {

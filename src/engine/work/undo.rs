@@ -19,7 +19,6 @@ use crate::model::{Failure, Result};
 use crate::redact::Redactor;
 use crate::system::System;
 use crate::system::pretend::Pretend;
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// Undoes the run `of` on this host.
@@ -29,11 +28,6 @@ pub fn undo_run(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link,
     let ended = journal::read_opened(host, state, of, &seal).and_then(|entries| {
         let entries = entries.unwrap_or_default();
         journal.hide(seal.secrets_in(&entries));
-        for what in failed_commands(&entries) {
-            let text =
-                format!("{what} failed in run {of}; nothing undoes what it may have changed before that");
-            link.send(Event::Note(journal.secrets().redactor().text(&text)));
-        }
         match (nothing_to_do(link, of, &entries), job.work.mode) {
             (Some(end), _) => Ok(end),
             (None, Mode::Apply) => apply(job, host, state, link, of, &mut journal),
@@ -106,25 +100,6 @@ fn check(
     let Order { access, rest, last } = access::order(entries, groups);
     work.all(access.iter().chain(&rest).chain(&last), &mut NoLog)?;
     Ok(work.end())
-}
-
-/// Commands that failed and have no undo: what they did before that is not known.
-fn failed_commands(entries: &[Entry]) -> Vec<&str> {
-    let (mut unchanged, mut failed) = (BTreeSet::new(), BTreeSet::new());
-    for entry in entries {
-        match entry {
-            Entry::NoChange { change } => drop(unchanged.insert(*change)),
-            Entry::Step(ended) if ended.outcome == StepOutcome::Failed => drop(failed.insert(ended.step)),
-            _ => {}
-        }
-    }
-    let command = |entry| match entry {
-        &Entry::Intent { change, step, ref what, .. } => {
-            (unchanged.contains(&change) && failed.contains(&step)).then_some(what.as_str())
-        }
-        _ => None,
-    };
-    entries.iter().filter_map(command).collect()
 }
 
 /// Why there is nothing to undo, when there is not.

@@ -28,7 +28,7 @@ fn evil() -> StepEnded {
         notes: vec![text()],
         findings: vec![finding(Verdict::Fail), finding(Verdict::Unknown)],
         failure: Some(Failure::new(EVIL, EVIL).hint(EVIL)),
-        undo: crate::model::event::UndoScope { changes: 2, undoable: 1, not: vec![text()] },
+        undo: crate::model::event::UndoScope { changes: 2, undoable: 1, unknown: 1, not: vec![text()] },
         ..failed(0)
     }
 }

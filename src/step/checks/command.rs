@@ -3,7 +3,7 @@
 use crate::model::Result;
 use crate::model::job::Streaming;
 use crate::model::mode::Mode;
-use crate::model::op::{self, Accept, Answer, Condition, Op, Plan, Prediction, Run, Undo};
+use crate::model::op::{self, Accept, Answer, Condition, Plan, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::words::{Word, Words, environment};
@@ -12,7 +12,6 @@ use crate::system::Probe;
 use crate::wanted;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Runs one command: exactly one of `argv`, `run` and `shell`. It is run each time, and counts as a change, unless
 /// `creates`, `removes` or `check` shows that nothing is to be done, or `read_only` says that it changes nothing.
@@ -200,7 +199,7 @@ fn prediction(check: op::Command) -> Prediction {
 fn look(host: &dyn Probe, command: op::Command, accept: &Accept) -> Result<Plan> {
     if host.pretends() {
         let condition = Condition::Succeeds { command };
-        return Ok(Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }]));
+        return Ok(Plan::awaiting(condition));
     }
     let answer = host.ask(&command)?;
     match accept.accepts(answer.status) {

@@ -116,7 +116,7 @@ impl Step for Compose {
                 State::Up => site.up()?,
                 State::Down => site.down(),
                 State::Stopped => site.stop(),
-                State::Restarted => site.restart(),
+                State::Restarted => site.restart()?,
             })
         })
     }
@@ -160,12 +160,21 @@ impl Site<'_> {
         let mut words = vec!["up", "--detach"];
         words.extend(self.keys.build.then_some("--build"));
         words.extend(self.keys.remove_orphans.then_some("--remove-orphans"));
-        runs.push(self.starting(&words, self.back()));
+        runs.push(Run { leaves: self.leaves()?, ..self.starting(&words, self.back()) });
         Ok(match each_time {
             // What a registry or a build gives is not known before: no prediction, so that check mode says so.
             true => Plan { once: true, ..Plan::of(runs.into_iter().map(Op::from).collect()) },
             false => self.planned(runs, &self.after_up()),
         })
+    }
+
+    /// The volumes that `up` makes stay when it is undone: nothing removes data that was written by then.
+    fn leaves(&self) -> Result<Option<String>> {
+        let volumes = self.project.new_volumes(self.docker.host())?;
+        let names = volumes.join(" ");
+        Ok((!volumes.is_empty()).then(|| {
+            format!("an undo leaves the volumes that it makes; docker volume rm {names} removes them")
+        }))
     }
 
     /// What undoes `up`: services that did not run do not run again, those that ran are as their files ask.
@@ -233,12 +242,15 @@ impl Site<'_> {
         self.planned(vec![run], &after)
     }
 
-    fn restart(&self) -> Plan {
+    fn restart(&self) -> Result<Plan> {
         let run = match self.members.is_empty() {
-            true => self.starting(&["up", "--detach"], Undo::Command(self.project.command(&["down"], &[]))),
+            true => Run {
+                leaves: self.leaves()?,
+                ..self.starting(&["up", "--detach"], Undo::Command(self.project.command(&["down"], &[])))
+            },
             false => self.starting(&["restart"], Undo::Again),
         };
-        Plan { once: true, ..self.planned(vec![run], &self.after_up()) }
+        Ok(Plan { once: true, ..self.planned(vec![run], &self.after_up()) })
     }
 
     /// A command after which every service must get ready.

@@ -3,6 +3,7 @@
 use crate::docker::commands::{self, Readiness};
 use crate::docker::container::{Container as There, SPEC_LABEL};
 use crate::docker::kept::{self, Kept};
+use crate::docker::ports;
 use crate::docker::spec::{self, Health, Spec};
 use crate::docker::{self, Docker};
 use crate::model::digest::Digest;
@@ -179,7 +180,14 @@ impl Container {
         let digest = spec.digest(course.docker.host())?;
         let image = course.docker.expect_image(&spec.image)?.id;
         let fits = |there: &There| there.image == image && there.label(SPEC_LABEL) == digest.as_str();
-        if !course.now.as_ref().is_some_and(fits) {
+        let as_is = course.now.as_ref().is_some_and(fits);
+        if let (false, Some(network)) = (as_is, &self.network) {
+            course.docker.expect_network(&format!("create container {}", self.name), network)?;
+        }
+        if self.state == State::Started && !(as_is && course.now.as_ref().is_some_and(There::is_up)) {
+            self.expect_free_ports(course.docker)?;
+        }
+        if !as_is {
             course.put_aside(self.keep_old)?;
             course.create(&spec, &digest, image);
         }
@@ -188,6 +196,13 @@ impl Container {
             _ => course.stop()?,
         }
         Ok(())
+    }
+
+    /// Docker publishes ports when a container starts: by then another one would have been stopped in vain.
+    fn expect_free_ports(&self, docker: &Docker<'_>) -> Result<()> {
+        let Some(taken) = docker.taken(&self.name, &ports::published(&self.ports))? else { return Ok(()) };
+        let why = format!("port {} is already allocated: {} holds it", taken.port.number, taken.holder);
+        Err(Failure::new(format!("start container {}", self.name), why).hint(commands::OTHER_PORT))
     }
 
     /// One that runs as asked may still be getting ready, or never get so.
@@ -232,17 +247,17 @@ impl ContainerChange<'_> {
             can_be_stopped(&old, self.name)?;
             self.runs.push(commands::stop(&old));
         }
-        self.runs.push(commands::rename(&old.id, self.name, &name));
+        self.runs.push(commands::rename(old.handle(), self.name, &name));
         self.replaced = Some(name.clone());
-        self.kept.push(Kept { id: old.id, name, status: "exited".to_string(), until });
+        self.kept.push(Kept { id: old.handle().to_string(), name, status: "exited".to_string(), until });
         Ok(())
     }
 
     fn create(&mut self, spec: &Spec, digest: &Digest, image: String) {
         self.runs.push(commands::create(spec, self.name, digest));
         let labels = BTreeMap::from([(SPEC_LABEL.to_string(), digest.to_string())]);
-        self.now =
-            Some(There { image, status: "created".to_string(), labels: Some(labels), ..There::default() });
+        let (name, status) = (format!("/{}", self.name), "created".to_string());
+        self.now = Some(There { name, image, status, labels: Some(labels), ..There::default() });
     }
 
     fn start(&mut self, ready: Readiness) {

@@ -23,7 +23,8 @@ use unused::{Container, Image};
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DockerPrune {
-    /// Containers that ended longer ago than this: `"48h"`. None when not given.
+    /// Containers that ended longer ago than this: `"48h"`. One that was created and never started stays. None when not
+    /// given.
     containers: Option<TimeSpan>,
     /// Images that were made and named longer ago than this and that no container uses, stopped ones included. None when
     /// not given.

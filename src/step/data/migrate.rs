@@ -22,7 +22,6 @@ use record::{Record, Row, State};
 use script::Scripts;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Why a migration is not undone.
 const NO_UNDO: &str = "migrations are not undone: write one that reverses it, or restore a backup";
@@ -316,7 +315,7 @@ fn result_of(record: &Record, pending: &[&File]) -> Values {
 /// What only a question could tell that would now be answered about the past.
 fn unknown(command: crate::model::op::Command) -> Plan {
     let condition = Condition::Succeeds { command };
-    Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }])
+    Plan::awaiting(condition)
 }
 
 fn own_table() -> String {

@@ -1,7 +1,7 @@
 //! SQL that one database is asked, or changed by.
 
 use crate::model::digest::Digest;
-use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run, Undo};
+use crate::model::op::{Answer, Command, Condition, Plan, Prediction, Run, Undo};
 use crate::model::{Failure, Result, Value, Values};
 use crate::sql::answer::{Rows, ServerError};
 use crate::sql::client::{ASK, Client, Script, Shape};
@@ -11,7 +11,6 @@ use crate::sql::{Dialect, reach};
 use crate::step::{KeyUse, Kind, Step, WrongKey};
 use crate::system::Probe;
 use serde::Deserialize;
-use std::time::Duration;
 
 /// Runs SQL in a database, through the database's own client (`psql`, `mariadb` or `mysql`) on the host or in a
 /// container: exactly one of `query` and `file`. It is run each time, and counts as a change, unless `unless` shows that
@@ -106,6 +105,7 @@ impl Step for Sql {
         let undo = Undo::impossible("no one knows what undoes SQL: restore a backup, or run the opposite");
         let run = Run { undo, ..Run::from(self.command(&client)) };
         let Some(unless) = &self.unless else {
+            self.expect_reachable(host, &client)?;
             return Ok(Plan { once: true, ..Plan::of(vec![run.into()]) });
         };
         let question = self.question(&client, unless);
@@ -114,7 +114,7 @@ impl Step for Sql {
             return Ok(Plan::nothing());
         }
         if host.pretends() {
-            return Ok(unknown(question));
+            return Ok(Plan::awaiting(Condition::Succeeds { command: question }));
         }
         let rows = self.read(&question, &answer)?;
         if rows.first().is_some_and(is_true) {
@@ -174,6 +174,20 @@ impl Sql {
         script
     }
 
+    /// Fails when the database cannot be asked at all: it does not exist, or refuses the login. After pretended changes it
+    /// may be there by then.
+    fn expect_reachable(&self, host: &dyn Probe, client: &Client) -> Result<()> {
+        if host.pretends() {
+            return Ok(());
+        }
+        let question = self.question(client, REACHABLE);
+        let answer = host.ask(&question)?;
+        match answer.ok() {
+            true => Ok(()),
+            false => Err(self.refused(&question, &answer, &self.only_asking(REACHABLE))),
+        }
+    }
+
     /// A question whose words tell it from every other of this database.
     fn question(&self, client: &Client, query: &str) -> Command {
         let about = format!("question {}", &Digest::of(query.as_bytes()).to_string()[..ABOUT_LETTERS]);
@@ -193,7 +207,7 @@ impl Sql {
     fn look(&self, host: &dyn Probe, client: &Client) -> Result<Plan> {
         let question = self.question(client, self.text());
         if host.pretends() {
-            return Ok(unknown(question));
+            return Ok(Plan::awaiting(Condition::Succeeds { command: question }));
         }
         let answer = host.ask(&question)?;
         let rows = self.read(&question, &answer)?;
@@ -228,6 +242,9 @@ impl Sql {
     }
 }
 
+/// Every database answers it.
+const REACHABLE: &str = "SELECT 1";
+
 /// So many letters of a digest tell a few questions apart.
 const ABOUT_LETTERS: usize = 12;
 
@@ -237,11 +254,6 @@ fn done(dialect: Dialect) -> Answer {
         Dialect::Postgres => Answer::said(0, "predicted\u{1e}t\n"),
         Dialect::MySql => Answer::said(0, "predicted\n1\n"),
     }
-}
-
-fn unknown(command: Command) -> Plan {
-    let condition = Condition::Succeeds { command };
-    Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }])
 }
 
 /// `t` and `f` are PostgreSQL's; `1` and `0` MySQL's.
@@ -297,10 +309,33 @@ mod tests {
     }
 
     #[test]
+    fn a_database_that_cannot_be_asked_is_known_beforehand() {
+        let host = host(&[]);
+        let stderr = "psql: error: FATAL:  database \"app\" does not exist";
+        let mut run = Run::from(Command::new(["true"]));
+        let answer =
+            Answer { status: 2, stderr: stderr.into(), total: stderr.len() as u64, ..Answer::default() };
+        run.predicts.push(Prediction { argv: asked(&step("query = 'select 1'"), REACHABLE), answer });
+        host.suppose(&run);
+        host.settle();
+        let failure = planned(&host, "sql", &keys("query = 'delete from a'")).unwrap_err().to_string();
+        assert!(failure.contains("database \"app\" does not exist"), "{failure}");
+        pretend_a_change(&host);
+        assert!(planned(&host, "sql", &keys("query = 'delete from a'")).is_ok(), "it may be made by then");
+    }
+
+    /// A host whose database answers.
+    fn reachable() -> crate::system::pretend::Pretend<'static> {
+        let host = host(&[]);
+        answer_to(&host, asked(&step("query = 'select 1'"), REACHABLE), 0, "c\u{1e}1\n");
+        host
+    }
+
+    #[test]
     fn it_is_told_without_its_password() {
-        let told = apply(&host(&[]), "sql", &keys("query = 'delete from a'")).unwrap();
+        let told = apply(&reachable(), "sql", &keys("query = 'delete from a'")).unwrap();
         assert_eq!(told, "run `delete from a` on app on db\n");
-        let told = planned(&host(&[]), "sql", &keys("query = 'delete from a; vacuum'")).unwrap();
+        let told = planned(&reachable(), "sql", &keys("query = 'delete from a; vacuum'")).unwrap();
         assert_eq!(told, "run 2 statements on app on db: `delete from a` …\n");
     }
 

@@ -2,7 +2,7 @@
 
 use crate::model::duration::TimeSpan;
 use crate::model::finding::{Finding, Verdict};
-use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run, Undo};
+use crate::model::op::{Answer, Command, Condition, Plan, Prediction, Run, Undo};
 use crate::model::refusal::refused;
 use crate::model::size::decimal;
 use crate::model::{Failure, Result};
@@ -10,8 +10,9 @@ use crate::step::{Kind, Step, WrongKey};
 use crate::system::{FileKind, Probe};
 use crate::tree::enter;
 use serde::Deserialize;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
 
 /// More files than this fit one name by mistake.
 const FILES: usize = 500;
@@ -41,8 +42,9 @@ pub struct StrayFiles {
     apply: bool,
 }
 
-/// Removes files of a directory that another user may control. Arguments: the directory, the files in it.
-const REMOVE: &str = "enter \"$1\"; shift; rm -f -- \"$@\"\n";
+/// Removes files of a directory that another user may control. Argument: the directory. Standard input: the files in it,
+/// each with a NUL behind it.
+const REMOVE: &str = "enter \"$1\"; xargs -0 rm -f --\n";
 
 impl Kind for StrayFiles {
     const NAME: &'static str = "stray_files";
@@ -75,12 +77,12 @@ impl Step for StrayFiles {
             }
             let question = self.question(folder, pattern);
             if host.pretends() && !host.foretells(&question) {
-                return Ok(unknown(question));
+                return Ok(Plan::awaiting(Condition::Succeeds { command: question }));
             }
             let found = found(host, &question, folder)?;
-            total += found.iter().map(|(_, size)| size).sum::<u64>();
-            plan.findings.extend(found.iter().map(|(path, size)| {
-                Finding::new("file", path, Verdict::Info, decimal(*size))
+            total += found.iter().map(|stray| stray.size).sum::<u64>();
+            plan.findings.extend(found.iter().map(|Stray { shown, size, .. }| {
+                Finding::new("file", shown, Verdict::Info, decimal(*size))
                     .cell(decimal(*size))
                     .detail("bytes", *size)
             }));
@@ -101,48 +103,64 @@ impl Step for StrayFiles {
 impl StrayFiles {
     fn question(&self, folder: &str, pattern: &str) -> Command {
         let minutes = format!("+{}", self.older.get().as_secs() / 60);
-        Command::new(["find", folder, "-maxdepth", "1", "-type", "f", "-name", pattern, "-mmin", &minutes])
+        let words = ["find", folder, "-maxdepth", "1", "-type", "f", "-name", pattern, "-mmin", &minutes];
+        Command::new(words.into_iter().chain(["-print0"]))
     }
 }
 
-/// The files that fit, with their sizes. A name with a line end in it is not one line, and is left alone.
-fn found(host: &dyn Probe, question: &Command, folder: &str) -> Result<Vec<(String, u64)>> {
+/// A file that fits.
+struct Stray {
+    /// A file's name need not be text.
+    name: OsString,
+    /// Its path, with `\xff` for what is no text, and `\n` for a line end.
+    shown: String,
+    size: u64,
+}
+
+/// The files that fit.
+fn found(host: &dyn Probe, question: &Command, folder: &str) -> Result<Vec<Stray>> {
     let answer = host.ask(question)?;
     if !answer.ok() {
         return Err(refused(question, &answer));
     }
-    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-    let lines: Vec<&str> = text.lines().collect();
-    if lines.len() > FILES || answer.total > answer.stdout.len() as u64 {
+    let paths: Vec<&[u8]> = answer.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty()).collect();
+    if paths.len() > FILES || answer.total > answer.stdout.len() as u64 {
         let why = format!("more than {FILES} files match, which is too many for this step");
         return Err(Failure::new(format!("look for files in {folder}"), why).hint("name fewer of them"));
     }
     let mut files = Vec::new();
-    for line in lines.into_iter().filter(|line| Path::new(line).parent() == Some(Path::new(folder))) {
-        if let Some(stat) = host.stat(Path::new(line))?.filter(|stat| stat.kind == FileKind::File) {
-            files.push((line.to_string(), stat.size));
+    for path in paths.into_iter().map(|path| Path::new(OsStr::from_bytes(path))) {
+        let name = path.file_name().filter(|_| path.parent() == Some(Path::new(folder)));
+        let stat = host.stat(path)?.filter(|stat| stat.kind == FileKind::File);
+        if let (Some(name), Some(stat)) = (name, stat) {
+            files.push(Stray { name: name.to_os_string(), shown: shown(path), size: stat.size });
         }
     }
-    files.sort();
+    files.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(files)
 }
 
+/// A path as people read it, on one line and without loss.
+fn shown(path: &Path) -> String {
+    let mut shown = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        shown.push_str(&chunk.valid().replace('\n', "\\n"));
+        chunk.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02x}")));
+    }
+    shown
+}
+
 /// `folder`: its path without links.
-fn removal(folder: &Path, found: &[(String, u64)], question: Command) -> Run {
-    let typed = ["rm", "-f", "--"].into_iter().chain(found.iter().map(|(path, _)| path.as_str()));
-    let names = found.iter().filter_map(|(path, _)| Some(format!("./{}", path.rsplit_once('/')?.1)));
+fn removal(folder: &Path, found: &[Stray], question: Command) -> Run {
+    let typed = ["rm", "-f", "--"].into_iter().chain(found.iter().map(|stray| stray.shown.as_str()));
+    // Names that are no text travel on standard input.
+    let stdin = found.iter().flat_map(|stray| [b"./", stray.name.as_bytes(), b"\0"].concat()).collect();
     let words =
         ["sh", "-c", &enter::script(REMOVE), "windlass", &folder.display().to_string()].map(str::to_string);
     let title = Some(Command::new(typed).shown());
-    let command = Command { title, ..Command::new(words.into_iter().chain(names)) };
+    let command = Command { title, stdin, ..Command::new(words) };
     let predicts = vec![Prediction { argv: question.argv, answer: Answer::said(0, "") }];
     Run { predicts, undo: Undo::impossible("removed stray files are not kept"), ..Run::from(command) }
-}
-
-/// A wait that check mode cannot see the end of.
-fn unknown(command: Command) -> Plan {
-    let condition = Condition::Succeeds { command };
-    Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }])
 }
 
 /// Directory and name of a glob that names something, in a place from which something may be taken.
@@ -175,10 +193,13 @@ fn yes() -> bool {
 
 #[cfg(all(test, feature = "controller"))]
 mod tests {
+    use super::*;
+    use crate::model::op::{Meta, Op};
+    use crate::system::System;
     use crate::testing::{answer, apply, host, parse};
     use expect_test::expect;
 
-    const FIND: &str = "find /root -maxdepth 1 -type f -name update-*.tar.gz -mmin +60";
+    const FIND: &str = "find /root -maxdepth 1 -type f -name update-*.tar.gz -mmin +60 -print0";
 
     #[test]
     fn takes_what_was_named_and_nothing_else() {
@@ -187,16 +208,38 @@ mod tests {
             &host,
             FIND,
             0,
-            "/root/update-1.tar.gz\n/etc/passwd\n/root/sub/update-2.tar.gz\n/root/update-gone.tar.gz\n",
+            "/root/update-1.tar.gz\0/etc/passwd\0/root/sub/update-2.tar.gz\0/root/update-gone.tar.gz\0",
         );
         let told = apply(&host, "stray_files", "globs = ['/root/update-*.tar.gz', '/none/*.bak']").unwrap();
         assert_eq!(told, "run rm -f -- /root/update-1.tar.gz\n");
     }
 
     #[test]
+    fn names_that_are_no_text_or_no_line_go_too_and_are_shown_escaped() {
+        let host = host(&[("/root/x", "")]);
+        let names: [&[u8]; 2] = [b"/root/update-\xff.tar.gz", b"/root/update-a\nb.tar.gz"];
+        for name in names {
+            host.write(Path::new(OsStr::from_bytes(name)), &mut &b"1"[..], &Meta::default()).unwrap();
+        }
+        host.settle();
+        let words: Vec<String> = FIND.split(' ').map(str::to_string).collect();
+        let mut run = Run::from(Command::new(["true"]));
+        let found = Answer::said(0, names.join(&b"\0"[..]));
+        run.predicts.push(Prediction { argv: words, answer: found });
+        host.suppose(&run);
+        host.settle();
+        let step = parse("stray_files", "globs = ['/root/update-*.tar.gz']").unwrap();
+        let plan = step.plan(&host).unwrap();
+        let shown: Vec<String> = plan.findings.iter().map(|finding| finding.what.clone()).collect();
+        assert_eq!(shown, [r"/root/update-a\nb.tar.gz", r"/root/update-\xff.tar.gz"]);
+        let Op::Run(run) = &plan.ops[0] else { panic!("{plan:?}") };
+        assert_eq!(run.command.stdin, b"./update-a\nb.tar.gz\0./update-\xff.tar.gz\0");
+    }
+
+    #[test]
     fn only_shows() {
         let host = host(&[("/root/update-1.tar.gz", "12345")]);
-        answer(&host, FIND, 0, "/root/update-1.tar.gz\n");
+        answer(&host, FIND, 0, "/root/update-1.tar.gz\0");
         let step = parse("stray_files", "globs = ['/root/update-*.tar.gz']\napply = false").unwrap();
         let plan = step.plan(&host).unwrap();
         assert!(plan.ops.is_empty());

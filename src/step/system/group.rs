@@ -1,8 +1,8 @@
 //! A group of users.
 
 use crate::accounts::{self, Accounts, GROUP, Group as Account, Range, check_name};
-use crate::model::Result;
 use crate::model::op::{Command, Plan, Run, Undo};
+use crate::model::{Failure, Result};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted::lines::State;
@@ -48,6 +48,9 @@ impl Step for Group {
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let accounts = Accounts::read(host)?;
         let there = accounts.group(&self.name).filter(|group| group.name == self.name);
+        if let Some((failure, question)) = self.refused(&accounts, there.as_ref()) {
+            return accounts::unless_later(host, failure, question);
+        }
         let run = match (self.state, &there) {
             (State::Absent, None) => None,
             (State::Absent, Some(_)) => Some(self.removal(host)?),
@@ -60,6 +63,27 @@ impl Step for Group {
 }
 
 impl Group {
+    /// Why the host's programs would refuse it, and what says that they no longer would.
+    fn refused(&self, accounts: &Accounts, there: Option<&Account>) -> Option<(Failure, Command)> {
+        let doing =
+            format!("{} group {}", if self.state == State::Absent { "remove" } else { "set" }, self.name);
+        match (self.state, self.gid, there) {
+            (State::Present, Some(gid), _) => {
+                let other = accounts.group_of(gid).filter(|other| other.name != self.name)?;
+                let failure = Failure::new(doing, format!("the group {} has the id {gid}", other.name))
+                    .hint("give another gid, or give the other group one first");
+                Some((failure, accounts::absence("group", &gid.to_string())))
+            }
+            (State::Absent, _, Some(there)) => {
+                let user = accounts.user_in(there.gid)?;
+                let failure = Failure::new(doing, format!("it is the primary group of user {}", user.name))
+                    .hint("remove that user first, or give it another group");
+                Some((failure, accounts::absence("passwd", &user.name)))
+            }
+            _ => None,
+        }
+    }
+
     fn creation(&self, host: &dyn Probe, accounts: &Accounts) -> Result<Run> {
         let range = Range::of(host, "GID", self.system)?;
         let gid = self.gid.map_or_else(|| accounts.new_id(&range, |id| accounts.is_free_gid(id)), Ok)?;
@@ -76,6 +100,12 @@ impl Group {
 
     fn new_id(&self, host: &dyn Probe, there: &Account) -> Result<Option<Run>> {
         let Some(gid) = self.gid.filter(|gid| *gid != there.gid) else { return Ok(None) };
+        if !accounts::has(host, "groupmod")? && !host.pretends() {
+            let doing = format!("give group {} the id {gid}", self.name);
+            return Err(
+                Failure::new(doing, "the host has no groupmod").hint("install the package passwd or shadow")
+            );
+        }
         let command = |gid: u32| Command::new(["groupmod", "--gid", &gid.to_string(), &self.name]);
         let line = Account { gid, ..there.clone() }.line();
         let effects = vec![accounts::effect(host, GROUP, &self.name, Some(&line))?];
@@ -106,13 +136,41 @@ mod tests {
 
     #[test]
     fn makes_changes_and_removes_a_group() {
-        let files = [("/etc/group", GROUPS), ("/usr/sbin/groupadd", ""), ("/usr/sbin/groupdel", "")];
+        let files = [
+            ("/etc/group", GROUPS),
+            ("/usr/sbin/groupadd", ""),
+            ("/usr/sbin/groupdel", ""),
+            ("/usr/sbin/groupmod", ""),
+        ];
         assert_eq!(told(&files, "name = 'app'"), "run groupadd --gid 1001 app\n");
         assert_eq!(told(&files, "name = 'app'\nsystem = true"), "run groupadd --gid 999 app\n");
         assert_eq!(told(&files, "name = 'ann'\ngid = 2000"), "run groupmod --gid 2000 ann\n");
         assert_eq!(told(&files, "name = 'ann'\nstate = 'absent'"), "run groupdel ann\n");
         assert_eq!(told(&files, "name = 'ann'"), "");
         assert_eq!(told(&files, "name = 'sam'\nstate = 'absent'"), "");
+    }
+
+    #[test]
+    fn what_its_programs_would_refuse_is_known_beforehand() {
+        let files = [
+            ("/etc/group", GROUPS),
+            ("/etc/passwd", "ann:x:1000:1000:A:/home/ann:/bin/sh\n"),
+            ("/usr/sbin/groupmod", ""),
+        ];
+        let taken = "set group app: the group ann has the id 1000\n  hint: give another gid, or give the other group one first";
+        assert_eq!(told(&files, "name = 'app'\ngid = 1000"), taken);
+        assert_eq!(
+            told(&files, "name = 'ann'\nstate = 'absent'"),
+            "remove group ann: it is the primary group of user ann\n  hint: remove that user first, or give it another group"
+        );
+        assert_eq!(
+            told(&files[..2], "name = 'ann'\ngid = 7"),
+            "give group ann the id 7: the host has no groupmod\n  hint: install the package passwd or shadow"
+        );
+        let later = host(&files);
+        crate::testing::pretend_a_change(&later);
+        let planned = crate::testing::planned(&later, "group", "name = 'app'\ngid = 1000").unwrap();
+        assert_eq!(planned, "wait until the absence of 1000 in group succeeds\n");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! A file system and where it is mounted.
 
 use crate::fstab::{self, Entry, FSTAB, MOUNTS, entries};
-use crate::model::Result;
-use crate::model::op::{Advice, Command, Effect, Meta, Op, Plan, Run, Undo};
+use crate::model::op::{Advice, Command, Condition, Effect, Meta, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
+use crate::model::{Failure, Result};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted;
@@ -20,6 +20,16 @@ const TAGS: &[(&str, &str)] = &[
     ("PARTUUID", "/dev/disk/by-partuuid"),
     ("PARTLABEL", "/dev/disk/by-partlabel"),
 ];
+
+/// File systems that mount hands on to a program of their own, and the package that brings it.
+const HELPED: &[(&str, &str)] =
+    &[("nfs", "nfs-common"), ("nfs4", "nfs-common"), ("cifs", "cifs-utils"), ("smb3", "cifs-utils")];
+
+/// Where mount looks for such a program.
+const HELPERS: [&str; 2] = ["/sbin", "/usr/sbin"];
+
+/// What a host answers that lacks the program.
+const NO_PROGRAM: i32 = 127;
 
 /// File systems whose files are gone once they are unmounted.
 const MEMORY: &[&str] = &["tmpfs", "ramfs"];
@@ -114,6 +124,12 @@ impl Step for Mount {
         let wanted = (self.state != State::Absent).then(|| self.entry());
         let line = fstab::edit(host, wanted.as_ref(), |entry| names.contains(&entry.target))?;
         let mounted = entries(&mounts).filter(|entry| entry.target == target).last();
+        if self.state == State::Mounted
+            && (mounted.is_none() || !line.is_empty())
+            && let Some(later) = self.expect_source(host)?
+        {
+            return Ok(later);
+        }
         let ops = match (self.state, &mounted) {
             (State::Mounted, None) => self.mount(host, &target, &mounts, line)?,
             (State::Mounted, Some(there)) if !line.is_empty() => {
@@ -154,6 +170,46 @@ impl Mount {
             }
         }
         Ok(names)
+    }
+
+    /// Fails where there is nothing to mount, or no program that could; after changes that are only pretended, both may be
+    /// there by then.
+    fn expect_source(&self, host: &dyn Probe) -> Result<Option<Plan>> {
+        let (source, kind) =
+            (self.source.as_deref().unwrap_or_default(), self.fstype.as_deref().unwrap_or_default());
+        let doing = format!("mount {}", self.target());
+        if let Some((_, package)) = HELPED.iter().find(|(helped, _)| *helped == kind) {
+            let helpers = HELPERS.map(|directory| HostPath::from(directory).join(format!("mount.{kind}")));
+            if !any_is_there(host, &helpers)? {
+                let failure = Failure::new(doing, format!("the host has no mount.{kind}"))
+                    .hint(format!("install what brings it, for example {package}"));
+                return later(
+                    host,
+                    failure,
+                    Condition::Path { path: helpers[0].clone().into(), exists: true },
+                );
+            }
+            return Ok(None);
+        }
+        let missing = |what: &str| Failure::new(&doing, format!("the host has no {what}"));
+        if source.starts_with('/') && !source.starts_with("//") {
+            let path = HostPath::from(fstab::plain_source(source));
+            return match host.stat(&path)? {
+                Some(_) => Ok(None),
+                None => later(host, missing(source), Condition::Path { path, exists: true }),
+            };
+        }
+        let is_tag =
+            source.split_once('=').is_some_and(|(tag, _)| TAGS.iter().any(|(known, _)| *known == tag));
+        if !is_tag || device(host, source)?.is_some() {
+            return Ok(None);
+        }
+        // udev may not run there: findfs looks at the devices themselves.
+        let command = Command::new(["findfs", &fstab::plain_source(source)]);
+        match host.ask(&command)?.status {
+            0 | NO_PROGRAM => Ok(None),
+            _ => later(host, missing(&format!("device with {source}")), Condition::Succeeds { command }),
+        }
     }
 
     fn entry(&self) -> Entry {
@@ -224,6 +280,19 @@ impl Mount {
         let advice = Advice { hints, question: None };
         Run { undo, effects, advice, ..Run::from(Command::new(words.iter().copied())) }.into()
     }
+}
+
+fn any_is_there<P: AsRef<Path>>(host: &dyn Probe, paths: &[P]) -> Result<bool> {
+    for path in paths {
+        if host.stat(path.as_ref())?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn later(host: &dyn Probe, failure: Failure, condition: Condition) -> Result<Option<Plan>> {
+    if host.pretends() { Ok(Some(Plan::awaiting(condition))) } else { Err(failure) }
 }
 
 /// The kernel's list without the last `count` file systems at `target`.
@@ -297,131 +366,4 @@ fn defaults() -> String {
 }
 
 #[cfg(all(test, feature = "controller"))]
-mod tests {
-    use crate::system::System;
-    use crate::testing::{apply, converge, host, parse, text};
-    use expect_test::expect;
-    use std::path::Path;
-
-    const FSTAB: &str = "# ours\nUUID=1 / ext4 errors=remount-ro 0 1\n";
-    const MOUNTS: &str = "/dev/sda1 / ext4 rw 0 0\n";
-    const KEYS: &str = "path = '/srv/my data'\nsource = 'tmpfs'\nfstype = 'tmpfs'\n";
-
-    fn files() -> [(&'static str, &'static str); 3] {
-        [("/etc/fstab", FSTAB), ("/proc/self/mounts", MOUNTS), ("/srv/x", "")]
-    }
-
-    #[test]
-    fn mounts_now_and_at_boot_and_takes_it_away_again() {
-        let host = host(&files());
-        expect![[r#"
-            make directory /srv/my data
-            write /etc/fstab
-            run mount '/srv/my data'
-
-        "#]]
-        .assert_eq(&converge(&host, "mount", KEYS).unwrap());
-        assert_eq!(text(&host, "/etc/fstab"), format!("{FSTAB}tmpfs /srv/my\\040data tmpfs defaults 0 0\n"));
-        let told = converge(&host, "mount", "path = '/srv/my data'\nstate = 'absent'").unwrap();
-        assert_eq!(told, "run umount '/srv/my data'\nwrite /etc/fstab\n\n");
-        assert_eq!(text(&host, "/etc/fstab"), FSTAB);
-    }
-
-    #[test]
-    fn other_options_are_taken_up_without_a_break() {
-        let host = host(&files());
-        converge(&host, "mount", KEYS).unwrap();
-        let told = converge(&host, "mount", &format!("{KEYS}options = 'size=1m'")).unwrap();
-        assert_eq!(told, "write /etc/fstab\nrun mount -o remount '/srv/my data'\n\n");
-        let told = converge(
-            &host,
-            "mount",
-            "path = '/srv/my data'\nsource = '/srv/x'\nfstype = 'none'\noptions = 'bind'",
-        );
-        assert_eq!(
-            told.unwrap(),
-            "run umount '/srv/my data'\nwrite /etc/fstab\nrun mount '/srv/my data'\n\n"
-        );
-    }
-
-    #[test]
-    fn present_only_writes_and_unmounted_only_unmounts() {
-        let host = host(&files());
-        assert_eq!(apply(&host, "mount", &format!("{KEYS}state = 'present'")).unwrap(), "write /etc/fstab\n");
-        converge(&host, "mount", KEYS).unwrap();
-        let told = apply(&host, "mount", &format!("{KEYS}state = 'unmounted'")).unwrap();
-        assert_eq!(told, "run umount '/srv/my data'\n");
-    }
-
-    #[test]
-    fn a_line_that_says_the_same_is_left_as_it_is_written() {
-        let host = host(&[
-            ("/etc/fstab", "/dev/b  /srv\text4 noatime\n"),
-            ("/proc/self/mounts", "/dev/b /srv ext4 rw 0 0\n"),
-        ]);
-        let keys = "path = '/srv'\nsource = '/dev/b'\nfstype = 'ext4'\noptions = 'noatime'";
-        assert_eq!(apply(&host, "mount", keys).unwrap(), "");
-    }
-
-    #[test]
-    fn a_mount_point_is_found_in_each_spelling() {
-        let host = host(&[("/etc/fstab", FSTAB), ("/proc/self/mounts", MOUNTS), ("/srv/real/x", "")]);
-        host.link(Path::new("/mnt"), Path::new("srv/real")).unwrap();
-        let keys = |path: &str| format!("path = '{path}'\nsource = 'tmpfs'\nfstype = 'tmpfs'");
-        expect![[r#"
-            make directory /srv/real/sub
-            write /etc/fstab
-            run mount /mnt/sub
-
-        "#]]
-        .assert_eq(&converge(&host, "mount", &keys("/mnt/sub/")).unwrap());
-        assert!(text(&host, "/proc/self/mounts").contains("tmpfs /srv/real/sub tmpfs"));
-        assert_eq!(converge(&host, "mount", &keys("/mnt/./sub")).unwrap(), "");
-        let told = converge(&host, "mount", "path = '/srv/real/sub'\nstate = 'absent'").unwrap();
-        assert_eq!(told, "run umount /srv/real/sub\nwrite /etc/fstab\n\n");
-        assert_eq!(text(&host, "/etc/fstab"), FSTAB);
-    }
-
-    #[test]
-    fn each_of_several_layers_is_unmounted() {
-        let twice = "tmpfs /srv tmpfs rw 0 0\ntmpfs /srv tmpfs rw 0 0\n";
-        let host = host(&[("/etc/fstab", ""), ("/proc/self/mounts", twice)]);
-        let told = converge(&host, "mount", "path = '/srv'\nstate = 'absent'").unwrap();
-        assert_eq!(told, "run umount /srv\nrun umount /srv\n\n");
-    }
-
-    #[test]
-    fn files_that_an_unmount_loses_are_said_to_be_lost() {
-        let layers = "/dev/b /srv ext4 rw 0 0\ntmpfs /srv tmpfs rw 0 0\n";
-        let host = host(&[("/etc/fstab", ""), ("/proc/self/mounts", layers)]);
-        let plan = parse("mount", "path = '/srv'\nstate = 'absent'").unwrap().plan(&host).unwrap();
-        let lost = "what is in a tmpfs is gone once it is unmounted; `mount /srv` mounts it again, empty";
-        assert_eq!(plan.ops.iter().map(|op| op.no_undo()).collect::<Vec<_>>(), [Some(lost), None]);
-    }
-
-    #[test]
-    fn another_device_is_mounted_anew_and_another_name_of_it_is_not() {
-        let files = [
-            ("/etc/fstab", "/dev/sda1 /srv ext4 defaults 0 0\n"),
-            ("/proc/self/mounts", "/dev/sda1 /srv ext4 rw 0 0\n"),
-            ("/dev/sda1", ""),
-            ("/dev/sdb1", ""),
-            ("/dev/disk/by-uuid/x", ""),
-            ("/dev/disk/by-label/x", ""),
-        ];
-        let host = host(&files);
-        host.link(Path::new("/dev/disk/by-uuid/1"), Path::new("../../sda1")).unwrap();
-        host.link(Path::new("/dev/disk/by-label/my\\x20data"), Path::new("../../sdb1")).unwrap();
-        let keys = |source: &str| format!("path = '/srv'\nsource = '{source}'\nfstype = 'ext4'");
-        let told = converge(&host, "mount", &keys("UUID=\"1\"")).unwrap();
-        assert_eq!(told, "write /etc/fstab\nrun mount -o remount /srv\n\n");
-        let told = converge(&host, "mount", &keys("LABEL=my data")).unwrap();
-        assert_eq!(told, "run umount /srv\nwrite /etc/fstab\nrun mount /srv\n\n");
-    }
-
-    #[test]
-    fn needs_to_know_what_to_mount() {
-        let failure = parse("mount", "path = '/srv'").err().unwrap();
-        assert_eq!(failure.to_string(), "read mount.source: it is not given");
-    }
-}
+mod tests;

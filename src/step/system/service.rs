@@ -1,6 +1,6 @@
 //! A service, or another unit of systemd.
 
-use crate::model::op::{Condition, Op, Plan, Undo};
+use crate::model::op::{Condition, Plan, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
@@ -8,7 +8,6 @@ use crate::system::{FileKind, Probe, Stat};
 use crate::systemd::{self, Unit};
 use change::{UnitChange, is_disabled, is_enabled, is_masked};
 use serde::Deserialize;
-use std::time::Duration;
 
 /// Where an administrator's unit files are, and masks.
 const OWN_UNITS: &str = "/etc/systemd/system";
@@ -127,7 +126,7 @@ impl Service {
             return Err(systemd::unknown(host, &self.name));
         }
         let condition = Condition::Succeeds { command: systemd::systemctl("cat", &self.name) };
-        Ok(Plan::of(vec![Op::Await { condition, within: Duration::ZERO, every: Duration::ZERO }]))
+        Ok(Plan::awaiting(condition))
     }
 
     fn plan_mask_only(&self, host: &dyn Probe) -> Result<Plan> {

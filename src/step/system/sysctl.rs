@@ -1,6 +1,7 @@
 //! Settings of the kernel.
 
-use crate::model::op::{Advice, Command, Content, Effect, Meta, Op, Plan, Run, Undo};
+use crate::fstab::{MOUNTS, entries};
+use crate::model::op::{Advice, Command, Condition, Content, Effect, Meta, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::words::Word;
 use crate::model::{Failure, Result};
@@ -14,12 +15,15 @@ use std::collections::BTreeMap;
 /// Where the kernel shows its settings.
 const RUNNING: &str = "/proc/sys";
 
+/// What to try where the kernel's settings are read-only.
+const CONTAINER: &str = "the host is a container and its kernel is another machine's: give running = false";
+
+/// The mode bits with which someone may write.
+const ANY_WRITES: u32 = 0o222;
+
 /// What to try, by what sysctl says.
 const HINTS: &[(&str, &str)] = &[
-    (
-        "Read-only file system",
-        "the host is a container and its kernel is another machine's: give running = false",
-    ),
+    ("Read-only file system", CONTAINER),
     (
         "ermission denied",
         "set become = true; in a container the kernel is another machine's: give running = false",
@@ -85,7 +89,10 @@ impl Step for Sysctl {
         };
         if self.running && self.state == State::Present {
             for (name, value) in &self.settings {
-                ops.extend(set(host, name, value.as_str())?);
+                match set(host, name, value.as_str()) {
+                    Err(_) if host.pretends() => return Ok(later(name)),
+                    set => ops.extend(set?),
+                }
             }
         }
         Ok(Plan::of(ops))
@@ -123,6 +130,7 @@ fn set(host: &dyn Probe, name: &str, value: &str) -> Result<Option<Op>> {
     if now == squeezed(value) {
         return Ok(None);
     }
+    expect_writable(host, name, &path)?;
     let hints = HINTS.iter().map(|(text, hint)| (text.to_string(), hint.to_string())).collect();
     let run = Run {
         undo: Undo::Command(write(name, &now)),
@@ -131,6 +139,29 @@ fn set(host: &dyn Probe, name: &str, value: &str) -> Result<Option<Op>> {
         ..Run::from(write(name, value))
     };
     Ok(Some(run.into()))
+}
+
+/// Fails where the kernel lets no one change it: it says so itself, or shows its settings read-only, as in a container.
+fn expect_writable(host: &dyn Probe, name: &str, path: &HostPath) -> Result<()> {
+    let read_only = host.stat(path)?.is_some_and(|stat| stat.mode & ANY_WRITES == 0);
+    let mounts = wanted::text(host, &HostPath::from(MOUNTS))?.unwrap_or_default();
+    let above = entries(&mounts).filter(|mount| path.starts_with(&mount.target));
+    let mount = above.max_by_key(|mount| mount.target.len());
+    let shown_only = mount.is_some_and(|mount| mount.options.split(',').any(|option| option == "ro"));
+    let failure = |why: &str| Err(Failure::new(format!("set {name}"), why));
+    match (read_only, shown_only) {
+        (true, _) => failure("the kernel lets no one change it"),
+        (_, true) => {
+            Err(Failure::new(format!("set {name}"), "the kernel's settings are read-only there")
+                .hint(CONTAINER))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// After changes that are only pretended, a module may have been loaded that brings the setting.
+fn later(name: &str) -> Plan {
+    Plan::awaiting(Condition::Path { path: path_of(name), exists: true })
 }
 
 /// A value may begin with anything, so it goes behind the name in one word.
@@ -175,8 +206,11 @@ fn yes() -> bool {
 
 #[cfg(all(test, feature = "controller"))]
 mod tests {
+    use crate::model::op::Meta;
+    use crate::system::System;
     use crate::testing::{apply, converge, host, parse, text};
     use expect_test::expect;
+    use std::path::Path;
 
     const FILE: &str = "/etc/sysctl.d/99-windlass.conf";
 
@@ -197,6 +231,35 @@ mod tests {
         .assert_eq(&converge(&host, "sysctl", keys).unwrap());
         assert_eq!(text(&host, FILE), "net.ipv4.tcp_rmem = 4 5 6\nvm.swappiness = 10\n");
         assert_eq!(apply(&host, "sysctl", keys).unwrap(), "");
+    }
+
+    #[test]
+    fn what_the_kernel_lets_no_one_change_is_known_beforehand() {
+        let told = |files: &[(&str, &str)], keys: &str| {
+            let host = host(files);
+            let path = Path::new("/proc/sys/kernel/version");
+            host.set_meta(path, &Meta { mode: Some(0o444), ..Meta::default() }).unwrap();
+            host.settle();
+            crate::testing::planned(&host, "sysctl", keys)
+                .map_or_else(|failure| failure.to_string(), |_| "fine".into())
+        };
+        let files = [
+            ("/proc/sys/kernel/version", "1\n"),
+            ("/proc/sys/vm/swappiness", "60\n"),
+            ("/etc/sysctl.d/x", ""),
+        ];
+        let version = "settings = { 'kernel.version' = 2 }";
+        assert_eq!(told(&files, version), "set kernel.version: the kernel lets no one change it");
+        assert_eq!(told(&files, "settings = { 'kernel.version' = 1 }"), "fine");
+        let mounts = "proc /proc proc rw 0 0\nproc /proc/sys proc ro,nosuid 0 0\n";
+        let contained = [&files[..], &[("/proc/self/mounts", mounts)]].concat();
+        let swappiness = "settings = { 'vm.swappiness' = 10 }";
+        assert_eq!(told(&files, swappiness), "fine");
+        assert_eq!(
+            told(&contained, swappiness),
+            "set vm.swappiness: the kernel's settings are read-only there\n  hint: the host is a container and its kernel is another machine's: give running = false"
+        );
+        assert_eq!(told(&contained, &format!("{swappiness}\nrunning = false")), "fine");
     }
 
     #[test]
@@ -223,6 +286,10 @@ mod tests {
             look at vm.swapiness: the kernel has no such setting
               hint: a module may have to be loaded first; running = false only writes the file"#]]
         .assert_eq(&failure.to_string());
+        let later = host(&[]);
+        crate::testing::pretend_a_change(&later);
+        let told = crate::testing::planned(&later, "sysctl", "settings = { 'vm.swapiness' = 10 }").unwrap();
+        assert_eq!(told, "wait until /proc/sys/vm/swapiness exists\n");
         let refused = |keys: &str| parse("sysctl", keys).err().map(|failure| failure.why).unwrap_or_default();
         assert_eq!(refused("settings = { 'vm..x' = 1 }"), "\"vm..x\" is not the name of a setting");
         assert_eq!(refused("settings = { '../etc/x' = 1 }"), "\"../etc/x\" is not the name of a setting");

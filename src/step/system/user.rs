@@ -3,14 +3,13 @@
 mod change;
 
 use crate::accounts::{self, Accounts, User as Account, check_name};
-use crate::model::op::{Command, Condition, Op, Plan};
+use crate::model::op::{Command, Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
 use crate::wanted::lines::State;
 use serde::Deserialize;
-use std::time::Duration;
 
 /// Creates, changes or removes a user, with useradd and usermod, or busybox's adduser. What is not given stays as
 /// it is. A new user has no password that fits and is not locked, so that keys work with every sshd. `register` gets `uid`,
@@ -111,6 +110,9 @@ impl Step for User {
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let accounts = Accounts::read(host)?;
         let there = accounts.user(&self.name);
+        if let Some((failure, question)) = self.refused(&accounts, there.as_ref()) {
+            return accounts::unless_later(host, failure, question);
+        }
         let ops = match (self.state, &there) {
             (State::Absent, None) => Vec::new(),
             (State::Absent, Some(user)) => change::removal(host, &accounts, user, self.remove_home)?,
@@ -124,10 +126,34 @@ impl Step for User {
 }
 
 impl User {
-    fn difference(&self, host: &dyn Probe, accounts: &Accounts, there: &Account) -> Result<Vec<Op>> {
-        if let Some(op) = self.await_group(host, accounts)? {
-            return Ok(vec![op]);
+    /// Why the host's programs would refuse the user, and what says that they no longer would.
+    fn refused(&self, accounts: &Accounts, there: Option<&Account>) -> Option<(Failure, Command)> {
+        if self.state == State::Absent {
+            return None;
         }
+        let mut groups = self.group.iter().chain(self.groups.iter().flatten());
+        if let Some(name) = groups.find(|name| accounts.group(name).is_none()) {
+            return Some((no_group(name), Command::new(["getent", "group", name])));
+        }
+        let doing = format!("set user {}", self.name);
+        let taken =
+            |uid| accounts.user_of(uid).filter(|other| other.name != self.name).map(|other| (uid, other));
+        if let Some((uid, other)) = self.uid.and_then(taken) {
+            let failure = Failure::new(doing, format!("the user {} has the id {uid}", other.name))
+                .hint("give another uid, or give the other user one first");
+            return Some((failure, accounts::absence("passwd", &uid.to_string())));
+        }
+        // A new user gets a group of the same name, unless it is given one.
+        let is_there = |name: &String| accounts.group(name).is_some_and(|group| group.name == *name);
+        (there.is_none() && self.group.is_none() && is_there(&self.name)).then(|| {
+            let failure =
+                Failure::new(doing, "a group of that name exists, and a new user gets one of its own")
+                    .hint(format!("to make it the primary group, give group = {:?}", self.name));
+            (failure, accounts::absence("group", &self.name))
+        })
+    }
+
+    fn difference(&self, host: &dyn Probe, accounts: &Accounts, there: &Account) -> Result<Vec<Op>> {
         let mut ops = change::fields(host, there, &self.wanted(accounts, there)?)?;
         ops.extend(self.set_groups(host, accounts)?);
         ops.extend(self.set_password(host)?);
@@ -190,20 +216,6 @@ impl User {
             false => hash.to_string(),
         };
         (wanted != now).then(|| change::password(host, &self.name, &wanted)).transpose()
-    }
-
-    /// A group that is missing. After changes that are only pretended, a package may bring it.
-    fn await_group(&self, host: &dyn Probe, accounts: &Accounts) -> Result<Option<Op>> {
-        let missing = self.groups.iter().flatten().find(|name| accounts.group(name).is_none());
-        match missing {
-            None => Ok(None),
-            Some(name) if host.pretends() => {
-                let command = Command::new(["getent", "group", name]);
-                let (within, every) = (Duration::ZERO, Duration::ZERO);
-                Ok(Some(Op::Await { condition: Condition::Succeeds { command }, within, every }))
-            }
-            Some(name) => Err(no_group(name)),
-        }
     }
 }
 

@@ -192,8 +192,9 @@ impl NginxSite {
         if ops.is_empty() {
             return self.plan_served(host, nginx, layout, &files, waits);
         }
+        let notes = nginx.expect_sound_beside(host, &files)?.into_iter().collect();
         ops.extend(nginx.reload(host, layout, &files, waits)?);
-        Ok(Plan::of(ops))
+        Ok(Plan { notes, ..Plan::of(ops) })
     }
 
     /// The files are as wanted; a run that was cut off before nginx was reloaded is finished.
@@ -225,10 +226,12 @@ impl NginxSite {
         let served = !hidden.is_empty();
         // The link goes before the file that it points to.
         let mut ops: Vec<Op> = hidden.into_iter().chain(more).collect();
+        let mut notes = Vec::new();
         if served {
+            notes.extend(nginx.expect_sound_beside(host, std::slice::from_ref(&places.read))?);
             ops.extend(nginx.reload(host, layout, std::slice::from_ref(&places.read), Vec::new())?);
         }
-        Ok(Plan::of(ops))
+        Ok(Plan { notes, ..Plan::of(ops) })
     }
 
     /// What becomes of the file of a site that is disabled: as given, else as it is now.

@@ -224,6 +224,15 @@ pub fn a_copy_is_private(on: &Fixture) {
     assert_eq!(on.stat("to").unwrap().mode, 0o600);
 }
 
+pub fn a_file_is_written_from_another_one(on: &Fixture) {
+    on.write_as("from", b"a\0b", mode(0o600));
+    on.write_as("to", b"old", mode(0o755));
+    on.system.write_copy(&on.path("to"), &on.path("from"), &Meta::default()).unwrap();
+    assert_eq!((on.read("to"), on.stat("to").unwrap().mode), (b"a\0b".to_vec(), 0o755));
+    assert!(on.system.write_copy(&on.path("to"), &on.path("none"), &Meta::default()).is_err());
+    assert_eq!(on.read("to"), b"a\0b");
+}
+
 pub fn bytes_are_appended(on: &Fixture) {
     on.write("log", "one\n");
     on.system.append(&on.path("log"), b"two\0\n").unwrap();

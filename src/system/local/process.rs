@@ -131,6 +131,7 @@ impl Local {
             Ok(child) => {
                 // A keeper that is gone ends nothing: the command is watched over as if there were none.
                 let _gone = by.watches(&child);
+                flow.starts();
                 self.attend(child, command, flow).map_err(|error| super::failed(&doing, &error))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(no_program(name)),

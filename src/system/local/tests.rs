@@ -22,6 +22,25 @@ fn write(host: &Local, path: &str, content: &str) {
 }
 
 #[test]
+fn holes_stay_holes_when_a_file_is_saved_and_restored() {
+    let (outside, host) = rooted();
+    let place = |name: &str| outside.path().join("root").join(name);
+    let sparse = std::fs::File::create(place("disk")).unwrap();
+    sparse.set_len(64 << 20).unwrap();
+    for (at, bytes) in [(5 << 20, &b"middle"[..]), ((64 << 20) - 3, b"end")] {
+        std::os::unix::fs::FileExt::write_all_at(&sparse, bytes, at).unwrap();
+    }
+    host.copy(Path::new("/disk"), Path::new("/saved")).unwrap();
+    host.write_copy(Path::new("/restored"), Path::new("/saved"), &Meta::default()).unwrap();
+    let before = std::fs::read(place("disk")).unwrap();
+    for name in ["saved", "restored"] {
+        let taken = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(place(name)).unwrap()) * 512;
+        assert!(taken < 1 << 20, "{name} takes {taken} bytes");
+        assert!(std::fs::read(place(name)).unwrap() == before, "{name}");
+    }
+}
+
+#[test]
 fn a_root_cannot_be_left() {
     let (outside, host) = rooted();
     let secret = outside.path().join("secret");

@@ -4,7 +4,7 @@ use super::root::{DirectoryEntry, proc_path};
 use crate::model::attributes::BOUND_TO_BYTES;
 use crate::model::op::Meta;
 use crate::system::temporary_stem;
-use rustix::fs::{self, AtFlags, CWD, Gid, Mode, OFlags, Stat, Uid, XattrFlags};
+use rustix::fs::{self, AtFlags, CWD, Gid, Mode, OFlags, SeekFrom, Stat, Uid, XattrFlags};
 use rustix::io::{Errno, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -12,6 +12,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 
 /// A new file's mode when nothing is asked for. The umask does not matter: the same playbook gives the same file.
 const NEW_FILE_MODE: u32 = 0o644;
@@ -34,6 +35,14 @@ pub struct New {
     pub file: File,
 }
 
+/// Where a new file's bytes come from.
+pub enum Content<'a> {
+    /// A stream.
+    Read(&'a mut dyn Read),
+    /// Another file of the host, whose holes stay holes.
+    Copied(&'a File),
+}
+
 /// Why a file was not written.
 pub enum Trouble {
     /// The operating system refused.
@@ -53,7 +62,7 @@ impl From<Errno> for Trouble {
 pub fn file(
     place: DirectoryEntry,
     old: Option<&Stat>,
-    content: &mut dyn Read,
+    content: Content<'_>,
     meta: &Meta,
 ) -> std::result::Result<New, Trouble> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -62,7 +71,10 @@ pub fn file(
     };
     let (temporary, file) = Temporary::make(place, make)?;
     let mut new = New { temporary, file };
-    pour(content, &mut new.file)?;
+    match content {
+        Content::Read(content) => pour(content, &mut new.file)?,
+        Content::Copied(from) => copy(from, &new.file)?,
+    }
     if let Some(place) = &new.temporary.place {
         dress(&new.file, place, old, meta)?;
     }
@@ -157,6 +169,43 @@ fn pour(content: &mut dyn Read, file: &mut File) -> std::result::Result<(), Trou
             Err(error) => return Err(Trouble::Content(error)),
         }
     }
+}
+
+/// Copies what is data, and leaves holes where the file has some. A file system that does not say where they are has none.
+fn copy(from: &File, to: &File) -> std::result::Result<(), Trouble> {
+    let size = fs::fstat(from)?.st_size as u64;
+    let mut at = 0;
+    while at < size {
+        let data = match fs::seek(from, SeekFrom::Data(at)) {
+            Ok(data) => data,
+            // Nothing but a hole follows.
+            Err(Errno::NXIO) => break,
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => at,
+            Err(errno) => return Err(errno.into()),
+        };
+        let end = fs::seek(from, SeekFrom::Hole(data)).unwrap_or(size).min(size);
+        copy_range(from, to, data, end)?;
+        at = end.max(data + 1);
+    }
+    Ok(fs::ftruncate(to, size)?)
+}
+
+fn copy_range(from: &File, to: &File, mut at: u64, end: u64) -> std::result::Result<(), Trouble> {
+    let mut chunk = vec![0; 64 * 1024];
+    while at < end {
+        let wanted = chunk.len().min((end - at) as usize);
+        match from.read_at(&mut chunk[..wanted], at) {
+            // It became shorter meanwhile.
+            Ok(0) => return Ok(()),
+            Ok(n) => {
+                to.write_all_at(&chunk[..n], at).map_err(errno_of)?;
+                at += n as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Trouble::Content(error)),
+        }
+    }
+    Ok(())
 }
 
 fn errno_of(error: std::io::Error) -> Errno {

@@ -5,9 +5,9 @@ use super::wire::{Reply, Request};
 use super::{Shell, encode, told};
 use crate::model::op::{Answer, Command};
 use crate::model::{Failure, Result};
-use crate::system::Probe;
 use crate::system::output::join;
 use crate::system::user::Identity;
+use crate::system::{Flow, OUTPUT_KEPT, Probe};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,17 +15,42 @@ use std::time::Duration;
 /// How long a command without a time limit is waited for.
 const UNLIMITED: Duration = Duration::from_secs(30 * 60);
 
+/// Exits 0 when the first argument names a program that may be run.
+const HAS_PROGRAM: &str = "program=$(command -v \"$1\") && [ -x \"$program\" ]";
+
 impl Shell {
     /// Runs a command and keeps `kept` bytes of each end of its output.
     pub(super) fn execute(&self, command: &Command, kept: usize) -> Result<Answer> {
+        self.execute_noted(command, &Flow { kept: Some(kept), ..Flow::default() })
+    }
+
+    /// The same, and notes whether the program may have run.
+    pub(super) fn execute_noted(&self, command: &Command, flow: &Flow) -> Result<Answer> {
         let doing = format!("run {}", command.shown());
+        let kept = flow.kept.unwrap_or(OUTPUT_KEPT);
         let request = self.run_request(command, kept, &doing)?;
-        let reply = self.ask_script(&request, b"", &doing)?;
+        let reply = self.ask_script(&request, b"", &doing).inspect_err(|_| flow.starts())?;
         if reply.status != 0 {
+            // The script refuses before it starts anything.
             return Err(told::refused(&doing, &reply));
         }
-        answer(reply, kept)
-            .ok_or_else(|| Failure::new(doing, "the shell on the host answered something else"))
+        let answer = answer(reply, kept);
+        if answer.as_ref().is_none_or(|answer| !says_no_program(answer) || self.has_program(command)) {
+            flow.starts();
+        }
+        answer.ok_or_else(|| Failure::new(doing, "the shell on the host answered something else"))
+    }
+
+    /// Whether the command's program is there and may be run. A program may itself end with the status that stands for a
+    /// missing one. Where that cannot be asked, the program may have run.
+    fn has_program(&self, command: &Command) -> bool {
+        let Some(name) = command.argv.first() else { return false };
+        let question = Command {
+            argv: ["/bin/sh", "-c", HAS_PROGRAM, "sh", name].map(str::to_string).to_vec(),
+            stdin: Vec::new(),
+            ..command.clone()
+        };
+        self.execute(&question, 0).map_or(true, |answer| answer.ok())
     }
 
     fn run_request(&self, command: &Command, kept: usize, doing: &str) -> Result<Request> {
@@ -84,6 +109,10 @@ fn variables(command: &Command, user: Option<&Identity>, doing: &str) -> Result<
         variables.push(format!("{name}={value}"));
     }
     Ok(variables)
+}
+
+fn says_no_program(answer: &Answer) -> bool {
+    matches!(answer.status, 126 | 127)
 }
 
 fn answer(mut reply: Reply, kept: usize) -> Option<Answer> {

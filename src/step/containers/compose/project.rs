@@ -110,6 +110,22 @@ impl Project {
         Ok(answer.text().lines().filter_map(pair).collect())
     }
 
+    /// The volumes with a name that its files ask for and Docker does not have. What compose or Docker does not say is none: this
+    /// is only for the reader. The answer may hold secrets, so nothing remembers it.
+    pub fn new_volumes(&self, host: &dyn Probe) -> Result<Vec<String>> {
+        if host.pretends() {
+            return Ok(Vec::new());
+        }
+        let asked = host.ask(&self.command(&["config"], &[]))?;
+        let there = host.ask(&Command::new(["docker", "volume", "ls", "--quiet"]))?;
+        if !asked.ok() || !there.ok() {
+            return Ok(Vec::new());
+        }
+        let there = there.text();
+        let is_new = |name: &String| !there.lines().any(|line| line.trim() == name);
+        Ok(volumes(&self.name, &String::from_utf8_lossy(&asked.stdout)).into_iter().filter(is_new).collect())
+    }
+
     /// What compose says of its files: all of it, since the line that matters is seldom the last.
     fn refused(&self, answer: &Answer) -> Failure {
         let said = [&answer.stderr[..], &answer.stdout[..]].concat();
@@ -207,4 +223,26 @@ fn name_of(docker: &Docker, folder: &HostPath) -> Result<String> {
     let fits =
         |letter: &char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-".contains(*letter);
     Ok(last.chars().filter(fits).collect())
+}
+
+/// The volumes of a project in what `config` prints, which is YAML as compose itself writes it, but for those of others.
+fn volumes(project: &str, config: &str) -> Vec<String> {
+    let section = config.lines().skip_while(|line| *line != "volumes:").skip(1);
+    let mut volumes: Vec<(String, bool)> = Vec::new();
+    for line in section.take_while(|line| line.starts_with(' ')) {
+        let depth = line.len() - line.trim_start().len();
+        let Some((key, value)) = line.trim().split_once(':') else { continue };
+        let (key, value) = (unquoted(key), unquoted(value.trim()));
+        match (depth, key, volumes.last_mut()) {
+            (2, key, _) => volumes.push((format!("{project}_{key}"), false)),
+            (4, "name", Some(volume)) => volume.0 = value.to_string(),
+            (4, "external", Some(volume)) => volume.1 = value != "false",
+            _ => {}
+        }
+    }
+    volumes.into_iter().filter(|(_, external)| !external).map(|(name, _)| name).collect()
+}
+
+fn unquoted(word: &str) -> &str {
+    word.trim_matches(['\'', '"'])
 }

@@ -57,6 +57,21 @@ fn what_differs_is_brought_up() {
 }
 
 #[test]
+fn volumes_that_an_undo_leaves_are_named_beforehand() {
+    let host = compose("");
+    let config = "services:\n  app:\n    volumes:\n    - data:/data:rw\nversion: '3.9'\nvolumes:\n  data: {}\n  old: {}\n  \
+                  named:\n    name: other\n  theirs:\n    external: true\n    name: shared\nx-more: 1\n";
+    answer(&host, "docker-compose --project-name shop config", 0, config);
+    answer(&host, "docker volume ls --quiet", 0, "shop_old\nshared\n");
+    let plan = parse("compose", KEYS).unwrap().plan(&host).unwrap();
+    let left = "an undo leaves the volumes that it makes; docker volume rm shop_data other removes them";
+    assert_eq!(plan.ops[0].no_undo(), Some(left));
+    answer(&host, "docker volume ls --quiet", 0, "shop_old\nshop_data\nother\n");
+    let plan = parse("compose", KEYS).unwrap().plan(&host).unwrap();
+    assert_eq!(plan.ops[0].no_undo(), None);
+}
+
+#[test]
 fn orphans_go_when_asked() {
     let with_orphan = format!("{UP}3 gone ccc running False shop_gone Up 2 hours\n");
     assert_eq!(apply(&compose(&with_orphan), "compose", KEYS).unwrap(), "");

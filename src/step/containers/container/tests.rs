@@ -3,9 +3,10 @@
 use crate::docker::container::{Container as There, Restart, SPEC_LABEL};
 use crate::docker::image::Image;
 use crate::docker::kept::{self, Kept};
+use crate::docker::ports;
 use crate::model::op::{Command, Op, Prediction, Run};
 use crate::system::pretend::Pretend;
-use crate::testing::{answer, apply, host, parse, planned, pretend_a_change};
+use crate::testing::{answer, answer_to, apply, host, parse, planned, pretend_a_change};
 use expect_test::expect;
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ const KEYS: &str = "name = 'app'\nimage = 'app:1'\nports = ['127.0.0.1:80:80']\n
 fn docker(answers: &[Prediction]) -> Pretend<'static> {
     let host = host(&[]);
     answer(&host, "date -u +%s", 0, "1795239154\n");
+    answer_to(&host, ports::question().argv, 0, "");
     host.suppose(&Run { predicts: answers.to_vec(), ..Run::from(Command::new(["true"])) });
     host.settle();
     host
@@ -59,6 +61,27 @@ fn makes_and_starts_what_is_missing() {
         run docker container start app
     "#]]
     .assert_eq(&told);
+}
+
+#[test]
+fn what_would_keep_it_from_starting_is_known_beforehand() {
+    let host = docker(&image_and_nothing());
+    let told = |keys: &str| planned(&host, "container", keys).unwrap_err().to_string();
+    answer_to(&host, ports::question().argv, 0, "process \"nginx\",pid=7\t80/tcp\t*\t80\n");
+    let held = "start container app: port 80 is already allocated: process \"nginx\",pid=7 holds it";
+    assert_eq!(told(KEYS), format!("{held}\n  hint: give it another port, or stop what holds this one"));
+    answer_to(&host, ports::question().argv, 0, "container /app\t80/tcp\t127.0.0.1\t80\n");
+    assert!(planned(&host, "container", KEYS).is_ok(), "it is replaced itself");
+    answer(&host, "docker network inspect --format {{.Name}} web", 1, "");
+    let absent = "create container app: the host has no network web";
+    let keys = format!("{KEYS}network = 'web'");
+    assert_eq!(
+        told(&keys),
+        format!("{absent}\n  hint: `docker network ls` on the host names the networks it has")
+    );
+    answer(&host, "docker network inspect --format {{.Name}} web", 0, "web");
+    assert!(planned(&host, "container", &keys).is_ok());
+    assert!(planned(&host, "container", &format!("{KEYS}network = 'host'")).is_ok());
 }
 
 #[test]

@@ -34,11 +34,15 @@ pub struct Image {
 }
 
 impl Container {
-    /// Whether it ended before `before`. One that was replaced has its own time.
+    /// Whether it ended before `before`. One that was replaced has its own time. One that was never started has not ended:
+    /// what made it may be about to start it.
     pub fn may_go(&self, now: i64, before: i64) -> bool {
-        let over = matches!(self.status.as_str(), "exited" | "created" | "dead");
+        let ended = matches!(self.status.as_str(), "exited" | "dead");
         let old = || self.ended_at().is_some_and(|at| at <= before);
-        over && kept::until(&self.name).map_or_else(old, |until| until <= now)
+        match kept::until(&self.name) {
+            Some(until) => (ended || self.status == "created") && until <= now,
+            None => ended && old(),
+        }
     }
 
     fn ended_at(&self) -> Option<i64> {

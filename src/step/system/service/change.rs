@@ -84,8 +84,10 @@ impl<'a> UnitChange<'a> {
 
     /// Starts it, also when it failed so often that systemd would refuse.
     pub fn start(&mut self, verb: &str) {
+        let mut leaves = None;
         if self.unit.active == "failed" {
             self.run("reset-failed", Undo::NotNeeded);
+            leaves = Some("an undo leaves the unit inactive; it was failed".to_string());
         }
         let undo = match self.unit.only_runs() {
             true => Undo::impossible("it runs to its end, and what it did by then stays"),
@@ -94,6 +96,9 @@ impl<'a> UnitChange<'a> {
         };
         self.run(verb, undo);
         self.confirm();
+        if let Some(run) = self.runs.last_mut() {
+            run.leaves = leaves;
+        }
         self.once |= self.unit.only_runs();
         self.unit.active = if self.unit.only_runs() { "inactive" } else { "active" }.to_string();
     }

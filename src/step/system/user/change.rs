@@ -189,8 +189,9 @@ pub fn groups(
     }
     let effects = vec![Effect::Writes { path: GROUP.into(), bytes: text.into_bytes() }];
     if accounts::has(host, "usermod")? {
-        let command = |names: &[String]| Command::new(["usermod", "--groups", &names.join(","), user]);
-        let run = Run { undo: Undo::Command(command(now)), effects, ..Run::from(command(wanted)) };
+        let words = |names: &[String]| ["usermod", "--groups", &names.join(","), user].map(str::to_string);
+        let back = accounts::regroup(host, Command::new(words(now)), &removed)?;
+        let run = Run { undo: Undo::Command(back), effects, ..Run::from(Command::new(words(wanted))) };
         return Ok(vec![run.into()]);
     }
     let one = |program: &str, back: &str, group: &String| {

@@ -47,6 +47,35 @@ fn makes_a_user_with_groups_home_and_password() {
 }
 
 #[test]
+fn what_useradd_and_usermod_would_refuse_is_known_beforehand() {
+    let hint = "hint: give another uid, or give the other user one first";
+    for keys in ["name = 'deploy'\nuid = 1000", "name = 'root'\nuid = 1000"] {
+        let name = &keys[8..keys.find("'\n").unwrap()];
+        assert_eq!(told(keys), format!("set user {name}: the user ann has the id 1000\n  {hint}"));
+    }
+    expect![[r#"
+        set user docker: a group of that name exists, and a new user gets one of its own
+          hint: to make it the primary group, give group = "docker""#]]
+    .assert_eq(&told("name = 'docker'"));
+    let with_group = planned(&host(DEBIAN), "user", "name = 'docker'\ngroup = 'docker'").unwrap();
+    assert!(with_group.starts_with("run useradd "), "{with_group}");
+    assert!(
+        told("name = 'deploy'\ngroups = ['www']").starts_with("look up group www: "),
+        "before it is made"
+    );
+    let later = host(DEBIAN);
+    pretend_a_change(&later);
+    assert_eq!(
+        planned(&later, "user", "name = 'deploy'\nuid = 1000").unwrap(),
+        "wait until the absence of 1000 in passwd succeeds\n"
+    );
+    assert_eq!(
+        planned(&later, "user", "name = 'deploy'\ngroup = 'www'").unwrap(),
+        "wait until getent group www succeeds\n"
+    );
+}
+
+#[test]
 fn a_service_has_no_home_and_no_shell() {
     let told = converge(&host(DEBIAN), "user", "name = 'app'\nsystem = true\ngroup = 'sudo'").unwrap();
     expect![[r#"

@@ -13,6 +13,7 @@ const SINGLE: &str = "http { include conf.d/*.conf; }";
 fn nginx(files: &[(&str, &str)]) -> Pretend<'static> {
     let host = host(files);
     answer(&host, "nginx -V", 0, "");
+    answer(&host, "nginx -t", 0, "");
     answer(&host, "/bin/sh -s -- workers /run/nginx.pid", 0, "11\n");
     host
 }
@@ -42,6 +43,26 @@ fn a_site_is_written_linked_tested_and_served() {
     assert_eq!(told, "write /etc/nginx/sites-available/app\n", "nginx does not read it");
     let told = apply(&host, "nginx_site", "name = 'app'\nstate = 'absent'").unwrap();
     assert_eq!(told, "remove /etc/nginx/sites-available/app\n");
+}
+
+#[test]
+fn what_nginx_refuses_already_and_the_site_cannot_mend_is_known_beforehand() {
+    let keys = "name = 'app'\ncontent = 'server { listen 81; }'";
+    let told = |error: &str| {
+        let host = nginx(&[(MAIN, LINKED)]);
+        answer(&host, "nginx -t", 1, error);
+        planned(&host, "nginx_site", keys)
+            .map_or_else(|failure| failure.to_string(), |_| "goes on".to_string())
+    };
+    assert_eq!(
+        told("nginx: [emerg] unknown directive \"x\" in /etc/nginx/conf.d/bad.conf:1\n"),
+        "run nginx -t: the configuration is broken already, before any change: \
+         nginx: [emerg] unknown directive \"x\" in /etc/nginx/conf.d/bad.conf:1\n  \
+         hint: correct it by hand first; nothing was changed"
+    );
+    assert_eq!(told("nginx: [emerg] unexpected \"}\" in /etc/nginx/sites-enabled/app:3\n"), "goes on");
+    let upstream = "nginx: [emerg] host not found in upstream \"app\" in /etc/nginx/conf.d/other.conf:1\n";
+    assert_eq!(told(upstream), "goes on");
 }
 
 #[test]

@@ -1,0 +1,145 @@
+//! What `mount` plans, from the kernel's list and `/etc/fstab`.
+
+use crate::system::System;
+use crate::testing::{answer, apply, converge, host, parse, planned, pretend_a_change, text};
+use expect_test::expect;
+use std::path::Path;
+
+const FSTAB: &str = "# ours\nUUID=1 / ext4 errors=remount-ro 0 1\n";
+const MOUNTS: &str = "/dev/sda1 / ext4 rw 0 0\n";
+const KEYS: &str = "path = '/srv/my data'\nsource = 'tmpfs'\nfstype = 'tmpfs'\n";
+
+fn files() -> [(&'static str, &'static str); 3] {
+    [("/etc/fstab", FSTAB), ("/proc/self/mounts", MOUNTS), ("/srv/x", "")]
+}
+
+#[test]
+fn mounts_now_and_at_boot_and_takes_it_away_again() {
+    let host = host(&files());
+    expect![[r#"
+        make directory /srv/my data
+        write /etc/fstab
+        run mount '/srv/my data'
+
+    "#]]
+    .assert_eq(&converge(&host, "mount", KEYS).unwrap());
+    assert_eq!(text(&host, "/etc/fstab"), format!("{FSTAB}tmpfs /srv/my\\040data tmpfs defaults 0 0\n"));
+    let told = converge(&host, "mount", "path = '/srv/my data'\nstate = 'absent'").unwrap();
+    assert_eq!(told, "run umount '/srv/my data'\nwrite /etc/fstab\n\n");
+    assert_eq!(text(&host, "/etc/fstab"), FSTAB);
+}
+
+#[test]
+fn other_options_are_taken_up_without_a_break() {
+    let host = host(&files());
+    converge(&host, "mount", KEYS).unwrap();
+    let told = converge(&host, "mount", &format!("{KEYS}options = 'size=1m'")).unwrap();
+    assert_eq!(told, "write /etc/fstab\nrun mount -o remount '/srv/my data'\n\n");
+    let told = converge(
+        &host,
+        "mount",
+        "path = '/srv/my data'\nsource = '/srv/x'\nfstype = 'none'\noptions = 'bind'",
+    );
+    assert_eq!(told.unwrap(), "run umount '/srv/my data'\nwrite /etc/fstab\nrun mount '/srv/my data'\n\n");
+}
+
+#[test]
+fn present_only_writes_and_unmounted_only_unmounts() {
+    let host = host(&files());
+    assert_eq!(apply(&host, "mount", &format!("{KEYS}state = 'present'")).unwrap(), "write /etc/fstab\n");
+    converge(&host, "mount", KEYS).unwrap();
+    let told = apply(&host, "mount", &format!("{KEYS}state = 'unmounted'")).unwrap();
+    assert_eq!(told, "run umount '/srv/my data'\n");
+}
+
+#[test]
+fn a_line_that_says_the_same_is_left_as_it_is_written() {
+    let host = host(&[
+        ("/etc/fstab", "/dev/b  /srv\text4 noatime\n"),
+        ("/proc/self/mounts", "/dev/b /srv ext4 rw 0 0\n"),
+    ]);
+    let keys = "path = '/srv'\nsource = '/dev/b'\nfstype = 'ext4'\noptions = 'noatime'";
+    assert_eq!(apply(&host, "mount", keys).unwrap(), "");
+}
+
+#[test]
+fn a_mount_point_is_found_in_each_spelling() {
+    let host = host(&[("/etc/fstab", FSTAB), ("/proc/self/mounts", MOUNTS), ("/srv/real/x", "")]);
+    host.link(Path::new("/mnt"), Path::new("srv/real")).unwrap();
+    let keys = |path: &str| format!("path = '{path}'\nsource = 'tmpfs'\nfstype = 'tmpfs'");
+    expect![[r#"
+        make directory /srv/real/sub
+        write /etc/fstab
+        run mount /mnt/sub
+
+    "#]]
+    .assert_eq(&converge(&host, "mount", &keys("/mnt/sub/")).unwrap());
+    assert!(text(&host, "/proc/self/mounts").contains("tmpfs /srv/real/sub tmpfs"));
+    assert_eq!(converge(&host, "mount", &keys("/mnt/./sub")).unwrap(), "");
+    let told = converge(&host, "mount", "path = '/srv/real/sub'\nstate = 'absent'").unwrap();
+    assert_eq!(told, "run umount /srv/real/sub\nwrite /etc/fstab\n\n");
+    assert_eq!(text(&host, "/etc/fstab"), FSTAB);
+}
+
+#[test]
+fn each_of_several_layers_is_unmounted() {
+    let twice = "tmpfs /srv tmpfs rw 0 0\ntmpfs /srv tmpfs rw 0 0\n";
+    let host = host(&[("/etc/fstab", ""), ("/proc/self/mounts", twice)]);
+    let told = converge(&host, "mount", "path = '/srv'\nstate = 'absent'").unwrap();
+    assert_eq!(told, "run umount /srv\nrun umount /srv\n\n");
+}
+
+#[test]
+fn files_that_an_unmount_loses_are_said_to_be_lost() {
+    let layers = "/dev/b /srv ext4 rw 0 0\ntmpfs /srv tmpfs rw 0 0\n";
+    let host = host(&[("/etc/fstab", ""), ("/proc/self/mounts", layers)]);
+    let plan = parse("mount", "path = '/srv'\nstate = 'absent'").unwrap().plan(&host).unwrap();
+    let lost = "what is in a tmpfs is gone once it is unmounted; `mount /srv` mounts it again, empty";
+    assert_eq!(plan.ops.iter().map(|op| op.no_undo()).collect::<Vec<_>>(), [Some(lost), None]);
+}
+
+#[test]
+fn another_device_is_mounted_anew_and_another_name_of_it_is_not() {
+    let files = [
+        ("/etc/fstab", "/dev/sda1 /srv ext4 defaults 0 0\n"),
+        ("/proc/self/mounts", "/dev/sda1 /srv ext4 rw 0 0\n"),
+        ("/dev/sda1", ""),
+        ("/dev/sdb1", ""),
+        ("/dev/disk/by-uuid/x", ""),
+        ("/dev/disk/by-label/x", ""),
+    ];
+    let host = host(&files);
+    host.link(Path::new("/dev/disk/by-uuid/1"), Path::new("../../sda1")).unwrap();
+    host.link(Path::new("/dev/disk/by-label/my\\x20data"), Path::new("../../sdb1")).unwrap();
+    let keys = |source: &str| format!("path = '/srv'\nsource = '{source}'\nfstype = 'ext4'");
+    let told = converge(&host, "mount", &keys("UUID=\"1\"")).unwrap();
+    assert_eq!(told, "write /etc/fstab\nrun mount -o remount /srv\n\n");
+    let told = converge(&host, "mount", &keys("LABEL=my data")).unwrap();
+    assert_eq!(told, "run umount /srv\nwrite /etc/fstab\nrun mount /srv\n\n");
+}
+
+#[test]
+fn what_is_not_there_to_be_mounted_is_known_beforehand() {
+    let host = host(&files());
+    answer(&host, "findfs LABEL=data", 1, "");
+    let told = |source: &str, kind: &str| {
+        let keys = format!("path = '/srv/data'\nsource = '{source}'\nfstype = '{kind}'\noptions = 'bind'");
+        planned(&host, "mount", &keys).map_or_else(|failure| failure.to_string(), |_| "fine".to_string())
+    };
+    assert_eq!(told("/dev/sdz1", "ext4"), "mount /srv/data: the host has no /dev/sdz1");
+    assert_eq!(told("/srv/no", "none"), "mount /srv/data: the host has no /srv/no");
+    assert_eq!(told("LABEL=data", "ext4"), "mount /srv/data: the host has no device with LABEL=data");
+    assert_eq!(
+        told("nas:/x", "nfs"),
+        "mount /srv/data: the host has no mount.nfs\n  hint: install what brings it, for example nfs-common"
+    );
+    assert_eq!([told("/srv/x", "none"), told("UUID=7", "ext4"), told("tmpfs", "tmpfs")], ["fine"; 3]);
+    pretend_a_change(&host);
+    assert_eq!(told("/dev/sdz1", "ext4"), "fine", "it may be made by then");
+}
+
+#[test]
+fn needs_to_know_what_to_mount() {
+    let failure = parse("mount", "path = '/srv'").err().unwrap();
+    assert_eq!(failure.to_string(), "read mount.source: it is not given");
+}
