@@ -5,8 +5,8 @@
 mod stage;
 
 mod bad_input;
-mod browser;
 mod broken_commands;
+mod browser;
 mod cli;
 mod completions;
 mod delegation;
