@@ -18,6 +18,9 @@ const ALIAS: &[u8] = include_bytes!("systemd/alias.sh");
 /// Says why a unit does not run.
 const LOG: &[u8] = include_bytes!("systemd/log.sh");
 
+/// How `systemd-analyze verify` says that systemd refuses a unit's file.
+const VERDICTS: &[&str] = &["has a bad unit file setting", "failed to load properly"];
+
 /// Where unit files are.
 const UNIT_DIRECTORIES: &[&str] =
     &["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
@@ -161,6 +164,25 @@ fn nearest(units: &[String], name: &str) -> Option<String> {
     let likeness = |unit: &&String| strsim::jaro_winkler(&stem(unit), &wanted);
     let best = units.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
     (likeness(&best) >= ALIKE).then(|| best.clone())
+}
+
+/// Why systemd will refuse the file of a unit when it reads it again. `None` where it will take it, or no one can say.
+pub fn refusal(host: &dyn Probe, name: &str) -> Result<Option<String>> {
+    let question = Command::new(["systemctl", "show", "--property", "FragmentPath", "--value", "--", name]);
+    let file = host.ask(&question)?.text();
+    if !file.starts_with('/') {
+        return Ok(None);
+    }
+    let words = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", &file];
+    let answer = host.ask(&Command::new(words))?;
+    let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+    let of_unit = format!("Unit {} ", full(name));
+    let is_verdict = |line: &&str| {
+        line.starts_with(&of_unit)
+            && VERDICTS.iter().any(|verdict| line[of_unit.len()..].starts_with(verdict))
+    };
+    let verdict = said.lines().find(is_verdict).filter(|_| !answer.ok());
+    Ok(verdict.map(|verdict| said.lines().find(|line| !is_verdict(line)).unwrap_or(verdict).to_string()))
 }
 
 /// `systemctl VERB NAME`.

@@ -165,6 +165,22 @@ pub fn open_changes(entries: &[Entry], after: u32) -> Vec<OpenChange> {
     intents.filter(|open| !undone.contains(&open.change) && !needs_none(open)).collect()
 }
 
+/// What commands that nothing undoes have changed after number `after`.
+pub fn left_by_commands(entries: &[Entry], after: u32) -> Vec<Left> {
+    let left = |one: &OpenChange| match &one.reversal {
+        Reversal::Impossible { why } => Some(Left {
+            change: one.change,
+            impossible: true,
+            what: one.what.clone(),
+            why: decide::reason(one, why),
+            in_part: false,
+            broke: one.broke,
+        }),
+        _ => None,
+    };
+    open_changes(entries, after).iter().filter_map(left).collect()
+}
+
 impl Undoer<'_> {
     /// Undoes all of these, then has daemons read their restored files again. An error is one of writing the journal.
     pub fn undo_all(&self, open: &[OpenChange], log: &mut dyn UndoLog) -> Result<Undone> {
@@ -232,7 +248,7 @@ impl Undoer<'_> {
             // files (`confirm`) is proved as before.
             let (command, waits) = (timed(run.command.clone()), Vec::new());
             let op = Op::from(Run { command, waits, undo: Undo::Again, ..run });
-            self.perform_one(one, &Work { ops: vec![op], in_part: None }, log, undone)?;
+            self.perform_one(one, &Work { ops: vec![op], in_part: one.leaves.clone() }, log, undone)?;
         }
         Ok(())
     }

@@ -298,11 +298,22 @@ fn built_with<'a>(built: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The line in which nginx says what is wrong; the last one only says that something is.
-/// Errors about what another file may define.
-const FROM_ELSEWHERE: &[&str] = &["host not found in upstream", "unknown \"", "unknown log format", "zone"];
-
 fn complaint(answer: &Answer) -> String {
     let text = String::from_utf8_lossy(&[&answer.stderr[..], &answer.stdout].concat()).into_owned();
-    let line = text.lines().find(|line| line.contains("[emerg]")).or_else(|| text.lines().last());
-    line.map_or_else(|| format!("exit status {}", answer.status), |line| line.trim().to_string())
+    match text.lines().find_map(|line| line.split_once("[emerg] ")) {
+        Some((_, said)) => format!("nginx: [emerg] {}", without_process(said.trim())),
+        None => text
+            .lines()
+            .last()
+            .map_or_else(|| format!("exit status {}", answer.status), |line| line.trim().to_string()),
+    }
 }
+
+/// In a log nginx writes who says it in front: `812#812: `. That differs each time.
+fn without_process(said: &str) -> &str {
+    let is_process = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'#');
+    said.split_once(": ").filter(|(word, _)| is_process(word)).map_or(said, |(_, rest)| rest)
+}
+
+/// Errors about what another file may define.
+const FROM_ELSEWHERE: &[&str] = &["host not found in upstream", "unknown \"", "unknown log format", "zone"];

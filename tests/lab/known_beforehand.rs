@@ -141,7 +141,8 @@ fn what_an_undo_leaves_is_named_beforehand() {
     ];
     for options in ["--check", ""] {
         project.play(playbook, name, options).exits(0);
-        let recap = project.windlass(["runs", "show", "last"]).stdout;
+        let recap =
+            project.windlass(["runs", "show", project.export()["run"].as_str().expect("a name")]).stdout;
         left.iter().for_each(|why| assert!(recap.contains(why), "{options}: {why}: {recap}"));
     }
     let undone = project.report("runs undo last").exits(2);

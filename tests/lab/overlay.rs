@@ -62,7 +62,7 @@ fn what_only_production_has_survives() {
 
     let apply = project.report(OVERLAY).exits(0);
     assert_eq!(apply.outcome("full1"), "changed", "{apply:#?}");
-    let name = "app lies over /srv/e2e-app";
+    let name = "app is copied over /srv/e2e-app";
     assert_eq!(check.step("full1", name)["changes"], apply.step("full1", name)["changes"]);
     assert_eq!(host.read("/srv/e2e-app/src/routes.js").as_deref(), Some("module.exports = 2\n"));
     assert_eq!(host.read("/srv/e2e-app/src/hotfix.js").as_deref(), Some("patched\n"));
@@ -107,7 +107,7 @@ fn what_left_the_source_goes_unless_it_was_edited() {
         fs::remove_file(project.path().join("files/app").join(gone)).unwrap();
     }
     let apply = project.report(OVERLAY).exits(0);
-    let notes = apply.step("full1", "app lies over /srv/e2e-app")["notes"].to_string();
+    let notes = apply.step("full1", "app is copied over /srv/e2e-app")["notes"].to_string();
     assert!(notes.contains("stays because it was changed there since: /srv/e2e-app/package.json"), "{notes}");
     let there = host.must("cd /srv/e2e-app && find . ! -type d | sort | xargs");
     // src/routes.js was there before windlass came, so it is not windlass' to remove.
@@ -132,7 +132,7 @@ fn many_files(project: &Project, count: usize) {
 }
 
 const MANY: &str = "run playbook overlay --hosts full1 -e source=many -e dest=/srv/e2e-many";
-const MANY_STEP: &str = "many lies over /srv/e2e-many";
+const MANY_STEP: &str = "many is copied over /srv/e2e-many";
 
 /// How long something takes, printed with the output of the test.
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {

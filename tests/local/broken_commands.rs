@@ -172,6 +172,15 @@ fn tries_of_one_command_count_once_and_elements_of_a_loop_each() {
             .contains("1 of 3 changes could not be undone:\n        run deploy: its step gives no undo"),
         "{undone:?}"
     );
+    let step = "[[steps]]\nretries = 4\ndelay = \"0s\"\nregister = \"r\"\nuntil = \"r.stdout == '6'\"\n\
+                command = { shell = \"deploy; wc -l <$WINDLASS_ROOT/srv/half\" }\n";
+    let finished = run(&stage, step);
+    assert_eq!(
+        (finished.code, scope(&stage)),
+        (0, (1, 0, 0)),
+        "the third try met the condition: {finished:?}"
+    );
+    assert!(undo(&stage).stdout.contains("1 of 1 changes could not be undone:"));
     let step = "[[steps]]\nignore_errors = true\nloop = [3, 0, 4]\nchanged_when = \"item == 3\"\ncommand = { shell = \"exit {{ item }}\" }\n";
     run(&stage, step);
     assert_eq!(scope(&stage), (1, 0, 1));

@@ -85,8 +85,7 @@ fn without_losses(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Resu
     match &open.reversal {
         Reversal::Nothing | Reversal::Again(_) | Reversal::Repeat(_) => Ok(Decision::AsBefore),
         Reversal::Sealed(_) => Err(sealed(open)),
-        Reversal::Impossible { why } if open.broke => Ok(Decision::Impossible(format!("{BROKE}; {why}"))),
-        Reversal::Impossible { why } => Ok(Decision::Impossible(why.clone())),
+        Reversal::Impossible { why } => Ok(Decision::Impossible(reason(open, why))),
         Reversal::Command(command) => Ok(Decision::perform(vec![run(command, open)])),
         Reversal::CommandOver { command, before } => match all_as_before(host, before)? {
             true => Ok(Decision::AsBefore),
@@ -96,6 +95,11 @@ fn without_losses(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Resu
         Reversal::Meta { path, meta, attributes } => set_again(host, path, meta, attributes.as_ref()),
         Reversal::Restore { path, before, left, .. } => restore(host, saved, path, before, left),
     }
+}
+
+/// Why nothing undoes a command.
+pub fn reason(open: &OpenChange, why: &str) -> String {
+    if open.broke { format!("{BROKE}; {why}") } else { why.to_string() }
 }
 
 fn sealed(open: &OpenChange) -> Failure {

@@ -67,6 +67,13 @@ impl Worker<'_, '_, '_> {
         result
     }
 
+    /// Before the next try: what commands did in this one stays, unless that try runs them again. Then they count once.
+    pub(super) fn keep_left(&self, left: &mut Left) {
+        let Target::Real(_, journal) = &*self.target else { return };
+        left.changes.retain(|one| !one.impossible);
+        left.changes.extend(undo::left_by_commands(journal.entries(), left.before));
+    }
+
     /// Whether the playbook says of a failed step that it changes nothing.
     fn changes_nothing(
         &mut self,

@@ -290,6 +290,7 @@ impl<'a> Worker<'a, '_, '_> {
                 }
                 return result;
             }
+            self.keep_left(&mut left);
             let progress = format!("try {} of {} follows", report.tries + 1, step.retries + 1);
             self.link.send(Event::Progress { step: step.index, text: progress });
             if !wait::pause(step.delay, &|| self.link.stopping()) {

@@ -105,6 +105,7 @@ impl Step for Service {
         // it was stopped, and the mask is the first to go and the last to come.
         self.unmask(&mut change)?;
         self.expect_loaded(&change.unit)?;
+        self.expect_taken(host, &name, &unit)?;
         self.enable(&mut change)?;
         self.set_state(&mut change)?;
         self.disable(&mut change)?;
@@ -213,6 +214,23 @@ impl Service {
                     .hint(format!("`systemctl status {}` on the host shows the line", self.name)))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A unit file that changed is read again first. One that systemd then refuses would leave the host without the unit.
+    fn expect_taken(&self, host: &dyn Probe, name: &str, unit: &Unit) -> Result<()> {
+        if !self.daemon_reload || !unit.stale || host.pretends() {
+            return Ok(());
+        }
+        match systemd::refusal(host, name)? {
+            None => Ok(()),
+            Some(why) => {
+                let failure = Failure::new(
+                    format!("look at service {}", self.name),
+                    format!("systemd refuses its unit file: {why}"),
+                );
+                Err(failure.hint("correct the unit file; systemd has not read it, so the unit is as it was"))
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 use super::{Fixture, mode, why};
 use crate::model::attributes::{Attributes, Modified};
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta};
-use crate::system::{Lock, OUTPUT_KEPT, READ_LIMIT};
+use crate::system::{Flow, Lock, OUTPUT_KEPT, READ_LIMIT};
 use rustix::fs::XattrFlags;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -301,10 +302,19 @@ pub fn a_login_gives_its_home_directory_and_locale(on: &Fixture) {
     assert_eq!(on.system.run(&login).unwrap().text(), expected);
 }
 
-pub fn a_missing_program_is_127(on: &Fixture) {
-    assert_eq!(run(on, &["windlass-no-such-program", "x"]).status, 127);
-    assert_eq!(run(on, &["/windlass/no/such/program"]).status, 127);
-    assert!(on.system.run(&Command::default()).is_err());
+pub fn a_missing_program_is_127_and_never_started(on: &Fixture) {
+    let is_started = |argv: &[&str]| {
+        let started = Cell::new(false);
+        let flow = Flow { started: Some(&started), ..Flow::default() };
+        drop(on.system.stream(&Command::new(argv.iter().copied()), flow));
+        started.get()
+    };
+    on.write_as("locked", "#!/bin/sh\n", mode(0o644));
+    let locked = on.path("locked").display().to_string();
+    for missing in ["windlass-no-such-program", "/windlass/no/such/program"] {
+        assert_eq!((run(on, &[missing, "x"]).status, is_started(&[missing])), (127, false));
+    }
+    assert!(!is_started(&[&locked]) && is_started(&["true"]) && is_started(&["sh", "-c", "exit 127"]));
 }
 
 pub fn a_missing_folder_is_named(on: &Fixture) {

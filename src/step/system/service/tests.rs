@@ -1,6 +1,6 @@
 //! Services over a pretended host: how systemd describes the unit, and what systemctl is asked to do.
 
-use crate::model::op::{Op, Run};
+use crate::model::op::{Answer, Command, Op, Prediction, Run};
 use crate::system::pretend::Pretend;
 use crate::systemd::question;
 use crate::testing::{self, answer, answer_to, apply, parse, planned, pretend_a_change};
@@ -52,6 +52,34 @@ fn runs(properties: &str, keys: &str) -> Vec<Run> {
     let step = parse("service", &format!("name = 'app'\n{keys}")).unwrap();
     let ops = step.plan(&host(properties)).unwrap().ops;
     ops.into_iter().map(|op| if let Op::Run(run) = op { *run } else { panic!("{op:?}") }).collect()
+}
+
+#[test]
+fn a_unit_file_that_systemd_will_refuse_is_known_beforehand() {
+    let file = "/etc/systemd/system/app.service";
+    let told = |verdict: &str| {
+        let host = host("ActiveState=active NeedDaemonReload=yes");
+        answer(&host, "systemctl show --property FragmentPath --value -- app", 0, file);
+        let words =
+            ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", file].map(str::to_string);
+        let stderr = format!("app.service: Service has no ExecStart=. Refusing.\n{verdict}\n").into_bytes();
+        let total = stderr.len() as u64;
+        let mut run = Run::from(Command::new(["true"]));
+        run.predicts.push(Prediction {
+            argv: words.to_vec(),
+            answer: Answer { status: 1, stderr, total, ..Answer::default() },
+        });
+        host.suppose(&run);
+        host.settle();
+        planned(&host, "service", "name = 'app'\nstate = 'restarted'")
+            .unwrap_or_else(|failure| failure.to_string())
+    };
+    expect![[r#"
+        look at service app: systemd refuses its unit file: app.service: Service has no ExecStart=. Refusing.
+          hint: correct the unit file; systemd has not read it, so the unit is as it was"#]]
+    .assert_eq(&told("Unit app.service has a bad unit file setting."));
+    let of_another = told("Unit other.service has a bad unit file setting.");
+    assert_eq!(of_another, "run systemctl daemon-reload\nrun systemctl restart app\n");
 }
 
 #[test]

@@ -55,7 +55,9 @@ fn what_nginx_refuses_already_and_the_site_cannot_mend_is_known_beforehand() {
             .map_or_else(|failure| failure.to_string(), |_| "goes on".to_string())
     };
     assert_eq!(
-        told("nginx: [emerg] unknown directive \"x\" in /etc/nginx/conf.d/bad.conf:1\n"),
+        told(
+            "2026/12/01 01:49:31 [emerg] 1813#1813: unknown directive \"x\" in /etc/nginx/conf.d/bad.conf:1\n"
+        ),
         "run nginx -t: the configuration is broken already, before any change: \
          nginx: [emerg] unknown directive \"x\" in /etc/nginx/conf.d/bad.conf:1\n  \
          hint: correct it by hand first; nothing was changed"
