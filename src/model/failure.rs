@@ -21,7 +21,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// A failure while doing `doing`, because of `why`.
     pub fn new(doing: impl fmt::Display, why: impl fmt::Display) -> Self {
-        Failure { doing: doing.to_string(), why: why.to_string(), hint: None }
+        Failure { doing: doing.to_string(), why: plain(&why.to_string()), hint: None }
     }
 
     /// The same failure with something to try.
@@ -51,13 +51,16 @@ pub trait Doing<T> {
 
 impl<T, E: fmt::Display> Doing<T> for std::result::Result<T, E> {
     fn doing(self, doing: impl fmt::Display) -> Result<T> {
-        self.map_err(|why| Failure::new(doing, plain(&why.to_string())))
+        self.map_err(|why| Failure::new(doing, why))
     }
 }
 
 /// An error of the operating system, as Rust prints it, without its number and capital letter.
 fn plain(why: &str) -> String {
-    let Some((text, _number)) = why.split_once(" (os error ") else { return why.to_string() };
+    let is_number = |rest: &str| rest.find(')').is_some_and(|at| at + 1 == rest.len());
+    let Some((text, _)) = why.split_once(" (os error ").filter(|(_, rest)| is_number(rest)) else {
+        return why.to_string();
+    };
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }

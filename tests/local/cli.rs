@@ -40,11 +40,11 @@ fn help_lists_the_subcommands() {
           explain      Explain where a value comes from
           lint         Check inventories, playbooks and templates without connecting
           runs         Look at earlier runs
-          backups      Look at backups: list, check, thin out
+          backups      List, verify, restore and prune backups
           schedule     Run playbooks at times of the day: the [schedule.NAME] tables of windlass.toml
           secrets      Keep secrets in the project, encrypted with age: secrets/*.toml.age
           import       Import inventories of other programs
-          serve        Run schedules when they come due, until it is asked to end
+          serve        Run schedules when they come due, until it is stopped
           playbooks    List the playbooks, or show what one does and takes
           steps        Show the step kinds, or the keys and an example of one
           filters      List the filters, tests and functions of templates, each with an example
@@ -54,7 +54,7 @@ fn help_lists_the_subcommands() {
                        is wrong
           trust        Trust the project of another user, who can then run anything as you
           demo         Start three throw-away hosts on loopback, run a real playbook on them, clean up
-          init         Make a starter project: an inventory, a playbook and a template, with comments
+          init         Create a starter project: an inventory, a playbook and a template, with comments
           completions  Print a completion script for a shell
           man          Write manual pages into a directory: one for windlass, one for each subcommand
           help         Print this message or the help of the given subcommand(s)
@@ -194,7 +194,7 @@ fn a_starter_project_is_made_once() {
     let again = windlass(folder.path(), "init shop");
     assert_eq!(again.status.code(), Some(5));
     expect![[r#"
-        error: make a project in shop: it has a windlass.toml already
+        error: create a project in shop: it has a windlass.toml already
           hint: name another directory: windlass init DIR
     "#]]
     .assert_eq(&String::from_utf8(again.stderr).unwrap());

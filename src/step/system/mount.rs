@@ -183,11 +183,7 @@ impl Mount {
             if !any_is_there(host, &helpers)? {
                 let failure = Failure::new(doing, format!("the host has no mount.{kind}"))
                     .hint(format!("install what brings it, for example {package}"));
-                return later(
-                    host,
-                    failure,
-                    Condition::Path { path: helpers[0].clone().into(), exists: true },
-                );
+                return later(host, failure, Condition::Path { path: helpers[0].clone(), exists: true });
             }
             return Ok(None);
         }
