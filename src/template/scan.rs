@@ -37,8 +37,6 @@ pub struct Use {
     pub range: Range<usize>,
     /// The template says itself what happens when this is undefined.
     pub guarded: bool,
-    /// It is compared with a number.
-    pub compared_with_number: bool,
 }
 
 impl Scanned {
@@ -66,6 +64,11 @@ pub fn expression(expr: &Expr) -> Scanned {
     let mut scanner = Scanner::default();
     scanner.expr(expr);
     scanner.found
+}
+
+/// Which of the names that a macro is given of itself its body looks at.
+pub fn looks_at(body: &[Node], name: &str) -> bool {
+    template(body).uses.iter().any(|used| used.name == name)
 }
 
 #[derive(Default)]
@@ -278,7 +281,7 @@ impl Scanner {
     fn used(&mut self, name: &str, path: Vec<String>, range: Range<usize>) {
         let guarded = self.guarded;
         let name = name.to_string();
-        self.found.uses.push(Use { name, path, range, guarded, compared_with_number: false });
+        self.found.uses.push(Use { name, path, range, guarded });
     }
 
     fn call(&mut self, expr: &Expr, callee: &Expr, passed: &Passed) {
@@ -392,17 +395,5 @@ impl Scanner {
 
     fn compare(&mut self, first: &Expr, rest: &[(Comparison, Expr)]) {
         self.all(std::iter::once(first).chain(rest.iter().map(|(_, expr)| expr)));
-        let is_number = |expr: &Expr| matches!(&expr.kind, Kind::Constant(Datum::Int(_) | Datum::Float(_)));
-        let mut left = first;
-        for (comparison, right) in rest {
-            if !matches!(comparison, Comparison::In | Comparison::NotIn) {
-                let sides = [(left, right), (right, left)];
-                for (expr, _) in sides.into_iter().filter(|(_, other)| is_number(other)) {
-                    let same = |used: &&mut Use| used.range == expr.range;
-                    self.found.uses.iter_mut().filter(same).for_each(|used| used.compared_with_number = true);
-                }
-            }
-            left = right;
-        }
     }
 }
