@@ -280,6 +280,9 @@ impl<'a> Worker<'a, '_, '_> {
             let mut done = StepProgress { fingerprint, ..StepProgress::default() };
             let tried = self.try_once(step, locals, deadline, &mut done);
             let mut result = self.judge(step, locals, tried, done, report);
+            if step.retries > 0 {
+                result.known.insert("attempts".to_string(), report.tries.into());
+            }
             // Also after the last try, so that what never became true is a failure.
             let wanted = self.wants_another_try(step, locals, report, &result);
             let again = wanted && report.tries <= step.retries;
