@@ -66,9 +66,11 @@ pub fn expression(expr: &Expr) -> Scanned {
     scanner.found
 }
 
-/// Which of the names that a macro is given of itself its body looks at.
+/// Whether the body of a macro looks at `varargs`, `kwargs` or `caller`, also in a `{% call %}` inside it.
 pub fn looks_at(body: &[Node], name: &str) -> bool {
-    template(body).uses.iter().any(|used| used.name == name)
+    let mut scanner = Scanner { names_of_macros: true, ..Scanner::default() };
+    scanner.nodes(body);
+    scanner.found.uses.iter().any(|used| used.name == name)
 }
 
 #[derive(Default)]
@@ -77,6 +79,8 @@ struct Scanner {
     /// The names that are set around here.
     local: Vec<BTreeSet<Arc<str>>>,
     guarded: bool,
+    /// What a macro is given without naming it counts as a name like any other.
+    names_of_macros: bool,
     /// Inside something that is looked up on the controller.
     inside_lookup: bool,
 }
@@ -180,7 +184,9 @@ impl Scanner {
                 default.iter().for_each(|default| scanner.expr(default));
                 scanner.declare(name);
             }
-            ["caller", "varargs", "kwargs"].iter().for_each(|name| scanner.declare(&(*name).into()));
+            if !scanner.names_of_macros {
+                ["caller", "varargs", "kwargs"].iter().for_each(|name| scanner.declare(&(*name).into()));
+            }
             scanner.nodes(&definition.body);
         });
     }
