@@ -11,6 +11,8 @@ mod fault;
 mod filters;
 mod format;
 mod functions;
+#[cfg(feature = "controller")]
+mod infer;
 mod lexer;
 mod lookup;
 mod machine;
@@ -24,6 +26,8 @@ mod regular;
 mod render;
 mod repeat;
 mod scan;
+#[cfg(feature = "controller")]
+mod shape;
 mod show;
 mod statements;
 mod tests_of_values;
@@ -33,10 +37,14 @@ mod versions;
 mod yaml_writer;
 
 pub use fault::{Fault, Missing, Spot};
+#[cfg(feature = "controller")]
+pub use infer::{Known, Wanted};
 pub use lexer::Escapes;
 pub use lookup::{Nowhere, Outside};
 pub use moment::Moment;
 pub use scan::{Scanned, Use};
+#[cfg(feature = "controller")]
+pub use shape::{Record, Shape};
 pub use value::{Datum, Map, OMITTED, Object, without_omitted};
 
 use crate::model::{Failure, Result, Value, Values};
@@ -123,7 +131,8 @@ impl Templates {
         let rendered = self.rendered(source, Escapes::None, names);
         // Nothing was written: by none, or by an `if` without `else`, which gives no value.
         if let (Ok([]), Some(inside)) = (rendered.as_deref(), expression) {
-            return self.expression(inside, names);
+            let value = self.evaluated(inside, Escapes::None, names).and_then(|value| value.json());
+            return value.map(without_omitted).map_err(|fault| self.failure(&doing, source, fault));
         }
         let rendered = rendered.and_then(|mut out| match out.len() {
             1 if out[0].as_text().is_none() => out.swap_remove(0).json().map(without_omitted_inside),
@@ -154,19 +163,19 @@ impl Templates {
 
     /// Evaluates an expression, written without braces.
     pub fn expression(&self, source: &str, names: &dyn Names) -> Result<Value> {
-        let value = self.evaluated(source, names).and_then(|value| value.json());
+        let value = self.evaluated(source, Escapes::Python, names).and_then(|value| value.json());
         let value = value.map_err(|fault| self.failure(&doing(source), source, fault))?;
         Ok(without_omitted(value))
     }
 
     /// Whether an expression holds, by Jinja's rules: empty text, an empty list, 0 and none do not.
     pub fn truth(&self, source: &str, names: &dyn Names) -> Result<bool> {
-        let truth = self.evaluated(source, names).and_then(|value| value.truth());
+        let truth = self.evaluated(source, Escapes::Python, names).and_then(|value| value.truth());
         truth.map_err(|fault| self.failure(&doing(source), source, fault))
     }
 
-    fn evaluated(&self, source: &str, names: &dyn Names) -> Result<Datum, Fault> {
-        let expr = self.parsed_expression(source, Escapes::Python)?;
+    fn evaluated(&self, source: &str, escapes: Escapes, names: &dyn Names) -> Result<Datum, Fault> {
+        let expr = self.parsed_expression(source, escapes)?;
         Machine::new(self, names).eval(&expr)
     }
 
@@ -222,6 +231,36 @@ impl Templates {
         Ok(scanned)
     }
 
+    /// What is wrong in a source whatever its values are, where their types are known.
+    #[cfg(feature = "controller")]
+    pub fn misused(&self, source: &str, form: Form, known: &Known) -> Vec<Fault> {
+        if form != Form::Expression && is_plain(source) {
+            return Vec::new();
+        }
+        let faults = match form {
+            Form::Text => {
+                self.parsed(source, Escapes::None).map(|nodes| infer::template(self, &nodes, known))
+            }
+            Form::File => {
+                self.parsed(source, Escapes::Python).map(|nodes| infer::template(self, &nodes, known))
+            }
+            Form::Expression => self
+                .parsed_expression(source, Escapes::Python)
+                .map(|expr| infer::expression(self, &expr, known)),
+        };
+        faults.unwrap_or_default()
+    }
+
+    /// What is known of the value of a source that is one expression.
+    #[cfg(feature = "controller")]
+    pub fn shape(&self, source: &str, known: &Known) -> Shape {
+        let expr = match self.sole_expression(source) {
+            Some(inside) => self.parsed_expression(inside.trim(), Escapes::None),
+            None => self.parsed_expression(source.trim(), Escapes::Python),
+        };
+        expr.map_or(Shape::Any, |expr| infer::shape(self, &expr, known))
+    }
+
     /// The templates that others can include, by name.
     pub fn sources(&self) -> &BTreeMap<String, String> {
         &self.sources
@@ -244,8 +283,8 @@ impl Templates {
     pub fn as_expression(&self, source: &str) -> Option<String> {
         let nodes = self.parsed(source, Escapes::None).ok()?;
         let parts = nodes.iter().map(|node| match node {
-            Node::Text(text) => Some(format!("'{}'", text.replace('\'', "\\'"))),
-            Node::Output(expr) => Some(format!("({})", &source[expr.range.clone()])),
+            Node::Text(text) => Some(format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))),
+            Node::Output(expr) => Some(format!("({})", lexer::as_python(&source[expr.range.clone()]))),
             _ => None,
         });
         let parts: Vec<String> = parts.collect::<Option<_>>()?;

@@ -7,7 +7,7 @@ use crate::model::Value;
 use crate::project::Project;
 use crate::source::{Data, Node, Place};
 use crate::step::KeyUse;
-use crate::template::{Fault, Form, Scanned, Templates, is_plain};
+use crate::template::{Fault, Form, Known, Scanned, Shape, Templates, is_plain};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,18 @@ pub fn source(text: &str, form: Form, place: &Place, problems: &mut Diagnostics)
 /// What a source refers to.
 pub fn scanned(text: &str, form: Form) -> Result<Arc<Scanned>, Fault> {
     TEMPLATES.scanned(text, form)
+}
+
+/// Shows what is wrong in a text whatever its values are, where their types are known.
+pub fn misused(text: &Text, known: &Known, problems: &mut Diagnostics) {
+    for fault in TEMPLATES.misused(&text.text, text.form, known) {
+        problems.push(Diagnostic::fault(&fault, &at(&text.text, &fault, &text.place)));
+    }
+}
+
+/// What is known of the value of a text that is one expression.
+pub fn shape(text: &str, known: &Known) -> Shape {
+    TEMPLATES.shape(text, known)
 }
 
 fn at(text: &str, fault: &Fault, place: &Place) -> Place {

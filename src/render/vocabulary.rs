@@ -3,6 +3,7 @@
 
 mod foreign;
 mod results;
+mod shapes;
 
 use super::grouping::must_be_known;
 use super::step::unknown_list;
@@ -198,6 +199,8 @@ impl Checker<'_> {
         if text.form == Form::File {
             check::source(&text.text, text.form, &text.place, &mut self.problems);
         }
+        let known = self.known(at, text, &scanned);
+        check::misused(text, &known, &mut self.problems);
         for used in scanned.uses.iter().filter(|used| !text.handed_on.contains(&used.name)) {
             self.mentioned.insert(used.name.clone());
             let when = self.when(at);

@@ -26,8 +26,8 @@ pub fn apply(operator: Operator, left: &Datum, right: &Datum) -> Result<Datum> {
         }
     }
     let value = match operator {
-        Operator::Add => add(left, right),
-        Operator::Subtract => subtract(left, right),
+        Operator::Add => add(left, right)?,
+        Operator::Subtract => subtract(left, right)?,
         Operator::Multiply => multiply(left, right)?,
         Operator::Divide => divide(left, right)?,
         Operator::FloorDivide => floor_divide(left, right)?,
@@ -48,7 +48,7 @@ fn refused(operator: Operator, left: &Datum, right: &Datum) -> Fault {
         Operator::Divide | Operator::FloorDivide | Operator::Modulo => ("divide", "by"),
         Operator::Power => ("raise", "to the power of"),
     };
-    let fault = Fault::new(format!("cannot {verb} {} {between} {}", left.what(), right.what()));
+    let fault = Fault::wrong_type(format!("cannot {verb} {} {between} {}", left.what(), right.what()));
     match (left, right) {
         (Datum::Text(_), other) | (other, Datum::Text(_)) if other.as_float().is_some() => {
             let join = if operator == Operator::Add { ", or join texts with `~`" } else { "" };
@@ -58,8 +58,9 @@ fn refused(operator: Operator, left: &Datum, right: &Datum) -> Fault {
     }
 }
 
-fn too_large() -> Fault {
-    Fault::new("the result is too large a number")
+/// Python's whole numbers have no end; these do, and nothing is rounded in silence.
+pub fn too_large() -> Fault {
+    Fault::new("the result is too large a number").hint("whole numbers have at most 38 digits")
 }
 
 fn ints(left: &Datum, right: &Datum) -> Option<(i128, i128)> {
@@ -70,42 +71,49 @@ fn floats(left: &Datum, right: &Datum) -> Option<(f64, f64)> {
     Some((left.as_float()?, right.as_float()?))
 }
 
-fn add(left: &Datum, right: &Datum) -> Option<Datum> {
+fn add(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
     let joined = |one: &[Datum], other: &[Datum]| [one, other].concat();
-    Some(match (left, right) {
+    Ok(Some(match (left, right) {
         (Datum::Text(one), Datum::Text(other)) => Datum::text(format!("{one}{other}")),
         (Datum::List(one), Datum::List(other)) => Datum::list(joined(one, other)),
         (Datum::Tuple(one), Datum::Tuple(other)) => Datum::tuple(joined(one, other)),
         (Datum::Moment(moment), Datum::Length(length)) | (Datum::Length(length), Datum::Moment(moment)) => {
-            Datum::Moment(Moment(moment.0 + length.0))
+            Datum::Moment(Moment(fitting(moment.0.checked_add(length.0))?))
         }
-        (Datum::Length(one), Datum::Length(other)) => Datum::Length(Length(one.0 + other.0)),
-        _ => number(left, right, i128::checked_add, |one, other| one + other)?,
-    })
+        (Datum::Length(one), Datum::Length(other)) => {
+            Datum::Length(Length(fitting(one.0.checked_add(other.0))?))
+        }
+        _ => return number(left, right, i128::checked_add, |one, other| one + other),
+    }))
 }
 
-fn subtract(left: &Datum, right: &Datum) -> Option<Datum> {
-    Some(match (left, right) {
-        (Datum::Moment(one), Datum::Moment(other)) => Datum::Length(Length(one.0 - other.0)),
-        (Datum::Moment(moment), Datum::Length(length)) => Datum::Moment(Moment(moment.0 - length.0)),
-        (Datum::Length(one), Datum::Length(other)) => Datum::Length(Length(one.0 - other.0)),
-        _ => number(left, right, i128::checked_sub, |one, other| one - other)?,
-    })
+fn subtract(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
+    let difference = |one: i128, other: i128| fitting(one.checked_sub(other));
+    Ok(Some(match (left, right) {
+        (Datum::Moment(one), Datum::Moment(other)) => Datum::Length(Length(difference(one.0, other.0)?)),
+        (Datum::Moment(moment), Datum::Length(length)) => {
+            Datum::Moment(Moment(difference(moment.0, length.0)?))
+        }
+        (Datum::Length(one), Datum::Length(other)) => Datum::Length(Length(difference(one.0, other.0)?)),
+        _ => return number(left, right, i128::checked_sub, |one, other| one - other),
+    }))
 }
 
-/// Whole numbers while they fit, else floating ones.
+/// A whole number that fits.
+pub fn fitting(number: Option<i128>) -> Result<i128> {
+    number.ok_or_else(too_large)
+}
+
 fn number(
     left: &Datum,
     right: &Datum,
     whole: fn(i128, i128) -> Option<i128>,
     float: fn(f64, f64) -> f64,
-) -> Option<Datum> {
-    if let Some((one, other)) = ints(left, right)
-        && let Some(result) = whole(one, other)
-    {
-        return Some(Datum::Int(result));
+) -> Result<Option<Datum>> {
+    if let Some((one, other)) = ints(left, right) {
+        return fitting(whole(one, other)).map(|result| Some(Datum::Int(result)));
     }
-    floats(left, right).map(|(one, other)| Datum::Float(float(one, other)))
+    Ok(floats(left, right).map(|(one, other)| Datum::Float(float(one, other))))
 }
 
 fn multiply(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
@@ -113,9 +121,10 @@ fn multiply(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
         (Datum::Text(_) | Datum::List(_) | Datum::Tuple(_), Datum::Int(times)) => (left, *times),
         (Datum::Int(times), Datum::Text(_) | Datum::List(_) | Datum::Tuple(_)) => (right, *times),
         (Datum::Length(length), other) | (other, Datum::Length(length)) if other.as_int().is_some() => {
-            return Ok(other.as_int().map(|times| Datum::Length(Length(length.0 * times))));
+            let product = other.as_int().and_then(|times| length.0.checked_mul(times));
+            return fitting(product).map(|product| Some(Datum::Length(Length(product))));
         }
-        _ => return Ok(number(left, right, i128::checked_mul, |one, other| one * other)),
+        _ => return number(left, right, i128::checked_mul, |one, other| one * other),
     };
     let times = usize::try_from(times.max(0)).map_err(|_| too_large())?;
     let too_long = || Fault::new("the result is too long");
@@ -154,7 +163,9 @@ fn divide(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
 fn floor_divide(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
     if let Some((one, other)) = ints(left, right) {
         let (quotient, rest) = (one.checked_div(other), one.checked_rem(other));
-        let (Some(quotient), Some(rest)) = (quotient, rest) else { return Err(by_zero()) };
+        let (Some(quotient), Some(rest)) = (quotient, rest) else {
+            return Err(if other == 0 { by_zero() } else { too_large() });
+        };
         return Ok(Some(Datum::Int(quotient - i128::from(rest != 0 && (rest < 0) != (other < 0)))));
     }
     match floats(left, right) {
@@ -166,7 +177,8 @@ fn floor_divide(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
 
 fn modulo(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
     if let Some((one, other)) = ints(left, right) {
-        let rest = one.checked_rem(other).ok_or_else(by_zero)?;
+        // The smallest number by -1 leaves no rest, and has no quotient that fits.
+        let rest = if other == -1 { 0 } else { one.checked_rem(other).ok_or_else(by_zero)? };
         let rest = if rest != 0 && (rest < 0) != (other < 0) { rest + other } else { rest };
         return Ok(Some(Datum::Int(rest)));
     }
@@ -233,7 +245,7 @@ pub fn order(left: &Datum, right: &Datum) -> Result<Option<Ordering>> {
 }
 
 fn not_comparable(left: &Datum, right: &Datum) -> Fault {
-    let fault = Fault::new(format!("{} is compared with {}", left.what(), right.what()));
+    let fault = Fault::wrong_type(format!("{} is compared with {}", left.what(), right.what()));
     match (left, right) {
         (Datum::Text(_), other) | (other, Datum::Text(_)) if other.as_float().is_some() => {
             fault.hint("make a number of the text with `| int` or `| float`")
@@ -260,13 +272,13 @@ pub fn contains(container: &Datum, item: &Datum) -> Result<bool> {
         (Datum::Undefined(missing), _) | (_, Datum::Undefined(missing)) => Err(Fault::undefined(missing)),
         (Datum::Text(text), Datum::Text(part)) => Ok(text.contains(part.as_ref())),
         (Datum::Text(_), other) => {
-            let fault = Fault::new(format!("{} is looked for in text", other.what()));
+            let fault = Fault::wrong_type(format!("{} is looked for in text", other.what()));
             Err(fault.hint("make text of it with `| string`"))
         }
         (Datum::List(items) | Datum::Tuple(items), _) => Ok(items.contains(item)),
         (Datum::Map(map), _) => Ok(map.contains_key(item)),
         (Datum::Object(object), Datum::Text(key)) => Ok(object.get(key).is_some()),
         (Datum::Object(_) | Datum::Namespace(_), _) => Ok(false),
-        (other, _) => Err(Fault::new(format!("{} holds nothing", other.what()))),
+        (other, _) => Err(Fault::wrong_type(format!("{} holds nothing", other.what()))),
     }
 }

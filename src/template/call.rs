@@ -85,9 +85,14 @@ impl Arguments {
         Some(self.named.swap_remove(at).1)
     }
 
+    /// Text that can only be given by this name.
+    pub fn text_named(&mut self, name: &'static str) -> Result<Option<String>> {
+        self.named(name).map(|value| value.to_text()).transpose()
+    }
+
     /// An argument that must be there.
     pub fn required(&mut self, name: &'static str) -> Result<Datum> {
-        self.take(name).ok_or_else(|| Fault::new(format!("it needs `{name}`")))?.defined()
+        self.take(name).ok_or_else(|| Fault::wrong_arguments(format!("it needs `{name}`")))?.defined()
     }
 
     /// An argument that is text and must be there.
@@ -114,9 +119,9 @@ impl Arguments {
             None | Some(Datum::None) => Ok(None),
             Some(value) => {
                 let number = value.as_int().or_else(|| value.as_float().map(|number| number as i128));
-                number
-                    .map(Some)
-                    .ok_or_else(|| Fault::new(format!("`{name}` must be a number, not {}", value.what())))
+                number.map(Some).ok_or_else(|| {
+                    Fault::wrong_type(format!("`{name}` must be a number, not {}", value.what()))
+                })
             }
         }
     }
@@ -143,7 +148,7 @@ impl Arguments {
     /// Fails when something was passed that it does not know.
     pub fn finish(&self) -> Result<()> {
         if let Some((name, _)) = self.named.first() {
-            let fault = Fault::new(format!("it has no parameter `{name}`"));
+            let fault = Fault::wrong_arguments(format!("it has no parameter `{name}`"));
             return Err(match did_you_mean(name, self.known.iter().copied()) {
                 Some(hint) => fault.hint(hint),
                 None => fault,
@@ -151,9 +156,10 @@ impl Arguments {
         }
         match self.positional.len() {
             0 => Ok(()),
-            count => {
-                Err(Fault::new(format!("it got {count} value{} too many", if count == 1 { "" } else { "s" })))
-            }
+            count => Err(Fault::wrong_arguments(format!(
+                "it got {count} value{} too many",
+                if count == 1 { "" } else { "s" }
+            ))),
         }
     }
 }
@@ -191,4 +197,30 @@ impl Arguments {
     pub fn first(&self) -> Option<&Datum> {
         self.positional.front()
     }
+}
+
+/// What a macro is passed and does not take, as in Jinja: more values than it has parameters, unless it looks at `varargs`;
+/// names that are none of them, unless it looks at `kwargs`.
+pub fn surplus(definition: &Macro, positional: usize, named: &[&str]) -> Option<Fault> {
+    let params = &definition.params;
+    let has = |name: &str| {
+        params.iter().any(|(known, _)| known.as_ref() == name)
+            || (name == "caller" && definition.takes_caller)
+    };
+    let name = &definition.name;
+    if positional > params.len() && !definition.takes_more {
+        let most = params.len();
+        let fault = format!("the macro `{name}` takes at most {most} values, not {positional}");
+        return Some(Fault::wrong_arguments(fault));
+    }
+    let wrong = named.iter().find(|name| !has(name)).filter(|_| !definition.takes_names)?;
+    let fault = match *wrong {
+        "caller" => Fault::wrong_arguments(format!("the macro `{name}` does not render its caller"))
+            .hint("write {{ caller() }} in the macro, or call it without `{% call %}`"),
+        wrong => Fault::wrong_arguments(format!("the macro `{name}` has no parameter `{wrong}`")),
+    };
+    Some(match did_you_mean(wrong, params.iter().map(|(known, _)| known.as_ref())) {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    })
 }

@@ -18,6 +18,20 @@ pub struct Fault {
     pub spot: Option<Spot>,
     /// The name that is undefined, when that is what is wrong.
     pub undefined: Option<String>,
+    /// What it depends on.
+    pub cause: Cause,
+}
+
+/// What something that went wrong depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// The value: another one of the same type may be right.
+    #[default]
+    Value,
+    /// The type of a value: no other value of that type is right either.
+    Type,
+    /// What is passed: how many values, and under which names. It is wrong with every value.
+    Arguments,
 }
 
 /// A part of a template.
@@ -43,7 +57,17 @@ pub struct Missing {
 impl Fault {
     /// Something that went wrong, at a place that the caller knows.
     pub fn new(why: impl Into<String>) -> Fault {
-        Fault { why: why.into(), hint: None, spot: None, undefined: None }
+        Fault { why: why.into(), hint: None, spot: None, undefined: None, cause: Cause::Value }
+    }
+
+    /// A value of a type that is wrong there.
+    pub fn wrong_type(why: impl Into<String>) -> Fault {
+        Fault { cause: Cause::Type, ..Fault::new(why) }
+    }
+
+    /// Too many or too few values are passed, or one under a name that does not exist.
+    pub fn wrong_arguments(why: impl Into<String>) -> Fault {
+        Fault { cause: Cause::Arguments, ..Fault::new(why) }
     }
 
     /// A value that is used although it is not there.

@@ -118,5 +118,5 @@ pub fn folded(value: &Datum, case_sensitive: bool) -> Datum {
 
 /// The error for a value of the wrong type.
 pub fn wrong(value: &Datum, wanted: &str) -> Fault {
-    Fault::new(format!("it needs {wanted}, not {}", value.what()))
+    Fault::wrong_type(format!("it needs {wanted}, not {}", value.what()))
 }

@@ -18,6 +18,14 @@ struct Spec {
     letter: Option<char>,
 }
 
+impl Spec {
+    /// It asks for nothing.
+    fn is_empty(&self) -> bool {
+        let flags = self.alternate || self.zero || self.width > 0;
+        !flags && self.align.is_none() && self.sign.is_none() && self.precision.is_none()
+    }
+}
+
 /// `text % values`: a tuple gives the values one by one, a map by name, all else is the only value.
 pub fn percent(text: &str, values: &Datum) -> Result<Datum> {
     let positional: Vec<Datum> = match values {
@@ -295,16 +303,23 @@ fn format_spec(text: &str) -> Result<Spec> {
 
 fn written(value: &Datum, spec: &Spec) -> Result<String> {
     let wrong = |letter: char| Fault::new(format!("the form `{letter}` does not fit {}", value.what()));
+    let is_text = matches!(value, Datum::Text(_)) || (spec.letter.is_none() && spec.is_empty());
     let (negative, body) = match (spec.letter, value) {
+        (Some('s'), _) if !is_text => return Err(wrong('s').hint("make text of it with `!s`: `{!s:>8}`")),
+        (None, Datum::None | Datum::List(_) | Datum::Tuple(_) | Datum::Map(_)) if !is_text => {
+            let fault = Fault::new(format!("{} has no width", value.what()));
+            return Err(fault.hint("make text of it with `!s`: `{!s:>8}`"));
+        }
         (
             None | Some('s'),
             Datum::Text(_) | Datum::None | Datum::Bool(_) | Datum::List(_) | Datum::Tuple(_) | Datum::Map(_),
-        ) => {
+        ) if is_text => {
             let text = value.to_text()?;
             let cut: String = text.chars().take(spec.precision.unwrap_or(usize::MAX)).collect();
             let fill = spec.fill.unwrap_or(if spec.zero { '0' } else { ' ' });
             return Ok(padded(&cut, spec.width, fill, spec.align.unwrap_or('<')));
         }
+        (None, Datum::Bool(truth)) => (false, u8::from(*truth).to_string()),
         (None | Some('d' | 'n'), Datum::Int(number)) => (*number < 0, number.unsigned_abs().to_string()),
         (Some('x' | 'X' | 'o' | 'b' | 'c' | 'd'), _) => {
             whole(value.as_int().ok_or_else(|| wrong(spec.letter.unwrap_or('d')))?, spec)?

@@ -1,6 +1,6 @@
 //! Functions that every template can call.
 
-use super::arithmetic::ITEMS_LIMIT;
+use super::arithmetic::{ITEMS_LIMIT, fitting};
 use super::call::{Arguments, Callable, Function};
 use super::fault::{Fault, Result};
 use super::machine::{Machine, undefined};
@@ -42,7 +42,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn range(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
-    let first = arguments.int("start")?.ok_or_else(|| Fault::new("it needs a number"))?;
+    let first = arguments.int("start")?.ok_or_else(|| Fault::wrong_arguments("it needs a number"))?;
     let second = arguments.int("stop")?;
     let step = arguments.int("step")?.unwrap_or(1);
     arguments.finish()?;
@@ -50,7 +50,9 @@ fn range(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     if step == 0 {
         return Err(Fault::new("the step cannot be 0"));
     }
-    let count = if step > 0 { (stop - start + step - 1) / step } else { (start - stop - step - 1) / -step };
+    let (from, to) = if step > 0 { (start, stop) } else { (stop, start) };
+    let wide = to.checked_sub(from).and_then(|wide| wide.checked_add(step.checked_abs()? - 1));
+    let count = fitting(wide)? / fitting(step.checked_abs())?;
     if count > ITEMS_LIMIT as i128 {
         return Err(Fault::new(format!("it gives more than {ITEMS_LIMIT} numbers")));
     }
@@ -159,7 +161,9 @@ fn joiner(machine: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
 /// `lookup('file', 'name')`: what several names give is joined with commas, as in Ansible.
 fn lookup(machine: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let list = arguments.named("wantlist").map_or(Ok(false), |flag| flag.truth())?;
-    let mut found = looked_up(machine, arguments)?;
+    let Some(mut found) = looked_up(machine, arguments)? else {
+        return Ok(if list { Datum::list(Vec::new()) } else { Datum::None });
+    };
     if list {
         return Ok(Datum::list(found));
     }
@@ -172,16 +176,26 @@ fn lookup(machine: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
 }
 
 fn query(machine: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
-    looked_up(machine, arguments).map(Datum::list)
+    looked_up(machine, arguments).map(|found| Datum::list(found.unwrap_or_default()))
 }
 
-fn looked_up(machine: &mut Machine, arguments: &mut Arguments) -> Result<Vec<Datum>> {
+/// What is found; `None` where a failure is to be ignored.
+fn looked_up(machine: &mut Machine, arguments: &mut Arguments) -> Result<Option<Vec<Datum>>> {
+    let errors = arguments.text_named("errors")?.unwrap_or_else(|| "strict".to_string());
+    if !["strict", "ignore", "warn"].contains(&errors.as_str()) {
+        let fault = Fault::new(format!("`errors` cannot be `{errors}`"));
+        return Err(fault.hint("it is strict, warn or ignore"));
+    }
     let kind = arguments.required_text("kind")?;
     let kind = kind.rsplit('.').next().unwrap_or(&kind).to_string();
     let terms = arguments.rest();
     let options: Map =
         arguments.rest_named().into_iter().map(|(name, value)| (Datum::text(name), value)).collect();
-    super::lookup::find(machine, &kind, terms, options)
+    let is_known = super::lookup::KINDS.contains(&kind.as_str());
+    match super::lookup::find(machine, &kind, terms, options) {
+        Err(_) if is_known && errors != "strict" => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 fn file(machine: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {

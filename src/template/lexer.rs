@@ -223,6 +223,27 @@ fn base_of(rest: &str) -> Option<u32> {
     rest[2..].starts_with(|letter: char| letter.is_digit(base)).then_some(base)
 }
 
+/// An expression in which backslashes stand for themselves, written such that Python reads the same.
+pub fn as_python(source: &str) -> String {
+    let mut out = String::new();
+    let mut open = None;
+    let mut letters = source.chars();
+    while let Some(letter) = letters.next() {
+        out.push(letter);
+        match (letter, open) {
+            ('"' | '\'', None) => open = Some(letter),
+            ('\\', Some(quote)) => match letters.next() {
+                Some(next) if next == quote => out.push(next),
+                Some('\\') => out.push_str("\\\\\\"),
+                next => out.extend(std::iter::once('\\').chain(next)),
+            },
+            (letter, Some(quote)) if letter == quote => open = None,
+            _ => {}
+        }
+    }
+    out
+}
+
 /// Escapes as in Python; one that does not exist stays as it is written.
 fn unescaped(text: &str) -> String {
     let mut out = String::new();
@@ -275,6 +296,14 @@ mod tests {
 
     fn read(source: &str, escapes: Escapes) -> Vec<Word> {
         words(source, 0, "", escapes).unwrap().0.into_iter().map(|token| token.word).collect()
+    }
+
+    #[test]
+    fn what_stands_for_itself_is_written_for_python() {
+        for source in [r"'\d'", r"'\\d'", r"'it\'s'", r#"'a\"b'"#, r#""a\"b\n""#, r"'\\'", "x | y('a')"] {
+            let there = read(&as_python(source), Escapes::Python);
+            assert_eq!(there, read(source, Escapes::None), "{source}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `lookup` and `query`: values that are found here, on the controller.
 
+use super::arithmetic::fitting;
 use super::call::Arguments;
 use super::fault::{Fault, Result};
 use super::machine::{Machine, undefined, unknown};
@@ -340,12 +341,15 @@ fn sequence(terms: &[Datum], options: &Map) -> Result<Vec<Datum>> {
     let stride = stride.unwrap_or(if end.is_some_and(|end| end < start) { -1 } else { 1 });
     let count = match (count, end) {
         (Some(count), _) => count,
-        (None, Some(end)) if stride != 0 => (end - start) / stride + 1,
+        (None, Some(end)) if stride != 0 => fitting(end.checked_sub(start))? / stride + 1,
         _ => return Err(Fault::new("it needs `end` or `count`")),
     };
     if count > super::arithmetic::ITEMS_LIMIT as i128 {
         return Err(Fault::new("it gives too many numbers"));
     }
-    let number = |at: i128| super::format::percent(&format, &Datum::Int(start + at * stride));
+    let number = |at: i128| {
+        let number = at.checked_mul(stride).and_then(|further| start.checked_add(further));
+        super::format::percent(&format, &Datum::Int(fitting(number)?))
+    };
     (0..count.max(0)).map(number).collect()
 }

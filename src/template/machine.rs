@@ -359,7 +359,7 @@ impl<'a> Machine<'a> {
                 Callable::Macro(called) => self.nested(|machine| machine.call_macro(called, arguments)),
             },
             blank if blank.is_blank() => Ok(blank.clone()),
-            other => Err(Fault::new(format!("{} cannot be called", other.what()))),
+            other => Err(Fault::wrong_type(format!("{} cannot be called", other.what()))),
         }
     }
 
@@ -413,7 +413,7 @@ pub fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n s
 }
 
 /// What went wrong in a filter or a test, with its name.
-fn named_fault(fault: Fault, what: &str, named: &Named) -> Fault {
+pub fn named_fault(fault: Fault, what: &str, named: &Named) -> Fault {
     if fault.undefined.is_some() || fault.spot.is_some() || fault.why.starts_with("there is no") {
         return fault;
     }
@@ -452,7 +452,7 @@ fn sliced(value: &Datum, [start, stop, step]: [Option<i128>; 3]) -> Result<Datum
     }
     let items = match value {
         Datum::Text(_) | Datum::List(_) | Datum::Tuple(_) | Datum::Undefined(_) => value.items()?,
-        other => return Err(Fault::new(format!("{} cannot be sliced", other.what()))),
+        other => return Err(Fault::wrong_type(format!("{} cannot be sliced", other.what()))),
     };
     let length = items.len() as i128;
     let step = step.unwrap_or(1);
@@ -488,10 +488,8 @@ impl Datum {
     fn number(self) -> Result<Datum> {
         match self.as_float() {
             Some(_) => Ok(self),
-            None => {
-                Err(Fault::new(format!("{} has no sign", self.what()))
-                    .hint("make a number of text with `| int`"))
-            }
+            None => Err(Fault::wrong_type(format!("{} has no sign", self.what()))
+                .hint("make a number of text with `| int`")),
         }
     }
 }

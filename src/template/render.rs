@@ -1,6 +1,6 @@
 //! Renders templates: text, tags, macros, includes, blocks.
 
-use super::call::{Arguments, Callable, MacroValue};
+use super::call::{Arguments, Callable, MacroValue, surplus};
 use super::fault::{Fault, Result};
 use super::lexer::Escapes;
 use super::machine::{Frame, Machine, unknown};
@@ -333,8 +333,12 @@ impl Machine<'_> {
     }
 
     fn give_params(&mut self, definition: &Macro, mut arguments: Arguments) -> Result<()> {
-        let mut positional = arguments.rest().into_iter();
-        let mut named = arguments.rest_named();
+        let (positional, mut named) = (arguments.rest(), arguments.rest_named());
+        let names: Vec<&str> = named.iter().map(|(name, _)| name.as_ref()).collect();
+        if let Some(fault) = surplus(definition, positional.len(), &names) {
+            return Err(fault);
+        }
+        let mut positional = positional.into_iter();
         for (name, default) in &definition.params {
             let by_name = named.iter().position(|(given, _)| given == name);
             let given = by_name.map(|at| named.swap_remove(at).1).or_else(|| positional.next());

@@ -37,8 +37,6 @@ pub struct Use {
     pub range: Range<usize>,
     /// The template says itself what happens when this is undefined.
     pub guarded: bool,
-    /// It is compared with a number.
-    pub compared_with_number: bool,
 }
 
 impl Scanned {
@@ -68,12 +66,21 @@ pub fn expression(expr: &Expr) -> Scanned {
     scanner.found
 }
 
+/// Whether the body of a macro looks at `varargs`, `kwargs` or `caller`, also in a `{% call %}` inside it.
+pub fn looks_at(body: &[Node], name: &str) -> bool {
+    let mut scanner = Scanner { names_of_macros: true, ..Scanner::default() };
+    scanner.nodes(body);
+    scanner.found.uses.iter().any(|used| used.name == name)
+}
+
 #[derive(Default)]
 struct Scanner {
     found: Scanned,
     /// The names that are set around here.
     local: Vec<BTreeSet<Arc<str>>>,
     guarded: bool,
+    /// What a macro is given without naming it counts as a name like any other.
+    names_of_macros: bool,
     /// Inside something that is looked up on the controller.
     inside_lookup: bool,
 }
@@ -177,7 +184,9 @@ impl Scanner {
                 default.iter().for_each(|default| scanner.expr(default));
                 scanner.declare(name);
             }
-            ["caller", "varargs", "kwargs"].iter().for_each(|name| scanner.declare(&(*name).into()));
+            if !scanner.names_of_macros {
+                ["caller", "varargs", "kwargs"].iter().for_each(|name| scanner.declare(&(*name).into()));
+            }
             scanner.nodes(&definition.body);
         });
     }
@@ -278,7 +287,7 @@ impl Scanner {
     fn used(&mut self, name: &str, path: Vec<String>, range: Range<usize>) {
         let guarded = self.guarded;
         let name = name.to_string();
-        self.found.uses.push(Use { name, path, range, guarded, compared_with_number: false });
+        self.found.uses.push(Use { name, path, range, guarded });
     }
 
     fn call(&mut self, expr: &Expr, callee: &Expr, passed: &Passed) {
@@ -392,17 +401,5 @@ impl Scanner {
 
     fn compare(&mut self, first: &Expr, rest: &[(Comparison, Expr)]) {
         self.all(std::iter::once(first).chain(rest.iter().map(|(_, expr)| expr)));
-        let is_number = |expr: &Expr| matches!(&expr.kind, Kind::Constant(Datum::Int(_) | Datum::Float(_)));
-        let mut left = first;
-        for (comparison, right) in rest {
-            if !matches!(comparison, Comparison::In | Comparison::NotIn) {
-                let sides = [(left, right), (right, left)];
-                for (expr, _) in sides.into_iter().filter(|(_, other)| is_number(other)) {
-                    let same = |used: &&mut Use| used.range == expr.range;
-                    self.found.uses.iter_mut().filter(same).for_each(|used| used.compared_with_number = true);
-                }
-            }
-            left = right;
-        }
     }
 }

@@ -3,6 +3,7 @@
 use super::fault::{Fault, Result};
 use super::lexer::{self, Escapes, Word};
 use super::parser::Parser;
+use super::scan;
 use super::tree::{Block, Expr, For, Include, Kind, Macro, Node, Passed, Target};
 use crate::model::nearest::did_you_mean;
 use std::sync::Arc;
@@ -324,7 +325,7 @@ impl Reader<'_> {
     fn define(&mut self, parser: &mut Parser) -> Result<Macro> {
         let name = parser.expect_name()?;
         let params = params(parser)?;
-        Ok(Macro { name, params, body: self.body("endmacro")? })
+        Ok(macro_of(name, params, self.body("endmacro")?))
     }
 
     fn call(&mut self, parser: &mut Parser) -> Result<Node> {
@@ -334,7 +335,7 @@ impl Reader<'_> {
             return Err(Fault::new("`call` needs the call of a macro").at(None, called.range));
         }
         let body = self.body("endcall")?;
-        Ok(Node::CallBlock(called, Arc::new(Macro { name: "caller".into(), params, body })))
+        Ok(Node::CallBlock(called, Arc::new(macro_of("caller".into(), params, body))))
     }
 
     fn block(&mut self, parser: &mut Parser) -> Result<Node> {
@@ -483,4 +484,10 @@ fn from(parser: &mut Parser) -> Result<Node> {
     }
     let with_context = context(parser, false);
     Ok(Node::From(Include { name, ignore_missing: false, with_context }, names))
+}
+
+fn macro_of(name: Arc<str>, params: Vec<(Arc<str>, Option<Expr>)>, body: Vec<Node>) -> Macro {
+    let [takes_more, takes_names, takes_caller] =
+        ["varargs", "kwargs", "caller"].map(|name| scan::looks_at(&body, name));
+    Macro { name, params, body, takes_more, takes_names, takes_caller }
 }

@@ -238,6 +238,25 @@ fn an_if_without_else_is_empty_inside_a_text() {
 }
 
 #[test]
+fn macros_refuse_what_they_do_not_take() {
+    let render = |source: &str| Templates::new(&BTreeMap::new()).text(source, &Values::new());
+    let outer = "{% macro inner() %}<{{ caller() }}>{% endmacro %}\
+        {% macro outer() %}{% call inner() %}{{ caller() }}{% endcall %}{% endmacro %}\
+        {% call outer() %}x{% endcall %}";
+    assert!(!render(outer).is_err_and(|failure| failure.why.contains("caller")));
+    for (source, why) in [
+        ("{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", "the macro `m` takes at most 1 values, not 2"),
+        ("{% macro m(a) %}{% endmacro %}{{ m(b=2) }}", "the macro `m` has no parameter `b`"),
+        (
+            "{% macro m() %}{% endmacro %}{% call m() %}{% endcall %}",
+            "the macro `m` does not render its caller",
+        ),
+    ] {
+        assert!(render(source).unwrap_err().why.contains(why), "{source}");
+    }
+}
+
+#[test]
 fn groups_have_names_and_macros_know_their_earlier_params() {
     let text = |source: &str| templates().text(source, &context()).unwrap();
     let groups = "{% for group in [{'k': 1, 'v': 'a'}] | groupby('k') %}{{ group.grouper }}{{ group.list | length }}{% endfor %}";

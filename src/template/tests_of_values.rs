@@ -75,7 +75,7 @@ const TESTS: &[(&str, Test)] = &[
     ("version", versions::version),
     ("version_compare", versions::version),
     ("url", |_, arguments| url(arguments)),
-    ("uri", |_, arguments| url(arguments)),
+    ("uri", |_, arguments| uri(arguments)),
     ("urn", |_, arguments| Ok(arguments.value_text()?.starts_with("urn:"))),
     ("changed", |_, arguments| changed(arguments)),
     ("change", |_, arguments| changed(arguments)),
@@ -190,7 +190,7 @@ fn divisibleby(_: &mut Machine, arguments: &mut Arguments) -> Result<bool> {
 /// Whether both are one and the same: as nothing can be changed here, equal values of one type are.
 fn sameas(_: &mut Machine, arguments: &mut Arguments) -> Result<bool> {
     let value = arguments.value()?;
-    let other = arguments.take("other").ok_or_else(|| Fault::new("it needs another value"))?;
+    let other = arguments.take("other").ok_or_else(|| Fault::wrong_arguments("it needs another value"))?;
     Ok(value.type_name() == other.type_name() && value == other)
 }
 
@@ -255,6 +255,14 @@ fn not_a_number(arguments: &mut Arguments) -> Result<bool> {
     Ok(number.is_nan())
 }
 
+/// As Ansible has it: any text, unless schemes are named.
+fn uri(arguments: &mut Arguments) -> Result<bool> {
+    let text = arguments.value_text()?;
+    let Some(schemes) = arguments.take("schemes") else { return Ok(true) };
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme).to_lowercase();
+    Ok(schemes.items()?.iter().any(|known| known.as_text() == Some(&scheme)))
+}
+
 fn url(arguments: &mut Arguments) -> Result<bool> {
     let text = arguments.value_text()?;
     let schemes = arguments.take("schemes").map(|list| list.items()).transpose()?;
@@ -271,7 +279,7 @@ fn field(result: &Datum, key: &str) -> Result<Option<Datum>> {
     match result {
         Datum::Map(map) => Ok(map.get(&Datum::text(key)).cloned()),
         Datum::Object(object) => Ok(object.get(key)),
-        other => Err(Fault::new(format!("it needs a registered result, not {}", other.what()))),
+        other => Err(Fault::wrong_type(format!("it needs a registered result, not {}", other.what()))),
     }
 }
 

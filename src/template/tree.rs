@@ -187,6 +187,12 @@ pub struct Macro {
     pub params: Vec<(Arc<str>, Option<Expr>)>,
     /// What it renders.
     pub body: Vec<Node>,
+    /// It looks at `varargs`: more values may be passed than it has parameters.
+    pub takes_more: bool,
+    /// It looks at `kwargs`: values of any name may be passed.
+    pub takes_names: bool,
+    /// It looks at `caller`.
+    pub takes_caller: bool,
 }
 
 /// A block that another template can replace.

@@ -139,7 +139,10 @@ impl Datum {
             Datum::Int(number) => match (i64::try_from(*number), u64::try_from(*number)) {
                 (Ok(number), _) => number.into(),
                 (_, Ok(number)) => number.into(),
-                _ => (*number as f64).into(),
+                _ => {
+                    let fault = Fault::new(format!("{number} is too large a number for a value"));
+                    return Err(fault.hint("make text of it: `| string`"));
+                }
             },
             Datum::Float(number) => (*number).into(),
             Datum::Text(text) => text.as_ref().into(),
@@ -258,7 +261,7 @@ impl Datum {
             Datum::Text(text) => Ok(text.chars().map(|letter| Datum::text(letter.to_string())).collect()),
             other => match other.as_map() {
                 Some(map) => Ok(map.into_keys().collect()),
-                None => Err(Fault::new(format!("{} is no list", other.what()))),
+                None => Err(Fault::wrong_type(format!("{} is no list", other.what()))),
             },
         }
     }
@@ -271,8 +274,14 @@ impl Datum {
             Datum::Map(map) => Ok(map.len()),
             Datum::Object(object) => Ok(object.keys().len()),
             Datum::Undefined(missing) => Err(Fault::undefined(missing)),
-            other => Err(Fault::new(format!("{} has no length", other.what()))),
+            other => Err(Fault::wrong_type(format!("{} has no length", other.what()))),
         }
+    }
+
+    /// A whole number without a sign, where it fits.
+    pub fn unsigned(number: u128) -> Result<Datum> {
+        let number = i128::try_from(number).map_err(|_| super::arithmetic::too_large())?;
+        Ok(Datum::Int(number))
     }
 
     /// What it is, for messages: `a number`.

@@ -180,7 +180,7 @@ count = "{{ listed.stdot_lines | length }}"
 register = "listed"
 changed_when = "result.sttus == 0"
 failed_when = "listed.rc != 0"
-until = "result.stdout"
+until = "result.stdout != ''"
 command = { argv = ["true"] }
 [[steps]]
 register = "motd"
@@ -593,10 +593,10 @@ retries = 1
 delay = 0
 command = { shell = "echo x", read_only = true }
 [[steps]]
-debug = { message = "{{ one.failed }} {{ two.failed }} {{ three.failed }}" }
+debug = { message = "{{ one.failed }} {{ two.failed }} {{ three.failed }} {{ three.attempts }}" }
 "#;
     let finished = play(&FolderStage::set(), playbook, "");
-    assert!(finished.stdout.contains("    True True True\n"), "{finished:?}");
+    assert!(finished.stdout.contains("    True True True 2\n"), "{finished:?}");
 }
 
 #[test]

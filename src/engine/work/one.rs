@@ -281,6 +281,9 @@ impl<'a> Worker<'a, '_, '_> {
             let mut done = StepProgress { fingerprint, ..StepProgress::default() };
             let tried = self.try_once(step, locals, deadline, &mut done, &mut left.changes);
             let mut result = self.judge(step, locals, tried, done, &left, report);
+            if step.retries > 0 {
+                result.known.insert("attempts".to_string(), report.tries.into());
+            }
             // Also after the last try, so that what never became true is a failure.
             let wanted = self.wants_another_try(step, locals, report, &result);
             let again = wanted && report.tries <= step.retries;

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod misuse;
+
 /// Every problem with its hint, one a line.
 fn hints(playbook: &str) -> String {
     let problems = Case { playbook, ..Case::default() }.jobs().err().unwrap_or_default();

@@ -42,6 +42,14 @@ const MAGIC: &[(&str, &str)] = &[
     ("ansible_play_hosts", "write groups['all']"),
     ("ansible_play_batch", "write groups['all']"),
     ("play_hosts", "write groups['all']"),
+    (
+        "ansible_failed_task",
+        "write `register` at the steps of the block, and look at what they give: NAME.failed",
+    ),
+    (
+        "ansible_failed_result",
+        "write `register` at the steps of the block, and look at what they give: NAME.stderr",
+    ),
     ("inventory_hostname_short", "write inventory_hostname.split('.')[0]"),
 ];
 

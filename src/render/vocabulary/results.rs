@@ -4,7 +4,7 @@ use crate::diagnostic::Diagnostic;
 use crate::playbook::Step;
 use crate::source::Place;
 use crate::step::{ANY_FIELD, OF_ALL, OF_COMMANDS};
-use crate::template::Use;
+use crate::template::{Record, Shape, Use};
 use std::collections::BTreeSet;
 
 /// What Ansible's results have and ours never do, with what to use.
@@ -37,8 +37,40 @@ pub fn fields(step: &Step) -> Fields<'_> {
 /// The fields of the result of a step without a loop, or of one item.
 pub fn of_item(step: &Step) -> Fields<'_> {
     let result = step.kind.result;
-    let known = OF_ALL.iter().chain(result).copied().filter(|field| *field != ANY_FIELD).collect();
+    let tries = if step.retries > 0 { &["attempts"][..] } else { &[] };
+    let known =
+        OF_ALL.iter().chain(result).chain(tries).copied().filter(|field| *field != ANY_FIELD).collect();
     Fields { kind: step.kind.name, known, open: result.contains(&ANY_FIELD) }
+}
+
+impl Fields<'_> {
+    /// What is known of such a result; `element` is its kind's, where it is the result of a loop.
+    pub fn shape(&self, element: Option<Shape>) -> Shape {
+        let shape = |field: &&str| match *field {
+            "results" if self.kind == LOOP => Shape::list(element.clone().unwrap_or_default()),
+            field => of_field(field),
+        };
+        let fields = self.known.iter().map(|field| (field.to_string(), shape(field))).collect();
+        let named = if self.kind == LOOP { self.kind.to_string() } else { format!("`{}`", self.kind) };
+        let instead = ANSIBLES.iter().filter(|_| self.known.contains(&"status"));
+        Shape::Record(Record {
+            what: format!("the result of {named}"),
+            fields,
+            open: self.open,
+            instead: instead.map(|(name, write)| (name.to_string(), write.to_string())).collect(),
+        })
+    }
+}
+
+/// What is known of a field of results. Those of other names differ by kind, or may be null.
+fn of_field(field: &str) -> Shape {
+    match field {
+        "changed" | "failed" | "skipped" => Shape::Bool,
+        "status" | "attempts" => Shape::Number,
+        "stdout" | "stderr" => Shape::Text,
+        "stdout_lines" | "stderr_lines" => Shape::list(Shape::Text),
+        _ => Shape::Any,
+    }
 }
 
 /// The fields of an element of a loop's `results`: the item is in it under its name.
@@ -60,10 +92,6 @@ pub fn looped_over(step: &Step) -> Option<&str> {
 /// What is wrong with a reference to a field of a result of these steps.
 pub fn wrong(of: &[Fields<'_>], used: &Use, place: &Place, guarded: bool) -> Option<Diagnostic> {
     let field = used.path.first()?.as_str();
-    if used.compared_with_number && matches!(field, "stdout" | "stderr") && used.path.len() == 1 {
-        let message = format!("text is compared with a number: `{}.{field}` is text", used.name);
-        return Some(Diagnostic::error(message, place).hint(format!("write `{}.{field} | int`", used.name)));
-    }
     if of.is_empty() || of.iter().any(|fields| fields.known.contains(&field)) {
         return None;
     }

@@ -189,9 +189,8 @@ fn sum(machine: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
             None => item,
         };
         if part.as_text().is_some() && total.as_text().is_none() {
-            return Err(
-                Fault::new("text cannot be added up").hint("make numbers of it first: `| map('int') | sum`")
-            );
+            return Err(Fault::wrong_type("text cannot be added up")
+                .hint("make numbers of it first: `| map('int') | sum`"));
         }
         total = super::super::arithmetic::apply(super::super::tree::Operator::Add, &total, &part)?;
     }

@@ -36,7 +36,8 @@ fn combine(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     for value in arguments.rest() {
         let several = value.as_list().map(<[Datum]>::to_vec);
         for value in several.unwrap_or_else(|| vec![value]) {
-            let map = value.as_map().ok_or_else(|| Fault::new(format!("{} is no map", value.what())))?;
+            let map =
+                value.as_map().ok_or_else(|| Fault::wrong_type(format!("{} is no map", value.what())))?;
             result = merged(result, map, recursive, lists);
         }
     }

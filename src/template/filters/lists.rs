@@ -71,7 +71,7 @@ fn batch(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let size = arguments
         .count("linecount")?
         .filter(|size| *size > 0)
-        .ok_or_else(|| Fault::new("it needs a size"))?;
+        .ok_or_else(|| Fault::wrong_arguments("it needs a size"))?;
     let fill = arguments.take("fill_with").filter(|fill| !matches!(fill, Datum::None));
     arguments.finish()?;
     let filled = |part: &[Datum]| {
@@ -89,7 +89,7 @@ fn slice(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let count = arguments
         .count("slices")?
         .filter(|count| *count > 0)
-        .ok_or_else(|| Fault::new("it needs a number"))?;
+        .ok_or_else(|| Fault::wrong_arguments("it needs a number"))?;
     let fill = arguments.take("fill_with").filter(|fill| !matches!(fill, Datum::None));
     arguments.finish()?;
     let (size, longer) = (items.len() / count, items.len() % count);

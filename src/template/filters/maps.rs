@@ -55,8 +55,10 @@ fn mandatory(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
 
 fn ternary(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let value = arguments.value()?;
-    let yes = arguments.take("true_val").ok_or_else(|| Fault::new("it needs a value for true"))?;
-    let no = arguments.take("false_val").ok_or_else(|| Fault::new("it needs a value for false"))?;
+    let yes =
+        arguments.take("true_val").ok_or_else(|| Fault::wrong_arguments("it needs a value for true"))?;
+    let no =
+        arguments.take("false_val").ok_or_else(|| Fault::wrong_arguments("it needs a value for false"))?;
     let none = arguments.take("none_val").filter(|value| !matches!(value, Datum::None));
     arguments.finish()?;
     match (&value, none) {

@@ -215,7 +215,7 @@ fn answer(given: &Given, query: &str) -> Result<Datum> {
         },
         "hostmask" | "wildcard" => ip(network.host_mask()),
         "int" if *is_network => text(format!("{}/{}", network.ip, network.prefix)),
-        "int" => Ok(Datum::Int(network.ip as i128)),
+        "int" => Datum::unsigned(network.ip),
         "ip/prefix" => match size == 2 || (size > 1 && is_host) {
             true => text(network.to_string()),
             false => Ok(Datum::None),
@@ -274,12 +274,12 @@ fn answer(given: &Given, query: &str) -> Result<Datum> {
         }
         "prefix" => Ok(Datum::Int(network.prefix.into())),
         "revdns" => text(network.reverse_name()),
-        "size" => Ok(Datum::Int(size as i128)),
-        "size_usable" => Ok(Datum::Int(match size {
+        "size" => Datum::unsigned(size),
+        "size_usable" => Datum::unsigned(match size {
             1 => 0,
             2 => 2,
-            size => size as i128 - 2,
-        })),
+            size => size - 2,
+        }),
         "type" => Ok(Datum::text(if size > 1 && !is_host { "network" } else { "address" })),
         "version" => Ok(Datum::Int(network.version.into())),
         "6to4" => Ok(six_to_four(given)),
@@ -380,7 +380,8 @@ fn ipmath(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
 
 fn ipcut(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let network = parsed(&arguments.value_text()?)?;
-    let amount = arguments.int("amount")?.ok_or_else(|| Fault::new("it needs a number of bits"))?;
+    let amount =
+        arguments.int("amount")?.ok_or_else(|| Fault::wrong_arguments("it needs a number of bits"))?;
     arguments.finish()?;
     let bits = format!("{:0width$b}", network.ip, width = network.bits() as usize);
     let count = (amount.unsigned_abs() as usize).min(bits.len());

@@ -1,6 +1,6 @@
 //! Filters over numbers, and those that make numbers and booleans of other values.
 
-use super::super::arithmetic::apply;
+use super::super::arithmetic::{apply, fitting, too_large};
 use super::super::call::{Arguments, Function};
 use super::super::fault::{Fault, Result};
 use super::super::machine::Machine;
@@ -25,15 +25,22 @@ fn int(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let base = arguments.int("base")?.unwrap_or(10);
     arguments.finish()?;
     let number = match &value {
-        Datum::Text(text) => integer(text, base).or_else(|| whole(text.trim().parse().ok()?)),
-        Datum::Float(number) => whole(*number),
+        Datum::Text(text) => match integer(text, base) {
+            Some(number) => Some(number),
+            None => text.trim().parse().map_or(Ok(None), whole)?,
+        },
+        Datum::Float(number) => whole(*number)?,
         other => other.as_int(),
     };
     Ok(number.map_or(other, Datum::Int))
 }
 
-fn whole(number: f64) -> Option<i128> {
-    number.is_finite().then_some(number as i128)
+fn whole(number: f64) -> Result<Option<i128>> {
+    match number.abs() < i128::MAX as f64 {
+        true => Ok(Some(number as i128)),
+        false if number.is_finite() => Err(too_large()),
+        false => Ok(None),
+    }
 }
 
 /// A whole number as Python reads it: with underscores, and with `0x` where the base is 16 or 0.
@@ -94,7 +101,7 @@ fn absolute(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let value = arguments.value()?;
     arguments.finish()?;
     match value.as_int() {
-        Some(whole) => Ok(Datum::Int(whole.abs())),
+        Some(whole) => fitting(whole.checked_abs()).map(Datum::Int),
         None => number(&value).map(|number| Datum::Float(number.abs())),
     }
 }
@@ -105,6 +112,9 @@ fn round(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let precision = arguments.int("precision")?.unwrap_or(0).clamp(-300, 300) as i32;
     let method = arguments.text("method")?.unwrap_or_else(|| "common".to_string());
     arguments.finish()?;
+    if let (Some(whole), "common", true) = (value.as_int(), method.as_str(), precision < 0) {
+        return rounded_to(whole, precision.unsigned_abs()).map(Datum::Int);
+    }
     let exact = number(&value)?;
     let factor = 10f64.powi(precision);
     let rounded = match method.as_str() {
@@ -119,10 +129,18 @@ fn round(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
             );
         }
     };
-    Ok(match value.as_int() {
-        Some(_) if method == "common" => Datum::Int(rounded as i128),
-        _ => Datum::Float(rounded),
-    })
+    Ok(Datum::Float(rounded))
+}
+
+/// A whole number rounded to tens, hundreds …: halves go to the even one.
+fn rounded_to(whole: i128, zeros: u32) -> Result<i128> {
+    let Some(unit) = 10i128.checked_pow(zeros) else { return Ok(0) };
+    let (below, rest) = (whole.div_euclid(unit), whole.rem_euclid(unit));
+    let is_up = match rest.cmp(&(unit - rest)) {
+        std::cmp::Ordering::Equal => below.rem_euclid(2) == 1,
+        order => order.is_gt(),
+    };
+    fitting((below + i128::from(is_up)).checked_mul(unit))
 }
 
 fn log(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {

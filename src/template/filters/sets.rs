@@ -72,7 +72,9 @@ fn arranged(arguments: &mut Arguments, ordered: bool) -> Result<Datum> {
     let size = match (size, ordered) {
         (Some(size), _) => size,
         (None, true) => items.len(),
-        (None, false) => return Err(Fault::new("it needs the number of items in each combination")),
+        (None, false) => {
+            return Err(Fault::wrong_arguments("it needs the number of items in each combination"));
+        }
     };
     let mut rows = Vec::new();
     choose(&items, size, ordered, &mut Vec::new(), &mut rows)?;

@@ -176,7 +176,7 @@ fn nthhost(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
 
 fn neighbour(arguments: &mut Arguments, direction: i128) -> Result<Datum> {
     let value = arguments.value()?;
-    let offset = arguments.int("offset")?.ok_or_else(|| Fault::new("it needs a whole number"))?;
+    let offset = arguments.int("offset")?.ok_or_else(|| Fault::wrong_arguments("it needs a whole number"))?;
     arguments.finish()?;
     Ok(match network_of(&value)? {
         Some(network) => beside(network, direction * offset),

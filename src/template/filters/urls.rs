@@ -121,10 +121,25 @@ fn split(url: &str) -> [(&'static str, Datum); 9] {
 /// Addresses in a text as links.
 fn urlize(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let text = arguments.value_text()?;
-    arguments.rest();
+    if arguments.int("trim_url_limit")?.is_some() {
+        return Err(Fault::new("windlass does not shorten the text of a link"));
+    }
+    let nofollow = arguments.flag("nofollow")?;
+    let target = arguments.text("target")?;
+    let rel = arguments.text("rel")?.unwrap_or_default();
     arguments.finish()?;
+    let mut words: Vec<&str> = rel.split_whitespace().chain(["noopener"]).collect();
+    words.extend(nofollow.then_some("nofollow"));
+    words.sort_unstable();
+    words.dedup();
+    let rel = words.join(" ");
+    let quoted = |text: &str| escaped(text).replace('\\', "\\\\");
+    let target = target.map_or(String::new(), |target| format!(" target=\"{}\"", quoted(&target)));
     let links = pattern(r"(?i)(https?://|www\.)[^\s<>()]*[^\s<>().,!?;:'\x22]", false, false)?;
+    let addresses = pattern(r"(?<!\S)[^\s@:<>]+@\w[\w.-]*\.\w+(?!\S)", false, false)?;
     let safe = escaped(&text);
-    let (linked, _) = links.replace(&safe, r#"<a href="\g<0>" rel="noopener">\g<0></a>"#, usize::MAX)?;
+    let link = format!("<a href=\"\\g<0>\" rel=\"{}\"{target}>\\g<0></a>", quoted(&rel));
+    let (linked, _) = addresses.replace(&safe, r#"<a href="mailto:\g<0>">\g<0></a>"#, usize::MAX)?;
+    let (linked, _) = links.replace(&linked, &link, usize::MAX)?;
     Ok(Datum::text(linked.replace("href=\"www.", "href=\"https://www.")))
 }

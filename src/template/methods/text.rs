@@ -264,7 +264,8 @@ fn at_end(text: &str, start: bool, arguments: &mut Arguments) -> Result<bool> {
         _ => vec![part],
     };
     let fits = |part: &Datum| {
-        let part = part.as_text().ok_or_else(|| Fault::new(format!("it needs text, not {}", part.what())))?;
+        let part =
+            part.as_text().ok_or_else(|| Fault::wrong_type(format!("it needs text, not {}", part.what())))?;
         Ok(if start { text.starts_with(part) } else { text.ends_with(part) })
     };
     let fits: Result<Vec<bool>> = parts.iter().map(fits).collect();
