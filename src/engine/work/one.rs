@@ -3,7 +3,7 @@
 use super::judge::fields;
 use super::{StepEnd, Worker, set, with};
 use crate::engine::context::{Known, Registered};
-use crate::engine::converge::StepTry;
+use crate::engine::converge::{Retried, StepTry};
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::progress::StepProgress;
 use crate::engine::{state_dir, wait};
@@ -278,7 +278,7 @@ impl<'a> Worker<'a, '_, '_> {
             let print = self.target.is_pretended() && self.job.work.planning != Planning::No;
             let fingerprint = print.then(|| Fingerprint::of(&self.job.envelope.run));
             let mut done = StepProgress { fingerprint, ..StepProgress::default() };
-            let tried = self.try_once(step, locals, deadline, &mut done);
+            let tried = self.try_once(step, report.item, locals, deadline, &mut done);
             let mut result = self.judge(step, locals, tried, done, report);
             // Also after the last try, so that what never became true is a failure.
             let wanted = self.wants_another_try(step, locals, report, &result);
@@ -327,6 +327,7 @@ impl<'a> Worker<'a, '_, '_> {
     fn try_once(
         &mut self,
         step: &'a JobStep,
+        item: Option<u32>,
         locals: &Values,
         deadline: Instant,
         done: &mut StepProgress,
@@ -357,6 +358,7 @@ impl<'a> Worker<'a, '_, '_> {
         let name = self.name(step, locals);
         self.flush |= parsed.flushes();
         let resume = parsed.boots().then(|| self.resume_after(step)).flatten();
+        let retried = self.retried(step, item);
         let mut attempt = StepTry {
             run: &self.job.envelope.run,
             index: step.index,
@@ -373,6 +375,7 @@ impl<'a> Worker<'a, '_, '_> {
             step_name: &name,
             armed: None,
             resume,
+            retried,
         };
         let tried = attempt.run(done);
         let tried = tried.map_err(|failure| {
@@ -383,6 +386,14 @@ impl<'a> Worker<'a, '_, '_> {
             self.context.forget_facts();
         }
         tried
+    }
+
+    /// The same step in the run that this one retries.
+    fn retried(&self, step: &JobStep, item: Option<u32>) -> Option<Retried<'a>> {
+        let run = self.job.envelope.retries.as_ref()?;
+        let opinions = [&step.until, &step.failed_when, &step.changed_when];
+        let needs_output = step.register.is_some() || opinions.into_iter().any(Option::is_some);
+        Some(Retried { run, item, needs_output })
     }
 
     fn environment(&self, step: &JobStep, locals: &Values) -> Result<BTreeMap<String, String>> {
