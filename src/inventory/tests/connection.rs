@@ -19,7 +19,7 @@ fn connection_variables_are_honoured_or_named() {
 /// Ansible passes `ansible_ssh_args` on before its own options, and the other arguments behind them.
 #[test]
 fn of_arguments_and_variables_the_one_that_ssh_sees_first_counts() {
-    let ini = "[a]\na ansible_user=ann ansible_port=23 ansible_ssh_args='-l bob -p 24 -i k1' \
+    let ini = "[t]\na ansible_user=ann ansible_port=23 ansible_ssh_args='-l bob -p 24 -i k1' \
                ansible_ssh_private_key_file=k2 ansible_ssh_extra_args='-o IdentityFile=k3'\n\
                b ansible_user=ann ansible_port=23 ansible_ssh_common_args='-l bob -o Port=24 -o ConnectTimeout=9' \
                ansible_ssh_extra_args='-o ConnectTimeout=8' ansible_private_key_file=k1 ansible_ssh_private_key_file=k2\n\
@@ -33,7 +33,7 @@ fn of_arguments_and_variables_the_one_that_ssh_sees_first_counts() {
     let all: Vec<_> = inventory.hosts.iter().map(ssh).collect();
     let expected = [
         r#"{"user":"bob","port":24,"identity":["k1","k2","k3"]}"#,
-        r#"{"user":"ann","port":23,"identity":"k2","connect_timeout":"9s"}"#,
+        r#"{"user":"ann","port":23,"identity":"k2","connect_timeout":9}"#,
         r#"{"user":"bob","port":24,"become":true}"#,
         r#"{"host_key":"accept-new"}"#,
         r#"{"host_key":"accept-new"}"#,
