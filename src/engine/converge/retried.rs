@@ -2,7 +2,7 @@
 //! well is not run again, and one whose end is not known is not repeated unasked.
 
 use super::StepTry;
-use crate::engine::entry::Entry;
+use crate::engine::entry::{Entry, Reversal};
 use crate::engine::journal;
 use crate::engine::perform;
 use crate::engine::progress::StepProgress;
@@ -59,8 +59,12 @@ impl StepTry<'_, '_, '_> {
         };
         let run = retried.run;
         let entries = journal::read(*host, journal.state(), run)?.unwrap_or_default();
-        let hidden = |op: &Op| journal.secrets().redactor().text(&perform::describe(op));
+        // As the journal names a command.
+        let hidden = |op: &Op| journal.secrets().what(self.index, &perform::describe(op), &Reversal::Nothing);
         let wanted: Vec<String> = plan.ops.iter().filter(|op| op.changes_host()).map(hidden).collect();
+        if wanted.is_empty() {
+            return Ok(false);
+        }
         let failed = |why: String| Failure::new(format!("retry what run {run} did here"), why);
         match end_of(&entries, self.index, retried.item, &wanted) {
             End::Never => Ok(false),
@@ -123,7 +127,6 @@ fn is_well(ended: &StepEnded) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::entry::Reversal;
 
     fn intent(step: u32, what: &str) -> Entry {
         let reversal = Reversal::Impossible { why: "a command".into() };
