@@ -143,7 +143,7 @@ impl Inventory {
             vars_files = beside.read(project, groups, hosts, problems);
             vars_files.clone()
         };
-        let inventory = resolve::resolve(&files, &project.config.ssh, read_beside, problems);
+        let inventory = resolve::resolve(&files, project, read_beside, problems);
         let sources = vars_files.iter().flat_map(|files| files.sources.iter().cloned()).collect();
         let origin = Origin { files: files.into(), beside, vars_files: vars_files.into() };
         Inventory { sources, origin, ..inventory }

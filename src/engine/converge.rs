@@ -4,6 +4,9 @@ mod armed;
 mod boot;
 mod change;
 mod preview;
+mod retried;
+
+pub use retried::Retried;
 
 use super::batch;
 use super::confirm;
@@ -13,7 +16,6 @@ use super::inspect::{Inspected, inspect};
 use super::link::Link;
 use super::perform;
 use super::progress::StepProgress;
-use super::start;
 use super::summary::{first_lines, thousands};
 use super::target::Target;
 use super::undo::{self, Left};
@@ -75,6 +77,8 @@ pub struct StepTry<'a, 'b, 'j> {
     pub resume: Option<Resume>,
     /// What failed tries of the step have changed and nothing has undone.
     pub left: &'a mut Vec<Left>,
+    /// The same step in the run that this one retries, where its result was lost.
+    pub retried: Option<Retried<'a>>,
 }
 
 impl StepTry<'_, '_, '_> {
@@ -99,6 +103,9 @@ impl StepTry<'_, '_, '_> {
             }
             if plan.ops.iter().any(Op::changes_host) && self.take_lock_first()? {
                 continue;
+            }
+            if self.was_done(&plan, done)? {
+                return self.judge_findings(done);
             }
             if done_before.as_ref() == Some(&plan.ops) {
                 return Err(without_effect(&plan));
@@ -132,20 +139,6 @@ impl StepTry<'_, '_, '_> {
             return Ok(());
         }
         Err(failure)
-    }
-
-    /// The host's lock is taken before the first change only, so that looking needs no right to write. What was planned
-    /// without the lock is planned again with it.
-    fn take_lock_first(&mut self) -> Result<bool> {
-        match self.target {
-            Target::Real(_, journal) if !journal.is_open() => {
-                start::start(journal, self.link)?
-                    .into_iter()
-                    .for_each(|line| self.link.send(Event::Note(line)));
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
     }
 
     /// Undoes what this try changed. When that fails, whatever is armed stays so.

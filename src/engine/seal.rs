@@ -167,8 +167,8 @@ impl JournalSecrets {
         })
     }
 
-    /// Of a command of a step with `no_log` not even its words are shown.
-    fn what(&self, step: u32, what: &str, reversal: &Reversal) -> String {
+    /// What a change is called: of a command of a step with `no_log` not even its words are shown.
+    pub fn what(&self, step: u32, what: &str, reversal: &Reversal) -> String {
         let is_of_file =
             matches!(reversal, Reversal::Restore { .. } | Reversal::Exchange { .. } | Reversal::Meta { .. });
         match self.no_log.contains(&step) && !is_of_file {

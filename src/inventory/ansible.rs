@@ -3,6 +3,7 @@
 pub mod connection;
 pub(crate) mod ini;
 mod names;
+pub mod outside;
 mod program;
 mod python;
 pub mod values;

@@ -195,12 +195,11 @@ impl<'a> Chooser<'a, '_> {
         if self.is_known(term) {
             return self.matching(&Matcher::Globs(vec![term.to_string()]));
         }
-        if let Some(found) = self.typed(term) {
-            return found;
-        }
-        let found = match self.slice(term) {
-            Some(found) => found,
-            None => Matcher::of(term).map(|matcher| self.matching(&matcher)).map_err(|why| {
+        // `web[1:2]` are places of a group before they are addresses with a range in them.
+        let found = match (self.slice(term), self.typed(term)) {
+            (Some(found), _) => found,
+            (None, Some(typed)) => return typed,
+            (None, None) => Matcher::of(term).map(|matcher| self.matching(&matcher)).map_err(|why| {
                 let group = base(term);
                 match self.inventory.groups.contains_key(group) {
                     true => format!("`{term}` names no places of the group `{group}`: write {group}[0], {group}[-1], {group}[0:2] or {group}[2:]"),

@@ -5,34 +5,38 @@ mod membership;
 mod order;
 mod others;
 
+use super::ansible::outside::BeforeContact;
 use super::ansible::{ALL, UNGROUPED, VarsFiles};
 use super::file::{File, FileGroup, FileHost, Form};
 use super::{Group, HostName, Inventory};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::Value;
 use crate::model::host::SshSettings;
+use crate::project::Project;
 use crate::source::Place;
 use crate::template::Templates;
 use order::Order;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
 
-/// Puts the files together. `weakest` are the ssh settings of `windlass.toml`; `vars_files` reads what stands beside the
+/// Puts the files of a project together. `vars_files` reads what stands beside the
 /// files, once it is known which groups and hosts there are.
 pub fn resolve(
     files: &[File],
-    weakest: &SshSettings,
+    project: &Project,
     vars_files: impl FnOnce(&BTreeSet<&str>, &BTreeSet<&str>, &mut Diagnostics) -> Vec<VarsFiles>,
     problems: &mut Diagnostics,
 ) -> Inventory {
-    let mut whole = Whole::of(files, problems);
+    let mut whole = Whole::of(files, project, problems);
     let groups = whole.group_names().into_iter().chain([ALL, UNGROUPED]).collect();
     whole.vars_files = vars_files(&groups, &whole.host_names(), problems);
     let mut order = whole.groups_by_depth(problems).unwrap_or_default();
     if whole.add_constructed(&order, problems) {
         order = whole.groups_by_depth(problems).unwrap_or_default();
     }
-    whole.inventory(&order, weakest, problems)
+    whole.inventory(&order, &project.config.ssh, problems)
 }
 
 /// All files at once, with the hosts that each group has through its children.
@@ -48,6 +52,8 @@ struct Whole<'a> {
     order: Order<'a>,
     vars_files: Vec<VarsFiles>,
     templates: Templates,
+    /// The project's directory, below which the names of sources are.
+    root: &'a Path,
     /// What templates may look at beyond their own host, once one does: variables by host, and hosts by group.
     others: OnceCell<(Value, Value)>,
 }
@@ -60,7 +66,7 @@ struct Described<'a> {
 }
 
 impl<'a> Whole<'a> {
-    fn of(files: &'a [File], problems: &mut Diagnostics) -> Whole<'a> {
+    fn of(files: &'a [File], project: &'a Project, problems: &mut Diagnostics) -> Whole<'a> {
         let mut whole = Whole {
             hosts: BTreeMap::new(),
             in_order: Vec::new(),
@@ -70,7 +76,8 @@ impl<'a> Whole<'a> {
             members: BTreeMap::new(),
             order: Order::of(&[], &BTreeSet::new()),
             vars_files: Vec::new(),
-            templates: Templates::new(&BTreeMap::new()),
+            templates: Templates::new(&BTreeMap::new()).with_outside(Arc::new(BeforeContact::new(project))),
+            root: &project.root,
             others: OnceCell::new(),
         };
         for group in files.iter().flat_map(|file| &file.groups) {

@@ -21,6 +21,9 @@ const NO_INVENTORIES: &[&str] = &["group_vars", "host_vars", "vars_plugins"];
 /// Behind the name of a program where its output is meant.
 pub const PRINTED: &str = " (printed)";
 
+/// What hosts of the command line are read from.
+pub const TYPED: &str = "-i.ini";
+
 /// What becomes of inventories that are programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Programs {
@@ -62,7 +65,7 @@ pub fn read(
     }
     for list in lists {
         let hosts = list.to_string_lossy().replace(',', "\n");
-        read.sources.push(Source::new("-i.ini", hosts));
+        read.sources.push(Source::new(TYPED, hosts));
     }
     for source in &read.sources {
         let file = parse(source, problems);

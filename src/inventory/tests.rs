@@ -1,5 +1,6 @@
 //! Inventories as people write them, and what is said of those that are wrong.
 
+mod connection;
 mod corpus;
 
 use super::*;
@@ -404,20 +405,6 @@ fn constructed_groups_have_the_hosts_for_which_their_expression_holds() {
 }
 
 #[test]
-fn connection_variables_are_honoured_or_named() {
-    let ini = "[inner]\ndb1 ansible_host='{{ prefix }}.1' ansible_ssh_common_args='-J ops@b1' ansible_become=yes\n\
-               old ansible_password=secret\n[inner:vars]\nprefix=10.9.9\nansible_python_interpreter=/usr/bin/python3\n";
-    let inventory = load(&[("inventories/x.ini", ini)]).unwrap();
-    let [db1, old] = inventory.hosts.as_slice() else { panic!() };
-    assert_eq!(db1.address, "10.9.9.1");
-    assert_eq!(serde_json::to_string(&db1.ssh).unwrap(), r#"{"jump":"ops@b1","become":true}"#);
-    assert!(old.refused.plain().contains("the connection variable `ansible_password`: it is not read"));
-    assert!(inventory.warnings.plain().contains("`ansible_python_interpreter` has no effect"));
-    assert!(inventory.check_reachable(["db1"]).is_ok());
-    assert!(inventory.check_reachable(["db1", "old"]).is_err());
-}
-
-#[test]
 fn what_was_recorded_gives_the_same_inventory() {
     let program = "#!/bin/sh\necho '{\"web\": {\"hosts\": [\"w1\"]}, \"_meta\": {\"hostvars\": {\"w1\": {\"a\": 1}}}}'\n";
     let (project, _folder) = project(&[
@@ -434,6 +421,21 @@ fn what_was_recorded_gives_the_same_inventory() {
         inventory.to_record().into_iter().map(|source| source.path).collect::<Vec<_>>()
     };
     assert_eq!(paths(&again), paths(&inventory));
+}
+
+#[test]
+fn a_slice_is_one_of_places_where_hosts_are_called_like_its_range_too() {
+    let ini = "[web]\nweb[1:5]\n[app]\nzz\n";
+    let (project, _folder) = project(&[("inventories/a.ini", ini)]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let chosen = |pattern: &str| {
+        let hosts = inventory.select(pattern, &project).unwrap();
+        hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(chosen("web[1:2]"), "web2 web3");
+    assert_eq!(chosen("web[3:]"), "web4 web5");
+    assert_eq!(chosen("all:!web[0:3]"), "web5 zz");
+    assert_eq!(chosen("web[1-2]"), "web1 web2");
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub struct Envelope {
     pub who: String,
     /// Earlier runs whose verdict never arrived: the agent reports what its journal says of them.
     pub settle: Vec<RunId>,
+    /// The run that this one retries, where its result was lost: what ended well in it is not run again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<RunId>,
     /// With what the host's journals are sealed where they hold secrets: 64 hexadecimal digits that only the controller
     /// keeps, other ones for each host. Empty: what would be sealed is not kept.
     pub journal_key: String,

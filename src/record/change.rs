@@ -62,12 +62,13 @@ pub fn settled(
     outcome: Option<HostOutcome>,
     steps: &[StepEnded],
 ) -> rusqlite::Result<()> {
-    let outcome = outcome.unwrap_or(HostOutcome::Cancelled);
     let was_whole = whole::is_whole(change, run)?;
     let rows = change.execute(
-        "UPDATE hosts SET outcome = ?3, settled_by = ?4 \
-         WHERE run = ?1 AND host = ?2 AND run <> ?4 AND (outcome IS NULL OR outcome = 'unknown')",
-        params![run.as_str(), host, outcome.as_str(), by.as_str()],
+        // Without an outcome it left no journal: nothing was started, unless an earlier answer knows better.
+        "UPDATE hosts SET outcome = coalesce(?3, 'cancelled'), settled_by = ?4 \
+         WHERE run = ?1 AND host = ?2 AND run <> ?4 AND (outcome IS NULL OR outcome = 'unknown') \
+         AND (?3 IS NOT NULL OR settled_by IS NULL)",
+        params![run.as_str(), host, outcome.map(HostOutcome::as_str), by.as_str()],
     )?;
     if rows == 0 {
         return Ok(());

@@ -17,6 +17,9 @@ use tempfile::TempDir;
 
 mod prune;
 
+/// As many journals are kept on a host: of older runs nothing more can become known.
+const JOURNALS_KEPT: i64 = 50;
+
 /// An epoch is the time of its run, or one more than the last; one that is so far ahead is none, in milliseconds.
 const BELIEVED: i64 = 10 * 365 * 24 * 3600 * 1000;
 
@@ -300,16 +303,31 @@ impl Sqlite {
         }
     }
 
+    /// Whether the result of a run on a host did not arrive, even if a later run has settled it.
+    pub fn was_lost(&self, run: &RunId, host: &str) -> Result<bool> {
+        let lost = || {
+            let mut select = self.database.prepare_cached(
+                "SELECT 1 FROM hosts JOIN runs USING (run) WHERE run = ?1 AND host = ?2 AND journaled AND NOT checked \
+                 AND (outcome IS NULL OR outcome = 'unknown' OR settled_by IS NOT NULL)",
+            )?;
+            select.exists([run.as_str(), host])
+        };
+        explained(lost(), &format!("look whether the result of run {run} on {host} was lost"))
+    }
+
     fn unsettled_in(&self, host: &str) -> rusqlite::Result<Vec<RunId>> {
         let mut select = self.database.prepare_cached(
             "SELECT run FROM hosts JOIN runs USING (run) \
-             WHERE host = ?1 AND (outcome IS NULL OR outcome = 'unknown') AND settled_by IS NULL \
-             AND journaled AND NOT checked \
-             ORDER BY epoch",
+             WHERE host = ?1 AND (outcome IS NULL OR outcome = 'unknown') AND journaled AND NOT checked \
+             ORDER BY epoch DESC LIMIT ?2",
         )?;
         // A run whose name is damaged can be settled by none, and must not fail each later run.
-        let found = select.query_map([host], |row| Ok(rows::word(row, 0).ok()))?;
-        found.filter_map(rusqlite::Result::transpose).collect()
+        let found = select.query_map(params![host, JOURNALS_KEPT], |row| Ok(rows::word(row, 0).ok()))?;
+        // What was unknown while it went on may be known now, so it is asked for again.
+        let mut runs: Vec<RunId> =
+            found.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()?;
+        runs.reverse();
+        Ok(runs)
     }
 }
 

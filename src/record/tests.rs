@@ -160,6 +160,29 @@ fn an_unknown_host_is_settled_from_its_journal_as_told_in_a_later_run() {
 }
 
 #[test]
+fn what_was_unknown_while_it_went_on_is_asked_for_again() {
+    let project = Project::new();
+    let run = killed(&project, intent(&["web01"]));
+    let mut store = project.open();
+    begin(&mut store, RunIntent { run: other_run(), ..intent(&["web01"]) });
+    let mut settle = |outcome| {
+        store.settle(&run, "web01", &other_run(), outcome, &[]).unwrap();
+        let record = store.load(&run).unwrap();
+        (
+            record.hosts()[0].outcome,
+            store.unsettled("web01").unwrap().len(),
+            store.was_lost(&run, "web01").unwrap(),
+        )
+    };
+    assert_eq!(settle(Some(HostOutcome::Unknown)), (Some(HostOutcome::Unknown), 1, true));
+    // Its journal is gone: an earlier answer knew that something was started.
+    assert_eq!(settle(None), (Some(HostOutcome::Unknown), 1, true));
+    assert_eq!(settle(Some(HostOutcome::Changed)), (Some(HostOutcome::Changed), 0, true));
+    assert_eq!(settle(Some(HostOutcome::Failed)), (Some(HostOutcome::Changed), 0, true));
+    assert!(!store.was_lost(&other_run(), "nowhere").unwrap());
+}
+
+#[test]
 fn a_journal_that_knows_nothing_of_the_run_means_that_nothing_was_started() {
     let project = Project::new();
     let run = killed(&project, intent(&["web01"]));

@@ -72,6 +72,11 @@ pub fn execute(mut session: Session, mut store: Sqlite) -> Result<u8> {
             envelope.epoch = epoch;
             let unsettled = store.unsettled(&work.host)?.into_iter();
             envelope.settle = unsettled.filter(|run| *run != envelope.run).collect();
+            if let Some(of) = &session.intent.of
+                && store.was_lost(of, &work.host)?
+            {
+                envelope.retries = Some(of.clone());
+            }
         }
     }
     let too_short = session.secrets.iter().any(|secret| (1..SHORTEST).contains(&secret.chars().count()));

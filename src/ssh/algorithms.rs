@@ -153,12 +153,24 @@ impl Algorithms {
     }
 }
 
+/// OpenSSH's MACs that the library does not have.
+const UMACS: &[&str] =
+    &["umac-64-etm@openssh.com", "umac-128-etm@openssh.com", "umac-64@openssh.com", "umac-128@openssh.com"];
+
+/// Whether a list leaves ssh one of these.
+fn leaves_umac(list: &str) -> bool {
+    match list.strip_prefix('-') {
+        Some(without) => UMACS.iter().any(|umac| !without.split(',').any(|pattern| matches(pattern, umac))),
+        None => list.contains("umac-"),
+    }
+}
+
 /// Where windlass has none of the MACs that are asked for (umac), the ciphers that need none remain.
 fn ciphers_and_macs(values: &Values) -> Result<(Vec<cipher::Name>, Vec<mac::Name>)> {
     let mut ciphers = choose(values.setting("ciphers"), CIPHERS, OLD_CIPHERS)?;
     match choose(values.setting("macs"), MACS, &[]) {
         Ok(macs) => Ok((ciphers, macs)),
-        Err(why) if !values.setting("macs").is_some_and(|macs| macs.text.contains("umac-")) => Err(why),
+        Err(why) if !values.setting("macs").is_some_and(|macs| leaves_umac(macs.text.trim())) => Err(why),
         Err(why) => {
             ciphers.retain(|cipher| WITHOUT_MAC.contains(cipher));
             if ciphers.is_empty() { Err(why) } else { Ok((ciphers, Vec::new())) }
@@ -264,6 +276,8 @@ mod tests {
             of(&[("macs", "umac-64@openssh.com"), ("ciphers", "aes256-ctr,aes128-gcm@openssh.com")]).unwrap();
         assert_eq!((names(&only.ciphers), only.macs), ("aes128-gcm@openssh.com".to_string(), Vec::new()));
         assert!(of(&[("macs", "umac-64@openssh.com"), ("ciphers", "aes256-ctr")]).is_err());
+        assert!(of(&[("macs", "-hmac*")]).unwrap().macs.len() <= 1);
+        assert!(of(&[("macs", "-*")]).is_err());
         assert!(of(&[("macs", "hmac-nonsense")]).is_err());
         assert_eq!(names(&of(&[("ciphers", "+aes256-cbc")]).unwrap().ciphers[6..]), "aes256-cbc");
     }

@@ -287,7 +287,7 @@ fn resolve(
         policy: policy(settings, &found)?,
         algorithms: Algorithms::of(values)?,
         socket: socket(&found)?,
-        connect_timeout: values.time("connecttimeout")?.unwrap_or(CONNECT_TIMEOUT),
+        connect_timeout: connect_timeout(values)?,
         attempts: values.number("connectionattempts", 1..=u32::MAX)?.unwrap_or(1),
         keepalive: keepalive(settings, &found)?,
         keepalive_max: values
@@ -433,6 +433,11 @@ fn socket(found: &Found) -> Result<Socket> {
         bind_address: found.values.word("bindaddress")?.map(str::to_string),
         bind_interface: found.values.word("bindinterface")?.map(str::to_string),
     })
+}
+
+/// `ConnectTimeout 0` leaves it to the system for ssh; here there is always a limit.
+fn connect_timeout(values: &Values) -> Result<Duration> {
+    Ok(values.time("connecttimeout")?.filter(|time| !time.is_zero()).unwrap_or(CONNECT_TIMEOUT))
 }
 
 fn keepalive(settings: &SshSettings, found: &Found) -> Result<Option<Duration>> {

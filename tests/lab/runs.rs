@@ -196,6 +196,43 @@ fn a_run_whose_controller_was_killed_is_settled_by_the_next() {
     assert_eq!(project.play(GATED, "full1", "").exits(0).outcome("full1"), "ok", "nothing is owed any more");
 }
 
+/// Commands that nothing tells whether they were run: each writes a line, and the first waits for its gate.
+const UNGUARDED: &str = "[[steps]]\nname = \"first\"\n[steps.command]\n\
+    shell = \"echo x >>/srv/e2e/first; for n in $(seq 600); do [ ! -e /srv/e2e/open ] || break; sleep 0.0977; done\"\n\
+    [[steps]]\nname = \"second\"\n[steps.command]\nshell = \"echo x >>/srv/e2e/second\"\n";
+
+#[test]
+fn a_retry_after_a_killed_controller_waits_for_what_runs_and_does_not_repeat_it() {
+    let Stage { host, project } = stage("full1");
+    let run = project.start(UNGUARDED, "full1");
+    host.await_success("test -s /srv/e2e/first", SOON);
+    run.kill();
+    host.must("(sleep 3; touch /srv/e2e/open) >/dev/null 2>&1 &");
+
+    let retried = project.report("runs retry last").exits(0);
+
+    assert_eq!(retried.step("full1", "first")["outcome"], "ok", "{retried:#?}");
+    assert!(retried.step("full1", "first")["notes"].to_string().contains("is not run again"), "{retried:#?}");
+    assert_eq!(retried.step("full1", "second")["outcome"], "changed");
+    assert_eq!(host.must("cat /srv/e2e/first /srv/e2e/second"), "x\nx");
+    let list = project.windlass(["runs", "list"]).stdout;
+    assert!(!list.contains("unknown"), "{list}");
+}
+
+/// Through sh the controller is the engine: with it the command ends.
+#[test]
+fn a_retry_does_not_repeat_what_was_cut_off_and_says_so() {
+    let Stage { host, project } = stage("noexec1");
+    let run = project.start(UNGUARDED, "noexec1");
+    host.await_success("test -s /srv/e2e/first", SOON);
+    run.kill();
+
+    let retried = project.report("runs retry last").exits(2);
+
+    assert!(retried.failure("noexec1").contains("whether it came to its end is not known"), "{retried:#?}");
+    assert_eq!(host.must("cat /srv/e2e/first"), "x");
+}
+
 #[test]
 fn a_handler_is_owed_after_a_failed_run() {
     let Stage { host, project } = stage("full1");

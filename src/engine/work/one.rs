@@ -3,7 +3,7 @@
 use super::judge::{Left, fields};
 use super::{StepEnd, Worker, set, with};
 use crate::engine::context::{Known, Registered};
-use crate::engine::converge::StepTry;
+use crate::engine::converge::{Retried, StepTry};
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::progress::StepProgress;
 use crate::engine::{state_dir, undo, wait};
@@ -279,7 +279,7 @@ impl<'a> Worker<'a, '_, '_> {
             let print = self.target.is_pretended() && self.job.work.planning != Planning::No;
             let fingerprint = print.then(|| Fingerprint::of(&self.job.envelope.run));
             let mut done = StepProgress { fingerprint, ..StepProgress::default() };
-            let tried = self.try_once(step, locals, deadline, &mut done, &mut left.changes);
+            let tried = self.try_once(step, report.item, locals, deadline, &mut done, &mut left.changes);
             let mut result = self.judge(step, locals, tried, done, &left, report);
             if step.retries > 0 {
                 result.known.insert("attempts".to_string(), report.tries.into());
@@ -332,6 +332,7 @@ impl<'a> Worker<'a, '_, '_> {
     fn try_once(
         &mut self,
         step: &'a JobStep,
+        item: Option<u32>,
         locals: &Values,
         deadline: Instant,
         done: &mut StepProgress,
@@ -363,6 +364,7 @@ impl<'a> Worker<'a, '_, '_> {
         let name = self.name(step, locals);
         self.flush |= parsed.flushes();
         let resume = parsed.boots().then(|| self.resume_after(step)).flatten();
+        let retried = self.retried(step, item);
         let mut attempt = StepTry {
             run: &self.job.envelope.run,
             index: step.index,
@@ -380,6 +382,7 @@ impl<'a> Worker<'a, '_, '_> {
             armed: None,
             resume,
             left,
+            retried,
         };
         let tried = attempt.run(done);
         let tried = tried.map_err(|failure| {
@@ -390,6 +393,14 @@ impl<'a> Worker<'a, '_, '_> {
             self.context.forget_facts();
         }
         tried
+    }
+
+    /// The same step in the run that this one retries.
+    fn retried(&self, step: &JobStep, item: Option<u32>) -> Option<Retried<'a>> {
+        let run = self.job.envelope.retries.as_ref()?;
+        let opinions = [&step.until, &step.failed_when, &step.changed_when];
+        let needs_output = step.register.is_some() || opinions.into_iter().any(Option::is_some);
+        Some(Retried { run, item, needs_output })
     }
 
     fn environment(&self, step: &JobStep, locals: &Values) -> Result<BTreeMap<String, String>> {

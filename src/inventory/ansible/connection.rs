@@ -6,7 +6,7 @@ mod table;
 
 use super::values::Values;
 use crate::diagnostic::Diagnostic;
-use crate::model::host::{HostKeyPolicy, OneOrMany, Span, SshSettings, Via};
+use crate::model::host::{HostKeyPolicy, Span, SshSettings, Via};
 use crate::model::{Failure, Value};
 use crate::setting::Setting;
 use table::{Meaning, meaning};
@@ -22,6 +22,10 @@ pub struct Connection {
     pub refused: Vec<Diagnostic>,
     /// Variables that have no effect here, each with the reason.
     pub unused: Vec<Diagnostic>,
+    /// Unknown host keys are refused, unless arguments of ssh say otherwise: Ansible passes nothing on for it.
+    checks_host_key: bool,
+    /// A variable has named the key file: of two such variables one counts, beside those of the arguments.
+    has_key_file: bool,
 }
 
 /// Whether a variable says how a host is reached.
@@ -39,7 +43,7 @@ pub fn of(settings: &[Setting], values: &Values<'_>) -> Connection {
             names.push((rank, found, &setting.name));
         }
     }
-    // In the order of the table: of two names of one thing the later one counts, as in Ansible.
+    // In the order of the table: the first setting of an option counts.
     names.sort_by_key(|(rank, _, _)| *rank);
     for (_, meaning, name) in names {
         let Some(setting) = values.setting(name) else { continue };
@@ -48,6 +52,9 @@ pub fn of(settings: &[Setting], values: &Values<'_>) -> Connection {
             Ok(None) => {}
             Err(failure) => connection.refuse(setting, failure),
         }
+    }
+    if connection.checks_host_key {
+        first(&mut connection.ssh.host_key, HostKeyPolicy::Strict);
     }
     connection
 }
@@ -75,19 +82,22 @@ impl Connection {
     fn set(&mut self, meaning: Meaning, setting: &Setting, text: &str) -> Result<(), Failure> {
         let ssh = &mut self.ssh;
         match meaning {
-            Meaning::Address => self.address = Some(address(text)?),
-            Meaning::User => ssh.user = Some(text.into()),
-            Meaning::Port => ssh.port = Some(port(text)?),
-            Meaning::Identity => ssh.identity = Some(OneOrMany::One(text.to_string())),
-            Meaning::Timeout => ssh.connect_timeout = Some(span(text)?),
-            Meaning::Become => ssh.becomes = Some(truth(text)?),
-            Meaning::BecomeUser => ssh.become_user = Some(text.to_string()),
-            Meaning::BecomeMethod => ssh.become_method = Some(become_method(text)?),
-            Meaning::HostKeyChecking => {
-                // A host key that changed is refused all the same.
-                let policy = if truth(text)? { HostKeyPolicy::Strict } else { HostKeyPolicy::AcceptNew };
-                ssh.host_key = Some(policy);
+            Meaning::Address => first(&mut self.address, address(text)?),
+            Meaning::User => first(&mut ssh.user, text.into()),
+            Meaning::Port => first(&mut ssh.port, port(text)?),
+            Meaning::Identity if self.has_key_file => {}
+            Meaning::Identity => {
+                self.has_key_file = true;
+                arguments::add_identity(text, ssh);
             }
+            Meaning::Timeout => first(&mut ssh.connect_timeout, span(text)?),
+            Meaning::Become => first(&mut ssh.becomes, truth(text)?),
+            Meaning::BecomeUser => first(&mut ssh.become_user, text.to_string()),
+            Meaning::BecomeMethod => first(&mut ssh.become_method, become_method(text)?),
+            Meaning::HostKeyChecking if truth(text)? => self.checks_host_key = true,
+            // A host key that changed is refused all the same. The stronger name may have said yes.
+            Meaning::HostKeyChecking if self.checks_host_key => {}
+            Meaning::HostKeyChecking => first(&mut ssh.host_key, HostKeyPolicy::AcceptNew),
             Meaning::Connection => ssh.via = Some(via(text)?),
             Meaning::Arguments => arguments::add(text, &mut self.ssh)?,
             Meaning::Flags => flags(text)?,
@@ -100,6 +110,11 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// The first setting counts.
+fn first<T>(setting: &mut Option<T>, value: T) {
+    setting.get_or_insert(value);
 }
 
 fn wrong(text: &str, expected: &str) -> Failure {

@@ -9,6 +9,10 @@ use crate::inventory::file::File;
 use crate::source::{Place, Source};
 use std::sync::Arc;
 
+/// What ends a line for Python, whose `splitlines` Ansible uses.
+const LINE_ENDS: &[char] =
+    &['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+
 /// Reads an INI inventory.
 pub fn read(stem: &str, source: &Arc<Source>, problems: &mut Diagnostics) -> File {
     let mut draft = Draft::new(stem, problems);
@@ -16,7 +20,7 @@ pub fn read(stem: &str, source: &Arc<Source>, problems: &mut Diagnostics) -> Fil
     let declared = vec![UNGROUPED.into()];
     let mut reader = Reader { section: Section::Hosts(start), declared, pending: Vec::new(), draft };
     let mut start = 0;
-    for line in source.text.split_inclusive(['\n', '\r']) {
+    for line in source.text.split_inclusive(LINE_ENDS) {
         let shown = line.trim_end();
         let indent = shown.len() - shown.trim_start().len();
         let place = Place { source: Arc::clone(source), span: start + indent..start + shown.len() };

@@ -9,6 +9,29 @@ use std::collections::BTreeMap;
 /// Variables may refer to each other this deep; beyond it they refer to themselves.
 const DEPTH_LIMIT: usize = 32;
 
+/// Names that Ansible has during a run of its own. Where an inventory is read there is no run yet.
+const OF_RUNS: &[&str] = &[
+    "ansible_check_mode",
+    "ansible_config_file",
+    "ansible_diff_mode",
+    "ansible_forks",
+    "ansible_inventory_sources",
+    "ansible_limit",
+    "ansible_play_batch",
+    "ansible_play_hosts",
+    "ansible_play_hosts_all",
+    "ansible_play_name",
+    "ansible_playbook_python",
+    "ansible_run_tags",
+    "ansible_skip_tags",
+    "ansible_verbosity",
+    "ansible_version",
+    "play_hosts",
+    "playbook_dir",
+    "role_name",
+    "role_path",
+];
+
 /// What is known of one host.
 pub struct Values<'a> {
     settings: BTreeMap<&'a str, &'a Setting>,
@@ -56,6 +79,11 @@ impl<'a> Values<'a> {
             return Ok(Some(value.clone()));
         }
         match self.setting(name) {
+            None if OF_RUNS.contains(&name) => {
+                let why = format!("`{name}` is not known here: inventories are read before a playbook is");
+                let hint = "use `inventory_dir`, or lookup('env', 'NAME'), or write the value";
+                Err(Failure::new(format!("look up `{name}`"), why).hint(hint))
+            }
             None => Ok(None),
             Some(setting) if setting.literal => Ok(Some(setting.value.clone())),
             Some(_) if depth == 0 => {

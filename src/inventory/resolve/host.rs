@@ -5,6 +5,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::ansible::values::Values;
 use crate::inventory::ansible::{ALL, connection};
 use crate::inventory::file::FileGroup;
+use crate::inventory::sources::{PRINTED, TYPED};
 use crate::inventory::{Host, HostName};
 use crate::model::Value;
 use crate::model::Values as Map;
@@ -12,6 +13,7 @@ use crate::model::host::SshSettings;
 use crate::setting::Setting;
 use crate::source::Place;
 use std::net::IpAddr;
+use std::path::Path;
 
 impl<'a> Whole<'a> {
     pub(super) fn host(
@@ -73,13 +75,26 @@ impl<'a> Whole<'a> {
             Ok(_) => name.as_str(),
             Err(_) => name.as_str().split('.').next().unwrap_or_default(),
         };
-        let own = Map::from_iter([
+        let mut own = Map::from_iter([
             ("inventory_hostname".to_string(), text(name.as_str())),
             ("inventory_hostname_short".to_string(), text(short)),
             ("name".to_string(), text(name.as_str())),
             ("group_names".to_string(), groups.iter().map(|group| text(group)).collect()),
         ]);
+        // As under Ansible, a variable that is called so is stronger.
+        let is_set = |known: &str| settings.iter().any(|setting| setting.name == known);
+        own.extend(self.named_first(name).into_iter().filter(|(known, _)| !is_set(known)));
         Values::new(settings, own, &self.templates)
+    }
+
+    /// The file that names the host first, and its directory; none for a host that was typed.
+    fn named_first(&self, name: &HostName) -> [(String, Value); 2] {
+        let first = self.hosts[name].said.first().map(|host| host.place.source.name.as_str());
+        let file = first.map(|first| first.strip_suffix(PRINTED).unwrap_or(first));
+        let file = file.filter(|file| *file != TYPED).map(|file| self.root.join(file));
+        let text = |path: Option<&Path>| path.map_or(Value::Null, |path| path.display().to_string().into());
+        let directory = file.as_deref().and_then(Path::parent);
+        [("inventory_file".into(), text(file.as_deref())), ("inventory_dir".into(), text(directory))]
     }
 
     fn said_of(&self, group: &str) -> impl Iterator<Item = &&'a FileGroup> {

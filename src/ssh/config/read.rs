@@ -134,14 +134,13 @@ fn conditions(words: &[String], origin: &str) -> Result<Vec<Condition>> {
     Ok(conditions)
 }
 
-/// `all` stands alone, or after `final` or `canonical`.
+/// `all` stands alone, or after one other condition, as ssh has it.
 fn stands_alone(conditions: &[Condition], origin: &str) -> Result<()> {
     let all = conditions.iter().position(|condition| condition.kind == "all");
-    let (first, length) = (conditions.first().map(|first| first.kind.as_str()), conditions.len());
     match all {
-        None | Some(0) if all.is_none() || length == 1 => Ok(()),
-        Some(1) if length == 2 && matches!(first, Some("final" | "canonical")) => Ok(()),
-        _ => Err(Failure::new(
+        None => Ok(()),
+        Some(at) if at <= 1 && conditions.len() == at + 1 => Ok(()),
+        Some(_) => Err(Failure::new(
             format!("read {origin}"),
             "`Match all` cannot be combined with other conditions",
         )),
@@ -255,7 +254,7 @@ mod tests {
         }
         assert_eq!(read("!host a,b final").unwrap(), "!host a,b; final ");
         assert_eq!(read("final all").unwrap(), "final ; all ");
-        for text in ["all host a", "host a all", "host", "host a user"] {
+        for text in ["all host a", "host a user b all", "host", "host a user"] {
             assert!(read(text).is_err(), "{text}");
         }
     }

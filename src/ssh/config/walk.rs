@@ -55,7 +55,9 @@ impl Walk<'_> {
         for setting in &self.config.command_line {
             self.values.add(setting);
         }
-        if let Some(address) = self.query.address {
+        // `HostName` among the options of a host is as if it were typed, and stronger than its address.
+        let named = self.query.inventory.iter().any(|setting| setting.key == "hostname");
+        if let Some(address) = self.query.address.filter(|_| !named) {
             self.values.add(&Setting::new("hostname", address.replace('%', "%%"), &"the inventory".into()));
         }
         for setting in self.query.inventory {

@@ -1,7 +1,7 @@
 //! Arguments of ssh (`ansible_ssh_common_args` and its kin) as the settings that they stand for.
 
 use super::super::words::words;
-use super::{port, span};
+use super::{first, port, span};
 use crate::model::Failure;
 use crate::model::host::{HostKeyPolicy, OneOrMany, SshSettings};
 
@@ -34,6 +34,7 @@ const HARMLESS_LETTERS: &str = "CNTaknqtvx";
 const LETTERS: &[(&str, &str)] = &[
     ("B", "BindInterface"),
     ("J", "ProxyJump"),
+    ("P", "Tag"),
     ("b", "BindAddress"),
     ("c", "Ciphers"),
     ("i", "IdentityFile"),
@@ -41,6 +42,11 @@ const LETTERS: &[(&str, &str)] = &[
     ("m", "MACs"),
     ("p", "Port"),
 ];
+
+/// Those that replace what `-o` says, wherever it stands; of two of them the later one counts.
+const STRONG: &[&str] = &["B", "b", "c", "m"];
+
+/// Options of one letter without a value.
 const FLAGS: &[(&str, &str)] = &[("4", "inet"), ("6", "inet6")];
 
 /// Adds what the arguments say. As for ssh the first setting of an option counts.
@@ -59,7 +65,7 @@ pub fn add(text: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
             continue;
         }
         if let Some((_, name)) = FLAGS.iter().find(|(flag, _)| *flag == letters) {
-            set("AddressFamily", name, ssh)?;
+            replace("AddressFamily", name, ssh);
             continue;
         }
         let option = LETTERS.iter().find(|(known, _)| *known == letter).map(|(_, name)| *name);
@@ -69,6 +75,8 @@ pub fn add(text: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
         let value = if rest.is_empty() { words.next() } else { Some(rest.to_string()) };
         let value = value.ok_or_else(|| Failure::new("", format!("`{word}` has no value")))?;
         match option {
+            Some(name) if STRONG.contains(&letter) => replace(name, &value, ssh),
+            Some("ProxyJump") => jump(&value, ssh)?,
             Some(name) => set(name, &value, ssh)?,
             None if letter == "o" => self::option(&value, ssh)?,
             // An escape character and the socket of a shared connection.
@@ -76,6 +84,27 @@ pub fn add(text: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn replace(name: &str, value: &str, ssh: &mut SshSettings) {
+    let is_other = |option: &String| {
+        option.split(['=', ' ']).next().is_none_or(|known| !known.eq_ignore_ascii_case(name))
+    };
+    ssh.options.retain(is_other);
+    ssh.options.push(format!("{name}={value}"));
+}
+
+/// ssh ends with an error where `-J` follows another jump host or a command.
+fn jump(value: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
+    let why = match (&ssh.jump, &ssh.proxy_command) {
+        (None, None) => {
+            ssh.jump = Some(value.to_string());
+            return Ok(());
+        }
+        (Some(known), _) => format!("`-J {value}` follows the jump host `{known}`, which ssh does not allow"),
+        (None, Some(_)) => format!("`-J {value}` follows a ProxyCommand, which ssh does not allow"),
+    };
+    Err(Failure::new("", why).hint("give one of them; commas separate the jump hosts of a chain"))
 }
 
 fn unknown(word: &str) -> Failure {
@@ -100,9 +129,10 @@ fn set(name: &str, value: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
         "proxyjump" | "proxycommand" => {}
         "user" => first(&mut ssh.user, value.into()),
         "port" => first(&mut ssh.port, port(value)?),
-        "identityfile" => add_identity(&mut ssh.identity, value),
+        "identityfile" => add_identity(value, ssh),
         "identitiesonly" => first(&mut ssh.identities_only, super::truth(value)?),
-        "identityagent" => first(&mut ssh.agent, value.to_string()),
+        // A path of the inventory itself has no tokens.
+        "identityagent" if !value.contains('%') => first(&mut ssh.agent, value.to_string()),
         "stricthostkeychecking" => first(&mut ssh.host_key, policy(value)?),
         "connecttimeout" => first(&mut ssh.connect_timeout, span(value)?),
         "serveraliveinterval" => first(&mut ssh.keepalive, span(value)?),
@@ -114,17 +144,17 @@ fn set(name: &str, value: &str, ssh: &mut SshSettings) -> Result<(), Failure> {
     Ok(())
 }
 
-fn first<T>(setting: &mut Option<T>, value: T) {
-    setting.get_or_insert(value);
-}
-
-/// Every one of them counts.
-fn add_identity(setting: &mut Option<OneOrMany>, path: &str) {
-    let mut all: Vec<String> = setting.take().map(|known| known.as_slice().to_vec()).unwrap_or_default();
+/// Every one of them counts. A path of the inventory itself has no tokens, so that one with tokens is an option.
+pub fn add_identity(path: &str, ssh: &mut SshSettings) {
+    if path.contains('%') {
+        return ssh.options.push(format!("IdentityFile=\"{path}\""));
+    }
+    let known = ssh.identity.take();
+    let mut all: Vec<String> = known.map(|known| known.as_slice().to_vec()).unwrap_or_default();
     if !all.iter().any(|known| known == path) {
         all.push(path.to_string());
     }
-    *setting = Some(if all.len() == 1 { OneOrMany::One(all.remove(0)) } else { OneOrMany::Many(all) });
+    ssh.identity = Some(if all.len() == 1 { OneOrMany::One(all.remove(0)) } else { OneOrMany::Many(all) });
 }
 
 /// A host key that changed is refused whatever this says.
@@ -171,6 +201,18 @@ mod tests {
                 r#"{"options":["PreferredAuthentications=publickey","ServerAliveCountMax=9"]}"#,
             ),
             ("-o Ciphers=aes256-ctr", r#"{"options":["Ciphers=aes256-ctr"]}"#),
+            (
+                "-l ann -o User=bob -p 23 -o Port=24 -P work",
+                r#"{"user":"ann","port":23,"options":["Tag=work"]}"#,
+            ),
+            ("-o User=bob -l ann -o Port=24 -p 23", r#"{"user":"bob","port":24}"#),
+            // These letters are stronger than `-o`, before and after it.
+            (
+                "-b 10.0.0.1 -o Ciphers=a -c b -c c -o BindAddress=10.0.0.2 -4 -6",
+                r#"{"options":["BindAddress=10.0.0.1","Ciphers=c","BindAddress=10.0.0.2","AddressFamily=inet6"]}"#,
+            ),
+            ("-i a -i ~/.ssh/%h", r#"{"identity":"a","options":["IdentityFile=\"~/.ssh/%h\""]}"#),
+            ("-J a,b -o ProxyCommand=x", r#"{"jump":"a,b"}"#),
         ];
         for (written, expected) in table {
             assert_eq!(read(written), expected, "{written}");
@@ -182,6 +224,8 @@ mod tests {
         assert_eq!(read("-A"), "`-A` is not honoured");
         assert_eq!(read("-F x.conf"), "`-F` is not honoured");
         assert_eq!(read("-o"), "`-o` has no value");
+        assert_eq!(read("-J a -J b"), "`-J b` follows the jump host `a`, which ssh does not allow");
+        assert_eq!(read("-o ProxyCommand=x -J b"), "`-J b` follows a ProxyCommand, which ssh does not allow");
         assert_eq!(read("host"), "`host` is not an option of ssh");
     }
 }

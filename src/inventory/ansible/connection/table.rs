@@ -48,29 +48,29 @@ const OWN_DIRECTORY: &str = "windlass finds a directory for its agent itself";
 const ONE_CONNECTION: &str = "each host has one connection anyway";
 const SHELL: &str = "windlass runs /bin/sh; a command's own shell is the step's to say";
 
-/// In the order in which they count: of two that stand for one thing the later one.
+/// In the order in which Ansible gives them to ssh, and of two names for one thing the stronger one first: the first setting
+/// of an option counts.
 const TABLE: &[(&str, Meaning)] = &[
     ("connection", Connection),
-    ("host", Address),
-    ("ssh_host", Address),
-    ("port", Port),
-    ("ssh_port", Port),
-    ("user", User),
-    ("ssh_user", User),
-    ("private_key_file", Identity),
-    ("ssh_private_key_file", Identity),
-    ("timeout", Timeout),
-    ("ssh_timeout", Timeout),
-    ("host_key_checking", HostKeyChecking),
-    ("ssh_host_key_checking", HostKeyChecking),
-    // The first setting of an option counts for ssh, so that these come last, and in this order.
     ("ssh_args", Arguments),
+    ("ssh_host_key_checking", HostKeyChecking),
+    ("host_key_checking", HostKeyChecking),
+    ("ssh_host", Address),
+    ("host", Address),
+    ("ssh_port", Port),
+    ("port", Port),
+    ("ssh_private_key_file", Identity),
+    ("private_key_file", Identity),
+    ("ssh_user", User),
+    ("user", User),
+    ("ssh_timeout", Timeout),
+    ("timeout", Timeout),
     ("ssh_common_args", Arguments),
     ("ssh_extra_args", Arguments),
-    ("sudo", Become),
     ("become", Become),
-    ("sudo_user", BecomeUser),
+    ("sudo", Become),
     ("become_user", BecomeUser),
+    ("sudo_user", BecomeUser),
     ("become_method", BecomeMethod),
     ("sudo_flags", Flags),
     ("become_flags", Flags),
