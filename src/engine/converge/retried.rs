@@ -130,7 +130,15 @@ mod tests {
 
     fn intent(step: u32, what: &str) -> Entry {
         let reversal = Reversal::Impossible { why: "a command".into() };
-        Entry::Intent { change: 1, step, what: what.into(), reversal, within: None, forward: None }
+        Entry::Intent {
+            change: 1,
+            step,
+            what: what.into(),
+            reversal,
+            within: None,
+            forward: None,
+            leaves: None,
+        }
     }
 
     fn ended(step: u32, item: Option<u32>, outcome: StepOutcome) -> Entry {
