@@ -21,7 +21,7 @@ pub fn read(stem: &str, source: &Arc<Source>, problems: &mut Diagnostics) -> Fil
     let mut reader = Reader { section: Section::Hosts(start), declared, pending: Vec::new(), draft };
     let mut start = 0;
     for line in source.text.split_inclusive(LINE_ENDS) {
-        let shown = line.trim_end();
+        let shown = line.trim_end_matches(|end: char| end.is_whitespace() || LINE_ENDS.contains(&end));
         let indent = shown.len() - shown.trim_start().len();
         let place = Place { source: Arc::clone(source), span: start + indent..start + shown.len() };
         reader.line(shown.trim_start(), &place);

@@ -40,7 +40,7 @@ fn regex_search(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let flag = |value: Option<Datum>| value.map_or(Ok(false), |value| value.truth());
     let (ignore_case, multi_line) =
         (flag(arguments.named("ignorecase"))?, flag(arguments.named("multiline"))?);
-    let groups = arguments.rest();
+    let groups = arguments.rest().iter().map(named_group).collect::<Result<Vec<_>>>()?;
     arguments.finish()?;
     let pattern = pattern(&found, ignore_case, multi_line)?;
     let letters: Vec<char> = text.chars().collect();
@@ -48,18 +48,24 @@ fn regex_search(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     if groups.is_empty() {
         return Ok(found.text(0, &letters).map_or(Datum::None, Datum::text));
     }
-    let group = |name: &Datum| {
-        let name = name.to_text()?;
-        let inside = name.strip_prefix("\\g<").and_then(|rest| rest.strip_suffix('>'));
-        let inside = inside.or_else(|| name.strip_prefix('\\')).ok_or_else(|| {
-            Fault::new(format!("`{name}` names no group")).hint("write it as '\\\\1' or '\\\\g<name>'")
-        })?;
-        let number = pattern
-            .group(inside)
-            .ok_or_else(|| Fault::new(format!("the pattern has no group `{inside}`")))?;
+    let group = |name: &String| {
+        let number =
+            pattern.group(name).ok_or_else(|| Fault::new(format!("the pattern has no group `{name}`")))?;
         Ok(found.text(number, &letters).map_or(Datum::None, Datum::text))
     };
     groups.iter().map(group).collect::<Result<Vec<_>>>().map(Datum::list)
+}
+
+/// The number or name of a group that is written as `\1` or `\g<name>`.
+fn named_group(argument: &Datum) -> Result<String> {
+    let argument = argument.to_text()?;
+    let name = argument.strip_prefix("\\g<").and_then(|rest| rest.strip_suffix('>'));
+    let number =
+        argument.strip_prefix('\\').filter(|rest| rest.starts_with(|one: char| one.is_ascii_digit()));
+    name.or(number).map(str::to_string).ok_or_else(|| {
+        Fault::new(format!("`{argument}` names no group"))
+            .hint("write it as '\\1' or '\\g<name>', with one backslash")
+    })
 }
 
 fn regex_findall(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
