@@ -139,7 +139,7 @@ impl Shape {
             Shape::Any | Shape::Opaque => any(at % ANY),
             Shape::Text => Datum::text(TEXTS[at % TEXTS.len()]),
             Shape::Number => Datum::Int(NUMBERS[at % NUMBERS.len()]),
-            Shape::Bool => Datum::Bool(at % 2 == 0),
+            Shape::Bool => Datum::Bool(at.is_multiple_of(2)),
             Shape::List(of) => Datum::list(vec![of.sample(at), of.sample(at)]),
             Shape::Pair(one, other) => Datum::tuple(vec![one.sample(at), other.sample(at)]),
             Shape::Table(of) => Datum::record([("a", of.sample(at))]),
