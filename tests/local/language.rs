@@ -578,7 +578,7 @@ fn what_failed_says_so_in_its_result() {
 [[steps]]
 register = "one"
 ignore_errors = true
-failed_when = "result.stdout.nope.nope"
+failed_when = "(result.stdout | from_json).nope"
 command = { shell = "echo x", read_only = true }
 [[steps]]
 register = "two"
