@@ -219,13 +219,14 @@ fn a_retry_after_a_killed_controller_waits_for_what_runs_and_does_not_repeat_it(
     assert!(!list.contains("unknown"), "{list}");
 }
 
-/// Through sh the controller is the engine: with it the command ends.
+/// Through sh the controller is the engine: without it nothing writes down how the command ended.
 #[test]
 fn a_retry_does_not_repeat_what_was_cut_off_and_says_so() {
     let Stage { host, project } = stage("noexec1");
     let run = project.start(UNGUARDED, "noexec1");
     host.await_success("test -s /srv/e2e/first", SOON);
     run.kill();
+    host.must("(sleep 3; touch /srv/e2e/open) >/dev/null 2>&1 &");
 
     let retried = project.report("runs retry last").exits(2);
 
