@@ -130,7 +130,8 @@ fn what_an_undo_leaves_is_named_beforehand() {
         "rm -rf /srv/e2e; mkdir -p /srv/e2e; docker rm -f e2e_web_1 e2e-web-1 >/dev/null 2>&1; docker volume rm e2e_data 2>/dev/null; \
          printf 'services:\\n  web:\\n    image: lab/busybox\\n    command: [sleep, \"999\"]\\n    volumes: [\"data:/data\"]\\nvolumes:\\n  data: {}\\n' >/srv/e2e/docker-compose.yml; \
          printf '[Service]\\nExecStart=/bin/sh -c \"test -e /srv/e2e/ok && exec sleep 999\"\\n' >/etc/systemd/system/e2e.service; systemctl daemon-reload; \
-         systemctl start e2e; touch /srv/e2e/ok; sleep 0.5; systemctl is-failed e2e",
+         systemctl stop e2e; systemctl start e2e; for n in $(seq 100); do systemctl is-failed e2e && break; sleep 0.1; done; \
+         touch /srv/e2e/ok; systemctl is-failed e2e",
     );
     let name = &host.name;
     let playbook = "[[steps]]\ncompose = { dir = '/srv/e2e', project = 'e2e', stays = '0s' }\n\
