@@ -8,7 +8,6 @@ use crate::schedule::{self, Channel, Schedule};
 use crate::schema;
 use crate::secrets::{self, AskPassphrase, Vault};
 use crate::source::{Node, Source};
-use crate::system::reason;
 use crate::trust;
 use std::fs;
 use std::io::Read;
@@ -134,7 +133,7 @@ impl Project {
         let mut bytes = Vec::new();
         let file = self.open_file(&path, &doing)?;
         let read = file.take(TEXT_BYTES + 1).read_to_end(&mut bytes);
-        read.map_err(|error| reason::plain(&error)).doing(&doing)?;
+        read.doing(&doing)?;
         if bytes.len() as u64 > TEXT_BYTES {
             return Err(Failure::new(doing, format!("it is larger than {} MiB", TEXT_BYTES >> 20)));
         }

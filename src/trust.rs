@@ -7,7 +7,6 @@
 use crate::accounts::Accounts;
 use crate::model::op::Command;
 use crate::model::{Doing, Failure, Result};
-use crate::system::reason;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::fs::{self, File, Metadata};
@@ -49,7 +48,7 @@ static HERE: LazyLock<Trust> = LazyLock::new(|| {
 /// Opens a file that is believed. `root`: the project's directory, where there is one; every directory from there to
 /// the file is looked at too.
 pub fn open(path: &Path, root: Option<&Path>, doing: impl Display) -> Result<File> {
-    let file = File::open(path).map_err(|error| reason::plain(&error)).doing(&doing)?;
+    let file = File::open(path).doing(&doing)?;
     opened(&file, path, root, doing)?;
     Ok(file)
 }
@@ -68,7 +67,7 @@ pub fn opened(file: &File, path: &Path, root: Option<&Path>, doing: impl Display
 
 /// Refuses a directory or a program that is not believed.
 pub fn check(path: &Path, root: Option<&Path>, doing: impl Display) -> Result<()> {
-    let meta = fs::metadata(path).map_err(|error| reason::plain(&error)).doing(&doing)?;
+    let meta = fs::metadata(path).doing(&doing)?;
     HERE.check(path, &meta, root, &doing)
 }
 

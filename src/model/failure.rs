@@ -56,11 +56,16 @@ impl<T, E: fmt::Display> Doing<T> for std::result::Result<T, E> {
 }
 
 /// An error of the operating system, as Rust prints it, without its number and capital letter.
-fn plain(why: &str) -> String {
+pub fn plain(why: &str) -> String {
     let is_number = |rest: &str| rest.find(')').is_some_and(|at| at + 1 == rest.len());
     let Some((text, _)) = why.split_once(" (os error ").filter(|(_, rest)| is_number(rest)) else {
         return why.to_string();
     };
+    lowered(text)
+}
+
+/// The text with a small first letter.
+pub fn lowered(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }

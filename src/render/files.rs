@@ -8,7 +8,6 @@ use crate::model::{Doing, Failure, Result, Value};
 use crate::playbook::role;
 use crate::project::Project;
 use crate::step::NamedText;
-use crate::system::reason;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -161,6 +160,6 @@ fn text_of(project: &Project, path: &Path) -> Result<Option<String>> {
     let doing = format!("read {}", project.name_of(path));
     let mut bytes = Vec::new();
     let read = project.open_file(path, &doing)?.read_to_end(&mut bytes);
-    read.map_err(|error| reason::plain(&error)).doing(doing)?;
+    read.doing(doing)?;
     Ok(String::from_utf8(bytes).ok())
 }

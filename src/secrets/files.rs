@@ -74,7 +74,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     let doing = format!("read {}", path.display());
     let file = trust::open(path, path.parent().and_then(Path::parent), &doing)?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| reason::plain(&error)).doing(&doing)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).doing(&doing)?;
     match bytes.len() as u64 > MAX_BYTES {
         true => Err(Failure::new(doing, format!("it is larger than {} MiB", MAX_BYTES >> 20))),
         false => Ok(bytes),

@@ -1,7 +1,6 @@
 //! Age identities: the private keys that open encrypted backups. Never printed.
 
 use crate::model::{Doing, Failure, Result};
-use crate::system::reason;
 use crate::trust;
 use std::io::Read;
 use std::path::Path;
@@ -22,7 +21,7 @@ impl Identities {
             let doing = format!("read the age identities of {}", file.display());
             let mut text = String::new();
             let read = trust::open(file, None, &doing)?.take(MAX_BYTES).read_to_string(&mut text);
-            read.map_err(|error| reason::plain(&error)).doing(&doing)?;
+            read.doing(&doing)?;
             all.extend(parse(&text).map_err(|why| Failure::new(doing, why))?);
         }
         Ok(Identities(Arc::new(all)))

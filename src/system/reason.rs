@@ -1,6 +1,8 @@
 //! Why the operating system refused something: its error in words, and what a person can try.
 
 use crate::model::Failure;
+use crate::model::failure;
+pub use crate::model::failure::lowered;
 use rustix::io::Errno;
 use std::fmt::Display;
 
@@ -25,15 +27,7 @@ pub fn words(errno: Errno) -> String {
 
 /// An error of the standard library without its number and capital letter.
 pub fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    lowered(text)
-}
-
-/// The text with a small first letter.
-pub fn lowered(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    lowered(&failure::plain(&error.to_string()))
 }
 
 fn hint(why: &str) -> Option<&'static str> {

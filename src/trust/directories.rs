@@ -3,7 +3,6 @@
 
 use super::Trust;
 use crate::model::{Doing, Failure, Result};
-use crate::system::reason;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -43,7 +42,7 @@ pub fn list() -> Result<Vec<PathBuf>> {
 /// Keeps a directory. Returns it without links, and the name of its owner.
 pub fn add(directory: &Path) -> Result<(PathBuf, String)> {
     let doing = format!("trust {}", directory.display());
-    let real = directory.canonicalize().map_err(|error| reason::plain(&error)).doing(&doing)?;
+    let real = directory.canonicalize().doing(&doing)?;
     let meta = fs::metadata(&real).doing(&doing)?;
     if !meta.is_dir() {
         return Err(Failure::new(doing, "it is a file").hint("name the project's directory"));
@@ -76,7 +75,7 @@ fn kept(path: &Path, own: &Trust) -> Result<Vec<PathBuf>> {
     let doing = format!("read {}", path.display());
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        opened => opened.map_err(|error| reason::plain(&error)).doing(&doing)?,
+        opened => opened.doing(&doing)?,
     };
     own.check(path, &file.metadata().doing(&doing)?, path.parent(), &doing)?;
     let mut text = String::new();

@@ -6,7 +6,6 @@ use crate::model::op::Asset;
 use crate::model::tree::{ENTRIES_LIMIT, Entry, Inside, Tree, TreeNode};
 use crate::model::{Doing, Failure, Result};
 use crate::render::contents::{Held, TreeContents};
-use crate::system::reason;
 use crate::trust;
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::PermissionsExt;
@@ -29,7 +28,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn folder(&mut self, path: &Path, inside: &Path) -> Result<()> {
         let doing = || format!("read {}", path.display());
-        let found = fs::read_dir(path).map_err(|error| reason::plain(&error)).doing(doing())?;
+        let found = fs::read_dir(path).doing(doing())?;
         for entry in found {
             let name = entry.doing(doing())?.file_name();
             self.entry(&path.join(&name), inside.join(&name))?;
@@ -70,7 +69,7 @@ impl Walk<'_> {
                 Failure::new(doing(), "it is a device, socket or pipe").hint("leave it out with exclude")
             );
         }
-        let mut file = File::open(path).map_err(|error| reason::plain(&error)).doing(doing())?;
+        let mut file = File::open(path).doing(doing())?;
         let (digest, size) = Digest::of_reader(&mut file).doing(doing())?;
         self.contents.insert(digest.clone(), Held::File(path.to_path_buf()));
         Ok(TreeNode::File(Asset { digest, size }))

@@ -1,7 +1,7 @@
 //! The client of an S3 server, made from a store's settings.
 
 use super::Objects;
-use crate::model::{Doing, Failure, Result};
+use crate::model::{Doing, Failure, Result, failure};
 use crate::store::settings::Settings;
 use crate::trust;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -122,7 +122,6 @@ fn why(error: &object_store::Error) -> String {
     while let Some(source) = inner.source() {
         inner = source;
     }
-    let text =
-        crate::system::reason::lowered(inner.to_string().split(" (os error").next().unwrap_or_default());
+    let text = failure::lowered(&failure::plain(&inner.to_string()));
     text.chars().take(300).collect()
 }
