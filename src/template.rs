@@ -40,7 +40,7 @@ pub use fault::{Fault, Missing, Spot};
 #[cfg(feature = "controller")]
 pub use infer::{Known, Wanted};
 pub use lexer::Escapes;
-pub use lookup::{Nowhere, Outside};
+pub use lookup::{Nowhere, Outside, variable};
 pub use moment::Moment;
 pub use scan::{Scanned, Use};
 #[cfg(feature = "controller")]

@@ -1,13 +1,12 @@
 //! What templates look up on the controller: files of the project, the environment, commands, passwords.
 
 use super::files::Files;
-use crate::model::Failure;
 use crate::model::op::Command;
 use crate::model::path::HostPath;
 use crate::project::Project;
 use crate::system::local::Local;
 use crate::system::{Probe, reason};
-use crate::template::{Fault, Moment, Outside};
+use crate::template::{self, Fault, Moment, Outside};
 use crate::trust;
 use jiff::tz::TimeZone;
 use std::fs;
@@ -52,19 +51,15 @@ impl Controller {
 impl Outside for Controller {
     fn file(&self, name: &str) -> Found<String> {
         let text = Files::new(&self.project).text(name);
-        text.map_err(fault)
+        text.map_err(Fault::of)
     }
 
     fn variable(&self, name: &str) -> Found<Option<String>> {
-        match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(_) => Err(Fault::new(format!("the variable {name} of the environment is no UTF-8 text"))),
-        }
+        template::variable(name)
     }
 
     fn pipe(&self, command: &str) -> Found<String> {
-        trust::program::line(command, &self.project.root).map_err(fault)?;
+        trust::program::line(command, &self.project.root).map_err(Fault::of)?;
         let question = Command {
             directory: Some(HostPath::from(self.project.root.clone())),
             timeout: Some(COMMAND_TIME),
@@ -100,7 +95,7 @@ impl Outside for Controller {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 let shown = path.display().to_string();
                 let mut text = String::new();
-                let mut file = trust::open(&path, Some(&self.project.root), &shown).map_err(fault)?;
+                let mut file = trust::open(&path, Some(&self.project.root), &shown).map_err(Fault::of)?;
                 file.read_to_string(&mut text).map_err(failed)?;
                 let line = text.lines().next().unwrap_or_default();
                 Ok(line.split(" salt=").next().unwrap_or_default().to_string())
@@ -153,10 +148,6 @@ impl Outside for Controller {
         let offset = timestamp.map_or(0, |timestamp| TimeZone::system().to_offset(timestamp).seconds());
         Moment(moment.0 + i128::from(offset) * 1_000_000)
     }
-}
-
-fn fault(failure: Failure) -> Fault {
-    Fault { hint: failure.hint, ..Fault::new(format!("{}: {}", failure.doing, failure.why)) }
 }
 
 fn is_mount(path: &Path) -> bool {

@@ -1,5 +1,6 @@
 //! What goes wrong in a template, and where in it.
 
+use crate::model::Failure;
 use crate::model::nearest::did_you_mean;
 use std::ops::Range;
 use std::sync::Arc;
@@ -55,6 +56,11 @@ pub struct Missing {
 }
 
 impl Fault {
+    /// A failure to look at something outside.
+    pub fn of(failure: Failure) -> Fault {
+        Fault { hint: failure.hint, ..Fault::new(format!("{}: {}", failure.doing, failure.why)) }
+    }
+
     /// Something that went wrong, at a place that the caller knows.
     pub fn new(why: impl Into<String>) -> Fault {
         Fault { why: why.into(), hint: None, spot: None, undefined: None, cause: Cause::Value }

@@ -34,6 +34,15 @@ pub trait Outside: fmt::Debug + Send + Sync {
     fn local(&self, moment: super::moment::Moment) -> super::moment::Moment;
 }
 
+/// A variable of this process's environment.
+pub fn variable(name: &str) -> Result<Option<String>> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(_) => Err(Fault::new(format!("the variable {name} of the environment is no UTF-8 text"))),
+    }
+}
+
 /// A place that has nothing to look at: a host's agent.
 #[derive(Debug)]
 pub struct Nowhere;

@@ -1,8 +1,7 @@
 //! What templates of connection variables look up on the controller: the environment and files of the project.
 
-use crate::model::Failure;
 use crate::project::Project;
-use crate::template::{Fault, Moment, Outside};
+use crate::template::{self, Fault, Moment, Outside};
 use std::path::{Path, PathBuf};
 
 type Found<T> = Result<T, Fault>;
@@ -33,18 +32,11 @@ fn never<T>(what: &str) -> Found<T> {
 impl Outside for BeforeContact {
     fn file(&self, name: &str) -> Found<String> {
         let read = self.project.read(Path::new(name));
-        read.map(|source| source.text.clone()).map_err(|Failure { doing, why, hint, .. }| {
-            let fault = Fault::new(format!("{doing}: {why}"));
-            hint.into_iter().fold(fault, Fault::hint)
-        })
+        Ok(read.map_err(Fault::of)?.text.clone())
     }
 
     fn variable(&self, name: &str) -> Found<Option<String>> {
-        match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(_) => Err(Fault::new(format!("the variable {name} of the environment is no UTF-8 text"))),
-        }
+        template::variable(name)
     }
 
     fn pipe(&self, command: &str) -> Found<String> {
