@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Runs whose undo is kept on a host; older ones are dropped when a new one starts.
-const RUNS_KEPT: usize = 50;
+pub const RUNS_KEPT: usize = 50;
 
 /// How often a lock that another run holds is tried.
 const TRY_LOCK_EVERY: Duration = Duration::from_millis(250);

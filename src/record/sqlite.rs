@@ -4,6 +4,7 @@ use super::folder::{self, Alive};
 use super::open::{connect, damaged, explained};
 use super::store::{RunLine, RunList, RunState, RunStore};
 use super::{Clean, RunRecord, change, rows, schema, whole};
+use crate::engine::start::RUNS_KEPT;
 use crate::model::event::StepEnded;
 use crate::model::job::RunId;
 use crate::model::outcome::HostOutcome;
@@ -16,9 +17,6 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 mod prune;
-
-/// As many journals are kept on a host: of older runs nothing more can become known.
-const JOURNALS_KEPT: i64 = 50;
 
 /// An epoch is the time of its run, or one more than the last; one that is so far ahead is none, in milliseconds.
 const BELIEVED: i64 = 10 * 365 * 24 * 3600 * 1000;
@@ -322,7 +320,8 @@ impl Sqlite {
              ORDER BY epoch DESC LIMIT ?2",
         )?;
         // A run whose name is damaged can be settled by none, and must not fail each later run.
-        let found = select.query_map(params![host, JOURNALS_KEPT], |row| Ok(rows::word(row, 0).ok()))?;
+        // Of older ones the host has no journal: nothing more can become known.
+        let found = select.query_map(params![host, RUNS_KEPT as i64], |row| Ok(rows::word(row, 0).ok()))?;
         // What was unknown while it went on may be known now, so it is asked for again.
         let mut runs: Vec<RunId> =
             found.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()?;
