@@ -4,7 +4,7 @@ use crate::model::op::{Command, Condition, Effect, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
-use crate::wanted::lines::Lines;
+use crate::wanted::{self, lines::Lines};
 use std::path::Path;
 
 /// Users.
@@ -207,13 +207,9 @@ impl Missing {
         let Missing(name) = self;
         let failure = Failure::new(format!("look up user {name}"), "the host has no such user")
             .hint("create it with a step of kind user first");
-        unless_later(host, failure, Command::new(["getent", "passwd", name]))
+        let command = Command::new(["getent", "passwd", name]);
+        wanted::unless_later(host, failure, Condition::Succeeds { command })
     }
-}
-
-/// This failure. After changes that are only pretended, the wait for what `question` will answer by then.
-pub fn unless_later(host: &dyn Probe, failure: Failure, question: Command) -> Result<Plan> {
-    if host.pretends() { Ok(Plan::awaiting(Condition::Succeeds { command: question })) } else { Err(failure) }
 }
 
 /// Succeeds once the table (`passwd` or `group`) has no such name or id.

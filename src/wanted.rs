@@ -1,7 +1,7 @@
 //! Compares what a path should be with what is there; the difference is ops. Every step that writes files uses it.
 
 use crate::model::mode::Mode;
-use crate::model::op::{Command, Content, Meta, Op, Wait};
+use crate::model::op::{Command, Condition, Content, Meta, Op, Plan, Wait};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::system::walk::LINK_LIMIT;
@@ -10,6 +10,11 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 pub mod lines;
+
+/// This failure. After changes that are only pretended, the wait for what may hold by then.
+pub fn unless_later(host: &dyn Probe, failure: Failure, condition: Condition) -> Result<Plan> {
+    if host.pretends() { Ok(Plan::awaiting(condition)) } else { Err(failure) }
+}
 
 /// The ops that make `path` a regular file with this content. Missing parent directories are created.
 pub fn file(host: &dyn Probe, path: &HostPath, content: Content, meta: &Meta) -> Result<Vec<Op>> {

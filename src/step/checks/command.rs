@@ -198,8 +198,7 @@ fn prediction(check: op::Command) -> Prediction {
 /// Asks at once. After pretended changes the answer would be about the past: then the wait for it is all there is.
 fn look(host: &dyn Probe, command: op::Command, accept: &Accept) -> Result<Plan> {
     if host.pretends() {
-        let condition = Condition::Succeeds { command };
-        return Ok(Plan::awaiting(condition));
+        return Ok(Plan::awaiting(Condition::Succeeds { command }));
     }
     let answer = host.ask(&command)?;
     match accept.accepts(answer.status) {

@@ -314,8 +314,7 @@ fn result_of(record: &Record, pending: &[&File]) -> Values {
 
 /// What only a question could tell that would now be answered about the past.
 fn unknown(command: crate::model::op::Command) -> Plan {
-    let condition = Condition::Succeeds { command };
-    Plan::awaiting(condition)
+    Plan::awaiting(Condition::Succeeds { command })
 }
 
 fn own_table() -> String {

@@ -1,11 +1,11 @@
 //! A group of users.
 
 use crate::accounts::{self, Accounts, GROUP, Group as Account, Range, check_name};
-use crate::model::op::{Command, Plan, Run, Undo};
+use crate::model::op::{Command, Condition, Plan, Run, Undo};
 use crate::model::{Failure, Result};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
-use crate::wanted::lines::State;
+use crate::wanted::{self, lines::State};
 use serde::Deserialize;
 
 /// Creates a group, changes its id, or removes it, with groupadd, or busybox's addgroup. `register` gets `gid` as it
@@ -48,8 +48,8 @@ impl Step for Group {
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let accounts = Accounts::read(host)?;
         let there = accounts.group(&self.name).filter(|group| group.name == self.name);
-        if let Some((failure, question)) = self.refused(&accounts, there.as_ref()) {
-            return accounts::unless_later(host, failure, question);
+        if let Some((failure, command)) = self.refused(&accounts, there.as_ref()) {
+            return wanted::unless_later(host, failure, Condition::Succeeds { command });
         }
         let run = match (self.state, &there) {
             (State::Absent, None) => None,
@@ -130,7 +130,7 @@ mod tests {
 
     const GROUPS: &str = "root:x:0:\nann:x:1000:\n";
 
-    fn told(files: &[(&str, &str)], keys: &str) -> String {
+    fn said(files: &[(&str, &str)], keys: &str) -> String {
         apply(&host(files), "group", keys).unwrap_or_else(|failure| failure.to_string())
     }
 
@@ -142,12 +142,12 @@ mod tests {
             ("/usr/sbin/groupdel", ""),
             ("/usr/sbin/groupmod", ""),
         ];
-        assert_eq!(told(&files, "name = 'app'"), "run groupadd --gid 1001 app\n");
-        assert_eq!(told(&files, "name = 'app'\nsystem = true"), "run groupadd --gid 999 app\n");
-        assert_eq!(told(&files, "name = 'ann'\ngid = 2000"), "run groupmod --gid 2000 ann\n");
-        assert_eq!(told(&files, "name = 'ann'\nstate = 'absent'"), "run groupdel ann\n");
-        assert_eq!(told(&files, "name = 'ann'"), "");
-        assert_eq!(told(&files, "name = 'sam'\nstate = 'absent'"), "");
+        assert_eq!(said(&files, "name = 'app'"), "run groupadd --gid 1001 app\n");
+        assert_eq!(said(&files, "name = 'app'\nsystem = true"), "run groupadd --gid 999 app\n");
+        assert_eq!(said(&files, "name = 'ann'\ngid = 2000"), "run groupmod --gid 2000 ann\n");
+        assert_eq!(said(&files, "name = 'ann'\nstate = 'absent'"), "run groupdel ann\n");
+        assert_eq!(said(&files, "name = 'ann'"), "");
+        assert_eq!(said(&files, "name = 'sam'\nstate = 'absent'"), "");
     }
 
     #[test]
@@ -158,13 +158,13 @@ mod tests {
             ("/usr/sbin/groupmod", ""),
         ];
         let taken = "set group app: the group ann has the id 1000\n  hint: give another gid, or give the other group one first";
-        assert_eq!(told(&files, "name = 'app'\ngid = 1000"), taken);
+        assert_eq!(said(&files, "name = 'app'\ngid = 1000"), taken);
         assert_eq!(
-            told(&files, "name = 'ann'\nstate = 'absent'"),
+            said(&files, "name = 'ann'\nstate = 'absent'"),
             "remove group ann: it is the primary group of user ann\n  hint: remove that user first, or give it another group"
         );
         assert_eq!(
-            told(&files[..2], "name = 'ann'\ngid = 7"),
+            said(&files[..2], "name = 'ann'\ngid = 7"),
             "give group ann the id 7: the host has no groupmod\n  hint: install the package passwd or shadow"
         );
         let later = host(&files);
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn busybox_has_other_programs() {
-        assert_eq!(told(&[("/etc/group", GROUPS)], "name = 'app'\ngid = 7"), "run addgroup -g 7 app\n");
+        assert_eq!(said(&[("/etc/group", GROUPS)], "name = 'app'\ngid = 7"), "run addgroup -g 7 app\n");
     }
 
     #[test]
@@ -187,6 +187,6 @@ mod tests {
 
     #[test]
     fn a_name_that_is_an_option_is_refused() {
-        assert!(told(&[], "name = '-g'").starts_with("read group.name: \"-g\" is not a name"));
+        assert!(said(&[], "name = '-g'").starts_with("read group.name: \"-g\" is not a name"));
     }
 }

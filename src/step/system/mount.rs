@@ -183,7 +183,12 @@ impl Mount {
             if !any_is_there(host, &helpers)? {
                 let failure = Failure::new(doing, format!("the host has no mount.{kind}"))
                     .hint(format!("install what brings it, for example {package}"));
-                return later(host, failure, Condition::Path { path: helpers[0].clone(), exists: true });
+                return wanted::unless_later(
+                    host,
+                    failure,
+                    Condition::Path { path: helpers[0].clone(), exists: true },
+                )
+                .map(Some);
             }
             return Ok(None);
         }
@@ -192,7 +197,8 @@ impl Mount {
             let path = HostPath::from(fstab::plain_source(source));
             return match host.stat(&path)? {
                 Some(_) => Ok(None),
-                None => later(host, missing(source), Condition::Path { path, exists: true }),
+                None => wanted::unless_later(host, missing(source), Condition::Path { path, exists: true })
+                    .map(Some),
             };
         }
         let is_tag =
@@ -204,7 +210,10 @@ impl Mount {
         let command = Command::new(["findfs", &fstab::plain_source(source)]);
         match host.ask(&command)?.status {
             0 | NO_PROGRAM => Ok(None),
-            _ => later(host, missing(&format!("device with {source}")), Condition::Succeeds { command }),
+            _ => {
+                let failure = missing(&format!("device with {source}"));
+                wanted::unless_later(host, failure, Condition::Succeeds { command }).map(Some)
+            }
         }
     }
 
@@ -285,10 +294,6 @@ fn any_is_there<P: AsRef<Path>>(host: &dyn Probe, paths: &[P]) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn later(host: &dyn Probe, failure: Failure, condition: Condition) -> Result<Option<Plan>> {
-    if host.pretends() { Ok(Some(Plan::awaiting(condition))) } else { Err(failure) }
 }
 
 /// The kernel's list without the last `count` file systems at `target`.

@@ -3,12 +3,12 @@
 mod change;
 
 use crate::accounts::{self, Accounts, User as Account, check_name};
-use crate::model::op::{Command, Op, Plan};
+use crate::model::op::{Command, Condition, Op, Plan};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
-use crate::wanted::lines::State;
+use crate::wanted::{self, lines::State};
 use serde::Deserialize;
 
 /// Creates, changes or removes a user, with useradd and usermod, or busybox's adduser. What is not given stays as
@@ -110,8 +110,8 @@ impl Step for User {
     fn plan(&self, host: &dyn Probe) -> Result<Plan> {
         let accounts = Accounts::read(host)?;
         let there = accounts.user(&self.name);
-        if let Some((failure, question)) = self.refused(&accounts, there.as_ref()) {
-            return accounts::unless_later(host, failure, question);
+        if let Some((failure, command)) = self.refused(&accounts, there.as_ref()) {
+            return wanted::unless_later(host, failure, Condition::Succeeds { command });
         }
         let ops = match (self.state, &there) {
             (State::Absent, None) => Vec::new(),
