@@ -64,7 +64,7 @@ pub fn start_again(id: &str, ready: Readiness) -> Command {
     Command { stdin, ..proof }
 }
 
-/// Stops a container, which runs again when that is taken back; one that was paused is paused again.
+/// Stops a container, which an undo starts again; one that was paused is paused again.
 pub fn stop(container: &Container) -> Run {
     let handle = container.handle();
     let back = match container.status.as_str() {

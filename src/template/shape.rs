@@ -117,7 +117,7 @@ impl Shape {
         matches!(self, Shape::Any | Shape::Opaque)
     }
 
-    /// Values of this shape, of all sorts that a filter may tell apart.
+    /// Values of this shape, of all sorts that a filter may distinguish.
     pub fn samples(&self) -> Vec<Datum> {
         (0..self.sorts()).map(|at| self.sample(at)).collect()
     }

@@ -111,8 +111,8 @@ fn end_of(entries: &[Entry], index: u32, item: Option<u32>, wanted: &[String]) -
     }
     // Elements of a loop come one after the other.
     let is_next = item.is_none_or(|item| item == items);
-    let begun = started.last().is_some_and(|last| wanted.iter().any(|wanted| wanted == last));
-    if is_next && begun { End::Unknown } else { end }
+    let cut_off = started.last().is_some_and(|last| wanted.iter().any(|wanted| wanted == last));
+    if is_next && cut_off { End::Unknown } else { end }
 }
 
 /// It was a retry itself.
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_of_a_loop_are_told_apart_by_their_order() {
+    fn elements_of_a_loop_are_known_by_their_order() {
         let entries =
             [intent(4, "run `deploy`"), ended(4, Some(0), StepOutcome::Changed), intent(4, "run `deploy`")];
         assert_eq!([0, 1, 2].map(|item| end(&entries, Some(item))), [End::Well, End::Unknown, End::Never]);

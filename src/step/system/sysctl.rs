@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_the_kernel_lets_no_one_change_is_known_beforehand() {
-        let told = |files: &[(&str, &str)], keys: &str| {
+        let said = |files: &[(&str, &str)], keys: &str| {
             let host = host(files);
             let path = Path::new("/proc/sys/kernel/version");
             host.set_meta(path, &Meta { mode: Some(0o444), ..Meta::default() }).unwrap();
@@ -249,17 +249,17 @@ mod tests {
             ("/etc/sysctl.d/x", ""),
         ];
         let version = "settings = { 'kernel.version' = 2 }";
-        assert_eq!(told(&files, version), "set kernel.version: the kernel lets no one change it");
-        assert_eq!(told(&files, "settings = { 'kernel.version' = 1 }"), "fine");
+        assert_eq!(said(&files, version), "set kernel.version: the kernel lets no one change it");
+        assert_eq!(said(&files, "settings = { 'kernel.version' = 1 }"), "fine");
         let mounts = "proc /proc proc rw 0 0\nproc /proc/sys proc ro,nosuid 0 0\n";
         let contained = [&files[..], &[("/proc/self/mounts", mounts)]].concat();
         let swappiness = "settings = { 'vm.swappiness' = 10 }";
-        assert_eq!(told(&files, swappiness), "fine");
+        assert_eq!(said(&files, swappiness), "fine");
         assert_eq!(
-            told(&contained, swappiness),
+            said(&contained, swappiness),
             "set vm.swappiness: the kernel's settings are read-only there\n  hint: the host is a container and its kernel is another machine's: give running = false"
         );
-        assert_eq!(told(&contained, &format!("{swappiness}\nrunning = false")), "fine");
+        assert_eq!(said(&contained, &format!("{swappiness}\nrunning = false")), "fine");
     }
 
     #[test]
@@ -275,8 +275,8 @@ mod tests {
     #[test]
     fn names_with_dots_in_an_interface_are_written_with_slashes() {
         let host = host(&[("/proc/sys/net/ipv4/conf/eth0.1/forwarding", "0\n"), (FILE, "")]);
-        let told = apply(&host, "sysctl", "settings = { 'net/ipv4/conf/eth0.1/forwarding' = 1 }").unwrap();
-        assert!(told.ends_with("run sysctl -q -w net/ipv4/conf/eth0.1/forwarding=1\n"), "{told}");
+        let said = apply(&host, "sysctl", "settings = { 'net/ipv4/conf/eth0.1/forwarding' = 1 }").unwrap();
+        assert!(said.ends_with("run sysctl -q -w net/ipv4/conf/eth0.1/forwarding=1\n"), "{said}");
     }
 
     #[test]
@@ -288,8 +288,8 @@ mod tests {
         .assert_eq(&failure.to_string());
         let later = host(&[]);
         crate::testing::pretend_a_change(&later);
-        let told = crate::testing::planned(&later, "sysctl", "settings = { 'vm.swapiness' = 10 }").unwrap();
-        assert_eq!(told, "wait until /proc/sys/vm/swapiness exists\n");
+        let said = crate::testing::planned(&later, "sysctl", "settings = { 'vm.swapiness' = 10 }").unwrap();
+        assert_eq!(said, "wait until /proc/sys/vm/swapiness exists\n");
         let refused = |keys: &str| parse("sysctl", keys).err().map(|failure| failure.why).unwrap_or_default();
         assert_eq!(refused("settings = { 'vm..x' = 1 }"), "\"vm..x\" is not the name of a setting");
         assert_eq!(refused("settings = { '../etc/x' = 1 }"), "\"../etc/x\" is not the name of a setting");

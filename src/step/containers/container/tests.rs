@@ -53,30 +53,30 @@ fn with(there: &There) -> Pretend<'static> {
 
 #[test]
 fn makes_and_starts_what_is_missing() {
-    let told = apply(&docker(&image_and_nothing()), "container", KEYS).unwrap();
+    let said = apply(&docker(&image_and_nothing()), "container", KEYS).unwrap();
     let label = running("sha256:1").label(SPEC_LABEL).to_string();
-    let told = told.replace(&label, "DIGEST");
+    let said = said.replace(&label, "DIGEST");
     expect![[r#"
         run docker container create --name=app --label=windlass.spec=DIGEST --publish=127.0.0.1:80:80 --restart=unless-stopped --env-file=/dev/stdin app:1
         run docker container start app
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&said);
 }
 
 #[test]
 fn what_would_keep_it_from_starting_is_known_beforehand() {
     let host = docker(&image_and_nothing());
-    let told = |keys: &str| planned(&host, "container", keys).unwrap_err().to_string();
+    let said = |keys: &str| planned(&host, "container", keys).unwrap_err().to_string();
     answer_to(&host, ports::question().argv, 0, "process \"nginx\",pid=7\t80/tcp\t*\t80\n");
     let held = "start container app: port 80 is already allocated: process \"nginx\",pid=7 holds it";
-    assert_eq!(told(KEYS), format!("{held}\n  hint: give it another port, or stop what holds this one"));
+    assert_eq!(said(KEYS), format!("{held}\n  hint: give it another port, or stop what holds this one"));
     answer_to(&host, ports::question().argv, 0, "container /app\t80/tcp\t127.0.0.1\t80\n");
     assert!(planned(&host, "container", KEYS).is_ok(), "it is replaced itself");
     answer(&host, "docker network inspect --format {{.Name}} web", 1, "");
     let absent = "create container app: the host has no network web";
     let keys = format!("{KEYS}network = 'web'");
     assert_eq!(
-        told(&keys),
+        said(&keys),
         format!("{absent}\n  hint: `docker network ls` on the host names the networks it has")
     );
     answer(&host, "docker network inspect --format {{.Name}} web", 0, "web");
@@ -93,8 +93,8 @@ fn leaves_what_runs_as_asked() {
 fn puts_aside_what_has_another_image_or_other_keys() {
     for keys in [KEYS.to_string(), format!("{KEYS}user = 'app'")] {
         let old = if keys == KEYS { running("sha256:0") } else { running("sha256:1") };
-        let told = apply(&with(&old), "container", &keys).unwrap();
-        let lines: Vec<&str> = told.lines().collect();
+        let said = apply(&with(&old), "container", &keys).unwrap();
+        let lines: Vec<&str> = said.lines().collect();
         assert_eq!(
             lines[..3],
             [
@@ -118,8 +118,8 @@ fn removes_what_was_kept_long_enough() {
     };
     let all = [kept(1_795_239_154, "exited"), kept(1_795_239_155, "exited"), kept(1, "running")];
     let answers = [image("sha256:1"), running("sha256:1").prediction("app"), kept::prediction("app", &all)];
-    let told = apply(&docker(&answers), "container", KEYS).unwrap();
-    assert_eq!(told, "run docker container rm --volumes exited-1795239154\n");
+    let said = apply(&docker(&answers), "container", KEYS).unwrap();
+    assert_eq!(said, "run docker container rm --volumes exited-1795239154\n");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn stops_and_takes_away() {
         apply(&with(&running("sha256:1")), "container", &stopped).unwrap(),
         "run docker container stop c0ffee\n"
     );
-    let told =
+    let said =
         apply(&with(&running("sha256:1")), "container", "name = 'app'\nstate = 'absent'\nkeep_old = 0")
             .unwrap();
     expect![[r#"
@@ -138,7 +138,7 @@ fn stops_and_takes_away() {
         run docker container rename c0ffee app-until-20261121T053234Z
         run docker container rm --volumes c0ffee
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&said);
     assert_eq!(
         apply(&docker(&image_and_nothing()), "container", "name = 'app'\nstate = 'absent'").unwrap(),
         ""
@@ -175,8 +175,8 @@ fn after_pretended_changes_nothing_is_known() {
     assert_eq!(planned(&host, "container", KEYS).unwrap(), "", "what was predicted is known");
     let host = host_without_answers();
     pretend_a_change(&host);
-    let told = planned(&host, "container", KEYS).unwrap();
-    assert!(told.starts_with("wait until docker container inspect"), "{told}");
+    let said = planned(&host, "container", KEYS).unwrap();
+    assert!(said.starts_with("wait until docker container inspect"), "{said}");
 }
 
 fn host_without_answers() -> Pretend<'static> {

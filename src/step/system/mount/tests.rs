@@ -24,8 +24,8 @@ fn mounts_now_and_at_boot_and_takes_it_away_again() {
     "#]]
     .assert_eq(&converge(&host, "mount", KEYS).unwrap());
     assert_eq!(text(&host, "/etc/fstab"), format!("{FSTAB}tmpfs /srv/my\\040data tmpfs defaults 0 0\n"));
-    let told = converge(&host, "mount", "path = '/srv/my data'\nstate = 'absent'").unwrap();
-    assert_eq!(told, "run umount '/srv/my data'\nwrite /etc/fstab\n\n");
+    let said = converge(&host, "mount", "path = '/srv/my data'\nstate = 'absent'").unwrap();
+    assert_eq!(said, "run umount '/srv/my data'\nwrite /etc/fstab\n\n");
     assert_eq!(text(&host, "/etc/fstab"), FSTAB);
 }
 
@@ -33,14 +33,14 @@ fn mounts_now_and_at_boot_and_takes_it_away_again() {
 fn other_options_are_taken_up_without_a_break() {
     let host = host(&files());
     converge(&host, "mount", KEYS).unwrap();
-    let told = converge(&host, "mount", &format!("{KEYS}options = 'size=1m'")).unwrap();
-    assert_eq!(told, "write /etc/fstab\nrun mount -o remount '/srv/my data'\n\n");
-    let told = converge(
+    let said = converge(&host, "mount", &format!("{KEYS}options = 'size=1m'")).unwrap();
+    assert_eq!(said, "write /etc/fstab\nrun mount -o remount '/srv/my data'\n\n");
+    let said = converge(
         &host,
         "mount",
         "path = '/srv/my data'\nsource = '/srv/x'\nfstype = 'none'\noptions = 'bind'",
     );
-    assert_eq!(told.unwrap(), "run umount '/srv/my data'\nwrite /etc/fstab\nrun mount '/srv/my data'\n\n");
+    assert_eq!(said.unwrap(), "run umount '/srv/my data'\nwrite /etc/fstab\nrun mount '/srv/my data'\n\n");
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn present_only_writes_and_unmounted_only_unmounts() {
     let host = host(&files());
     assert_eq!(apply(&host, "mount", &format!("{KEYS}state = 'present'")).unwrap(), "write /etc/fstab\n");
     converge(&host, "mount", KEYS).unwrap();
-    let told = apply(&host, "mount", &format!("{KEYS}state = 'unmounted'")).unwrap();
-    assert_eq!(told, "run umount '/srv/my data'\n");
+    let said = apply(&host, "mount", &format!("{KEYS}state = 'unmounted'")).unwrap();
+    assert_eq!(said, "run umount '/srv/my data'\n");
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn a_mount_point_is_found_in_each_spelling() {
     .assert_eq(&converge(&host, "mount", &keys("/mnt/sub/")).unwrap());
     assert!(text(&host, "/proc/self/mounts").contains("tmpfs /srv/real/sub tmpfs"));
     assert_eq!(converge(&host, "mount", &keys("/mnt/./sub")).unwrap(), "");
-    let told = converge(&host, "mount", "path = '/srv/real/sub'\nstate = 'absent'").unwrap();
-    assert_eq!(told, "run umount /srv/real/sub\nwrite /etc/fstab\n\n");
+    let said = converge(&host, "mount", "path = '/srv/real/sub'\nstate = 'absent'").unwrap();
+    assert_eq!(said, "run umount /srv/real/sub\nwrite /etc/fstab\n\n");
     assert_eq!(text(&host, "/etc/fstab"), FSTAB);
 }
 
@@ -85,8 +85,8 @@ fn a_mount_point_is_found_in_each_spelling() {
 fn each_of_several_layers_is_unmounted() {
     let twice = "tmpfs /srv tmpfs rw 0 0\ntmpfs /srv tmpfs rw 0 0\n";
     let host = host(&[("/etc/fstab", ""), ("/proc/self/mounts", twice)]);
-    let told = converge(&host, "mount", "path = '/srv'\nstate = 'absent'").unwrap();
-    assert_eq!(told, "run umount /srv\nrun umount /srv\n\n");
+    let said = converge(&host, "mount", "path = '/srv'\nstate = 'absent'").unwrap();
+    assert_eq!(said, "run umount /srv\nrun umount /srv\n\n");
 }
 
 #[test]
@@ -112,30 +112,30 @@ fn another_device_is_mounted_anew_and_another_name_of_it_is_not() {
     host.link(Path::new("/dev/disk/by-uuid/1"), Path::new("../../sda1")).unwrap();
     host.link(Path::new("/dev/disk/by-label/my\\x20data"), Path::new("../../sdb1")).unwrap();
     let keys = |source: &str| format!("path = '/srv'\nsource = '{source}'\nfstype = 'ext4'");
-    let told = converge(&host, "mount", &keys("UUID=\"1\"")).unwrap();
-    assert_eq!(told, "write /etc/fstab\nrun mount -o remount /srv\n\n");
-    let told = converge(&host, "mount", &keys("LABEL=my data")).unwrap();
-    assert_eq!(told, "run umount /srv\nwrite /etc/fstab\nrun mount /srv\n\n");
+    let said = converge(&host, "mount", &keys("UUID=\"1\"")).unwrap();
+    assert_eq!(said, "write /etc/fstab\nrun mount -o remount /srv\n\n");
+    let said = converge(&host, "mount", &keys("LABEL=my data")).unwrap();
+    assert_eq!(said, "run umount /srv\nwrite /etc/fstab\nrun mount /srv\n\n");
 }
 
 #[test]
 fn what_is_not_there_to_be_mounted_is_known_beforehand() {
     let host = host(&files());
     answer(&host, "findfs LABEL=data", 1, "");
-    let told = |source: &str, kind: &str| {
+    let said = |source: &str, kind: &str| {
         let keys = format!("path = '/srv/data'\nsource = '{source}'\nfstype = '{kind}'\noptions = 'bind'");
         planned(&host, "mount", &keys).map_or_else(|failure| failure.to_string(), |_| "fine".to_string())
     };
-    assert_eq!(told("/dev/sdz1", "ext4"), "mount /srv/data: the host has no /dev/sdz1");
-    assert_eq!(told("/srv/no", "none"), "mount /srv/data: the host has no /srv/no");
-    assert_eq!(told("LABEL=data", "ext4"), "mount /srv/data: the host has no device with LABEL=data");
+    assert_eq!(said("/dev/sdz1", "ext4"), "mount /srv/data: the host has no /dev/sdz1");
+    assert_eq!(said("/srv/no", "none"), "mount /srv/data: the host has no /srv/no");
+    assert_eq!(said("LABEL=data", "ext4"), "mount /srv/data: the host has no device with LABEL=data");
     assert_eq!(
-        told("nas:/x", "nfs"),
+        said("nas:/x", "nfs"),
         "mount /srv/data: the host has no mount.nfs\n  hint: install what brings it, for example nfs-common"
     );
-    assert_eq!([told("/srv/x", "none"), told("UUID=7", "ext4"), told("tmpfs", "tmpfs")], ["fine"; 3]);
+    assert_eq!([said("/srv/x", "none"), said("UUID=7", "ext4"), said("tmpfs", "tmpfs")], ["fine"; 3]);
     pretend_a_change(&host);
-    assert_eq!(told("/dev/sdz1", "ext4"), "fine", "it may be made by then");
+    assert_eq!(said("/dev/sdz1", "ext4"), "fine", "it may be made by then");
 }
 
 #[test]

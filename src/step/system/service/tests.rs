@@ -39,13 +39,13 @@ fn with_links(properties: &str, lines: &str, keys: &str) -> String {
         let text = format!("Id={unit}\nUnitFileState={state}\n{USUAL}");
         answer_to(&host, question(unit).argv, 0, &text);
     }
-    let told = apply(&host, "service", &format!("name = 'app'\n{keys}"));
-    told.unwrap_or_else(|failure| failure.to_string())
+    let said = apply(&host, "service", &format!("name = 'app'\n{keys}"));
+    said.unwrap_or_else(|failure| failure.to_string())
 }
 
-fn told(properties: &str, keys: &str) -> String {
-    let told = apply(&host(properties), "service", &format!("name = 'app'\n{keys}"));
-    told.unwrap_or_else(|failure| failure.to_string())
+fn said(properties: &str, keys: &str) -> String {
+    let said = apply(&host(properties), "service", &format!("name = 'app'\n{keys}"));
+    said.unwrap_or_else(|failure| failure.to_string())
 }
 
 fn runs(properties: &str, keys: &str) -> Vec<Run> {
@@ -57,7 +57,7 @@ fn runs(properties: &str, keys: &str) -> Vec<Run> {
 #[test]
 fn a_unit_file_that_systemd_will_refuse_is_known_beforehand() {
     let file = "/etc/systemd/system/app.service";
-    let told = |verdict: &str| {
+    let said = |verdict: &str| {
         let host = host("ActiveState=active NeedDaemonReload=yes");
         answer(&host, "systemctl show --property FragmentPath --value -- app", 0, file);
         let words =
@@ -77,19 +77,19 @@ fn a_unit_file_that_systemd_will_refuse_is_known_beforehand() {
     expect![[r#"
         look at service app: systemd refuses its unit file: app.service: Service has no ExecStart=. Refusing.
           hint: correct the unit file; systemd has not read it, so the unit is as it was"#]]
-    .assert_eq(&told("Unit app.service has a bad unit file setting."));
-    let of_another = told("Unit other.service has a bad unit file setting.");
+    .assert_eq(&said("Unit app.service has a bad unit file setting."));
+    let of_another = said("Unit other.service has a bad unit file setting.");
     assert_eq!(of_another, "run systemctl daemon-reload\nrun systemctl restart app\n");
 }
 
 #[test]
 fn starts_stops_enables_and_masks_what_is_not_so() {
-    assert_eq!(told("ActiveState=inactive", "state = 'started'"), "run systemctl start app\n");
-    assert_eq!(told("ActiveState=active", "state = 'stopped'"), "run systemctl stop app\n");
-    assert_eq!(told("ActiveState=activating", "state = 'stopped'"), "run systemctl stop app\n");
-    assert_eq!(told("UnitFileState=disabled", "enabled = true"), "run systemctl enable app\n");
-    assert_eq!(told("UnitFileState=enabled", "enabled = false"), "run systemctl disable app\n");
-    assert_eq!(told("", "masked = true"), "run systemctl mask app\n");
+    assert_eq!(said("ActiveState=inactive", "state = 'started'"), "run systemctl start app\n");
+    assert_eq!(said("ActiveState=active", "state = 'stopped'"), "run systemctl stop app\n");
+    assert_eq!(said("ActiveState=activating", "state = 'stopped'"), "run systemctl stop app\n");
+    assert_eq!(said("UnitFileState=disabled", "enabled = true"), "run systemctl enable app\n");
+    assert_eq!(said("UnitFileState=enabled", "enabled = false"), "run systemctl disable app\n");
+    assert_eq!(said("", "masked = true"), "run systemctl mask app\n");
     let all = "masked = false\nenabled = true\nstate = 'started'";
     expect![[r#"
         run systemctl unmask app
@@ -185,7 +185,7 @@ fn undo_can_go_backwards_through_what_is_done() {
         run systemctl disable app
         run systemctl mask app
     "#]]
-    .assert_eq(&told("ActiveState=active UnitFileState=enabled", keys));
+    .assert_eq(&said("ActiveState=active UnitFileState=enabled", keys));
 }
 
 #[test]
@@ -196,8 +196,8 @@ fn an_alias_stands_for_its_unit() {
     answer_to(&host, question("redis").argv, 0, unit);
     installed(&host, "redis-server.service", "");
     let keys = "name = 'redis'\nstate = 'stopped'\nenabled = false";
-    let told = apply(&host, "service", keys).unwrap();
-    assert_eq!(told, "run systemctl stop redis-server.service\nrun systemctl disable redis-server.service\n");
+    let said = apply(&host, "service", keys).unwrap();
+    assert_eq!(said, "run systemctl stop redis-server.service\nrun systemctl disable redis-server.service\n");
 }
 
 #[test]
@@ -214,8 +214,8 @@ fn the_alias_of_a_disabled_unit_is_found_by_its_unit_file() {
     installed(&host, "redis-server.service", "");
     let keys = |keys: &str| format!("name = 'redis'\n{keys}");
     assert_eq!(apply(&host, "service", &keys("state = 'stopped'\nenabled = false")).unwrap(), "");
-    let told = apply(&host, "service", &keys("enabled = true")).unwrap();
-    assert_eq!(told, "run systemctl enable redis-server.service\n");
+    let said = apply(&host, "service", &keys("enabled = true")).unwrap();
+    assert_eq!(said, "run systemctl enable redis-server.service\n");
 }
 
 #[test]
@@ -223,8 +223,8 @@ fn a_unit_can_be_masked_before_it_is_there() {
     let host = host("");
     answer_to(&host, question("later").argv, 0, "Id=later.service\nLoadState=not-found\n");
     installed(&host, "later.service", "");
-    let told = apply(&host, "service", "name = 'later'\nmasked = true\nstate = 'stopped'").unwrap();
-    assert_eq!(told, "run systemctl mask later\n");
+    let said = apply(&host, "service", "name = 'later'\nmasked = true\nstate = 'stopped'").unwrap();
+    assert_eq!(said, "run systemctl mask later\n");
 }
 
 #[test]
@@ -239,8 +239,8 @@ fn a_socket_that_would_start_it_again_is_named() {
 fn a_script_of_init_is_enabled_as_a_unit_is() {
     let host = host("UnitFileState=generated");
     answer(&host, "systemctl is-enabled app", 1, "disabled\n");
-    let told = apply(&host, "service", "name = 'app'\nenabled = true").unwrap();
-    assert_eq!(told, "run systemctl enable app\n");
+    let said = apply(&host, "service", "name = 'app'\nenabled = true").unwrap();
+    assert_eq!(said, "run systemctl enable app\n");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn what_cannot_be_disabled_is_a_failure() {
     expect![[r#"
         disable app: systemd makes it at each boot from another file, such as /etc/fstab
           hint: change that file, or set masked = true"#]]
-    .assert_eq(&told("UnitFileState=generated", "enabled = false"));
+    .assert_eq(&said("UnitFileState=generated", "enabled = false"));
     let refused = parse("service", "name = 'getty@'\nenabled = true").err().unwrap().to_string();
     assert_eq!(
         refused,
@@ -258,20 +258,20 @@ fn what_cannot_be_disabled_is_a_failure() {
 
 #[test]
 fn leaves_what_is_already_so() {
-    assert_eq!(told("ActiveState=active UnitFileState=enabled", "state = 'started'\nenabled = true"), "");
-    assert_eq!(told("ActiveState=failed UnitFileState=static", "state = 'stopped'\nenabled = false"), "");
-    assert_eq!(told("LoadState=masked UnitFileState=masked", "masked = true\nstate = 'stopped'"), "");
+    assert_eq!(said("ActiveState=active UnitFileState=enabled", "state = 'started'\nenabled = true"), "");
+    assert_eq!(said("ActiveState=failed UnitFileState=static", "state = 'stopped'\nenabled = false"), "");
+    assert_eq!(said("LoadState=masked UnitFileState=masked", "masked = true\nstate = 'stopped'"), "");
 }
 
 #[test]
 fn restarted_and_reloaded_act_each_time() {
-    assert_eq!(told("ActiveState=active", "state = 'restarted'"), "run systemctl restart app\n");
-    assert_eq!(told("ActiveState=active", "state = 'reloaded'"), "run systemctl reload app\n");
-    assert_eq!(told("ActiveState=inactive", "state = 'reloaded'"), "run systemctl start app\n");
+    assert_eq!(said("ActiveState=active", "state = 'restarted'"), "run systemctl restart app\n");
+    assert_eq!(said("ActiveState=active", "state = 'reloaded'"), "run systemctl reload app\n");
+    assert_eq!(said("ActiveState=inactive", "state = 'reloaded'"), "run systemctl start app\n");
     expect![[r#"
         reload app: it cannot be reloaded
           hint: use state = "restarted""#]]
-    .assert_eq(&told("ActiveState=active CanReload=no", "state = 'reloaded'"));
+    .assert_eq(&said("ActiveState=active CanReload=no", "state = 'reloaded'"));
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn a_failed_unit_is_reset_so_that_it_may_start() {
         run systemctl reset-failed app
         run systemctl start app
     "#]]
-    .assert_eq(&told("ActiveState=failed", "state = 'started'"));
+    .assert_eq(&said("ActiveState=failed", "state = 'started'"));
 }
 
 #[test]
@@ -290,9 +290,9 @@ fn a_changed_unit_file_is_read_first() {
         run systemctl daemon-reload
         run systemctl restart app
     "#]]
-    .assert_eq(&told(changed, "state = 'restarted'"));
-    assert_eq!(told(changed, "state = 'started'"), "run systemctl daemon-reload\n");
-    assert_eq!(told(changed, "state = 'started'\ndaemon_reload = false"), "");
+    .assert_eq(&said(changed, "state = 'restarted'"));
+    assert_eq!(said(changed, "state = 'started'"), "run systemctl daemon-reload\n");
+    assert_eq!(said(changed, "state = 'started'\ndaemon_reload = false"), "");
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn what_was_started_is_proven_to_run() {
 
 #[test]
 fn a_oneshot_is_run_each_time() {
-    assert_eq!(told("Type=oneshot", "state = 'started'"), "run systemctl start app\n");
+    assert_eq!(said("Type=oneshot", "state = 'started'"), "run systemctl start app\n");
     let step = parse("service", "name = 'app'\nstate = 'started'").unwrap();
     assert!(step.plan(&host("Type=oneshot")).unwrap().once);
 }
@@ -339,8 +339,8 @@ fn a_unit_that_does_not_exist_is_a_failure_that_names_the_nearest() {
         "look at service redis: the host has no such unit\n  hint: install what brings it first"
     );
     pretend_a_change(&host);
-    let told = planned(&host, "service", &keys("redis")).unwrap();
-    assert_eq!(told, "wait until systemctl cat redis succeeds\n", "a pretended package may bring it");
+    let said = planned(&host, "service", &keys("redis")).unwrap();
+    assert_eq!(said, "wait until systemctl cat redis succeeds\n", "a pretended package may bring it");
 }
 
 #[test]
@@ -354,15 +354,15 @@ fn what_systemd_cannot_do_is_a_failure() {
     expect![[r#"
         look at service app: it is masked
           hint: set masked = false"#]]
-    .assert_eq(&told("LoadState=masked UnitFileState=masked", "state = 'started'"));
+    .assert_eq(&said("LoadState=masked UnitFileState=masked", "state = 'started'"));
     expect![[r#"
         enable app: it is static: nothing in it says when it would start
           hint: leave enabled out, or give its unit file an [Install] section"#]]
-    .assert_eq(&told("UnitFileState=static", "enabled = true"));
+    .assert_eq(&said("UnitFileState=static", "enabled = true"));
     expect![[r#"
         look at service app: systemd cannot use its unit file (bad-setting)
           hint: `systemctl status app` on the host shows the line"#]]
-    .assert_eq(&told("LoadState=bad-setting", "state = 'started'"));
+    .assert_eq(&said("LoadState=bad-setting", "state = 'started'"));
 }
 
 #[test]

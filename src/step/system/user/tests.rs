@@ -20,7 +20,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/bin/bash", ""),
 ];
 
-fn told(keys: &str) -> String {
+fn said(keys: &str) -> String {
     apply(&host(DEBIAN), "user", keys).unwrap_or_else(|failure| failure.to_string())
 }
 
@@ -51,16 +51,16 @@ fn what_useradd_and_usermod_would_refuse_is_known_beforehand() {
     let hint = "hint: give another uid, or give the other user one first";
     for keys in ["name = 'deploy'\nuid = 1000", "name = 'root'\nuid = 1000"] {
         let name = &keys[8..keys.find("'\n").unwrap()];
-        assert_eq!(told(keys), format!("set user {name}: the user ann has the id 1000\n  {hint}"));
+        assert_eq!(said(keys), format!("set user {name}: the user ann has the id 1000\n  {hint}"));
     }
     expect![[r#"
         set user docker: a group of that name exists, and a new user gets one of its own
           hint: to make it the primary group, give group = "docker""#]]
-    .assert_eq(&told("name = 'docker'"));
+    .assert_eq(&said("name = 'docker'"));
     let with_group = planned(&host(DEBIAN), "user", "name = 'docker'\ngroup = 'docker'").unwrap();
     assert!(with_group.starts_with("run useradd "), "{with_group}");
     assert!(
-        told("name = 'deploy'\ngroups = ['www']").starts_with("look up group www: "),
+        said("name = 'deploy'\ngroups = ['www']").starts_with("look up group www: "),
         "before it is made"
     );
     let later = host(DEBIAN);
@@ -77,45 +77,45 @@ fn what_useradd_and_usermod_would_refuse_is_known_beforehand() {
 
 #[test]
 fn a_service_has_no_home_and_no_shell() {
-    let told = converge(&host(DEBIAN), "user", "name = 'app'\nsystem = true\ngroup = 'sudo'").unwrap();
+    let said = converge(&host(DEBIAN), "user", "name = 'app'\nsystem = true\ngroup = 'sudo'").unwrap();
     expect![[r#"
         run useradd --no-create-home --uid 999 --no-user-group --gid 27 --system --home-dir /home/app --shell /bin/false --comment '' --password '*' app
 
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&said);
 }
 
 #[test]
 fn changes_only_what_differs() {
-    assert_eq!(told("name = 'ann'\nshell = '/bin/sh'\nhome = '/home/ann'\nuid = 1000\ngroup = 'ann'"), "");
-    assert_eq!(told("name = 'ann'\nshell = '/bin/bash'"), "run usermod --shell /bin/bash ann\n");
-    assert_eq!(told("name = 'ann'\nuid = 7\ncomment = 'A B'"), "run usermod --uid 7 --comment 'A B' ann\n");
+    assert_eq!(said("name = 'ann'\nshell = '/bin/sh'\nhome = '/home/ann'\nuid = 1000\ngroup = 'ann'"), "");
+    assert_eq!(said("name = 'ann'\nshell = '/bin/bash'"), "run usermod --shell /bin/bash ann\n");
+    assert_eq!(said("name = 'ann'\nuid = 7\ncomment = 'A B'"), "run usermod --uid 7 --comment 'A B' ann\n");
 }
 
 #[test]
 fn the_crontab_follows_its_user_to_another_id() {
     let files = [DEBIAN, &[("/var/spool/cron/crontabs/ann", "@daily true\n")]].concat();
-    let told = apply(&host(&files), "user", "name = 'ann'\nuid = 7").unwrap();
-    assert_eq!(told, "run usermod --uid 7 ann\nset owner 7 of /var/spool/cron/crontabs/ann\n");
+    let said = apply(&host(&files), "user", "name = 'ann'\nuid = 7").unwrap();
+    assert_eq!(said, "run usermod --uid 7 ann\nset owner 7 of /var/spool/cron/crontabs/ann\n");
 }
 
 #[test]
 fn groups_are_exact_unless_appended() {
-    assert_eq!(told("name = 'ann'\ngroups = ['docker']"), "");
-    assert_eq!(told("name = 'ann'\ngroups = ['sudo']"), "run usermod --groups sudo ann\n");
+    assert_eq!(said("name = 'ann'\ngroups = ['docker']"), "");
+    assert_eq!(said("name = 'ann'\ngroups = ['sudo']"), "run usermod --groups sudo ann\n");
     assert_eq!(
-        told("name = 'ann'\ngroups = ['sudo']\nappend = true"),
+        said("name = 'ann'\ngroups = ['sudo']\nappend = true"),
         "run usermod --groups docker,sudo ann\n"
     );
-    assert_eq!(told("name = 'ann'\ngroups = []"), "run usermod --groups '' ann\n");
+    assert_eq!(said("name = 'ann'\ngroups = []"), "run usermod --groups '' ann\n");
     expect![[r#"
         look up group www: the host has no such group
           hint: create it with a step of kind group, or install the package that brings it"#]]
-    .assert_eq(&told("name = 'ann'\ngroups = ['www']"));
+    .assert_eq(&said("name = 'ann'\ngroups = ['www']"));
     let later = host(DEBIAN);
     pretend_a_change(&later);
-    let told = planned(&later, "user", "name = 'ann'\ngroups = ['www']").unwrap();
-    assert_eq!(told, "wait until getent group www succeeds\n");
+    let said = planned(&later, "user", "name = 'ann'\ngroups = ['www']").unwrap();
+    assert_eq!(said, "wait until getent group www succeeds\n");
 }
 
 #[test]
@@ -158,11 +158,11 @@ fn a_hash_is_in_no_argument() {
 #[test]
 fn removes_a_user_with_all_traces() {
     let host = host(DEBIAN);
-    let told = converge(&host, "user", "name = 'ann'\nstate = 'absent'\nremove_home = true").unwrap();
-    assert_eq!(told, "run userdel ann\nremove /home/ann\n\n");
+    let said = converge(&host, "user", "name = 'ann'\nstate = 'absent'\nremove_home = true").unwrap();
+    assert_eq!(said, "run userdel ann\nremove /home/ann\n\n");
     assert_eq!(text(&host, "/etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
     assert_eq!(text(&host, "/etc/group"), "root:x:0:\nsudo:x:27:\ndocker:x:998:bob\n");
-    assert_eq!(self::told("name = 'nobody-here'\nstate = 'absent'"), "");
+    assert_eq!(self::said("name = 'nobody-here'\nstate = 'absent'"), "");
 }
 
 #[test]
@@ -183,8 +183,8 @@ fn busybox_has_other_programs() {
 
     "#]]
     .assert_eq(&converge(&host, "user", "name = 'sam'\ngroups = ['sudo']").unwrap());
-    let told = apply(&host, "user", "name = 'ann'\nshell = '/bin/ash'\ngroups = []").unwrap();
-    assert_eq!(told, "write /etc/passwd\nrun delgroup ann docker\n");
+    let said = apply(&host, "user", "name = 'ann'\nshell = '/bin/ash'\ngroups = []").unwrap();
+    assert_eq!(said, "write /etc/passwd\nrun delgroup ann docker\n");
 }
 
 #[test]

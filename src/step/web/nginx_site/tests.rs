@@ -26,7 +26,7 @@ fn refused(host: &Pretend<'_>, keys: &str) -> String {
 fn a_site_is_written_linked_tested_and_served() {
     let host = nginx(&[(MAIN, LINKED)]);
     let keys = "name = 'app'\ncontent = 'server { listen 81; }'\nprobe = '/'";
-    let told = apply(&host, "nginx_site", keys).unwrap();
+    let said = apply(&host, "nginx_site", keys).unwrap();
     expect_test::expect![[r#"
         make directory /etc/nginx/sites-available
         write /etc/nginx/sites-available/app
@@ -35,52 +35,52 @@ fn a_site_is_written_linked_tested_and_served() {
         run nginx -t
         run nginx -s reload
     "#]]
-    .assert_eq(&told);
-    let told = apply(&host, "nginx_site", "name = 'app'\nstate = 'disabled'").unwrap();
-    assert_eq!(told, "remove /etc/nginx/sites-enabled/app\nrun nginx -t\nrun nginx -s reload\n");
-    let told =
+    .assert_eq(&said);
+    let said = apply(&host, "nginx_site", "name = 'app'\nstate = 'disabled'").unwrap();
+    assert_eq!(said, "remove /etc/nginx/sites-enabled/app\nrun nginx -t\nrun nginx -s reload\n");
+    let said =
         apply(&host, "nginx_site", "name = 'app'\nstate = 'disabled'\ncontent = 'server { }'").unwrap();
-    assert_eq!(told, "write /etc/nginx/sites-available/app\n", "nginx does not read it");
-    let told = apply(&host, "nginx_site", "name = 'app'\nstate = 'absent'").unwrap();
-    assert_eq!(told, "remove /etc/nginx/sites-available/app\n");
+    assert_eq!(said, "write /etc/nginx/sites-available/app\n", "nginx does not read it");
+    let said = apply(&host, "nginx_site", "name = 'app'\nstate = 'absent'").unwrap();
+    assert_eq!(said, "remove /etc/nginx/sites-available/app\n");
 }
 
 #[test]
 fn what_nginx_refuses_already_and_the_site_cannot_mend_is_known_beforehand() {
     let keys = "name = 'app'\ncontent = 'server { listen 81; }'";
-    let told = |error: &str| {
+    let said = |error: &str| {
         let host = nginx(&[(MAIN, LINKED)]);
         answer(&host, "nginx -t", 1, error);
         planned(&host, "nginx_site", keys)
             .map_or_else(|failure| failure.to_string(), |_| "goes on".to_string())
     };
     assert_eq!(
-        told(
+        said(
             "2026/12/01 01:49:31 [emerg] 1813#1813: unknown directive \"x\" in /etc/nginx/conf.d/bad.conf:1\n"
         ),
         "run nginx -t: the configuration is broken already, before any change: \
          nginx: [emerg] unknown directive \"x\" in /etc/nginx/conf.d/bad.conf:1\n  \
          hint: correct it by hand first; nothing was changed"
     );
-    assert_eq!(told("nginx: [emerg] unexpected \"}\" in /etc/nginx/sites-enabled/app:3\n"), "goes on");
+    assert_eq!(said("nginx: [emerg] unexpected \"}\" in /etc/nginx/sites-enabled/app:3\n"), "goes on");
     let upstream = "nginx: [emerg] host not found in upstream \"app\" in /etc/nginx/conf.d/other.conf:1\n";
-    assert_eq!(told(upstream), "goes on");
+    assert_eq!(said(upstream), "goes on");
 }
 
 #[test]
 fn where_conf_d_is_the_layout_a_site_is_one_file() {
     let host = nginx(&[(MAIN, SINGLE), ("/etc/nginx/conf.d/x.conf", "")]);
-    let told = apply(&host, "nginx_site", "name = 'app'\ncontent = 'server { }'").unwrap();
-    assert_eq!(told, "write /etc/nginx/conf.d/app.conf\nrun nginx -t\nrun nginx -s reload\n");
-    let told = apply(&host, "nginx_site", "name = 'app'\nstate = 'disabled'").unwrap();
+    let said = apply(&host, "nginx_site", "name = 'app'\ncontent = 'server { }'").unwrap();
+    assert_eq!(said, "write /etc/nginx/conf.d/app.conf\nrun nginx -t\nrun nginx -s reload\n");
+    let said = apply(&host, "nginx_site", "name = 'app'\nstate = 'disabled'").unwrap();
     assert_eq!(
-        told,
+        said,
         "remove /etc/nginx/conf.d/app.conf\nwrite /etc/nginx/conf.d/app.conf.disabled\nrun nginx -t\nrun nginx -s reload\n"
     );
     assert_eq!(text(&host, "/etc/nginx/conf.d/app.conf.disabled"), "server { }");
-    let told = apply(&host, "nginx_site", "name = 'app.conf'\ncontent = 'server { }'").unwrap();
+    let said = apply(&host, "nginx_site", "name = 'app.conf'\ncontent = 'server { }'").unwrap();
     assert_eq!(
-        told,
+        said,
         "write /etc/nginx/conf.d/app.conf\nremove /etc/nginx/conf.d/app.conf.disabled\nrun nginx -t\nrun nginx -s reload\n"
     );
 }
@@ -101,8 +101,8 @@ fn a_link_that_leads_there_is_kept_and_another_one_turned() {
     assert_eq!(planned(&host, "nginx_site", keys).unwrap(), "run nginx -t\nrun nginx -s reload\n");
     link("/srv/elsewhere");
     host.settle();
-    let told = apply(&host, "nginx_site", keys).unwrap();
-    assert!(told.starts_with("link /etc/nginx/sites-enabled/app to ../sites-available/app\n"), "{told}");
+    let said = apply(&host, "nginx_site", keys).unwrap();
+    assert!(said.starts_with("link /etc/nginx/sites-enabled/app to ../sites-available/app\n"), "{said}");
     let copy = refused(&host, "name = 'copy'\ncontent = 'server { }'");
     assert!(copy.contains("a file is there, not a link to /etc/nginx/sites-available/copy"), "{copy}");
 }
