@@ -24,7 +24,7 @@ pub struct Args {
     /// The file of the plan
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Change the hosts that have not changed, when others have
+    /// Apply the plan to the hosts that are as the plan saw them, even when others are not
     #[arg(long)]
     partial: bool,
     /// Change nothing; report whether a host has changed
@@ -33,13 +33,13 @@ pub struct Args {
     /// Show how files change
     #[arg(short = 'D', long)]
     diff: bool,
-    /// Give a secret again that the plan does not say where to read; no other variable counts
+    /// Give a secret whose source is not in the plan; other variables are ignored
     #[arg(short = 'e', long = "var", value_name = "K=V|@FILE")]
     vars: Vec<String>,
     /// Of the plan's hosts, only the ones that this pattern has too
     #[arg(short, long, value_name = "PATTERN")]
     limit: Option<String>,
-    /// Inventories to read, instead of all of inventories/
+    /// The inventories to read, instead of every file in inventories/
     #[arg(short, long, value_name = "PATH")]
     inventory: Vec<PathBuf>,
     /// The user to work as, and how fast.

@@ -31,13 +31,13 @@ enum Command {
 /// Which backups.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Which {
-    /// Only of these hosts; those that are in no inventory any more can be named too
+    /// Only backups of these hosts, which need not be in an inventory any more
     #[arg(long = "hosts", value_name = "PATTERN")]
     hosts: Option<String>,
-    /// Only of this name
+    /// Only backups with this name
     #[arg(long)]
     name: Option<String>,
-    /// Only in this store: a [store.NAME] of windlass.toml, `default`, or a path
+    /// Only backups in this store: a [store.NAME] of windlass.toml, `default`, or a path
     #[arg(long)]
     store: Option<String>,
 }

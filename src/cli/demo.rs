@@ -7,7 +7,7 @@ use crate::model::Doing;
 /// Start three throw-away hosts on loopback, run a real playbook on them, clean up
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Leave the hosts up until Ctrl-C, to try things by hand
+    /// Keep the hosts running until Ctrl-C, to try things by hand
     #[arg(long)]
     keep: bool,
 }

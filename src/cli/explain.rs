@@ -27,7 +27,7 @@ enum What {
         /// With the variables of this playbook too
         #[arg(short, long, value_name = "NAME|PATH")]
         playbook: Option<String>,
-        /// Inventories to read, instead of all of inventories/
+        /// The inventories to read, instead of every file in inventories/
         #[arg(short, long, value_name = "PATH")]
         inventory: Vec<PathBuf>,
         /// As with `windlass run`

@@ -18,7 +18,7 @@ pub struct Args {
     /// Show the facts of these hosts, as they are now
     #[arg(value_name = "HOSTS")]
     hosts: Option<String>,
-    /// Inventories to read, instead of all of inventories/
+    /// The inventories to read, instead of every file in inventories/
     #[arg(short, long, value_name = "PATH")]
     inventory: Vec<PathBuf>,
     /// The user to work as, and how fast.

@@ -10,7 +10,7 @@ use serde_json::json;
 /// List the filters, tests and functions of templates, each with an example
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// One of them
+    /// Show only this one
     name: Option<String>,
 }
 

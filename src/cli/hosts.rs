@@ -15,13 +15,13 @@ mod scan;
 
 /// Show the inventory as it is resolved: hosts, how they are reached, their groups
 ///
-/// With -v, each option of the connection with the file and line that decided it
+/// With -v, each option of the connection, with the file and line that decided it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which hosts, as in `run --hosts`
     #[arg(default_value = "all")]
     pattern: String,
-    /// Inventories to read, instead of all of inventories/
+    /// The inventories to read, instead of every file in inventories/
     #[arg(short, long, value_name = "PATH")]
     inventory: Vec<PathBuf>,
     /// Show groups with their hosts
@@ -30,7 +30,7 @@ pub struct Args {
     /// Show everything, variables included, as JSON (the same as --output json)
     #[arg(long)]
     json: bool,
-    /// Ask the hosts for their keys, and show the fingerprints to compare; nothing is logged in to
+    /// Ask the hosts for their host keys and show the fingerprints, to compare them; does not log in
     #[arg(long, conflicts_with_all = ["graph", "json"])]
     scan: bool,
     /// Write the keys of new hosts to known_hosts

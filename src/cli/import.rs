@@ -20,10 +20,10 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Write an inventory of Ansible's as TOML: hosts, groups, group_vars, host_vars, how hosts are reached
+    /// Convert an Ansible inventory to TOML: hosts, groups, group_vars, host_vars, how hosts are reached
     ///
-    /// The file is read back and compared with its source. What TOML cannot say is a comment with the reason. Exit code 2
-    /// when something differs.
+    /// The file is read back and compared with its source. What TOML cannot express becomes a comment with the reason.
+    /// Exit code 2 when something differs.
     Ansible {
         /// The inventory: a file, a program, or a directory
         #[arg(value_name = "PATH")]

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 /// Create a starter project: an inventory, a playbook and a template, with comments
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The directory; it is created where it is missing
+    /// The directory; created when it does not exist
     #[arg(default_value = ".")]
     dir: PathBuf,
 
-    /// Only set up editors: write the schemas of this version, for a project that exists
+    /// Only set up editors in an existing project: write this version's JSON Schemas
     #[arg(long)]
     editors: bool,
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Write manual pages into a directory: one for windlass, one for each subcommand
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The directory; it is created where it is missing
+    /// The directory; created when it does not exist
     dir: PathBuf,
 }
 

@@ -12,13 +12,13 @@ pub struct Hosts {
     /// Hosts and groups: `prod`, `web*`, `web[01-14]`, `~regex`, `@file`, `all`; joined by `,`; `&x` intersects, `!x`
     /// excludes
     ///
-    /// A playbook with `hosts` needs it only for other hosts
+    /// A playbook that names its own `hosts` does not need it; given, it replaces them
     #[arg(long = "hosts", value_name = "PATTERN")]
     pub pattern: Option<String>,
-    /// Of those, only the ones that this pattern has too
+    /// Only those of the hosts that match this pattern too
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
-    /// Inventories to read, instead of all of inventories/
+    /// The inventories to read, instead of every file in inventories/
     #[arg(short, long, value_name = "PATH")]
     pub inventory: Vec<PathBuf>,
     /// Print the hosts and stop
@@ -56,7 +56,7 @@ pub struct Options {
 /// As whom hosts are worked, and how fast.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Reach {
-    /// How many hosts are worked at once [default: 64]
+    /// How many hosts to work on at once [default: 64]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub forks: Option<u32>,
     /// The login name
@@ -74,10 +74,10 @@ pub struct Reach {
     /// Become root (or the inventory's `become_user`) once logged in
     #[arg(short, long = "become")]
     pub becomes: bool,
-    /// Ask for the password that becoming root takes
+    /// Ask for the password to become root with
     #[arg(short = 'K', long)]
     pub ask_become_pass: bool,
-    /// For the whole of one host's run: `30s`, `5m`, `1h`
+    /// The deadline of each host's run: `30s`, `5m`, `1h`
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
     /// How long to wait for a host that another run is changing; 0 refuses at once [default: 30s]

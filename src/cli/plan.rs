@@ -58,16 +58,17 @@ enum Command {
         /// Show how files change
         #[arg(short = 'D', long)]
         diff: bool,
-        /// Only steps with one of these tags, joined by commas
+        /// Run only steps with one of these tags, separated by commas
         #[arg(short, long, value_name = "TAGS", value_delimiter = ',')]
         tags: Vec<String>,
-        /// No steps with one of these tags
+        /// Skip steps with one of these tags
         #[arg(long, value_name = "TAGS", value_delimiter = ',')]
         skip_tags: Vec<String>,
-        /// How many hosts (or which share of them, `25%`) are changed at a time; the next when all of them are fine
+        /// Work in rolling batches of N hosts (or of this share, `25%`); the next batch starts when no host of this one
+        /// has failed
         #[arg(long, value_name = "N|P%")]
         serial: Option<String>,
-        /// Start no more hosts once so many (or such a share) have failed
+        /// Stop after N failed hosts (or this share of all): no further host is started
         #[arg(long, value_name = "N|P%")]
         max_failures: Option<String>,
         /// The user to work as, and how fast.

@@ -16,10 +16,11 @@ pub struct PrintedOptions {
     /// Show what commands and scripts print while they run, each line with its host; the default for a single host
     #[arg(long)]
     pub live: bool,
-    /// How much of each output of a command is kept: `64k`, `4M`. Of a longer one, the start and the end [default: 1M]
+    /// How much of each command's output to keep: `64k`, `4M`. Of longer output the start and the end are kept
+    /// [default: 1M]
     #[arg(long, value_name = "SIZE")]
     pub output_limit: Option<String>,
-    /// Write all that commands and scripts print to this directory, a file HOST.log for each host
+    /// Write the whole output of commands and scripts to this directory, one file HOST.log per host
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
     /// Write a report when the run has ended: FILE.html, .md, .xml (JUnit), .sarif or .json

@@ -10,25 +10,25 @@ pub struct PruneOptions {
     /// The newest N
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_last: u32,
-    /// The newest of each of N hours
+    /// The newest of each of the last N hours that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_hourly: u32,
-    /// The newest of each of N days
+    /// The newest of each of the last N days that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_daily: u32,
-    /// The newest of each of N weeks
+    /// The newest of each of the last N weeks that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_weekly: u32,
-    /// The newest of each of N months
+    /// The newest of each of the last N months that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_monthly: u32,
-    /// The newest of each of N years
+    /// The newest of each of the last N years that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_yearly: u32,
-    /// Where days begin, for example Europe/Lisbon [default: here]
+    /// The time zone in which days are counted, for example Europe/Lisbon [default: this machine's]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
-    /// Only show what would go, and why the others stay
+    /// Remove nothing; show what would be removed, and why the rest stays
     #[arg(long)]
     dry_run: bool,
     /// Do not ask

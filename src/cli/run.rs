@@ -40,29 +40,31 @@ pub enum RunCommand {
         /// How.
         #[command(flatten)]
         options: Options,
-        /// Only steps with one of these tags, joined by commas
+        /// Run only steps with one of these tags, separated by commas
         #[arg(short, long, value_name = "TAGS", value_delimiter = ',')]
         tags: Vec<String>,
-        /// No steps with one of these tags
+        /// Skip steps with one of these tags
         #[arg(long, value_name = "TAGS", value_delimiter = ',')]
         skip_tags: Vec<String>,
-        /// Leave out the steps before the one with this name
+        /// Start at the step with this name; skip those before it
         #[arg(long, value_name = "NAME")]
         start_at_step: Option<String>,
         /// Print the steps and stop
         #[arg(long)]
         list_steps: bool,
-        /// Ask before each step, once for all hosts: y runs it, n skips it, c runs it and asks no more, q stops the run
+        /// Ask before each step, once for all hosts: y runs it, n skips it, c runs it and all later steps without
+        /// asking, q stops the run
         #[arg(long)]
         step: bool,
-        /// How many hosts (or which share of them, `25%`) each batch has; the next batch starts when this one is fine
+        /// Work in rolling batches of N hosts (or of this share, `25%`); the next batch starts when no host of this one
+        /// has failed
         #[arg(long, value_name = "N|P%")]
         serial: Option<String>,
-        /// Start no further host once so many (or such a share of all) have failed; 1 stops at the first failure
+        /// Stop after N failed hosts (or this share of all): no further host is started. 1 stops at the first failure
         #[arg(long, value_name = "N|P%")]
         max_failures: Option<String>,
     },
-    /// Run one command everywhere, without an agent, and show its output; there is no dry run of it
+    /// Run one command on every host, without an agent, and show its output; it has no dry run
     Command {
         /// Which hosts.
         #[command(flatten)]
@@ -79,7 +81,7 @@ pub enum RunCommand {
     },
     /// Run a local script on hosts
     Script {
-        /// The script's file here
+        /// The script: a file on this machine
         #[arg(value_name = "FILE")]
         script: PathBuf,
         /// Which hosts.

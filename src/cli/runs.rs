@@ -43,7 +43,8 @@ enum Command {
     },
     /// Show how a run went: each step, each host
     Show {
-        /// Its name, the start or the end of it, `last` (no dry run, no undo), `last-check` or `last-undo`
+        /// Its name, or the start or end of the name; or `last` (the newest run, dry runs and undos not counted),
+        /// `last-check` or `last-undo`
         run: String,
         /// Leave out diffs
         #[arg(long)]
@@ -55,9 +56,9 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
     },
-    /// Show where two runs ended in another way: hosts, steps, what they changed
+    /// Show how two runs differ: hosts, steps, what they changed
     Diff {
-        /// The first run: its name, the start or the end of it, `last`, `last-check` or `last-undo`
+        /// The first run: its name, or the start or end of the name; or `last`, `last-check` or `last-undo`
         one: String,
         /// The second run
         other: String,
@@ -65,18 +66,18 @@ enum Command {
         #[command(flatten)]
         part: Part,
     },
-    /// Print everything that is known of a run, with its playbook and inventory as they were, as JSON (or with
-    /// `--output markdown` as a report)
+    /// Print the whole record of a run, with its playbook and inventory as they were, as JSON (or with `--output
+    /// markdown` as a report)
     Export {
-        /// Its name, the start or the end of it, `last`, `last-check` or `last-undo`
+        /// Its name, or the start or end of the name; or `last`, `last-check` or `last-undo`
         run: String,
     },
     /// Check that the record of every run is as it was written
     Check,
     Prune(prune::Args),
-    /// Retry a run on the hosts where it did not end well
+    /// Retry a run on the hosts where it did not succeed
     Retry {
-        /// Its name, the start or the end of it, or `last`: the newest that is no dry run and no undo
+        /// Its name, or the start or end of the name; or `last`: the newest run, dry runs and undos not counted
         run: String,
         /// How.
         #[command(flatten)]
@@ -85,17 +86,18 @@ enum Command {
         #[arg(short, long, value_name = "PATH")]
         inventory: Vec<PathBuf>,
     },
-    /// Look who holds a host's lock, and break it when its holder is suspended
+    /// Show who holds a host's lock, and break it when the holder is suspended
     ///
-    /// A holder that works is only named, unless --force is given. What is ended writes nothing any more.
+    /// A holder that is working is only named, unless --force is given. A holder that was ended makes no further
+    /// change.
     Unlock {
         /// Which hosts: a name or a pattern
         #[arg(value_name = "HOST", required_unless_present = "hosts")]
         host: Option<String>,
-        /// Which hosts, as for other commands
+        /// The hosts that match this pattern
         #[arg(long = "hosts", value_name = "PATTERN", conflicts_with = "host")]
         hosts: Option<String>,
-        /// End a holder that works, too
+        /// End a holder that is working, too
         #[arg(long)]
         force: bool,
         /// Change nothing; show what would be ended
@@ -104,13 +106,13 @@ enum Command {
         /// The user to work as, and how fast.
         #[command(flatten)]
         reach: Reach,
-        /// Inventories to read, instead of all of inventories/
+        /// The inventories to read, instead of every file in inventories/
         #[arg(short, long, value_name = "PATH")]
         inventory: Vec<PathBuf>,
     },
     /// Undo what a run changed, byte for byte, and list what cannot be undone
     Undo {
-        /// Its name, the start or the end of it, `last`, `last-check` or `last-undo`
+        /// Its name, or the start or end of the name; or `last`, `last-check` or `last-undo`
         run: String,
         /// Only on these hosts
         #[arg(long = "hosts", value_name = "PATTERN")]

@@ -31,17 +31,19 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         schedule: Option<String>,
     },
-    /// Run a schedule now, unless a run of it is going on
+    /// Run a schedule now, unless one of its runs has not finished
     Run {
         /// Its name
         name: String,
-        /// Only when it is due: what timers and `windlass serve` say
+        /// Only when it is due; timers and `windlass serve` use this
         #[arg(long)]
         due: bool,
     },
-    /// Report what is failed or late, to the receivers too when they do not know it yet; exit code 2 when something is
+    /// Report failed and late schedules, and notify the receivers of those that are new to them; exit code 2 when
+    /// there are any
     Check,
-    /// Write systemd units for the schedules, one timer each, and start them; those of schedules that are gone are removed
+    /// Write systemd units for the schedules, one timer each, and start them; units of schedules that no longer exist
+    /// are removed
     Install(install::Args),
     /// Remove the units that `install` wrote
     Uninstall(install::Whether),

@@ -13,7 +13,7 @@ mod playbook;
 /// Print the JSON Schema of a file, for editors and checkers
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The sort of file
+    /// The kind of file
     file: File,
 }
 

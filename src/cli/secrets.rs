@@ -44,7 +44,7 @@ enum Command {
     },
     /// List the names of all secrets, or print one
     Show {
-        /// Which; a table prints as JSON
+        /// The secret to print; a table is printed as JSON
         name: Option<String>,
     },
     /// Set a secret to what is typed, or read from standard input; never given as an argument
@@ -55,7 +55,7 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         file: Option<String>,
     },
-    /// Encrypt all files anew, to the recipients that windlass.toml names now
+    /// Encrypt all files again, for the recipients that windlass.toml names now
     Rotate {
         /// Even when none of your own keys can read them afterwards
         #[arg(long)]

@@ -12,10 +12,10 @@ pub struct Args {
     /// Serve Prometheus metrics (/metrics) and health (/healthz) here, for example 127.0.0.1:9469
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Let --listen be an address that other machines reach
+    /// Allow an address for --listen that other machines can reach
     #[arg(long, requires = "listen")]
     listen_anywhere: bool,
-    /// When asked to end, let runs go on for so long before they are interrupted
+    /// When asked to stop, wait this long for runs to finish before they are interrupted
     #[arg(long, value_name = "TIME", default_value = "60s")]
     grace: String,
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 pub struct Args {
     /// The kind, for example `file`; `facts` for what `facts.*` holds
     kind: Option<String>,
-    /// Only kinds that speak of this: in their name, their text or their keys
+    /// Only kinds that mention this word in their name, text or keys
     #[arg(short, long, value_name = "WORD", conflicts_with = "kind")]
     search: Option<String>,
 }

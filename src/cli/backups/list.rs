@@ -16,12 +16,12 @@ use std::time::Duration;
 /// The exit code when a backup is late.
 const LATE: u8 = 2;
 
-/// List the backups that are whole, newest first
+/// List the complete backups, newest first
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// Fail (exit code 2) when a host has no whole backup of a name that is younger, for example 26h
+    /// Fail (exit code 2) when the newest complete backup of a host and name is older than this, for example 26h
     #[arg(long, value_name = "TIME", value_parser = TimeSpan::parse)]
     max_age: Option<TimeSpan>,
 }

@@ -12,8 +12,8 @@ use crate::store::{BackupPath, BackupStore, Entry};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Remove the backups that no rule keeps; of a host and name never the newest whole one, nor, unless a rule is typed, the
-/// newest that was verified
+/// Remove the backups that no rule keeps. Never removed are the newest complete backup of each host and name and,
+/// unless a rule is given here, the newest verified one
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub struct Args {
     /// What is kept, instead of what `keep` of the store says.
     #[command(flatten)]
     options: PruneOptions,
-    /// Damaged ones go too
+    /// Remove damaged backups too
     #[arg(long)]
     damaged: bool,
 }

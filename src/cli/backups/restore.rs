@@ -19,25 +19,25 @@ use std::path::{Path, PathBuf};
 /// What tests a restore: one step, whose params are as the playbook's.
 const TRIAL: &str = include_str!("trial.toml");
 
-/// Put back what a backup holds, on the host it came from or on another; asks first
+/// Restore a backup on the host it came from, or on another; asks first
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The backup: an id of `backups list`, or HOST/NAME for the newest of these
+    /// The backup: an id of `backups list`, or HOST/NAME for the newest one
     #[arg(value_name = "ID")]
     backup: String,
     /// On these hosts, instead of the one it came from
     #[arg(long = "hosts", value_name = "PATTERN")]
     hosts: Option<String>,
-    /// Only this part; can be given more than once
+    /// Only this part; can be given several times
     #[arg(long = "part", value_name = "PART")]
     parts: Vec<String>,
-    /// Replace what is there already, and keep it under another name
+    /// Replace what exists, and keep the old under another name
     #[arg(long)]
     replace: bool,
-    /// Let everything in a PostgreSQL database belong to the user who restores it
+    /// Make the restoring user the owner of everything in a PostgreSQL database
     #[arg(long)]
     no_owners: bool,
-    /// Elsewhere: a path, or a database's name; for one part
+    /// Restore to another place: a path, or a database's name; for one part
     #[arg(long, value_name = "PATH|DB")]
     to: Option<String>,
     /// How the host reaches a database.
@@ -63,7 +63,7 @@ pub struct Server {
     /// The URL of the database: env:NAME or file:PATH, where it takes a password or is another server's
     #[arg(long, value_name = "WHERE")]
     database: Option<String>,
-    /// The container that has the database's client, when it is another than the one it came from
+    /// The container that has the database's client, when it is not the one that the backup came from
     #[arg(long, value_name = "NAME")]
     container: Option<String>,
 }

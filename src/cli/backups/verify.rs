@@ -22,16 +22,17 @@ pub struct Args {
     /// Ids, as `backups list` shows them
     #[arg(value_name = "ID", required_unless_present_any = ["all", "latest"])]
     ids: Vec<Id>,
-    /// All of them
+    /// All backups
     #[arg(long, conflicts_with_all = ["ids", "latest"])]
     all: bool,
-    /// The newest of each host and name
+    /// The newest backup of each host and name
     #[arg(long, conflicts_with = "ids")]
     latest: bool,
-    /// A file with an age identity, to look into encrypted backups too; can be given more than once
+    /// A file with an age identity, to verify what encrypted backups contain; can be given several times
     #[arg(long, value_name = "FILE")]
     age_identity: Vec<PathBuf>,
-    /// Then restore each into a database or directory that is removed afterwards, ask it the backup's assertion, and compare its files
+    /// Then restore each into a temporary database or directory, check the backup's assertion there, and compare its
+    /// files; what was restored is removed again
     #[arg(long)]
     restore: bool,
     /// On this host, instead of the one it came from

@@ -11,10 +11,10 @@ use crate::record::{HostRecord, RunRecord};
 /// Which part of a run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Part {
-    /// Only these hosts: a pattern, as for other commands
+    /// Only the hosts that match this pattern
     #[arg(long, value_name = "PATTERN")]
     hosts: Option<String>,
-    /// Only steps whose name contains this, in capitals or not
+    /// Only steps whose name contains this text; upper and lower case are the same
     #[arg(long, value_name = "TEXT")]
     step: Option<String>,
     /// Only steps and hosts that ended like this: `failed`, `changed`, `unreachable` …

@@ -10,10 +10,10 @@ use crate::report::Format;
 use crate::report::style::{self, Style, counted};
 use serde_json::{Value, json};
 
-/// Remove the record of runs that no rule keeps
+/// Remove the records of runs that no rule keeps
 ///
-/// What is removed can no longer be shown, retried or undone. Runs stay that go on, that a host has not said the end of, the
-/// newest of each schedule, and undos of runs that stay.
+/// A removed run can no longer be shown, retried or undone. Never removed are runs that have not finished, runs whose
+/// result is unknown on a host, the newest run of each schedule, and undos of runs that stay.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What is kept, and whether the rest is removed.

@@ -23,7 +23,8 @@ pub struct Args {
     /// With --serve: where metrics are served
     #[arg(long, value_name = "ADDRESS:PORT", requires = "serve")]
     listen: Option<SocketAddr>,
-    /// A directory that runs write to besides .windlass, fetched/ and the stores of windlass.toml; may be said again
+    /// A directory that runs write to besides .windlass, fetched/ and the stores of windlass.toml; can be given several
+    /// times
     #[arg(long, value_name = "DIR")]
     writable: Vec<PathBuf>,
     /// Print the units and stop

@@ -15,7 +15,7 @@ pub fn document() -> Value {
     let table = table(&[
         ("project", text(), "The name by which hosts know the project. Default: what git says of it."),
         ("secrets", secrets, "Who can read the encrypted secrets, and with which key."),
-        ("forks", count(1), "How many hosts are worked at once. Default: 64."),
+        ("forks", count(1), "How many hosts to work on at once. Default: 64."),
         ("inventory", texts(), "Inventories to read in place of `inventories/`."),
         ("timeout", duration(), "The time that one host's run may take."),
         (
