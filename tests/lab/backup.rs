@@ -88,7 +88,7 @@ fn a_run_keeps_its_backups_in_s3_as_long_as_configured() {
     let Stage { host, project } = Stage::on(HOST);
     let folder = tempfile::tempdir().unwrap();
     let server = s3::S3::start(folder.path());
-    project.write("windlass.toml", s3::with_keys(&server.table("offsite")));
+    project.write("windlass.toml", server.table_with_keys("offsite"));
     host.must(MAKE_TREE);
     let before = host.must(LOOK_AT_TREE);
     let line =

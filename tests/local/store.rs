@@ -1,7 +1,7 @@
 //! Stores as people use them: on a directory, and on a real S3 server on loopback that checks signatures. The backups in them are taken through the library, which needs no host.
 #![expect(clippy::disallowed_methods, reason = "these tests run the built program and real tools")]
 
-use crate::stage::s3::{S3, with_keys};
+use crate::stage::s3::S3;
 use crate::stage::store::{CHILD, about, child, noise, project, settled, store, take, take_many, tar};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -178,7 +178,7 @@ fn the_rule_never_removes_the_newest_backup_that_was_verified() {
 fn s3_keeps_lists_verifies_and_prunes() {
     let folder = tempfile::tempdir().unwrap();
     let server = S3::start(folder.path());
-    let project = project(&with_keys(&server.table("offsite")));
+    let project = project(&server.table_with_keys("offsite"));
     let store = store(project.path(), "offsite");
     // More than two pieces of 8 MiB.
     let dump = noise(17 << 20);
@@ -229,7 +229,7 @@ fn s3_with_a_wrong_key_or_bucket_says_so() {
 fn s3_that_goes_away_leaves_no_entry_and_is_swept() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = S3::start(folder.path());
-    let first = project(&with_keys(&server.table("offsite")));
+    let first = project(&server.table_with_keys("offsite"));
     let runtime = Runtime::new().unwrap();
     let parts = [("etc.tar", PartKind::Tar), ("app.dump", PartKind::Pgdump)];
     let failure = runtime.block_on(async {
@@ -259,7 +259,7 @@ fn s3_that_goes_away_leaves_no_entry_and_is_swept() {
     assert!(failure.doing.starts_with("take app.dump into backup"), "{failure}");
 
     let server = S3::start(folder.path());
-    let second = project(&with_keys(&server.table("offsite")));
+    let second = project(&server.table_with_keys("offsite"));
     assert_eq!(printed(second.path(), "backups list", 0), "there is no backup\n");
     let later = error(second.path(), "backups prune --yes", 0);
     assert!(later.contains("what 0 unfinished ones had left"), "it is too young: {later}");
@@ -329,7 +329,7 @@ fn memory_does_not_grow_with_the_backup() {
 fn s3_lists_more_than_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let server = S3::start(folder.path());
-    let project = project(&with_keys(&server.table("offsite")));
+    let project = project(&server.table_with_keys("offsite"));
     let store = store(project.path(), "offsite");
     let first = take(&store, "web1", 1, b"select 1", &[]);
     let from = folder.path().join("bucket/fleet/web1/nightly").join(first.id.as_str());

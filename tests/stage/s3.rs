@@ -12,6 +12,7 @@ pub struct S3 {
     runtime: Option<Runtime>,
     root: PathBuf,
     port: u16,
+    keys: tempfile::TempDir,
 }
 
 impl S3 {
@@ -34,7 +35,7 @@ impl S3 {
         let port = listener.local_addr().unwrap().port();
         let app = axum::Router::new().fallback(answer);
         runtime.spawn(async move { axum::serve(listener, app).await });
-        S3 { runtime: Some(runtime), root: root.to_path_buf(), port }
+        S3 { runtime: Some(runtime), root: root.to_path_buf(), port, keys: keys() }
     }
 
     /// Connections break off at once.
@@ -50,6 +51,12 @@ impl S3 {
              access_key = \"env:S3_KEY\"\nsecret_key = \"env:S3_SECRET\"\n",
             self.port
         )
+    }
+
+    /// The same with keys from files, for a store that a test opens in its own process.
+    pub fn table_with_keys(&self, name: &str) -> String {
+        let file = |name: &str| format!("file:{}", self.keys.path().join(name).display());
+        self.table(name).replace("env:S3_KEY", &file("key")).replace("env:S3_SECRET", &file("secret"))
     }
 
     /// Every file that the server keeps, by its path.
@@ -70,13 +77,12 @@ impl Drop for S3 {
     }
 }
 
-/// The tests' own process reads the keys from its environment as the program does.
-pub fn with_keys(table: &str) -> String {
-    let keys = tempfile::tempdir().unwrap().keep();
+/// The two halves of the key, each in a file that only its owner reads.
+fn keys() -> tempfile::TempDir {
+    let keys = tempfile::tempdir().unwrap();
     for name in ["key", "secret"] {
-        fs::write(keys.join(name), format!("{name}\n")).unwrap();
-        fs::set_permissions(keys.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(keys.path().join(name), format!("{name}\n")).unwrap();
+        fs::set_permissions(keys.path().join(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let file = |name: &str| format!("file:{}", keys.join(name).display());
-    table.replace("env:S3_KEY", &file("key")).replace("env:S3_SECRET", &file("secret"))
+    keys
 }

@@ -109,6 +109,8 @@ pub fn child(test: &str, folder: &Path, before: &[&str]) -> Command {
     let mut words = before.iter().map(Into::into).chain([this.into_os_string()]);
     let mut program = Command::new(words.next().unwrap());
     program.args(words).args(["--exact", test, "--include-ignored"]).env(CHILD, folder);
+    // It is killed: what it leaves goes with the project.
+    program.env("TMPDIR", folder);
     program.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     program
 }
