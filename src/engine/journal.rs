@@ -14,6 +14,7 @@ use crate::model::outcome::HostOutcome;
 use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
 use crate::system::{Details, Probe, READ_LIMIT, System};
+use std::cell::OnceCell;
 
 /// The longest journal that is read, in bytes: a million changes have less.
 const JOURNAL_LIMIT: u64 = 512 << 20;
@@ -29,6 +30,7 @@ pub struct Journal<'a> {
     changes: u32,
     saver: Saver<'a>,
     secrets: JournalSecrets,
+    earlier: OnceCell<Vec<Entry>>,
 }
 
 impl<'a> Journal<'a> {
@@ -45,7 +47,18 @@ impl<'a> Journal<'a> {
             changes: 0,
             saver,
             secrets: JournalSecrets::of(job),
+            earlier: OnceCell::new(),
         }
+    }
+
+    /// What `run`, which this run retries, wrote down: none when it changed nothing here. It is read once. The host's
+    /// lock must be ours, so that it writes no more.
+    pub fn earlier(&self, run: &RunId) -> Result<&[Entry]> {
+        if let Some(entries) = self.earlier.get() {
+            return Ok(entries);
+        }
+        let entries = read(self.host, &self.state, run)?.unwrap_or_default();
+        Ok(self.earlier.get_or_init(|| entries))
     }
 
     /// Whether the host's lock is ours and the run's changes are written down.

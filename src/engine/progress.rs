@@ -6,6 +6,7 @@ use super::summary::{Changes, Diffs};
 use crate::model::Values;
 use crate::model::event::Output;
 use crate::model::finding::Finding;
+use crate::model::job::RunId;
 
 /// What a try did.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct StepProgress {
     pub result: Values,
     /// What the plan reports to the reader.
     pub notes: Vec<String>,
+    /// The earlier run in which it ended well, so that it is not run again.
+    pub done_in: Option<RunId>,
     /// What was looked at, as the last plan has it.
     pub findings: Vec<Finding>,
     /// Under check: why the end cannot be known.

@@ -159,6 +159,9 @@ pub struct StepEnded {
     /// Of what it would change, when a plan is made or followed.
     #[serde(default)]
     pub fingerprint: Option<Digest>,
+    /// The run that this one retries, when the step ended well in it and so was not run again.
+    #[serde(default)]
+    pub done_in: Option<RunId>,
 }
 
 impl StepEnded {
@@ -180,6 +183,7 @@ impl StepEnded {
             ignored: false,
             undo: UndoScope::default(),
             fingerprint: None,
+            done_in: None,
         }
     }
 }

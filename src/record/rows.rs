@@ -173,6 +173,7 @@ fn step(row: &Row) -> Result<StepEnded> {
         ignored: row.get(10)?,
         undo: optional(row, 16, json)?.unwrap_or(all),
         fingerprint: None,
+        done_in: None,
         output: optional(row, 11, output)?,
     })
 }

@@ -3,7 +3,6 @@
 
 use super::StepTry;
 use crate::engine::entry::{Entry, Reversal};
-use crate::engine::journal;
 use crate::engine::perform;
 use crate::engine::progress::StepProgress;
 use crate::engine::start;
@@ -13,9 +12,6 @@ use crate::model::job::RunId;
 use crate::model::op::{Op, Plan};
 use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result};
-
-/// How the note of a step starts that is not run again.
-const ENDED_WELL: &str = "it ended well in run ";
 
 /// The same step in an earlier run.
 #[derive(Clone, Copy)]
@@ -53,12 +49,11 @@ impl StepTry<'_, '_, '_> {
 
     /// Whether the run that is retried has done what is planned. The lock must be ours: then that run does nothing more.
     pub(super) fn was_done(&self, plan: &Plan, done: &mut StepProgress) -> Result<bool> {
-        let (Target::Real(host, journal), Some(retried), true) = (&*self.target, self.retried, plan.once)
-        else {
+        let (Target::Real(_, journal), Some(retried), true) = (&*self.target, self.retried, plan.once) else {
             return Ok(false);
         };
         let run = retried.run;
-        let entries = journal::read(*host, journal.state(), run)?.unwrap_or_default();
+        let entries = journal.earlier(run)?;
         // As the journal names a command.
         let hidden = |op: &Op| journal.secrets().what(self.index, &perform::describe(op), &Reversal::Nothing);
         let wanted: Vec<String> = plan.ops.iter().filter(|op| op.changes_host()).map(hidden).collect();
@@ -66,7 +61,7 @@ impl StepTry<'_, '_, '_> {
             return Ok(false);
         }
         let failed = |why: String| Failure::new(format!("retry what run {run} did here"), why);
-        match end_of(&entries, self.index, retried.item, &wanted) {
+        match end_of(entries, self.index, retried.item, &wanted) {
             End::Never => Ok(false),
             End::Well if retried.needs_output => {
                 let why =
@@ -74,7 +69,9 @@ impl StepTry<'_, '_, '_> {
                 Err(failed(why.into()).hint(AGAIN))
             }
             End::Well => {
-                done.notes.push(format!("{ENDED_WELL}{run}, whose result was lost, and is not run again"));
+                done.notes
+                    .push(format!("it ended well in run {run}, whose result was lost, and is not run again"));
+                done.done_in = Some(run.clone());
                 Ok(true)
             }
             End::Unknown => {
@@ -99,7 +96,7 @@ fn end_of(entries: &[Entry], index: u32, item: Option<u32>, wanted: &[String]) -
         match entry {
             Entry::Intent { step, what, .. } if *step == index => started.push(what),
             Entry::Step(ended) if ended.step == index => {
-                let done = is_it(&started) || was_skipped(ended);
+                let done = is_it(&started) || ended.done_in.is_some();
                 if ended.item == item && done {
                     end = if is_well(ended) { End::Well } else { End::Never };
                 }
@@ -115,11 +112,6 @@ fn end_of(entries: &[Entry], index: u32, item: Option<u32>, wanted: &[String]) -
     if is_next && cut_off { End::Unknown } else { end }
 }
 
-/// It was a retry itself.
-fn was_skipped(ended: &StepEnded) -> bool {
-    ended.notes.iter().any(|note| note.starts_with(ENDED_WELL))
-}
-
 fn is_well(ended: &StepEnded) -> bool {
     matches!(ended.outcome, StepOutcome::Ok | StepOutcome::Changed)
 }
@@ -127,6 +119,11 @@ fn is_well(ended: &StepEnded) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::journal::Journal;
+    use crate::engine::state_dir::StateDir;
+    use crate::model::job::Job;
+    use crate::system::System;
+    use std::path::Path;
 
     fn intent(step: u32, what: &str) -> Entry {
         let reversal = Reversal::Impossible { why: "a command".into() };
@@ -156,7 +153,7 @@ mod tests {
         let failed = [intent(4, "run `deploy`"), ended(4, None, StepOutcome::Failed)];
         assert_eq!(end(&failed, None), End::Never);
         let skipped = StepEnded {
-            notes: vec![format!("{ENDED_WELL}1-a, whose result was lost, and is not run again")],
+            done_in: Some("20261121-084500-kxqz".to_string().try_into().unwrap()),
             ..StepEnded::new(4, "a step".into(), StepOutcome::Ok)
         };
         assert_eq!(end(&[Entry::Step(skipped)], None), End::Well);
@@ -181,5 +178,17 @@ mod tests {
         let entries =
             [intent(4, "run `deploy`"), ended(4, Some(0), StepOutcome::Changed), intent(4, "run `deploy`")];
         assert_eq!([0, 1, 2].map(|item| end(&entries, Some(item))), [End::Well, End::Unknown, End::Never]);
+    }
+
+    #[test]
+    fn the_journal_of_the_earlier_run_is_read_once() {
+        let journal_file = "/var/lib/windlass/runs/1-a/journal";
+        let line = serde_json::to_string(&intent(4, "run `deploy`")).unwrap();
+        let host = crate::testing::host(&[(journal_file, &line)]);
+        let (run, job) = (RunId::try_from("1-a".to_string()).unwrap(), Job::default());
+        let journal = Journal::new(&host, StateDir::at("/var/lib/windlass".into()), &job);
+        assert_eq!(end(journal.earlier(&run).unwrap(), None), End::Unknown);
+        host.remove(Path::new(journal_file)).unwrap();
+        assert_eq!(end(journal.earlier(&run).unwrap(), None), End::Unknown);
     }
 }

@@ -41,6 +41,7 @@ impl Worker<'_, '_, '_> {
         report.outcome = outcome_of(&tried, &done, check);
         report.failure = tried.err();
         report.notes = done.notes.iter().chain(&done.unknown).cloned().collect();
+        report.done_in = done.done_in;
         report.diff = done.diffs.told();
         report.fingerprint = done.fingerprint.map(Fingerprint::digest);
         let mut known = fields(report.outcome, done.output.as_ref(), &done.result);
