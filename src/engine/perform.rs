@@ -5,6 +5,7 @@ use crate::model::Result;
 use crate::model::backup::Backup;
 use crate::model::op::{Answer, Command, Content, Op, Run};
 use crate::system::{FileKind, Flow, Listener, System};
+use crate::systemd;
 use std::path::Path;
 
 /// Makes a change that is not a wait and not a transfer. The answer is that of a command; [`accept`] judges it.
@@ -34,7 +35,16 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
 
 /// Runs a command. `flow` says who listens to it meanwhile.
 pub fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets, flow: Flow) -> Result<Answer> {
-    let Some(asset) = &run.input else { return host.stream(&run.command, flow) };
+    let Some(asset) = &run.input else {
+        let answer = host.stream(&run.command, flow)?;
+        return match systemd::refused_as_too_often(host, &run.command, &answer)? {
+            Some(unit) => {
+                host.run(&systemd::systemctl("reset-failed", unit))?;
+                host.run(&run.command)
+            }
+            None => Ok(answer),
+        };
+    };
     let mut input = assets.open(asset)?;
     let listener = flow.listener.map(|listener| listener as &mut dyn Listener);
     host.stream(&run.command, Flow { input: Some(&mut input), output: None, listener, ..flow })

@@ -121,3 +121,39 @@ fn every_way_to_be_enabled_is_changed_and_restored() {
     }
     host.must(CLEAN);
 }
+
+/// One start in ten minutes is all that systemd allows of `e2e-rare`; `e2e-broken` never stays up.
+const RARE: &str = r#"
+    rare() { printf '%s\n' '[Unit]' 'StartLimitBurst=1' 'StartLimitIntervalSec=600' '[Service]' "$@"; }
+    rare 'ExecStart=/bin/sleep 1000' >/etc/systemd/system/e2e-rare.service
+    rare Type=oneshot 'ExecStart=/bin/sh -c "echo no disk; exit 3"' >/etc/systemd/system/e2e-broken.service
+    systemctl daemon-reload; echo one >/etc/e2e-rare; systemctl start e2e-rare
+"#;
+
+const CONFIGURED: &str = r#"
+    [[steps]]
+    file = { path = "/etc/e2e-rare", content = "TEXT" }
+    notify = "restart"
+    [[handlers]]
+    name = "restart"
+    service = { name = "e2e-rare", state = "restarted" }
+"#;
+
+#[test]
+fn a_unit_that_was_started_often_is_started_again_by_runs_and_undos() {
+    let stage = Stage::on("full1").with(CLEAN).with(RARE);
+    for text in ["two", "three"] {
+        stage.play(&CONFIGURED.replace("TEXT", text), "").exits(0);
+    }
+    let broken =
+        stage.play("[[steps]]\nservice = { name = 'e2e-broken', state = 'restarted' }\n", "").exits(2);
+    assert!(broken.failure("full1").contains("no disk"), "{}", broken.failure("full1"));
+    let again =
+        stage.play("[[steps]]\nservice = { name = 'e2e-broken', state = 'restarted' }\n", "").exits(2);
+    assert!(again.failure("full1").contains("no disk"), "{}", again.failure("full1"));
+    let last = stage.play(&CONFIGURED.replace("TEXT", "four"), "").exits(0);
+    stage.project.report(&format!("runs undo {}", last.run())).exits(0);
+    assert_eq!(stage.host.read("/etc/e2e-rare").as_deref(), Some("three"));
+    assert_eq!(stage.host.must("systemctl is-active e2e-rare").trim(), "active");
+    stage.host.must(&format!("systemctl stop e2e-rare; rm /etc/e2e-rare\n{CLEAN}"));
+}
