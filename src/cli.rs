@@ -296,6 +296,20 @@ impl Stop {
         }
     }
 
+    /// As it failed in the midst of something larger.
+    fn of(self, doing: &str) -> Stop {
+        let within = |failure: Failure| Failure {
+            doing: doing.to_string(),
+            why: format!("{}: {}", failure.doing, failure.why),
+            ..failure
+        };
+        match self {
+            Stop::Refused(failure) => Stop::Refused(within(failure)),
+            Stop::Broken(failure) => Stop::Broken(within(failure)),
+            Stop::Misused(_) => self,
+        }
+    }
+
     fn tell(&self, global: &Global) -> u8 {
         let style = global.style(std::io::stderr().is_terminal());
         let (text, code) = match self {

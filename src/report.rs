@@ -34,7 +34,7 @@ pub mod style;
 pub mod transfers;
 mod undo;
 
-pub use exit::{MOVED, check_exit_code, exit_code};
+pub use exit::{INTERRUPTED, MOVED, check_exit_code, exit_code, exit_code_of_all};
 pub use style::Style;
 
 use bars::Bars;

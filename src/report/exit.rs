@@ -9,13 +9,24 @@ pub const WOULD_CHANGE: u8 = 3;
 /// A plan was not applied to a host, since the host is not any more as the plan found it.
 pub const MOVED: u8 = 7;
 
+/// A run was interrupted.
+pub const INTERRUPTED: u8 = 130;
+
 /// 0 all hosts are fine, 2 one failed, 4 one was unreachable, 6 both, 130 interrupted. A host whose verdict did not
 /// arrive counts as failed: something may have been changed there. In a run that undoes, `undone` is fine.
 pub fn exit_code(kind: RunKind, outcomes: impl IntoIterator<Item = HostOutcome>, interrupted: bool) -> u8 {
     if interrupted {
-        return 130;
+        return INTERRUPTED;
     }
     outcomes.into_iter().fold(0, |code, outcome| code | code_of(kind, outcome))
+}
+
+/// The exit code of several runs, each of which has one of [`exit_code`]: all that went wrong in any of them.
+pub fn exit_code_of_all(codes: &[u8]) -> u8 {
+    match codes.contains(&INTERRUPTED) {
+        true => INTERRUPTED,
+        false => codes.iter().fold(0, |all, code| all | code),
+    }
 }
 
 /// The exit code of a dry run that is asked whether something would change.
@@ -60,6 +71,8 @@ mod tests {
         assert_eq!(exit_code(RunKind::Undo, [Undone], false), 0);
         assert_eq!(exit_code(RunKind::Undo, [Undone, PartlyUndone], false), 2);
         assert_eq!(exit_code(RunKind::Playbook, [Ok, Cancelled], true), 130);
+        let of_all = [&[][..], &[0, 2], &[4, 0, 2], &[4, 130]].map(exit_code_of_all);
+        assert_eq!(of_all, [0, 2, 6, 130]);
     }
 
     #[test]

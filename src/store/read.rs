@@ -152,7 +152,9 @@ fn locked(doing: String, error: &age::DecryptError) -> Failure {
     match error {
         age::DecryptError::NoMatchingKeys => {
             let failure = Failure::new(doing, "it is encrypted, and no identity that was given opens it");
-            failure.hint("name the file of the private key: --age-identity FILE")
+            failure.hint(
+                "name the file of the private key: --age-identity FILE; identity = \"FILE\" in a playbook",
+            )
         }
         error => Failure::new(doing, format!("it cannot be decrypted: {error}")),
     }

@@ -5,15 +5,13 @@ use super::super::{Done, Stop, answer, prompt};
 use super::Draft;
 use crate::model::{Doing, Failure, Result};
 use crate::project::Project;
+use crate::report::INTERRUPTED;
 use crate::secrets::{self, Document};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// The program got a signal to end.
-const INTERRUPTED: u8 = 130;
 
 /// Edits a file.
 pub fn run(project: &Project, file: &str) -> Done {

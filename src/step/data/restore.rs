@@ -192,9 +192,8 @@ impl Restore {
     fn file(&self, host: &dyn Probe, part: &Part) -> Result<PartPlan> {
         let doing = || format!("restore {}", part.label.name);
         let Some(to) = &self.to else {
-            return Err(
-                Failure::new(doing(), "no place to restore it to is given").hint("name the file with to")
-            );
+            return Err(Failure::new(doing(), "no place to restore it to is given")
+                .hint("name the file: to = \"/srv/file\" (--to /srv/file)"));
         };
         let path = HostPath::from(to.as_str());
         if host.stat(&path)?.is_some() && !self.replace {
@@ -209,7 +208,9 @@ impl Restore {
 
 fn is_there(doing: &str, what: &str) -> Failure {
     Failure::new(doing, format!("{what} is there already"))
-        .hint("replace = true puts the backup in its place and keeps the old one; to = … restores beside it")
+        .hint(
+            "to replace it and keep the old one: replace = true (--replace); to restore beside it: to = \"…\" (--to …)",
+        )
 }
 
 /// A few letters that tell this backup's names from others'.

@@ -18,8 +18,11 @@ const MYSQL_BACK: &str = include_str!("mysql-back.sh");
 
 /// What to try, by what the client says. A backup's own URL has no password.
 const HINTS: &[(&str, &str)] = &[
-    ("no password supplied", "it asks for a password: give its URL with database (--database env:NAME)"),
-    ("ccess denied", "it asks for a password: give its URL with database (--database env:NAME)"),
+    (
+        "no password supplied",
+        "it asks for a password: give its URL: database = \"env:NAME\" (--database env:NAME)",
+    ),
+    ("ccess denied", "it asks for a password: give its URL: database = \"env:NAME\" (--database env:NAME)"),
     ("does not exist", "if it is a role: create it first, or restore with owners = false (--no-owners)"),
 ];
 
@@ -75,7 +78,8 @@ impl Target {
         let from =
             text("database").map(Database::try_from).transpose().map_err(|why| Failure::new(doing(), why))?;
         let given = step.database.clone().or(from).ok_or_else(|| {
-            Failure::new(doing(), "nothing says which database it is").hint("give its URL with database")
+            Failure::new(doing(), "nothing says which database it is")
+                .hint("give its URL: database = \"env:NAME\" (--database env:NAME)")
         })?;
         let wanted = match part.label.name.starts_with("mysql") {
             true => Dialect::MySql,

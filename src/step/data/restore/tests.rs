@@ -67,7 +67,7 @@ fn what_is_there_is_replaced_only_when_that_is_said() {
     let host = host(&[("/srv/shop/x", "")]);
     expect![[r#"
         restore files-srv-shop.tar: /srv/shop is there already
-          hint: replace = true puts the backup in its place and keeps the old one; to = … restores beside it
+          hint: to replace it and keep the old one: replace = true (--replace); to restore beside it: to = "…" (--to …)
     "#]]
     .assert_eq(&told(&host, &keys(&[TREE], "")));
     assert!(

@@ -62,7 +62,7 @@ fn of_files(step: &Restore, part: &Part, doing: &str) -> Result<Destination> {
     let target = step.to.as_deref().or(path).filter(|path| path.starts_with('/'));
     let target = target.ok_or_else(|| {
         Failure::new(doing, "no place to restore it to is given")
-            .hint("give a path that begins with /: to = \"/srv/restored\"")
+            .hint("give a path that starts with /: to = \"/srv/restored\" (--to /srv/restored)")
     })?;
     let inside =
         path.and_then(|path| Path::new(path).file_name()).map_or(".".into(), |name| name.to_string_lossy());
