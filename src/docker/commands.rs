@@ -6,8 +6,8 @@ use crate::model::digest::Digest;
 use crate::model::op::{Advice, Command, Run, Undo};
 use std::time::Duration;
 
-/// Lines of a container's log that are reported with a failure.
-const LOG_LINES: &str = "10";
+/// Lines of a container's log that are looked through for the reason of a failure.
+const LOG_LINES: &str = "60";
 
 /// Beyond its own limit a script that waits is given this long to say so.
 const SLACK: Duration = Duration::from_secs(30);

@@ -1,6 +1,7 @@
 //! Judges how a command ended: its exit status, whether it did what that claims, and what helps the reader when not.
 
 use crate::model::op::{Accept, Advice, Answer, Command, Op, Run};
+use crate::model::reason::excerpt;
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
@@ -55,12 +56,11 @@ pub fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Ans
     }
 }
 
-/// The end of an answer, each line indented. Nothing is lost when it cannot be had: the failure itself is reported anyway.
+/// The end of an answer and the line in it that says why, each indented. Nothing is lost when it cannot be had: the failure itself is reported anyway.
 fn told(host: &dyn Probe, question: &Command) -> Option<String> {
     let text = host.ask(question).ok()?.text();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(LINES_TOLD)..];
-    (!last.is_empty()).then(|| last.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))
+    let lines = excerpt(&text, LINES_TOLD);
+    (!lines.is_empty()).then(|| lines.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(all(test, feature = "controller"))]

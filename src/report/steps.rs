@@ -9,6 +9,7 @@ use crate::inventory::fold::fold;
 use crate::model::Failure;
 use crate::model::event::{Output, StepEnded};
 use crate::model::outcome::StepOutcome;
+use crate::model::reason::excerpt;
 use crate::record::{HostRecord, RunRecord};
 
 /// The column of host names is at most so wide; a longer list of hosts pushes the rest of its line to the right.
@@ -112,8 +113,7 @@ fn output_lines(output: &Output, whole: bool, failed: bool) -> Vec<String> {
 }
 
 fn last_lines(text: &str) -> Vec<String> {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LAST_LINES)..].iter().map(|line| line.to_string()).collect()
+    excerpt(text, LAST_LINES).into_iter().map(str::to_string).collect()
 }
 
 /// The text with `columns` spaces before each line, and a line break at the end unless it is empty.

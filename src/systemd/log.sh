@@ -4,7 +4,7 @@ unit=$1
 show() { systemctl show --no-pager -p "$1" -- "$unit" 2>/dev/null | sed -n "s/^$1=//p" | head -n 1; }
 id=$(show Id)
 run=$(show InvocationID)
-journal() { journalctl --no-pager --quiet -n 10 -o cat "$@" 2>/dev/null; }
+journal() { journalctl --no-pager --quiet -n 60 -o cat "$@" 2>/dev/null; }
 said=
 if [ -n "$run" ]; then
     said=$(journal "_SYSTEMD_INVOCATION_ID=$run" "_SYSTEMD_UNIT=${id:-$unit}")

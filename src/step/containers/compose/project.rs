@@ -15,8 +15,8 @@ const SLACK: Duration = Duration::from_secs(30);
 /// The exit status when there is no such program.
 const NO_PROGRAM: i32 = 127;
 
-/// Lines of each failing service's log that are reported.
-const LOG_LINES: &str = "5";
+/// Lines of each failing service's log that are looked through for the reason.
+const LOG_LINES: &str = "60";
 
 /// Lines of what compose says of a wrong file that are reported.
 const LINES_TOLD: usize = 10;

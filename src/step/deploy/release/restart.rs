@@ -18,8 +18,8 @@ const COMPOSE_OVERRIDES: &[&str] = &[
     "docker-compose.override.yml",
 ];
 
-/// Lines of a log that are reported when what serves does not answer.
-const LOG_LINES: &str = "10";
+/// Lines of a log that are looked through for the reason when what serves does not answer.
+const LOG_LINES: &str = "60";
 
 /// What serves, and how it takes on a new release.
 #[derive(Clone, Debug, PartialEq)]
