@@ -4,6 +4,7 @@ pub mod arg;
 pub mod attributes;
 pub mod backup;
 pub mod bounds;
+pub mod counted;
 pub mod cut;
 pub mod delegation;
 pub mod digest;

@@ -3,6 +3,7 @@
 use crate::keys::Share;
 use crate::model::Failure;
 use crate::model::bounds;
+use crate::model::counted::counted;
 use crate::model::event::Event;
 use crate::model::job::{Envelope, Job, OnFailure};
 use crate::model::once::Once;
@@ -10,7 +11,6 @@ use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::playbook::plays::Stage;
 use crate::render::contents::Contents;
-use crate::report::style::counted;
 use crate::ssh::Target;
 use crate::ssh::ship::Become;
 use consent::ConsentBoard;

@@ -8,6 +8,7 @@ use crate::javascript::parse::{self, NotParsed};
 use crate::javascript::resolve::{self, Asked, Elsewhere, Led};
 use crate::javascript::view::View;
 use crate::model::Result;
+use crate::model::counted::counted;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::tree::pattern::Pattern;
 use crate::system::Probe;
@@ -227,7 +228,7 @@ impl<'v> Audit<'v> {
         findings.extend(self.sources.iter().flat_map(|source| self.not_parsed(source)));
         self.add_computed();
         findings.extend(self.told.iter().map(|(what, places)| {
-            let count = format!("{} imports", places.len());
+            let count = counted(places.len(), "import");
             Finding::new(GROUP, count, Verdict::Info, format!("{what}: {}", named(places)))
         }));
         findings.push(self.summary(imports, lost));
@@ -236,7 +237,12 @@ impl<'v> Audit<'v> {
 
     fn summary(&self, imports: usize, lost: usize) -> Finding {
         let files = self.sources.len();
-        let seen = format!("{} of {imports} imports in {files} files exist", imports - lost);
+        let seen = format!(
+            "{} of {} in {} exist",
+            imports - lost,
+            counted(imports, "import"),
+            counted(files, "file")
+        );
         let verdict = if files == 0 { Verdict::Unknown } else { Verdict::Info };
         let finding = Finding::new(GROUP, self.view.root().display(), verdict, seen)
             .detail("imports", imports)

@@ -1,6 +1,7 @@
 //! A tree here, a directory there and what was last deployed into it, compared three ways.
 
 use crate::model::Result;
+use crate::model::counted::counted;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::path::HostPath;
 use crate::model::tree::pattern::Pattern;
@@ -147,7 +148,7 @@ fn summary(sides: &Sides<'_>, stats: &BTreeMap<Inside, Stat>, counts: &BTreeMap<
     let how =
         if known { "" } else { "; windlass has deployed nothing there, so only two sides were compared" };
     let parts_told = if told.is_empty() { "nothing on either side".to_string() } else { told.join(", ") };
-    let seen = format!("{files} files there: {parts_told}{how}");
+    let seen = format!("{} there: {parts_told}{how}", counted(files, "file"));
     let finding = Finding::new("tree", sides.dest, Verdict::Info, seen).detail("files", files);
     let finding = finding.detail("three_way", known);
     parts.iter().fold(finding, |finding, (name, count)| finding.detail(&name.replace(' ', "_"), *count))

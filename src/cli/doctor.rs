@@ -3,10 +3,11 @@
 use super::{Done, Global, MISUSED, answer, answer_json, existing_store};
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Inventory;
+use crate::model::counted::counted;
 use crate::model::{Failure, Value};
 use crate::render;
 use crate::report::Format;
-use crate::report::style::{Tone, counted};
+use crate::report::style::Tone;
 use serde_json::json;
 
 mod machine;

@@ -3,7 +3,7 @@
 use super::{Done, Global, Stop, answer, prompt};
 use crate::inventory::import;
 use crate::model::Failure;
-use crate::report::style::counted;
+use crate::model::counted::counted;
 use crate::secrets::replace;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};

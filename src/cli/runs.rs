@@ -11,6 +11,7 @@ use super::printed::PrintedOptions;
 use super::request::Request;
 use super::{Done, Global, Stop, answer, answer_json, existing_store, start};
 use crate::model::Failure;
+use crate::model::counted::counted;
 use crate::model::job::{BreakLock, RunId};
 use crate::model::run::{RunKind, Scheduled};
 use crate::record::{RunLine, RunList, RunRecord, RunState, RunStore, Sqlite};
@@ -205,12 +206,12 @@ fn check(store: Option<Sqlite>, global: &Global) -> Done {
     let (damaged, all) = store.map_or(Ok((Vec::new(), 0)), |store| store.damaged_runs())?;
     let printed = match global.format() {
         Format::Human if damaged.is_empty() => {
-            answer(&format!("the record of {} is whole\n", style::counted(all, "run")))
+            answer(&format!("the record of {} is whole\n", counted(all, "run")))
         }
         Format::Human => {
             let lines =
                 damaged.iter().map(|run| format!("{run}  its record was damaged since it was written\n"));
-            let total = format!("{} of {}\n", damaged.len(), style::counted(all, "run"));
+            let total = format!("{} of {}\n", damaged.len(), counted(all, "run"));
             answer(&(lines.collect::<String>() + &total))
         }
         _ => answer_json(&json!({ "runs": all, "damaged": damaged })),

@@ -138,11 +138,6 @@ pub fn columns() -> Option<usize> {
     (size.ws_col > 0).then(|| size.ws_col.into())
 }
 
-/// `1 host`, `2 hosts`.
-pub fn counted(count: usize, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
-}
-
 /// Rows under each other, two spaces between columns; the first row is the title.
 pub fn table<const N: usize>(rows: &[[String; N]], style: Style) -> String {
     let widths: [usize; N] =

@@ -1,8 +1,9 @@
 //! The question of `--step` that is on the screen, from showing it to its answer.
 
 use super::consent::{ANSWER_WITHIN, Answer, ConsentBoard, Question, ReadLine};
+use crate::model::counted::counted;
 use crate::report::hosts::listed;
-use crate::report::style::{counted, time};
+use crate::report::style::time;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 

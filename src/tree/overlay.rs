@@ -3,6 +3,7 @@
 
 use super::manifest::{self, Manifest, Put};
 use super::there::There;
+use crate::model::counted::counted;
 use crate::model::mode::Mode;
 use crate::model::op::{Content, Meta, Op, Plan};
 use crate::model::path::HostPath;
@@ -137,8 +138,14 @@ impl Ops {
         }
         let is_file = |entry: &&Entry| matches!(entry.what, TreeNode::File(_));
         let files = tree.entries().iter().filter(is_file).count();
-        (!self.writes.is_empty())
-            .then(|| format!("{} of {files} files differ; {bytes} bytes of them travel", self.writes.len()))
+        (!self.writes.is_empty()).then(|| {
+            format!(
+                "{} of {} differ; {} of them travel",
+                self.writes.len(),
+                counted(files, "file"),
+                counted(bytes as usize, "byte")
+            )
+        })
     }
 }
 

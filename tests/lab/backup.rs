@@ -152,6 +152,15 @@ fn an_encrypted_backup_is_read_by_who_has_the_identity() {
     let there = _other.must("cat /srv/backup-secret/file; rm -rf /srv/backup-secret");
     assert_eq!(there, "hidden-text", "on another host");
     fine(windlass(&project, &format!("backups verify --restore {id} --on full2 --age-identity age.key")));
+
+    // One that cannot be opened does not keep the others from being tested.
+    host.must("mkdir -p /srv/backup-open && printf text >/srv/backup-open/file");
+    project.play(&backup("files = [\"/srv/backup-open\"]"), HOST, "").exits(0);
+    let all = windlass(&project, "backups verify --restore --all --on full2");
+    let untested = format!("test 2 backups: not tested: {id}");
+    assert!(all.code == 2 && all.stderr.contains(&untested), "{all:?}");
+    assert!(all.stderr.contains("--age-identity FILE"), "{all:?}");
+    assert!(all.stdout.contains("1 file, as backed up"), "{all:?}");
 }
 
 /// Everything that a store has, by name; nothing else may be in it.

@@ -3,10 +3,11 @@
 use super::restore::{self, Server};
 use super::{Found, Which};
 use crate::cli::{Done, Global, Stop, answer, answer_json, warn_of};
+use crate::model::counted::counted;
 use crate::model::size::Size;
 use crate::model::{Failure, Result};
-use crate::report::style::{Tone, counted};
-use crate::report::{Format, Progress, escape};
+use crate::report::style::Tone;
+use crate::report::{Format, INTERRUPTED, Progress, escape, exit_code_of_all};
 use crate::store::{Id, Identities, Verified};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -68,20 +69,45 @@ pub fn run(args: &Args, global: &Global) -> Done {
     if global.format() != Format::Human {
         answer_json(&Value::Array(all.iter().map(described).collect()))?;
     }
-    if !all.iter().all(Verified::is_whole) {
-        return Ok(DAMAGED);
-    }
-    if args.restore { test_all(args, &found, global) } else { Ok(0) }
+    let codes = match args.restore {
+        true => test_all(args, &found, &all, global)?,
+        false => all.iter().map(|one| if one.is_whole() { 0 } else { DAMAGED }).collect(),
+    };
+    Ok(exit_code_of_all(&codes))
 }
 
-/// Each is restored and thrown away; the worst exit code decides.
-fn test_all(args: &Args, found: &[Found], global: &Global) -> Done {
+/// Restores each of those that are whole into something that is removed afterwards. One that cannot be tested does not
+/// keep the others from it. Returns the exit codes, one for each until an interrupt.
+fn test_all(args: &Args, found: &[Found], all: &[Verified], global: &Global) -> Result<Vec<u8>, Stop> {
     let identity = args.age_identity.first().map(PathBuf::as_path);
-    let mut worst = 0;
-    for found in found {
-        worst = worst.max(restore::test(found, args.on.as_deref(), identity, &args.server, global)?);
+    let (mut codes, mut untested) = (Vec::new(), Vec::new());
+    for (found, verified) in found.iter().zip(all) {
+        let id = &found.entry.place.id;
+        let tested = verified
+            .is_whole()
+            .then(|| restore::test(found, args.on.as_deref(), identity, &args.server, global));
+        let code = match tested {
+            Some(Ok(code)) => code,
+            Some(Err(stop)) => {
+                stop.of(&format!("test the restore of {id}")).tell(global);
+                untested.push(id.to_string());
+                DAMAGED
+            }
+            None => {
+                untested.push(id.to_string());
+                DAMAGED
+            }
+        };
+        codes.push(code);
+        if code == INTERRUPTED {
+            break;
+        }
     }
-    Ok(worst)
+    if found.len() > 1 && !untested.is_empty() {
+        let of = counted(found.len(), "backup");
+        warn_of(&Failure::new(format!("test {of}"), format!("not tested: {}", untested.join(", "))));
+    }
+    Ok(codes)
 }
 
 fn chosen(args: &Args, mut found: Vec<Found>) -> Result<Vec<Found>, Stop> {

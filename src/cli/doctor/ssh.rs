@@ -1,7 +1,7 @@
 //! What of ssh matters: the configuration, the keys, the ssh-agent, known_hosts.
 
 use super::Examined;
-use crate::report::style::counted;
+use crate::model::counted::counted;
 use crate::ssh::{Config, Paths};
 use std::fs;
 use std::io::{self, Read, Write};

@@ -3,11 +3,12 @@
 use crate::cli::prune_options::PruneOptions;
 use crate::cli::{Done, Global, Stop, answer, answer_json, existing_store};
 use crate::model::Failure;
+use crate::model::counted::counted;
 use crate::model::job::RunId;
 use crate::model::keep::Retention;
 use crate::record::RunLine;
 use crate::report::Format;
-use crate::report::style::{self, Style, counted};
+use crate::report::style::{self, Style};
 use serde_json::{Value, json};
 
 /// Remove the records of runs that no rule keeps

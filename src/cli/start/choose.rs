@@ -6,6 +6,7 @@ use crate::cli::{Done, Global, Stop, answer};
 use crate::diagnostic::Diagnostics;
 use crate::inventory::fold::fold;
 use crate::inventory::{Host, Inventory};
+use crate::model::counted::counted;
 use crate::model::{Failure, Value};
 use crate::playbook::Playbook;
 use crate::project::Project;
@@ -101,7 +102,7 @@ pub fn choose_in(
 pub fn list_hosts(chosen: &Chosen, global: &Global) -> Done {
     match global.format() {
         report::Format::Human => {
-            let hosts = report::style::counted(chosen.names.len(), "host");
+            let hosts = counted(chosen.names.len(), "host");
             answer(&format!("{} ({hosts})\n", fold(&chosen.names)))
         }
         _ => answer(&(Value::from(chosen.names.clone()).to_string() + "\n")),

@@ -97,7 +97,7 @@ mod tests {
             told,
             [
                 "fail    imports a.js:1: ./b.js does not exist",
-                "info    imports /srv/app: 0 of 1 imports in 1 files exist"
+                "info    imports /srv/app: 0 of 1 import in 1 file exist"
             ]
         );
     }

@@ -4,6 +4,7 @@ use super::databases::{Target, format_of};
 use super::postgres::MAINTENANCE;
 use super::{Part, PartPlan, Restore, databases, letters, mysql, postgres};
 use crate::model::backup::PartKind;
+use crate::model::counted::counted;
 use crate::model::op::{Command, Run};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
@@ -53,7 +54,8 @@ fn tree(step: &Restore, host: &dyn Probe, part: &Part) -> Result<(Command, Strin
     let folder = folder(step, host, part)?.to_string();
     let (count, digest) = part.files.as_ref().map_or((0, ""), |files| (files.count, files.digest.as_str()));
     let words = ["sh", "-c", TREE, "windlass", &folder, digest];
-    Ok((Command::new(words), format!("{}: {count} files, each as it was backed up", part.label.name)))
+    let files = counted(count as usize, "file");
+    Ok((Command::new(words), format!("{}: {files}, as backed up", part.label.name)))
 }
 
 fn file(step: &Restore, host: &dyn Probe, part: &Part) -> Result<(Command, String)> {
