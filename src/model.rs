@@ -34,6 +34,7 @@ pub mod refusal;
 pub mod run;
 pub mod size;
 pub mod tree;
+pub mod umask;
 pub mod words;
 
 pub use failure::{Doing, Failure, Result};

@@ -8,7 +8,6 @@ use super::backup::Backup;
 use super::digest::Digest;
 use super::finding::Finding;
 use super::guard::Guard;
-use super::mode::Mode;
 use super::path::HostPath;
 use super::reason::reason;
 use serde::{Deserialize, Serialize};
@@ -400,15 +399,6 @@ impl Command {
     /// A program with its arguments and nothing else.
     pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
         Command { argv: argv.into_iter().map(Into::into).collect(), ..Command::default() }
-    }
-
-    /// The same with this umask: a shell sets it and then becomes the program.
-    pub fn with_umask(self, umask: Option<Mode>) -> Self {
-        let Some(umask) = umask else { return self };
-        let title = Some(self.shown());
-        let shell = ["/bin/sh", "-c", "umask \"$1\"; shift; exec \"$@\"", "umask", &umask.to_string()];
-        let argv = shell.map(str::to_string).into_iter().chain(self.argv).collect();
-        Command { argv, title, ..self }
     }
 
     /// Its title, else the command as a person would type it.

@@ -35,7 +35,7 @@ fn end_of<'a>(lines: &[&'a str], most: usize) -> Vec<&'a str> {
 }
 
 fn non_empty(text: &str) -> Vec<&str> {
-    text.lines().filter(|line| !line.trim().is_empty()).collect()
+    text.lines().filter(|line| !without_name(line).trim().is_empty()).collect()
 }
 
 /// Which of the lines says why; `None` of none.
@@ -53,14 +53,20 @@ fn place(lines: &[&str]) -> Option<usize> {
     lines.len().checked_sub(1)
 }
 
-/// What compose writes before each line of a container's log: `app-1` of `app-1  | listening`.
+/// What compose writes before each line of a container's log, and the line: `app-1` and `listening` of `app-1  | listening`.
+fn named(line: &str) -> Option<(&str, &str)> {
+    let (name, rest) = line.split_once(" |")?;
+    let name = name.trim_end();
+    (!name.is_empty() && !name.contains([' ', '\t']))
+        .then_some((name, rest.strip_prefix(' ').unwrap_or(rest)))
+}
+
 fn name(line: &str) -> Option<&str> {
-    let name = line.split_once("| ")?.0.trim_end();
-    (!name.is_empty() && !name.contains([' ', '\t'])).then_some(name)
+    named(line).map(|(name, _)| name)
 }
 
 fn without_name(line: &str) -> &str {
-    name(line).and_then(|_| line.split_once("| ")).map_or(line, |(_, rest)| rest)
+    named(line).map_or(line, |(_, rest)| rest)
 }
 
 /// The line that opens the braces which the last one closes: node prints the fields of an error so, after its stack.

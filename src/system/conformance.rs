@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+mod commands;
 mod files;
 mod host;
 mod users;
@@ -221,12 +222,16 @@ macro_rules! conforms {
                 the_umask_does_not_matter, a_large_read_is_refused, attributes_are_kept,
                 attributes_and_times_are_seen_and_set, links_and_directories_have_times,
                 a_file_with_two_names_is_put_back_as_itself,
-                nothing_is_left_behind_by_writes, a_lock_is_held_once, status_and_output_come_back,
+                nothing_is_left_behind_by_writes, a_lock_is_held_once, ports_are_observed, http_is_observed,
+                commands_are_observed,
+            );
+            conforms!(@each $make, commands;
+                status_and_output_come_back,
                 arguments_are_only_words, stdin_arrives, large_stdin_does_not_block, unread_stdin_does_not_block,
                 environment_and_directory_are_set, the_locale_is_c, a_login_gives_its_home_directory_and_locale, a_missing_program_is_127_and_never_started, a_missing_folder_is_named,
                 a_signal_is_told, endless_output_is_bounded, both_streams_are_told_apart, a_time_limit_ends_the_group,
                 a_stubborn_process_is_killed, a_daemon_does_not_hold_the_step, another_user_can_be_used,
-                an_unknown_user_is_named, ports_are_observed, http_is_observed, commands_are_observed,
+                an_unknown_user_is_named,
             );
         }
     };

@@ -142,7 +142,7 @@ fn imports_of_missing_files_are_reported_with_their_lines() {
         );
         assert_eq!(starting(&lines, "fail modules axios: no package.json declares it").len(), 1);
         assert_eq!(
-            starting(&lines, "info imports 1 imports: name what does not exist, and the failure is caught")
+            starting(&lines, "info imports 1 import: name what does not exist, and the failure is caught")
                 .len(),
             1
         );

@@ -374,7 +374,7 @@ fn what_cannot_be_read_is_told() {
     bad(
         "import './b'",
         &[module, ("b.js", "")],
-        "info    imports 1 imports: leave out the file's ending, which Node accepts in no ES module (bundlers do): a.js:1 ./b",
+        "info    imports 1 import: leave out the file's ending, which Node accepts in no ES module (bundlers do): a.js:1 ./b",
     );
 }
 

@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -118,11 +119,20 @@ impl Local {
         };
         let user = command.user.as_deref().map(|user| Identity::of(self, user)).transpose()?;
         let environment = program::environment(&self.root, command, user.as_ref());
-        let path = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
+        let path = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
         let Some(program) = program::find(&self.root, name, &path) else { return Ok(no_program(name)) };
-        let home = environment.get(std::ffi::OsStr::new("HOME")).map(PathBuf::from);
+        let home = environment.get(OsStr::new("HOME")).map(PathBuf::from);
         let is_other = user.as_ref().is_some_and(|user| !user.is_ours());
         let directory = self.directory(command, home, is_other, &doing)?;
+        if let Some(wrapped) = command.behind_umask() {
+            match program::find(&self.root, wrapped, &path).map(|program| directory.join(program)) {
+                Some(program) if program::runs(&program) => {}
+                Some(program) if program.exists() => {
+                    return Err(super::failed(&doing, &ErrorKind::PermissionDenied.into()));
+                }
+                _ => return Ok(no_program(wrapped)),
+            }
+        }
         #[expect(clippy::disallowed_methods, reason = "this is the one place that runs processes")]
         let mut process = std::process::Command::new(program);
         process.arg0(name).args(&command.argv[1..]).env_clear().envs(environment).current_dir(directory);

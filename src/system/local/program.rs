@@ -129,7 +129,8 @@ fn below(root: &Root, path: PathBuf) -> Option<PathBuf> {
     real_path(&open).ok().filter(|path| runs(path))
 }
 
-fn runs(path: &Path) -> bool {
+/// Whether it is a file that we may run.
+pub fn runs(path: &Path) -> bool {
     let is_file = fs::stat(path).is_ok_and(|stat| fs::FileType::from_raw_mode(stat.st_mode).is_file());
     is_file && fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
