@@ -27,19 +27,40 @@ fn packages_are_installed_and_removed() {
     assert!(unknown.contains("no-such-package-e2e"), "{unknown}");
 
     // A package of our own in a source of our own: the hosts have no network.
-    host.must(
+    let offered = |version: u32| {
+        host.must(&format!(
         "mkdir -p /tmp/e2e-deb/tree/DEBIAN && cd /tmp/e2e-deb && \
-         printf 'Package: e2e-probe\\nVersion: 1\\nArchitecture: all\\nMaintainer: x <x@example.com>\\nDescription: x\\n' >tree/DEBIAN/control && \
+         printf 'Package: e2e-probe\\nVersion: {version}\\nArchitecture: all\\nMaintainer: x <x@example.com>\\nDescription: x\\n' >tree/DEBIAN/control && \
          dpkg-deb --build tree e2e-probe.deb && sum=$(sha256sum e2e-probe.deb | cut -d' ' -f1) && \
-         { cat tree/DEBIAN/control; echo Filename: ./e2e-probe.deb; echo Size: $(stat -c %s e2e-probe.deb); echo SHA256: $sum; } >Packages && \
+         {{ cat tree/DEBIAN/control; echo Filename: ./e2e-probe.deb; echo Size: $(stat -c %s e2e-probe.deb); echo SHA256: $sum; }} >Packages && \
          echo 'deb [trusted=yes] file:/tmp/e2e-deb ./' >/etc/apt/sources.list.d/e2e.list && \
-         apt-get update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/e2e.list -o Dir::Etc::sourceparts=-",
-    );
+         apt-get update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/e2e.list -o Dir::Etc::sourceparts=-"
+        ));
+    };
+    offered(1);
     let installed = "dpkg-query -W -f '${Status}' e2e-probe";
     twice(&project, "[steps.package]\nname = \"e2e-probe\"", "changed", "ok");
     assert_eq!(host.must(installed), "install ok installed");
     twice(&project, "[steps.package]\nname = \"e2e-probe\"\nstate = \"absent\"", "changed", "ok");
     assert!(!host.sh(installed).stdout.contains("ok installed"));
+
+    // What the source does not have any more cannot be restored, which is known before the upgrade and before its undo.
+    twice(&project, "[steps.package]\nname = \"e2e-probe\"", "changed", "ok");
+    offered(2);
+    project.write(
+        "playbooks/upgrade.toml",
+        "[[steps]]\npackage = { name = \"e2e-probe\", state = \"latest\" }\n",
+    );
+    let says = |words: &str, code: i32, lost: &str| {
+        let finished = project.windlass(words.split(' '));
+        assert!(finished.code == code && finished.stdout.contains(lost), "{words}: {finished:#?}");
+    };
+    let lost = "an undo cannot restore e2e-probe 1: no package source has it any more";
+    says("run playbook upgrade --hosts full1 --check", 0, lost);
+    says("run playbook upgrade --hosts full1", 0, lost);
+    says("runs undo last --check", 2, lost);
+    says("runs undo last", 2, "e2e-probe is 2, since no package source has 1 any more");
+    host.must("apt-get remove -y e2e-probe");
     host.must("rm -r /tmp/e2e-deb /etc/apt/sources.list.d/e2e.list");
 }
 

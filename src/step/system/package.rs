@@ -114,8 +114,10 @@ impl Package {
         if simulated.is_empty() {
             return Ok(Plan::nothing());
         }
+        let (undo, leaves) = simulated.undo(host)?;
         let run = Run {
-            undo: Undo::Command(simulated.undo(host)?),
+            undo: Undo::Command(undo),
+            leaves,
             predicts: predictions(names, &simulated.after(names, installed), &what),
             ..apt::apt_get(&what)
         };

@@ -193,9 +193,19 @@ impl Simulated {
         after
     }
 
-    /// The command that takes it back.
-    pub fn undo(&self, host: &dyn Probe) -> Result<Command> {
+    /// The command that undoes it, and what is not as before even then: versions that no package source has any more.
+    pub fn undo(&self, host: &dyn Probe) -> Result<(Command, Option<String>)> {
         let before = Before::of(host, self)?;
+        Ok((self.undo_command(&before), before.lost(self)))
+    }
+
+    /// The packages that are there before and not afterwards in this version: names and versions.
+    fn replaced(&self) -> impl Iterator<Item = (&str, &str)> {
+        let upgraded = self.installs.iter().filter_map(|(name, old, _)| Some((&**name, &**old.as_ref()?)));
+        upgraded.chain(self.removes.iter().map(|(name, version)| (&**name, &**version)))
+    }
+
+    fn undo_command(&self, before: &Before) -> Command {
         let back = |name: &str, version: &str| format!("{name}={version}");
         let installs = self.installs.iter().map(|(name, old, _)| match old {
             None if before.is_new(name) => format!("{name}_"),
@@ -211,7 +221,7 @@ impl Simulated {
         let argv = argv.into_iter().chain(words.iter().cloned()).chain(auto).chain(accounts);
         let title = Some(format!("apt-get install {} --allow-downgrades", shown.join(" ")));
         let stdin = include_bytes!("undo.sh").to_vec();
-        Ok(run(Command { stdin, title, ..Command::new(argv) }).command)
+        run(Command { stdin, title, ..Command::new(argv) }).command
     }
 }
 
@@ -226,13 +236,16 @@ struct Before {
     auto: Vec<String>,
     /// Users and groups of the host.
     accounts: Vec<String>,
+    /// Names and versions that a package source has, of packages that are replaced or removed.
+    offered: Vec<(String, String)>,
 }
 
 impl Before {
     fn of(host: &dyn Probe, simulated: &Simulated) -> Result<Self> {
         let names = simulated.installs.iter().map(|(name, ..)| name.as_str());
         let names = names.chain(simulated.removes.iter().map(|(name, _)| name.as_str()));
-        let argv = ["/bin/sh", "-s", "--"].into_iter().chain(names);
+        let replaced = simulated.replaced().map(|(name, version)| format!("{name}={version}"));
+        let argv = ["/bin/sh", "-s", "--"].into_iter().chain(names).map(str::to_string).chain(replaced);
         let stdin = include_bytes!("before.sh").to_vec();
         let answer = host.ask(&Command { stdin, ..Command::new(argv) })?;
         let mut before = Before { known: answer.ok() && !host.pretends(), ..Before::default() };
@@ -241,10 +254,26 @@ impl Before {
                 ["known", name, "config-files"] => before.configured.push(name.to_string()),
                 ["auto", name] => before.auto.push(name.to_string()),
                 ["account", name] => before.accounts.push(name.to_string()),
+                ["offered", name, version] => {
+                    before.offered.push((name.to_string(), version.to_string()));
+                }
                 _ => {}
             }
         }
         Ok(before)
+    }
+
+    /// What an undo cannot install again.
+    fn lost(&self, simulated: &Simulated) -> Option<String> {
+        let is_offered = |name: &str, version: &str| {
+            let bare = name.split(':').next().unwrap_or(name);
+            self.offered.iter().any(|(other, offered)| (other == name || other == bare) && offered == version)
+        };
+        let lost = simulated.replaced().filter(|(name, version)| !is_offered(name, version));
+        let lost: Vec<String> = lost.map(|(name, version)| format!("{name} {version}")).collect();
+        let known = self.known && !lost.is_empty();
+        known
+            .then(|| format!("an undo cannot restore {}: no package source has it any more", lost.join(", ")))
     }
 
     /// Whether nothing of it was there, so that undo may remove its configuration too.

@@ -94,14 +94,15 @@ fn undo_removes_configuration_that_is_new_and_marks_dependencies_again() {
     let host = host(&["nginx"], "");
     let said = "Remv lighttpd [1.4.69]\nInst libx [1.0] (1.1 Debian:12 [amd64])\nInst nginx-common (1 D [all])\nInst nginx (1 D [all])\n";
     simulate(&host, "install nginx", said);
-    let before =
-        "known nginx-common config-files\nknown libx installed\nauto libx\nauto lighttpd\naccount root\n";
-    answer(&host, "/bin/sh -s -- libx nginx-common nginx lighttpd", 0, before);
+    let before = "known nginx-common config-files\nknown libx installed\nauto libx\nauto lighttpd\naccount root\noffered libx 1.0\noffered lighttpd 1.4.70\n";
+    answer(&host, "/bin/sh -s -- libx nginx-common nginx lighttpd libx=1.0 lighttpd=1.4.69", 0, before);
     let plan = parse("package", "name = 'nginx'").unwrap().plan(&host).unwrap();
     let [Op::Run(run)] = &plan.ops[..] else { panic!("{plan:?}") };
     let Undo::Command(undo) = &run.undo else { panic!("{run:?}") };
     let words = ["libx=1.0", "nginx-common-", "nginx_", "lighttpd=1.4.69", "+libx", "+lighttpd", "@root"];
     assert_eq!(undo.argv[4..], words);
+    let leaves = "an undo cannot restore lighttpd 1.4.69: no package source has it any more";
+    assert_eq!(run.leaves.as_deref(), Some(leaves));
 }
 
 #[test]
