@@ -303,6 +303,11 @@ impl Link for Channel<'_> {
         self.out.send(event);
     }
 
+    fn sender(&self) -> Box<dyn Fn(Event) + Send> {
+        let out = self.out.clone();
+        Box::new(move |event| out.send(event))
+    }
+
     fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {
         let until = Instant::now() + within;
         loop {

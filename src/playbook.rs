@@ -1,6 +1,7 @@
 //! A playbook: params, variables and steps, read strictly. Everything that can be known without a host is checked here.
 
 mod ansible;
+pub mod background;
 mod block;
 pub mod catalogue;
 pub mod check;
@@ -23,6 +24,7 @@ use crate::setting::{Origin, Setting};
 use crate::source::{Data, Entry, Node, Place, Source};
 use crate::step::Row;
 use crate::template::is_plain;
+use background::Background;
 use params::Param;
 use plays::Play;
 use rounds::Within;
@@ -119,6 +121,8 @@ pub struct Step {
     pub run_once: bool,
     /// The host that runs it for each host: a template.
     pub on: Option<Written>,
+    /// How long it may run in the background: `async`.
+    pub background: Option<Background>,
     /// Nothing of its arguments, diff or output is reported.
     pub no_log: bool,
     /// The blocks with `rescue` or `always` that it is in, the outermost first.
@@ -230,6 +234,10 @@ impl Step {
     fn subject(&self) -> String {
         if self.kind.sets {
             let names: Vec<&str> = self.sets().map(|entry| entry.key.as_str()).collect();
+            return format!("{} {}", self.kind.name, names.join(", "));
+        }
+        if self.kind.waits {
+            let names: Vec<String> = self.waits().into_iter().map(|name| name.text).collect();
             return format!("{} {}", self.kind.name, names.join(", "));
         }
         let about = SUBJECTS

@@ -81,6 +81,7 @@ impl Redactor {
             Event::StepStarted { step, item, name } => {
                 Event::StepStarted { step, item, name: self.text(&name) }
             }
+            Event::StepBackground { step, name } => Event::StepBackground { step, name: self.text(&name) },
             Event::AwaitsConsent { step, name } => Event::AwaitsConsent { step, name: self.text(&name) },
             Event::Progress { step, text } => Event::Progress { step, text: self.text(&text) },
             Event::Printed(printed) => {

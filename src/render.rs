@@ -19,6 +19,7 @@ mod outside;
 mod rehearsal;
 mod rounds;
 mod scope;
+mod sequence;
 mod step;
 mod trees;
 mod vocabulary;
@@ -44,6 +45,7 @@ use names::Names;
 use others::{Others, shares};
 use rounds::Rounds;
 use scope::Scope;
+use sequence::Sequence;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -83,30 +85,6 @@ pub struct Renderer<'a> {
     shares: Vec<String>,
     /// The lists of the loops around several steps, by host.
     rounds: Rounds,
-}
-
-/// How the steps of a playbook follow each other.
-struct Sequence {
-    /// When each step runs, by its index.
-    order: Vec<usize>,
-    /// The handlers that each step notifies, by its index.
-    notified: Vec<Vec<usize>>,
-    /// What each handler is notified by.
-    handler_keys: Vec<String>,
-    /// From when on each name may be what a step registers or sets.
-    given_from: BTreeMap<String, usize>,
-}
-
-impl Sequence {
-    fn of(playbook: &Playbook) -> Self {
-        let order = order_of(playbook);
-        Sequence {
-            notified: playbook.all_steps().map(|step| playbook.notified(step)).collect(),
-            handler_keys: playbook.handler_keys(),
-            given_from: given_from(playbook, &order),
-            order,
-        }
-    }
 }
 
 /// What to render.
@@ -396,6 +374,13 @@ impl<'a> Renderer<'a> {
         there.map(|at| self.sequence.handler_keys[*at].clone()).collect()
     }
 
+    /// The steps that the step with this index waits for on a host.
+    fn waits_for(&self, host: &str, index: u32) -> Vec<u32> {
+        let of = self.sequence.waits.of.get(&(index as usize)).into_iter().flatten();
+        let there = of.filter(|of| self.reaches(host, &self.playbook.steps[**of]));
+        there.map(|of| *of as u32).collect()
+    }
+
     fn is_set_by_var(&self, name: &str) -> bool {
         self.command_line.iter().any(|setting| setting.name == name)
     }
@@ -463,27 +448,6 @@ fn is_of_tag(step: &Step, tag: &str) -> bool {
         "untagged" => step.tags.is_empty(),
         _ => false,
     }
-}
-
-/// When each step of a playbook runs, by its index.
-fn order_of(playbook: &Playbook) -> Vec<usize> {
-    let mut order = vec![0; playbook.all_steps().count()];
-    playbook.running_order().enumerate().for_each(|(at, index)| order[index] = at);
-    order
-}
-
-/// From when on each name may be what a step registers or sets: after that step, and for `set` in a loop from its second
-/// element on.
-fn given_from(playbook: &Playbook, order: &[usize]) -> BTreeMap<String, usize> {
-    let mut first: BTreeMap<String, usize> = BTreeMap::new();
-    for (step, &at) in playbook.all_steps().zip(order) {
-        for name in step.gives() {
-            let feeds_itself = step.items.is_some() && step.sets().any(|entry| entry.key == name);
-            let from = if feeds_itself { at } else { at + 1 };
-            first.entry(name.to_string()).and_modify(|known| *known = from.min(*known)).or_insert(from);
-        }
-    }
-    first
 }
 
 fn for_hosts(problem: Diagnostic, hosts: &[&str]) -> Diagnostic {

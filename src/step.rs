@@ -77,6 +77,10 @@ pub trait Kind: Step + DeserializeOwned + Described + 'static {
     const KEYS: &'static [(&'static str, KeyUse)] = &[];
     /// Whether its keys are names of variables, to which the step gives these values.
     const SETS: bool = false;
+    /// Whether such a step can run in the background (`async`): all that it does is one command.
+    const BACKGROUND: bool = false;
+    /// Whether it waits for such steps: its keys are their names.
+    const WAITS: bool = false;
     /// Why such a step cannot be run on another host (`on`): what it does belongs to its own.
     const STAYS: Option<&'static str> = None;
 }
@@ -167,6 +171,12 @@ pub struct Row {
     pub keys: &'static [(&'static str, KeyUse)],
     /// As in [`Kind::SETS`].
     pub sets: bool,
+    /// As in [`Kind::BACKGROUND`].
+    #[cfg(feature = "controller")]
+    pub background: bool,
+    /// As in [`Kind::WAITS`].
+    #[cfg(feature = "controller")]
+    pub waits: bool,
     /// As in [`Kind::STAYS`].
     #[cfg(feature = "controller")]
     pub stays: Option<&'static str>,
@@ -243,6 +253,10 @@ const fn row<K: Kind>(group: &'static str) -> Row {
         result: K::RESULT,
         keys: K::KEYS,
         sets: K::SETS,
+        #[cfg(feature = "controller")]
+        background: K::BACKGROUND,
+        #[cfg(feature = "controller")]
+        waits: K::WAITS,
         #[cfg(feature = "controller")]
         stays: K::STAYS,
         parse: parse_as::<K>,

@@ -17,6 +17,7 @@ use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(all(test, feature = "controller"))]
 mod conformance;
@@ -201,6 +202,23 @@ pub trait System: Probe {
         Err(no_stream(command))
     }
 
+    /// Starts a command that may change something, and does not wait for its end. `listener` hears from another thread what
+    /// it prints; so many bytes of each end of each output are kept. The host's lock is held until it has ended.
+    fn start(
+        &self,
+        command: &Command,
+        kept: usize,
+        listener: Box<dyn Listener + Send>,
+    ) -> Result<Box<dyn Background>> {
+        let _never_heard = (kept, listener);
+        Err(no_background(format!("run {}", command.shown())))
+    }
+
+    /// Fails where [`System::start`] always does.
+    fn refuse_background(&self) -> Result<()> {
+        Err(no_background("run steps in the background"))
+    }
+
     /// Copies a regular file's bytes to a new file, 0600 and durable.
     fn copy(&self, from: &Path, to: &Path) -> Result<()>;
 
@@ -247,6 +265,29 @@ impl Flow<'_> {
         if let Some(started) = self.started {
             started.set(true);
         }
+    }
+}
+
+/// A command that was started and not waited for.
+pub trait Background {
+    /// Waits for its end or its timeout.
+    fn wait(self: Box<Self>) -> Result<Ran>;
+}
+
+/// How a command ended that was not waited for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ran {
+    /// What it answered.
+    pub answer: Answer,
+    /// How long it ran.
+    pub took: Duration,
+    /// Whether the program may have run. It is false where there is no such program.
+    pub started: bool,
+}
+
+impl Background for Ran {
+    fn wait(self: Box<Self>) -> Result<Ran> {
+        Ok(*self)
     }
 }
 
@@ -378,6 +419,14 @@ fn no_stream(command: &Command) -> Failure {
     let why = "this host is worked through its own sh, which cannot carry a stream of any length";
     Failure::new(format!("run {}", command.shown()), why)
         .hint("windlass's agent can: it needs Linux and a directory there in which programs may be run")
+}
+
+fn no_background(doing: impl std::fmt::Display) -> Failure {
+    let why = "this host is worked through its own sh, which runs one command at a time";
+    Failure::new(doing, why).hint(
+        "leave `async` out for this host (`timeout` limits its time), or let windlass's agent run there: it needs Linux and \
+         a directory in which programs may be run",
+    )
 }
 
 fn too_large(doing: &str) -> Failure {

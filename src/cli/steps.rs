@@ -108,7 +108,9 @@ fn page(row: &Row) -> String {
         let (name, kind) = (style::padded(key.name, name_width), style::padded(&key.kind, kind_width));
         text += &format!("{mark} {name}  {kind}  {}\n", key.about);
     }
-    text + &format!("\nregister gets: {}\n\nexample:\n{}", results(row), row.example)
+    // What it waits for is registered by its own step.
+    let registers = if row.waits { String::new() } else { format!("\nregister gets: {}\n", results(row)) };
+    text + &format!("{registers}\nexample:\n{}", row.example)
 }
 
 /// The fields of its result.

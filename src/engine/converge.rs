@@ -1,11 +1,13 @@
 //! Brings one step to its end on one host: plan, journal, perform, and plan again until nothing is left to do.
 
 mod armed;
+mod background;
 mod boot;
 mod change;
 mod preview;
 mod retried;
 
+pub use background::Started;
 pub use retried::Retried;
 
 use super::batch;
@@ -91,13 +93,7 @@ impl StepTry<'_, '_, '_> {
     fn settle(&mut self, done: &mut StepProgress) -> Result<()> {
         let mut done_before: Option<Vec<Op>> = None;
         for _ in 0..ROUNDS {
-            let plan = self.step.plan(self.dressed)?;
-            done.result.extend(plan.result.clone());
-            // What the first look showed is still worth telling when the last one sees everything in its place.
-            done.notes.extend(
-                plan.notes.iter().filter(|note| !done.notes.contains(note)).cloned().collect::<Vec<_>>(),
-            );
-            done.findings = finding::bounded(plan.findings.clone());
+            let plan = self.look(done)?;
             if plan.is_empty() {
                 return self.judge_findings(done);
             }
@@ -120,6 +116,17 @@ impl StepTry<'_, '_, '_> {
             format!("after {ROUNDS} rounds it still wants to change something"),
         )
         .hint("this is a fault of the step kind, or something on the host keeps changing it back"))
+    }
+
+    /// What is to be done by now.
+    fn look(&self, done: &mut StepProgress) -> Result<Plan> {
+        let plan = self.step.plan(self.dressed)?;
+        done.result.extend(plan.result.clone());
+        // What the first look showed is still worth telling when the last one sees everything in its place.
+        let new: Vec<_> = plan.notes.iter().filter(|note| !done.notes.contains(note)).cloned().collect();
+        done.notes.extend(new);
+        done.findings = finding::bounded(plan.findings.clone());
+        Ok(plan)
     }
 
     /// Fails when a finding does, unless the playbook judges. What was seen before a change that is only pretended says
@@ -159,7 +166,7 @@ impl StepTry<'_, '_, '_> {
     /// Says what could not be undone, but for commands that nothing undoes: they are counted, and named with the run.
     fn try_undo_changes(&mut self, done: &mut StepProgress) -> Result<Option<String>> {
         let Target::Real(_, journal) = &mut self.target else { return Ok(None) };
-        let undone = undo::undo_current(journal, self.before)?;
+        let undone = undo::undo_step(journal, self.index, self.before)?;
         done.changes.clear();
         done.notes.extend(first_lines(undone.lines));
         let refused = undone.left.iter().filter(|left| !left.impossible);

@@ -34,6 +34,8 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         leaves: Option<String>,
     },
+    /// The change that this step makes next runs in the background: it goes on while other steps do, until the step ends.
+    Background { step: u32 },
     /// The changes after number `change` are undone by the guard process unless they are disarmed in time. `agent` is
     /// the process that makes them, `ports_before` where sshd listened when they are about that.
     Armed { change: u32, step: u32, name: String, agent: u32, ports_before: Vec<u16> },

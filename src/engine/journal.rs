@@ -15,6 +15,7 @@ use crate::model::path::HostPath;
 use crate::model::{Doing, Failure, Result};
 use crate::system::{Details, Probe, READ_LIMIT, System};
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 /// The longest journal that is read, in bytes: a million changes have less.
 const JOURNAL_LIMIT: u64 = 512 << 20;
@@ -130,6 +131,11 @@ impl<'a> Journal<'a> {
         self.flush()
     }
 
+    /// Writes down that the next change of this step goes on beside those of other steps. Durable with that change.
+    pub fn background(&mut self, step: u32) -> Result<()> {
+        self.push(&Entry::Background { step })
+    }
+
     /// Only of armed changes, whose undo may have to be rolled back: others may hold what no host should keep.
     fn forward(&self, step: u32, op: &Op, reversal: &Reversal) -> Option<Command> {
         let is_armed = |entry: &Entry| matches!(entry, Entry::Armed { step: armed, .. } if *armed == step);
@@ -176,11 +182,13 @@ impl<'a> Journal<'a> {
         if self.open { self.flush() } else { Ok(()) }
     }
 
-    /// Writes down that nothing undoes the changes after number `after` because there is nothing to undo: the playbook says
-    /// that their step changes nothing. Durable with the next intent or the end.
-    pub fn declare_unchanged(&mut self, after: u32) -> Result<()> {
+    /// Writes down that nothing undoes the changes of a step after number `after` because there is nothing to undo: the
+    /// playbook says that it changes nothing. Durable with the next intent or the end.
+    pub fn declare_unchanged(&mut self, of: u32, after: u32) -> Result<()> {
         let impossible = |entry: &Entry| match entry {
-            Entry::Intent { change, reversal: Reversal::Impossible { .. }, .. } => Some(*change),
+            Entry::Intent { change, step, reversal: Reversal::Impossible { .. }, .. } if *step == of => {
+                Some(*change)
+            }
             _ => None,
         };
         let changes: Vec<u32> =
@@ -261,6 +269,28 @@ pub fn read(host: &dyn Probe, state: &StateDir, run: &RunId) -> Result<Option<Ve
     let lines = String::from_utf8_lossy(&bytes).into_owned();
     // A line that a power cut tore was not durable, so its change was not made.
     Ok(Some(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()))
+}
+
+/// What a run was doing when it was cut off within a step: what ran in the background, and the last change that it had begun.
+/// Nothing: nothing was half done.
+pub fn under_way(entries: &[Entry]) -> Vec<&str> {
+    let (mut beside, mut doing) = (BTreeMap::new(), None);
+    for entry in entries {
+        match entry {
+            Entry::Background { step } => drop(beside.insert(*step, None)),
+            Entry::Intent { step, what, .. } => match beside.get_mut(step) {
+                Some(known) => *known = Some(what.as_str()),
+                None => doing = Some(what.as_str()),
+            },
+            Entry::Step(ended) => {
+                beside.remove(&ended.step);
+                doing = None;
+            }
+            Entry::End { .. } => (beside, doing) = (BTreeMap::new(), None),
+            _ => {}
+        }
+    }
+    beside.into_values().flatten().chain(doing).collect()
 }
 
 /// Adds entries to the journal of a run that is over.

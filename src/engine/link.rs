@@ -36,6 +36,11 @@ pub trait Link: Assets {
     /// Sends an event to the controller.
     fn send(&self, event: Event);
 
+    /// What sends events from another thread, of a command that runs in the background.
+    fn sender(&self) -> Box<dyn Fn(Event) + Send> {
+        Box::new(drop)
+    }
+
     /// The controller's answer about the backup of that request; `None` when there is none yet after waiting this long.
     /// Fails when the controller has gone.
     fn answer(&self, request: u32, within: Duration) -> Result<Option<Answered>> {

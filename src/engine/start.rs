@@ -1,7 +1,6 @@
 //! Starts a run on its host, before its first change: takes the host's lock, refuses a job older than one seen, undoes what
 //! was armed and never confirmed, sweeps what a killed run left behind, and opens the journal.
 
-use super::entry::Entry;
 use super::holder::LockHolder;
 use super::journal::{self, Journal};
 use super::link::Link;
@@ -50,22 +49,15 @@ fn sweep_unfinished(host: &dyn System, state: &StateDir, current: &RunId, link: 
     unfinished.insert(current.clone());
     remember_unfinished(host, state, &before, &unfinished)?;
     for run in before.iter().filter(|run| *run != current) {
-        if let Some(what) = cut_off(&journal::read(host, state, run)?.unwrap_or_default()) {
-            let note = format!("run {run} was cut off here; what it was doing then has ended now: {what}");
+        let entries = journal::read(host, state, run)?.unwrap_or_default();
+        let doing = journal::under_way(&entries).join("; ");
+        if !doing.is_empty() {
+            let note = format!("run {run} was cut off here; what it was doing then has ended now: {doing}");
             link.send(Event::Note(note));
         }
         sweep::sweep(host, state, run)?;
     }
     remember_unfinished(host, state, &unfinished, &BTreeSet::from([current.clone()]))
-}
-
-/// What a run was doing when it was cut off within a step.
-fn cut_off(entries: &[Entry]) -> Option<&str> {
-    entries.iter().fold(None, |doing, entry| match entry {
-        Entry::Intent { what, .. } => Some(what.as_str()),
-        Entry::Step(_) | Entry::End { .. } => None,
-        _ => doing,
-    })
 }
 
 fn remember_unfinished(

@@ -113,9 +113,20 @@ pub struct Undoer<'a> {
 /// what it reads is restored.
 pub fn undo_current(journal: &mut Journal<'_>, after: u32) -> Result<Undone> {
     let open = open_changes(journal.entries(), after);
+    undo_open(journal, &open)
+}
+
+/// Undoes the changes of one step of the current run after the first `after`. Others may run beside it.
+pub fn undo_step(journal: &mut Journal<'_>, step: u32, after: u32) -> Result<Undone> {
+    let mut open = open_changes(journal.entries(), after);
+    open.retain(|one| one.step == step);
+    undo_open(journal, &open)
+}
+
+fn undo_open(journal: &mut Journal<'_>, open: &[OpenChange]) -> Result<Undone> {
     let saved = journal.state().saved(journal.run());
     let undoer = Undoer { host: journal.host(), saved, over: None, diff: false, pretends: false };
-    undoer.undo_all(&open, &mut OwnLog(journal))
+    undoer.undo_all(open, &mut OwnLog(journal))
 }
 
 /// When the last entry in the journal of the run `of` was written. An undo asks before it adds its own. Where the host does

@@ -1,5 +1,6 @@
 //! Works through a job on one host: steps, rescue, always, handlers, and the verdict.
 
+mod background;
 mod blocks;
 mod consent;
 mod delegated;
@@ -9,12 +10,12 @@ mod one;
 mod planned;
 mod plays;
 mod set;
+mod settle;
 mod undo;
 
 use super::context::{Context, Registered};
-use super::entry::Entry;
 use super::guard;
-use super::journal::{self, Journal};
+use super::journal::Journal;
 use super::link::Link;
 use super::no_log::{hidden, silent};
 use super::start;
@@ -25,12 +26,14 @@ use super::undo::{Undoer, groups, open_changes};
 use super::unlock;
 use crate::model::delegation::LAST;
 use crate::model::event::{Event, StepEnded};
-use crate::model::job::{Job, JobStep, Mode, OnFailure, Planning, Resume, RunId};
+use crate::model::job::{Job, JobStep, Mode, OnFailure, Planning, Resume};
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
 use crate::model::{Failure, Result};
 use crate::system::pretend::Pretend;
 use crate::system::{Brought, Probe, System};
+use background::Running;
 use blocks::Blocks;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -49,7 +52,14 @@ pub fn work(job: &Job, host: &dyn System, state: &StateDir, link: &dyn Link) -> 
     {
         return HostEnd::because(HostOutcome::Failed, failure);
     }
-    job.envelope.settle.iter().filter_map(|run| settle(host, state, run)).for_each(|event| link.send(event));
+    job.envelope
+        .settle
+        .iter()
+        .filter_map(|run| settle::settle(host, state, run))
+        .for_each(|event| link.send(event));
+    if let Err(failure) = background::refuse(job, host) {
+        return HostEnd::because(HostOutcome::Failed, failure);
+    }
     if let Some(run) = &job.work.undo {
         return undo::undo_run(job, host, state, link, run);
     }
@@ -93,38 +103,6 @@ fn take_back_armed(
     Ok(())
 }
 
-/// What the host's journal says of a run whose verdict did not arrive; nothing while its changes are armed, since they
-/// may be taken back yet.
-fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
-    if guard::armed(host, state).is_ok_and(|armed| armed.iter().any(|watch| watch.run == *run)) {
-        return None;
-    }
-    let entries = journal::read(host, state, run).ok().flatten();
-    let mut steps = Vec::new();
-    let mut outcome = None;
-    for entry in entries.unwrap_or_default() {
-        match entry {
-            Entry::Step(ended) => {
-                // Between two steps nothing was half done.
-                outcome = outcome.map(|_| HostOutcome::Cancelled);
-                steps.push(ended);
-            }
-            Entry::End { outcome: ended } => outcome = Some(ended),
-            // Unless an end follows, the run was cut off within a step: what that step came to is not known.
-            Entry::Intent { .. } | Entry::Undoing { .. } => outcome = Some(HostOutcome::Unknown),
-            Entry::Start { .. }
-            | Entry::Secrets(_)
-            | Entry::Undone { .. }
-            | Entry::Armed { .. }
-            | Entry::Disarmed { .. }
-            | Entry::Redone { .. }
-            | Entry::NoChange { .. }
-            | Entry::Broke { .. } => {}
-        }
-    }
-    Some(Event::Settled { run: run.clone(), outcome, steps })
-}
-
 /// A job in work.
 struct Worker<'a, 'b, 'j> {
     job: &'a Job,
@@ -144,6 +122,10 @@ struct Worker<'a, 'b, 'j> {
     failed: Option<Failure>,
     /// Where the job goes on after a boot, until that step is reached.
     resume: Option<Resume>,
+    /// What runs in the background, in the order in which it was started.
+    background: Vec<Running<'a>>,
+    /// How steps have ended that may run in the background, by their indices.
+    beside: BTreeMap<u32, background::Ended>,
     /// Whether the step in hand runs, once the person was asked. It holds for all elements of its loop.
     consent: Option<bool>,
 }
@@ -177,6 +159,8 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             flush: false,
             failed: None,
             resume: None,
+            background: Vec::new(),
+            beside: BTreeMap::new(),
             consent: None,
         }
     }
@@ -244,17 +228,19 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         let play = self.play;
         for step in steps.iter().filter(|step| step.play == play) {
             if self.link.stopping() {
-                return failure;
+                return failure.or(self.end_rest(&mut blocks, "the run was stopped"));
             }
-            let mut failed = blocks.go_to(&step.blocks);
+            let mut failed = self.end_left(&mut blocks, &step.blocks);
+            failed = failed.or(blocks.go_to(&step.blocks));
             if failed.is_none() || self.goes_on() {
                 failed = failed.or(self.run_in(&mut blocks, step));
             }
             failure = failure.or(failed);
             if failure.is_some() && !self.goes_on() {
-                return failure;
+                return failure.or(self.end_rest(&mut blocks, "another step failed"));
             }
         }
+        let failure = failure.or(self.end_rest(&mut blocks, "the play ends here"));
         failure.or(blocks.go_to(&[]))
     }
 
@@ -265,7 +251,8 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         }
         let ended = self.run_unless_done(step)?;
         if self.flush {
-            let failure = self.run_handlers();
+            let in_background = self.end_all("handlers run now");
+            let failure = in_background.or_else(|| self.run_handlers());
             self.flush = false;
             if let Some(failure) = failure {
                 return blocks.fail(&step.blocks, failure);
@@ -424,10 +411,17 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
 
     /// Notified handlers are written down before the change that notifies them, so that no crash can lose them.
     fn remember_owed(&mut self) -> Result<()> {
+        let owed = self.owed();
         match self.target {
-            Target::Real(_, journal) if journal.is_open() => journal.owe(self.notified.clone()),
+            Target::Real(_, journal) if journal.is_open() => journal.owe(owed),
             _ => Ok(()),
         }
+    }
+
+    /// The handlers that were notified, and those that what runs in the background may notify.
+    fn owed(&self) -> Vec<String> {
+        let beside = self.background.iter().flat_map(|running| running.notifies());
+        with(&self.notified, &beside.cloned().collect::<Vec<_>>())
     }
 
     /// Tells how a step, or one item of it, ended, and remembers what follows from it.

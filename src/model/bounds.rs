@@ -49,6 +49,7 @@ pub const CUT: &str = "some of what this step said is left out: it was more than
 pub fn fitted(event: Event) -> Event {
     match event {
         Event::StepStarted { step, item, name } => Event::StepStarted { step, item, name: text(name, NAME) },
+        Event::StepBackground { step, name } => Event::StepBackground { step, name: text(name, NAME) },
         Event::AwaitsConsent { step, name } => Event::AwaitsConsent { step, name: text(name, NAME) },
         Event::Progress { step, text: said } => Event::Progress { step, text: text(said, NAME) },
         Event::Printed(printed) => Event::Printed(fitted_printed(printed)),

@@ -26,6 +26,8 @@ pub enum Event {
     Settled { run: RunId, outcome: Option<HostOutcome>, steps: Vec<StepEnded> },
     /// A step begins. `item` counts from 0 in a loop; `name` is rendered.
     StepStarted { step: u32, item: Option<u32>, name: String },
+    /// A step runs in the background from now on. It begins once more when it is waited for.
+    StepBackground { step: u32, name: String },
     /// A step goes on: what it waits for, how far it is.
     Progress { step: u32, text: String },
     /// A command of a step has printed this. `left_out`: so many bytes that came before it are not shown.

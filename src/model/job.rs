@@ -297,9 +297,18 @@ pub struct JobStep {
     /// The host that runs it for this one.
     #[serde(default)]
     pub on: Option<String>,
+    /// It is started and not waited for; how long it may run.
+    #[serde(default)]
+    pub background: Option<Duration>,
+    /// The steps in the background that it waits for, by their indices.
+    #[serde(default)]
+    pub waits_for: Vec<u32>,
     /// Set when the controller has already decided that it is skipped here, with why.
     pub skip: Option<String>,
 }
+
+/// So many steps run in the background of a host at once: each has a thread and a small shell beside it.
+pub const MOST_IN_BACKGROUND: usize = 16;
 
 /// Where a step is in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,12 +4,15 @@ use super::Failure;
 use super::op::{Answer, Command};
 use std::time::Duration;
 
+/// The status of a command whose time was up.
+pub const OUT_OF_TIME: i32 = 124;
+
 /// The failure of a command that ended with a status other than 0.
 pub fn refused(command: &Command, answer: &Answer) -> Failure {
     let doing = format!("run {}", command.shown());
     match (answer.status, answer.last_words()) {
         (127, None) => Failure::new(doing, "there is no such program on the host"),
-        (124, _) if command.timeout.is_some() => {
+        (OUT_OF_TIME, _) if command.timeout.is_some() => {
             let time = command.timeout.unwrap_or_default();
             Failure::new(doing, timed_out(time))
                 .hint("give the step a longer timeout, or find out why it hangs")

@@ -41,8 +41,10 @@ const OF_STEPS: &[(&str, &str)] = &[
     ("index_var", "use loop = \"{{ range(items | length) | list }}\" and items[item]"),
     ("ignore_unreachable", "leave it out: other hosts go on without one that cannot be reached"),
     ("any_errors_fatal", "write max_failures = 1 at the top of the playbook"),
-    ("async", "write timeout = \"10m\"; a step may take its time"),
-    ("poll", "leave it out: the agent waits on the host"),
+    (
+        "poll",
+        "leave it out: a step with `async` is started, and a later step with wait = \"NAME\" waits for it",
+    ),
     ("throttle", "write serial at the top of the playbook, or `--forks`"),
     (
         "check_mode",
@@ -90,6 +92,10 @@ const MODULES: &[(&str, &str)] = &[
     ("import_role", "write role = \"NAME\""),
     ("fail", "write [steps.assert] with `that` and `message`"),
     ("pause", "write [steps.wait_for]"),
+    (
+        "async_status",
+        "write a step with wait = \"NAME\": it waits for the step of that name, which has `async`",
+    ),
     ("meta", "handlers run at the end, or where a step has flush_handlers = {}"),
     ("ping", "leave it out: a host that cannot be reached ends as unreachable"),
     ("setup", "leave it out: a fact is read when an expression names it"),

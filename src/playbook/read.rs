@@ -1,5 +1,6 @@
 //! Reads a playbook's file, and puts in what it includes.
 
+use super::background;
 use super::block::{self, Block};
 use super::params::Param;
 use super::play_node::{PlayNode, batches};
@@ -27,6 +28,7 @@ pub fn playbook(project: &Project, source: &Arc<Source>) -> Result<Playbook, Dia
         check_listeners(playbook, &mut problems);
         check_once(playbook, &mut problems);
         check_on(playbook, &mut problems);
+        background::check(playbook, &mut problems);
         if problems.is_empty() && playbook.all_steps().next().is_none() {
             let problem = Diagnostic::error("this playbook has no steps", &Place::whole(source));
             problems.push(problem.hint("give it [[steps]]; `windlass steps` lists what a step can do"));

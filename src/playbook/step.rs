@@ -3,7 +3,7 @@
 use super::kind_hints::{as_table, with_hint};
 use super::params::Param;
 use super::rounds::{GroupLoop, Round, Within};
-use super::{Step, Written, ansible, check};
+use super::{Step, Written, ansible, background, check};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{Keys, PATTERN, duration, strings, wrong_type};
 use crate::model::Value;
@@ -164,6 +164,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
     let (tags, vars, environment) = (keys.strings("tags"), keys.node("vars"), keys.node("environment"));
     let (becomes, become_user) = (keys.node("become"), written(&mut keys, "become_user"));
     let on = written(&mut keys, "on");
+    let background = background::read(&mut keys);
     let (retries, delay, timeout) = (keys.count("retries"), keys.duration("delay"), keys.duration("timeout"));
     let [ignore_errors, run_once, no_log] =
         ["ignore_errors", "run_once", "no_log"].map(|key| keys.boolean(key));
@@ -212,6 +213,7 @@ fn step(node: &Node, problems: &mut Diagnostics) -> Option<Step> {
         ignore_errors: ignore_errors.unwrap_or(false),
         run_once: run_once.unwrap_or(false),
         on,
+        background,
         no_log: no_log.unwrap_or(false),
         blocks: Vec::new(),
         play: 0,
@@ -319,6 +321,7 @@ pub const COMMON: &[&str] = &[
     "delay",
     "until",
     "timeout",
+    "async",
     "changed_when",
     "failed_when",
     "ignore_errors",

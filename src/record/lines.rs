@@ -3,9 +3,10 @@
 
 use super::clean::Clean;
 use crate::model::event::{Event, Printed, Stream};
+use crate::model::job::MOST_IN_BACKGROUND;
 use crate::model::run::{HostEvent, RunEvent, RunEventKind, now};
 use crate::redact::{Redactor, merged};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// A line that is not over by then is shown as far as it has come.
@@ -23,11 +24,16 @@ const LOOKED_AGAIN: usize = 4 * 1024;
 /// So much of a secret at the end of a line holds the line back however long nothing follows, in bytes. Less is in many lines.
 const TELLING: usize = 4;
 
-/// What hosts have printed and is not passed on yet, by host and output.
+/// What hosts have printed and is not passed on yet, by host, step and output.
 #[derive(Default)]
 pub struct Lines {
-    waiting: BTreeMap<(String, Stream), Waiting>,
+    waiting: BTreeMap<Output, Waiting>,
+    /// Steps that run in the background: what they print goes on while others begin and end.
+    beside: BTreeSet<(String, u32)>,
 }
+
+/// An output: the host, the step where that runs in the background, and which of both.
+type Output = (String, Option<u32>, Stream);
 
 struct Waiting {
     step: u32,
@@ -45,8 +51,8 @@ impl Lines {
             RunEventKind::Host { host, event: HostEvent::Said(Event::Printed(printed)) } => {
                 self.printed(redactor, host, printed, Instant::now())
             }
-            RunEventKind::Host { ref host, event: ref of_host } if ends_output(of_host) => {
-                let mut events = self.rest(redactor, host);
+            RunEventKind::Host { ref host, event: ref of_host } => {
+                let mut events = self.ended_by(redactor, host, of_host);
                 events.push(redactor.event(event));
                 events
             }
@@ -54,13 +60,31 @@ impl Lines {
         }
     }
 
+    /// What is left of the outputs that have ended with an event of their host.
+    fn ended_by(&mut self, redactor: &Redactor, host: &str, event: &HostEvent) -> Vec<Clean<RunEvent>> {
+        match event {
+            HostEvent::Said(Event::StepBackground { step, .. }) => {
+                if self.beside.iter().filter(|(of, _)| of == host).count() < MOST_IN_BACKGROUND {
+                    self.beside.insert((host.to_string(), *step));
+                }
+            }
+            HostEvent::Said(Event::StepEnded(ended)) => {
+                self.beside.remove(&(host.to_string(), ended.step));
+            }
+            HostEvent::Said(Event::StepStarted { .. }) => {}
+            HostEvent::Ended { .. } => self.beside.retain(|(of, _)| of != host),
+            _ => return Vec::new(),
+        }
+        self.rest(redactor, host)
+    }
+
     /// What has waited for its line's end long enough.
     pub fn idle(&mut self, redactor: &Redactor, now: Instant) -> Vec<Clean<RunEvent>> {
         let mut events = Vec::new();
-        for ((host, stream), waiting) in &mut self.waiting {
+        for (of, waiting) in &mut self.waiting {
             if now.saturating_duration_since(waiting.since) >= IDLE && !waiting.bytes.is_empty() {
                 let end = safe_end(redactor, &waiting.bytes, waiting.bytes.len(), TELLING);
-                events.extend(waiting.release(redactor, host, *stream, end));
+                events.extend(waiting.release(redactor, of, end));
             }
         }
         events
@@ -75,14 +99,14 @@ impl Lines {
     ) -> Vec<Clean<RunEvent>> {
         let Printed { step, stream, left_out, chunk } = printed;
         let mut events = Vec::new();
-        let key = (host, stream);
+        let is_beside = self.beside.contains(&(host.clone(), step));
+        let of = (host, is_beside.then_some(step), stream);
         if left_out > 0
-            && let Some(waiting) = self.waiting.get_mut(&key)
+            && let Some(waiting) = self.waiting.get_mut(&of)
         {
-            events.extend(waiting.release_all(redactor, &key.0, stream));
+            events.extend(waiting.release_all(redactor, &of));
         }
-        let host = key.0.clone();
-        let waiting = self.waiting.entry(key).or_insert_with(|| Waiting::new(step, now));
+        let waiting = self.waiting.entry(of.clone()).or_insert_with(|| Waiting::new(step, now));
         (waiting.step, waiting.since) = (step, now);
         waiting.left_out = waiting.left_out.saturating_add(left_out);
         waiting.bytes.extend_from_slice(&chunk);
@@ -91,17 +115,22 @@ impl Lines {
         }
         let end = safe_end(redactor, &waiting.bytes, end_of_lines(&waiting.bytes), 1);
         let end = if end == 0 && waiting.bytes.len() > MOST { waiting.bytes.len() } else { end };
-        events.extend(waiting.release(redactor, &host, stream, end));
+        events.extend(waiting.release(redactor, &of, end));
         events
     }
 
-    /// All that is left of a host.
+    /// All that is left of a host but for what runs in its background.
     fn rest(&mut self, redactor: &Redactor, host: &str) -> Vec<Clean<RunEvent>> {
+        let beside = &self.beside;
+        let first = (host.to_string(), None, Stream::Stdout);
+        let last = (host.to_string(), Some(u32::MAX), Stream::Stderr);
+        let of_host = self.waiting.range(first..=last).map(|(of, _)| of);
+        let goes_on =
+            |(host, step, _): &&Output| step.is_some_and(|step| beside.contains(&(host.clone(), step)));
+        let ended: Vec<_> = of_host.filter(|of| !goes_on(of)).cloned().collect();
         let mut events = Vec::new();
-        for stream in Stream::BOTH {
-            if let Some(mut waiting) = self.waiting.remove(&(host.to_string(), stream)) {
-                events.extend(waiting.release_all(redactor, host, stream));
-            }
+        for of in ended {
+            events.extend(self.waiting.remove(&of).and_then(|mut left| left.release_all(redactor, &of)));
         }
         events
     }
@@ -117,35 +146,22 @@ impl Waiting {
         self.looked > LOOKED_AGAIN && self.bytes.len() < self.looked + self.looked / 4
     }
 
-    fn release_all(&mut self, redactor: &Redactor, host: &str, stream: Stream) -> Option<Clean<RunEvent>> {
-        self.release(redactor, host, stream, self.bytes.len())
+    fn release_all(&mut self, redactor: &Redactor, of: &Output) -> Option<Clean<RunEvent>> {
+        self.release(redactor, of, self.bytes.len())
     }
 
-    fn release(
-        &mut self,
-        redactor: &Redactor,
-        host: &str,
-        stream: Stream,
-        end: usize,
-    ) -> Option<Clean<RunEvent>> {
+    fn release(&mut self, redactor: &Redactor, of: &Output, end: usize) -> Option<Clean<RunEvent>> {
         self.looked = self.bytes.len() - end;
         if end == 0 {
             return None;
         }
         let chunk: Vec<u8> = self.bytes.drain(..end).collect();
         let left_out = std::mem::take(&mut self.left_out);
-        let printed = Event::Printed(Printed { step: self.step, stream, left_out, chunk });
-        let what = RunEventKind::Host { host: host.to_string(), event: HostEvent::Said(printed) };
+        let (host, _, stream) = of;
+        let printed = Event::Printed(Printed { step: self.step, stream: *stream, left_out, chunk });
+        let what = RunEventKind::Host { host: host.clone(), event: HostEvent::Said(printed) };
         Some(redactor.event(RunEvent { at: now(), what }))
     }
-}
-
-/// Whether what a host prints belongs to something else afterwards.
-fn ends_output(event: &HostEvent) -> bool {
-    matches!(
-        event,
-        HostEvent::Said(Event::StepStarted { .. } | Event::StepEnded(_)) | HostEvent::Ended { .. }
-    )
 }
 
 /// Where the last whole line ends; in a long line after its last word.
@@ -301,6 +317,31 @@ mod tests {
             shown.extend(chunks(&lines.take(&redactor, event)));
         }
         assert_eq!(shown, ["two\n", "three\n", "one\n"]);
+    }
+
+    #[test]
+    fn a_secret_is_hidden_that_a_step_in_the_background_prints_while_others_begin_and_end() {
+        let (redactor, mut lines) = (Redactor::new(["hunter2"]), Lines::default());
+        let said = |event| RunEvent::of_host("a", HostEvent::Said(event));
+        let of = |step, text: &[u8]| {
+            let (stream, chunk) = (Stream::Stdout, text.to_vec());
+            said(Event::Printed(Printed { step, stream, left_out: 0, chunk }))
+        };
+        let started = |step| Event::StepStarted { step, item: None, name: "n".into() };
+        let mut shown = Vec::new();
+        for event in [
+            said(Event::StepBackground { step: 0, name: "n".into() }),
+            of(0, b"it is hun"),
+            said(started(1)),
+            of(1, b"other "),
+            of(0, b"ter"),
+            of(1, b"line\n"),
+            said(started(2)),
+            of(0, b"2\n"),
+        ] {
+            shown.extend(chunks(&lines.take(&redactor, event)));
+        }
+        assert_eq!(shown, ["other line\n", "it is ***\n"]);
     }
 
     proptest! {

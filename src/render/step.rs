@@ -107,6 +107,8 @@ impl Maker<'_> {
         job.retries = step.retries;
         job.delay = step.delay;
         job.timeout = step.timeout;
+        job.background = step.background.as_ref().map(|background| background.within);
+        job.waits_for = self.renderer.waits_for(&scope.host, job.index);
         let of_result = scope.with_result(job.register.as_deref());
         [job.until, job.changed_when, job.failed_when] = [&step.until, &step.changed_when, &step.failed_when]
             .map(|written| self.opinion(&of_result, written.as_ref()));
@@ -250,6 +252,10 @@ impl Maker<'_> {
         let mut args = Vec::new();
         let mut whole = true;
         let (step, renderer) = (self.step, self.renderer);
+        if step.kind.waits {
+            // Names as they are written: which steps they mean is known.
+            return Some(Arg::Value(step.keys.value()));
+        }
         // What `--var` sets, `set` does not set.
         let stronger = |entry: &&Entry| step.kind.sets && renderer.is_set_by_var(&entry.key);
         for entry in step.keys.entries().unwrap_or_default().iter().filter(|entry| !stronger(entry)) {

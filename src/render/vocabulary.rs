@@ -35,6 +35,7 @@ pub fn check(
         project,
         playbook,
         steps: in_running_order(playbook),
+        known_from: known_from(playbook),
         names: names(inventory, playbook, command_line),
         meets: meets(project, inventory, playbook),
         inventory,
@@ -109,11 +110,21 @@ fn in_running_order(playbook: &Playbook) -> Vec<&Step> {
     playbook.running_order().map(|index| steps[index]).collect()
 }
 
+/// Of each step, in the order in which they run, the place of the one with whose end its result is known.
+fn known_from(playbook: &Playbook) -> Vec<usize> {
+    let (waits, order) = (playbook.waits(), playbook.running_order().collect::<Vec<_>>());
+    let place = |index: usize| order.iter().position(|other| *other == index);
+    let known = |(at, index): (usize, &usize)| place(playbook.known_with(&waits, *index)).unwrap_or(at);
+    order.iter().enumerate().map(known).collect()
+}
+
 struct Checker<'a> {
     project: &'a Project,
     playbook: &'a Playbook,
     /// In the order in which they run.
     steps: Vec<&'a Step>,
+    /// Of each of them the place of the one with whose end its result is known.
+    known_from: Vec<usize>,
     names: BTreeSet<String>,
     /// Which plays have hosts in common.
     meets: BTreeMap<(u32, u32), bool>,
@@ -246,8 +257,11 @@ impl Checker<'_> {
         if by.iter().any(|other| *other < at && sets(self.steps[*other], name)) {
             return None;
         }
-        let earlier: Vec<Fields> =
-            by.iter().filter(|other| **other < at).map(|other| fields(self.steps[*other])).collect();
+        let earlier: Vec<Fields> = by
+            .iter()
+            .filter(|other| self.known_from[**other] < at)
+            .map(|other| fields(self.steps[*other]))
+            .collect();
         if !earlier.is_empty() {
             return results::wrong(&earlier, used, &place, guarded.field);
         }
@@ -273,6 +287,7 @@ impl Checker<'_> {
         }
         match by.first() {
             Some(own) if *own == at && sets(step, name) => Some(before_itself(name, &place)),
+            Some(by) if *by < at => Some(self.not_waited_for(name, *by, &place)),
             Some(later) => Some(self.later(name, *later, &place)),
             None if !elsewhere.is_empty() => Some(self.on_others(name, elsewhere[0], &place)),
             None if !self.knows_all() => None,
@@ -304,6 +319,15 @@ impl Checker<'_> {
         problem
             .label(format!("only `{}` gives it, on the hosts of {}", step.title(), play.unwrap_or_default()))
             .hint(format!("name the host: hosts['NAME'].vars.{name}"))
+    }
+
+    /// The step that gives it runs in the background.
+    fn not_waited_for(&self, name: &str, by: usize, place: &Place) -> Diagnostic {
+        let step = self.steps[by];
+        let problem = Diagnostic::error(format!("`{name}` is not known here"), place);
+        problem
+            .label(format!("`{}` runs in the background, and nothing has waited for it yet", step.title()))
+            .hint(format!("put a step with wait = \"{}\" before this one", step.title()))
     }
 
     fn later(&self, name: &str, later: usize, place: &Place) -> Diagnostic {

@@ -5,7 +5,7 @@ use crate::model::event::{Event, StepEnded};
 use crate::model::outcome::StepOutcome;
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
 use crate::record::RunRecord;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 /// Elements of a loop that are reported one by one, of one host; the step's own line counts the others.
@@ -18,8 +18,13 @@ pub struct Groups {
     names: Vec<String>,
     /// Every step below this has been passed by the host, or will not be reached; by the host's place.
     passed: Vec<u32>,
-    waiting: BTreeMap<u32, BTreeMap<usize, HostStep>>,
+    waiting: BTreeMap<Position, BTreeMap<usize, HostStep>>,
+    /// Steps that run in the background, by the host's place: they are reported where they are waited for.
+    beside: HashSet<(usize, u32)>,
 }
+
+/// Where a step is reported: the step that had been reached when it ended, then the step itself.
+type Position = (u32, u32);
 
 #[derive(Debug, Default)]
 struct HostStep {
@@ -45,7 +50,13 @@ impl Groups {
     pub fn new(record: &RunRecord) -> Self {
         let names = record.intent.hosts.clone();
         let places = names.iter().cloned().zip(0..).collect();
-        Groups { places, passed: vec![0; names.len()], names, waiting: BTreeMap::new() }
+        Groups {
+            places,
+            passed: vec![0; names.len()],
+            names,
+            waiting: BTreeMap::new(),
+            beside: HashSet::new(),
+        }
     }
 
     /// The steps of a run that is on record.
@@ -63,6 +74,7 @@ impl Groups {
         let Some(&place) = self.places.get(host) else { return };
         match event {
             HostEvent::Said(Event::StepStarted { step, .. }) => self.reach(place, *step),
+            HostEvent::Said(Event::StepBackground { step, .. }) => drop(self.beside.insert((place, *step))),
             HostEvent::Said(Event::StepEnded(step)) => self.keep(place, step, with_output),
             // It has done its own steps, and stays for those of others.
             HostEvent::Said(Event::AwaitsPlay { play: LAST, .. }) => self.reach(place, FIRST),
@@ -74,7 +86,7 @@ impl Groups {
     /// Takes the groups of all steps that every host has passed, in the playbook's order.
     pub fn settled(&mut self) -> Vec<Group> {
         let passed_by_all = self.passed.iter().copied().min().unwrap_or(0);
-        let later = self.waiting.split_off(&passed_by_all);
+        let later = self.waiting.split_off(&(passed_by_all, 0));
         let settled = std::mem::replace(&mut self.waiting, later);
         self.grouped(settled)
     }
@@ -95,7 +107,9 @@ impl Groups {
         if !with_output && step.outcome != StepOutcome::Failed {
             kept.output = None;
         }
-        let host_step = self.waiting.entry(step.step).or_default().entry(place).or_default();
+        let beside = self.beside.contains(&(place, step.step));
+        let reached = if beside { self.passed[place].max(step.step) } else { step.step };
+        let host_step = self.waiting.entry((reached, step.step)).or_default().entry(place).or_default();
         match step.item {
             None => {
                 host_step.whole = Some(kept);
@@ -106,7 +120,7 @@ impl Groups {
         }
     }
 
-    fn grouped(&self, steps: BTreeMap<u32, BTreeMap<usize, HostStep>>) -> Vec<Group> {
+    fn grouped(&self, steps: BTreeMap<Position, BTreeMap<usize, HostStep>>) -> Vec<Group> {
         steps.into_values().flat_map(|hosts| self.groups_of_step(hosts)).collect()
     }
 
@@ -181,6 +195,21 @@ mod tests {
         let mut events = unreachable("b");
         events.push(ends("a", step(0, StepOutcome::Ok)));
         assert_eq!(told(&["a", "b"], events), ["a ok 0"]);
+    }
+
+    #[test]
+    fn a_step_in_the_background_is_reported_where_it_is_waited_for() {
+        let mut events = Vec::new();
+        for host in ["a", "b"] {
+            let said = |what| event(1, host, HostEvent::Said(what));
+            events.push(said(Event::StepBackground { step: 0, name: "build".into() }));
+            events.push(ends(host, step(1, StepOutcome::Ok)));
+            events.push(said(Event::StepStarted { step: 2, item: None, name: "wait".into() }));
+            events.push(said(Event::StepStarted { step: 0, item: None, name: "build".into() }));
+            events.push(ends(host, step(0, StepOutcome::Changed)));
+            events.push(ends(host, step(2, StepOutcome::Ok)));
+        }
+        assert_eq!(told(&["a", "b"], events), ["a,b ok 1", "a,b changed 0", "a,b ok 2"]);
     }
 
     #[test]

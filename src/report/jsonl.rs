@@ -74,6 +74,7 @@ fn said(event: &Event) -> (&'static str, Value) {
         Event::StepStarted { step, item, name } => {
             ("step_started", json!({ "step": step, "item": item, "name": name }))
         }
+        Event::StepBackground { step, name } => ("step_background", json!({ "step": step, "name": name })),
         Event::Progress { step, text } => ("progress", json!({ "step": step, "text": text })),
         Event::Printed(printed) => {
             let text = String::from_utf8_lossy(&printed.chunk);

@@ -218,9 +218,19 @@ impl HostNow {
                 self.step = Some(*step);
                 escape::line(name).into_owned()
             }
+            HostEvent::Said(Event::StepBackground { name, .. }) => {
+                self.detail = Some(format!("{} runs in the background", escape::line(name)));
+                return;
+            }
             // What a step waits for does not start its clock again.
             HostEvent::Said(Event::Progress { text, .. }) => {
                 self.detail = Some(escape::line(text).into_owned());
+                return;
+            }
+            // What runs in the background prints beside the step in hand.
+            HostEvent::Said(Event::Printed(printed))
+                if self.step.is_some_and(|step| step != printed.step) =>
+            {
                 return;
             }
             HostEvent::Said(Event::Printed(printed)) => {

@@ -59,7 +59,7 @@ impl Patience {
         // The time limit of a step is not for the wait for the host that runs it.
         let waits = |step: &JobStep| step.on.is_some() || step.once.as_ref().is_some_and(Once::is_elsewhere);
         let limit = |step: &JobStep| Limit {
-            time: step.timeout.filter(|_| !waits(step)).unwrap_or(LONGEST_STEP),
+            time: step.background.or(step.timeout).filter(|_| !waits(step)).unwrap_or(LONGEST_STEP),
             is_loop: step.items.is_some(),
         };
         let idles = if is_silent(work) { LONGEST_STEP } else { IDLE };
@@ -85,6 +85,7 @@ impl Patience {
             Event::StepEnded(ended) if ended.item.is_none() && self.step.take().is_some() => {
                 self.idle = (now, self.idles);
             }
+            Event::StepBackground { .. } if self.step.take().is_some() => self.idle = (now, self.idles),
             // It is the controller that takes its time.
             Event::Need { .. } => self.idle.0 = now,
             Event::AwaitsPlay { .. } | Event::RanDelegated { .. } => self.idle = (now, LONGEST_STEP),

@@ -11,6 +11,7 @@ kinds! {
     disk::Disk,
     resources::Resources,
     check::Check,
+    wait::Wait,
     wait_for::WaitFor,
     http::Http,
     assert::Assert,

@@ -3,7 +3,9 @@
 
 use super::reason::{self, refused};
 use super::walk::{self, Ground, Last};
-use super::{Details, FileKind, Flow, Lock, Probe, READ_LIMIT, Stat, System, http, observe};
+use super::{
+    Background, Details, FileKind, Flow, Listener, Lock, Probe, READ_LIMIT, Stat, System, http, observe,
+};
 use crate::model::attributes::{Attributes, Modified};
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Command, Condition, HttpCheck, Meta, Observed};
@@ -22,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 mod access;
+mod background;
 mod connect;
 mod details;
 mod flow;
@@ -327,6 +330,19 @@ impl System for Local {
         self.execute_kept(command, flow)
     }
 
+    fn start(
+        &self,
+        command: &Command,
+        kept: usize,
+        listener: Box<dyn Listener + Send>,
+    ) -> Result<Box<dyn Background>> {
+        self.start_kept(command, kept, listener)
+    }
+
+    fn refuse_background(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         let doing = format!("copy {} to {}", from.display(), to.display());
         let content = self.expect_file(from, &doing)?;
@@ -346,7 +362,7 @@ impl System for Local {
         let old = place.stat().map_err(|errno| refused(&doing, errno))?;
         let checked = old.map_or(Ok(()), |old| self.refuse_hard_link(path, &place, &old));
         checked.map_err(|refusal| refusal.while_doing(&doing))?;
-        append(&place, bytes).map_err(|error| failed(&doing, &error))
+        write::append(&place, bytes).map_err(|error| failed(&doing, &error))
     }
 
     fn together(&self, within: Option<&Path>, changes: &mut dyn FnMut() -> Result<()>) -> Result<()> {
@@ -446,31 +462,6 @@ fn make_dir(place: &DirectoryEntry, new: bool, meta: &Meta) -> rustix::io::Resul
     }
     let open = place.open(OFlags::PATH | OFlags::DIRECTORY)?;
     write::set_meta(&open, &meta)
-}
-
-/// A write that fails half-way is taken back, so that the next one does not begin in the middle of a line.
-fn append(place: &DirectoryEntry, bytes: &[u8]) -> std::io::Result<()> {
-    let (mut file, new) = open_to_append(place)?;
-    let length = file.metadata()?.len();
-    if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
-        file.set_len(length)?;
-        return Err(error);
-    }
-    if new { Ok(place.sync_folder()?) } else { Ok(()) }
-}
-
-fn open_to_append(place: &DirectoryEntry) -> rustix::io::Result<(File, bool)> {
-    let flags = OFlags::WRONLY | OFlags::APPEND;
-    match place.open(flags) {
-        Ok(open) => Ok((File::from(open), false)),
-        Err(Errno::NOENT) => {
-            let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-            let open = fs::openat(&place.folder, &place.name, flags, Mode::RUSR | Mode::WUSR)?;
-            fs::fchmod(&open, Mode::RUSR | Mode::WUSR)?;
-            Ok((File::from(open), true))
-        }
-        Err(errno) => Err(errno),
-    }
 }
 
 /// This process's number, and when it started in the clock ticks of its host: no other process ever has both.

@@ -2,7 +2,7 @@
 //! does; unit tests of steps use it over an empty host.
 
 use super::walk::{ByPath, Last};
-use super::{Details, FileKind, Lock, Probe, READ_LIMIT, Stat, System};
+use super::{Background, Details, FileKind, Listener, Lock, Probe, READ_LIMIT, Ran, Stat, System};
 use crate::model::attributes::Attributes;
 use crate::model::digest::Digest;
 use crate::model::op::{Answer, Asset, Command, Condition, Meta, Observed, Run};
@@ -436,6 +436,15 @@ impl System for Pretend<'_> {
     fn run(&self, command: &Command) -> Result<Answer> {
         self.suppose(&Run::from(command.clone()));
         Ok(Answer::default())
+    }
+
+    fn start(&self, command: &Command, _: usize, _: Box<dyn Listener + Send>) -> Result<Box<dyn Background>> {
+        let answer = self.run(command)?;
+        Ok(Box::new(Ran { answer, started: true, ..Ran::default() }))
+    }
+
+    fn refuse_background(&self) -> Result<()> {
+        Ok(())
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {

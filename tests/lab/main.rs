@@ -5,6 +5,7 @@
 mod stage;
 
 mod audits;
+mod background;
 mod backup;
 mod backup_databases;
 mod become_user;

@@ -4,6 +4,7 @@
 #[expect(dead_code, unused_imports, reason = "the tests of the lab use the rest")]
 mod stage;
 
+mod background;
 mod bad_input;
 mod broken_commands;
 mod browser;

@@ -119,6 +119,7 @@ fn step(definitions: &mut Map<String, Value>) -> Value {
             "An expression: the step is tried until it is true.",
         ),
         ("timeout", duration(), "The time that the whole step may take."),
+        ("async", duration(), "Of a command or script: it runs in the background for at most so long."),
         (
             "changed_when",
             json!({ "type": ["string", "boolean", "array"] }),

@@ -1,13 +1,12 @@
 //! Makes one change of a step, really or pretended, and judges the command that made it.
 
 use super::StepTry;
-use crate::engine::aloud::Aloud;
 use crate::engine::backup::Sender;
 use crate::engine::entry::Entry;
 use crate::engine::link::Assets;
 use crate::engine::progress::StepProgress;
 use crate::engine::target::Target;
-use crate::engine::{confirm, fetch, perform};
+use crate::engine::{aloud, confirm, fetch, perform};
 use crate::model::event::Output;
 use crate::model::op::{Answer, Asset, Content, Op, Run, Wait};
 use crate::model::{Failure, Result};
@@ -55,17 +54,17 @@ impl StepTry<'_, '_, '_> {
     ) -> Result<bool> {
         self.replace_left(op)?;
         let started = Cell::new(false);
-        let answer = Aloud::new(self.link, self.index, self.output).run(host, run, &started);
+        let answer = aloud::run(self.link, self.index, self.output, host, run, &started);
         done.output = answer.as_ref().ok().cloned().map(output_of).or(done.output.take());
         let changed = answer.and_then(|answer| self.accept(op, run, &answer));
         match &changed {
             Ok(true) => done.notes.extend(run.proves.clone()),
             Ok(false) => {
                 done.notes.extend(run.proves.clone());
-                self.note(|change| Entry::NoChange { change })?;
+                self.note_last(|change| Entry::NoChange { change })?;
             }
-            Err(_) if started.get() => self.note(|change| Entry::Broke { change })?,
-            Err(_) => self.note(|change| Entry::NoChange { change })?,
+            Err(_) if started.get() => self.note_last(|change| Entry::Broke { change })?,
+            Err(_) => self.note_last(|change| Entry::NoChange { change })?,
         }
         changed
     }
@@ -83,7 +82,7 @@ impl StepTry<'_, '_, '_> {
     }
 
     /// Writes down what became of the last change.
-    fn note(&mut self, entry: impl Fn(u32) -> Entry) -> Result<()> {
+    fn note_last(&mut self, entry: impl Fn(u32) -> Entry) -> Result<()> {
         let Target::Real(_, journal) = &mut self.target else { return Ok(()) };
         let last = journal.changes();
         journal.note(entry(last))
@@ -98,7 +97,7 @@ impl StepTry<'_, '_, '_> {
     }
 
     /// What is refused is reported in the step's own words, where it has some.
-    fn accept(&self, op: &Op, run: &Run, answer: &Answer) -> Result<bool> {
+    pub(super) fn accept(&self, op: &Op, run: &Run, answer: &Answer) -> Result<bool> {
         if let Some(why) = self.link.killed().filter(|_| !answer.ok()) {
             return Err(Failure::new(perform::describe(op), why));
         }
@@ -132,7 +131,7 @@ fn pretend_op(pretend: &Pretend<'_>, op: &Op, done: &mut StepProgress) -> Result
     Ok(())
 }
 
-fn output_of(answer: Answer) -> Output {
+pub(super) fn output_of(answer: Answer) -> Output {
     Output { status: answer.status, stdout: answer.stdout, stderr: answer.stderr, total: answer.total }
 }
 

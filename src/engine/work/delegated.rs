@@ -16,6 +16,7 @@ use crate::model::outcome::StepOutcome;
 use crate::model::play::{self, Given, LARGEST};
 use crate::model::{Failure, Result, Value, Values};
 use crate::system::Brought;
+use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -136,6 +137,8 @@ impl Worker<'_, '_, '_> {
         };
         let link = Lent { link: self.link, job: &job };
         let mut worker = Worker {
+            background: Vec::new(),
+            beside: BTreeMap::new(),
             job: &job,
             host: self.host,
             link: &link,

@@ -63,7 +63,7 @@ impl Worker<'_, '_, '_> {
             result.known.insert("failed".to_string(), Value::Bool(true));
         }
         if report.outcome == StepOutcome::Ok || self.changes_nothing(step, locals, report, &result) {
-            self.declare_unchanged(left.before, report);
+            self.declare_unchanged(step, left.before, report);
         }
         result
     }
@@ -90,10 +90,10 @@ impl Worker<'_, '_, '_> {
     }
 
     /// Nothing of what the step did has to be undone, but for what windlass itself can undo.
-    fn declare_unchanged(&mut self, before: u32, report: &mut StepEnded) {
+    fn declare_unchanged(&mut self, step: &JobStep, before: u32, report: &mut StepEnded) {
         report.undo.keep_undoable();
         if let Target::Real(_, journal) = self.target
-            && let Err(failure) = journal.declare_unchanged(before)
+            && let Err(failure) = journal.declare_unchanged(step.index, before)
         {
             self.link.send(Event::Note(failure.to_string()));
         }

@@ -15,12 +15,14 @@ use crate::model::outcome::StepOutcome;
 use crate::model::{Failure, Result, Value, Values, label};
 use crate::step::{self, Step};
 use crate::system::dressed::Dressed;
+use crate::system::{Brought, Probe};
 use crate::template::OMITTED;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// A step without a `timeout` may take so long.
-const STEP_TIME: Duration = Duration::from_secs(30 * 60);
+pub(super) const STEP_TIME: Duration = Duration::from_secs(30 * 60);
 
 /// What is to be done with a step.
 enum Prepared {
@@ -41,7 +43,24 @@ pub(super) enum Gate {
     Unknown(String),
 }
 
-impl<'a> Worker<'a, '_, '_> {
+/// A step whose keys have been read, as one try has them.
+pub(super) struct Ready {
+    pub(super) parsed: Box<dyn Step>,
+    user: Option<String>,
+    environment: BTreeMap<String, String>,
+    brought: Rc<Brought>,
+    name: String,
+}
+
+impl Ready {
+    /// The host as the step's questions see it.
+    pub(super) fn dressed<'h>(&'h self, host: &'h dyn Probe) -> Dressed<'h> {
+        let (user, environment) = (self.user.clone(), self.environment.clone());
+        Dressed { host, user, environment, brought: &self.brought }
+    }
+}
+
+impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     pub(super) fn run_step(&mut self, step: &'a JobStep) -> StepEnd {
         let began = Instant::now();
         self.consent = None;
@@ -58,9 +77,13 @@ impl<'a> Worker<'a, '_, '_> {
                 self.finish(step, report, Registered::default())
             }
         };
+        if self.runs_on(step) {
+            return ended;
+        }
         if let Some(name) = &step.register {
             self.context.register(name, ended.result.clone());
         }
+        self.remember_beside(step, ended.outcome);
         ended
     }
 
@@ -180,6 +203,12 @@ impl<'a> Worker<'a, '_, '_> {
                 report.failure = Some(failure);
                 return self.finish(step, report, Registered::default());
             }
+        }
+        if !step.waits_for.is_empty() {
+            return self.wait(step, report, began);
+        }
+        if let (Some(within), false) = (step.background, self.target.is_pretended()) {
+            return self.run_beside(step, within, locals, report);
         }
         let result = self.try_until_done(step, locals, &mut report);
         report.took = began.elapsed();
@@ -341,49 +370,24 @@ impl<'a> Worker<'a, '_, '_> {
         if set::is_set(step) {
             return self.set(step, locals, done);
         }
-        let keys = match &step.args {
-            Some(args) => self.context.resolve(self.host, locals, args)?,
-            None => Known::Yes(Value::Object(Values::new())),
-        };
-        let keys = match keys {
-            Known::Yes(keys) => keys,
+        let ready = match self.ready(step, locals)? {
+            Known::Yes(ready) => ready,
             Known::No(what) => {
                 done.unknown = Some(format!("depends on {what}, unknown until applied"));
                 return Ok(());
             }
         };
-        let parsed = step::parse(&step.kind, &keys)?;
-        let brought = self.brought.clone();
-        let dressed = Dressed {
-            host: self.host,
-            user: step.become_user.clone(),
-            environment: self.environment(step, locals)?,
-            brought: &brought,
-        };
+        if ready.parsed.boots()
+            && let Some(failure) = self.end_all("the host is rebooted")
+        {
+            let doing = format!("wait for what runs in the background: {}", failure.doing);
+            return Err(Failure { doing, ..failure });
+        }
+        self.flush |= ready.parsed.flushes();
+        let host = self.host;
+        let dressed = ready.dressed(host);
         let before = self.changes_so_far();
-        let name = self.name(step, locals);
-        self.flush |= parsed.flushes();
-        let resume = parsed.boots().then(|| self.resume_after(step)).flatten();
-        let retried = self.retried(step, item);
-        let mut attempt = StepTry {
-            run: &self.job.envelope.run,
-            index: step.index,
-            step: &*parsed,
-            dressed: &dressed,
-            diff: self.job.work.diff && !step.no_log,
-            output: self.output_of(step, &*parsed),
-            deadline,
-            judged_elsewhere: step.failed_when.is_some(),
-            owes: with(&self.notified, &step.notify),
-            link: self.link,
-            target: self.target,
-            before,
-            step_name: &name,
-            armed: None,
-            resume,
-            left,
-            retried,
-        };
+        let mut attempt = self.attempt(step, item, (&ready, &dressed), deadline, before, left);
         let tried = attempt.run(done);
         let tried = tried.map_err(|failure| {
             let failure = attempt.undo_changes(failure, done);
@@ -393,6 +397,57 @@ impl<'a> Worker<'a, '_, '_> {
             self.context.forget_facts();
         }
         tried
+    }
+
+    /// Resolves the arguments of a step and reads its keys.
+    pub(super) fn ready(&self, step: &JobStep, locals: &Values) -> Result<Known<Ready>> {
+        let keys = match &step.args {
+            Some(args) => self.context.resolve(self.host, locals, args)?,
+            None => Known::Yes(Value::Object(Values::new())),
+        };
+        let keys = match keys {
+            Known::Yes(keys) => keys,
+            Known::No(what) => return Ok(Known::No(what)),
+        };
+        Ok(Known::Yes(Ready {
+            parsed: step::parse(&step.kind, &keys)?,
+            user: step.become_user.clone(),
+            environment: self.environment(step, locals)?,
+            brought: self.brought.clone(),
+            name: self.name(step, locals),
+        }))
+    }
+
+    /// A try of a step that is ready. `before`: the number of the last change before it.
+    pub(super) fn attempt<'t>(
+        &'t mut self,
+        step: &'t JobStep,
+        item: Option<u32>,
+        (ready, dressed): (&'t Ready, &'t Dressed<'t>),
+        deadline: Instant,
+        before: u32,
+        left: &'t mut Vec<undo::Left>,
+    ) -> StepTry<'t, 'b, 'j> {
+        let resume = ready.parsed.boots().then(|| self.resume_after(step)).flatten();
+        StepTry {
+            run: &self.job.envelope.run,
+            index: step.index,
+            step: &*ready.parsed,
+            dressed,
+            diff: self.job.work.diff && !step.no_log,
+            output: self.output_of(step, &*ready.parsed),
+            deadline,
+            judged_elsewhere: step.failed_when.is_some(),
+            owes: with(&self.owed(), &step.notify),
+            retried: self.retried(step, item),
+            link: self.link,
+            target: &mut *self.target,
+            before,
+            step_name: &ready.name,
+            armed: None,
+            resume,
+            left,
+        }
     }
 
     /// The same step in the run that this one retries.
@@ -423,7 +478,7 @@ impl<'a> Worker<'a, '_, '_> {
         OutputWanted { streaming, ..wanted }
     }
 
-    fn changes_so_far(&self) -> u32 {
+    pub(super) fn changes_so_far(&self) -> u32 {
         self.target.changes()
     }
 }

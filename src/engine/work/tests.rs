@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::link::Assets;
 use crate::model::arg::Arg;
-use crate::model::job::{Envelope, HostWork};
+use crate::model::job::{Envelope, HostWork, InBlock, RunId};
 use crate::model::op::Asset;
 use crate::model::path::HostPath;
 use crate::model::{Value, Values};
@@ -16,6 +16,7 @@ use std::io::Read;
 use std::path::Path;
 
 mod armed;
+mod background;
 mod boot;
 mod findings;
 mod secrets;
@@ -44,6 +45,12 @@ struct Written {
     no_log: bool,
     #[serde(default)]
     item_vars: Values,
+    #[serde(default)]
+    background: bool,
+    #[serde(default)]
+    waits_for: Vec<u32>,
+    #[serde(default)]
+    blocks: Vec<InBlock>,
 }
 
 /// A job as a test writes it.
@@ -113,6 +120,9 @@ fn job_step(index: u32, step: Written) -> JobStep {
         retries: step.retries,
         ignore_errors: step.ignore_errors,
         no_log: step.no_log,
+        background: step.background.then_some(Duration::from_secs(600)),
+        waits_for: step.waits_for,
+        blocks: step.blocks,
         item_vars: step.item_vars.into_iter().map(|(name, value)| (name, arg(value))).collect(),
         ..JobStep::default()
     }
@@ -195,6 +205,7 @@ fn line(event: &Event) -> String {
             let findings: String = step.findings.iter().map(|finding| format!("\n    {finding}")).collect();
             format!("{}{item} {}{tries}{changes}{notes}{findings}\n", step.name, step.outcome)
         }
+        Event::StepBackground { name, .. } => format!("{name} started in the background\n"),
         Event::Note(note) => format!("note: {note}\n"),
         Event::Settled { run, outcome, steps } => {
             format!("settled {run}: {outcome:?} with {} steps\n", steps.len())

@@ -70,3 +70,37 @@ debug = { message = "{{ facts.kernl | default('x') }} {{ ansible_host | default(
     "#]]
     .assert_eq(&hints(playbook));
 }
+
+#[test]
+fn the_result_of_a_step_in_the_background_is_known_once_it_was_waited_for() {
+    let playbook = |between: &str, after: &str| {
+        format!(
+            "[[steps]]\nname = 'build'\nasync = '10m'\nregister = 'built'\nfailed_when = 'result.status > 1'\n\
+             command = {{ argv = ['make'] }}\n{between}[[steps]]\nwait = 'build'\n{after}"
+        )
+    };
+    let uses = "[[steps]]\ndebug = { message = '{{ built.status }}' }\n";
+    assert_eq!(hints(&playbook("", uses)), "");
+    expect![[r#"
+        `built` is not known here => put a step with wait = "build" before this one
+    "#]]
+    .assert_eq(&hints(&playbook(uses, "")));
+}
+
+#[test]
+fn each_element_of_a_loop_around_steps_waits_for_its_own() {
+    let playbook = r#"
+[[steps]]
+loop = ["a", "b"]
+[[steps.block]]
+name = "build"
+async = "10m"
+command = { argv = ["make", "{{ item }}"] }
+[[steps.block]]
+wait = "build"
+"#;
+    let jobs = Case { playbook, ..Case::default() }.jobs().unwrap();
+    let waits: Vec<_> = jobs[0].work.steps.iter().map(|step| step.waits_for.clone()).collect();
+    assert_eq!(waits, [vec![], vec![0], vec![], vec![2]]);
+    assert_eq!(jobs[0].work.steps[0].background, Some(std::time::Duration::from_secs(600)));
+}

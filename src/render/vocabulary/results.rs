@@ -12,6 +12,8 @@ const ANSIBLES: &[(&str, &str)] = &[
     ("rc", "`status`"),
     ("msg", "`stdout`, `stderr` or the step's own fields"),
     ("cmd", "the step's own keys"),
+    ("ansible_job_id", "a later step with wait = \"NAME\""),
+    ("finished", "a later step with wait = \"NAME\""),
 ];
 
 /// What the result of a loop is called in messages.

@@ -59,6 +59,7 @@ pub struct Command {
 impl Kind for Command {
     const NAME: &'static str = "command";
     const RESULT: &'static [&'static str] = crate::step::OF_COMMANDS;
+    const BACKGROUND: bool = true;
     const EXAMPLE: &'static str = r#"
 [[steps]]
 name = "the database has its tables"

@@ -7,7 +7,7 @@ use crate::system::Probe;
 use serde::Deserialize;
 
 /// Runs the handlers that were notified so far, now instead of at the end of the run. Each runs again at the end when a later
-/// step notifies it. A handler that fails fails this step's host.
+/// step notifies it. A handler that fails fails this step's host. What runs in the background (`async`) is waited for before.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -45,6 +45,7 @@ pub struct Script {
 impl Kind for Script {
     const NAME: &'static str = "script";
     const RESULT: &'static [&'static str] = crate::step::OF_COMMANDS;
+    const BACKGROUND: bool = true;
     const KEYS: &'static [(&'static str, KeyUse)] = &[("file", KeyUse::Text)];
     const EXAMPLE: &'static str = r#"
 [[steps]]

@@ -103,7 +103,7 @@ impl Local {
     }
 
     /// Without a lock nothing is changed.
-    fn start_keeper(&self) -> std::io::Result<Option<Keeper>> {
+    pub(super) fn start_keeper(&self) -> std::io::Result<Option<Keeper>> {
         let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(lock) = locks.first() else { return Ok(None) };
         let mut keeper = Keeper::start(lock.try_clone()?)?;
@@ -113,6 +113,19 @@ impl Local {
 
     /// Runs a command.
     pub(super) fn execute(&self, command: &Command, flow: Flow, by: &mut Kept<'_>) -> Result<Answer> {
+        match self.spawn(command)? {
+            Err(no_program) => Ok(no_program),
+            Ok(child) => {
+                // A keeper that is gone ends nothing: the command is watched over as if there were none.
+                let _gone = by.watches(&child);
+                flow.starts();
+                attend(child, command, &self.running, flow)
+            }
+        }
+    }
+
+    /// Starts a command, which counts as running until it is attended to its end. The answer where there is no such program.
+    pub(super) fn spawn(&self, command: &Command) -> Result<Result<Child, Answer>> {
         let doing = format!("run {}", command.shown());
         let Some(name) = command.argv.first() else {
             return Err(Failure::new("run a command", "it is empty"));
@@ -120,7 +133,7 @@ impl Local {
         let user = command.user.as_deref().map(|user| Identity::of(self, user)).transpose()?;
         let environment = program::environment(&self.root, command, user.as_ref());
         let path = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
-        let Some(program) = program::find(&self.root, name, &path) else { return Ok(no_program(name)) };
+        let Some(program) = program::find(&self.root, name, &path) else { return Ok(Err(no_program(name))) };
         let home = environment.get(OsStr::new("HOME")).map(PathBuf::from);
         let is_other = user.as_ref().is_some_and(|user| !user.is_ours());
         let directory = self.directory(command, home, is_other, &doing)?;
@@ -130,7 +143,7 @@ impl Local {
                 Some(program) if program.exists() => {
                     return Err(super::failed(&doing, &ErrorKind::PermissionDenied.into()));
                 }
-                _ => return Ok(no_program(wrapped)),
+                _ => return Ok(Err(no_program(wrapped))),
             }
         }
         #[expect(clippy::disallowed_methods, reason = "this is the one place that runs processes")]
@@ -139,12 +152,10 @@ impl Local {
         process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         match start(process, user.filter(|user| !user.is_ours())) {
             Ok(child) => {
-                // A keeper that is gone ends nothing: the command is watched over as if there were none.
-                let _gone = by.watches(&child);
-                flow.starts();
-                self.attend(child, command, flow).map_err(|error| super::failed(&doing, &error))
+                self.running.groups().push(Pid::from_child(&child));
+                Ok(Ok(child))
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(no_program(name)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Err(no_program(name))),
             Err(error) => Err(super::failed(&doing, &error)),
         }
     }
@@ -175,17 +186,18 @@ impl Local {
             Root::Folder(..) => real_path(&open),
         }
     }
+}
 
-    fn attend(&self, child: Child, command: &Command, flow: Flow) -> std::io::Result<Answer> {
-        let mut attended = Attended::new(child, command, &self.running, flow);
-        let looked_after = attended.look_after();
-        if looked_after.is_err() {
-            // Before its input is closed: it must not take for an end what is none.
-            attended.signal(Signal::KILL);
-        }
-        let answer = attended.answer()?;
-        looked_after.map(|()| answer)
+/// Looks after a command that runs until it has ended.
+pub(super) fn attend(child: Child, command: &Command, running: &Running, flow: Flow) -> Result<Answer> {
+    let mut attended = Attended::new(child, command, running, flow);
+    let looked_after = attended.look_after();
+    if looked_after.is_err() {
+        // Before its input is closed: it must not take for an end what is none.
+        attended.signal(Signal::KILL);
     }
+    let answer = attended.answer().and_then(|answer| looked_after.map(|()| answer));
+    answer.map_err(|error| super::failed(&format!("run {}", command.shown()), &error))
 }
 
 fn no_program(name: &str) -> Answer {
@@ -231,7 +243,6 @@ impl<'a, 'f> Attended<'a, 'f> {
     fn new(mut child: Child, command: &Command, running: &'a Running, flow: Flow<'f>) -> Self {
         let kept = flow.kept.unwrap_or(OUTPUT_KEPT);
         let group = Pid::from_child(&child);
-        running.groups().push(group);
         let end = command
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout))

@@ -281,3 +281,28 @@ pub fn grown(
     }
     Err(Errno::RANGE)
 }
+
+/// A write that fails half-way is taken back, so that the next one does not begin in the middle of a line.
+pub fn append(place: &DirectoryEntry, bytes: &[u8]) -> std::io::Result<()> {
+    let (mut file, new) = open_to_append(place)?;
+    let length = file.metadata()?.len();
+    if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+        file.set_len(length)?;
+        return Err(error);
+    }
+    if new { Ok(place.sync_folder()?) } else { Ok(()) }
+}
+
+fn open_to_append(place: &DirectoryEntry) -> Result<(File, bool)> {
+    let flags = OFlags::WRONLY | OFlags::APPEND;
+    match place.open(flags) {
+        Ok(open) => Ok((File::from(open), false)),
+        Err(Errno::NOENT) => {
+            let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let open = fs::openat(&place.folder, &place.name, flags, Mode::RUSR | Mode::WUSR)?;
+            fs::fchmod(&open, Mode::RUSR | Mode::WUSR)?;
+            Ok((File::from(open), true))
+        }
+        Err(errno) => Err(errno),
+    }
+}

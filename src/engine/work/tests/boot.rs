@@ -103,3 +103,21 @@ fn what_the_second_half_needs_is_told_before_the_host_goes_down() {
     assert_eq!(told.registered["first"]["changed"], true);
     assert_eq!(told.notified, ["owed"]);
 }
+
+#[test]
+fn what_ran_in_the_background_before_the_reboot_was_waited_for() {
+    let steps =
+        STEPS.replace("kind = \"file\"", "kind = \"command\"\n    name = \"build\"\n    background = true");
+    let steps = steps.replace("path = \"/a\", content = \"A\"", "run = \"make\"")
+        + "[[steps]]\nkind = 'wait'\nname = 'wait'\nwaits_for = [1]\n";
+    let host = host(&[(BOOT_ID, "one")]);
+    let told = run_with(&host, &job("1-a", Mode::Apply, &steps), &Heard::default());
+    assert!(
+        told.contains("build changed\n    run make\n    waited for here, since the host is rebooted"),
+        "{told}"
+    );
+    let mut job = job("1-b", Mode::Apply, &steps);
+    job.envelope.resume = Some(Box::new(resume()));
+    let told = run_with(&crate::testing::host(&[(BOOT_ID, "two")]), &job, &Heard::default());
+    assert!(told.contains("wait ok\n    build: it was waited for before the reboot"), "{told}");
+}
