@@ -102,7 +102,10 @@ fn page(row: &Row) -> String {
     let keys = keys(&schema);
     let name_width = style::widest(keys.iter().map(|key| key.name));
     let kind_width = style::widest(keys.iter().map(|key| key.kind.as_str()));
-    let mut text = format!("{} ({})\n\n{}\n\nkeys (* required):\n", row.name, row.group, about(&schema));
+    let mut text = format!("{} ({})\n\n{}\n", row.name, row.group, about(&schema));
+    if !keys.is_empty() {
+        text += "\nkeys (* required):\n";
+    }
     for key in keys {
         let mark = if key.required { "*" } else { " " };
         let (name, kind) = (style::padded(key.name, name_width), style::padded(&key.kind, kind_width));
@@ -123,8 +126,9 @@ fn results(row: &Row) -> String {
 }
 
 fn described(row: &Row) -> Value {
+    let result: Vec<&&str> = OF_ALL.iter().chain(row.result).filter(|_| !row.waits).collect();
     json!({
-        "kind": row.name, "group": row.group, "result": OF_ALL.iter().chain(row.result).collect::<Vec<_>>(),
+        "kind": row.name, "group": row.group, "result": result,
         "example": row.example.trim(), "schema": schema(row),
     })
 }

@@ -27,6 +27,7 @@ fn packages_are_installed_and_removed() {
     assert!(unknown.contains("no-such-package-e2e"), "{unknown}");
 
     // A package of our own in a source of our own: the hosts have no network.
+    host.sh("apt-get remove -y e2e-probe");
     let offered = |version: u32| {
         host.must(&format!(
         "mkdir -p /tmp/e2e-deb/tree/DEBIAN && cd /tmp/e2e-deb && \
