@@ -320,10 +320,16 @@ pub fn regroup(host: &dyn Probe, back: Command, groups: &[&String]) -> Result<Co
     Ok(Command { stdin: lines, title, ..Command::new(words) })
 }
 
-/// The command that takes back what made a user or a group, also when that has failed.
+/// The command that removes a user or a group, and does nothing when it is not there.
 pub fn remove(file: &str, name: &str, program: &str) -> Command {
     let words = ["/bin/sh", "-s", "--", file, name, program];
     Command { stdin: REMOVE.into(), title: Some(format!("{program} {name}")), ..Command::new(words) }
+}
+
+/// The question whether `userdel` would find no process of a user in its way. The answer names those that are.
+pub fn no_process(user: &str) -> Command {
+    let title = Some(format!("a look at the processes of {user}"));
+    Command { title, ..remove(PASSWD, user, "look") }
 }
 
 fn line_of<'a>(text: &'a str, name: &str) -> Option<(usize, &'a str)> {

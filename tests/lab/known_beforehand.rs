@@ -80,6 +80,25 @@ fn changes(project: &Project, line: &str, code: i32) -> Vec<String> {
 }
 
 #[test]
+fn a_user_whose_processes_run_is_not_removed_and_that_is_known_beforehand() {
+    let Stage { host, project } = Stage::on("full").with(
+        "pkill -KILL -u e2e-busy; userdel -rf e2e-busy 2>/dev/null; useradd -m e2e-busy; \
+         setsid runuser -u e2e-busy -- sleep 987 </dev/null >/dev/null 2>&1 &",
+    );
+    let soon = std::time::Duration::from_secs(30);
+    host.await_success("pgrep -u e2e-busy sleep", soon);
+    let playbook = "[[steps]]\nuser = { name = 'e2e-busy', state = 'absent' }\n";
+    for options in ["--check", ""] {
+        let failure = project.play(playbook, &host.name, options).exits(2).failure(&host.name);
+        assert!(failure.contains("processes run as that user: sleep ("), "{options}: {failure}");
+    }
+    host.must("pkill -u e2e-busy");
+    host.await_success("! pgrep -u e2e-busy", soon);
+    project.play(playbook, &host.name, "").exits(0);
+    host.must("! id e2e-busy 2>/dev/null && rm -rf /home/e2e-busy");
+}
+
+#[test]
 fn an_undo_does_what_its_dry_run_says() {
     let Stage { host, project } = Stage::on("full").with(
         "rm -rf /srv/e2e; mkdir -p /srv/e2e; userdel -r e2e 2>/dev/null; useradd -m e2e; \

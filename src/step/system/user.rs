@@ -113,6 +113,11 @@ impl Step for User {
         if let Some((failure, command)) = self.refused(&accounts, there.as_ref()) {
             return wanted::unless_later(host, failure, Condition::Succeeds { command });
         }
+        let leaves = there.as_ref().filter(|_| self.state == State::Absent);
+        if let Some(failure) = leaves.map(|user| change::in_use(host, user)).transpose()?.flatten() {
+            let command = accounts::no_process(&self.name);
+            return wanted::unless_later(host, failure, Condition::Succeeds { command });
+        }
         let ops = match (self.state, &there) {
             (State::Absent, None) => Vec::new(),
             (State::Absent, Some(user)) => change::removal(host, &accounts, user, self.remove_home)?,

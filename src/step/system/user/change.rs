@@ -13,10 +13,13 @@ const CRONTABS: &str = "/var/spool/cron/crontabs";
 /// What new home directories begin with.
 const SKELETON: &str = "/etc/skel";
 
+/// So many processes are named.
+const SHOWN: usize = 5;
+
 /// More than this is no skeleton.
 const SKELETON_LIMIT: usize = 200;
 
-/// The ops that make a user without a home directory: that is made afterwards, so that undo takes back only what is
+/// The ops that make a user without a home directory: that is made afterwards, so that undo rolls back only what is
 /// still as it was made.
 pub fn creation(host: &dyn Probe, accounts: &Accounts, new: User, keys: &super::User) -> Result<Vec<Op>> {
     let own_group = keys.group.is_none();
@@ -96,11 +99,31 @@ pub fn removal(host: &dyn Probe, accounts: &Accounts, user: &User, with_home: bo
     let run = Run {
         undo: Undo::Command(back),
         effects: removal_effects(host, accounts, user)?,
-        ..Run::from(Command::new([program, &user.name]))
+        ..Run::from(match program {
+            "userdel" => accounts::remove(PASSWD, &user.name, program),
+            _ => Command::new([program, &user.name]),
+        })
     };
     let home = HostPath::from(user.home.as_str());
     let is_home = with_home && home.components().count() > 2 && host.stat(&home)?.is_some();
     Ok([run.into()].into_iter().chain(is_home.then_some(Op::Remove { path: home })).collect())
+}
+
+/// Why the user cannot be removed yet: processes that run as that user.
+pub fn in_use(host: &dyn Probe, user: &User) -> Result<Option<Failure>> {
+    if !accounts::has(host, "userdel")? {
+        return Ok(None);
+    }
+    let answer = host.ask(&accounts::no_process(&user.name))?;
+    let text = answer.text();
+    let processes: Vec<&str> = text.lines().take(SHOWN).collect();
+    if answer.status != 1 || processes.is_empty() {
+        return Ok(None);
+    }
+    let more = if text.lines().count() > SHOWN { ", …" } else { "" };
+    let why = format!("processes run as that user: {}{more}", processes.join(", "));
+    let failure = Failure::new(format!("remove user {}", user.name), why);
+    Ok(Some(failure.hint(format!("stop what they belong to first, or end them: pkill -u {}", user.name))))
 }
 
 fn removal_effects(host: &dyn Probe, accounts: &Accounts, user: &User) -> Result<Vec<Effect>> {
@@ -136,7 +159,7 @@ pub fn fields(host: &dyn Probe, there: &User, wanted: &User) -> Result<Vec<Op>> 
         let Effect::Writes { path, bytes } = passwd else { return Ok(Vec::new()) };
         return wanted::file(host, &path, Content::Bytes(bytes), &Meta::default());
     }
-    // With another id the files in the home directory belong to it too, which only usermod takes back.
+    // With another id the files in the home directory belong to it too, which only usermod rolls back.
     let undo = match there.uid == wanted.uid {
         true => accounts::put_back_in(host, &format!("user {}", there.name), &[PASSWD], &[&there.name])?,
         false => Command::new(usermod(wanted, there)),
