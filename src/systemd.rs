@@ -191,25 +191,23 @@ pub fn systemctl(verb: &str, name: &str) -> Command {
 }
 
 /// The unit that systemd did not start because it was started too often in a short time (`StartLimitBurst=`), when that is
-/// why `command` failed. Runs that follow one another are enough for it; `reset-failed` makes it count anew. A unit that
+/// why `command` failed. Runs that follow one another are enough for it; `reset-failed` makes it count again. A unit that
 /// then fails again does so for a reason of its own. The user's own commands stay as they are written.
-pub fn refused_as_too_often<'a>(
-    host: &dyn Probe,
-    command: &'a Command,
-    answer: &Answer,
-) -> Result<Option<&'a str>> {
+pub fn refused_as_too_often<'a>(host: &dyn Probe, command: &'a Command, answer: &Answer) -> Option<&'a str> {
     let words: Vec<&str> = command.argv.iter().map(String::as_str).collect();
     let ["systemctl", "start" | "restart" | "try-restart" | "reload-or-restart", unit] = words[..] else {
-        return Ok(None);
+        return None;
     };
     if answer.ok() || command.login {
-        return Ok(None);
+        return None;
     }
     let question = Command::new(["systemctl", "show", "--property", "Result", "--value", "--", unit]);
-    Ok((host.ask(&question)?.text() == "start-limit-hit").then_some(unit))
+    // Where it cannot be asked, the command's own failure is what is reported.
+    let result = host.ask(&question).map(|answer| answer.text()).unwrap_or_default();
+    (result == "start-limit-hit").then_some(unit)
 }
 
-/// The same as something to run, which `undo` takes back; when it fails, the unit says why in its log.
+/// The same as something to run, which `undo` rolls back; when it fails, the unit says why in its log.
 pub fn run(verb: &str, name: &str, undo: Undo) -> Run {
     let log = Command { stdin: LOG.to_vec(), ..Command::new(["/bin/sh", "-s", "--", name]) };
     let for_mask = (verb == "mask").then_some(&MASK_HINT);

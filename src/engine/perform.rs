@@ -37,7 +37,7 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
 pub fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets, flow: Flow) -> Result<Answer> {
     let Some(asset) = &run.input else {
         let answer = host.stream(&run.command, flow)?;
-        return match systemd::refused_as_too_often(host, &run.command, &answer)? {
+        return match systemd::refused_as_too_often(host, &run.command, &answer) {
             Some(unit) => {
                 host.run(&systemd::systemctl("reset-failed", unit))?;
                 host.run(&run.command)

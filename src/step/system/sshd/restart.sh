@@ -13,6 +13,7 @@ systemctl reset-failed -- "$unit" >/dev/null 2>&1 </dev/null || :
 # Where systemd listens in its place, the ports are the socket's.
 if systemctl is-active --quiet ssh.socket </dev/null; then
     systemctl daemon-reload </dev/null
+    systemctl reset-failed ssh.socket >/dev/null 2>&1 </dev/null || :
     systemctl restart ssh.socket </dev/null
     systemctl try-restart -- "$unit" </dev/null
 else
