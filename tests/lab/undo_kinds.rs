@@ -74,6 +74,7 @@ const KINDS: &[(&str, Undone)] = &[
     ("disk", ChangesNothing),
     ("resources", ChangesNothing),
     ("check", ChangesNothing),
+    ("wait", ChangesNothing),
     ("wait_for", ChangesNothing),
     ("http", ChangesNothing),
     ("assert", ChangesNothing),
