@@ -296,7 +296,7 @@ impl Stop {
         }
     }
 
-    /// As it failed in the midst of something larger.
+    /// As it failed in the middle of something larger.
     fn of(self, doing: &str) -> Stop {
         let within = |failure: Failure| Failure {
             doing: doing.to_string(),

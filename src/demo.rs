@@ -1,6 +1,6 @@
 //! `windlass demo`: three throw-away hosts on loopback, and a shipped playbook run on them as a person would run it.
 //!
-//! The SSH servers run in this process; each command is this same program, started anew, so that nothing but the
+//! The SSH servers run in this process; each command is this same program, started again, so that nothing but the
 //! hosts is staged.
 
 pub mod hosts;

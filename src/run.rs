@@ -251,7 +251,7 @@ impl Fleet<'_> {
             .then(|| format!("not started: {} failed before", counted(failed, "host")))
     }
 
-    /// With `on_failure = "undo"` a failure anywhere takes back the hosts that had changed.
+    /// With `on_failure = "undo"` a failure anywhere rolls back the hosts that had changed.
     async fn take_back(&self, undo: Vec<Work>, outcomes: &mut HashMap<String, HostOutcome>) {
         let any_failed = outcomes.values().any(|outcome| is_failure(*outcome));
         if self.options.on_failure != OnFailure::Undo || !any_failed {

@@ -73,7 +73,7 @@ pub enum Overlap {
 }
 
 impl Schedule {
-    /// What its times follow from. When that changes, they are counted anew from then on.
+    /// What its times follow from. When that changes, they are counted again from then on.
     pub fn definition(&self) -> String {
         format!("{} {}", self.slots.cron.text(), self.timezone.as_deref().unwrap_or("system"))
     }

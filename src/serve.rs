@@ -1,7 +1,7 @@
 //! `windlass serve`: runs schedules when they come due, for as long as it is left alone.
 //!
 //! It holds nothing in memory that matters. Each run is a process of its own (`windlass schedule run NAME --due`) that
-//! claims its time durably, holds the schedule's lock and survives this one; what is due is decided anew each second
+//! claims its time durably, holds the schedule's lock and survives this one; what is due is decided again each second
 //! from the files. So it can be killed and started again at any moment.
 
 use crate::model::{Doing, Failure, Result};

@@ -14,7 +14,7 @@ pub trait Step: Send + Sync {
     /// What would make the host as this step wants it. Called again after its ops were performed, until it is empty.
     fn plan(&self, host: &dyn Probe) -> Result<Plan>;
 
-    /// What is to be done once this step has failed and what it had changed is taken back: to note why, to clear away.
+    /// What is to be done once this step has failed and what it had changed is rolled back: to note why, to clear away.
     fn after_failure(&self, _host: &dyn Probe, _failure: &Failure) -> Result<Plan> {
         Ok(Plan::nothing())
     }

@@ -31,7 +31,7 @@ pub struct Readiness {
     pub stays: Duration,
 }
 
-/// Makes a container, which is removed when that is taken back.
+/// Makes a container, which is removed when that is rolled back.
 pub fn create(spec: &Spec, name: &str, digest: &Digest) -> Run {
     Run {
         undo: Undo::Command(script(include_bytes!("back.sh"), ["remove", name])),

@@ -9,7 +9,7 @@ const CHANGES: usize = 1000;
 
 /// How many ops from the beginning of `ops` can be made together; 0 when the first one changes no file.
 ///
-/// How each is taken back is written down before any of them is made, so none may depend on an earlier one's effect:
+/// How each is rolled back is written down before any of them is made, so none may depend on an earlier one's effect:
 /// the same path does not come twice, and of two paths one inside the other the outer is only a directory that is made,
 /// dressed, or removed once it is empty.
 pub fn length(ops: &[Op]) -> usize {

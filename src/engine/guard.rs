@@ -1,6 +1,6 @@
 //! Armed changes. Before a step changes what could lock everybody out (sshd, firewall), something outside of this process
 //! and of its connection is started, which takes the step back unless it is disarmed in time. It is disarmed when the
-//! controller has logged in anew, or when this process has taken the step back itself.
+//! controller has logged in again, or when this process has rolled the step back itself.
 //!
 //! What is armed has a file in `armed/` of the host's state directory, an entry in the journal, a process that waits
 //! (`windlass-agent --guard`), and where systemd runs a unit for the next boot.
@@ -26,7 +26,7 @@ use crate::system::{Lock, Probe, System};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A live agent takes back by itself what was not confirmed. It gets so long beyond the time before it is ended.
+/// A live agent rolls back by itself what was not confirmed. It gets so long beyond the time before it is ended.
 const GRACE: Duration = Duration::from_secs(60);
 
 /// The lock is free soon after the process that held it was killed.

@@ -89,7 +89,7 @@ fn brought(job: &Job, state: &StateDir) -> Brought {
     Brought { run: job.envelope.run.clone(), memory: state.path().clone(), trees: job.work.trees.clone() }
 }
 
-/// What an earlier run armed and did not live to have confirmed is taken back before anything else is done, and before
+/// What an earlier run armed and did not live to have confirmed is rolled back before anything else is done, and before
 /// it is reported how that run ended.
 fn take_back_armed(
     host: &dyn System,
@@ -214,7 +214,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         let in_always = self.run_steps(&job.work.always);
         let failure = failure.or(in_always);
         self.failed.clone_from(&failure);
-        // What is about to be taken back needs no handlers.
+        // What is about to be rolled back needs no handlers.
         let in_handlers = if failure.is_some() && self.undoes() { None } else { self.run_handlers() };
         self.failed = None;
         failure.or(in_handlers)
@@ -348,7 +348,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     fn undo_all(&mut self, failure: Option<Failure>) -> HostEnd {
         let journal = match self.target {
             Target::Real(_, journal) if journal.is_open() => journal,
-            // Nothing was changed, so there is nothing to take back.
+            // Nothing was changed, so there is nothing to roll back.
             Target::Real(..) | Target::Pretended(_) => {
                 return HostEnd { outcome: HostOutcome::Failed, failure };
             }

@@ -47,7 +47,7 @@ pub enum Event {
     },
     /// Something about a backup of this step. `request` grows with each that is begun.
     Backup { request: u32, step: u32, said: Said },
-    /// The controller must log in anew, from scratch, within this time, and answer with [`Order::Confirmed`]. `ports`:
+    /// The controller must log in again, from scratch, within this time, and answer with [`Order::Confirmed`]. `ports`:
     /// where sshd listens now, when that has changed.
     Confirm { request: u32, ports: Vec<u16>, within: Duration },
     /// The step has ended that this host runs for all hosts of the run.
@@ -282,7 +282,7 @@ pub enum Order {
     Consent { step: u32, runs: bool },
     /// The play may start, or not.
     Play { play: u32, start: Box<PlayStart> },
-    /// What came of logging in anew: why it was refused, when it was.
+    /// What came of logging in again: why it was refused, when it was.
     Confirmed { request: u32, refusal: Option<String> },
     /// Finish the step in hand, then stop.
     Stop,

@@ -8,10 +8,10 @@ use std::time::Duration;
 pub const WITHIN: Duration = Duration::from_secs(40);
 
 /// Says that a plan's changes can cut windlass off: they are armed before they are made, and stay only when the
-/// controller can log in anew.
+/// controller can log in again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
-    /// When this has passed since the host was armed, what was not confirmed is taken back.
+    /// When this has passed since the host was armed, what was not confirmed is rolled back.
     pub within: Duration,
     /// The ports that sshd will listen on, where the change moves it; empty: as before.
     pub ports: Vec<u16>,
@@ -26,7 +26,7 @@ impl Default for Guard {
 }
 
 impl Guard {
-    /// How long the engine itself waits for the confirmation. It takes back at once what was not confirmed by then, and
+    /// How long the engine itself waits for the confirmation. It rolls back at once what was not confirmed by then, and
     /// leaves what watches over it nothing to do.
     pub fn patience(&self) -> Duration {
         self.within * 3 / 4

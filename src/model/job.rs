@@ -229,9 +229,9 @@ pub enum OnFailure {
     /// It stays as the finished steps left it.
     #[default]
     Stop,
-    /// Everything this run changed is taken back, on the hosts that had succeeded too.
+    /// Everything this run changed is rolled back, on the hosts that had succeeded too.
     Undo,
-    /// Everything this run changed there is taken back; other hosts go on.
+    /// Everything this run changed there is rolled back; other hosts go on.
     UndoHost,
     /// Its other steps go on, so that one failed check hides no other; the host ends as failed.
     Continue,
@@ -252,7 +252,7 @@ pub struct JobStep {
     pub args: Option<Arg>,
     /// Values for this step only.
     pub vars: Vec<(String, Arg)>,
-    /// Values that depend on the loop's item, for each item anew.
+    /// Values that depend on the loop's item, for each item again.
     pub item_vars: Vec<(String, Arg)>,
     /// An expression; the step is skipped when it is false.
     pub when: Option<String>,

@@ -13,10 +13,10 @@ use std::path::{Component, Path};
 
 pub mod pattern;
 
-/// More entries than this are no tree that someone lays over another: it has to fit into one frame and one manifest.
+/// More entries than this are no tree that someone copies over another: it has to fit into one frame and one manifest.
 pub const ENTRIES_LIMIT: usize = 100_000;
 
-/// Linux refuses longer paths, in bytes. Room is left for the directory that the tree is laid over.
+/// Linux refuses longer paths, in bytes. Room is left for the directory that the tree is copied over.
 const PATH_LIMIT: usize = 3072;
 
 /// Linux refuses longer names, in bytes.
@@ -153,7 +153,7 @@ impl Inside {
         Ok(Inside(path))
     }
 
-    /// As a path, to be joined to the directory that the tree is laid over.
+    /// As a path, to be joined to the directory that the tree is copied over.
     pub fn as_path(&self) -> &Path {
         &self.0
     }

@@ -80,7 +80,7 @@ impl<'a> Trees<'a> {
             false => archive::read(path, &called, choice, &self.project.root.join(OWN_STATE))?,
         };
         if tree.entries().is_empty() {
-            // Most likely something failed to fill it; laid over a folder it would take away all that was put there.
+            // Most likely something failed to fill it; copied over a folder it would take away all that was put there.
             let failure =
                 Failure::new(format!("read {called}"), "it holds nothing, or all of it is left out");
             return Err(failure.hint("to take away what was put there, undo the run that did it"));

@@ -124,7 +124,7 @@ fn read_one(
 }
 
 /// Gives the steps that fetch a file the digest of what an earlier run put of it into `directory`, so that only
-/// what differs travels. A step whose keys are not known yet fetches its file anew.
+/// what differs travels. A step whose keys are not known yet fetches its file again.
 pub fn name_what_is_there(work: &mut HostWork, directory: &Path) {
     let all = [&mut work.steps, &mut work.handlers, &mut work.rescue, &mut work.always];
     for step in all.into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! Waits for a host that boots, and logs in anew.
+//! Waits for a host that boots, and logs in again.
 
 use super::confirm::Route;
 use crate::model::job::Resume;

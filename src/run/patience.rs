@@ -135,7 +135,7 @@ impl Patience {
         ))
     }
 
-    /// However often it starts a step anew.
+    /// However often it starts a step again.
     fn late_as_a_whole(&self) -> Option<(Instant, String)> {
         let (since, longest) = self.whole;
         let why = format!("all its steps together may take {} s", longest.as_secs());

@@ -1,4 +1,4 @@
-//! What a host asks for while it works: files, and logins anew. One of each is answered at a time, so that a host that asks
+//! What a host asks for while it works: files, and new logins. One of each is answered at a time, so that a host that asks
 //! without end keeps nothing busy but its own connection.
 
 use super::assets;

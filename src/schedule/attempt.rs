@@ -201,7 +201,7 @@ impl ScheduleAttempt<'_> {
         }
     }
 
-    /// Starts windlass with these words, and sees to its end. `None` when it was interrupted and is to be gone on with.
+    /// Starts windlass with these words, and sees to its end. `None` when it was interrupted and is to be resumed.
     async fn go(
         &self,
         folder: &Folder,

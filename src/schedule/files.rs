@@ -98,7 +98,7 @@ impl Folder {
         Ok((result, damaged.or(refreshed)))
     }
 
-    /// A state that cannot be read is set aside, never silently made anew.
+    /// A state that cannot be read is set aside, never silently made again.
     fn found(&self, schedule: &str, now: Timestamp) -> Result<(Option<State>, Option<String>)> {
         let failure = match self.read(schedule) {
             Ok(state) => return Ok((state, None)),

@@ -1,4 +1,4 @@
-//! The moments at which a schedule comes due: its cron expression laid over a time zone.
+//! The moments at which a schedule comes due: its cron expression in a time zone.
 //!
 //! A time zone is a row of stretches with one offset each. Inside a stretch the wall clock runs straight, so that an
 //! expression is looked up there without any thought of daylight saving; all that is special happens where two

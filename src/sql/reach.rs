@@ -34,7 +34,7 @@ pub fn controls_transaction(piece: &Piece) -> bool {
     }
 }
 
-/// Whether a statement changes rows and nothing else: all that MySQL can take back.
+/// Whether a statement changes rows and nothing else: all that MySQL can roll back.
 pub fn only_rows(piece: &Piece) -> bool {
     let first = piece.words.first().map(String::as_str).unwrap_or_default();
     ["INSERT", "UPDATE", "DELETE", "REPLACE", "SELECT", "WITH"].contains(&first)

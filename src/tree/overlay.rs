@@ -30,7 +30,7 @@ const NAMED: usize = 10;
 
 /// What is wanted of an overlay.
 pub struct Wish<'a> {
-    /// What is laid over the directory.
+    /// What is copied over the directory.
     pub source: &'a Named,
     /// The overlay's name: what it put there in earlier runs, it did under the same one.
     pub layer: &'a str,

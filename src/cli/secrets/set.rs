@@ -104,7 +104,7 @@ fn with_value(text: &str, key: &str, value: &str) -> Result<String, String> {
     };
     match is_set(&changed) {
         Some(true) => Ok(changed),
-        // A table in the way: the file is written anew, without its comments.
+        // A table in the way: the file is written again, without its comments.
         _ => rewritten(text, key, value),
     }
 }

@@ -38,7 +38,7 @@ impl StepTry<'_, '_, '_> {
         Ok(())
     }
 
-    /// Has the controller log in anew, when the step was armed. Its changes may stay only then.
+    /// Has the controller log in again, when the step was armed. Its changes may stay only then.
     pub(super) fn confirm(&mut self, done: &mut StepProgress) -> Result<()> {
         let Some(armed) = &self.armed else { return Ok(()) };
         let text = "waits for a new connection to confirm the change".to_string();

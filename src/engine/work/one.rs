@@ -229,7 +229,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         self.finish(step, report, Registered { known, partial: outcome == StepOutcome::Unknown })
     }
 
-    /// What the run goes on with once this step has booted the host. Loops, rescue and always are not gone on with, nor
+    /// What the run goes on with once this step has booted the host. Loops, rescue and always are not resumed, nor
     /// handlers before the end.
     fn resume_after(&self, step: &JobStep) -> Option<Resume> {
         let mut places = self.job.work.steps.iter().chain(&self.job.work.handlers);
@@ -357,7 +357,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     }
 
     /// One try: arguments resolved, keys read, plan performed. An `Err` is the step's failure; what the try had changed
-    /// is taken back then.
+    /// is rolled back then.
     fn try_once(
         &mut self,
         step: &'a JobStep,

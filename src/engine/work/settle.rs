@@ -10,7 +10,7 @@ use crate::system::Probe;
 use std::collections::BTreeSet;
 
 /// What the host's journal says of a run whose verdict did not arrive; nothing while its changes are armed, since they
-/// may be taken back yet.
+/// may be rolled back yet.
 pub(super) fn settle(host: &dyn Probe, state: &StateDir, run: &RunId) -> Option<Event> {
     if guard::armed(host, state).is_ok_and(|armed| armed.iter().any(|watch| watch.run == *run)) {
         return None;

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use std::collections::BTreeMap;
 
-/// So far ahead changes of the clock are made up for: units are written anew long before.
+/// So far ahead changes of the clock are made up for: units are written again long before.
 const AHEAD: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];

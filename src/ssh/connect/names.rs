@@ -117,7 +117,7 @@ impl Known {
         }
     }
 
-    /// A name that has had addresses in this run is asked for anew after a failure: the host may be rebooting.
+    /// A name that has had addresses in this run is asked for again after a failure: the host may be rebooting.
     fn learn(&mut self, answer: io::Result<Vec<IpAddr>>, now: Instant) -> io::Result<Vec<IpAddr>> {
         match &answer {
             Ok(addresses) => self.addresses = Some((now, addresses.clone())),

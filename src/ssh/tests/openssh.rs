@@ -330,7 +330,7 @@ async fn host_certificates_vouch_for_hosts() {
     let ca = fs::read_to_string(sshd.path("ca.pub")).unwrap();
     fs::write(sshd.path("known_hosts"), format!("@cert-authority [127.0.0.*]:* {ca}")).unwrap();
     sign("127.0.0.1");
-    // sshd reads the certificate when a connection comes, since it starts itself anew for each.
+    // sshd reads the certificate when a connection comes, since it starts itself again for each.
     connect(&sshd.target(), &Shared::new()).await.unwrap();
     sign("elsewhere");
     let error = connect(&sshd.target(), &Shared::new()).await.err().unwrap();

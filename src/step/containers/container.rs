@@ -264,7 +264,7 @@ impl ContainerChange<'_> {
         let Some(now) = self.now.as_mut().filter(|now| !now.is_up() || now.status == "paused") else {
             return;
         };
-        // What these commands make themselves is removed when they are taken back.
+        // What these commands make themselves is removed when they are rolled back.
         let undo = match now.id.as_str() {
             "" => Undo::NotNeeded,
             _ => Undo::Command(commands::stop(now).command),

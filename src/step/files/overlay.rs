@@ -1,4 +1,4 @@
-//! A directory or archive of the controller, laid over a directory of the host.
+//! A directory or archive of the controller, copied over a directory of the host.
 
 use crate::model::Result;
 use crate::model::mode::Mode;

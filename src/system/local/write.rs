@@ -282,7 +282,7 @@ pub fn grown(
     Err(Errno::RANGE)
 }
 
-/// A write that fails half-way is taken back, so that the next one does not begin in the middle of a line.
+/// A write that fails half-way is rolled back, so that the next one does not begin in the middle of a line.
 pub fn append(place: &DirectoryEntry, bytes: &[u8]) -> std::io::Result<()> {
     let (mut file, new) = open_to_append(place)?;
     let length = file.metadata()?.len();

@@ -46,7 +46,7 @@ fn a_shell_that_cannot_take_its_script_ends() {
     assert_eq!(why, "lost the connection");
 }
 
-/// As ext4 answers after an error: read-only until it is mounted anew. A sync of everything would say nothing of it.
+/// As ext4 answers after an error: read-only until it is mounted again. A sync of everything would say nothing of it.
 #[test]
 fn a_file_that_its_disk_did_not_take_is_not_put_in_place() {
     for why in

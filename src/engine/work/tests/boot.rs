@@ -1,4 +1,4 @@
-//! A boot in the midst of a run.
+//! A boot in the middle of a run.
 
 use super::*;
 

@@ -267,7 +267,7 @@ fn next_name(keys: &BlueGreen) -> String {
     format!("{}-next", keys.name)
 }
 
-/// Left by a run that was interrupted before it could take it away; the next one makes it anew.
+/// Left by a run that was interrupted before it could take it away; the next one makes it again.
 fn is_broken(container: &Container) -> bool {
     matches!(container.status.as_str(), "exited" | "dead")
         || container.restarts > 0

@@ -25,7 +25,7 @@ pub struct File {
 /// So many letters of a checksum are compared and shown: enough to notice any change, few enough for a long record.
 pub const SHORT: usize = 12;
 
-/// Lines with which other tools divide a file into what applies and what takes back.
+/// Lines with which other tools divide a file into what applies and what rolls back.
 const DIVIDED: &[&str] = &["-- migrate:down", "-- +goose down", "-- +migrate down"];
 
 /// A line that lets a file run outside of a transaction.

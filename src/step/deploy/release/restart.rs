@@ -28,7 +28,7 @@ pub enum Restart {
     Unit(String),
     /// A unit of systemd, which reads its files again.
     Reload(String),
-    /// A service of the compose file in the release, its container made anew.
+    /// A service of the compose file in the release, its container made again.
     Compose(String),
     /// An app of pm2, reloaded: one process after the other where it runs as a cluster.
     Pm2(String),

@@ -49,7 +49,7 @@ pub struct Release {
 pub struct Record {
     /// How far it came.
     pub state: State,
-    /// Names the source that was laid over the copy.
+    /// Names the source that was copied over the copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Digest>,
     /// What served before: where to go back to.

@@ -20,7 +20,7 @@ const UNIT: &str = "/etc/systemd/system/windlass-firewall.service";
 /// Where systemd finds that it is wanted at boot.
 const WANTED: &str = "/etc/systemd/system/sysinit.target.wants/windlass-firewall.service";
 
-/// Makes sure that the table is there, and takes it away: the way to begin anew that never fails.
+/// Makes sure that the table is there, and takes it away: the way to start again that never fails.
 const CLEAR: &str = "table inet windlass\ndelete table inet windlass\n";
 
 /// nftables.service flushes everything when it starts; what follows it starts afterwards, and again with it.

@@ -6,7 +6,7 @@ use crate::system::Probe;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// sshd opens its input anew, which a pipe with a name would not survive.
+/// sshd opens its input again, which a pipe with a name would not survive.
 pub const ASK: &str = "cat | sshd -T -f /dev/stdin";
 
 /// sshd only reads files for that.
