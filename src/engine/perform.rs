@@ -4,7 +4,7 @@ use super::link::Assets;
 use crate::model::Result;
 use crate::model::backup::Backup;
 use crate::model::op::{Answer, Command, Content, Op, Run};
-use crate::system::{FileKind, Flow, Listener, System};
+use crate::system::{Background, FileKind, Flow, Listener, System};
 use crate::systemd;
 use std::path::Path;
 
@@ -48,6 +48,16 @@ pub fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets, flow: Flow) -> 
     let mut input = assets.open(asset)?;
     let listener = flow.listener.map(|listener| listener as &mut dyn Listener);
     host.stream(&run.command, Flow { input: Some(&mut input), output: None, listener, ..flow })
+}
+
+/// Starts a command and does not wait for its end. `listener` hears what it prints, of which so many bytes are kept.
+pub fn start(
+    host: &dyn System,
+    run: &Run,
+    kept: usize,
+    listener: Box<dyn Listener + Send>,
+) -> Result<Box<dyn Background>> {
+    host.start(&run.command, kept, listener)
 }
 
 /// What is inside may be another's by now: then the directory stays.

@@ -4,6 +4,7 @@ use super::StepTry;
 use crate::engine::aloud::{self, Aloud};
 use crate::engine::entry::Entry;
 use crate::engine::inspect::{Inspected, inspect};
+use crate::engine::perform;
 use crate::engine::progress::StepProgress;
 use crate::engine::target::Target;
 use crate::model::event::Event;
@@ -49,7 +50,7 @@ impl StepTry<'_, '_, '_> {
         // Before the first of what it prints.
         self.link.send(Event::StepBackground { step: self.index, name: self.step_name.to_string() });
         let listener = Aloud::new(self.link.sender(), self.index, self.output);
-        match host.start(&run.command, aloud::kept(self.output), Box::new(listener)) {
+        match perform::start(*host, run, aloud::kept(self.output), Box::new(listener)) {
             Ok(command) => Ok(Started { op, change, in_part, command }),
             Err(failure) => {
                 journal.note(Entry::NoChange { change })?;
@@ -85,20 +86,11 @@ impl StepTry<'_, '_, '_> {
             false => failure,
         });
         done.output = Some(super::change::output_of(ran.answer));
-        match &changed {
-            Ok(true) => done.changes.push(op, in_part),
-            Ok(false) => self.note(Entry::NoChange { change })?,
-            Err(_) if ran.started => self.note(Entry::Broke { change })?,
-            Err(_) => self.note(Entry::NoChange { change })?,
+        if let Ok(true) = changed {
+            done.changes.push(op, in_part);
         }
+        self.note_end(change, &changed, ran.started)?;
         changed.map(drop)
-    }
-
-    fn note(&mut self, entry: Entry) -> Result<()> {
-        match &mut self.target {
-            Target::Real(_, journal) => journal.note(entry),
-            Target::Pretended(_) => Ok(()),
-        }
     }
 }
 

@@ -57,16 +57,21 @@ impl StepTry<'_, '_, '_> {
         let answer = aloud::run(self.link, self.index, self.output, host, run, &started);
         done.output = answer.as_ref().ok().cloned().map(output_of).or(done.output.take());
         let changed = answer.and_then(|answer| self.accept(op, run, &answer));
-        match &changed {
-            Ok(true) => done.notes.extend(run.proves.clone()),
-            Ok(false) => {
-                done.notes.extend(run.proves.clone());
-                self.note_last(|change| Entry::NoChange { change })?;
-            }
-            Err(_) if started.get() => self.note_last(|change| Entry::Broke { change })?,
-            Err(_) => self.note_last(|change| Entry::NoChange { change })?,
+        if changed.is_ok() {
+            done.notes.extend(run.proves.clone());
         }
+        self.note_end(self.target.changes(), &changed, started.get())?;
         changed
+    }
+
+    /// Writes down what became of a command's change: there is nothing to undo of one that found nothing to do, or that was
+    /// never started.
+    pub(super) fn note_end(&mut self, change: u32, changed: &Result<bool>, started: bool) -> Result<()> {
+        match changed {
+            Ok(true) => Ok(()),
+            Err(_) if started => self.note(Entry::Broke { change }),
+            Ok(false) | Err(_) => self.note(Entry::NoChange { change }),
+        }
     }
 
     /// A command that nothing undoes counts once, however often the step tries it.
@@ -81,11 +86,10 @@ impl StepTry<'_, '_, '_> {
         again.into_iter().try_for_each(|change| journal.note(Entry::NoChange { change }))
     }
 
-    /// Writes down what became of the last change.
-    fn note_last(&mut self, entry: impl Fn(u32) -> Entry) -> Result<()> {
+    /// Writes down what became of a change.
+    pub(super) fn note(&mut self, entry: Entry) -> Result<()> {
         let Target::Real(_, journal) = &mut self.target else { return Ok(()) };
-        let last = journal.changes();
-        journal.note(entry(last))
+        journal.note(entry)
     }
 
     pub(super) fn pretend(&self, op: &Op, done: &mut StepProgress) -> Result<()> {
