@@ -2,7 +2,7 @@
 
 use super::{Docker, absent, is_absent};
 use crate::model::op::{Answer, Command, Prediction};
-use crate::model::reason::excerpt;
+use crate::model::reason::{self, excerpt};
 use crate::model::refusal::refused;
 use crate::model::{Doing, Result};
 use serde::{Deserialize, Serialize};
@@ -60,9 +60,6 @@ pub struct Restart {
     pub maximum_retry_count: u64,
 }
 
-/// Lines of a container's log that are reported with a failure.
-const LINES_TOLD: usize = 10;
-
 /// Where a container's port is published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -89,7 +86,7 @@ impl Docker<'_> {
     /// The end of a container's log and the line in it that says why, for messages. Nothing is lost when it cannot be had.
     pub fn last_words(&self, name: &str) -> String {
         let answer = self.host().ask(&super::commands::log_of(name)).unwrap_or_default();
-        excerpt(&answer.text(), LINES_TOLD).iter().map(|line| format!("\n    {line}")).collect()
+        excerpt(&answer.text(), reason::LINES).iter().map(|line| format!("\n    {line}")).collect()
     }
 }
 

@@ -1,13 +1,10 @@
 //! Judges how a command ended: its exit status, whether it did what that claims, and what helps the reader when not.
 
 use crate::model::op::{Accept, Advice, Answer, Command, Op, Run};
-use crate::model::reason::excerpt;
+use crate::model::reason::{self, excerpt};
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
-
-/// Lines of a log that are reported with a failure: enough for the reason, few enough to read.
-const LINES_TOLD: usize = 10;
 
 /// Refuses what a command answered, unless its status is accepted and what must be true afterwards is seen to be.
 /// Nothing is asked when every status is fine: then the playbook judges.
@@ -56,10 +53,11 @@ pub fn advised(host: &dyn Probe, advice: &Advice, failure: Failure, answer: &Ans
     }
 }
 
-/// The end of an answer and the line in it that says why, each indented. Nothing is lost when it cannot be had: the failure itself is reported anyway.
+/// The end of an answer and the line in it that says why, each indented. Nothing is lost when it cannot be had: the
+/// failure itself is reported anyway.
 fn told(host: &dyn Probe, question: &Command) -> Option<String> {
     let text = host.ask(question).ok()?.text();
-    let lines = excerpt(&text, LINES_TOLD);
+    let lines = excerpt(&text, reason::LINES);
     (!lines.is_empty()).then(|| lines.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))
 }
 

@@ -148,8 +148,14 @@ impl StepTry<'_, '_, '_> {
         Err(failure)
     }
 
+    /// What a failed try had changed is undone, and what the step wants done about its failure is done.
+    pub fn settle_failure(&mut self, failure: Failure, done: &mut StepProgress) -> Failure {
+        let failure = self.undo_changes(failure, done);
+        self.mend(failure, done)
+    }
+
     /// Undoes what this try changed. When that fails, whatever is armed stays so.
-    pub fn undo_changes(&mut self, failure: Failure, done: &mut StepProgress) -> Failure {
+    fn undo_changes(&mut self, failure: Failure, done: &mut StepProgress) -> Failure {
         match self.try_undo_changes(done) {
             Ok(None) => failure,
             Ok(Some(why)) => Failure {
@@ -179,9 +185,9 @@ impl StepTry<'_, '_, '_> {
         Ok(Some(first_lines(refused).join("; ")))
     }
 
-    /// Does what the step wants done about a failure, once what it had changed is taken back. It stays, whatever becomes
-    /// of the run.
-    pub fn mend(&mut self, failure: Failure, done: &mut StepProgress) -> Failure {
+    /// Does what the step wants done about a failure, once what it had changed is undone. It stays, whatever becomes of the
+    /// run.
+    fn mend(&mut self, failure: Failure, done: &mut StepProgress) -> Failure {
         if !self.journals_for_good(true) {
             return failure;
         }

@@ -1,5 +1,8 @@
 //! The line of a command's output, or of a log, that says why a program failed.
 
+/// Lines of an excerpt that a failure is reported with: enough for the reason, few enough to read.
+pub const LINES: usize = 10;
+
 /// Stands for lines that are left out.
 const LEFT_OUT: &str = "…";
 

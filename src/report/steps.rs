@@ -9,7 +9,7 @@ use crate::inventory::fold::fold;
 use crate::model::Failure;
 use crate::model::event::{Output, StepEnded};
 use crate::model::outcome::StepOutcome;
-use crate::model::reason::excerpt;
+use crate::model::reason::{self, excerpt};
 use crate::record::{HostRecord, RunRecord};
 
 /// The column of host names is at most so wide; a longer list of hosts pushes the rest of its line to the right.
@@ -20,9 +20,6 @@ const OUTCOME_WIDTH: usize = 12;
 
 /// A step's name is cut at this many columns.
 const NAME_WIDTH: usize = 100;
-
-/// Of a failed command's output as many of the last lines are shown, unless all is.
-const LAST_LINES: usize = 10;
 
 /// The lines of these groups.
 pub fn all(groups: &[Group], record: &RunRecord, view: &View) -> String {
@@ -113,7 +110,7 @@ fn output_lines(output: &Output, whole: bool, failed: bool) -> Vec<String> {
 }
 
 fn last_lines(text: &str) -> Vec<String> {
-    excerpt(text, LAST_LINES).into_iter().map(str::to_string).collect()
+    excerpt(text, reason::LINES).into_iter().map(str::to_string).collect()
 }
 
 /// The text with `columns` spaces before each line, and a line break at the end unless it is empty.

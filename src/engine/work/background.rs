@@ -127,7 +127,7 @@ impl<'a> Worker<'a, '_, '_> {
             let ended = self.beside.get(index);
             ran |= ended.is_some_and(|ended| ended.outcome != StepOutcome::Skipped);
             ran |= self.was_before_reboot(*index);
-            report.notes.push(self.told(*index));
+            report.notes.push(self.ending(*index));
         }
         report.outcome = if ran { StepOutcome::Ok } else { StepOutcome::Skipped };
         report.took = began.elapsed();
@@ -140,7 +140,7 @@ impl<'a> Worker<'a, '_, '_> {
     }
 
     /// How a step in the background ended, in a line: `build assets: changed`.
-    fn told(&self, index: u32) -> String {
+    fn ending(&self, index: u32) -> String {
         match self.beside.get(&index) {
             Some(ended) => format!("{}: {}", ended.name, ended.outcome.as_str().replace('_', " ")),
             None => {
@@ -216,10 +216,7 @@ impl<'a> Worker<'a, '_, '_> {
         let (before, deadline) = (left.before, began + STEP_TIME);
         let mut attempt = self.attempt(step, None, (&ready, &dressed), deadline, before, &mut left.changes);
         let (took, tried) = attempt.finish(started, &mut done);
-        let tried = tried.map_err(|failure| {
-            let failure = attempt.undo_changes(failure, &mut done);
-            attempt.mend(failure, &mut done)
-        });
+        let tried = tried.map_err(|failure| attempt.settle_failure(failure, &mut done));
         self.context.forget_facts();
         let result = self.judge(step, &locals, tried, done, &left, &mut report);
         report.notes.extend(note);

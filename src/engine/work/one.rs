@@ -389,10 +389,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         let before = self.changes_so_far();
         let mut attempt = self.attempt(step, item, (&ready, &dressed), deadline, before, left);
         let tried = attempt.run(done);
-        let tried = tried.map_err(|failure| {
-            let failure = attempt.undo_changes(failure, done);
-            attempt.mend(failure, done)
-        });
+        let tried = tried.map_err(|failure| attempt.settle_failure(failure, done));
         if !done.changes.is_empty() || tried.is_err() {
             self.context.forget_facts();
         }

@@ -93,23 +93,23 @@ fn a_failure_elsewhere_waits_for_it_before_rescue_and_undo() {
     let fails = "[[steps]]\nname = 'broken'\nkind = 'assert'\nargs = { that = [{ expression = 'false', value = false }] }\n";
     let text = steps("") + fails + WAIT;
     let rescue = "[[rescue]]\nname = 'rescue'\nkind = 'debug'\nargs = { message = 'x' }\n";
-    let told = apply(&host(&[]), &(text.clone() + rescue));
+    let shown = apply(&host(&[]), &(text.clone() + rescue));
     let places = ["broken failed", "build changed", "since another step failed", "rescue ok"];
     let found: Vec<_> =
-        places.iter().map(|place| told.find(place).unwrap_or_else(|| panic!("{told}"))).collect();
-    assert!(found.is_sorted(), "{told}");
+        places.iter().map(|place| shown.find(place).unwrap_or_else(|| panic!("{shown}"))).collect();
+    assert!(found.is_sorted(), "{shown}");
     let host = host(&[]);
-    let told = apply(&host, &("on_failure = 'undo'\n".to_string() + &text));
-    assert!(told.contains("since another step failed"), "{told}");
-    assert!(host.stat(Path::new("/a")).unwrap().is_none(), "{told}");
+    let shown = apply(&host, &("on_failure = 'undo'\n".to_string() + &text));
+    assert!(shown.contains("since another step failed"), "{shown}");
+    assert!(host.stat(Path::new("/a")).unwrap().is_none(), "{shown}");
 }
 
 #[test]
 fn only_its_own_changes_are_undone_when_it_fails() {
     let host = host(&[]);
-    let told = apply(&host, &(steps("failed_when = 'true'") + WAIT));
+    let shown = apply(&host, &(steps("failed_when = 'true'") + WAIT));
     host.remove(&state().journal(&run_id("1-a"))).unwrap();
-    assert_eq!(text(&host, "/a"), "A", "{told}");
+    assert_eq!(text(&host, "/a"), "A", "{shown}");
     // What the playbook says of it is about itself.
     let other = "[[steps]]\nname = 'other'\nkind = 'command'\nargs = { run = 'other' }\n";
     apply(&host, &(steps("changed_when = 'false'") + other + WAIT));
@@ -143,18 +143,18 @@ fn a_block_waits_for_what_was_started_in_it_and_rescues_it() {
 
 #[test]
 fn what_was_not_started_is_not_waited_for() {
-    let told = apply(&host(&[]), &(steps("when = 'false'") + WAIT));
-    assert!(told.contains("build skipped") && told.contains("wait skipped\n    build: skipped"), "{told}");
+    let shown = apply(&host(&[]), &(steps("when = 'false'") + WAIT));
+    assert!(shown.contains("build skipped") && shown.contains("wait skipped\n    build: skipped"), "{shown}");
 }
 
 #[test]
 fn a_step_with_nothing_to_do_ends_at_once() {
     let host = host(&[("/done", "")]);
     let text = steps("").replace("run = \"make\"", "run = \"make\", creates = \"/done\"") + WAIT;
-    let told = apply(&host, &text);
+    let shown = apply(&host, &text);
     assert!(
-        told.starts_with("build ok\nmeanwhile changed") && told.contains("wait ok\n    build: ok"),
-        "{told}"
+        shown.starts_with("build ok\nmeanwhile changed") && shown.contains("wait ok\n    build: ok"),
+        "{shown}"
     );
 }
 
@@ -200,6 +200,6 @@ fn the_controller_hears_that_it_was_cut_off() {
     let host = host(&[(&journal, &(lines.join("\n") + "\n" + &ended + "\n"))]);
     let mut job = job("1-a", Mode::Apply, "");
     job.envelope.settle = vec![run_id("0-z")];
-    let told = run_with(&host, &job, &Heard::default());
-    assert!(told.starts_with("settled 0-z: Some(Unknown)"), "{told}");
+    let shown = run_with(&host, &job, &Heard::default());
+    assert!(shown.starts_with("settled 0-z: Some(Unknown)"), "{shown}");
 }
