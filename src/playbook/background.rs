@@ -93,7 +93,7 @@ pub fn check(playbook: &Playbook, problems: &mut Diagnostics) {
             None => {}
         }
     }
-    Walk::through(playbook).problems.iter().for_each(|problem| problems.push(problem.clone()));
+    problems.append(Walk::through(playbook).problems);
 }
 
 /// Where nothing is left to be done meanwhile.

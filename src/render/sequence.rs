@@ -33,7 +33,7 @@ impl Sequence {
 }
 
 /// When each step of a playbook runs, by its index.
-fn order_of(playbook: &Playbook) -> Vec<usize> {
+pub(super) fn order_of(playbook: &Playbook) -> Vec<usize> {
     let mut order = vec![0; playbook.all_steps().count()];
     playbook.running_order().enumerate().for_each(|(at, index)| order[index] = at);
     order

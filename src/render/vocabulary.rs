@@ -6,6 +6,7 @@ mod results;
 mod shapes;
 
 use super::grouping::must_be_known;
+use super::sequence::order_of;
 use super::step::unknown_list;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::facts;
@@ -112,10 +113,8 @@ fn in_running_order(playbook: &Playbook) -> Vec<&Step> {
 
 /// Of each step, in the order in which they run, the place of the one with whose end its result is known.
 fn known_from(playbook: &Playbook) -> Vec<usize> {
-    let (waits, order) = (playbook.waits(), playbook.running_order().collect::<Vec<_>>());
-    let place = |index: usize| order.iter().position(|other| *other == index);
-    let known = |(at, index): (usize, &usize)| place(playbook.known_with(&waits, *index)).unwrap_or(at);
-    order.iter().enumerate().map(known).collect()
+    let (waits, order) = (playbook.waits(), order_of(playbook));
+    playbook.running_order().map(|index| order[playbook.known_with(&waits, index)]).collect()
 }
 
 struct Checker<'a> {
