@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Waits, and rolls back what nobody confirmed.
+/// Waits, and rolls back what no one confirmed.
 pub fn watch(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     // Whoever leads a session already, as a unit of systemd does, needs none of its own.
     let _leads_already = rustix::process::setsid();

@@ -271,8 +271,8 @@ pub fn read(host: &dyn Probe, state: &StateDir, run: &RunId) -> Result<Option<Ve
     Ok(Some(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()))
 }
 
-/// What a run was doing when it was cut off within a step: what ran in the background, and the last change that it had begun.
-/// Nothing: nothing was half done.
+/// What a run was doing when it was cut off within a step: what ran in the background, and the last change that it had
+/// started. Nothing: nothing was half done.
 pub fn under_way(entries: &[Entry]) -> Vec<&str> {
     let (mut beside, mut doing) = (BTreeMap::new(), None);
     for entry in entries {

@@ -64,7 +64,9 @@ impl Maker<'_> {
         if manifest.is_encrypted() && identities.is_empty() {
             let failure =
                 Failure::new(format!("read backup {id}"), "it is encrypted, and no identity is given");
-            return Err(failure.hint("name the file of an age identity: identity = \"FILE\" (--age-identity FILE), or in [store.NAME]"));
+            return Err(failure.hint(
+                "name the file of an age identity: identity = \"FILE\" (--age-identity FILE), or in [store.NAME]",
+            ));
         }
         let reader = Reader { store, manifest, identities };
         reader.describe(wanted)

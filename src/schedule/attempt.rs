@@ -201,7 +201,7 @@ impl ScheduleAttempt<'_> {
         }
     }
 
-    /// Starts windlass with these words, and sees to its end. `None` when it was interrupted and is to be resumed.
+    /// Starts windlass with these words, and waits for its end. `None` when it was interrupted and is to be resumed.
     async fn go(
         &self,
         folder: &Folder,

@@ -83,23 +83,19 @@ fn test_all(args: &Args, found: &[Found], all: &[Verified], global: &Global) -> 
     let (mut codes, mut untested) = (Vec::new(), Vec::new());
     for (found, verified) in found.iter().zip(all) {
         let id = &found.entry.place.id;
-        let tested = verified
-            .is_whole()
-            .then(|| restore::test(found, args.on.as_deref(), identity, &args.server, global));
-        let code = match tested {
-            Some(Ok(code)) => code,
-            Some(Err(stop)) => {
+        let test = || restore::test(found, args.on.as_deref(), identity, &args.server, global);
+        let code = match verified.is_whole().then(test).transpose() {
+            Ok(code) => code,
+            Err(stop) => {
                 stop.of(&format!("test the restore of {id}")).tell(global);
-                untested.push(id.to_string());
-                DAMAGED
-            }
-            None => {
-                untested.push(id.to_string());
-                DAMAGED
+                None
             }
         };
-        codes.push(code);
-        if code == INTERRUPTED {
+        if code.is_none() {
+            untested.push(id.to_string());
+        }
+        codes.push(code.unwrap_or(DAMAGED));
+        if code == Some(INTERRUPTED) {
             break;
         }
     }

@@ -141,10 +141,10 @@ pub fn a_time_limit_ends_the_group(on: &Fixture) {
         timeout: Some(Duration::from_secs(1)),
         ..Command::new(["sh", "-c", script, file.to_str().unwrap()])
     };
-    let begun = Instant::now();
+    let start = Instant::now();
     let answer = on.system.run(&command).unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (124, "begun"));
-    assert!(begun.elapsed() < SOON);
+    assert!(start.elapsed() < SOON);
     let pid = fs::read_to_string(file).unwrap();
     if on.ends_groups {
         assert!(dies(pid.trim()), "the sleeping child lives on");
@@ -157,9 +157,9 @@ pub fn a_time_limit_ends_the_group(on: &Fixture) {
 
 /// Whether a process that was asked to end does so soon: on a busy machine it may be a moment before it is given time.
 fn dies(pid: &str) -> bool {
-    let begun = Instant::now();
+    let start = Instant::now();
     while is_alive(pid) {
-        if begun.elapsed() > SOON {
+        if start.elapsed() > SOON {
             return false;
         }
         std::thread::yield_now();
@@ -177,16 +177,16 @@ fn is_alive(pid: &str) -> bool {
 pub fn a_stubborn_process_is_killed(on: &Fixture) {
     let script = "trap '' TERM; echo begun; while :; do sleep 1; done";
     let command = Command { timeout: Some(Duration::from_secs(1)), ..Command::new(["sh", "-c", script]) };
-    let begun = Instant::now();
+    let start = Instant::now();
     let answer = on.system.run(&command).unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (124, "begun"));
-    assert!(begun.elapsed() < SOON);
+    assert!(start.elapsed() < SOON);
 }
 
 pub fn a_daemon_does_not_hold_the_step(on: &Fixture) {
-    let begun = Instant::now();
+    let start = Instant::now();
     let answer = sh(on, "sleep 40 & echo $!");
-    assert!(begun.elapsed() < SOON);
+    assert!(start.elapsed() < SOON);
     assert!(is_alive(&answer.text()), "the daemon may go on");
     outside(&["kill"], Path::new(&answer.text()));
 }

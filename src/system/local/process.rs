@@ -137,14 +137,10 @@ impl Local {
         let home = environment.get(OsStr::new("HOME")).map(PathBuf::from);
         let is_other = user.as_ref().is_some_and(|user| !user.is_ours());
         let directory = self.directory(command, home, is_other, &doing)?;
-        if let Some(wrapped) = command.behind_umask() {
-            match program::find(&self.root, wrapped, &path).map(|program| directory.join(program)) {
-                Some(program) if program::runs(&program) => {}
-                Some(program) if program.exists() => {
-                    return Err(super::failed(&doing, &ErrorKind::PermissionDenied.into()));
-                }
-                _ => return Ok(Err(no_program(wrapped))),
-            }
+        if let Some(wrapped) = command.behind_umask()
+            && let Err(error) = self.expect_program(wrapped, &path, &directory)
+        {
+            return no_start(wrapped, &doing, &error);
         }
         #[expect(clippy::disallowed_methods, reason = "this is the one place that runs processes")]
         let mut process = std::process::Command::new(program);
@@ -155,8 +151,17 @@ impl Local {
                 self.running.groups().push(Pid::from_child(&child));
                 Ok(Ok(child))
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Err(no_program(name))),
-            Err(error) => Err(super::failed(&doing, &error)),
+            Err(error) => no_start(name, &doing, &error),
+        }
+    }
+
+    /// Fails as the start of a program would. A shell that comes first would start in any case.
+    fn expect_program(&self, name: &str, path: &OsStr, directory: &Path) -> std::io::Result<()> {
+        let program = program::find(&self.root, name, path).map(|program| directory.join(program));
+        match program {
+            Some(program) if program::runs(&program) => Ok(()),
+            Some(program) if program.exists() => Err(ErrorKind::PermissionDenied.into()),
+            _ => Err(ErrorKind::NotFound.into()),
         }
     }
 
@@ -198,6 +203,14 @@ pub(super) fn attend(child: Child, command: &Command, running: &Running, flow: F
     }
     let answer = attended.answer().and_then(|answer| looked_after.map(|()| answer));
     answer.map_err(|error| super::failed(&format!("run {}", command.shown()), &error))
+}
+
+/// What comes of a program that could not be started.
+fn no_start(name: &str, doing: &str, error: &std::io::Error) -> Result<Result<Child, Answer>> {
+    match error.kind() {
+        ErrorKind::NotFound => Ok(Err(no_program(name))),
+        _ => Err(super::failed(doing, error)),
+    }
 }
 
 fn no_program(name: &str) -> Answer {
