@@ -13,6 +13,7 @@ pub mod evaluated;
 pub mod event;
 pub mod failure;
 pub mod finding;
+pub mod glob;
 pub mod guard;
 pub mod hexadecimal;
 pub mod host;

@@ -1,6 +1,7 @@
 //! Which hosts: `prod,web*,&eu,!web03`. Unions first, then `&`, then `!`, whatever the order.
 
 pub mod matcher;
+mod reading;
 mod slice;
 mod terms;
 
@@ -9,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::host::SshSettings;
 use crate::project::Project;
 use matcher::Matcher;
-use slice::Slice;
+use reading::Names;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -56,8 +57,8 @@ pub fn select_with<'a>(
 pub fn among<'a>(pattern: &str, names: &[&'a str]) -> Result<BTreeSet<&'a str>, String> {
     let (mut chosen, mut has_plain) = (BTreeSet::new(), false);
     let matching = |term: &str| -> Result<BTreeSet<&'a str>, String> {
-        let matcher = Matcher::of(term)?;
-        Ok(names.iter().copied().filter(|name| matcher.matches(name)).collect())
+        let found = |matcher: &Matcher| names.iter().copied().filter(|name| matcher.matches(name)).collect();
+        Ok(reading::choose(term, &found)?.into_iter().collect())
     };
     let terms = terms(pattern, |name| names.contains(&name));
     for term in terms.iter().filter(|term| !term.starts_with(['&', '!', '@'])) {
@@ -146,9 +147,6 @@ struct Chooser<'a, 'p> {
     waits: Cell<bool>,
 }
 
-/// Names of hosts, each once, in the order in which they were chosen.
-type Names<'a> = Vec<&'a str>;
-
 impl<'a> Chooser<'a, '_> {
     fn choose(&self, pattern: &str, depth: usize, problems: &mut Diagnostics) -> Names<'a> {
         let terms = terms(pattern, |name| self.is_known(name));
@@ -193,20 +191,14 @@ impl<'a> Chooser<'a, '_> {
     /// The hosts that a term names.
     fn named(&self, term: &str, problems: &mut Diagnostics) -> Names<'a> {
         if self.is_known(term) {
-            return self.matching(&Matcher::Globs(vec![term.to_string()]));
+            return reading::once(self.listing(&Matcher::of_name(term)));
         }
-        // `web[1:2]` are places of a group before they are addresses with a range in them.
-        let found = match (self.slice(term), self.typed(term)) {
-            (Some(found), _) => found,
-            (None, Some(typed)) => return typed,
-            (None, None) => Matcher::of(term).map(|matcher| self.matching(&matcher)).map_err(|why| {
-                let group = base(term);
-                match self.inventory.groups.contains_key(group) {
-                    true => format!("`{term}` names no places of the group `{group}`: write {group}[0], {group}[-1], {group}[0:2] or {group}[2:]"),
-                    false => why,
-                }
-            }),
-        };
+        let found = reading::choose(term, &|matcher| self.listing(matcher));
+        if !found.as_ref().is_ok_and(|found| !found.is_empty())
+            && let Some(typed) = self.typed(term)
+        {
+            return typed;
+        }
         match found {
             Err(why) => {
                 problems.push(Diagnostic::elsewhere(why));
@@ -244,48 +236,19 @@ impl<'a> Chooser<'a, '_> {
     }
 
     /// The hosts of the groups that match, then the hosts that match, each in the order in which the files name them.
-    fn matching(&self, matcher: &Matcher) -> Names<'a> {
-        let mut found = self.of_groups(matcher);
-        let named = self.inventory.named.hosts.iter().map(HostName::as_str);
-        found.extend(named.filter(|name| matcher.matches(name)));
-        let mut seen = BTreeSet::new();
-        found.retain(|name| seen.insert(*name));
-        found
-    }
-
-    /// The hosts of the groups that match.
-    fn of_groups(&self, matcher: &Matcher) -> Names<'a> {
+    fn listing(&self, matcher: &Matcher) -> Names<'a> {
+        let mut found = Names::new();
+        if matches!(matcher, Matcher::All | Matcher::Star) {
+            found.extend(self.inventory.hosts.iter().map(|host| host.name.as_str()));
+        }
         if matches!(matcher, Matcher::All) {
-            return self.inventory.hosts.iter().map(|host| host.name.as_str()).collect();
+            return found;
         }
         let groups = self.inventory.named.groups.iter().filter(|name| matcher.matches(name));
         let hosts = groups.filter_map(|name| self.inventory.groups.get(name)).flat_map(|group| &group.hosts);
-        hosts.map(HostName::as_str).collect()
-    }
-
-    /// `web[0:2]` and `web[-1]`: some of a group's hosts, in the group's order. Nothing when the term is no such thing.
-    fn slice(&self, term: &str) -> Option<Result<Names<'a>, String>> {
-        let (name, slice) = Slice::split(term)?;
-        let matcher = Matcher::of(name).ok()?;
-        let mut hosts = self.of_groups(&matcher);
-        let mut seen = BTreeSet::new();
-        hosts.retain(|host| seen.insert(*host));
-        if hosts.is_empty() {
-            return None;
-        }
-        let of_group = slice.of(&hosts).to_vec();
-        let of_range = Matcher::of(term).map(|matcher| self.matching(&matcher)).unwrap_or_default();
-        Some(match slice {
-            // `web[1]` is also the host `web1`.
-            Slice::One(at) if at >= 0 && !of_range.is_empty() && of_range != of_group => Err(format!(
-                "`{term}` can be a host's name or a place in the group `{name}`; write `{}`, or `{name}[{at}:{at}]`",
-                term.replace(['[', ']'], "")
-            )),
-            _ if of_group.is_empty() => {
-                Err(format!("`{term}` chooses no host: `{name}` has {}, counted from 0", hosts.len()))
-            }
-            _ => Ok(of_group),
-        })
+        let named = self.inventory.named.hosts.iter().filter(|name| matcher.matches(name.as_str()));
+        found.extend(hosts.chain(named).map(HostName::as_str));
+        found
     }
 
     /// Patterns from a file, a line each: what a run prints as failed can be given to the next one.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod corpus;
+mod patterns;
 
 use super::*;
 use crate::inventory::fold::fold;
@@ -376,7 +377,7 @@ fn patterns_of_ansible_slices_and_addresses_choose() {
     assert_eq!(chosen("web[1:]"), "web1 web3");
     assert_eq!(
         chosen("web[-2:]"),
-        "error: `web[-2:]` names no places of the group `web`: write web[0], web[-1], web[0:2] or web[2:]\n"
+        "error: `web[-2:]` names no places of `web`: write web[0], web[-1], web[0:2] or web[2:]\n"
     );
     assert!(chosen("all:!wbe").contains("no host or group is called `wbe`"));
     assert_eq!(chosen("203.0.113.7,"), "203.0.113.7");
@@ -388,7 +389,7 @@ fn patterns_of_ansible_slices_and_addresses_choose() {
     "#]]
     .assert_eq(&chosen("203.0.113.7"));
     expect![[r#"
-        error: `web[2]` can be a host's name or a place in the group `web`; write `web2`, or `web[2:2]`
+        error: `web[2]` can be a host's name or a place in `web`, counted from 0; write `web2`, or `web[2:2]`
     "#]]
     .assert_eq(&chosen("web[2]"));
     assert!(chosen("web,!nosuch").contains("no host or group is called `nosuch`"));
@@ -455,4 +456,27 @@ fn hosts_come_in_the_order_of_ansible() {
     assert_eq!(chosen("b[0],p[-1]"), "b2 b1");
     // Those of a file in TOML come as it names them.
     assert_eq!(chosen("all"), "t2 t1 a2 a1 b2 b1 c1 z");
+}
+
+#[test]
+fn terms_with_two_meanings_are_refused_with_both_forms() {
+    let ini = "[web]\nweb1\nweb2\nweb10\n[db]\ndb1\ndb3\n";
+    let (project, _folder) = project(&[("inventories/a.ini", ini)]);
+    let inventory = Inventory::load(&project, &[]).unwrap();
+    let refused = |pattern: &str| match inventory.select(pattern, &project) {
+        Ok(hosts) => fold(hosts.iter().map(|host| host.name.as_str())),
+        Err(problems) => problems.plain(),
+    };
+    expect![[r#"
+        error: `web[0-1]` can be names of hosts or places in `web`, counted from 0; write `web1`, or `web[0:1]`
+        error: `web[2]` can be a host's name or a place in `web`, counted from 0; write `web2`, or `web[2:2]`
+        error: `web1[0]` can be a host's name or a place in `web1`, counted from 0; write `web10`, or `web1[0:0]`
+        error: `web[10-12]*` can be a range of numbers, or one character as in Ansible; write `web10`, or `web1,web2,web10`
+        error: `db[0,1]` stands for hosts of which some do not exist; places in `db` are written `db[0],db[1]`
+        error: `db[4:7]` chooses no host: `db` has 2, counted from 0
+        error: no host or group is called `db[!13]`
+         |
+         = hint: did you mean `db`?
+    "#]]
+    .assert_eq(&["web[0-1]", "web[2]", "web1[0]", "web[10-12]*", "db[0,1]", "db[4:7]", "db[!13]"].map(refused).concat());
 }

@@ -38,61 +38,6 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     pattern[at_pattern..].iter().all(|&byte| byte == b'*')
 }
 
-/// Whether a file name matches a shell's pattern: `*`, `?`, `[a-z]`, `[!a-z]`, `\x`.
-pub fn matches_file(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let name: Vec<char> = name.chars().collect();
-    let (mut at_pattern, mut at_name) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while at_name < name.len() {
-        if pattern.get(at_pattern) == Some(&'*') {
-            at_pattern += 1;
-            retry = Some((at_pattern, at_name));
-            continue;
-        }
-        match pattern.get(at_pattern..).and_then(|rest| one_letter(rest, name[at_name])) {
-            Some(width) => (at_pattern, at_name) = (at_pattern + width, at_name + 1),
-            None => match retry {
-                Some((after_star, swallowed)) => {
-                    retry = Some((after_star, swallowed + 1));
-                    (at_pattern, at_name) = (after_star, swallowed + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at_pattern..].iter().all(|&letter| letter == '*')
-}
-
-/// How many letters of the pattern stand for `letter`; `None` when they do not.
-fn one_letter(pattern: &[char], letter: char) -> Option<usize> {
-    match pattern.first()? {
-        '?' => Some(1),
-        '\\' if pattern.len() > 1 => (pattern[1] == letter).then_some(2),
-        '[' => match class(&pattern[1..], letter) {
-            Some((holds, width)) => holds.then_some(width + 1),
-            None => (letter == '[').then_some(1),
-        },
-        same => (*same == letter).then_some(1),
-    }
-}
-
-/// Whether a class such as `a-z]` has `letter`, and how many letters it takes; `None` when it is not closed.
-fn class(inside: &[char], letter: char) -> Option<(bool, usize)> {
-    let negated = matches!(inside.first(), Some('!' | '^'));
-    let start = usize::from(negated);
-    // A bracket that comes first is a member.
-    let end = (start + 1..inside.len()).find(|&index| inside[index] == ']')?;
-    let (mut at, mut found) = (start, false);
-    while at < end {
-        let range = at + 2 < end && inside[at + 1] == '-';
-        let last = if range { inside[at + 2] } else { inside[at] };
-        found |= (inside[at]..=last).contains(&letter);
-        at += if range { 3 } else { 1 };
-    }
-    Some((found != negated, end + 1))
-}
-
 /// What `patterns` say of a host that is known under any of `names`.
 pub fn match_list<'a>(patterns: impl IntoIterator<Item = &'a str>, names: &[&str]) -> ListMatch {
     let mut match_list = ListMatch::Unmentioned;
@@ -145,25 +90,5 @@ mod tests {
     fn a_hostile_pattern_does_not_take_for_ever() {
         let (pattern, text) = ("*a".repeat(200), "a".repeat(2000) + "b");
         assert!(!matches(&pattern, &text));
-    }
-
-    #[test]
-    fn file_names_match_as_in_a_shell() {
-        for (pattern, name, expected) in [
-            ("*.conf", "a.conf", true),
-            ("*.conf", "a.conf.bak", false),
-            ("[0-9][0-9]-*", "10-web", true),
-            ("[0-9][0-9]-*", "1x-web", false),
-            ("[!a]b", "cb", true),
-            ("[!a]b", "ab", false),
-            ("[]x]", "]", true),
-            ("[a-", "[a-", true),
-            (r"\*", "*", true),
-            (r"\*", "a", false),
-            ("[ab]*[yz]", "a-z-y", true),
-            ("", "", true),
-        ] {
-            assert_eq!(matches_file(pattern, name), expected, "{pattern:?} {name:?}");
-        }
     }
 }

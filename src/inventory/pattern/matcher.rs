@@ -1,90 +1,65 @@
 //! What one term of a pattern matches: a name, a glob, ranges, a regular expression.
 
 use crate::inventory::name::expand;
+use crate::model::glob::Glob;
 use regex_lite::Regex;
 
 /// A term as what it matches.
 pub enum Matcher {
-    /// Every name.
+    /// `all`: every host.
     All,
+    /// `*`: every host, every group, and every host by its name.
+    Star,
     /// `~…`.
     Regex(Regex),
-    /// With `*` and `?`; a range stands for several.
-    Globs(Vec<String>),
+    /// A name that any of these matches.
+    Globs(Vec<Glob>),
 }
 
 impl Matcher {
-    /// Reads a term without `&` and `!`.
+    /// Reads a term without `&`, `!` and places as Ansible does: what stands in brackets is one character.
     pub fn of(term: &str) -> Result<Matcher, String> {
         match term.strip_prefix('~') {
-            _ if term == "all" || term == "*" => Ok(Matcher::All),
+            _ if term == "all" => Ok(Matcher::All),
+            _ if term == "*" => Ok(Matcher::Star),
             // Anchored at the beginning, as in Ansible.
             Some(regex) => Regex::new(&format!("^(?:{regex})"))
                 .map(Matcher::Regex)
                 .map_err(|error| format!("`{regex}` is not a regular expression: {error}")),
-            None => expand(&listed(term)).map(Matcher::Globs),
+            None => Ok(Matcher::Globs(vec![Glob::new(term)])),
         }
+    }
+
+    /// The names that a term with ranges stands for, `web[01-14,17]`, in which `*` and `?` have their meaning.
+    pub fn of_ranges(term: &str) -> Result<Matcher, String> {
+        let globs = names_in(term)?;
+        Ok(Matcher::Globs(globs.iter().map(|glob| Glob::without_classes(glob)).collect()))
+    }
+
+    /// Exactly this name, or a glob of nothing but `*` and `?`.
+    pub fn of_name(name: &str) -> Matcher {
+        Matcher::Globs(vec![Glob::without_classes(name)])
     }
 
     /// Whether a name matches.
     pub fn matches(&self, name: &str) -> bool {
         match self {
-            Matcher::All => true,
+            Matcher::All | Matcher::Star => true,
             Matcher::Regex(regex) => regex.is_match(name),
-            Matcher::Globs(globs) => globs.iter().any(|glob| glob_matches(glob.as_bytes(), name.as_bytes())),
+            Matcher::Globs(globs) => globs.iter().any(|glob| glob.matches(name)),
         }
     }
 }
 
-/// A class of letters, `db[abc]`, as the list that it stands for: `db[a,b,c]`.
-fn listed(term: &str) -> String {
-    let mut text = String::new();
-    let mut rest = term;
-    while let Some((before, range, after)) = rest
-        .split_once('[')
-        .and_then(|(before, rest)| rest.split_once(']').map(|(range, after)| (before, range, after)))
-    {
-        let is_class = range.len() > 1 && range.bytes().all(|byte| byte.is_ascii_alphabetic());
-        let letters = || range.chars().map(String::from).collect::<Vec<_>>().join(",");
-        let inside = if is_class { letters() } else { range.to_string() };
-        text += &format!("{before}[{inside}]");
-        rest = after;
-    }
-    text + rest
-}
-
-/// `*` is anything, `?` one character. Linear: it goes back only to the last star.
-fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut pos, mut star) = (0, 0, None);
-    while pos < name.len() {
-        match glob.get(at) {
-            Some(b'*') => {
-                star = Some((at, pos));
-                at += 1;
-            }
-            Some(b'?') => (at, pos) = (at + 1, pos + length(name[pos])),
-            Some(letter) if *letter == name[pos] => (at, pos) = (at + 1, pos + 1),
-            _ => match star {
-                None => return false,
-                Some((star_at, star_pos)) => {
-                    let next = star_pos + length(name[star_pos]);
-                    star = Some((star_at, next));
-                    (at, pos) = (star_at + 1, next);
-                }
-            },
+/// The names of a term with ranges. A list of letters, `db[abc]`, is no range.
+pub fn names_in(term: &str) -> Result<Vec<String>, String> {
+    let inside = term.split('[').skip(1).filter_map(|rest| rest.split_once(']')).map(|(inside, _)| inside);
+    for inside in inside {
+        if inside.len() > 1 && inside.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return Err(format!("`[{inside}]` is no range; write it like [01-20] or [1,3,5-7]"));
         }
     }
-    glob[at..].iter().all(|letter| *letter == b'*')
-}
-
-/// How many bytes the letter has that starts with this one, in UTF-8.
-fn length(first: u8) -> usize {
-    match first {
-        0xf0.. => 4,
-        0xe0.. => 3,
-        0xc0.. => 2,
-        _ => 1,
-    }
+    expand(term)
 }
 
 #[cfg(test)]
@@ -93,13 +68,11 @@ mod tests {
 
     #[test]
     fn classes_and_ranges_match() {
-        let matches = |term: &str, name: &str| Matcher::of(term).unwrap().matches(name);
-        assert!(matches("d[ab]*", "db1") && matches("[dw]?", "w1") && matches("web[01-03]", "web02"));
-        assert!(
-            matches("h?1", "hä1") && matches("h*1", "hä1") && matches("*?1", "hä1") && matches("?", "ホ")
-        );
-        assert!(!matches("h??1", "hä1") && !matches("??", "ホ"));
-        assert!(!matches("d[ab]*", "dc1") && !matches("[we]x", "wex"));
-        assert!(matches("web[1,3]", "web3") && matches("h[ab]-[xy]", "hb-x"));
+        let class = |term: &str, name: &str| Matcher::of(term).unwrap().matches(name);
+        let ranges = |term: &str, name: &str| Matcher::of_ranges(term).is_ok_and(|own| own.matches(name));
+        assert!(class("d[ab]*", "db1") && class("[dw]?", "w1"));
+        assert!(!ranges("d[ab]*", "db1") && !ranges("d[ab]*", "dab1"));
+        assert!(ranges("web[01-03]", "web02") && ranges("web[1,3]", "web3") && ranges("w[10-12]*", "w11x"));
+        assert!(ranges("h[a-b]-[x-y]", "hb-x"));
     }
 }

@@ -1,7 +1,9 @@
 //! `CanonicalizeHostname`: from a short name to the full one that the rules of OpenSSH give.
 
 use super::Values;
-use crate::model::failure::{Failure, Result};
+use crate::model::failure::Result;
+use crate::ssh::pattern::{ListMatch, match_list};
+use dns_lookup::{AddrInfoHints, getaddrinfo};
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -34,26 +36,35 @@ pub fn name(written: &str, values: &Values) -> Result<String> {
     if mode == "no" || (!direct && mode != "always") {
         return Ok(name);
     }
-    follows_no_aliases(values)?;
-    match full_name(&name, values)? {
-        Some(full) => Ok(full),
-        None => unresolved(&name, values),
+    let rules = alias_rules(values)?;
+    let follow = |full: &str, alias_of: &str| followed(full, alias_of, &rules);
+    let has_all_dots = !name.ends_with('.') && has_more_dots(&name, values)?;
+    if !has_all_dots && let Some(full) = full_name(&name, values, &follow)? {
+        return Ok(full);
     }
+    let local = if has_all_dots { name } else { unresolved(&name, values)? };
+    let alias_of = if rules.is_empty() { None } else { ask(&local) };
+    Ok(match alias_of {
+        Some(alias_of) => follow(&local, &alias_of),
+        None => local,
+    })
 }
 
-/// The full name, or `None` where no domain has it. A name with more dots than `CanonicalizeMaxDots` is full already.
-fn full_name(name: &str, values: &Values) -> Result<Option<String>> {
+/// Whether a name has more dots than `CanonicalizeMaxDots`: then it is full already.
+fn has_more_dots(name: &str, values: &Values) -> Result<bool> {
+    let most = values.number("canonicalizemaxdots", 0..=u32::MAX)?.unwrap_or(1);
+    Ok(name.matches('.').count() > most as usize)
+}
+
+/// The full name, or `None` where no domain has it. `follow` follows an alias.
+fn full_name(name: &str, values: &Values, follow: &dyn Fn(&str, &str) -> String) -> Result<Option<String>> {
     if let Some(anchored) = name.strip_suffix('.') {
-        return Ok(resolves(name).then(|| anchored.to_string()));
-    }
-    let dots = name.matches('.').count();
-    if dots > values.number("canonicalizemaxdots", 0..=u32::MAX)?.unwrap_or(1) as usize {
-        return Ok(Some(name.to_string()));
+        return Ok(ask(name).map(|alias_of| follow(anchored, &alias_of)));
     }
     let domains = values.words("canonicaldomains").unwrap_or_default();
     let domains = domains.iter().take_while(|domain| !domain.eq_ignore_ascii_case("none"));
     let mut full = domains.map(|domain| format!("{name}.{}", domain.trim_end_matches('.')));
-    Ok(full.find(|full| resolves(&format!("{full}."))))
+    Ok(full.find_map(|full| Some(follow(&full, &ask(&format!("{full}."))?))))
 }
 
 fn unresolved(name: &str, values: &Values) -> Result<String> {
@@ -62,18 +73,6 @@ fn unresolved(name: &str, values: &Values) -> Result<String> {
     }
     let why = format!("`{name}` is in none of the domains of CanonicalDomains");
     Err(values.wrong("canonicalizefallbacklocal", why))
-}
-
-/// Following aliases takes answers of the name server that the system's resolver does not pass on.
-fn follows_no_aliases(values: &Values) -> Result<()> {
-    let rules = values.words("canonicalizepermittedcnames").unwrap_or_default();
-    if rules.is_empty() || rules[0].eq_ignore_ascii_case("none") {
-        return Ok(());
-    }
-    Err(Failure::hint(
-        values.wrong("canonicalizepermittedcnames", "windlass does not follow aliases (CNAME)"),
-        "give the host its full name with HostName, or an address in the inventory",
-    ))
 }
 
 /// An address in its usual form. Names of digits and dots, such as `127.1`, are addresses too.
@@ -86,9 +85,78 @@ fn address(written: &str) -> Option<String> {
     found.next().map(|address| address.ip().to_string())
 }
 
-fn resolves(name: &str) -> bool {
+/// The flag of getaddrinfo(3) for the name that a name is an alias of; the same number on Linux, macOS and the BSDs.
+const AI_CANONNAME: i32 = 0x2;
+
+/// The name that the system's resolver gives for a name that it knows: another one where the name is an alias (CNAME).
+fn ask(name: &str) -> Option<String> {
     let (sender, receiver) = channel();
     let name = name.to_string();
-    std::thread::spawn(move || sender.send((name.as_str(), 0).to_socket_addrs().is_ok()));
-    receiver.recv_timeout(DEADLINE).unwrap_or(false)
+    std::thread::spawn(move || {
+        let hints = AddrInfoHints { flags: AI_CANONNAME, ..AddrInfoHints::default() };
+        let first = getaddrinfo(Some(&name), None, Some(hints)).ok().and_then(|mut found| found.next());
+        let canonical = first.and_then(Result::ok).map(|found| found.canonname.unwrap_or(name));
+        sender.send(canonical.map(|name| name.trim_end_matches('.').to_ascii_lowercase()))
+    });
+    receiver.recv_timeout(DEADLINE).ok().flatten()
+}
+
+/// A rule of `CanonicalizePermittedCNAMEs`: which names, and which names they may be aliases of.
+struct AliasRule<'a> {
+    names: &'a str,
+    targets: &'a str,
+}
+
+impl<'a> AliasRule<'a> {
+    /// `NAMES:TARGETS`, lists of patterns, or `*` for every name.
+    fn read(word: &'a str) -> Option<AliasRule<'a>> {
+        let (names, targets) = if word == "*" { ("*", "*") } else { word.split_once(':')? };
+        (!targets.is_empty()).then_some(AliasRule { names, targets })
+    }
+}
+
+/// The rules; none where aliases are not followed.
+fn alias_rules(values: &Values) -> Result<Vec<AliasRule<'_>>> {
+    let words = values.words("canonicalizepermittedcnames").unwrap_or_default();
+    if words.first().is_some_and(|word| word.eq_ignore_ascii_case("none")) {
+        return Ok(Vec::new());
+    }
+    let read = words.iter().map(|word| {
+        AliasRule::read(word).ok_or_else(|| {
+            let why = format!("`{word}` is not NAMES:NAMES, as `*.example.com:*.cdn.example.com`");
+            values.wrong("canonicalizepermittedcnames", why)
+        })
+    });
+    read.collect()
+}
+
+/// The name itself, or the one that it is an alias of where a rule permits that.
+fn followed(name: &str, alias_of: &str, rules: &[AliasRule<'_>]) -> String {
+    let has = |patterns: &str, name: &str| {
+        match_list(patterns.to_ascii_lowercase().split(','), &[name]) == ListMatch::Included
+    };
+    let permits = |rule: &AliasRule<'_>| has(rule.names, name) && has(rule.targets, alias_of);
+    if rules.iter().any(permits) { alias_of.to_string() } else { name.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_are_followed_where_a_rule_permits() {
+        let rules = [
+            AliasRule { names: "*.Example.com,!db.example.com", targets: "*.cdn.example.net" },
+            AliasRule { names: "db.example.com", targets: "db1.example.com,db2.example.com" },
+        ];
+        for (name, alias_of, expected) in [
+            ("www.example.com", "a1.cdn.example.net", "a1.cdn.example.net"),
+            ("www.example.com", "a1.example.org", "www.example.com"),
+            ("db.example.com", "db2.example.com", "db2.example.com"),
+            ("db.example.com", "a1.cdn.example.net", "db.example.com"),
+            ("www.example.com", "www.example.com", "www.example.com"),
+        ] {
+            assert_eq!(followed(name, alias_of, &rules), expected, "{name} {alias_of}");
+        }
+    }
 }

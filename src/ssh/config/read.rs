@@ -2,7 +2,7 @@
 
 use super::{Condition, INCLUDE_DEPTH, Line, Origin, Setting, Statement, keywords};
 use crate::model::failure::{Doing, Failure, Result};
-use crate::ssh::pattern;
+use crate::model::glob::Glob;
 use crate::trust;
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -187,10 +187,11 @@ fn expand(pattern: &Path) -> Vec<PathBuf> {
 }
 
 fn children(directory: &Path, wanted: &str) -> Vec<PathBuf> {
+    let glob = Glob::of_shell(wanted);
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let named = entries.filter(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        pattern::matches_file(wanted, &name) && name.starts_with('.') == wanted.starts_with('.')
+        glob.matches(&name) && name.starts_with('.') == wanted.starts_with('.')
     });
     let mut paths: Vec<_> = named.map(|entry| entry.path()).collect();
     paths.sort();

@@ -189,7 +189,7 @@ fn what_cannot_be_honoured_fails_the_hosts_it_applies_to_and_no_others() {
         ("IdentityFile %z", "known token"),
         ("SetEnv NAME", "`NAME` is not NAME=VALUE"),
         ("PreferredAuthentications gssapi-with-mic", "leaves no way that windlass has"),
-        ("CanonicalizeHostname yes\nCanonicalizePermittedCNAMEs *.a:*.b", "does not follow aliases"),
+        ("CanonicalizeHostname yes\nCanonicalizePermittedCNAMEs *.a", "`*.a` is not NAMES:NAMES"),
         ("Match command x\nPort 1", "windlass cannot decide `Match command`"),
         ("Match hots x\nPort 1", "`Match hots` is not a condition that OpenSSH has"),
         ("RefuseConnection \"closed today\"", "closed today"),
