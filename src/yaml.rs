@@ -124,11 +124,11 @@ impl Reader<'_, '_> {
             Event::Alias(anchor) => (0, self.alias(anchor, &place)?),
             Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(&text, style, tag, &place)?),
             Event::SequenceStart(anchor, tag) => {
-                check_tag(tag, &["seq", "omap", "pairs"], &place)?;
+                check_tag(tag, &["seq"], &place)?;
                 (anchor, Data::List(self.list()?))
             }
             Event::MappingStart(anchor, tag) => {
-                check_tag(tag, &["map", "set"], &place)?;
+                check_tag(tag, &["map"], &place)?;
                 (anchor, Data::Table(self.map()?))
             }
             other => return Err(Diagnostic::error(format!("this is not YAML: {other:?}"), &place)),
@@ -254,7 +254,7 @@ fn check_tag(tag: Option<Cow<'static, Tag>>, known: &[&str], place: &Place) -> R
 fn unknown_tag(tag: &Tag, place: &Place) -> Diagnostic {
     let suffix = tag.suffix.trim_start_matches('!');
     Diagnostic::error(format!("the tag `!{suffix}` is not known"), place)
-        .hint("known are `!unsafe`, `!vault`, and `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`")
+        .hint("known are `!unsafe`, `!vault`, and `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!map`, `!!seq`")
 }
 
 fn count(node: &Node) -> usize {
@@ -322,7 +322,7 @@ mod tests {
             1 | ü: !nope abc
               |    ^^^^^^^^^
               |
-              = hint: known are `!unsafe`, `!vault`, and `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`
+              = hint: known are `!unsafe`, `!vault`, and `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!map`, `!!seq`
         "#]]
         .assert_eq(&read("ü: !nope abc"));
         expect![[r#"

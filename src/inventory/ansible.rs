@@ -4,6 +4,7 @@ pub mod connection;
 pub(crate) mod ini;
 mod names;
 pub mod outside;
+mod own_names;
 mod program;
 mod python;
 pub mod values;
@@ -21,6 +22,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::Value;
 use crate::setting::{Origin, Setting};
 use crate::source::{Place, Source};
+use own_names::OwnNames;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -53,6 +55,7 @@ struct Draft<'p> {
     file: File,
     hosts: HashMap<HostName, usize>,
     groups: HashMap<String, usize>,
+    own_names: OwnNames,
     problems: &'p mut Diagnostics,
 }
 
@@ -68,7 +71,13 @@ struct Variable {
 impl Draft<'_> {
     fn new<'p>(stem: &str, problems: &'p mut Diagnostics) -> Draft<'p> {
         let file = File { stem: stem.to_string(), form: Form::Ansible, ..File::default() };
-        Draft { file, hosts: HashMap::new(), groups: HashMap::new(), problems }
+        Draft {
+            file,
+            hosts: HashMap::new(),
+            groups: HashMap::new(),
+            own_names: OwnNames::default(),
+            problems,
+        }
     }
 
     fn problem(&mut self, message: impl Into<String>, place: &Place) {
@@ -112,7 +121,11 @@ impl Draft<'_> {
         let host = match HostName::parse(name) {
             Ok(host) => host,
             Err(why) => {
-                self.problem(why, place);
+                let problem = at(why, place);
+                self.problems.push(match name.split_once('@') {
+                    Some((user, name)) => problem.hint(format!("write `{name} ansible_user={user}`")),
+                    None => problem,
+                });
                 return None;
             }
         };
@@ -151,14 +164,21 @@ impl Draft<'_> {
         }
         if let Some(at) = self.hosts.get(host) {
             let host = &mut self.file.hosts[*at];
-            host.vars.push(variable.setting(Origin::Host(host.name.to_string())));
+            let setting = variable.setting(Origin::Host(host.name.to_string()));
+            if self.own_names.keep(&setting, self.problems) {
+                host.vars.push(setting);
+            }
         }
     }
 
     fn group_var(&mut self, group: usize, variable: Variable) {
         let group = &mut self.file.groups[group];
         if variable.name != PRIORITY {
-            return group.vars.push(variable.setting(Origin::Group(group.name.clone())));
+            let setting = variable.setting(Origin::Group(group.name.clone()));
+            if self.own_names.keep(&setting, self.problems) {
+                group.vars.push(setting);
+            }
+            return;
         }
         let text = variable.value.as_str().map_or_else(|| variable.value.to_string(), str::to_string);
         match text.trim().parse() {

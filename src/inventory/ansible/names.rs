@@ -13,7 +13,10 @@ pub fn names_and_port(text: &str) -> Result<(Vec<String>, Option<u16>), String> 
         None => (text, None),
     };
     let port = match port {
-        Some(port) => Some(port.parse().map_err(|_| format!("`{port}` is not a port"))?),
+        // Ansible takes port 0 for none.
+        Some(port) => {
+            Some(port.parse().map_err(|_| format!("`{port}` is not a port"))?).filter(|port| *port != 0)
+        }
         None if text.ends_with(':') => return Err(format!("`{text}` ends in `:` without a port")),
         None => None,
     };
@@ -68,7 +71,7 @@ fn without_ranges(text: &str) -> Option<String> {
     let bounds = parts.iter().take(2);
     let fits = matches!(parts.len(), 2 | 3)
         && (bounds.clone().all(is_digits) || bounds.clone().all(is_letter))
-        && parts.get(2).is_none_or(is_digits);
+        && parts.get(2).is_none_or(|step| is_digits(&step.trim_start_matches('-')));
     fits.then(|| Some(format!("{before}1{}", without_ranges(after)?)))?
 }
 
@@ -96,24 +99,34 @@ fn elements(range: &str) -> Result<Vec<String>, String> {
         _ => return Err(wrong()),
     };
     let from = if from.is_empty() { "0" } else { from };
+    let (step, is_down) = match step.strip_prefix('-') {
+        Some(step) => (step, true),
+        None => (step, false),
+    };
     let step = step.parse::<usize>().ok().filter(|step| *step > 0).ok_or_else(wrong)?;
-    if let (Some(first), Some(last)) = (letter_index(from), letter_index(to)) {
+    if let (Some(first), Some(last), false) = (letter_index(from), letter_index(to), is_down) {
         let letters = || (first..=last).step_by(step).map(|at| char::from(LETTERS[at]).to_string());
         return if first <= last { Ok(letters().collect()) } else { Err(backwards(range)) };
     }
     let number = |text: &str| text.parse::<u32>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
     let (first, last) = number(from).zip(number(to)).ok_or_else(wrong)?;
     let width = if from.starts_with('0') && from.len() > 1 { from.len() } else { 0 };
-    match last.checked_sub(first) {
-        None => Err(backwards(range)),
-        _ if width > 0 && width != to.len() => {
-            Err(format!("the ends of `[{range}]` do not have the same number of digits"))
-        }
-        Some(count) if count as usize / step >= RANGE_LIMIT => {
-            Err(format!("`[{range}]` stands for more than {RANGE_LIMIT} names"))
-        }
-        Some(_) => Ok((first..=last).step_by(step).map(|number| format!("{number:0width$}")).collect()),
+    let is_empty = if is_down { first <= last } else { first > last };
+    if is_empty {
+        return Err(backwards(range));
     }
+    if width > 0 && width != to.len() {
+        return Err(format!("the ends of `[{range}]` do not have the same number of digits"));
+    }
+    if first.abs_diff(last) as usize / step >= RANGE_LIMIT {
+        return Err(format!("`[{range}]` stands for more than {RANGE_LIMIT} names"));
+    }
+    let shown = |number| format!("{number:0width$}");
+    Ok(match is_down {
+        // As in Ansible, the last number of a range that counts down is not in it.
+        true => (last + 1..=first).rev().step_by(step).map(shown).collect(),
+        false => (first..=last).step_by(step).map(shown).collect(),
+    })
 }
 
 fn backwards(range: &str) -> String {

@@ -1,6 +1,7 @@
 //! `group_vars/` and `host_vars/` beside an inventory: a file, or a directory of files, for each group and host.
 
 use super::at;
+use super::own_names::OwnNames;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::wrong_type;
 use crate::model::{Value, Values};
@@ -131,7 +132,10 @@ impl Reader<'_> {
         let read = self.project.read(path).map_err(Diagnostics::from);
         let Some(source) = self.problems.keep(read) else { return Vec::new() };
         self.sources.push(Arc::clone(&source));
-        settings(&source, origin, self.problems)
+        let mut settings = settings(&source, origin, self.problems);
+        let mut own_names = OwnNames::default();
+        settings.retain(|setting| own_names.keep(setting, self.problems));
+        settings
     }
 
     fn unused(&mut self, path: &Path, name: &str, names: &BTreeSet<&str>, kind: &str) {

@@ -112,7 +112,8 @@ fn hosts(draft: &mut Draft<'_>, group: usize, node: &Node) {
         // What is false in Python is an empty map to Ansible.
         let vars = match &entry.node.data {
             Data::Table(vars) => vars.as_slice(),
-            Data::Scalar(Value::Null | Value::Bool(false)) => &[],
+            Data::List(list) if list.is_empty() => &[],
+            Data::Scalar(value) if is_false(value) => &[],
             _ => {
                 draft.problems.push(wrong_type(&entry.node, "a map of variables"));
                 continue;
@@ -123,6 +124,12 @@ fn hosts(draft: &mut Draft<'_>, group: usize, node: &Node) {
             vars.iter().for_each(|var| draft.host_var(&host, variable(var)));
         }
     }
+}
+
+fn is_false(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Bool(false))
+        || value.as_str() == Some("")
+        || value.as_f64() == Some(0.0)
 }
 
 fn variable(entry: &Entry) -> Variable {

@@ -84,18 +84,18 @@ fn what_files_beside_the_inventory_say_of_all_stays_stronger() {
 
 #[test]
 fn what_cannot_be_said_is_a_comment_and_a_difference() {
-    let files = [("playbooks/x", ""), ("a.ini", "web1 ansible_password=secret groups=3\n")];
+    let files = [("playbooks/x", ""), ("a.ini", "web1 ansible_password=secret host=3\n")];
     let (text, differences) = imported(&files, "a.ini");
     assert!(!text.contains("secret"), "{text}");
     assert!(
         text.contains("# not imported: the connection variable `ansible_password`: it is not read"),
         "{text}"
     );
-    assert!(text.contains("# not imported: groups: `groups` is a name that windlass itself uses"), "{text}");
+    assert!(text.contains("# not imported: host: `host` is a name that windlass itself uses"), "{text}");
     assert_eq!(
         differences,
         [
-            "web1: the variable `groups` is not set and was 3",
+            "web1: the variable `host` is not set and was 3",
             "web1: the connection variable `ansible_password`: it is not read"
         ]
     );
