@@ -265,3 +265,33 @@ fn a_release_and_its_undo_work_nothing_through_a_link_that_came_later() {
         assert_eq!(stage.host.must(copies), "", "{host}");
     }
 }
+
+/// What eve puts at a mount point's path after the run is left alone by the undo, and nothing of root's is unmounted.
+#[test]
+fn a_mount_in_a_users_directory_is_undone_there_and_nowhere_else() {
+    let stage = stage("full2");
+    stage.host.must(
+        "umount /srv/roots/data 2>/dev/null; mkdir /srv/roots/data && mount -t tmpfs tmpfs /srv/roots/data",
+    );
+    let mounts = "grep -c ' /srv/roots/data ' /proc/self/mounts; grep ' /home/eve' /proc/self/mounts | cut -d' ' -f2,3";
+    let step = "mount = { path = \"/home/eve/real/data\", source = \"tmpfs\", fstype = \"tmpfs\", options = \"size=1m\" }";
+    let playbook = format!("[[steps]]\n{step}\n");
+    let first = stage.play(&playbook, "").exits(0).run();
+    assert_eq!(stage.host.must(mounts), "1\n/home/eve/real/data tmpfs");
+    let second = stage.play(&playbook.replace("size=1m", "size=2m"), "").exits(0).run();
+    assert!(stage.host.must("grep /home/eve /proc/self/mounts").contains("size=2048k"));
+    let undo = |run: &str| stage.project.windlass(["runs", "undo", run]);
+    assert_eq!(undo(&second).code, 0);
+    assert!(stage.host.must("grep /home/eve /proc/self/mounts").contains("size=1024k"));
+    let exchange = "cd /home/eve && mv real aside && ln -s /srv/roots real && chown -h eve: real";
+    stage.host.must(exchange);
+    let undone = undo(&first);
+    assert_eq!(undone.code, 2, "{undone:?}");
+    let said = format!("{}{}", undone.stdout, undone.stderr);
+    assert!(said.contains("another user exchanged it"), "{said}");
+    assert_eq!(stage.host.must(mounts), "1\n/home/eve/aside/data tmpfs");
+    stage.host.must("cd /home/eve && rm real && mv aside real");
+    assert_eq!(undo(&first).code, 0);
+    assert_eq!(stage.host.must(mounts), "1");
+    stage.host.must("umount /srv/roots/data");
+}

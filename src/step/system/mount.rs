@@ -13,6 +13,9 @@ use std::path::Path;
 /// Takes back a mount or umount, also one that has failed.
 const BACK: &str = include_str!("mount/back.sh");
 
+/// Mounts, unmounts, and undoes both, where another user can exchange the mount point meanwhile.
+const GUARDED: &str = include_str!("mount/guarded.sh");
+
 /// Tags that name a device, and where udev has a link for each value.
 const TAGS: &[(&str, &str)] = &[
     ("UUID", "/dev/disk/by-uuid"),
@@ -124,6 +127,7 @@ impl Step for Mount {
         let wanted = (self.state != State::Absent).then(|| self.entry());
         let line = fstab::edit(host, wanted.as_ref(), |entry| names.contains(&entry.target))?;
         let mounted = entries(&mounts).filter(|entry| entry.target == target).last();
+        let reach = || Reach::of(host, &target, self.before(host, &names, mounted.clone())?);
         if self.state == State::Mounted
             && (mounted.is_none() || !line.is_empty())
             && let Some(later) = self.expect_source(host)?
@@ -131,13 +135,13 @@ impl Step for Mount {
             return Ok(later);
         }
         let ops = match (self.state, &mounted) {
-            (State::Mounted, None) => self.mount(host, &target, &mounts, line)?,
+            (State::Mounted, None) => self.mount(host, &reach()?, &mounts, line)?,
             (State::Mounted, Some(there)) if !line.is_empty() => {
-                self.mount_anew(host, &mounts, there, line)?
+                self.mount_anew(host, &reach()?, &mounts, there, line)?
             }
             (State::Unmounted | State::Absent, Some(_)) => {
                 // While the line is there, undo finds what to mount.
-                [self.unmount(&mounts, &target), line].concat()
+                [self.unmount(&reach()?, &mounts), line].concat()
             }
             _ => line,
         };
@@ -228,11 +232,19 @@ impl Mount {
         }
     }
 
-    fn mount(&self, host: &dyn Probe, target: &str, mounts: &str, line: Vec<Op>) -> Result<Vec<Op>> {
-        let mut ops = wanted::directory(host, &HostPath::from(target), &Meta::default())?;
+    fn mount(&self, host: &dyn Probe, at: &Reach, mounts: &str, line: Vec<Op>) -> Result<Vec<Op>> {
+        let mut ops = wanted::directory(host, &HostPath::from(at.place.as_str()), &Meta::default())?;
         ops.extend(line);
-        ops.push(self.run(&["mount", &self.target()], self.back("umount"), self.with(mounts, target)));
+        let mount = at.program(&["mount", &self.target()], "mount", &self.entry());
+        ops.push(self.run(mount, self.back(at, "umount"), self.with(mounts, &at.place)));
         Ok(ops)
+    }
+
+    /// How the place was mounted before: as its line in `/etc/fstab` says, or as the kernel does.
+    fn before(&self, host: &dyn Probe, names: &[String], mounted: Option<Entry>) -> Result<Entry> {
+        let fstab = text(host, FSTAB)?;
+        let line = entries(&fstab).find(|entry| names.contains(&entry.target));
+        Ok(line.or(mounted).unwrap_or_else(|| self.entry()))
     }
 
     /// The kernel's list once it is mounted.
@@ -241,24 +253,37 @@ impl Mount {
     }
 
     /// Other options need no break; another source does.
-    fn mount_anew(&self, host: &dyn Probe, mounts: &str, there: &Entry, line: Vec<Op>) -> Result<Vec<Op>> {
+    fn mount_anew(
+        &self,
+        host: &dyn Probe,
+        at: &Reach,
+        mounts: &str,
+        there: &Entry,
+        line: Vec<Op>,
+    ) -> Result<Vec<Op>> {
         let same_kind = self.fstype.as_deref() == Some(&there.kind) && self.fstype.as_deref() != Some("none");
         let mut ops = line;
         if same_kind && !is_other(host, self.source.as_deref().unwrap_or_default(), &there.source)? {
-            // Taken back after the old line is: then it has the old options.
-            ops.push(self.run(&["mount", "-o", "remount", &self.target()], Undo::Again, mounts.to_string()));
+            let remount = |entry| at.program(&["mount", "-o", "remount", &self.target()], "remount", entry);
+            // Undone after the old line is there again: then it has the old options.
+            let undo = match at.is_exchangeable {
+                true => Undo::Command(remount(&at.before)),
+                false => Undo::Again,
+            };
+            ops.push(self.run(remount(&self.entry()), undo, mounts.to_string()));
             return Ok(ops);
         }
-        let unmount = self.unmount(mounts, &there.target);
+        let unmount = self.unmount(at, mounts);
         let after = self.with(&without(mounts, &there.target, usize::MAX), &there.target);
         ops.splice(0..0, unmount);
-        ops.push(self.run(&["mount", &self.target()], self.back("umount"), after));
+        let mount = at.program(&["mount", &self.target()], "mount", &self.entry());
+        ops.push(self.run(mount, self.back(at, "umount"), after));
         Ok(ops)
     }
 
     /// One command for each file system there: they can lie one over the other, and the last one goes first.
-    fn unmount(&self, mounts: &str, target: &str) -> Vec<Op> {
-        let kinds = entries(mounts).filter(|entry| entry.target == target).map(|entry| entry.kind);
+    fn unmount(&self, at: &Reach, mounts: &str) -> Vec<Op> {
+        let kinds = entries(mounts).filter(|entry| entry.target == at.place).map(|entry| entry.kind);
         let kinds: Vec<String> = kinds.collect();
         let one = |(index, kind): (usize, &String)| {
             let undo = match MEMORY.contains(&kind.as_str()) {
@@ -266,24 +291,65 @@ impl Mount {
                     "what is in a {kind} is gone once it is unmounted; `mount {}` mounts it again, empty",
                     self.target()
                 )),
-                false => self.back("mount"),
+                false => self.back(at, "mount"),
             };
-            self.run(&["umount", &self.target()], undo, without(mounts, target, index + 1))
+            let unmount = at.program(&["umount", &self.target()], "umount", &at.before);
+            self.run(unmount, undo, without(mounts, &at.place, index + 1))
         };
         kinds.iter().rev().enumerate().map(one).collect()
     }
 
-    fn back(&self, program: &str) -> Undo {
-        let title = Some(Command::new([program, &self.target()]).shown());
+    fn back(&self, at: &Reach, program: &str) -> Undo {
+        let words = [program, &self.target()];
+        if at.is_exchangeable {
+            return Undo::Command(at.program(&words, &format!("back {program}"), &at.before));
+        }
+        let title = Some(Command::new(words).shown());
         let words = ["/bin/sh", "-s", "--", program, &self.target()].map(str::to_string);
         Undo::Command(Command { stdin: BACK.into(), title, ..Command::new(words) })
     }
 
-    fn run(&self, words: &[&str], undo: Undo, mounts_after: String) -> Op {
+    fn run(&self, command: Command, undo: Undo, mounts_after: String) -> Op {
         let hints = HINTS.iter().map(|(text, hint)| (text.to_string(), hint.to_string())).collect();
         let effects = vec![Effect::Writes { path: MOUNTS.into(), bytes: mounts_after.into_bytes() }];
         let advice = Advice { hints, question: None };
-        Run { undo, effects, advice, ..Run::from(Command::new(words.iter().copied())) }.into()
+        Run { undo, effects, advice, ..Run::from(command) }.into()
+    }
+}
+
+/// How the mount point is reached.
+struct Reach {
+    /// The mount point as the kernel has it.
+    place: String,
+    /// Whether another user can put something else at its path meanwhile: one of the directories above it is not root's
+    /// alone.
+    is_exchangeable: bool,
+    /// How it was mounted before.
+    before: Entry,
+}
+
+impl Reach {
+    fn of(host: &dyn Probe, place: &str, before: Entry) -> Result<Reach> {
+        let mut is_exchangeable = false;
+        for above in Path::new(place).ancestors().skip(1) {
+            let stat = host.stat(above)?;
+            is_exchangeable |= stat.is_some_and(|stat| stat.owner != 0 || stat.mode & 0o022 != 0);
+        }
+        Ok(Reach { place: place.to_string(), is_exchangeable, before })
+    }
+
+    /// The program as an operator would type it. Where the mount point can be exchanged, a script does the same, and
+    /// nothing elsewhere.
+    fn program(&self, words: &[&str], action: &str, entry: &Entry) -> Command {
+        let command = Command::new(words.iter().copied());
+        if !self.is_exchangeable {
+            return command;
+        }
+        let title = Some(command.shown());
+        let words = ["/bin/sh", "-s", "--"].into_iter().chain(action.split(' ')).map(str::to_string);
+        let source = fstab::plain_source(&entry.source);
+        let words = words.chain([self.place.clone(), source, entry.kind.clone(), entry.options.clone()]);
+        Command { stdin: GUARDED.into(), title, ..Command::new(words) }
     }
 }
 

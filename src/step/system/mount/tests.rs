@@ -143,3 +143,51 @@ fn needs_to_know_what_to_mount() {
     let failure = parse("mount", "path = '/srv'").err().unwrap();
     assert_eq!(failure.to_string(), "read mount.source: it is not given");
 }
+
+/// Runs the script for places that can be exchanged, with programs that say where and with what they are run.
+fn guarded(words: &[&str]) -> (String, bool) {
+    let programs = tempfile::tempdir().unwrap();
+    for name in ["mount", "umount", "findfs"] {
+        let path = programs.path().join(name);
+        let says = "#!/bin/sh\n[ \"$1\" = --version ] && echo util-linux && exit\n\
+                    [ \"${0##*/}\" = findfs ] && echo /dev/found && exit\n\
+                    for last; do :; done\necho \"${0##*/}: $last: in $(pwd -P): $*\" >&2\n";
+        std::fs::write(&path, says).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
+    let mut command = std::process::Command::new("/bin/sh");
+    let ended = command.env("PATH", path).args(["-c", super::GUARDED, "sh"]).args(words).output().unwrap();
+    (String::from_utf8(ended.stderr).unwrap(), ended.status.success())
+}
+
+#[test]
+fn a_place_that_another_user_exchanged_is_left_alone() {
+    let top = tempfile::tempdir().unwrap();
+    let top = top.path().canonicalize().unwrap();
+    std::fs::create_dir_all(top.join("home/data")).unwrap();
+    std::fs::create_dir_all(top.join("roots/data")).unwrap();
+    let place = top.join("home/data").display().to_string();
+    let run = |action: &[&str]| guarded(&[action, &[&place, "LABEL=x", "ext4", "noatime"]].concat());
+    for (action, inside, words) in [
+        ("mount", "home/data", "-c -t ext4 -o noatime -- /dev/found ."),
+        ("remount", "home/data", "-c -t ext4 -o remount,noatime -- /dev/found ."),
+        ("umount", "home", "-c -- ./data"),
+    ] {
+        let (said, is_done) = run(&[action]);
+        let program = action.trim_start_matches("re");
+        let wanted = format!("{program}: {place}: in {}: {words}\n", top.join(inside).display());
+        assert_eq!((said, is_done), (wanted, true));
+    }
+    // What is to be undone never happened: nothing is mounted there.
+    assert_eq!(run(&["back", "umount"]), (String::new(), true));
+    std::fs::rename(top.join("home"), top.join("aside")).unwrap();
+    std::os::unix::fs::symlink(top.join("roots"), top.join("home")).unwrap();
+    for action in [&["mount"][..], &["remount"], &["umount"], &["back", "mount"]] {
+        let (said, is_done) = run(action);
+        assert!(
+            !is_done && said.ends_with("is not the directory that it was: another user exchanged it\n"),
+            "{said}"
+        );
+    }
+}
