@@ -21,6 +21,9 @@ const LOG: &[u8] = include_bytes!("systemd/log.sh");
 /// How `systemd-analyze verify` says that systemd refuses a unit's file.
 const VERDICTS: &[&str] = &["has a bad unit file setting", "failed to load properly"];
 
+/// Asks the same of a file that a dry run only says it writes.
+const VERIFY: &str = include_str!("systemd/verify.sh");
+
 /// Where unit files are.
 const UNIT_DIRECTORIES: &[&str] =
     &["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
@@ -166,15 +169,23 @@ fn nearest(units: &[String], name: &str) -> Option<String> {
     (likeness(&best) >= ALIKE).then(|| best.clone())
 }
 
-/// Why systemd will refuse the file of a unit when it reads it again. `None` where it will take it, or no one can say.
+/// Why systemd will refuse the file of a unit when it reads it again, or once it is written as a dry run says. `None` where
+/// it will take it, or no one can say.
 pub fn refusal(host: &dyn Probe, name: &str) -> Result<Option<String>> {
     let question = Command::new(["systemctl", "show", "--property", "FragmentPath", "--value", "--", name]);
     let file = host.ask(&question)?.text();
     if !file.starts_with('/') {
         return Ok(None);
     }
-    let words = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", &file];
-    let answer = host.ask(&Command::new(words))?;
+    let verify = match host.pretends() {
+        true => {
+            let Some(content) = host.read(&HostPath::from(file.as_str()))? else { return Ok(None) };
+            let words = ["/bin/sh", "-c", VERIFY, "sh", &full(name), &file].map(str::to_string);
+            Command { stdin: content, ..Command::new(words) }
+        }
+        false => Command::new(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", &file]),
+    };
+    let answer = host.ask(&verify)?;
     let said = String::from_utf8_lossy(&answer.stderr).into_owned();
     let of_unit = format!("Unit {} ", full(name));
     let is_verdict = |line: &&str| {

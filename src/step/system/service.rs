@@ -219,7 +219,8 @@ impl Service {
 
     /// A unit file that changed is read again first. One that systemd then refuses would leave the host without the unit.
     fn expect_taken(&self, host: &dyn Probe, name: &str, unit: &Unit) -> Result<()> {
-        if !self.daemon_reload || !unit.stale || host.pretends() {
+        let may_be_stale = unit.stale || host.pretends();
+        if !self.daemon_reload || !may_be_stale {
             return Ok(());
         }
         match systemd::refusal(host, name)? {
