@@ -34,13 +34,18 @@ impl Docker<'_> {
     /// The first of these ports that something else than the container `name` holds. Where `name` is about to be replaced,
     /// what it holds is free by then.
     pub fn taken(&self, name: &str, ports: &[Port]) -> Result<Option<Taken>> {
+        let own = format!("container {name}");
+        Ok(self.all_taken(ports)?.into_iter().find(|taken| taken.holder != own))
+    }
+
+    /// Those of these ports that something holds.
+    pub fn all_taken(&self, ports: &[Port]) -> Result<Vec<Taken>> {
         if ports.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let text = self.text(&question())?;
-        let own = format!("container {name}");
-        let mut others = text.lines().filter_map(Taken::read).filter(|taken| taken.holder != own);
-        Ok(others.find(|taken| ports.iter().any(|port| port.meets(&taken.port))))
+        let is_wanted = |taken: &Taken| ports.iter().any(|port| port.meets(&taken.port));
+        Ok(text.lines().filter_map(Taken::read).filter(is_wanted).collect())
     }
 }
 

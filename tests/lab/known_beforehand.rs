@@ -175,6 +175,59 @@ fn what_an_undo_leaves_is_named_beforehand() {
 }
 
 #[test]
+fn a_unit_file_that_the_same_run_would_write_is_verified_beforehand() {
+    let Stage { host, project } = Stage::on("full").with(
+        "printf '[Service]\\nExecStart=/bin/sleep 999\\n' >/etc/systemd/system/e2e.service; systemctl daemon-reload; systemctl start e2e",
+    );
+    let playbook = |line: &str| {
+        format!(
+            "[[steps]]\nfile = {{ path = '/etc/systemd/system/e2e.service', content = \"[Service]\\n{line}\\n\" }}\n\
+             [[steps]]\nservice = {{ name = 'e2e', state = 'restarted' }}\n"
+        )
+    };
+    let wrong = playbook("Type=oneshoot\\nRestart=no");
+    for options in ["--check", ""] {
+        let failure = project.play(&wrong, &host.name, options).exits(2).failure(&host.name);
+        assert!(failure.contains("systemd refuses its unit file"), "{options}: {failure}");
+        assert!(!failure.contains("/tmp/"), "{failure}");
+    }
+    let right = playbook("ExecStart=/bin/sleep 998");
+    for options in ["--check", ""] {
+        project.play(&right, &host.name, options).exits(0);
+    }
+    host.must("systemctl stop e2e; rm /etc/systemd/system/e2e.service; systemctl daemon-reload");
+}
+
+#[test]
+fn what_compose_needs_from_outside_is_known_beforehand() {
+    let Stage { host, project } = Stage::on("full").with(
+        "rm -rf /srv/e2e; mkdir -p /srv/e2e; docker network rm e2e-edge >/dev/null 2>&1; docker rm -f e2e_web_1 e2e-web-1 e2e-port >/dev/null 2>&1; \
+         printf 'version: \"3.8\"\\nservices:\\n  web:\\n    image: lab/busybox\\n    command: [sleep, \"999\"]\\n    ports: [\"8097:80\"]\\n    networks: [edge]\\n\
+         networks:\\n  edge:\\n    external: true\\n    name: e2e-edge\\n' >/srv/e2e/docker-compose.yml",
+    );
+    let playbook = "[[steps]]\ncompose = { dir = '/srv/e2e', project = 'e2e', stays = '0s' }\n";
+    let fails = |why: &str| {
+        for options in ["--check", ""] {
+            let failure = project.play(playbook, &host.name, options).exits(2).failure(&host.name);
+            assert!(failure.contains(why), "{options}: {failure}");
+        }
+    };
+    fails("its files use the external network e2e-edge, which does not exist");
+    host.must(
+        "docker network create e2e-edge; docker run -d --name e2e-port -p 8097:80 lab/busybox sleep 999",
+    );
+    fails("port 8097 is already allocated: container e2e-port holds it");
+    host.must("docker rm -f e2e-port");
+    project.play(playbook, &host.name, "").exits(0);
+    // What its own containers hold is free for them.
+    host.must("sed -i 's/999/998/' /srv/e2e/docker-compose.yml");
+    for options in ["--check", ""] {
+        project.play(playbook, &host.name, options).exits(0);
+    }
+    host.must("cd /srv/e2e && docker rm -f $(docker ps -aq --filter label=com.docker.compose.project=e2e) && docker network rm e2e-edge; rm -r /srv/e2e");
+}
+
+#[test]
 fn stray_files_of_any_name_go_and_holes_stay_holes() {
     let Stage { host, project } = Stage::on("small1").with(
         "rm -rf /srv/e2e; mkdir -p /srv/e2e; cd /srv/e2e; touch -d '2020-01-01 00:00' \"$(printf 'old-\\377.bak')\" \"$(printf 'old-a\\nb.bak')\" old-c.bak; \

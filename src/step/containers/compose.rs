@@ -1,14 +1,17 @@
 //! A project of Docker Compose.
 
+mod config;
 mod project;
 
+use crate::docker::ports::Taken;
 use crate::docker::{self, Docker, commands};
 use crate::model::duration::TimeSpan;
-use crate::model::op::{Advice, Condition, Op, Plan, Run, Undo};
+use crate::model::op::{Advice, Command, Condition, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Value};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
+use config::{Config, Named};
 use project::{Member, Project};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +20,8 @@ use std::time::Duration;
 /// Brings the services of a compose project up or down, with `docker compose` or, where the host has only that, with
 /// `docker-compose`. A service is left alone when its containers run with the configuration and the image that the files
 /// ask for. After `up` every service must get ready; of one that does not the last log lines are shown, and when a port is
-/// taken, who holds it. `register` gets `project` and `services`.
+/// taken, who holds it. A port that something else holds, and an external network or volume that does not exist, are known
+/// beforehand. `register` gets `project` and `services`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -152,6 +156,7 @@ impl Site<'_> {
         if !each_time && !orphans && self.chosen().all(|(name, hash)| self.fits(name, hash)) {
             return self.judge();
         }
+        let config = self.outside()?;
         let mut runs = Vec::new();
         if self.keys.pull {
             let pull = self.project.command(&["pull", "--quiet"], &self.keys.services);
@@ -160,7 +165,7 @@ impl Site<'_> {
         let mut words = vec!["up", "--detach"];
         words.extend(self.keys.build.then_some("--build"));
         words.extend(self.keys.remove_orphans.then_some("--remove-orphans"));
-        runs.push(Run { leaves: self.leaves()?, ..self.starting(&words, self.back()) });
+        runs.push(Run { leaves: self.leaves(&config)?, ..self.starting(&words, self.back()) });
         Ok(match each_time {
             // What a registry or a build gives is not known before: no prediction, so that check mode says so.
             true => Plan { once: true, ..Plan::of(runs.into_iter().map(Op::from).collect()) },
@@ -169,12 +174,60 @@ impl Site<'_> {
     }
 
     /// The volumes that `up` makes stay when it is undone: nothing removes data that was written by then.
-    fn leaves(&self) -> Result<Option<String>> {
-        let volumes = self.project.new_volumes(self.docker.host())?;
+    fn leaves(&self, config: &Config) -> Result<Option<String>> {
+        let volumes = self.missing("volume", &config.volumes, false)?;
         let names = volumes.join(" ");
         Ok((!volumes.is_empty()).then(|| {
             format!("an undo leaves the volumes that it makes; docker volume rm {names} removes them")
         }))
+    }
+
+    /// What the project's files ask for, once what they need from outside is there.
+    fn outside(&self) -> Result<Config> {
+        let config = self.project.config(self.docker.host())?;
+        self.expect_outside(&config)?;
+        Ok(config)
+    }
+
+    /// Those of these volumes or networks that Docker does not have, of those that are external, or of the others.
+    fn missing<'c>(&self, kind: &str, all: &'c [Named], is_external: bool) -> Result<Vec<&'c str>> {
+        let mut wanted = all.iter().filter(|named| named.is_external == is_external).peekable();
+        if wanted.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let there = self.docker.host().ask(&Command::new(["docker", kind, "ls", "--format", "{{.Name}}"]))?;
+        let text = there.text();
+        let is_missing = |name: &&str| there.ok() && !text.lines().any(|line| line.trim() == *name);
+        Ok(wanted.map(|named| named.name.as_str()).filter(is_missing).collect())
+    }
+
+    /// What compose does not make must be there, and what its services publish must be free: else some of them would have
+    /// been stopped in vain.
+    fn expect_outside(&self, config: &Config) -> Result<()> {
+        let doing = format!("start the compose project {}", self.project.name);
+        let is_whole = self.keys.services.is_empty();
+        for (kind, all) in [("network", &config.networks), ("volume", &config.volumes)] {
+            let missing = if is_whole { self.missing(kind, all, true)? } else { Vec::new() };
+            if let Some(name) = missing.first() {
+                let why = format!("its files use the external {kind} {name}, which does not exist");
+                return Err(Failure::new(doing, why).hint(format!("docker {kind} create {name}")));
+            }
+        }
+        let ports = self.chosen().filter_map(|(name, _)| config.ports.get(name)).flatten();
+        let taken = self.docker.all_taken(&ports.cloned().collect::<Vec<_>>())?;
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let own = self.project.names(self.docker.host())?;
+        let is_own = |taken: &&Taken| own.iter().any(|name| taken.holder == format!("container {name}"));
+        match taken.iter().find(|taken| !is_own(taken)) {
+            None => Ok(()),
+            Some(taken) => {
+                let why =
+                    format!("port {} is already allocated: {} holds it", taken.port.number, taken.holder);
+                Err(Failure::new(doing, why).hint(commands::OTHER_PORT))
+            }
+        }
     }
 
     /// What undoes `up`: services that did not run do not run again, those that ran are as their files ask.
@@ -245,7 +298,7 @@ impl Site<'_> {
     fn restart(&self) -> Result<Plan> {
         let run = match self.members.is_empty() {
             true => Run {
-                leaves: self.leaves()?,
+                leaves: self.leaves(&self.outside()?)?,
                 ..self.starting(&["up", "--detach"], Undo::Command(self.project.command(&["down"], &[])))
             },
             false => self.starting(&["restart"], Undo::Again),

@@ -1,5 +1,6 @@
 //! A compose project on a host: which program works it, what its files ask for, and which containers it has.
 
+use super::config::Config;
 use crate::docker::{Docker, commands};
 use crate::model::op::{Answer, Command, Prediction};
 use crate::model::path::HostPath;
@@ -110,20 +111,23 @@ impl Project {
         Ok(answer.text().lines().filter_map(pair).collect())
     }
 
-    /// The volumes with a name that its files ask for and Docker does not have. What compose or Docker does not say is none: this
-    /// is only for the reader. The answer may hold secrets, so nothing remembers it.
-    pub fn new_volumes(&self, host: &dyn Probe) -> Result<Vec<String>> {
+    /// What its files ask for. What compose does not say is none: this is for what is known beforehand.
+    pub fn config(&self, host: &dyn Probe) -> Result<Config> {
         if host.pretends() {
-            return Ok(Vec::new());
+            return Ok(Config::default());
         }
         let asked = host.ask(&self.command(&["config"], &[]))?;
-        let there = host.ask(&Command::new(["docker", "volume", "ls", "--quiet"]))?;
-        if !asked.ok() || !there.ok() {
-            return Ok(Vec::new());
-        }
-        let there = there.text();
-        let is_new = |name: &String| !there.lines().any(|line| line.trim() == name);
-        Ok(volumes(&self.name, &String::from_utf8_lossy(&asked.stdout)).into_iter().filter(is_new).collect())
+        Ok(match asked.ok() {
+            true => Config::read(&self.name, &String::from_utf8_lossy(&asked.stdout)),
+            false => Config::default(),
+        })
+    }
+
+    /// The names of its containers.
+    pub fn names(&self, host: &dyn Probe) -> Result<Vec<String>> {
+        let filter = format!("label=com.docker.compose.project={}", self.name);
+        let words = ["docker", "container", "ls", "--all", "--filter", &filter, "--format", "{{.Names}}"];
+        Ok(host.ask(&Command::new(words))?.text().lines().map(str::to_string).collect())
     }
 
     /// What compose says of its files: all of it, since the line that matters is seldom the last.
@@ -223,26 +227,4 @@ fn name_of(docker: &Docker, folder: &HostPath) -> Result<String> {
     let fits =
         |letter: &char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-".contains(*letter);
     Ok(last.chars().filter(fits).collect())
-}
-
-/// The volumes of a project in what `config` prints, which is YAML as compose itself writes it, but for those of others.
-fn volumes(project: &str, config: &str) -> Vec<String> {
-    let section = config.lines().skip_while(|line| *line != "volumes:").skip(1);
-    let mut volumes: Vec<(String, bool)> = Vec::new();
-    for line in section.take_while(|line| line.starts_with(' ')) {
-        let depth = line.len() - line.trim_start().len();
-        let Some((key, value)) = line.trim().split_once(':') else { continue };
-        let (key, value) = (unquoted(key), unquoted(value.trim()));
-        match (depth, key, volumes.last_mut()) {
-            (2, key, _) => volumes.push((format!("{project}_{key}"), false)),
-            (4, "name", Some(volume)) => volume.0 = value.to_string(),
-            (4, "external", Some(volume)) => volume.1 = value != "false",
-            _ => {}
-        }
-    }
-    volumes.into_iter().filter(|(_, external)| !external).map(|(name, _)| name).collect()
-}
-
-fn unquoted(word: &str) -> &str {
-    word.trim_matches(['\'', '"'])
 }

@@ -62,13 +62,43 @@ fn volumes_that_an_undo_leaves_are_named_beforehand() {
     let config = "services:\n  app:\n    volumes:\n    - data:/data:rw\nversion: '3.9'\nvolumes:\n  data: {}\n  old: {}\n  \
                   named:\n    name: other\n  theirs:\n    external: true\n    name: shared\nx-more: 1\n";
     answer(&host, "docker-compose --project-name shop config", 0, config);
-    answer(&host, "docker volume ls --quiet", 0, "shop_old\nshared\n");
+    answer(&host, "docker volume ls --format {{.Name}}", 0, "shop_old\nshared\n");
     let plan = parse("compose", KEYS).unwrap().plan(&host).unwrap();
     let left = "an undo leaves the volumes that it makes; docker volume rm shop_data other removes them";
     assert_eq!(plan.ops[0].no_undo(), Some(left));
-    answer(&host, "docker volume ls --quiet", 0, "shop_old\nshop_data\nother\n");
+    answer(&host, "docker volume ls --format {{.Name}}", 0, "shop_old\nshop_data\nother\nshared\n");
     let plan = parse("compose", KEYS).unwrap().plan(&host).unwrap();
     assert_eq!(plan.ops[0].no_undo(), None);
+}
+
+#[test]
+fn what_compose_does_not_make_must_be_there_and_ports_must_be_free() {
+    let host = compose(UP.lines().next().unwrap());
+    let config = "services:\n  app:\n    ports:\n    - 8080:80/tcp\n  job:\n    ports:\n    - published: 99\n      target: 9\n\
+                  networks:\n  edge:\n    external: true\n    name: edge\n";
+    answer(&host, "docker-compose --project-name shop config", 0, config);
+    answer(&host, "docker network ls --format {{.Name}}", 0, "bridge\n");
+    let refused = |keys: &str| apply(&host, "compose", keys).unwrap_err().to_string();
+    let missing = "start the compose project shop: its files use the external network edge, which does not exist\n  hint: docker network create edge";
+    assert_eq!(refused(KEYS), missing);
+    answer(&host, "docker network ls --format {{.Name}}", 0, "bridge\nedge\n");
+    let ports = docker::ports::question();
+    answer_to(
+        &host,
+        ports.argv.clone(),
+        0,
+        "container /shop_app_1\t80/tcp\t0.0.0.0\t8080\nprocess \"nc\",pid=7\t99/tcp\t*\t99\n",
+    );
+    let names =
+        "docker container ls --all --filter label=com.docker.compose.project=shop --format {{.Names}}";
+    answer(&host, names, 0, "shop_app_1\nshop_job_1\n");
+    let taken = "start the compose project shop: port 99 is already allocated: process \"nc\",pid=7 holds it";
+    assert!(refused(KEYS).starts_with(taken), "{}", refused(KEYS));
+    answer_to(&host, ports.argv, 0, "container /shop_app_1\t80/tcp\t0.0.0.0\t8080\n");
+    assert_eq!(
+        apply(&host, "compose", KEYS).unwrap(),
+        "run docker-compose --project-name shop up --detach\n"
+    );
 }
 
 #[test]
