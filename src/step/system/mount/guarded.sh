@@ -9,17 +9,17 @@ is_mounted() {
   while read -r _ _ _ _ at _; do [ "$at" = "$listed" ] && return 0; done </proc/self/mountinfo
   return 1
 }
-if [ -n "$undoes" ]; then
-  # Nothing is to be done when what is undone had failed.
-  if is_mounted; then now=mount; else now=umount; fi
-  [ "$now" != "$action" ] || exit 0
-fi
 inside=$place name=.
 if [ "$action" = umount ]; then inside=${place%/*} inside=${inside:-/} name=./${place##*/}; fi
 cd -P -- "$inside" 2>/dev/null && [ "$(pwd -P)" = "$inside" ] || {
   echo "$place is not the directory that it was: another user exchanged it" >&2
   exit 1
 }
+if [ -n "$undoes" ]; then
+  # Nothing is to be done when what is undone had failed.
+  if is_mounted; then now=mount; else now=umount; fi
+  [ "$now" != "$action" ] || exit 0
+fi
 exact=
 case $(mount --version 2>/dev/null) in *util-linux*) exact=-c ;; esac
 case $source in UUID=* | LABEL=* | PARTUUID=* | PARTLABEL=*) source=$(findfs "$source") || exit ;; esac
