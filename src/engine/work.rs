@@ -4,6 +4,7 @@ mod background;
 mod blocks;
 mod consent;
 mod delegated;
+mod items;
 mod judge;
 mod once;
 mod one;

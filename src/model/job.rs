@@ -1,6 +1,7 @@
 //! A job: all that one host is to do in one run, complete in itself.
 
 use super::arg::Arg;
+use super::delegation::On;
 use super::digest::Digest;
 use super::failure::Failure;
 use super::once::Once;
@@ -296,7 +297,7 @@ pub struct JobStep {
     pub once: Option<Once>,
     /// The host that runs it for this one.
     #[serde(default)]
-    pub on: Option<String>,
+    pub on: Option<On>,
     /// It is started and not waited for; how long it may run.
     #[serde(default)]
     pub background: Option<Duration>,

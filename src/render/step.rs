@@ -83,9 +83,9 @@ impl Maker<'_> {
         job.skip = skip.or_else(|| self.when(&inside, &mut job.when));
         job.name = self.name(&inside, job.skip.is_some(), &labels);
         if job.skip.is_none() {
+            job.on = self.on(&inside, known_elements(items.as_ref()));
             job.items = items;
             job.label = self.label(&inside);
-            job.on = self.on(&inside);
             self.add_rest(&inside, &mut job);
         }
         job
