@@ -13,6 +13,7 @@ mod format;
 mod functions;
 #[cfg(feature = "controller")]
 mod infer;
+mod json;
 mod lexer;
 mod lookup;
 mod machine;
@@ -70,6 +71,20 @@ impl Names for Values {
 
     fn names(&self) -> Vec<String> {
         self.keys().cloned().collect()
+    }
+}
+
+/// Reads JSON. Fails for what is not JSON, and for numbers that a value cannot hold.
+pub fn json_value(text: &str) -> Result<Value> {
+    let value = json::read(text).and_then(|datum| datum.json());
+    value.map_err(|fault| Failure { hint: fault.hint, ..Failure::new("read JSON", fault.why) })
+}
+
+/// Reads a JSON object, as [`json_value`] does.
+pub fn json_values(text: &str) -> Result<Values> {
+    match json_value(text)? {
+        Value::Object(values) => Ok(values),
+        _ => Err(Failure::new("read JSON", "this is no JSON object")),
     }
 }
 
