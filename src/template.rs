@@ -13,7 +13,6 @@ mod format;
 mod functions;
 #[cfg(feature = "controller")]
 mod infer;
-mod json;
 mod lexer;
 mod lookup;
 mod machine;
@@ -76,8 +75,12 @@ impl Names for Values {
 
 /// Reads JSON. Fails for what is not JSON, and for numbers that a value cannot hold.
 pub fn json_value(text: &str) -> Result<Value> {
-    let value = json::read(text).and_then(|datum| datum.json());
-    value.map_err(|fault| Failure { hint: fault.hint, ..Failure::new("read JSON", fault.why) })
+    let value = filters::json::read(text).and_then(|datum| datum.json());
+    value.map_err(|fault| {
+        let why = fault.why.strip_prefix(filters::json::NOT_JSON).map_or(fault.why.clone(), str::to_string);
+        let hint = fault.hint.map(|_| "write it as text, in double quotes".to_string());
+        Failure { hint, ..Failure::new("read JSON", why) }
+    })
 }
 
 /// Reads a JSON object, as [`json_value`] does.

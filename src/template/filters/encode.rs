@@ -2,11 +2,10 @@
 
 use super::super::call::{Arguments, Function};
 use super::super::fault::{Fault, Result};
-use super::super::json;
 use super::super::machine::Machine;
 use super::super::show::float;
 use super::super::value::{Datum, Map};
-use super::sorted_by;
+use super::{json, sorted_by};
 
 pub const FILTERS: &[(&str, Function)] = &[
     ("to_json", |_, arguments| to_json(arguments, false)),

@@ -1,16 +1,22 @@
 //! JSON as Python reads it: whole numbers keep all their digits, and other numbers are the nearest that there are.
 
-use super::arithmetic::too_large;
-use super::fault::{Fault, Result};
-use super::value::{Datum, Map};
+use super::super::arithmetic::too_large;
+use super::super::fault::{Fault, Result};
+use super::super::value::{Datum, Map};
 use serde::de::IgnoredAny;
 
 /// Lists and maps may be nested this deep.
 const DEPTH_LIMIT: usize = 128;
 
+/// What the error for a text that is not JSON begins with.
+pub const NOT_JSON: &str = "this is not JSON: ";
+
+fn not_json(error: serde_json::Error) -> Fault {
+    Fault::new(format!("{NOT_JSON}{error}"))
+}
+
 /// The value of a JSON text. Fails for what is not JSON, and for numbers that would become others.
 pub fn read(text: &str) -> Result<Datum> {
-    let not_json = |error| Fault::new(format!("this is not JSON: {error}"));
     serde_json::from_str::<IgnoredAny>(text).map_err(not_json)?;
     Reader { text, at: 0, depth: 0 }.value()
 }
@@ -99,7 +105,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.at += end;
-        serde_json::from_str(&rest[..end]).map_err(|error| Fault::new(format!("this is not JSON: {error}")))
+        serde_json::from_str(&rest[..end]).map_err(not_json)
     }
 
     /// A number, `true`, `false` or `null`.
