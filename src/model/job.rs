@@ -1,9 +1,9 @@
 //! A job: all that one host is to do in one run, complete in itself.
 
 use super::arg::Arg;
-use super::delegation::On;
 use super::digest::Digest;
 use super::failure::Failure;
+use super::on::On;
 use super::once::Once;
 use super::op::Asset;
 use super::outcome::StepOutcome;

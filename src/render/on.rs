@@ -6,7 +6,7 @@ use super::step::Maker;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{CONTROLLER, Inventory};
 use crate::model::Value;
-use crate::model::delegation::On;
+use crate::model::on::On;
 use crate::playbook::{Step, Written};
 use crate::template::is_plain;
 
@@ -15,8 +15,10 @@ impl Maker<'_> {
     /// differ.
     pub(super) fn on(&mut self, scope: &Scope, elements: Option<&Vec<Value>>) -> Option<On> {
         let written = self.step.on.as_ref()?;
+        let of_all = scope.arg(&written.text.as_str().into(), &mut Needs::default());
+        let is_for_all = of_all.is_ok_and(|arg| arg.known().is_some());
         let hosts: Vec<Option<String>> = match elements {
-            Some(elements) if !is_plain(&written.text) => {
+            Some(elements) if !is_for_all => {
                 let (name, place) = (&self.step.loop_var, &self.step.place);
                 let scopes = elements.iter().map(|element| scope.with_item(name, element, place));
                 scopes.map(|scope| self.on_of_element(&scope, written)).collect()
@@ -69,6 +71,10 @@ fn unknown(inventory: &Inventory, name: &str, written: &Written) -> Option<Diagn
         return Some(
             problem.hint(format!("it is a group; one of its hosts is \"{{{{ groups['{name}'][0] }}}}\"")),
         );
+    }
+    if matches!(name, "localhost" | "127.0.0.1" | "::1") {
+        let hint = format!("write on = \"{CONTROLLER}\" for the machine that windlass runs on");
+        return Some(problem.hint(hint));
     }
     let names = inventory.hosts.iter().map(|host| host.name.as_str()).chain([CONTROLLER]);
     Some(problem.nearest(name, names))

@@ -356,10 +356,20 @@ fn known_elements(items: Option<&Arg>) -> Option<&Vec<Value>> {
     }
 }
 
+/// Whether a text names something: it stands there as a word of its own.
+fn names(text: &str, name: &str) -> bool {
+    if name.is_empty() {
+        return true;
+    }
+    let is_end = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+    text.match_indices(name).any(|(at, _)| {
+        is_end(text[..at].chars().next_back()) && is_end(text[at + name.len()..].chars().next())
+    })
+}
+
 /// A name with what distinguishes the elements that it is for.
 fn named(name: Arg, labels: &[String]) -> Arg {
-    let missing =
-        |text: &str| labels.iter().filter(|label| !text.contains(*label)).cloned().collect::<Vec<_>>();
+    let missing = |text: &str| labels.iter().filter(|label| !names(text, label)).cloned().collect::<Vec<_>>();
     match name {
         Arg::Value(Value::String(text)) => {
             let more = missing(&text).iter().map(|label| format!(": {label}")).collect::<String>();

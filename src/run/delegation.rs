@@ -257,7 +257,7 @@ fn taken(mut given: Given, work: &HostWork) -> Result<Given> {
 mod tests {
     use super::*;
     use crate::model::Values;
-    use crate::model::delegation::On;
+    use crate::model::on::On;
     use crate::model::outcome::StepOutcome;
     use std::time::Duration;
 

@@ -266,7 +266,7 @@ fn each_element_of_a_loop_runs_on_the_host_that_it_names() {
     let stage = stage();
     let finished = run(&stage, EACH, "--check");
     assert_eq!((finished.code, text(&stage, "lb1/srv/web1-1")), (0, String::new()), "{finished:?}");
-    assert!(finished.stderr.contains("steps with `on` also run on lb1, web3"), "{finished:?}");
+    assert!(finished.stderr.contains("steps with `on` also run on lb1,web3"), "{finished:?}");
 
     let finished = run(&stage, EACH, "");
     assert_eq!(finished.code, 0, "{finished:?}");
@@ -341,6 +341,7 @@ fn what_cannot_be_is_said_before_a_host_is_contacted() {
     let command = "command = { argv = [\"true\"] }";
     for (playbook, expected) in [
         (with("lb2", command), "no host is called `lb2`"),
+        (with("localhost", command), "write on = \"controller\""),
         (with("web2", command), "web2 is itself a host of this play"),
         (with("{{ facts.hostname }}", command), "this must be known before a host is contacted"),
         (with("{{ nope }}", command), "nope"),
@@ -349,7 +350,7 @@ fn what_cannot_be_is_said_before_a_host_is_contacted() {
             "no host is called `lb2`",
         ),
         (
-            with("{{ item }}", "loop = \"facts.groups\"\ncommand = { argv = [\"true\"] }"),
+            with("{{ item }}", "loop = \"facts.addresses\"\ncommand = { argv = [\"true\"] }"),
             "this must be known before",
         ),
         (with("lb1", "set = { a = \"b\" }"), "`set` cannot be run on another host"),

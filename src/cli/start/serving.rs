@@ -3,8 +3,8 @@
 use crate::inventory::fold::fold;
 use crate::inventory::{CONTROLLER, Host, Inventory};
 use crate::keys::Share;
-use crate::model::delegation::On;
 use crate::model::job::{HostWork, Job};
+use crate::model::on::On;
 use crate::playbook::plays::Stage;
 use crate::render::contents::Contents;
 use crate::run::{Task, Work};
