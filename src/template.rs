@@ -7,6 +7,7 @@
 mod addresses;
 mod arithmetic;
 mod call;
+mod condition;
 mod fault;
 mod filters;
 mod format;
@@ -186,9 +187,11 @@ impl Templates {
         Ok(without_omitted(value))
     }
 
-    /// Whether an expression holds, by Jinja's rules: empty text, an empty list, 0 and none do not.
+    /// Whether an expression holds, by Jinja's rules: empty text, an empty list, 0 and none do not. Fails for text that says
+    /// no.
     pub fn truth(&self, source: &str, names: &dyn Names) -> Result<bool> {
-        let truth = self.evaluated(source, Escapes::Python, names).and_then(|value| value.truth());
+        let expr = self.parsed_expression(source, Escapes::Python);
+        let truth = expr.and_then(|expr| condition::holds(&mut Machine::new(self, names), &expr));
         truth.map_err(|fault| self.failure(&doing(source), source, fault))
     }
 

@@ -439,6 +439,9 @@ fn check_notified(playbook: &Playbook, step: &Step, problems: &mut Diagnostics) 
             Diagnostic::error(format!("there is no handler called `{}`", notify.text), &notify.place);
         let elsewhere = playbook.handlers.iter().any(|handler| handler.title() == notify.text);
         problems.push(match elsewhere {
+            _ if !is_plain(&notify.text) => {
+                problem.hint("`notify` has names as they are written: list the handlers that may be meant")
+            }
             true => problem.hint("a handler of another play has this name: give this play its own"),
             false => problem.nearest(&notify.text, names.iter().map(String::as_str)),
         });

@@ -74,6 +74,7 @@ impl Maker<'_> {
             job.name = self.name(scope, true, &labels);
             return JobStep { skip, ..job };
         }
+        let skip = skip.or_else(|| self.left_out_with_loop(scope));
         let items =
             self.step.items.as_ref().filter(|_| skip.is_none()).and_then(|node| self.items(scope, node));
         let inside = match self.step.items.is_some() {
@@ -158,6 +159,14 @@ impl Maker<'_> {
         let label = self.step.label.as_ref()?;
         let arg = scope.arg(&label.text.as_str().into(), &mut self.needs);
         self.keep(arg, &label.place)
+    }
+
+    /// Why a step with a loop is left out whatever its elements are: its list need not be there then.
+    fn left_out_with_loop(&self, scope: &Scope) -> Option<String> {
+        let (when, _) = (self.step.when.as_ref()?, self.step.items.as_ref()?);
+        let scope = scope.with_item_waiting(&self.step.loop_var, None);
+        let truth = scope.truth(&when.text, &mut Needs::default());
+        matches!(truth, Ok(Some(false))).then(|| format!("when {} is false", when.text))
     }
 
     /// Decides `when` if that is possible here: says why the step is skipped, or leaves the expression to the host.
@@ -326,6 +335,7 @@ impl Maker<'_> {
                 continue;
             }
             let needs = std::mem::take(&mut self.needs);
+            self.label(&scope);
             let keys = self.args(&scope, None);
             self.needs = needs;
             if let Some(keys) = keys.and_then(|keys| keys.known()) {

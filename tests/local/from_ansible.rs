@@ -56,3 +56,74 @@ fn elements_of_loops_around_blocks_are_in_the_names_of_steps() {
         assert!(finished.stdout.contains(name), "{name}: {finished:?}");
     }
 }
+
+#[test]
+fn text_that_says_no_is_no_condition() {
+    let stage = FolderStage::set();
+    let playbook =
+        "[vars]\nflag = true\n[[steps]]\nwhen = 'flag and not (1 > 2)'\ndebug = { message = 'it ran' }\n";
+    for vars in ["flag=no", "flag=False", "flag=\"false\""] {
+        let finished = play(&stage, playbook, &format!("--check -e {vars}"));
+        assert_eq!(finished.code, 5, "{vars}: {finished:?}");
+        assert!(finished.stderr.contains("which counts as true"), "{finished:?}");
+        assert!(finished.stderr.contains("hint: write `flag | bool`"), "{finished:?}");
+    }
+    for (vars, runs) in [("flag=false", false), ("flag=true", true), ("flag=yes", true), ("flag=0", false)] {
+        let finished = play(&stage, playbook, &format!("--check -e {vars}"));
+        assert_eq!((finished.code, finished.stdout.contains("it ran")), (0, runs), "{vars}: {finished:?}");
+    }
+    let with_bool = playbook.replace("'flag and", "'flag | bool and");
+    assert_eq!(play(&stage, &with_bool, "--check -e flag=no").code, 0);
+}
+
+#[test]
+fn a_handler_may_notify_one_that_stands_before_it() {
+    let stage = FolderStage::set();
+    let playbook = "[[steps]]\nnotify = 'a'\ncommand = { run = 'true' }\n\
+                    [[handlers]]\nname = 'b'\ndebug = { message = 'b runs' }\n\
+                    [[handlers]]\nname = 'a'\nnotify = 'b'\ncommand = { run = 'true' }\n";
+    let finished = play(&stage, playbook, "");
+    assert!(finished.code == 0 && finished.stdout.contains("b runs"), "{finished:?}");
+    let again = play(&stage, &playbook.replace("notify = 'a'", ""), "");
+    assert!(!again.stdout.contains("b runs") && !again.stderr.contains("did not finish"), "{again:?}");
+    // Those that notify each other come to an end.
+    let circle =
+        playbook.replace("debug = { message = 'b runs' }", "notify = 'a'\ncommand = { run = 'true' }");
+    assert_eq!(play(&stage, &circle, "").code, 0);
+}
+
+#[test]
+fn a_loop_over_a_list_that_is_not_there_is_left_out_by_when() {
+    let stage = FolderStage::set();
+    let playbook = "[[steps]]\nwhen = 'extra is defined'\nloop = '{{ extra }}'\ndebug = { message = '{{ item }}' }\n\
+                    [[steps]]\ndebug = { message = 'goes on' }\n";
+    let finished = play(&stage, playbook, "");
+    assert!(finished.code == 0 && finished.stdout.contains("goes on"), "{finished:?}");
+}
+
+#[test]
+fn habits_get_a_hint_before_a_host_is_contacted() {
+    let stage = FolderStage::set();
+    for (step, expected) in [
+        (
+            "loop = [{ n = 1 }]\nlabel = '{{ item.name }}'\ndebug = { message = 'x' }",
+            "`item.name` is undefined",
+        ),
+        (
+            "loop = '{{ { \"a\": 1 } | dict2items }}'\ndebug = { message = '{{ item.val }}' }",
+            "there are: key, value",
+        ),
+        ("debug = { message = 'x' }\nrescue = [{ debug = { message = 'y' } }]", "it stands beside `block`"),
+        (
+            "loop = ['a']\nnotify = 'restart {{ item }}'\ncommand = { run = 'true' }",
+            "names as they are written",
+        ),
+        ("include = 'other'", "did you mean `other.toml`?"),
+        ("include = 'other.toml'\nparams = { a = 1 }", "write `vars`"),
+    ] {
+        stage.project.write("playbooks/other.toml", "[[steps]]\ndebug = { message = 'x' }\n");
+        let finished = play(&stage, &format!("[[steps]]\n{step}\n"), "");
+        assert_eq!(finished.code, 5, "{step}: {finished:?}");
+        assert!(finished.stderr.contains(expected), "{step}: {finished:?}");
+    }
+}

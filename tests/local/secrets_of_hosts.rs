@@ -116,7 +116,7 @@ fn a_secret_of_another_host_is_kept_and_shown_nowhere() {
         assert!(!shows(&finished), "{words}: {finished:?}");
         if words.starts_with("run playbook") {
             assert_eq!(finished.code, 0, "{words}: {finished:?}");
-            assert!(finished.stdout.contains("***"), "{words}: {finished:?}");
+            assert!(finished.stdout.replace('\\', "").contains("***"), "{words}: {finished:?}");
         }
         let found = kept(&stage);
         assert!(found.iter().all(|path| expected.contains(&path.as_path())), "{words}: {found:?}");
