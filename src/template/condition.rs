@@ -3,9 +3,7 @@
 use super::fault::{Fault, Result};
 use super::machine::{Machine, path_of};
 use super::tree::{Expr, Kind};
-
-/// What `bool` makes false of, and a condition would take for true.
-const SAY_NO: &[&str] = &["false", "no", "off", "n", "f", "0"];
+use crate::model::evaluated::says_no;
 
 /// Whether an expression holds, by Jinja's rules: empty text, an empty list, 0 and none do not.
 pub fn holds(machine: &mut Machine, expr: &Expr) -> Result<bool> {
@@ -15,15 +13,15 @@ pub fn holds(machine: &mut Machine, expr: &Expr) -> Result<bool> {
         Kind::Not(of) => holds(machine, of).map(|holds| !holds),
         _ => {
             let value = machine.eval(expr)?;
-            match value.as_text().filter(|text| SAY_NO.contains(&text.to_lowercase().as_str())) {
-                Some(text) => Err(says_no(expr, text).at(None, expr.range.clone())),
+            match value.as_text().filter(|text| says_no(text)) {
+                Some(text) => Err(refused(expr, text).at(None, expr.range.clone())),
                 None => value.truth(),
             }
         }
     }
 }
 
-fn says_no(expr: &Expr, text: &str) -> Fault {
+fn refused(expr: &Expr, text: &str) -> Fault {
     let path = path_of(expr);
     let (what, write) = match path.is_empty() {
         true => ("a condition".to_string(), "`| bool` behind it".to_string()),

@@ -72,6 +72,11 @@ fn text_that_says_no_is_no_condition() {
         let finished = play(&stage, playbook, &format!("--check -e {vars}"));
         assert_eq!((finished.code, finished.stdout.contains("it ran")), (0, runs), "{vars}: {finished:?}");
     }
+    let asserted = "[vars]\nflag = true\n[[steps]]\nassert = { that = 'flag' }\n";
+    for (vars, code) in [("flag=no", 2), ("flag=true", 0)] {
+        let finished = play(&stage, asserted, &format!("-e {vars}"));
+        assert_eq!(finished.code, code, "{vars}: {finished:?}");
+    }
     let with_bool = playbook.replace("'flag and", "'flag | bool and");
     assert_eq!(play(&stage, &with_bool, "--check -e flag=no").code, 0);
 }
@@ -118,6 +123,7 @@ fn habits_get_a_hint_before_a_host_is_contacted() {
             "loop = ['a']\nnotify = 'restart {{ item }}'\ncommand = { run = 'true' }",
             "names as they are written",
         ),
+        ("x = 1\n[steps.debug]\nmessage = 'x'\n[handlers]\nname = 'x'", "write [[…]] for each element"),
         ("include = 'other'", "did you mean `other.toml`?"),
         ("include = 'other.toml'\nparams = { a = 1 }", "write `vars`"),
     ] {

@@ -254,7 +254,7 @@ pub fn by_filter(name: &str, of: Shape, part: Option<Shape>, shapes: &[Shape], p
                 }
             }
         },
-        "ternary" => match (&shapes[..], passed.positional.len()) {
+        "ternary" => match (shapes, passed.positional.len()) {
             ([yes, no], 2) => yes.clone().or(no.clone()),
             _ => Shape::Any,
         },
