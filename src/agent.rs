@@ -333,8 +333,14 @@ impl Link for Channel<'_> {
         self.answer_about(|of| of == step, &self.consents, until, "ask before the step")
     }
 
-    fn delegate(&self, step: u32, given: Given, until: Instant) -> Result<Option<OnceEnded>> {
-        self.send(Event::Delegates { step, given });
+    fn delegate(
+        &self,
+        step: u32,
+        item: Option<u32>,
+        given: Given,
+        until: Instant,
+    ) -> Result<Option<OnceEnded>> {
+        self.send(Event::Delegates { step, item, given });
         self.answer_about(|of| of == step, &self.ran_once, until, "wait for the host that runs it")
     }
 

@@ -229,6 +229,9 @@ fn as_expected(value: &Value, expected: &str) -> Option<String> {
         Value::String(_) | Value::Number(_) | Value::Bool(_) if wants("a table") || wants("a map") => {
             Some("write a table: { key = value }".to_string())
         }
+        Value::Object(_) if wants("a list") => {
+            Some("write [[…]] for each element, or put it in brackets: [{ … }]".to_string())
+        }
         Value::Array(list) if wants("list of strings") => {
             Some(format!("put each element in quotes: {}", all_quoted(list)?))
         }

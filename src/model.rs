@@ -23,6 +23,7 @@ pub mod keep;
 pub mod label;
 pub mod mode;
 pub mod nearest;
+pub mod on;
 pub mod once;
 pub mod op;
 pub mod outcome;

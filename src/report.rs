@@ -41,6 +41,7 @@ use bars::Bars;
 use file::ReportFile;
 use groups::Groups;
 use live::Live;
+use printed::UnderWay;
 use transfers::Transfers;
 
 /// How a run is reported.
@@ -131,6 +132,7 @@ struct Run {
     record: RunRecord,
     groups: Groups,
     live: Live,
+    under_way: UnderWay,
     /// The hosts' steps whose output is on the screen already.
     shown: HashSet<(String, u32)>,
 }
@@ -154,6 +156,7 @@ impl Reporter {
             self.run = Some(Run {
                 groups: Groups::new(&record),
                 live: Live::new(&record, self.options.steps),
+                under_way: UnderWay::default(),
                 shown: HashSet::new(),
                 record,
             });
@@ -267,13 +270,17 @@ pub fn told(record: &RunRecord, view: &View) -> String {
 /// Takes in an event and returns the lines of all steps that are settled by it, or of what a command prints.
 fn human(run: &mut Run, options: &Options, event: &RunEvent) -> String {
     let view = &options.view;
+    if let RunEventKind::Host { host, event } = &event.what {
+        run.under_way.fold(host, event);
+    }
     match &event.what {
         RunEventKind::Host { host, event: HostEvent::Said(Event::Printed(printed)) } => {
             if !options.live {
                 return String::new();
             }
             run.shown.insert((host.clone(), printed.step));
-            return printed::lines(host, steps::hosts_width(&run.record), printed, view.style);
+            let step = run.under_way.name(host, printed.step);
+            return printed::lines(host, steps::hosts_width(&run.record), step, printed, view.style);
         }
         RunEventKind::Host { host, event: HostEvent::Said(Event::StepEnded(step)) }
             if run.shown.contains(&(host.clone(), step.step)) =>

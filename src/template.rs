@@ -7,6 +7,7 @@
 mod addresses;
 mod arithmetic;
 mod call;
+mod condition;
 mod fault;
 mod filters;
 mod format;
@@ -70,6 +71,24 @@ impl Names for Values {
 
     fn names(&self) -> Vec<String> {
         self.keys().cloned().collect()
+    }
+}
+
+/// Reads JSON. Fails for what is not JSON, and for numbers that a value cannot hold.
+pub fn json_value(text: &str) -> Result<Value> {
+    let value = filters::json::read(text).and_then(|datum| datum.json());
+    value.map_err(|fault| {
+        let why = fault.why.strip_prefix(filters::json::NOT_JSON).map_or(fault.why.clone(), str::to_string);
+        let hint = fault.hint.map(|_| "write it as text, in double quotes".to_string());
+        Failure { hint, ..Failure::new("read JSON", why) }
+    })
+}
+
+/// Reads a JSON object, as [`json_value`] does.
+pub fn json_values(text: &str) -> Result<Values> {
+    match json_value(text)? {
+        Value::Object(values) => Ok(values),
+        _ => Err(Failure::new("read JSON", "this is no JSON object")),
     }
 }
 
@@ -168,9 +187,11 @@ impl Templates {
         Ok(without_omitted(value))
     }
 
-    /// Whether an expression holds, by Jinja's rules: empty text, an empty list, 0 and none do not.
+    /// Whether an expression holds, by Jinja's rules: empty text, an empty list, 0 and none do not. Fails for text that says
+    /// no.
     pub fn truth(&self, source: &str, names: &dyn Names) -> Result<bool> {
-        let truth = self.evaluated(source, Escapes::Python, names).and_then(|value| value.truth());
+        let expr = self.parsed_expression(source, Escapes::Python);
+        let truth = expr.and_then(|expr| condition::holds(&mut Machine::new(self, names), &expr));
         truth.map_err(|fault| self.failure(&doing(source), source, fault))
     }
 

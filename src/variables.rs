@@ -2,12 +2,12 @@
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Host, Inventory};
-use crate::model::{Value, Values};
+use crate::model::Value;
 use crate::playbook::{Playbook, params};
 use crate::project::Project;
 use crate::setting::{Origin, Setting, check_name};
 use crate::source::{Node, Place, Source};
-use crate::yaml;
+use crate::{template, yaml};
 use std::fmt;
 use std::path::Path;
 
@@ -40,9 +40,10 @@ fn from_argument(argument: &str) -> Result<Setting, Diagnostics> {
 }
 
 fn from_object(argument: &str) -> Result<Vec<Setting>, Diagnostics> {
-    let object = serde_json::from_str::<Values>(argument).map_err(|error| {
-        let problem = Diagnostic::elsewhere(format!("read --var {argument}: {error}"));
-        problem.hint("a JSON object has its names in double quotes: --var '{\"port\": 8080}'")
+    let object = template::json_values(argument).map_err(|failure| {
+        let problem = Diagnostic::elsewhere(format!("read --var {argument}: {}", failure.why));
+        let hint = "a JSON object has its names in double quotes: --var '{\"port\": 8080}'";
+        problem.hint(failure.hint.as_deref().unwrap_or(hint))
     })?;
     let mut problems = Diagnostics::default();
     let mut settings = Vec::new();
@@ -55,7 +56,7 @@ fn from_object(argument: &str) -> Result<Vec<Setting>, Diagnostics> {
 }
 
 fn toml_or_json_or_text(text: &str) -> Value {
-    toml(text).or_else(|| serde_json::from_str(text).ok()).unwrap_or_else(|| text.into())
+    toml(text).or_else(|| template::json_value(text).ok()).unwrap_or_else(|| text.into())
 }
 
 fn toml(text: &str) -> Option<Value> {

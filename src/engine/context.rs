@@ -7,7 +7,7 @@ use super::unknown::{Blank, Mark, lock};
 use crate::model::arg::Arg;
 use crate::model::job::Job;
 use crate::model::play::Given;
-use crate::model::{Result, Value, Values};
+use crate::model::{Failure, Result, Value, Values};
 use crate::system::Probe;
 use crate::template::{Datum, Names, OMITTED, Object, Templates};
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,13 +188,30 @@ impl Context {
             if wanted.is_empty() {
                 return match self.mark.take() {
                     Some(unknown) => Ok(Known::No(unknown)),
-                    None => result.map(Known::Yes),
+                    None => result.map(Known::Yes).map_err(|failure| self.with_skipped(failure)),
                 };
             }
             for name in wanted {
                 let value = facts::read(&name, host).transpose()?.unwrap_or(Value::Null);
                 lock(&self.facts.known).insert(name, value);
             }
+        }
+    }
+}
+
+impl Context {
+    /// What a result lacks whose step was skipped gets a hint.
+    fn with_skipped(&self, failure: Failure) -> Failure {
+        let path = failure.why.strip_suffix("` is undefined").and_then(|why| why.rsplit('`').next());
+        let name = path.and_then(|path| path.split(['.', '[']).next()).unwrap_or_default();
+        match self.held.get(name) {
+            Some(Held::Result(result)) if result.known.get("skipped") == Some(&Value::Bool(true)) => {
+                let hint = format!(
+                    "the step that gives `{name}` was skipped: ask with `{name} is not skipped`, or write `| default(…)`"
+                );
+                failure.hint(hint)
+            }
+            _ => failure,
         }
     }
 }

@@ -61,10 +61,16 @@ pub trait Link: Assets {
         Err(Failure::new("ask before the step", "no controller asks anyone"))
     }
 
-    /// Has a step run on the host that it names, which gets these values to look at; `None` when the job should stop before
-    /// it has ended there.
-    fn delegate(&self, step: u32, given: Given, until: Instant) -> Result<Option<OnceEnded>> {
-        let _never_asked = (step, given, until);
+    /// Has a step, or one element of its loop, run on the host that it names, which gets these values to look at; `None`
+    /// when the job should stop before it has ended there.
+    fn delegate(
+        &self,
+        step: u32,
+        item: Option<u32>,
+        given: Given,
+        until: Instant,
+    ) -> Result<Option<OnceEnded>> {
+        let _never_asked = (step, item, given, until);
         Err(Failure::new("have it run on another host", "no controller knows of other hosts"))
     }
 

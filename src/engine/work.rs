@@ -4,6 +4,8 @@ mod background;
 mod blocks;
 mod consent;
 mod delegated;
+mod handlers;
+mod items;
 mod judge;
 mod once;
 mod one;
@@ -35,7 +37,7 @@ use background::Running;
 use blocks::Blocks;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A host waits no longer than this for other hosts: they may have long steps before, and the controller answers as soon as
 /// their part ends.
@@ -263,33 +265,6 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
                 .fail(&step.blocks, ended.failure.unwrap_or_else(|| Failure::new(step.title(), "it failed"))),
             false => None,
         }
-    }
-
-    /// Handlers run also when a step failed, each once, in the order of the playbook, until one fails. That one, and those
-    /// that a failure or a stop left out, are owed to the host until a later run finishes them.
-    fn run_handlers(&mut self) -> Option<Failure> {
-        let play = self.play;
-        for handler in self.job.work.handlers.iter().filter(|handler| handler.play == play) {
-            let name = handler.key();
-            if !self.notified.contains(&name) && self.maybe.contains(&name) {
-                let why =
-                    "it runs when a step above changes something, which is unknown until applied".to_string();
-                self.end_without_running(handler, StepOutcome::Unknown, why, Instant::now());
-                self.maybe.retain(|other| *other != name);
-            }
-            if self.link.stopping() || !self.notified.contains(&name) {
-                continue;
-            }
-            let Some(ended) = self.run_unless_done(handler) else { continue };
-            if ended.outcome == StepOutcome::Failed && !handler.ignore_errors {
-                return ended.failure;
-            }
-            self.notified.retain(|other| *other != name);
-            if let Err(failure) = self.remember_owed() {
-                return Some(failure);
-            }
-        }
-        None
     }
 
     fn verdict(&mut self, failure: Option<Failure>) -> HostEnd {

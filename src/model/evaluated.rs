@@ -14,17 +14,22 @@ pub struct Evaluated {
 }
 
 impl Evaluated {
-    /// Whether it counts as true, as in `when`: everything does but false, null, 0 and what is empty.
+    /// Whether it counts as true: everything does but false, null, 0, what is empty, and text that says no.
     pub fn is_true(&self) -> bool {
         match &self.value {
             Value::Null => false,
             Value::Bool(yes) => *yes,
             Value::Number(number) => number.as_f64() != Some(0.0),
-            Value::String(text) => !text.is_empty(),
+            Value::String(text) => !text.is_empty() && !says_no(text),
             Value::Array(list) => !list.is_empty(),
             Value::Object(map) => !map.is_empty(),
         }
     }
+}
+
+/// Whether a text is a word for false, which counts as true in Jinja.
+pub fn says_no(text: &str) -> bool {
+    ["false", "no", "off", "n", "f", "0"].contains(&text.to_lowercase().as_str())
 }
 
 /// Reads one expression, or a list of them.
@@ -66,10 +71,12 @@ mod tests {
     #[test]
     fn counts_as_true_what_an_expression_does() {
         let is_true = |value| Evaluated { expression: String::new(), value }.is_true();
-        for value in [json!(true), json!(1), json!("false"), json!([0]), json!({ "a": 0 })] {
+        for value in [json!(true), json!(1), json!("x"), json!([0]), json!({ "a": 0 })] {
             assert!(is_true(value.clone()), "{value}");
         }
-        for value in [json!(false), json!(null), json!(0), json!(0.0), json!(""), json!([]), json!({})] {
+        for value in
+            [json!(false), json!(null), json!(0), json!(0.0), json!(""), json!("No"), json!([]), json!({})]
+        {
             assert!(!is_true(value.clone()), "{value}");
         }
     }

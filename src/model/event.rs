@@ -55,7 +55,7 @@ pub enum Event {
     /// The host waits for the end of this step, which another host runs for all, and for [`Order::RanOnce`].
     AwaitsOnce { step: u32 },
     /// The host has come to a step that another one runs for it, and waits for [`Order::RanOnce`].
-    Delegates { step: u32, given: Given },
+    Delegates { step: u32, item: Option<u32>, given: Given },
     /// The host has run a step for another one, and waits again for its play or the next such step.
     RanDelegated { number: u32, ended: Box<OnceEnded> },
     /// The host has come to a step, and waits for [`Order::Consent`].

@@ -3,6 +3,7 @@
 use super::arg::Arg;
 use super::digest::Digest;
 use super::failure::Failure;
+use super::on::On;
 use super::once::Once;
 use super::op::Asset;
 use super::outcome::StepOutcome;
@@ -296,7 +297,7 @@ pub struct JobStep {
     pub once: Option<Once>,
     /// The host that runs it for this one.
     #[serde(default)]
-    pub on: Option<String>,
+    pub on: Option<On>,
     /// It is started and not waited for; how long it may run.
     #[serde(default)]
     pub background: Option<Duration>,

@@ -45,6 +45,8 @@ const OF_STEPS: &[(&str, &str)] = &[
         "poll",
         "leave it out: a step with `async` is started, and a later step with wait = \"NAME\" waits for it",
     ),
+    ("rescue", "it stands beside `block`: write block = [{ … }] with the steps that it is for"),
+    ("always", "it stands beside `block`: write block = [{ … }] with the steps that it is for"),
     ("throttle", "write serial at the top of the playbook, or `--forks`"),
     (
         "check_mode",

@@ -273,6 +273,15 @@ impl Reader<'_> {
         included.files.append(&mut more.files);
     }
 
+    /// The playbooks in a folder of the project beside the one that is read.
+    fn beside(&self, folder: &Path, here: &str) -> Vec<String> {
+        let files = self.project.files(&folder.to_string_lossy(), false).unwrap_or_default();
+        let others = files.iter().filter(|path| !path.ends_with(here));
+        let names =
+            others.filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".toml")).collect()
+    }
+
     /// The file that an include names, relative to the one it is in.
     fn included_source(&mut self, path: &Written) -> Option<Arc<Source>> {
         let here = &path.place.source.name;
@@ -293,7 +302,10 @@ impl Reader<'_> {
             ),
             Err(Failure { why, hint, .. }) => {
                 let problem = Diagnostic::error(format!("include `{}`: {why}", path.text), &path.place);
-                hint.into_iter().fold(problem, Diagnostic::hint)
+                match hint {
+                    Some(hint) => problem.hint(hint),
+                    None => problem.nearest(&path.text, self.beside(folder, here).iter().map(String::as_str)),
+                }
             }
         };
         self.problems.push(problem);
@@ -427,6 +439,9 @@ fn check_notified(playbook: &Playbook, step: &Step, problems: &mut Diagnostics) 
             Diagnostic::error(format!("there is no handler called `{}`", notify.text), &notify.place);
         let elsewhere = playbook.handlers.iter().any(|handler| handler.title() == notify.text);
         problems.push(match elsewhere {
+            _ if !is_plain(&notify.text) => {
+                problem.hint("`notify` has names as they are written: list the handlers that may be meant")
+            }
             true => problem.hint("a handler of another play has this name: give this play its own"),
             false => problem.nearest(&notify.text, names.iter().map(String::as_str)),
         });

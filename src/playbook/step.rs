@@ -70,8 +70,9 @@ fn include(node: &Node, problems: &mut Diagnostics) -> Option<Include> {
     let path = role.or(included);
     let (when, tags, vars) = (keys.node("when"), keys.strings("tags"), keys.node("vars"));
     let looped = group_loop(&mut keys);
-    keys.finish_with(|key| {
-        COMMON.contains(&key).then_some("it is a key of a step: give it to the steps of that file")
+    keys.finish_with(|key| match key {
+        "params" | "args" => Some("write `vars`"),
+        key => COMMON.contains(&key).then_some("it is a key of a step: give it to the steps of that file"),
     });
     let looped = looped.map(|looped| checked_loop(looped, problems));
     let when = when.and_then(|node| expression(node, problems));

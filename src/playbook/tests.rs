@@ -362,6 +362,8 @@ fn wrong_includes_are_pointed_at() {
           |
         4 | include = 'z.toml'
           |           ^^^^^^^^
+          |
+          = hint: did you mean `y.toml`?
     "#]]
     .assert_eq(&read(&files, "x").unwrap_err().plain());
 }

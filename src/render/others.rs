@@ -22,13 +22,16 @@ const HOSTS: &str = "hosts";
 #[derive(Default)]
 pub struct Others {
     rendered: RefCell<BTreeMap<(String, String), Result<Seen>>>,
-    /// All hosts, as a template that names one by a variable sees them.
-    all: RefCell<Option<(Value, BTreeSet<String>)>>,
+    /// All hosts, as a template that names one by a variable sees them, with all their variables.
+    all: RefCell<Option<(Value, Hidden)>>,
     /// How many variables are being rendered, one for the other.
     depth: Cell<usize>,
     /// Those facts that were read before, or why a host could not be asked.
     pub facts: BTreeMap<String, Result<Value>>,
 }
+
+/// Variables of other hosts that hold secrets, by their names, with these secrets.
+type Hidden = BTreeMap<String, BTreeSet<String>>;
 
 /// A variable of another host.
 #[derive(Clone)]
@@ -73,7 +76,8 @@ impl Scope<'_> {
         let includes =
             scanned.as_ref().is_none_or(|scanned| !scanned.includes.is_empty() || scanned.includes_any);
         if uses.is_empty() || includes || uses.iter().any(|used| is_open(used)) {
-            hosts = self.all_hosts();
+            let named = |name: &str| includes || may_name(source, name);
+            hosts = self.all_hosts(&named);
         }
         let mut waits = self.renderer.shares.iter().any(|name| is_open_for(source, name))
             && (includes || uses.iter().any(|used| is_open(used)));
@@ -94,30 +98,45 @@ impl Scope<'_> {
             waits |= given;
             let value = match given {
                 true => with_vars(host, Value::Object(Values::new())),
-                false => self.part(host, &used.path[1..])?,
+                false => self.part(host, &used.path[1..], source)?,
             };
             merge(&mut hosts, json!({ host.name.as_str(): value }));
         }
         Ok((hosts, waits))
     }
 
-    /// They are the same for every host, and there may be thousands. What is seen while a variable is being rendered lacks that
-    /// variable, so it is not kept.
-    fn all_hosts(&self) -> Value {
+    /// All hosts, with those variables that hold secrets of which `named` says that the template may look at them. They are
+    /// worked out once, since there may be thousands. What is seen while a variable is being rendered lacks that variable, so
+    /// it is not kept.
+    fn all_hosts(&self, named: &dyn Fn(&str) -> bool) -> Value {
         let others = &self.renderer.others;
-        if let Some((hosts, secrets)) = &*others.all.borrow() {
-            self.hide(secrets.iter().cloned());
-            return hosts.clone();
+        let kept = others.all.borrow().clone();
+        let (hosts, hidden) = kept.unwrap_or_else(|| {
+            let mut hidden = Hidden::new();
+            let all = self.renderer.inventory.hosts.iter();
+            let hosts: Values =
+                all.map(|host| (host.name.to_string(), self.whole(host, &mut hidden))).collect();
+            let made = (Value::Object(hosts), hidden);
+            if others.depth.get() == 0 {
+                *others.all.borrow_mut() = Some(made.clone());
+            }
+            made
+        });
+        let Value::Object(hosts) = hosts else { return hosts };
+        let with_named = hosts.into_iter().map(|(name, host)| (name, self.with_named(host, &hidden, named)));
+        Value::Object(with_named.collect())
+    }
+
+    /// A host without those variables that hold secrets and are not named; the secrets of the others are hidden.
+    fn with_named(&self, mut host: Value, hidden: &Hidden, named: &dyn Fn(&str) -> bool) -> Value {
+        let Some(vars) = host.get_mut("vars").and_then(Value::as_object_mut) else { return host };
+        for (name, secrets) in hidden {
+            match named(name) {
+                true => self.hide(secrets.iter().cloned()),
+                false => drop(vars.shift_remove(name)),
+            }
         }
-        let mut secrets = BTreeSet::new();
-        let all = self.renderer.inventory.hosts.iter();
-        let hosts: Values = all.map(|host| (host.name.to_string(), self.whole(host, &mut secrets))).collect();
-        let hosts = Value::Object(hosts);
-        if others.depth.get() == 0 {
-            *others.all.borrow_mut() = Some((hosts.clone(), secrets.clone()));
-        }
-        self.hide(secrets);
-        hosts
+        host
     }
 
     fn no_host(&self, name: &str) -> Failure {
@@ -129,11 +148,13 @@ impl Scope<'_> {
 
     /// What a template can see of a host that it names by a variable. What cannot be rendered before a host is contacted, and
     /// secrets, are not among its variables.
-    fn whole(&self, host: &Host, secrets: &mut BTreeSet<String>) -> Value {
+    fn whole(&self, host: &Host, hidden: &mut Hidden) -> Value {
         let names = host.vars.iter().filter(|setting| !setting.secret).map(|setting| setting.name.as_str());
         let seen = names.filter_map(|name| Some((name, self.of_other(host, name).ok()?)));
         let known = seen.filter_map(|(name, seen)| {
-            secrets.extend(seen.secrets);
+            if !seen.secrets.is_empty() {
+                hidden.entry(name.to_string()).or_default().extend(seen.secrets);
+            }
             Some((name.to_string(), seen.value?))
         });
         let vars: Values = known.collect();
@@ -145,7 +166,7 @@ impl Scope<'_> {
     }
 
     /// What a template names of a host.
-    fn part(&self, host: &Host, path: &[String]) -> Result<Value> {
+    fn part(&self, host: &Host, path: &[String], source: &str) -> Result<Value> {
         match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["facts", ref rest @ ..] => {
                 let facts = self.facts_of(host, rest.first().copied())?;
@@ -163,10 +184,9 @@ impl Scope<'_> {
             }
             ["name" | "address" | "groups", ..] => Ok(with_vars(host, Value::Object(Values::new()))),
             _ => {
-                let mut secrets = BTreeSet::new();
-                let value = self.whole(host, &mut secrets);
-                self.hide(secrets);
-                Ok(value)
+                let mut hidden = Hidden::new();
+                let value = self.whole(host, &mut hidden);
+                Ok(self.with_named(value, &hidden, &|name| may_name(source, name)))
             }
         }
     }
@@ -225,6 +245,26 @@ impl Scope<'_> {
 /// Whether a template that names a host by a variable may look at this name there.
 pub(super) fn is_open_for(source: &str, name: &str) -> bool {
     source.contains("vars") && source.contains(name)
+}
+
+/// Whether a template may look at the variable of this name of some host: it stands there, or names stand in variables.
+fn may_name(source: &str, name: &str) -> bool {
+    let is_open = |rest: &str| {
+        let rest = rest.trim_start();
+        let names = |rest: &str| rest.starts_with(|letter: char| letter.is_alphabetic() || letter == '_');
+        match rest.strip_prefix('.') {
+            Some(rest) => !names(rest) || methods_of_maps(rest),
+            None => !rest.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with(['\'', '"'])),
+        }
+    };
+    source.contains(name)
+        || source.match_indices("vars").any(|(at, vars)| is_open(&source[at + vars.len()..]))
+}
+
+/// Whether a method stands at the beginning: `items()`.
+fn methods_of_maps(rest: &str) -> bool {
+    let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
+    crate::template::is_method(&rest[..end])
 }
 
 /// The names that steps give and that other hosts look at in later plays.

@@ -74,6 +74,7 @@ impl Maker<'_> {
             job.name = self.name(scope, true, &labels);
             return JobStep { skip, ..job };
         }
+        let skip = skip.or_else(|| self.left_out_with_loop(scope));
         let items =
             self.step.items.as_ref().filter(|_| skip.is_none()).and_then(|node| self.items(scope, node));
         let inside = match self.step.items.is_some() {
@@ -83,9 +84,9 @@ impl Maker<'_> {
         job.skip = skip.or_else(|| self.when(&inside, &mut job.when));
         job.name = self.name(&inside, job.skip.is_some(), &labels);
         if job.skip.is_none() {
+            job.on = self.on(&inside, known_elements(items.as_ref()));
             job.items = items;
             job.label = self.label(&inside);
-            job.on = self.on(&inside);
             self.add_rest(&inside, &mut job);
         }
         job
@@ -158,6 +159,14 @@ impl Maker<'_> {
         let label = self.step.label.as_ref()?;
         let arg = scope.arg(&label.text.as_str().into(), &mut self.needs);
         self.keep(arg, &label.place)
+    }
+
+    /// Why a step with a loop is left out whatever its elements are: its list need not be there then.
+    fn left_out_with_loop(&self, scope: &Scope) -> Option<String> {
+        let (when, _) = (self.step.when.as_ref()?, self.step.items.as_ref()?);
+        let scope = scope.with_item_waiting(&self.step.loop_var, None);
+        let truth = scope.truth(&when.text, &mut Needs::default());
+        matches!(truth, Ok(Some(false))).then(|| format!("when {} is false", when.text))
     }
 
     /// Decides `when` if that is possible here: says why the step is skipped, or leaves the expression to the host.
@@ -326,6 +335,7 @@ impl Maker<'_> {
                 continue;
             }
             let needs = std::mem::take(&mut self.needs);
+            self.label(&scope);
             let keys = self.args(&scope, None);
             self.needs = needs;
             if let Some(keys) = keys.and_then(|keys| keys.known()) {
@@ -356,10 +366,20 @@ fn known_elements(items: Option<&Arg>) -> Option<&Vec<Value>> {
     }
 }
 
+/// Whether a text names something: it stands there as a word of its own.
+fn names(text: &str, name: &str) -> bool {
+    if name.is_empty() {
+        return true;
+    }
+    let is_end = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+    text.match_indices(name).any(|(at, _)| {
+        is_end(text[..at].chars().next_back()) && is_end(text[at + name.len()..].chars().next())
+    })
+}
+
 /// A name with what distinguishes the elements that it is for.
 fn named(name: Arg, labels: &[String]) -> Arg {
-    let missing =
-        |text: &str| labels.iter().filter(|label| !text.contains(*label)).cloned().collect::<Vec<_>>();
+    let missing = |text: &str| labels.iter().filter(|label| !names(text, label)).cloned().collect::<Vec<_>>();
     match name {
         Arg::Value(Value::String(text)) => {
             let more = missing(&text).iter().map(|label| format!(": {label}")).collect::<String>();

@@ -399,6 +399,23 @@ impl Checker<'_> {
         Some(problem.nearest(wanted, names))
     }
 
+    /// `-e 'port=80 user=app'` sets two variables in Ansible.
+    fn several_in_one(&mut self, command_line: &[Setting], known: &BTreeSet<String>) {
+        for setting in command_line {
+            let text = setting.typed.as_deref().filter(|typed| setting.value.as_str() == Some(typed));
+            let words = text.unwrap_or_default().split_whitespace().skip(1);
+            let named = words.filter_map(|word| word.split_once('=')).map(|(name, _)| name);
+            let Some(other) = named.into_iter().find(|name| known.contains(*name)) else { continue };
+            let name = &setting.name;
+            let message =
+                format!("one `--var` sets one variable, and `{other}=` stands in the text of `{name}`");
+            let problem = Diagnostic { place: Some(setting.place.clone()), ..Diagnostic::elsewhere(message) };
+            self.problems.push(problem.hint(format!(
+                "write --var {name}=… --var {other}=…; a text that holds it is in quotes: --var '{name}=\"…\"'"
+            )));
+        }
+    }
+
     /// Variables of the command line that nothing in the playbook refers to.
     fn command_line(&mut self, command_line: &[Setting]) {
         if self.templates_open {
@@ -406,6 +423,7 @@ impl Checker<'_> {
         }
         let known: BTreeSet<String> =
             check::names(self.playbook).into_iter().chain(self.mentioned.clone()).collect();
+        self.several_in_one(command_line, &known);
         for setting in command_line.iter().filter(|setting| !known.contains(&setting.name)) {
             let message = format!("the playbook {} has no variable `{}`", self.playbook.name, setting.name);
             let problem = Diagnostic { place: Some(setting.place.clone()), ..Diagnostic::elsewhere(message) };

@@ -28,6 +28,8 @@ type Position = (u32, u32);
 
 #[derive(Debug, Default)]
 struct HostStep {
+    /// It was started in the background, and has not ended.
+    is_start: bool,
     whole: Option<StepEnded>,
     items: Vec<StepEnded>,
 }
@@ -37,6 +39,8 @@ struct HostStep {
 pub struct Group {
     /// In the order of the run.
     pub hosts: Vec<String>,
+    /// They have not ended it: it was started in the background.
+    pub is_start: bool,
     /// How it ended, except for the time it took.
     pub step: StepEnded,
     /// Elements of its loop that did not end `ok` or `skipped`, or have a message.
@@ -74,7 +78,7 @@ impl Groups {
         let Some(&place) = self.places.get(host) else { return };
         match event {
             HostEvent::Said(Event::StepStarted { step, .. }) => self.reach(place, *step),
-            HostEvent::Said(Event::StepBackground { step, .. }) => drop(self.beside.insert((place, *step))),
+            HostEvent::Said(Event::StepBackground { step, name }) => self.start(place, *step, name),
             HostEvent::Said(Event::StepEnded(step)) => self.keep(place, step, with_output),
             // It has done its own steps, and stays for those of others.
             HostEvent::Said(Event::AwaitsPlay { play: LAST, .. }) => self.reach(place, FIRST),
@@ -99,6 +103,14 @@ impl Groups {
 
     fn reach(&mut self, place: usize, step: u32) {
         self.passed[place] = self.passed[place].max(step);
+    }
+
+    fn start(&mut self, place: usize, step: u32, name: &str) {
+        self.beside.insert((place, step));
+        let started = StepEnded::new(step, name.to_string(), StepOutcome::Ok);
+        let start = HostStep { is_start: true, whole: Some(started), items: Vec::new() };
+        self.waiting.entry((step, step)).or_default().insert(place, start);
+        self.reach(place, step.saturating_add(1));
     }
 
     fn keep(&mut self, place: usize, step: &StepEnded, with_output: bool) {
@@ -126,17 +138,19 @@ impl Groups {
 
     fn groups_of_step(&self, hosts: BTreeMap<usize, HostStep>) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        for (place, HostStep { whole, items }) in hosts {
+        for (place, HostStep { is_start, whole, items }) in hosts {
             // A loop that was cut short has elements only; the last one stands for it.
             let Some(whole) = whole.or_else(|| items.last().cloned()) else { continue };
             let (name, took) = (self.names[place].clone(), whole.took);
             let step = StepEnded { took: Duration::ZERO, ..whole };
-            match groups.iter_mut().find(|group| group.step == step && group.items == items) {
+            let is_same =
+                |group: &&mut Group| group.is_start == is_start && group.step == step && group.items == items;
+            match groups.iter_mut().find(is_same) {
                 Some(group) => {
                     group.hosts.push(name);
                     group.took = group.took.max(took);
                 }
-                None => groups.push(Group { hosts: vec![name], step, items, took }),
+                None => groups.push(Group { hosts: vec![name], is_start, step, items, took }),
             }
         }
         groups
@@ -170,7 +184,8 @@ mod tests {
     }
 
     fn shown(group: &Group) -> String {
-        format!("{} {} {}", group.hosts.join(","), group.step.outcome, group.step.step)
+        let outcome = if group.is_start { "started" } else { group.step.outcome.as_str() };
+        format!("{} {outcome} {}", group.hosts.join(","), group.step.step)
     }
 
     fn ends(host: &str, step: StepEnded) -> RunEvent {
@@ -198,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_in_the_background_is_reported_where_it_is_waited_for() {
+    fn a_step_in_the_background_is_reported_where_it_starts_and_where_it_is_waited_for() {
         let mut events = Vec::new();
         for host in ["a", "b"] {
             let said = |what| event(1, host, HostEvent::Said(what));
@@ -209,7 +224,8 @@ mod tests {
             events.push(ends(host, step(0, StepOutcome::Changed)));
             events.push(ends(host, step(2, StepOutcome::Ok)));
         }
-        assert_eq!(told(&["a", "b"], events), ["a,b ok 1", "a,b changed 0", "a,b ok 2"]);
+        let expected = ["a,b started 0", "a,b ok 1", "a,b changed 0", "a,b ok 2"];
+        assert_eq!(told(&["a", "b"], events), expected);
     }
 
     #[test]

@@ -67,9 +67,6 @@ fn working(event: &HostEvent) -> Option<String> {
         HostEvent::Connected => Some("logged in".to_string()),
         HostEvent::Uploading { bytes } => Some(format!("uploading the agent ({} kB)", bytes / 1000)),
         HostEvent::Said(Event::StepStarted { name, .. }) => Some(format!("starts {}", escape::line(name))),
-        HostEvent::Said(Event::StepBackground { name, .. }) => {
-            Some(format!("{}: started in the background", escape::line(name)))
-        }
         HostEvent::Said(Event::Progress { text, .. }) => Some(escape::line(text).into_owned()),
         _ => None,
     }

@@ -37,6 +37,10 @@ fn lines(group: &Group, record: &RunRecord, view: &View) -> String {
         return String::new();
     }
     let hosts = padded(&listed(&group.hosts), hosts_width(record));
+    if group.is_start {
+        let name = fitted(&escape::line(&group.step.name), NAME_WIDTH);
+        return format!("{hosts}  {}  {name} (in the background)\n", padded("started", OUTCOME_WIDTH));
+    }
     let mut lines = format!("{hosts}  {}  {}\n", headline(&group.step, view), time(group.took));
     let output = view.shows_output(record.intent.kind);
     for item in &group.items {

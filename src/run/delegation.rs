@@ -7,9 +7,10 @@ use crate::model::job::{HostWork, JobStep};
 use crate::model::once::OnceEnded;
 use crate::model::outcome::HostOutcome;
 use crate::model::play::{Given, LARGEST, size};
-use crate::model::{Failure, Result, cut};
+use crate::model::{Failure, Result, Value, cut, label};
 use crate::redact::contained;
 use crate::step;
+use crate::template::is_plain;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -42,16 +43,29 @@ struct Desk {
 }
 
 impl DelegationBoard {
-    /// Has the step with this index of the host `of`, whose work this is, run on the host that the step names. `given` is
-    /// what `of` says of its own values.
-    pub fn ask(&self, of: &str, work: &HostWork, index: u32, given: Given) -> Result<()> {
+    /// Has the step with this index of the host `of`, whose work this is, run on the host that the step names: the whole
+    /// step, or one element of its loop. `given` is what `of` says of its own values.
+    pub fn ask(
+        &self,
+        of: &str,
+        work: &HostWork,
+        (index, item): (u32, Option<u32>),
+        given: Given,
+    ) -> Result<()> {
         let wrong = |why: String| {
             Failure::new("have a step run on another host", why)
                 .hint("another program on the host acts as windlass's agent")
         };
         let step = work.all_steps().find(|step| step.index == index);
         let step = step.ok_or_else(|| wrong(format!("its job has no such step {index}")))?;
-        let on = step.on.clone().ok_or_else(|| wrong(format!("its step {index} runs on the host itself")))?;
+        let on = step.on.as_ref().and_then(|on| on.host(item)).map(str::to_string);
+        let on = on.ok_or_else(|| wrong(format!("its step {index} runs on the host itself")))?;
+        let step = match item {
+            Some(item) => {
+                of_element(step, item).ok_or_else(|| wrong(format!("step {index} has no element {item}")))?
+            }
+            None => step.clone(),
+        };
         let given = taken(given, work)?;
         let mut again = false;
         self.0.send_modify(|known| {
@@ -62,7 +76,7 @@ impl DelegationBoard {
             let desk = known.desks.entry(on.clone()).or_default();
             let number = desk.count;
             desk.count += 1;
-            let work = part(work, JobStep { index: FIRST.saturating_add(number), ..step.clone() }, of);
+            let work = part(work, JobStep { index: FIRST.saturating_add(number), ..step }, of);
             let delegated = DelegatedStep { number, of: of.into(), work, given };
             match desk.gone {
                 Some(outcome) => drop(known.ended.insert((of.to_string(), index), gone(&on, outcome))),
@@ -192,6 +206,40 @@ fn part(work: &HostWork, step: JobStep, of: &str) -> HostWork {
     }
 }
 
+/// A step for one element of its loop, as a step without a loop.
+fn of_element(step: &JobStep, item: u32) -> Option<JobStep> {
+    let Some(Arg::Value(Value::Array(items))) = &step.items else { return None };
+    let item = items.get(item as usize)?;
+    let element = (step.loop_var.clone(), Arg::Value(item.clone()));
+    Some(JobStep {
+        name: Some(name_of_element(step, item)),
+        vars: step.vars.iter().cloned().chain([element]).chain(step.item_vars.iter().cloned()).collect(),
+        item_vars: Vec::new(),
+        items: None,
+        label: None,
+        ..step.clone()
+    })
+}
+
+/// Its name with the element, unless it has one of its own.
+fn name_of_element(step: &JobStep, item: &Value) -> Arg {
+    let name = step.name.clone();
+    let title = || Arg::Value(step.title().into());
+    match (&step.label, name) {
+        _ if step.no_log => step.name.clone().unwrap_or_else(title),
+        (Some(Arg::Value(label)), name) => {
+            name.unwrap_or_else(title).followed_by(&format!(": {}", label::label(label)))
+        }
+        (Some(Arg::Template(label)), Some(Arg::Value(Value::String(name)))) if is_plain(&name) => {
+            Arg::Template(format!("{name}: {label}"))
+        }
+        (Some(Arg::Template(label)), Some(Arg::Template(name))) => Arg::Template(format!("{name}: {label}")),
+        (Some(Arg::Template(label)), None) => Arg::Template(format!("{}: {label}", step.title())),
+        (_, Some(name)) if name != title() => name,
+        _ => title().followed_by(&format!(": {}", label::label(item))),
+    }
+}
+
 /// What is taken of what a host hands on: facts, and names that a step of its job may have given a value.
 fn taken(mut given: Given, work: &HostWork) -> Result<Given> {
     let set = work.all_steps().flat_map(step::variables).map(|(name, _)| name);
@@ -208,8 +256,9 @@ fn taken(mut given: Given, work: &HostWork) -> Result<Given> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Values;
+    use crate::model::on::On;
     use crate::model::outcome::StepOutcome;
-    use crate::model::{Value, Values};
     use std::time::Duration;
 
     /// Work with a step for lb1 that looks at the result of one before it, and one of the host's own.
@@ -217,7 +266,7 @@ mod tests {
         let step = |index, on: Option<&str>| JobStep {
             index,
             kind: "command".to_string(),
-            on: on.map(str::to_string),
+            on: on.map(|host| On::Host(host.to_string())),
             register: Some(format!("r{index}")),
             notify: vec!["restart".to_string()],
             ..JobStep::default()
@@ -240,7 +289,7 @@ mod tests {
         let board = DelegationBoard::default();
         assert!(now(board.next("lb1")).await.is_none());
         for host in ["web2", "web1"] {
-            board.ask(host, &work(), 1, Given::new()).unwrap();
+            board.ask(host, &work(), (1, None), Given::new()).unwrap();
         }
         let first = now(board.next("lb1")).await.unwrap();
         assert_eq!((first.of.as_str(), first.number, first.work.steps.len()), ("web2", 0, 1));
@@ -256,17 +305,17 @@ mod tests {
         assert_eq!((heard.outcome, heard.secrets), (StepOutcome::Changed, vec!["hunter2".to_string()]));
         assert_eq!(board.secrets_got("web2"), ["hunter2"]);
         // Once it has ended, a handler may run it again.
-        assert!(board.ask("web2", &work(), 1, Given::new()).is_ok());
+        assert!(board.ask("web2", &work(), (1, None), Given::new()).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_host_that_ends_fails_what_it_has_not_done() {
         let board = DelegationBoard::default();
-        board.ask("web1", &work(), 1, Given::new()).unwrap();
-        board.ask("web2", &work(), 1, Given::new()).unwrap();
+        board.ask("web1", &work(), (1, None), Given::new()).unwrap();
+        board.ask("web2", &work(), (1, None), Given::new()).unwrap();
         now(board.next("lb1")).await.unwrap();
         board.gone("lb1", HostOutcome::Unreachable);
-        board.ask("web3", &work(), 1, Given::new()).unwrap();
+        board.ask("web3", &work(), (1, None), Given::new()).unwrap();
         for host in ["web1", "web2", "web3"] {
             let failure = now(board.answered(host, 1)).await.unwrap().failure.unwrap();
             assert_eq!(failure.why, "lb1 ended as unreachable before it had run this step");
@@ -276,7 +325,8 @@ mod tests {
     #[test]
     fn a_host_asks_only_for_what_its_job_has_and_hands_on_only_what_its_steps_give() {
         let board = DelegationBoard::default();
-        let ask = |index, given| board.ask("web1", &work(), index, given).map_err(|failure| failure.why);
+        let ask =
+            |index, given| board.ask("web1", &work(), (index, None), given).map_err(|failure| failure.why);
         assert_eq!(ask(7, Given::new()).unwrap_err(), "its job has no such step 7");
         assert_eq!(ask(0, Given::new()).unwrap_err(), "its step 0 runs on the host itself");
         let nested = (0..50).fold(Value::from(1), |inner, _| serde_json::json!([inner]));

@@ -382,8 +382,8 @@ impl Listening<'_> {
                     }
                     self.questions.play(&self.writer, self.tools, &self.task.name, number);
                 }
-                Event::Delegates { step, given } => {
-                    self.tools.delegate(self.task, step, given)?;
+                Event::Delegates { step, item, given } => {
+                    self.tools.delegate(self.task, (step, item), given)?;
                     self.questions.delegated(&self.writer, self.tools, &self.task.name, step);
                 }
                 Event::RanDelegated { number, ended } => {

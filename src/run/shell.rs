@@ -248,9 +248,15 @@ impl Link for Engine {
         self.answered(&|| self.tools.consent.answered(host, step), until, "ask before the step")
     }
 
-    fn delegate(&self, step: u32, given: Given, until: Instant) -> Result<Option<OnceEnded>> {
+    fn delegate(
+        &self,
+        step: u32,
+        item: Option<u32>,
+        given: Given,
+        until: Instant,
+    ) -> Result<Option<OnceEnded>> {
         let Tools { delegations, .. } = &self.tools;
-        self.tools.delegate(&self.task, step, given)?;
+        self.tools.delegate(&self.task, (step, item), given)?;
         let ended = || delegations.answered(&self.task.name, step);
         self.answered(&ended, until, "wait for the host that runs it")
     }

@@ -114,8 +114,9 @@ impl Tools {
         self.consent.once_ended(None);
     }
 
-    /// Has a step of a host's job run on the host that it names, with what the host says of its own values.
-    pub fn delegate(&self, of: &JobTask, step: u32, given: Given) -> Result<()> {
+    /// Has a step of a host's job, or one element of its loop, run on the host that it names, with what the host says of
+    /// its own values.
+    pub fn delegate(&self, of: &JobTask, step: (u32, Option<u32>), given: Given) -> Result<()> {
         let (others, secrets) = self.plays.got(&of.name);
         let mut work = of.job.work.clone();
         work.others.extend(others);

@@ -78,7 +78,7 @@ fn add(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
         (Datum::List(one), Datum::List(other)) => Datum::list(joined(one, other)),
         (Datum::Tuple(one), Datum::Tuple(other)) => Datum::tuple(joined(one, other)),
         (Datum::Moment(moment), Datum::Length(length)) | (Datum::Length(length), Datum::Moment(moment)) => {
-            Datum::Moment(Moment(fitting(moment.0.checked_add(length.0))?))
+            self::moment(moment.0.checked_add(length.0))?
         }
         (Datum::Length(one), Datum::Length(other)) => {
             Datum::Length(Length(fitting(one.0.checked_add(other.0))?))
@@ -91,9 +91,7 @@ fn subtract(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
     let difference = |one: i128, other: i128| fitting(one.checked_sub(other));
     Ok(Some(match (left, right) {
         (Datum::Moment(one), Datum::Moment(other)) => Datum::Length(Length(difference(one.0, other.0)?)),
-        (Datum::Moment(moment), Datum::Length(length)) => {
-            Datum::Moment(Moment(difference(moment.0, length.0)?))
-        }
+        (Datum::Moment(moment), Datum::Length(length)) => self::moment(moment.0.checked_sub(length.0))?,
         (Datum::Length(one), Datum::Length(other)) => Datum::Length(Length(difference(one.0, other.0)?)),
         _ => return number(left, right, i128::checked_sub, |one, other| one - other),
     }))
@@ -102,6 +100,17 @@ fn subtract(left: &Datum, right: &Datum) -> Result<Option<Datum>> {
 /// A whole number that fits.
 pub fn fitting(number: Option<i128>) -> Result<i128> {
     number.ok_or_else(too_large)
+}
+
+/// A number without its fraction. Fails where that is too large, or no number.
+pub fn whole_part(number: f64) -> Result<i128> {
+    fitting((number.abs() < i128::MAX as f64).then_some(number as i128))
+}
+
+/// A moment that a calendar has: in the years 1 to 9999, as in Python.
+fn moment(micros: Option<i128>) -> Result<Datum> {
+    let moment = micros.map(Moment).filter(|moment| moment.is_in_calendar());
+    moment.map(Datum::Moment).ok_or_else(|| Fault::new("the date is not in the years 1 to 9999"))
 }
 
 fn number(

@@ -1,5 +1,6 @@
 //! Functions, and what is passed to them.
 
+use super::arithmetic::whole_part;
 use super::fault::{Fault, Result};
 use super::machine::{Frame, Machine};
 use super::tree::Macro;
@@ -118,7 +119,10 @@ impl Arguments {
         match self.take(name) {
             None | Some(Datum::None) => Ok(None),
             Some(value) => {
-                let number = value.as_int().or_else(|| value.as_float().map(|number| number as i128));
+                let number = match &value {
+                    Datum::Float(number) => Some(whole_part(*number)?),
+                    other => other.as_int(),
+                };
                 number.map(Some).ok_or_else(|| {
                     Fault::wrong_type(format!("`{name}` must be a number, not {}", value.what()))
                 })

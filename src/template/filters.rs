@@ -6,6 +6,7 @@ mod dates;
 pub mod encode;
 mod hardware;
 mod hash;
+pub mod json;
 mod lists;
 mod maps;
 mod network;
@@ -29,6 +30,8 @@ use super::value::Datum;
 use std::cmp::Ordering;
 
 pub use choose::attribute_of;
+#[cfg(feature = "controller")]
+pub use hash::check_password_hash;
 pub use random::word as random_word;
 pub use regex::pattern;
 pub use yaml::{plain as plain_yaml, read as read_yaml, resolved as resolved_yaml};

@@ -1,6 +1,6 @@
 //! Text with values put in: `'%s' % x` and `'{}'.format(x)`, as in Python.
 
-use super::arithmetic::SIZE_LIMIT;
+use super::arithmetic::{SIZE_LIMIT, whole_part};
 use super::fault::{Fault, Result};
 use super::value::{Datum, Map};
 
@@ -123,7 +123,10 @@ fn percent_value(value: &Datum, mut spec: Spec) -> Result<String> {
             return written(&text, &Spec { letter: None, align: spec.align.or(Some('>')), ..spec });
         }
         Some('d' | 'i' | 'u') => {
-            let whole = value.as_int().or_else(|| value.as_float().map(|number| number.trunc() as i128));
+            let whole = match value {
+                Datum::Float(number) => Some(whole_part(*number)?),
+                other => other.as_int(),
+            };
             let whole = whole.ok_or_else(|| {
                 Fault::new(format!("`%d` needs a number, not {}", value.what()))
                     .hint("make a number of text with `| int`")

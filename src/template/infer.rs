@@ -3,6 +3,7 @@
 //! What cannot be decided is accepted.
 
 mod expressions;
+mod gives;
 mod operators;
 mod tried;
 

@@ -63,6 +63,12 @@ impl Moment {
         Moment((seconds * SECOND as f64) as i128)
     }
 
+    /// Whether it is in the years 1 to 9999.
+    pub fn is_in_calendar(self) -> bool {
+        let year = |year| Moment::of(Parts { year, month: 1, day: 1, ..Parts::default() });
+        (year(1).0..year(10_000).0).contains(&self.0)
+    }
+
     /// From its parts. Howard Hinnant's `days_from_civil`.
     pub fn of(parts: Parts) -> Moment {
         let year = parts.year - i64::from(parts.month <= 2);

@@ -32,6 +32,77 @@ fn check(sources: &[&str], expected: Expect) {
 }
 
 #[test]
+fn no_number_becomes_another_one_in_silence() {
+    check(
+        &[
+            "{{ '123456789012345678901234567890' | from_json + 1 | string }}",
+            "n {{ '[123456789012345678901234567890, -18446744073709551617]' | from_json }}",
+            "{{ '18446744073709551615' | from_json }}",
+            "{{ '{\"a\": 123456789012345678901234567890}' | from_json }}",
+            "n {{ '1234567890123456789012345678901234567890' | from_json }}",
+            "n {{ '1.0e400' | from_json }}",
+            "n {{ '0.30000000000000004' | from_json }} {{ '2.2250738585072011e-308' | from_json }}",
+            "n {{ '{\"a\": [1, -0, 1E2, \"\u{e9}\", null, true, {}]}' | from_json }}",
+            "n {{ 'n: 123456789012345678901234567890' | from_yaml }}",
+            "n {{ '1234567890123456789012345678901234567890' | from_yaml }}",
+            "n {{ '0xfffffffffffffffffffffffffffffffffffff' | from_yaml }}",
+            "{{ '.inf' | from_yaml }}",
+            "{{ 1e308 * 10 }}",
+            "n {{ '1234567890123456789012345678901234567890' | int }}",
+            "n {{ 'ffffffffffffffffffffffffffffffffffffff' | int(base=16) }}",
+            "n {{ '1234567890123456789012345678901234567890' | int(base=2) }}",
+            "n {{ 1e40 | int }}",
+            "n {{ '%d' % 1e40 }}",
+            "n {{ '99999999999999999999999999999999YB' | human_to_bytes }}",
+            "n {{ 170141183460469231731687303715884105727 + 1 }}",
+            "n {{ 170141183460469231731687303715884105727 | random(start=-5, step=1) }}",
+            "n {{ '%Y' | strftime(1e20) }}",
+            "n {{ '1234567890123456789012345678901234567890' | to_yaml | trim }}",
+        ],
+        expect![[r#"
+            evaluate `'123456789012345678901234567890' | from_json + 1 | string`: cannot add a number and text
+              hint: make a number of text with `| int`, or join texts with `~`
+            "n [123456789012345678901234567890, -18446744073709551617]"
+            18446744073709551615
+            evaluate `'{"a": 123456789012345678901234567890}' | from_json`: 123456789012345678901234567890 is too large a number for a value
+              hint: make text of it: `| string`
+            render `n {{ '1234567890123456789012345678901234567890' | from_json }}`: the filter `from_json`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ '1.0e400' | from_json }}`: the filter `from_json`: 1.0e400 is too large a number
+            "n 0.30000000000000004 2.225073858507201e-308"
+            "n {'a': [1, 0, 100.0, 'é', None, True, {}]}"
+            "n {'n': 123456789012345678901234567890}"
+            render `n {{ '1234567890123456789012345678901234567890' | from_yaml }}`: the filter `from_yaml`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ '0xfffffffffffffffffffffffffffffffffffff' | from_yaml }}`: the filter `from_yaml`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            evaluate `'.inf' | from_yaml`: inf is no number that a value can be
+              hint: make text of it: `| string`
+            evaluate `1e308 * 10`: inf is no number that a value can be
+              hint: make text of it: `| string`
+            render `n {{ '1234567890123456789012345678901234567890' | int }}`: the filter `int`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ 'ffffffffffffffffffffffffffffffffffffff' | int(base=16) }}`: the filter `int`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ '1234567890123456789012345678901234567890' | int(base=2) }}`: the filter `int`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ 1e40 | int }}`: the filter `int`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ '%d' % 1e40 }}`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ '99999999999999999999999999999999YB' | human_to_bytes }}`: the filter `human_to_bytes`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ 170141183460469231731687303715884105727 + 1 }}`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ 170141183460469231731687303715884105727 | random(start=-5, step=1) }}`: the filter `random`: the result is too large a number
+              hint: whole numbers have at most 38 digits
+            render `n {{ '%Y' | strftime(1e20) }}`: the filter `strftime`: the date is not in the years 1 to 9999
+            "n '1234567890123456789012345678901234567890'"
+        "#]],
+    );
+}
+
+#[test]
 fn one_expression_keeps_its_type() {
     check(
         &[

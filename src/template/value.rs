@@ -144,6 +144,10 @@ impl Datum {
                     return Err(fault.hint("make text of it: `| string`"));
                 }
             },
+            Datum::Float(number) if !number.is_finite() => {
+                let fault = Fault::new(format!("{} is no number that a value can be", self.to_text()?));
+                return Err(fault.hint("make text of it: `| string`"));
+            }
             Datum::Float(number) => (*number).into(),
             Datum::Text(text) => text.as_ref().into(),
             Datum::List(items) | Datum::Tuple(items) => {

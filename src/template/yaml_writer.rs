@@ -286,7 +286,7 @@ impl Style {
 /// Whether a text can stand without quotes and still be read as this text.
 fn plain_allowed(text: &str, in_flow: bool) -> bool {
     if text.is_empty()
-        || resolved_yaml(text).as_text().is_none()
+        || !resolved_yaml(text).is_ok_and(|read| read.as_text().is_some())
         || matches!(text, "=" | "<<")
         || is_date(text)
     {

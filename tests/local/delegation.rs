@@ -238,6 +238,89 @@ file = {{ path = "{}/{{{{ inventory_hostname }}}}", content = "{{{{ copies.resul
     assert_eq!(text(&stage, "here/web1"), "2");
 }
 
+const EACH: &str = r#"
+hosts = "web1,web2"
+serial = 1
+[[steps]]
+command = { shell = "echo v-{{ inventory_hostname }}", read_only = true }
+register = "version"
+[[steps]]
+name = "announce"
+on = "{{ item.host }}"
+loop = [{ host = "lb1", weight = 1 }, { host = "web3", weight = 2 }, { host = "lb1", weight = 3 }, { host = "{{ inventory_hostname }}", weight = 4 }, { weight = 5 }]
+label = "{{ item.host | default('nowhere') }} {{ item.weight }}"
+when = "item.host is defined"
+register = "all"
+notify = "say"
+vars = { line = "{{ inventory_hostname }} {{ item.weight }} {{ version.stdout }}" }
+file = { path = "/srv/{{ inventory_hostname }}-{{ item.weight }}", content = "{{ line }}" }
+[[steps]]
+debug = { message = "{{ all.changed }} {{ all.results | map(attribute='changed') | list }} {{ all.results | map(attribute='item.weight', default=0) | list }}" }
+[[handlers]]
+name = "say"
+debug = { message = "handler of {{ inventory_hostname }}" }
+"#;
+
+#[test]
+fn each_element_of_a_loop_runs_on_the_host_that_it_names() {
+    let stage = stage();
+    let finished = run(&stage, EACH, "--check");
+    assert_eq!((finished.code, text(&stage, "lb1/srv/web1-1")), (0, String::new()), "{finished:?}");
+    assert!(finished.stderr.contains("steps with `on` also run on lb1,web3"), "{finished:?}");
+
+    let finished = run(&stage, EACH, "");
+    assert_eq!(finished.code, 0, "{finished:?}");
+    for (path, expected) in [
+        ("lb1/srv/web1-1", "web1 1 v-web1"),
+        ("web3/srv/web2-2", "web2 2 v-web2"),
+        ("lb1/srv/web2-3", "web2 3 v-web2"),
+        ("web1/srv/web1-4", "web1 4 v-web1"),
+    ] {
+        assert_eq!(text(&stage, path), expected, "{path}: {finished:?}");
+    }
+    let said = "True [True, True, True, True, False] [1, 2, 3, 4, 5]";
+    assert!(finished.stdout.contains(said) && finished.stdout.contains("handler of web2"), "{finished:?}");
+    let steps = steps(&stage);
+    for expected in ["lb1 changed announce: lb1 3 (for web2)", "web3 changed announce: web3 2 (for web1)"] {
+        assert!(steps.contains(&expected.to_string()), "{expected} in {steps:#?}");
+    }
+    let undone = stage.project.windlass("runs undo last".split(' '));
+    assert_eq!(undone.code, 0, "{undone:?}");
+    assert!(!stage.file("lb1/srv/web1-1").exists() && !stage.file("web3/srv/web2-2").exists(), "{undone:?}");
+    run(&stage, EACH, "");
+    let again = run(&stage, EACH, "");
+    assert!(
+        again.stdout.contains("False [False, False") && !again.stdout.contains("handler of"),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn an_element_that_fails_elsewhere_fails_its_loop() {
+    let stage = stage();
+    let playbook = r#"
+hosts = "web1"
+[[steps]]
+on = "{{ item }}"
+loop = ["lb1", "web2", "web3"]
+register = "all"
+ignore_errors = true
+retries = 1
+delay = "10ms"
+until = "result.status == 0"
+command = { shell = "echo {{ item }} >> $WINDLASS_ROOT/srv/log; test {{ item }} != web2" }
+[[steps]]
+debug = { message = "{{ all.failed }} {{ all.results | map(attribute='failed') | list }} {{ all.results[1].attempts }}" }
+"#;
+    let finished = run(&stage, playbook, "");
+    assert_eq!(finished.code, 0, "{finished:?}");
+    assert!(finished.stdout.contains("True [False, True, False] 2"), "{finished:?}");
+    assert_eq!(text(&stage, "web2/srv/log"), "web2\nweb2\n");
+    assert!(finished.stdout.contains("on web2: "), "the failure says where: {finished:?}");
+    let finished = run(&stage, &playbook.replace("ignore_errors = true\n", ""), "");
+    assert_eq!((finished.code, text(&stage, "web3/srv/log")), (2, "web3\n".to_string()), "{finished:?}");
+}
+
 #[track_caller]
 fn refused(stage: &FolderStage, playbook: &str, expected: &str) {
     let finished = run(stage, playbook, "");
@@ -252,9 +335,18 @@ fn what_cannot_be_is_said_before_a_host_is_contacted() {
     let command = "command = { argv = [\"true\"] }";
     for (playbook, expected) in [
         (with("lb2", command), "no host is called `lb2`"),
+        (with("localhost", command), "write on = \"controller\""),
         (with("web2", command), "web2 is itself a host of this play"),
         (with("{{ facts.hostname }}", command), "this must be known before a host is contacted"),
         (with("{{ nope }}", command), "nope"),
+        (
+            with("{{ item }}", "loop = [\"lb1\", \"lb2\"]\ncommand = { argv = [\"true\"] }"),
+            "no host is called `lb2`",
+        ),
+        (
+            with("{{ item }}", "loop = \"facts.addresses\"\ncommand = { argv = [\"true\"] }"),
+            "this must be known before",
+        ),
         (with("lb1", "set = { a = \"b\" }"), "`set` cannot be run on another host"),
         (with("lb1", "fetch = { path = \"/etc/hostname\" }"), "`fetch` cannot be run on another host"),
         (with("lb1", "reboot = {}"), "`reboot` cannot be run on another host"),

@@ -4,6 +4,7 @@ use crate::inventory::fold::fold;
 use crate::inventory::{CONTROLLER, Host, Inventory};
 use crate::keys::Share;
 use crate::model::job::{HostWork, Job};
+use crate::model::on::On;
 use crate::playbook::plays::Stage;
 use crate::render::contents::Contents;
 use crate::run::{Task, Work};
@@ -21,8 +22,8 @@ pub fn serving(
     let mut blank = HostWork::default();
     for task in tasks.iter() {
         let Task::Job(job, contents) = task else { continue };
-        for on in job.work.all_steps().filter_map(|step| step.on.clone()) {
-            named.entry(on).or_default().add(contents);
+        for on in job.work.all_steps().filter_map(|step| step.on.as_ref()).flat_map(On::hosts) {
+            named.entry(on.clone()).or_default().add(contents);
             let HostWork { playbook, mode, diff, on_failure, .. } = &job.work;
             let (playbook, mode, diff, on_failure) = (playbook.clone(), *mode, *diff, *on_failure);
             blank = HostWork { playbook, mode, diff, on_failure, serves: true, ..HostWork::default() };

@@ -22,11 +22,19 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 impl Worker<'_, '_, '_> {
-    /// Has the step run on the host that it names, and ends as it did there. `locals`: the values of the step's own names.
-    pub(super) fn delegate(&mut self, step: &JobStep, host: &str, locals: &Values) -> StepEnd {
+    /// Has the step, or one element of its loop, run on the host that it names, and ends as it did there. `locals`: the
+    /// values of the step's own names.
+    pub(super) fn delegate(
+        &mut self,
+        step: &JobStep,
+        item: Option<u32>,
+        host: &str,
+        locals: &Values,
+    ) -> StepEnd {
         let began = Instant::now();
-        // Of a loop the other host decides element by element.
-        let gate = if step.items.is_some() { Ok(Gate::Run) } else { self.gate(step, locals) };
+        // Of a loop that it runs whole, the other host decides element by element.
+        let is_whole_loop = step.items.is_some() && item.is_none();
+        let gate = if is_whole_loop { Ok(Gate::Run) } else { self.gate(step, locals) };
         let left_out = gate.and_then(|gate| match gate {
             Gate::Run => {
                 let refused = self.asked_for(step, locals)?;
@@ -35,18 +43,22 @@ impl Worker<'_, '_, '_> {
             Gate::Skip(why) => Ok(Some((StepOutcome::Skipped, why))),
             Gate::Unknown(why) => Ok(Some((StepOutcome::Unknown, why))),
         });
-        let mut report = blank(step, None, StepOutcome::Ok, began);
-        report.name = self.name(step, locals);
+        let mut report = blank(step, item, StepOutcome::Ok, began);
+        report.name = match item {
+            Some(_) => self.name_of_item(step, locals),
+            None => self.name(step, locals),
+        };
         match left_out {
             Ok(None) => {}
             Ok(Some((outcome, why))) => return self.end_gated(step, report, outcome, why),
             Err(failure) => return self.end_delegated(step, report, OnceEnded::failed(failure)),
         }
-        self.link.send(Event::StepStarted { step: step.index, item: None, name: report.name.clone() });
+        self.link.send(Event::StepStarted { step: step.index, item, name: report.name.clone() });
         let text = format!("waits for {host}, which runs it");
         self.link.send(Event::Progress { step: step.index, text });
         let until = began + LONGEST;
-        let ended = self.looked_at_by(step).and_then(|given| self.link.delegate(step.index, given, until));
+        let ended =
+            self.looked_at_by(step).and_then(|given| self.link.delegate(step.index, item, given, until));
         report.took = began.elapsed();
         match ended {
             Ok(Some(ended)) => {

@@ -66,7 +66,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         self.consent = None;
         let ended = match self.prepare(step) {
             Ok(Prepared::Elsewhere(host)) => self.await_once(step, &host),
-            Ok(Prepared::On(host, locals)) => self.delegate(step, &host, &locals),
+            Ok(Prepared::On(host, locals)) => self.delegate(step, None, &host, &locals),
             Ok(Prepared::One(locals)) => self.run_item(step, None, &locals),
             Ok(Prepared::Items(locals, items)) => self.run_items(step, &locals, items),
             Ok(Prepared::Skipped(why)) => self.end_without_running(step, StepOutcome::Skipped, why, began),
@@ -98,8 +98,8 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         if let Some(why) = self.add_vars(&step.vars, &mut locals)? {
             return Ok(Prepared::Unknown(why));
         }
-        if let Some(host) = &step.on {
-            return Ok(Prepared::On(host.clone(), locals));
+        if let Some(host) = step.on.as_ref().and_then(|on| on.host(None)) {
+            return Ok(Prepared::On(host.to_string(), locals));
         }
         let Some(items) = &step.items else { return Ok(Prepared::One(locals)) };
         match self.context.resolve(self.host, &locals, items)? {
@@ -110,7 +110,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     }
 
     /// Resolves variables one after the other; says why when one of them is unknown.
-    fn add_vars(&self, vars: &[(String, Arg)], locals: &mut Values) -> Result<Option<String>> {
+    pub(super) fn add_vars(&self, vars: &[(String, Arg)], locals: &mut Values) -> Result<Option<String>> {
         // What a step gave the name is stronger.
         for (name, arg) in vars.iter().filter(|(name, _)| !self.context.holds(name)) {
             match self.context.resolve(self.host, locals, arg)? {
@@ -136,46 +136,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         self.finish(step, report, result)
     }
 
-    fn run_items(&mut self, step: &'a JobStep, locals: &Values, items: Vec<Value>) -> StepEnd {
-        let began = Instant::now();
-        let mut all = StepEnd { outcome: StepOutcome::Skipped, failure: None, result: Registered::default() };
-        let mut results = Vec::new();
-        for (index, item) in items.into_iter().enumerate() {
-            let mut locals = locals.clone();
-            locals.insert(step.loop_var.clone(), item.clone());
-            let mut ended = match self.add_vars(&step.item_vars, &mut locals) {
-                Ok(None) => self.run_item(step, Some(index as u32), &locals),
-                Ok(Some(why)) => {
-                    let report = blank(step, Some(index as u32), StepOutcome::Unknown, began);
-                    self.end_gated(step, report, StepOutcome::Unknown, why)
-                }
-                Err(failure) => {
-                    let mut report = blank(step, Some(index as u32), StepOutcome::Failed, began);
-                    report.failure = Some(failure);
-                    self.finish(step, report, Registered::default())
-                }
-            };
-            all.outcome = worse(all.outcome, ended.outcome);
-            all.result.partial |= ended.result.partial;
-            ended.result.known.insert(step.loop_var.clone(), item);
-            results.push(Value::Object(ended.result.known));
-            if ended.outcome == StepOutcome::Failed {
-                all.failure = all.failure.or(ended.failure);
-                if !self.goes_on() && !step.ignore_errors {
-                    break;
-                }
-            }
-        }
-        all.result.known = fields(all.outcome, None, &Values::new());
-        all.result.known.insert("results".to_string(), Value::Array(results));
-        let mut report = blank(step, None, all.outcome, began);
-        report.failure = all.failure.clone();
-        report.ignored = step.ignore_errors && all.outcome == StepOutcome::Failed;
-        self.report_end(step, report);
-        all
-    }
-
-    fn run_item(&mut self, step: &'a JobStep, item: Option<u32>, locals: &Values) -> StepEnd {
+    pub(super) fn run_item(&mut self, step: &'a JobStep, item: Option<u32>, locals: &Values) -> StepEnd {
         let began = Instant::now();
         let mut report = blank(step, item, StepOutcome::Ok, began);
         report.name = match item {
@@ -287,7 +248,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     }
 
     /// The step's name with its element, unless the name says already which one it is.
-    fn name_of_item(&self, step: &JobStep, locals: &Values) -> String {
+    pub(super) fn name_of_item(&self, step: &JobStep, locals: &Values) -> String {
         let name = self.name(step, locals);
         let label = step.label.as_ref().map(|label| self.context.resolve(self.host, locals, label));
         let label = match label {
@@ -482,16 +443,4 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
 
 pub(super) fn blank(step: &JobStep, item: Option<u32>, outcome: StepOutcome, began: Instant) -> StepEnded {
     StepEnded { item, took: began.elapsed(), tries: 0, ..StepEnded::new(step.index, step.title(), outcome) }
-}
-
-/// The outcome of a loop from those of its items.
-fn worse(one: StepOutcome, other: StepOutcome) -> StepOutcome {
-    let rank = |outcome| match outcome {
-        StepOutcome::Skipped => 0,
-        StepOutcome::Ok => 1,
-        StepOutcome::Changed | StepOutcome::WouldChange => 2,
-        StepOutcome::Unknown => 3,
-        StepOutcome::Failed => 4,
-    };
-    if rank(other) > rank(one) { other } else { one }
 }

@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
+use std::time::Instant;
 
 mod armed;
 mod background;

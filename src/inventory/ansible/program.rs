@@ -6,6 +6,7 @@ use crate::inventory::file::File;
 use crate::inventory::script;
 use crate::model::{Value, Values};
 use crate::source::Place;
+use crate::template;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -53,8 +54,8 @@ pub fn ask(program: &Path, name: &str) -> Result<Answer, Diagnostics> {
 }
 
 fn object(name: &str, text: &str) -> Result<Values, Diagnostics> {
-    serde_json::from_str(text).map_err(|error| {
-        let problem = Diagnostic::elsewhere(format!("read what {name} printed: {error}"));
+    template::json_values(text).map_err(|failure| {
+        let problem = Diagnostic::elsewhere(format!("read what {name} printed: {}", failure.why));
         problem.hint("it should print Ansible's dynamic inventory JSON").into()
     })
 }

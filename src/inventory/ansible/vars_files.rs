@@ -4,11 +4,11 @@ use super::at;
 use super::own_names::OwnNames;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::wrong_type;
-use crate::model::{Value, Values};
+use crate::model::Value;
 use crate::project::Project;
 use crate::setting::{Origin, Setting};
 use crate::source::{Node, Place, Source};
-use crate::yaml;
+use crate::{template, yaml};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -157,7 +157,7 @@ fn settings(source: &Arc<Source>, origin: &Origin, problems: &mut Diagnostics) -
         );
         return Vec::new();
     }
-    if let Ok(values) = serde_json::from_str::<Values>(&source.text) {
+    if let Ok(values) = template::json_values(&source.text) {
         let place = Place::whole(source);
         return values
             .into_iter()

@@ -69,3 +69,52 @@ fn secrets_are_read_when_they_are_used_and_hidden() {
     assert!(problems.contains("playbooks/x.toml:2: `[secrets]` says where `token` comes from"), "{problems}");
     assert!(!problems.contains("hunter2"), "{problems}");
 }
+
+const DATABASE: (&str, &str) = (
+    "inventories/db.toml",
+    "[hosts.db]\naddress = 'db'\nsecrets.token = 'command:printf s3cret-value'\n\
+     vars.url = 'postgres://app:{{ token }}@db/app'\nvars.plain = 'x'\n",
+);
+
+/// Whether the jobs of web1 and web2, which come after that of db, hold the secret of the host db, and whether they hide it.
+fn has_secret(step: &str) -> [(bool, bool); 2] {
+    let playbook =
+        format!("[[steps]]\n{step}\n[[steps]]\nfile = {{ path = '/y', content = '{{{{ facts.arch }}}}' }}\n");
+    let case = Case { playbook: &playbook, files: &[DATABASE], ..Case::default() };
+    let jobs = case.jobs().unwrap_or_else(|problems| panic!("{step}: {}", problems.plain()));
+    let of = |at: usize| {
+        let work = &jobs[at].work;
+        let steps = serde_json::to_string(&(&work.steps, &work.vars, &work.others, &work.templates)).unwrap();
+        (steps.contains("s3cret-value"), work.secrets.contains(&"s3cret-value".to_string()))
+    };
+    [of(1), of(2)]
+}
+
+#[test]
+fn a_secret_of_another_host_goes_into_the_jobs_that_use_it_and_is_hidden_there() {
+    let (uses, does_not) = ((true, true), (false, false));
+    let file = |content: &str| format!("file = {{ path = '/x', content = \"{content}\" }}");
+    let waits = |content: &str| file(&format!("{{{{ facts.arch }}}} {content}"));
+    for step in [
+        file("{{ hosts['db'].vars.token }}"),
+        file("{{ hosts.db.vars.url }}"),
+        waits("{{ hosts['db'].vars.token }}"),
+        waits("{{ hosts['db'].vars.url }}"),
+        waits("{% for h in ['db'] %}{{ hosts[h].vars.url }}{% endfor %}"),
+        waits("{% set key = 'u' ~ 'rl' %}{% for h in ['db'] %}{{ hosts[h].vars[key] }}{% endfor %}"),
+        waits("{% for h in ['db'] %}{{ hosts[h].vars.items() | list }}{% endfor %}"),
+        waits("{{ hosts['db'].vars | to_json }}"),
+    ] {
+        assert_eq!(has_secret(&step), [uses, uses], "{step}");
+        let guarded = format!("when = \"inventory_hostname == 'web1'\"\n{step}");
+        assert_eq!(has_secret(&guarded), [uses, does_not], "{guarded}");
+    }
+    for step in [
+        waits("{{ hosts['db'].vars.plain }}"),
+        waits("{% for h in ['db'] %}{{ hosts[h].address }}{% endfor %}"),
+        waits("{% for h in ['db'] %}{{ hosts[h].vars.plain }}{% endfor %}"),
+        waits("{{ hosts['db'] | length }}"),
+    ] {
+        assert_eq!(has_secret(&step), [does_not, does_not], "{step}");
+    }
+}

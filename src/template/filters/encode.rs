@@ -5,7 +5,7 @@ use super::super::fault::{Fault, Result};
 use super::super::machine::Machine;
 use super::super::show::float;
 use super::super::value::{Datum, Map};
-use super::sorted_by;
+use super::{json, sorted_by};
 
 pub const FILTERS: &[(&str, Function)] = &[
     ("to_json", |_, arguments| to_json(arguments, false)),
@@ -181,10 +181,7 @@ fn from_json(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let value = arguments.value()?;
     arguments.named("profile");
     arguments.finish()?;
-    let text = value.to_text()?;
-    let parsed: crate::model::Value =
-        serde_json::from_str(&text).map_err(|error| Fault::new(format!("this is not JSON: {error}")))?;
-    Ok(Datum::of(&parsed))
+    json::read(&value.to_text()?)
 }
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

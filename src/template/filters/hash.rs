@@ -78,8 +78,21 @@ const ROUNDS: [(&str, usize); 2] = [("sha512", 656_000), ("sha256", 535_000)];
 /// More rounds than crypt(3) allows.
 const ROUNDS_LIMIT: usize = 999_999_999;
 
-/// `password | password_hash('sha512', salt)`: as crypt(3) wants it in /etc/shadow.
-fn password_hash(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
+/// What `password_hash` is to make.
+struct Wanted {
+    password: String,
+    kind: &'static str,
+    salt: Option<String>,
+    rounds: usize,
+}
+
+/// Fails where `password_hash` would fail. It takes no time.
+#[cfg(feature = "controller")]
+pub fn check_password_hash(arguments: &mut Arguments) -> Result<()> {
+    wanted(arguments).map(drop)
+}
+
+fn wanted(arguments: &mut Arguments) -> Result<Wanted> {
     let password = arguments.value_text()?;
     let kind = arguments.text("hashtype")?.unwrap_or_else(|| "sha512".to_string());
     let salt = arguments.text("salt")?;
@@ -87,15 +100,21 @@ fn password_hash(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let rounds = arguments.count("rounds")?;
     arguments.finish()?;
     let kind = kind.trim_end_matches("_crypt");
-    let Some((_, usual)) = ROUNDS.iter().find(|(known, _)| *known == kind) else {
+    let Some((kind, usual)) = ROUNDS.iter().find(|(known, _)| *known == kind) else {
         let fault = Fault::new(format!("there is no hash `{kind}` for passwords"));
         return Err(fault.hint("there are: sha512, sha256"));
     };
+    let rounds = rounds.unwrap_or(*usual).clamp(1000, ROUNDS_LIMIT);
+    Ok(Wanted { password, kind, salt, rounds })
+}
+
+/// `password | password_hash('sha512', salt)`: as crypt(3) wants it in /etc/shadow.
+fn password_hash(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
+    let Wanted { password, kind, salt, rounds } = wanted(arguments)?;
     let salt = match salt {
         Some(salt) => salt.chars().take(16).collect(),
         None => super::random::salt(16),
     };
-    let rounds = rounds.unwrap_or(*usual).clamp(1000, ROUNDS_LIMIT);
     let (prefix, digest) = match kind {
         "sha512" => ("$6$", crypt::<Sha512>(&password, &salt, rounds, ORDER_512)),
         _ => ("$5$", crypt::<Sha256>(&password, &salt, rounds, ORDER_256)),

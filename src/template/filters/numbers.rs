@@ -25,7 +25,7 @@ fn int(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     let base = arguments.int("base")?.unwrap_or(10);
     arguments.finish()?;
     let number = match &value {
-        Datum::Text(text) => match integer(text, base) {
+        Datum::Text(text) => match integer(text, base)? {
             Some(number) => Some(number),
             None => text.trim().parse().map_or(Ok(None), whole)?,
         },
@@ -43,8 +43,9 @@ fn whole(number: f64) -> Result<Option<i128>> {
     }
 }
 
-/// A whole number as Python reads it: with underscores, and with `0x` where the base is 16 or 0.
-fn integer(text: &str, base: i128) -> Option<i128> {
+/// A whole number as Python reads it: with underscores, and with `0x` where the base is 16 or 0. Fails where it has too many
+/// digits.
+fn integer(text: &str, base: i128) -> Result<Option<i128>> {
     let text = text.trim();
     let (sign, digits) =
         text.strip_prefix('-').map_or((1, text.strip_prefix('+').unwrap_or(text)), |rest| (-1, rest));
@@ -61,10 +62,14 @@ fn integer(text: &str, base: i128) -> Option<i128> {
         || digits.contains("__")
         || digits.starts_with(['+', '-'])
     {
-        return None;
+        return Ok(None);
     }
-    let base = u32::try_from(base).ok().filter(|base| (2..=36).contains(base))?;
-    i128::from_str_radix(&digits.replace('_', ""), base).ok().map(|number| sign * number)
+    let Some(base) = u32::try_from(base).ok().filter(|base| (2..=36).contains(base)) else { return Ok(None) };
+    let digits = digits.replace('_', "");
+    if !digits.chars().all(|digit| digit.is_digit(base)) {
+        return Ok(None);
+    }
+    fitting(i128::from_str_radix(&digits, base).ok()).map(|number| Some(sign * number))
 }
 
 fn float(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {

@@ -1,6 +1,6 @@
 //! Random numbers and orders. With a seed they are those that Python gives for it: a host gets the same ones each time.
 
-use super::super::arithmetic::ITEMS_LIMIT;
+use super::super::arithmetic::{ITEMS_LIMIT, fitting};
 use super::super::call::{Arguments, Function};
 use super::super::fault::{Fault, Result};
 use super::super::machine::Machine;
@@ -180,7 +180,9 @@ fn random(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
     arguments.finish()?;
     if let Some(end) = value.as_int() {
         let (start, step) = (start.unwrap_or(0), step.filter(|step| *step != 0).unwrap_or(1));
-        let count = if step > 0 { (end - start + step - 1) / step } else { (end - start + step + 1) / step };
+        let before = if step > 0 { -1 } else { 1 };
+        let span = end.checked_sub(start).and_then(|span| span.checked_add(step)?.checked_add(before));
+        let count = fitting(span)? / step;
         if count <= 0 {
             return Err(Fault::new(format!("no number lies between {start} and {end}")));
         }

@@ -1,5 +1,6 @@
 //! Sizes as people write them: `1.5 KB`, `10M`.
 
+use super::super::arithmetic::whole_part;
 use super::super::call::{Arguments, Function};
 use super::super::fault::{Fault, Result};
 use super::super::machine::Machine;
@@ -52,14 +53,14 @@ fn human_to_bytes(_: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
         .map_err(|_| Fault::new(format!("`{text}` is no size")).hint("write it as `10M` or `1.5 GB`"))?;
     let unit = match (text[length..].trim(), usual) {
         ("", Some(usual)) => usual,
-        ("", None) => return Ok(Datum::Int(number.round_ties_even() as i128)),
+        ("", None) => return whole_part(number.round_ties_even()).map(Datum::Int),
         (unit, _) => unit.to_string(),
     };
     let power = power_of(&unit, bits).ok_or_else(|| {
         let example = if bits { "`10Mb`" } else { "`10MB`" };
         Fault::new(format!("`{unit}` is no unit")).hint(format!("write it as {example}"))
     })?;
-    Ok(Datum::Int((number * 1024f64.powi(power)).round_ties_even() as i128))
+    whole_part((number * 1024f64.powi(power)).round_ties_even()).map(Datum::Int)
 }
 
 fn power_of(unit: &str, bits: bool) -> Option<i32> {

@@ -1,5 +1,6 @@
 //! YAML: read, and written as PyYAML writes it.
 
+use super::super::arithmetic::fitting;
 use super::super::call::{Arguments, Function};
 use super::super::fault::{Fault, Result};
 use super::super::machine::Machine;
@@ -91,8 +92,8 @@ impl<'a> Reader<'a> {
                 let tag = tag.map(|tag| tag.suffix.to_string());
                 let value = match (style, tag.as_deref()) {
                     (_, Some("str")) => Datum::text(text),
-                    (ScalarStyle::Plain, _) => resolved(&text),
-                    (_, Some("int" | "float" | "bool" | "null")) => resolved(&text),
+                    (ScalarStyle::Plain, _) => resolved(&text)?,
+                    (_, Some("int" | "float" | "bool" | "null")) => resolved(&text)?,
                     _ => Datum::text(text),
                 };
                 self.kept(anchor, value)
@@ -157,48 +158,51 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What a plain word is: YAML 1.1's booleans and numbers.
-pub fn resolved(text: &str) -> Datum {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Datum::None,
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Datum::Bool(true),
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Datum::Bool(false);
-        }
-        ".inf" | ".Inf" | ".INF" | "+.inf" => return Datum::Float(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Datum::Float(f64::NEG_INFINITY),
-        ".nan" | ".NaN" | ".NAN" => return Datum::Float(f64::NAN),
-        _ => {}
-    }
-    number(text).unwrap_or_else(|| Datum::text(text))
+/// What a plain word is: YAML 1.1's booleans and numbers. Fails for a whole number with too many digits.
+pub fn resolved(text: &str) -> Result<Datum> {
+    Ok(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Datum::None,
+        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Datum::Bool(true),
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Datum::Bool(false),
+        ".inf" | ".Inf" | ".INF" | "+.inf" => Datum::Float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => Datum::Float(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => Datum::Float(f64::NAN),
+        _ => number(text)?.unwrap_or_else(|| Datum::text(text)),
+    })
 }
 
-fn number(text: &str) -> Option<Datum> {
-    let (sign, digits) = match text.strip_prefix(['-', '+']) {
+/// A whole number of these digits, where they are digits.
+fn whole(digits: &str, base: u32) -> Result<Option<i128>> {
+    match !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(base)) {
+        true => fitting(i128::from_str_radix(digits, base).ok()).map(Some),
+        false => Ok(None),
+    }
+}
+
+fn number(text: &str) -> Result<Option<Datum>> {
+    let (sign, digits): (i32, &str) = match text.strip_prefix(['-', '+']) {
         Some(rest) => (if text.starts_with('-') { -1 } else { 1 }, rest),
         None => (1, text),
     };
     if !digits.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.') {
-        return None;
+        return Ok(None);
     }
     let plain = digits.replace('_', "");
-    let radix = |prefix: &str, base: u32| i128::from_str_radix(plain.strip_prefix(prefix)?, base).ok();
     let whole = match plain.as_str() {
-        hex if hex.starts_with("0x") => radix("0x", 16),
-        bits if bits.starts_with("0b") => radix("0b", 2),
+        hex if hex.starts_with("0x") => whole(&hex[2..], 16)?,
+        bits if bits.starts_with("0b") => whole(&bits[2..], 2)?,
         octal
             if octal.len() > 1
                 && octal.starts_with('0')
                 && octal.bytes().all(|digit| digit.is_ascii_digit()) =>
         {
-            radix("0", 8)
+            whole(&octal[1..], 8)?
         }
-        sixty if sixty.contains(':') => sexagesimal(sixty),
-        decimal if decimal.bytes().all(|digit| digit.is_ascii_digit()) => decimal.parse().ok(),
-        _ => None,
+        sixty if sixty.contains(':') => sexagesimal(sixty)?,
+        decimal => whole(decimal, 10)?,
     };
     if let Some(whole) = whole {
-        return Some(Datum::Int(sign * whole));
+        return Ok(Some(Datum::Int(i128::from(sign) * whole)));
     }
     // YAML 1.1 wants a point in a number with an exponent, and a sign in the exponent.
     let (mantissa, exponent) = plain
@@ -207,19 +211,16 @@ fn number(text: &str) -> Option<Datum> {
     let fits = mantissa.contains('.')
         && mantissa.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
         && exponent.is_none_or(|exponent| exponent.starts_with(['+', '-']));
-    plain
-        .parse::<f64>()
-        .ok()
-        .filter(|_| fits && plain != ".")
-        .map(|number| Datum::Float(sign as f64 * number))
+    let number = plain.parse::<f64>().ok().filter(|_| fits && plain != ".");
+    Ok(number.map(|number| Datum::Float(f64::from(sign) * number)))
 }
 
 /// `1:30` is ninety.
-fn sexagesimal(text: &str) -> Option<i128> {
-    let parts = text.split(':').map(|part| part.parse::<i128>().ok());
-    let parts: Vec<i128> = parts.collect::<Option<_>>()?;
-    let fits = parts.iter().skip(1).all(|part| (0..60).contains(part));
-    fits.then(|| parts.iter().fold(0, |total, part| total * 60 + part))
+fn sexagesimal(text: &str) -> Result<Option<i128>> {
+    let parts = text.split(':').map(|part| whole(part, 10)).collect::<Result<Option<Vec<i128>>>>()?;
+    let parts = parts.filter(|parts| parts.iter().skip(1).all(|part| (0..60).contains(part)));
+    let add = |total: i128, part: i128| fitting(total.checked_mul(60).and_then(|sum| sum.checked_add(part)));
+    parts.map(|parts| parts.into_iter().try_fold(0, add)).transpose()
 }
 
 fn to_yaml(arguments: &mut Arguments, nice: bool) -> Result<Datum> {

@@ -10,6 +10,9 @@ use super::{Inferrer, Local};
 use crate::model::nearest::did_you_mean;
 use std::ops::Range;
 
+/// So many fields are listed where none is near.
+const FEW: usize = 6;
+
 impl Inferrer<'_> {
     /// What is known of an expression's value. What is wrong inside is noted.
     pub(super) fn infer(&mut self, expr: &Expr) -> Shape {
@@ -216,7 +219,10 @@ fn missing(shape: &Shape, name: &str) -> Fault {
         Shape::Record(record) => {
             let instead = record.instead.iter().find(|(known, _)| known == name);
             let names = record.fields.iter().map(|(known, _)| known.as_str());
-            instead.map(|(_, write)| format!("use {write}")).or_else(|| did_you_mean(name, names))
+            let few = (1..=FEW).contains(&record.fields.len()) && !record.open;
+            let all = || few.then(|| format!("there are: {}", names.clone().collect::<Vec<_>>().join(", ")));
+            let near = || did_you_mean(name, names.clone());
+            instead.map(|(_, write)| format!("use {write}")).or_else(near).or_else(all)
         }
         Shape::List(of) => match of.as_ref() {
             Shape::Record(record) if record.field(name).is_some() => {

@@ -4,80 +4,21 @@
 use super::super::call::{Arguments, surplus};
 use super::super::fault::{Fault, Result};
 use super::super::machine::{Machine, named_fault, path_of, unknown};
-use super::super::shape::{Record, Shape};
+use super::super::shape::Shape;
 use super::super::tree::{Expr, Kind, Macro, Named, Passed};
 use super::super::value::Datum;
 use super::super::{filters, functions, methods, tests_of_values};
 use super::expressions::guards;
-use super::{Inferrer, Local, on_all};
+use super::gives::{last_part, text};
+use super::{Inferrer, Local, gives, on_all};
 use crate::model::Values;
 use std::sync::Arc;
 
 /// With more combinations of samples, nothing is tried.
 const TRIES_LIMIT: usize = 2_000;
 
-/// Filters that take long, and what differs each time.
-const UNTRIED: &[&str] = &["password_hash", "random", "shuffle", "unvault", "vault"];
-
-const TEXT_FILTERS: &[&str] = &[
-    "as_text",
-    "b64decode",
-    "b64encode",
-    "basename",
-    "capitalize",
-    "center",
-    "checksum",
-    "comment",
-    "dirname",
-    "hash",
-    "indent",
-    "join",
-    "lower",
-    "md5",
-    "quote",
-    "regex_escape",
-    "regex_replace",
-    "replace",
-    "sha1",
-    "string",
-    "title",
-    "to_json",
-    "to_nice_json",
-    "to_nice_yaml",
-    "to_uuid",
-    "to_yaml",
-    "tojson",
-    "trim",
-    "truncate",
-    "upper",
-    "urlencode",
-    "wordwrap",
-];
-
-const NUMBER_FILTERS: &[&str] = &["abs", "count", "float", "int", "length", "round", "wordcount"];
-
-const CHOOSING_FILTERS: &[&str] =
-    &["list", "reject", "rejectattr", "select", "selectattr", "shuffle", "sort", "unique"];
-
-const TEXT_METHODS: &[&str] = &[
-    "capitalize",
-    "center",
-    "format",
-    "join",
-    "ljust",
-    "lower",
-    "lstrip",
-    "removeprefix",
-    "removesuffix",
-    "replace",
-    "rjust",
-    "rstrip",
-    "strip",
-    "swapcase",
-    "title",
-    "upper",
-    "zfill",
-];
+/// Filters that take long: only their arguments are checked.
+const UNTRIED: &[&str] = &["password_hash"];
 
 /// What is passed: each with samples of its values.
 struct Given {
@@ -147,18 +88,20 @@ impl Inferrer<'_> {
         };
         let (shapes, given) = self.given_with_shapes(passed);
         let is_known = filters::names().any(|known| known == name);
-        let is_tried = is_known && !filters::LOOKUPS.contains(&name) && !UNTRIED.contains(&name);
+        let is_tried = is_known && !filters::LOOKUPS.contains(&name);
         if let (Some(mut given), true, Some(of)) = (given, is_tried && !self.looks(name, passed), of) {
             given.positional.insert(0, self.values(of, &shape));
-            let run =
-                |machine: &mut Machine, arguments: Arguments| machine.apply_filter(name, arguments).map(drop);
+            let run = |machine: &mut Machine, mut arguments: Arguments| match UNTRIED.contains(&name) {
+                true => filters::check_password_hash(&mut arguments),
+                false => machine.apply_filter(name, arguments).map(drop),
+            };
             if let Some(fault) = self.tried(&given, run) {
                 self.fault(named_fault(fault, "filter", named), &named.range);
                 return Shape::Any;
             }
         }
         let part = self.part_of(name, &shape, passed);
-        given_by(name, shape, part, &shapes, passed)
+        gives::by_filter(name, shape, part, &shapes, passed)
     }
 
     /// `map('realpath')` looks at the controller's files.
@@ -250,7 +193,7 @@ impl Inferrer<'_> {
                 self.fault(Fault { why: format!("`{name}`: {}", fault.why), ..fault }, &callee.range);
             }
         }
-        if name == "range" { Shape::list(Shape::Number) } else { Shape::Any }
+        gives::by_function(name, passed)
     }
 
     fn call_macro(&mut self, definition: &Macro, callee: &Expr, passed: &Passed) {
@@ -287,7 +230,7 @@ impl Inferrer<'_> {
                 return Shape::Any;
             }
         }
-        given_by_method(name, &shape)
+        gives::by_method(name, &shape)
     }
 
     /// Nothing can be called by this name. A map may hold what can be called.
@@ -308,68 +251,5 @@ impl Inferrer<'_> {
             }
             _ => {}
         }
-    }
-}
-
-fn text(expr: &Expr) -> Option<&str> {
-    match &expr.kind {
-        Kind::Constant(Datum::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-fn last_part(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
-}
-
-/// What is known of the value that a filter gives; `part` is what it takes of each element.
-fn given_by(name: &str, of: Shape, part: Option<Shape>, shapes: &[Shape], passed: &Passed) -> Shape {
-    let element = of.element();
-    match name {
-        _ if TEXT_FILTERS.contains(&name) => Shape::Text,
-        _ if NUMBER_FILTERS.contains(&name) => Shape::Number,
-        _ if CHOOSING_FILTERS.contains(&name) => Shape::list(element),
-        "map" => Shape::list(part.unwrap_or_else(|| {
-            let inner = passed.positional.first().and_then(text).map(last_part);
-            inner.map_or(Shape::Any, |inner| given_by(inner, element, None, &[], &Passed::default()))
-        })),
-        "groupby" => {
-            let group = Shape::Pair(Box::new(part.unwrap_or_default()), Box::new(Shape::list(element)));
-            Shape::list(group)
-        }
-        "reverse" => {
-            if of == Shape::Text {
-                of
-            } else {
-                Shape::list(element)
-            }
-        }
-        "first" | "last" | "min" | "max" => element,
-        "default" | "d" => of.or(shapes.first().cloned().unwrap_or(Shape::Text)),
-        "bool" => Shape::Bool,
-        "split" | "splitlines" | "lines" if of == Shape::Text => Shape::list(Shape::Text),
-        "dict2items" if passed.all().next().is_none() => {
-            let value = if let Shape::Table(value) = of { *value } else { Shape::Any };
-            let fields = vec![("key".to_string(), Shape::Text), ("value".to_string(), value)];
-            let what = "an element of `dict2items`".to_string();
-            Shape::list(Shape::Record(Record { what, fields, ..Record::default() }))
-        }
-        _ => Shape::Any,
-    }
-}
-
-fn given_by_method(name: &str, of: &Shape) -> Shape {
-    let value = |of: &Shape| if let Shape::Table(value) = of { value.as_ref().clone() } else { Shape::Any };
-    match (of, name) {
-        (Shape::Text, "split" | "rsplit" | "splitlines") => Shape::list(Shape::Text),
-        (Shape::Text, "find" | "rfind" | "index" | "count") => Shape::Number,
-        (Shape::Text, "startswith" | "endswith" | "isdigit") => Shape::Bool,
-        (Shape::Text, _) if TEXT_METHODS.contains(&name) => Shape::Text,
-        (Shape::Table(_) | Shape::Record(_), "keys") => Shape::list(Shape::Text),
-        (Shape::Table(_) | Shape::Record(_), "values") => Shape::list(value(of)),
-        (Shape::Table(_) | Shape::Record(_), "items") => {
-            Shape::list(Shape::Pair(Box::new(Shape::Text), Box::new(value(of))))
-        }
-        _ => Shape::Any,
     }
 }
