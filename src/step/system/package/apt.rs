@@ -33,8 +33,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 
 /// What to try, by what apt says.
 const HINTS: &[(&str, &str)] = &[
-    ("are you root?", "set become = true"),
-    ("Permission denied", "set become = true"),
+    ("are you root?", "become root: -b, or become = true"),
+    ("Permission denied", "become root: -b, or become = true"),
     ("Unable to locate package", "check the name, or refresh the package lists with update = true"),
     ("has no installation candidate", "it is no package by itself: name one that provides it"),
     ("' was not found", "`apt-cache madison NAME` on the host lists the versions there are"),
