@@ -28,7 +28,7 @@ const CANNOT: &[(&str, &str, &str)] = &[
         "dockerd does not answer",
         "`systemctl status docker` on the host shows why",
     ),
-    ("permission denied", "this user may not use Docker", "set become = true"),
+    ("permission denied", "this user may not use Docker", "become root: -b, or become = true"),
 ];
 
 /// One look at a host's Docker. It remembers the answers, since every command that changes something there

@@ -1,12 +1,14 @@
 //! systemd as questions and commands, and what its answers mean.
 
 pub mod install;
+mod start_limit;
 
 use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
+pub use start_limit::{count_again, refused_as_too_often};
 
 /// What is asked of a unit.
 const PROPERTIES: &str =
@@ -33,8 +35,8 @@ const ALIKE: f64 = 0.8;
 
 /// What to try, by what systemctl says.
 const HINTS: &[(&str, &str)] = &[
-    ("authentication required", "set become = true"),
-    ("Access denied", "set become = true"),
+    ("authentication required", "become root: -b, or become = true"),
+    ("Access denied", "become root: -b, or become = true"),
     ("is masked", "set masked = false"),
 ];
 
@@ -201,24 +203,7 @@ pub fn systemctl(verb: &str, name: &str) -> Command {
     Command::new(["systemctl", verb, name])
 }
 
-/// The unit that systemd did not start because it was started too often in a short time (`StartLimitBurst=`), when that is
-/// why `command` failed. Runs that follow one another are enough for it; `reset-failed` makes it count again. A unit that
-/// then fails again does so for a reason of its own. The user's own commands stay as they are written.
-pub fn refused_as_too_often<'a>(host: &dyn Probe, command: &'a Command, answer: &Answer) -> Option<&'a str> {
-    let words: Vec<&str> = command.argv.iter().map(String::as_str).collect();
-    let ["systemctl", "start" | "restart" | "try-restart" | "reload-or-restart", unit] = words[..] else {
-        return None;
-    };
-    if answer.ok() || command.login {
-        return None;
-    }
-    let question = Command::new(["systemctl", "show", "--property", "Result", "--value", "--", unit]);
-    // Where it cannot be asked, the command's own failure is what is reported.
-    let result = host.ask(&question).map(|answer| answer.text()).unwrap_or_default();
-    (result == "start-limit-hit").then_some(unit)
-}
-
-/// The same as something to run, which `undo` rolls back; when it fails, the unit says why in its log.
+/// `systemctl VERB NAME` as something to run, which `undo` rolls back; when it fails, the unit says why in its log.
 pub fn run(verb: &str, name: &str, undo: Undo) -> Run {
     let log = Command { stdin: LOG.to_vec(), ..Command::new(["/bin/sh", "-s", "--", name]) };
     let for_mask = (verb == "mask").then_some(&MASK_HINT);

@@ -71,7 +71,10 @@ mod tests {
             command: Command::new(["systemctl", "restart", "app"]),
             confirm: Some(Command::new(["systemctl", "is-active", "app"])),
             advice: Advice {
-                hints: vec![("authentication required".to_string(), "set become = true".to_string())],
+                hints: vec![(
+                    "authentication required".to_string(),
+                    "become root: -b, or become = true".to_string(),
+                )],
                 question: Some(Command::new(["journalctl", "-u", "app"])),
             },
             ..Run::default()
@@ -101,7 +104,7 @@ mod tests {
         answer(&host, "journalctl -u app", 0, "authentication required by polkit\n");
         assert_eq!(
             refused(&host, &Answer::said(1, "no")),
-            "run systemctl restart app: exit status 1: no\n    authentication required by polkit\n  hint: set become = true"
+            "run systemctl restart app: exit status 1: no\n    authentication required by polkit\n  hint: become root: -b, or become = true"
         );
     }
 
@@ -119,7 +122,7 @@ mod tests {
         let said = Answer::said(1, "Interactive authentication required.\n");
         assert_eq!(
             refused(&host, &said),
-            "run systemctl restart app: exit status 1: Interactive authentication required.\n  hint: set become = true"
+            "run systemctl restart app: exit status 1: Interactive authentication required.\n  hint: become root: -b, or become = true"
         );
     }
 }

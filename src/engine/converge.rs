@@ -372,9 +372,13 @@ impl StepTry<'_, '_, '_> {
             run.accept = Accept::Any;
         }
         run.command.timeout = Some(run.command.timeout.map_or(left, |own| own.min(left)));
-        if let Undo::Command(undo) = run.undo {
-            run.undo = Undo::Command(self.dressed.dress(&undo));
-        }
+        run.undo = match run.undo {
+            Undo::Command(undo) => Undo::Command(self.dressed.dress(&undo)),
+            Undo::Asked { command, question } => {
+                Undo::Asked { command: self.dressed.dress(&command), question: self.dressed.dress(&question) }
+            }
+            undo => undo,
+        };
         Ok(run.into())
     }
 }

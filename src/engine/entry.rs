@@ -95,6 +95,8 @@ pub enum Reversal {
     },
     /// By a command.
     Command(Command),
+    /// By a command; what the question prints then is not as before even so.
+    Asked { command: Command, question: Command },
     /// By a command, unless these files are as they were before: then the change never happened.
     CommandOver { command: Command, before: Vec<FileState> },
     /// The same command, once everything before it was restored.
@@ -118,9 +120,10 @@ impl Reversal {
     /// The command that it runs; `None` where that is sealed.
     pub fn command(&self) -> Option<&Command> {
         match self {
-            Reversal::Command(command) | Reversal::CommandOver { command, .. } | Reversal::Again(command) => {
-                Some(command)
-            }
+            Reversal::Command(command)
+            | Reversal::Asked { command, .. }
+            | Reversal::CommandOver { command, .. }
+            | Reversal::Again(command) => Some(command),
             Reversal::Repeat(run) => Some(&run.command),
             Reversal::Nothing
             | Reversal::Impossible { .. }

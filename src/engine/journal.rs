@@ -140,7 +140,7 @@ impl<'a> Journal<'a> {
     fn forward(&self, step: u32, op: &Op, reversal: &Reversal) -> Option<Command> {
         let is_armed = |entry: &Entry| matches!(entry, Entry::Armed { step: armed, .. } if *armed == step);
         match (op, reversal) {
-            (Op::Run(run), Reversal::Command(_) | Reversal::CommandOver { .. })
+            (Op::Run(run), Reversal::Command(_) | Reversal::Asked { .. } | Reversal::CommandOver { .. })
                 if self.entries.iter().any(is_armed) =>
             {
                 Some(run.command.clone())

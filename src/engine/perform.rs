@@ -37,13 +37,12 @@ pub fn change(host: &dyn System, op: &Op, assets: &dyn Assets) -> Result<Option<
 pub fn run_it(host: &dyn System, run: &Run, assets: &dyn Assets, flow: Flow) -> Result<Answer> {
     let Some(asset) = &run.input else {
         let answer = host.stream(&run.command, flow)?;
-        return match systemd::refused_as_too_often(host, &run.command, &answer) {
-            Some(unit) => {
-                host.run(&systemd::systemctl("reset-failed", unit))?;
-                host.run(&run.command)
-            }
-            None => Ok(answer),
-        };
+        let units = systemd::refused_as_too_often(host, &run.command, &answer);
+        if units.is_empty() {
+            return Ok(answer);
+        }
+        host.run(&systemd::count_again(&units))?;
+        return host.run(&run.command);
     };
     let mut input = assets.open(asset)?;
     let listener = flow.listener.map(|listener| listener as &mut dyn Listener);

@@ -102,6 +102,9 @@ impl<'a> Saver<'a> {
                     Reversal::CommandOver { command, before }
                 }
             }
+            Undo::Asked { command, question } => {
+                Reversal::Asked { command: command.clone(), question: question.clone() }
+            }
             Undo::Again => Reversal::Repeat(Box::new(Run {
                 command: run.command.clone(),
                 accept: run.accept.clone(),

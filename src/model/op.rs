@@ -188,6 +188,9 @@ pub enum Undo {
     NotNeeded,
     /// This command undoes it.
     Command(Command),
+    /// This command undoes it. The read-only question is asked first: what it prints is not as before even then; nothing when
+    /// all is. When it fails, [`Run::leaves`] is what is known.
+    Asked { command: Command, question: Command },
     /// The same command once more, after everything before it was restored: a daemon reads its old files again.
     Again,
 }
@@ -346,7 +349,7 @@ impl Op {
         match &run.undo {
             Undo::Nothing => Some(NO_UNDO),
             Undo::Impossible(why) => Some(why),
-            Undo::NotNeeded | Undo::Command(_) | Undo::Again => run.leaves.as_deref(),
+            Undo::NotNeeded | Undo::Command(_) | Undo::Asked { .. } | Undo::Again => run.leaves.as_deref(),
         }
     }
 

@@ -24,7 +24,7 @@ const SLACK: Duration = Duration::from_secs(60);
 
 /// What to try, by what nginx says.
 const HINTS: &[(&str, &str)] = &[
-    ("Permission denied", "set become = true"),
+    ("Permission denied", "become root: -b, or become = true"),
     ("Address already in use", "something else listens there: `ss -ltnp` on the host names it"),
     ("bind() to", "nginx cannot listen there: `ss -ltnp` on the host shows what does"),
     ("Connection refused", "nothing listens where nginx sends the requests: start the app there first"),

@@ -109,7 +109,7 @@ impl Waiting<'_> {
                 self.doing(),
                 format!("{} asks for a password", self.who.method.name()),
             )
-            .hint("pass --ask-become-pass (-K)"));
+            .hint("pass --ask-become-pass (-K), or set become_password_from"));
         };
         channel.write(Bytes::from(format!("{password}\n"))).await
     }

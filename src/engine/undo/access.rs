@@ -81,7 +81,9 @@ fn decides_who_gets_in(path: &Path) -> bool {
 
 fn is_for_good(one: &OpenChange) -> bool {
     match &one.reversal {
-        Reversal::Command(command) | Reversal::CommandOver { command, .. } => removes_account(command),
+        Reversal::Command(command)
+        | Reversal::Asked { command, .. }
+        | Reversal::CommandOver { command, .. } => removes_account(command),
         _ => false,
     }
 }

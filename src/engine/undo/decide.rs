@@ -47,9 +47,19 @@ pub fn decide(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Result<D
     let mut decision = without_losses(host, saved, open)?;
     if let Decision::Perform(work) = &mut decision {
         let lost = lost(host, saved, &open.reversal)?.map(str::to_string);
-        work.in_part = lost.or_else(|| open.leaves.clone());
+        work.in_part = lost.or_else(|| left_behind(host, open));
     }
     Ok(decision)
+}
+
+/// What is not as before even when the change is undone: as the host says now where it can be asked, else as it was known
+/// when the change was made.
+fn left_behind(host: &dyn Probe, open: &OpenChange) -> Option<String> {
+    let Reversal::Asked { question, .. } = &open.reversal else { return open.leaves.clone() };
+    match host.ask(&timed(question.clone())) {
+        Ok(answer) if answer.ok() => Some(answer.text().trim().to_string()).filter(|left| !left.is_empty()),
+        _ => open.leaves.clone(),
+    }
 }
 
 /// The directories whose times a change has changed.
@@ -86,7 +96,9 @@ fn without_losses(host: &dyn Probe, saved: &HostPath, open: &OpenChange) -> Resu
         Reversal::Nothing | Reversal::Again(_) | Reversal::Repeat(_) => Ok(Decision::AsBefore),
         Reversal::Sealed(_) => Err(sealed(open)),
         Reversal::Impossible { why } => Ok(Decision::Impossible(reason(open, why))),
-        Reversal::Command(command) => Ok(Decision::perform(vec![run(command, open)])),
+        Reversal::Command(command) | Reversal::Asked { command, .. } => {
+            Ok(Decision::perform(vec![run(command, open)]))
+        }
         Reversal::CommandOver { command, before } => match all_as_before(host, before)? {
             true => Ok(Decision::AsBefore),
             false => Ok(Decision::perform(vec![run(command, open)])),
@@ -330,4 +342,39 @@ fn only_what_was(host: &dyn Probe, before: &[Saved], path: &Path) -> Result<bool
         }
     }
     Ok(true)
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn what_cannot_be_restored_is_asked_again_before_the_undo() {
+        let host = testing::host(&[]);
+        let [command, question] =
+            ["restore lighttpd", "offered lighttpd"].map(|line| Command::new(line.split(' ')));
+        let open = OpenChange {
+            change: 1,
+            step: 0,
+            what: "run apt-get remove lighttpd".to_string(),
+            reversal: Reversal::Asked { command, question },
+            within: None,
+            forward: None,
+            leaves: Some("as it was known".to_string()),
+            broke: false,
+        };
+        let in_part = || match decide(&host, &HostPath::from("/saved"), &open).unwrap() {
+            Decision::Perform(work) => work.in_part,
+            other => panic!("{other:?}"),
+        };
+        for (status, said, left) in [
+            (0, "lighttpd is lost\n", Some("lighttpd is lost")),
+            (0, "", None),
+            (1, "", Some("as it was known")),
+        ] {
+            testing::answer(&host, "offered lighttpd", status, said);
+            assert_eq!(in_part().as_deref(), left);
+        }
+    }
 }

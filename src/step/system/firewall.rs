@@ -190,7 +190,7 @@ fn ssh_ports(host: &dyn Probe) -> Result<Vec<u16>> {
         false => Ok(ports),
         true => {
             Err(Failure::new("look where SSH is reached", "neither sshd nor this connection shows its port")
-                .hint("set become = true, or give a rule for the port and keep_ssh = false"))
+                .hint("become root (-b, or become = true), or give a rule for the port and keep_ssh = false"))
         }
     }
 }

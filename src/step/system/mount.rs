@@ -39,7 +39,7 @@ const MEMORY: &[&str] = &["tmpfs", "ramfs"];
 
 /// What to try, by what mount says.
 const HINTS: &[(&str, &str)] = &[
-    ("must be superuser", "set become = true"),
+    ("must be superuser", "become root: -b, or become = true"),
     (
         "permission denied",
         "a container may not mount: its kernel is another machine's. Give state = \"present\"",

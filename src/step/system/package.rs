@@ -3,7 +3,7 @@
 mod apt;
 
 use crate::model::duration::TimeSpan;
-use crate::model::op::{Answer, Op, Plan, Prediction, Run, Undo};
+use crate::model::op::{Answer, Op, Plan, Prediction, Run};
 use crate::model::{Failure, Result, Value, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::Probe;
@@ -116,7 +116,7 @@ impl Package {
         }
         let (undo, leaves) = simulated.undo(host)?;
         let run = Run {
-            undo: Undo::Command(undo),
+            undo,
             leaves,
             predicts: predictions(names, &simulated.after(names, installed), &what),
             ..apt::apt_get(&what)

@@ -26,7 +26,7 @@ const HINTS: &[(&str, &str)] = &[
     ("Read-only file system", CONTAINER),
     (
         "ermission denied",
-        "set become = true; in a container the kernel is another machine's: give running = false",
+        "become root: -b, or become = true; in a container the kernel is another machine's: give running = false",
     ),
     ("Invalid argument", "the kernel takes no such value for it"),
 ];

@@ -101,6 +101,9 @@ pub fn a_missing_program_is_127_and_never_started(on: &Fixture) {
     for missing in ["windlass-no-such-program", "/windlass/no/such/program"] {
         assert_eq!((run(on, &[missing, "x"]).status, is_started(&[missing])), (127, false));
     }
+    on.write_as("orphan", "#!/windlass/no/such/interpreter\n", mode(0o755));
+    let orphan = on.path("orphan").display().to_string();
+    assert!(!is_started(&[&orphan]), "a script whose interpreter is missing");
     assert!(!is_started(&[&locked]) && is_started(&["true"]) && is_started(&["sh", "-c", "exit 127"]));
 }
 

@@ -159,7 +159,12 @@ impl Local {
     fn expect_program(&self, name: &str, path: &OsStr, directory: &Path) -> std::io::Result<()> {
         let program = program::find(&self.root, name, path).map(|program| directory.join(program));
         match program {
-            Some(program) if program::runs(&program) => Ok(()),
+            Some(program) if program::runs(&program) => match program::interpreter(&program) {
+                Some(interpreter) if !directory.join(&interpreter).exists() => {
+                    Err(ErrorKind::NotFound.into())
+                }
+                _ => Ok(()),
+            },
             Some(program) if program.exists() => Err(ErrorKind::PermissionDenied.into()),
             _ => Err(ErrorKind::NotFound.into()),
         }

@@ -6,6 +6,8 @@ use crate::system::user::Identity;
 use rustix::fs::{self, Access, AtFlags, CWD, OFlags};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What a process inherits; everything else that a login may have set is not passed on.
@@ -54,6 +56,9 @@ const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/
 
 /// The real directories that a directory-host's own programs may use, so that its scripts have `cat`.
 const REAL_FOLDERS: &str = "/usr/bin:/bin";
+
+/// So many bytes of a script Linux reads to find its interpreter.
+const FIRST_LINE: u64 = 256;
 
 /// The whole environment of a command.
 pub fn environment(root: &Root, command: &Command, user: Option<&Identity>) -> BTreeMap<OsString, OsString> {
@@ -133,4 +138,14 @@ fn below(root: &Root, path: PathBuf) -> Option<PathBuf> {
 pub fn runs(path: &Path) -> bool {
     let is_file = fs::stat(path).is_ok_and(|stat| fs::FileType::from_raw_mode(stat.st_mode).is_file());
     is_file && fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+}
+
+/// The program that a script's first line names (`#!`). `None` for what is no script, or cannot be read.
+pub fn interpreter(path: &Path) -> Option<PathBuf> {
+    let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, fs::Mode::empty()).ok()?;
+    let mut start = Vec::new();
+    std::fs::File::from(file).take(FIRST_LINE).read_to_end(&mut start).ok()?;
+    let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let word = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
+    Some(OsStr::from_bytes(word).into())
 }

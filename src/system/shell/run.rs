@@ -15,8 +15,8 @@ use std::time::Duration;
 /// How long a command without a time limit is waited for.
 const UNLIMITED: Duration = Duration::from_secs(30 * 60);
 
-/// Exits 0 when the first argument names a program that may be run.
-const HAS_PROGRAM: &str = "program=$(command -v \"$1\") && [ -x \"$program\" ]";
+/// Exits 0 when the first argument names a program that may be run: a script only with the interpreter in its first line.
+const HAS_PROGRAM: &str = include_str!("has_program.sh");
 
 impl Shell {
     /// Runs a command and keeps `kept` bytes of each end of its output.

@@ -154,7 +154,7 @@ fn expect_sound(host: &dyn Probe, text: &str) -> Result<()> {
                 Some(error) => Failure { why: format!("nft refuses the rules: {error}"), ..failure },
                 None => failure,
             };
-            Err(if denied { failure.hint("set become = true") } else { failure })
+            Err(if denied { failure.hint("become root: -b, or become = true") } else { failure })
         }
     }
 }
@@ -188,7 +188,7 @@ fn clear() -> Command {
 /// A command after which the table is this one.
 fn run(command: Command, undo: Undo, table: &str) -> Op {
     let predicts = vec![Prediction { argv: question().argv, answer: Answer::said(0, table) }];
-    let hints = vec![("not permitted".to_string(), "set become = true".to_string())];
+    let hints = vec![("not permitted".to_string(), "become root: -b, or become = true".to_string())];
     let advice = Advice { hints, question: None };
     Run { undo, predicts, advice, ..Run::from(command) }.into()
 }

@@ -33,8 +33,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 
 /// What to try, by what apt says.
 const HINTS: &[(&str, &str)] = &[
-    ("are you root?", "set become = true"),
-    ("Permission denied", "set become = true"),
+    ("are you root?", "become root: -b, or become = true"),
+    ("Permission denied", "become root: -b, or become = true"),
     ("Unable to locate package", "check the name, or refresh the package lists with update = true"),
     ("has no installation candidate", "it is no package by itself: name one that provides it"),
     ("' was not found", "`apt-cache madison NAME` on the host lists the versions there are"),
@@ -193,10 +193,17 @@ impl Simulated {
         after
     }
 
-    /// The command that undoes it, and what is not as before even then: versions that no package source has any more.
-    pub fn undo(&self, host: &dyn Probe) -> Result<(Command, Option<String>)> {
+    /// How it is undone, and what is not as before even then: versions that no package source has any more.
+    pub fn undo(&self, host: &dyn Probe) -> Result<(Undo, Option<String>)> {
         let before = Before::of(host, self)?;
-        Ok((self.undo_command(&before), before.lost(self)))
+        let command = self.undo_command(&before);
+        let replaced: Vec<String> =
+            self.replaced().map(|(name, version)| format!("{name}={version}")).collect();
+        let undo = match replaced.is_empty() {
+            true => Undo::Command(command),
+            false => Undo::Asked { command, question: lost_question(&replaced) },
+        };
+        Ok((undo, before.lost(self)))
     }
 
     /// The packages that are there before and not afterwards in this version: names and versions.
@@ -223,6 +230,13 @@ impl Simulated {
         let stdin = include_bytes!("undo.sh").to_vec();
         run(Command { stdin, title, ..Command::new(argv) }).command
     }
+}
+
+/// The question which of these, each `NAME=VERSION`, can no longer be installed.
+fn lost_question(words: &[String]) -> Command {
+    let argv = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter().chain(words.iter().cloned());
+    let title = Some(format!("apt-cache madison {}", words.join(" ")));
+    Command { stdin: include_bytes!("lost.sh").to_vec(), title, ..Command::new(argv) }
 }
 
 /// What dpkg and apt knew of packages before a change.

@@ -82,9 +82,10 @@ fn what_it_did_is_taken_back_exactly() {
     simulate(&host, "install nginx", said);
     let plan = parse("package", "name = 'nginx'").unwrap().plan(&host).unwrap();
     let [Op::Run(run)] = &plan.ops[..] else { panic!("{plan:?}") };
-    let Undo::Command(undo) = &run.undo else { panic!("{run:?}") };
+    let Undo::Asked { command: undo, question } = &run.undo else { panic!("{run:?}") };
     let shown = undo.shown();
     assert_eq!(shown, "apt-get install libx=1.0 nginx- lighttpd=1.4.69 --allow-downgrades");
+    assert_eq!(question.shown(), "apt-cache madison libx=1.0 lighttpd=1.4.69");
     assert_eq!(undo.argv[4..], ["libx=1.0", "nginx-", "lighttpd=1.4.69"], "dpkg was not asked");
     assert_eq!(run.command.environment["DEBIAN_FRONTEND"], "noninteractive");
 }
@@ -98,9 +99,10 @@ fn undo_removes_configuration_that_is_new_and_marks_dependencies_again() {
     answer(&host, "/bin/sh -s -- libx nginx-common nginx lighttpd libx=1.0 lighttpd=1.4.69", 0, before);
     let plan = parse("package", "name = 'nginx'").unwrap().plan(&host).unwrap();
     let [Op::Run(run)] = &plan.ops[..] else { panic!("{plan:?}") };
-    let Undo::Command(undo) = &run.undo else { panic!("{run:?}") };
+    let Undo::Asked { command: undo, question } = &run.undo else { panic!("{run:?}") };
     let words = ["libx=1.0", "nginx-common-", "nginx_", "lighttpd=1.4.69", "+libx", "+lighttpd", "@root"];
     assert_eq!(undo.argv[4..], words);
+    assert_eq!(question.argv[3..], ["libx=1.0", "lighttpd=1.4.69"]);
     let leaves = "an undo cannot restore lighttpd 1.4.69: no package source has it any more";
     assert_eq!(run.leaves.as_deref(), Some(leaves));
 }

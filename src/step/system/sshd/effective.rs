@@ -38,7 +38,7 @@ pub fn of(host: &dyn Probe, text: &str) -> Result<Option<Effective>> {
     let failure = Failure::new("test the configuration of sshd", why.replace("/dev/stdin", "it"));
     Err(match answer.status {
         127 => failure.hint("install openssh-server first"),
-        _ if said.contains("ermission denied") => failure.hint("set become = true"),
+        _ if said.contains("ermission denied") => failure.hint("become root: -b, or become = true"),
         _ => failure.hint("nothing was changed; `man sshd_config` on the host knows its keywords and values"),
     })
 }
