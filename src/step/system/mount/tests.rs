@@ -145,6 +145,7 @@ fn needs_to_know_what_to_mount() {
 }
 
 /// Runs the script for places that can be exchanged, with programs that say where and with what they are run.
+#[expect(clippy::disallowed_methods, reason = "the script is tried here, with programs of the test")]
 fn guarded(words: &[&str]) -> (String, bool) {
     let programs = tempfile::tempdir().unwrap();
     for name in ["mount", "umount", "findfs"] {
