@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 /// A command that a template runs here may take so long; many hosts may wait for it.
@@ -117,12 +117,7 @@ impl Outside for Controller {
     }
 
     fn real_path(&self, path: &str) -> Found<String> {
-        let path = self.absolute(path);
-        let real = fs::canonicalize(&path).or_else(|error| match (path.parent(), path.file_name()) {
-            (Some(parent), Some(name)) => fs::canonicalize(parent).map(|parent| parent.join(name)),
-            _ => Err(error),
-        });
-        Ok(real.unwrap_or(path).display().to_string())
+        Ok(real_path(&self.absolute(path)).display().to_string())
     }
 
     fn glob(&self, pattern: &str) -> Found<Vec<String>> {
@@ -185,4 +180,42 @@ fn fits(pattern: &str, name: &str) -> bool {
         }
     }
     regex_lite::Regex::new(&format!("^{expression}$")).is_ok_and(|regex| regex.is_match(name))
+}
+
+/// Where a path leads, as `os.path.realpath` of Python has it: what does not exist is taken as it is written.
+fn real_path(path: &Path) -> PathBuf {
+    let mut real = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => drop(real.pop()),
+            component => {
+                real.push(component);
+                real = fs::canonicalize(&real).unwrap_or(real);
+            }
+        }
+    }
+    real
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn real_paths_are_those_of_python() {
+        let top = tempfile::tempdir().unwrap();
+        let top = top.path().canonicalize().unwrap();
+        fs::create_dir_all(top.join("a/inside")).unwrap();
+        std::os::unix::fs::symlink("a/inside", top.join("link")).unwrap();
+        for (path, real) in [
+            ("link", "a/inside"),
+            ("link/..", "a"),
+            ("link/no/x", "a/inside/no/x"),
+            ("no/../a", "a"),
+            ("no/./x/../y", "no/y"),
+        ] {
+            assert_eq!(real_path(&top.join(path)), top.join(real), "{path}");
+        }
+        assert_eq!(real_path(Path::new("/no-such-directory/../b")), Path::new("/b"));
+    }
 }
