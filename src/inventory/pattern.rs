@@ -191,7 +191,7 @@ impl<'a> Chooser<'a, '_> {
     /// The hosts that a term names.
     fn named(&self, term: &str, problems: &mut Diagnostics) -> Names<'a> {
         if self.is_known(term) {
-            return reading::once(self.listing(&Matcher::of_name(term)));
+            return reading::once(self.listing(&Matcher::of_names([term])));
         }
         let found = reading::choose(term, &|matcher| self.listing(matcher));
         if !found.as_ref().is_ok_and(|found| !found.is_empty())

@@ -57,9 +57,13 @@ impl Glob {
         Glob(text.chars().map(token).collect())
     }
 
-    /// Whether a name matches. Linear: it goes back only to the last star.
+    /// Whether a name matches.
     pub fn matches(&self, name: &str) -> bool {
-        let name: Vec<char> = name.chars().collect();
+        self.matches_letters(&name.chars().collect::<Vec<_>>())
+    }
+
+    /// Whether a name of these letters matches. Linear: it goes back only to the last star.
+    pub fn matches_letters(&self, name: &[char]) -> bool {
         let (mut at, mut pos, mut star) = (0, 0, None);
         while pos < name.len() {
             match self.0.get(at) {

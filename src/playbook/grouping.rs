@@ -27,7 +27,7 @@ pub fn may_make(playbook: &Playbook, name: &str) -> bool {
     for (_, step) in steps(playbook) {
         for node in keys(step, KeyUse::Group).chain(keys(step, KeyUse::Parents)) {
             check::strings_of(&node.value(), &mut |text| {
-                may |= Matcher::of_name(&pattern(text)).matches(name);
+                may |= Matcher::of_names([pattern(text)]).matches(name);
             });
         }
     }

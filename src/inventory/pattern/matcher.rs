@@ -3,6 +3,7 @@
 use crate::inventory::name::expand;
 use crate::model::glob::Glob;
 use regex_lite::Regex;
+use std::collections::BTreeSet;
 
 /// A term as what it matches.
 pub enum Matcher {
@@ -12,8 +13,13 @@ pub enum Matcher {
     Star,
     /// `~…`.
     Regex(Regex),
-    /// A name that any of these matches.
-    Globs(Vec<Glob>),
+    /// One of these names, or a name that one of these globs matches.
+    Names {
+        /// Of many thousand hosts at most, so that each is looked up.
+        exact: BTreeSet<String>,
+        /// Those with a `*`, `?` or class.
+        globs: Vec<Glob>,
+    },
 }
 
 impl Matcher {
@@ -26,19 +32,28 @@ impl Matcher {
             Some(regex) => Regex::new(&format!("^(?:{regex})"))
                 .map(Matcher::Regex)
                 .map_err(|error| format!("`{regex}` is not a regular expression: {error}")),
-            None => Ok(Matcher::Globs(vec![Glob::new(term)])),
+            None if term.contains('[') => {
+                Ok(Matcher::Names { exact: BTreeSet::new(), globs: vec![Glob::new(term)] })
+            }
+            None => Ok(Matcher::of_names([term])),
         }
     }
 
     /// The names that a term with ranges stands for, `web[01-14,17]`, in which `*` and `?` have their meaning.
     pub fn of_ranges(term: &str) -> Result<Matcher, String> {
-        let globs = names_in(term)?;
-        Ok(Matcher::Globs(globs.iter().map(|glob| Glob::without_classes(glob)).collect()))
+        names_in(term).map(Matcher::of_names)
     }
 
-    /// Exactly this name, or a glob of nothing but `*` and `?`.
-    pub fn of_name(name: &str) -> Matcher {
-        Matcher::Globs(vec![Glob::without_classes(name)])
+    /// These names, in which nothing but `*` and `?` has a meaning.
+    pub fn of_names<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Matcher {
+        let (mut exact, mut globs) = (BTreeSet::new(), Vec::new());
+        for name in names {
+            match name.as_ref() {
+                name if name.contains(['*', '?']) => globs.push(Glob::without_classes(name)),
+                name => drop(exact.insert(name.to_string())),
+            }
+        }
+        Matcher::Names { exact, globs }
     }
 
     /// Whether a name matches.
@@ -46,7 +61,13 @@ impl Matcher {
         match self {
             Matcher::All | Matcher::Star => true,
             Matcher::Regex(regex) => regex.is_match(name),
-            Matcher::Globs(globs) => globs.iter().any(|glob| glob.matches(name)),
+            Matcher::Names { exact, globs } => {
+                exact.contains(name)
+                    || !globs.is_empty() && {
+                        let letters: Vec<char> = name.chars().collect();
+                        globs.iter().any(|glob| glob.matches_letters(&letters))
+                    }
+            }
         }
     }
 }

@@ -103,7 +103,8 @@ fn is_same(some: &[&str], others: &[&str]) -> bool {
 
 /// Whether a term's ranges stand for these hosts and for no other name.
 fn is_whole(term: &str, named: &[&str]) -> bool {
-    names_in(term).is_ok_and(|names| names.iter().all(|name| named.contains(&name.as_str())))
+    let named: BTreeSet<&str> = named.iter().copied().collect();
+    names_in(term).is_ok_and(|names| names.iter().all(|name| named.contains(name.as_str())))
 }
 
 /// Whether windlass prints these hosts as this term: a range of whole numbers of which every host exists.
