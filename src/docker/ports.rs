@@ -1,8 +1,9 @@
 //! Which ports of a host are taken, so that it is known before a container is made that it could not start.
 
 use super::Docker;
-use crate::model::Result;
+use super::commands::OTHER_PORT;
 use crate::model::op::Command;
+use crate::model::{Failure, Result};
 
 /// Names the question among those that windlass's scripts answer.
 const QUESTION: &str = "ports";
@@ -90,6 +91,12 @@ impl Port {
 }
 
 impl Taken {
+    /// Why what wants this port cannot start.
+    pub fn refusal(&self, doing: impl std::fmt::Display) -> Failure {
+        let why = format!("port {} is already allocated: {} holds it", self.port.number, self.holder);
+        Failure::new(doing, why).hint(OTHER_PORT)
+    }
+
     fn read(line: &str) -> Option<Taken> {
         let [holder, port, address, number] = line.split('\t').collect::<Vec<_>>().try_into().ok()?;
         let (_, protocol) = port.split_once('/')?;

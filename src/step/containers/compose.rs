@@ -222,11 +222,7 @@ impl Site<'_> {
         let is_own = |taken: &&Taken| own.iter().any(|name| taken.holder == format!("container {name}"));
         match taken.iter().find(|taken| !is_own(taken)) {
             None => Ok(()),
-            Some(taken) => {
-                let why =
-                    format!("port {} is already allocated: {} holds it", taken.port.number, taken.holder);
-                Err(Failure::new(doing, why).hint(commands::OTHER_PORT))
-            }
+            Some(taken) => Err(taken.refusal(doing)),
         }
     }
 

@@ -200,9 +200,10 @@ impl Container {
 
     /// Docker publishes ports when a container starts: by then another one would have been stopped in vain.
     fn expect_free_ports(&self, docker: &Docker<'_>) -> Result<()> {
-        let Some(taken) = docker.taken(&self.name, &ports::published(&self.ports))? else { return Ok(()) };
-        let why = format!("port {} is already allocated: {} holds it", taken.port.number, taken.holder);
-        Err(Failure::new(format!("start container {}", self.name), why).hint(commands::OTHER_PORT))
+        match docker.taken(&self.name, &ports::published(&self.ports))? {
+            None => Ok(()),
+            Some(taken) => Err(taken.refusal(format!("start container {}", self.name))),
+        }
     }
 
     /// One that runs as asked may still be getting ready, or never get so.

@@ -1,7 +1,8 @@
-//! What `docker compose config` prints: YAML as compose itself writes it. The answer may hold secrets, so that nothing
-//! remembers it.
+//! What `docker compose config` prints. The answer may hold secrets, so that nothing remembers it.
 
 use crate::docker::ports::{Port, published};
+use crate::model::{Value, Values};
+use crate::template;
 use std::collections::BTreeMap;
 
 /// What a project's files ask for.
@@ -24,80 +25,47 @@ pub struct Named {
     pub is_external: bool,
 }
 
-/// A port as the long form of compose has it.
-#[derive(Default)]
-struct Item {
-    address: String,
-    published: String,
-    protocol: String,
-}
-
 impl Config {
     /// Reads what compose printed for this project. What is not understood is not in it.
     pub fn read(project: &str, text: &str) -> Config {
-        let mut config = Config::default();
-        let (mut section, mut service, mut in_ports) = ("", "", false);
-        let mut items: Vec<(&str, Item)> = Vec::new();
-        for line in text.lines() {
-            let depth = line.len() - line.trim_start().len();
-            let line = line.trim();
-            let word = line.strip_prefix("- ");
-            let is_item = word.is_some();
-            let word = word.unwrap_or(line);
-            let (key, value) = word.split_once(": ").unwrap_or((word.trim_end_matches(':'), ""));
-            let (key, value) = (unquoted(key), unquoted(value.trim()));
-            match (section, depth, is_item) {
-                (_, 0, false) => (section, in_ports) = (key, false),
-                ("services", 2, false) => (service, in_ports) = (key, false),
-                ("services", 4, false) => in_ports = key == "ports",
-                ("services", ..) if in_ports => {
-                    if is_item {
-                        items.push((service, Item::default()));
-                    }
-                    let Some((service, item)) = items.last_mut() else { continue };
-                    match key {
-                        "host_ip" => item.address = format!("{value}:"),
-                        "published" => item.published = value.to_string(),
-                        "protocol" => item.protocol = value.to_string(),
-                        _ if is_item && value.is_empty() => config.publish(service, unquoted(word)),
-                        _ => {}
-                    }
-                }
-                ("volumes" | "networks", 2, false) => {
-                    let of = config.of(section);
-                    of.push(Named { name: format!("{project}_{key}"), is_external: false });
-                }
-                ("volumes" | "networks", 4, false) => {
-                    let Some(last) = config.of(section).last_mut() else { continue };
-                    match key {
-                        "name" => last.name = value.to_string(),
-                        "external" => last.is_external = value != "false",
-                        _ => {}
-                    }
-                }
-                _ => {}
-            }
+        let documents = template::read_yaml(text).unwrap_or_default();
+        let Some(Value::Object(config)) = documents.into_iter().next() else { return Config::default() };
+        let services = table(config.get("services"));
+        let ports = |(name, service): (&String, &Value)| (name.clone(), ports(service));
+        Config {
+            volumes: named(project, config.get("volumes")),
+            networks: named(project, config.get("networks")),
+            ports: services.into_iter().flatten().map(ports).filter(|(_, ports)| !ports.is_empty()).collect(),
         }
-        for (service, Item { address, published, protocol }) in items {
-            if !published.is_empty() {
-                let protocol = if protocol.is_empty() { "tcp" } else { &protocol };
-                config.publish(service, &format!("{address}{published}:0/{protocol}"));
-            }
-        }
-        config
-    }
-
-    fn of(&mut self, section: &str) -> &mut Vec<Named> {
-        if section == "volumes" { &mut self.volumes } else { &mut self.networks }
-    }
-
-    fn publish(&mut self, service: &str, port: &str) {
-        self.ports.entry(service.to_string()).or_default().extend(published(&[port.to_string()]));
     }
 }
 
-fn unquoted(word: &str) -> &str {
-    word.trim_matches(['\'', '"'])
+fn table(value: Option<&Value>) -> Option<&Values> {
+    value?.as_object()
+}
+
+fn named(project: &str, section: Option<&Value>) -> Vec<Named> {
+    let one = |(key, of): (&String, &Value)| {
+        let name = of.get("name").and_then(Value::as_str).map(str::to_string);
+        let is_external = !matches!(of.get("external"), None | Some(Value::Null | Value::Bool(false)));
+        Named { name: name.unwrap_or_else(|| format!("{project}_{key}")), is_external }
+    };
+    table(section).into_iter().flatten().map(one).collect()
+}
+
+/// The ports of the host that a service publishes, in the short form of compose or in its long one.
+fn ports(service: &Value) -> Vec<Port> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    let one = |port: &Value| match port {
+        Value::Object(long) => {
+            let address = long.get("host_ip").map_or_else(String::new, |address| text(address) + ":");
+            let protocol = long.get("protocol").map_or_else(|| "tcp".to_string(), text);
+            Some(format!("{address}{}:0/{protocol}", text(long.get("published")?)))
+        }
+        short => Some(text(short)),
+    };
+    let all = service.get("ports").and_then(Value::as_array);
+    published(&all.into_iter().flatten().filter_map(one).collect::<Vec<_>>())
 }
 
 #[cfg(all(test, feature = "controller"))]

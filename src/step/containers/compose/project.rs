@@ -125,9 +125,7 @@ impl Project {
 
     /// The names of its containers.
     pub fn names(&self, host: &dyn Probe) -> Result<Vec<String>> {
-        let filter = format!("label=com.docker.compose.project={}", self.name);
-        let words = ["docker", "container", "ls", "--all", "--filter", &filter, "--format", "{{.Names}}"];
-        Ok(host.ask(&Command::new(words))?.text().lines().map(str::to_string).collect())
+        Ok(host.ask(&self.listing(&[], "{{.Names}}"))?.text().lines().map(str::to_string).collect())
     }
 
     /// What compose says of its files: all of it, since the line that matters is seldom the last.
@@ -144,18 +142,14 @@ impl Project {
     }
 
     fn question(&self) -> Command {
+        self.listing(&["--no-trunc"], FORMAT)
+    }
+
+    /// The question for all its containers, a line each.
+    fn listing(&self, options: &[&str], format: &str) -> Command {
         let filter = format!("label=com.docker.compose.project={}", self.name);
-        Command::new([
-            "docker",
-            "container",
-            "ls",
-            "--all",
-            "--no-trunc",
-            "--filter",
-            &filter,
-            "--format",
-            FORMAT,
-        ])
+        let list = ["docker", "container", "ls", "--all"];
+        Command::new([&list, options, &["--filter", &filter, "--format", format]].concat())
     }
 
     /// What Docker will answer once these are its containers.
