@@ -107,10 +107,14 @@ pub fn whole_part(number: f64) -> Result<i128> {
     fitting((number.abs() < i128::MAX as f64).then_some(number as i128))
 }
 
-/// A moment that a calendar has: in the years 1 to 9999, as in Python.
 fn moment(micros: Option<i128>) -> Result<Datum> {
-    let moment = micros.map(Moment).filter(|moment| moment.is_in_calendar());
-    moment.map(Datum::Moment).ok_or_else(|| Fault::new("the date is not in the years 1 to 9999"))
+    in_calendar(micros.map(Moment)).map(Datum::Moment)
+}
+
+/// A moment that a calendar has: in the years 1 to 9999, as in Python.
+pub fn in_calendar(moment: Option<Moment>) -> Result<Moment> {
+    let moment = moment.filter(|moment| moment.is_in_calendar());
+    moment.ok_or_else(|| Fault::new("the date is not in the years 1 to 9999"))
 }
 
 fn number(

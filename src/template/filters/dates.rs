@@ -1,5 +1,6 @@
 //! Dates and times.
 
+use super::super::arithmetic::in_calendar;
 use super::super::call::{Arguments, Function};
 use super::super::fault::{Fault, Result};
 use super::super::machine::Machine;
@@ -22,9 +23,7 @@ fn strftime(machine: &mut Machine, arguments: &mut Arguments) -> Result<Datum> {
             Moment::of_seconds(seconds.ok_or_else(|| Fault::new("it needs a number of seconds"))?.floor())
         }
     };
-    if !moment.is_in_calendar() {
-        return Err(Fault::new("the date is not in the years 1 to 9999"));
-    }
+    let moment = in_calendar(Some(moment))?;
     let moment = if utc { moment } else { machine.templates.outside().local(moment) };
     Ok(Datum::text(moment.format(&format)))
 }

@@ -2,8 +2,9 @@
 
 use super::super::arithmetic::too_large;
 use super::super::fault::{Fault, Result};
-use super::super::value::{Datum, Map};
-use serde::de::IgnoredAny;
+use super::super::value::Datum;
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
 
 /// Lists and maps may be nested this deep.
 const DEPTH_LIMIT: usize = 128;
@@ -17,105 +18,34 @@ fn not_json(error: serde_json::Error) -> Fault {
 
 /// The value of a JSON text. Fails for what is not JSON, and for numbers that would become others.
 pub fn read(text: &str) -> Result<Datum> {
-    serde_json::from_str::<IgnoredAny>(text).map_err(not_json)?;
-    Reader { text, at: 0, depth: 0 }.value()
+    value(serde_json::from_str(text).map_err(not_json)?, 0)
 }
 
-/// Reads a text that is known to be JSON.
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
-    depth: usize,
+fn value(raw: &RawValue, depth: usize) -> Result<Datum> {
+    if depth > DEPTH_LIMIT {
+        return Err(Fault::new("it is nested too deeply"));
+    }
+    let text = raw.get();
+    Ok(match text {
+        "null" => Datum::None,
+        "true" => Datum::Bool(true),
+        "false" => Datum::Bool(false),
+        _ if text.starts_with('"') => Datum::text(parsed::<String>(text)?),
+        _ if text.starts_with('[') => {
+            let items = parsed::<Vec<&RawValue>>(text)?.into_iter().map(|item| value(item, depth + 1));
+            Datum::list(items.collect::<Result<_>>()?)
+        }
+        _ if text.starts_with('{') => {
+            let entries = parsed::<IndexMap<String, &RawValue>>(text)?.into_iter();
+            let entries = entries.map(|(key, item)| Ok((Datum::text(key), value(item, depth + 1)?)));
+            Datum::map(entries.collect::<Result<_>>()?)
+        }
+        _ => number(text)?,
+    })
 }
 
-impl<'a> Reader<'a> {
-    fn value(&mut self) -> Result<Datum> {
-        Ok(match self.peek() {
-            Some('{') => self.nested(Self::map)?,
-            Some('[') => self.nested(Self::list)?,
-            Some('"') => Datum::text(self.string()?),
-            _ => match self.word() {
-                "null" => Datum::None,
-                "true" => Datum::Bool(true),
-                "false" => Datum::Bool(false),
-                number => self::number(number)?,
-            },
-        })
-    }
-
-    fn nested(&mut self, inside: fn(&mut Self) -> Result<Datum>) -> Result<Datum> {
-        self.at += 1;
-        self.depth += 1;
-        if self.depth > DEPTH_LIMIT {
-            return Err(Fault::new("it is nested too deeply"));
-        }
-        let value = inside(self);
-        self.at += 1;
-        self.depth -= 1;
-        value
-    }
-
-    fn map(&mut self) -> Result<Datum> {
-        let mut map = Map::new();
-        while self.peek() != Some('}') {
-            let key = Datum::text(self.string()?);
-            self.peek();
-            self.at += 1;
-            map.insert(key, self.value()?);
-            self.skip_comma();
-        }
-        Ok(Datum::map(map))
-    }
-
-    fn list(&mut self) -> Result<Datum> {
-        let mut items = Vec::new();
-        while self.peek() != Some(']') {
-            items.push(self.value()?);
-            self.skip_comma();
-        }
-        Ok(Datum::list(items))
-    }
-
-    /// The next character that is no space.
-    fn peek(&mut self) -> Option<char> {
-        let rest = &self.text[self.at..];
-        self.at += rest.len() - rest.trim_start().len();
-        self.text[self.at..].chars().next()
-    }
-
-    fn skip_comma(&mut self) {
-        if self.peek() == Some(',') {
-            self.at += 1;
-        }
-    }
-
-    fn string(&mut self) -> Result<String> {
-        self.peek();
-        let rest = &self.text[self.at..];
-        let mut bytes = rest.bytes().enumerate().skip(1);
-        let mut end = rest.len();
-        while let Some((at, byte)) = bytes.next() {
-            match byte {
-                b'\\' => drop(bytes.next()),
-                b'"' => {
-                    end = at + 1;
-                    break;
-                }
-                _ => {}
-            }
-        }
-        self.at += end;
-        serde_json::from_str(&rest[..end]).map_err(not_json)
-    }
-
-    /// A number, `true`, `false` or `null`.
-    fn word(&mut self) -> &'a str {
-        let rest = &self.text[self.at..];
-        let is_part = |letter: char| letter.is_ascii_alphanumeric() || "+-.".contains(letter);
-        let end = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
-        self.at += end;
-        &rest[..end]
-    }
+fn parsed<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(not_json)
 }
 
 fn number(text: &str) -> Result<Datum> {
