@@ -1,6 +1,7 @@
 //! What templates look up on the controller: files of the project, the environment, commands, passwords.
 
 use super::files::Files;
+use crate::model::glob::Glob;
 use crate::model::op::Command;
 use crate::model::path::HostPath;
 use crate::project::Project;
@@ -158,28 +159,14 @@ fn matching(directory: &Path, part: &str) -> Vec<PathBuf> {
     if !part.contains(['*', '?', '[']) {
         return vec![directory.join(part)];
     }
+    let glob = Glob::new(part);
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names
         .filter(|name| part.starts_with('.') || !name.starts_with('.'))
-        .filter(|name| fits(part, name))
+        .filter(|name| glob.matches(name))
         .map(|name| directory.join(name))
         .collect()
-}
-
-/// Whether a name fits a pattern with `*`, `?` and `[…]`.
-fn fits(pattern: &str, name: &str) -> bool {
-    let mut expression = String::new();
-    for letter in pattern.chars() {
-        match letter {
-            '*' => expression.push_str(".*"),
-            '?' => expression.push('.'),
-            '[' | ']' | '-' => expression.push(letter),
-            '!' => expression.push('^'),
-            letter => expression.push_str(&regex_lite::escape(&letter.to_string())),
-        }
-    }
-    regex_lite::Regex::new(&format!("^{expression}$")).is_ok_and(|regex| regex.is_match(name))
 }
 
 /// Where a path leads, as `os.path.realpath` of Python has it: what does not exist is taken as it is written.
