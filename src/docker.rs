@@ -1,6 +1,7 @@
 //! Docker on a host, through its command line: what is there, as data, and the commands that change it. The step kinds
 //! that work with containers and images share it.
 
+use crate::model::failure::BECOME_ROOT;
 use crate::model::op::{Answer, Command, Condition, Op, Plan, Prediction, Run};
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
@@ -28,7 +29,7 @@ const CANNOT: &[(&str, &str, &str)] = &[
         "dockerd does not answer",
         "`systemctl status docker` on the host shows why",
     ),
-    ("permission denied", "this user may not use Docker", "become root: -b, or become = true"),
+    ("permission denied", "this user may not use Docker", BECOME_ROOT),
 ];
 
 /// One look at a host's Docker. It remembers the answers, since every command that changes something there

@@ -3,6 +3,7 @@
 pub mod install;
 mod start_limit;
 
+use crate::model::failure::BECOME_ROOT;
 use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
@@ -35,8 +36,8 @@ const ALIKE: f64 = 0.8;
 
 /// What to try, by what systemctl says.
 const HINTS: &[(&str, &str)] = &[
-    ("authentication required", "become root: -b, or become = true"),
-    ("Access denied", "become root: -b, or become = true"),
+    ("authentication required", BECOME_ROOT),
+    ("Access denied", BECOME_ROOT),
     ("is masked", "set masked = false"),
 ];
 

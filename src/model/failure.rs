@@ -15,6 +15,9 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
+/// What to try where rights are missing.
+pub const BECOME_ROOT: &str = "become root: -b, or become = true";
+
 /// The result of anything that can fail in a way a person should read about.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 

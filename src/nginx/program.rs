@@ -5,6 +5,7 @@
 //! tell whether it took the new one.
 
 use super::Configuration;
+use crate::model::failure::BECOME_ROOT;
 use crate::model::op::{Advice, Answer, Command, Op, Prediction, Run, Undo, Wait};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
@@ -24,7 +25,7 @@ const SLACK: Duration = Duration::from_secs(60);
 
 /// What to try, by what nginx says.
 const HINTS: &[(&str, &str)] = &[
-    ("Permission denied", "become root: -b, or become = true"),
+    ("Permission denied", BECOME_ROOT),
     ("Address already in use", "something else listens there: `ss -ltnp` on the host names it"),
     ("bind() to", "nginx cannot listen there: `ss -ltnp` on the host shows what does"),
     ("Connection refused", "nothing listens where nginx sends the requests: start the app there first"),

@@ -17,7 +17,7 @@ hosts = "web*"
 name = "tell"
 when = "inventory_hostname == 'web1'"
 ignore_errors = true
-register = "told"
+register = "answer"
 environment = { TOKEN = "{{ hosts['db1'].vars.token }}" }
 command = { shell = "echo token: $TOKEN; printf %s $TOKEN | base64; cat; exit 3", stdin = "{{ hosts['db1'].vars.url }}" }
 [[plays.steps]]
@@ -27,7 +27,7 @@ file = { path = "/srv/url", content = "{{ facts.arch }} {{ hosts['db1'].vars.url
 [[plays.steps]]
 name = "say"
 when = "inventory_hostname == 'web1'"
-debug = { message = "{{ hosts['db1'].vars.token | b64encode }} {{ told.stdout | default('') }}" }
+debug = { message = "{{ hosts['db1'].vars.token | b64encode }} {{ answer.stdout | default('') }}" }
 [[plays.steps]]
 name = "wrong"
 ignore_errors = true

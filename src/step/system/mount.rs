@@ -1,6 +1,7 @@
 //! A file system and where it is mounted.
 
 use crate::fstab::{self, Entry, FSTAB, MOUNTS, entries};
+use crate::model::failure::BECOME_ROOT;
 use crate::model::op::{Advice, Command, Condition, Effect, Meta, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
@@ -39,7 +40,7 @@ const MEMORY: &[&str] = &["tmpfs", "ramfs"];
 
 /// What to try, by what mount says.
 const HINTS: &[(&str, &str)] = &[
-    ("must be superuser", "become root: -b, or become = true"),
+    ("must be superuser", BECOME_ROOT),
     (
         "permission denied",
         "a container may not mount: its kernel is another machine's. Give state = \"present\"",
@@ -127,7 +128,7 @@ impl Step for Mount {
         let wanted = (self.state != State::Absent).then(|| self.entry());
         let line = fstab::edit(host, wanted.as_ref(), |entry| names.contains(&entry.target))?;
         let mounted = entries(&mounts).filter(|entry| entry.target == target).last();
-        let reach = || Reach::of(host, &target, self.before(host, &names, mounted.clone())?);
+        let reach = || self.reach(host, &target, &names, mounted.as_ref());
         if self.state == State::Mounted
             && (mounted.is_none() || !line.is_empty())
             && let Some(later) = self.expect_source(host)?
@@ -235,16 +236,32 @@ impl Mount {
     fn mount(&self, host: &dyn Probe, at: &Reach, mounts: &str, line: Vec<Op>) -> Result<Vec<Op>> {
         let mut ops = wanted::directory(host, &HostPath::from(at.place.as_str()), &Meta::default())?;
         ops.extend(line);
-        let mount = at.program(&["mount", &self.target()], "mount", &self.entry());
+        let mount = at.program(&["mount", &self.target()], "mount", Some(&self.entry()));
         ops.push(self.run(mount, self.back(at, "umount"), self.with(mounts, &at.place)));
         Ok(ops)
     }
 
     /// How the place was mounted before: as its line in `/etc/fstab` says, or as the kernel does.
-    fn before(&self, host: &dyn Probe, names: &[String], mounted: Option<Entry>) -> Result<Entry> {
+    fn before(&self, host: &dyn Probe, names: &[String], mounted: Option<&Entry>) -> Result<Entry> {
         let fstab = text(host, FSTAB)?;
         let line = entries(&fstab).find(|entry| names.contains(&entry.target));
-        Ok(line.or(mounted).unwrap_or_else(|| self.entry()))
+        Ok(line.or(mounted.cloned()).unwrap_or_else(|| self.entry()))
+    }
+
+    fn reach(
+        &self,
+        host: &dyn Probe,
+        place: &str,
+        names: &[String],
+        mounted: Option<&Entry>,
+    ) -> Result<Reach> {
+        let mut is_exchangeable = false;
+        for above in Path::new(place).ancestors().skip(1) {
+            let stat = host.stat(above)?;
+            is_exchangeable |= stat.is_some_and(|stat| stat.owner != 0 || stat.mode & 0o022 != 0);
+        }
+        let exchangeable = if is_exchangeable { Some(self.before(host, names, mounted)?) } else { None };
+        Ok(Reach { place: place.to_string(), exchangeable })
     }
 
     /// The kernel's list once it is mounted.
@@ -266,17 +283,17 @@ impl Mount {
         if same_kind && !is_other(host, self.source.as_deref().unwrap_or_default(), &there.source)? {
             let remount = |entry| at.program(&["mount", "-o", "remount", &self.target()], "remount", entry);
             // Undone after the old line is there again: then it has the old options.
-            let undo = match at.is_exchangeable {
-                true => Undo::Command(remount(&at.before)),
-                false => Undo::Again,
+            let undo = match &at.exchangeable {
+                Some(_) => Undo::Command(remount(None)),
+                None => Undo::Again,
             };
-            ops.push(self.run(remount(&self.entry()), undo, mounts.to_string()));
+            ops.push(self.run(remount(Some(&self.entry())), undo, mounts.to_string()));
             return Ok(ops);
         }
         let unmount = self.unmount(at, mounts);
         let after = self.with(&without(mounts, &there.target, usize::MAX), &there.target);
         ops.splice(0..0, unmount);
-        let mount = at.program(&["mount", &self.target()], "mount", &self.entry());
+        let mount = at.program(&["mount", &self.target()], "mount", Some(&self.entry()));
         ops.push(self.run(mount, self.back(at, "umount"), after));
         Ok(ops)
     }
@@ -293,7 +310,7 @@ impl Mount {
                 )),
                 false => self.back(at, "mount"),
             };
-            let unmount = at.program(&["umount", &self.target()], "umount", &at.before);
+            let unmount = at.program(&["umount", &self.target()], "umount", None);
             self.run(unmount, undo, without(mounts, &at.place, index + 1))
         };
         kinds.iter().rev().enumerate().map(one).collect()
@@ -301,8 +318,8 @@ impl Mount {
 
     fn back(&self, at: &Reach, program: &str) -> Undo {
         let words = [program, &self.target()];
-        if at.is_exchangeable {
-            return Undo::Command(at.program(&words, &format!("back {program}"), &at.before));
+        if at.exchangeable.is_some() {
+            return Undo::Command(at.program(&words, &format!("back {program}"), None));
         }
         let title = Some(Command::new(words).shown());
         let words = ["/bin/sh", "-s", "--", program, &self.target()].map(str::to_string);
@@ -321,30 +338,18 @@ impl Mount {
 struct Reach {
     /// The mount point as the kernel has it.
     place: String,
-    /// Whether another user can put something else at its path meanwhile: one of the directories above it is not root's
-    /// alone.
-    is_exchangeable: bool,
-    /// How it was mounted before.
-    before: Entry,
+    /// How it was mounted before, where another user can put something else at its path meanwhile: one of the directories
+    /// above it is not root's alone.
+    exchangeable: Option<Entry>,
 }
 
 impl Reach {
-    fn of(host: &dyn Probe, place: &str, before: Entry) -> Result<Reach> {
-        let mut is_exchangeable = false;
-        for above in Path::new(place).ancestors().skip(1) {
-            let stat = host.stat(above)?;
-            is_exchangeable |= stat.is_some_and(|stat| stat.owner != 0 || stat.mode & 0o022 != 0);
-        }
-        Ok(Reach { place: place.to_string(), is_exchangeable, before })
-    }
-
     /// The program as an operator would type it. Where the mount point can be exchanged, a script does the same, and
-    /// nothing elsewhere.
-    fn program(&self, words: &[&str], action: &str, entry: &Entry) -> Command {
+    /// nothing elsewhere: with this entry, or with the one of before.
+    fn program(&self, words: &[&str], action: &str, entry: Option<&Entry>) -> Command {
         let command = Command::new(words.iter().copied());
-        if !self.is_exchangeable {
-            return command;
-        }
+        let Some(before) = &self.exchangeable else { return command };
+        let entry = entry.unwrap_or(before);
         let title = Some(command.shown());
         let words = ["/bin/sh", "-s", "--"].into_iter().chain(action.split(' ')).map(str::to_string);
         let source = fstab::plain_source(&entry.source);

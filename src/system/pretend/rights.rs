@@ -1,6 +1,7 @@
 //! What the host would refuse, as far as that is known before it is changed.
 
 use super::{Pretend, fresh};
+use crate::model::failure::BECOME_ROOT;
 use crate::model::op::Meta;
 use crate::model::{Failure, Result};
 use crate::system::{FileKind, Stat};
@@ -27,7 +28,7 @@ impl Pretend<'_> {
         match gives || is_others {
             true => {
                 let doing = format!("set mode and owner of {}", path.display());
-                Err(Failure::new(doing, "only root may do that").hint("become root: -b, or become = true"))
+                Err(Failure::new(doing, "only root may do that").hint(BECOME_ROOT))
             }
             false => Ok(()),
         }

@@ -2,6 +2,7 @@
 
 use super::rule::Rule;
 use crate::model::digest::Digest;
+use crate::model::failure::BECOME_ROOT;
 use crate::model::op::{Advice, Answer, Command, Content, Meta, Op, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
@@ -154,7 +155,7 @@ fn expect_sound(host: &dyn Probe, text: &str) -> Result<()> {
                 Some(error) => Failure { why: format!("nft refuses the rules: {error}"), ..failure },
                 None => failure,
             };
-            Err(if denied { failure.hint("become root: -b, or become = true") } else { failure })
+            Err(if denied { failure.hint(BECOME_ROOT) } else { failure })
         }
     }
 }
@@ -188,7 +189,7 @@ fn clear() -> Command {
 /// A command after which the table is this one.
 fn run(command: Command, undo: Undo, table: &str) -> Op {
     let predicts = vec![Prediction { argv: question().argv, answer: Answer::said(0, table) }];
-    let hints = vec![("not permitted".to_string(), "become root: -b, or become = true".to_string())];
+    let hints = vec![("not permitted".to_string(), BECOME_ROOT.to_string())];
     let advice = Advice { hints, question: None };
     Run { undo, predicts, advice, ..Run::from(command) }.into()
 }

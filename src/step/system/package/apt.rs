@@ -1,5 +1,6 @@
 //! apt and dpkg as questions and commands, and what their answers mean.
 
+use crate::model::failure::BECOME_ROOT;
 use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
@@ -33,8 +34,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 
 /// What to try, by what apt says.
 const HINTS: &[(&str, &str)] = &[
-    ("are you root?", "become root: -b, or become = true"),
-    ("Permission denied", "become root: -b, or become = true"),
+    ("are you root?", BECOME_ROOT),
+    ("Permission denied", BECOME_ROOT),
     ("Unable to locate package", "check the name, or refresh the package lists with update = true"),
     ("has no installation candidate", "it is no package by itself: name one that provides it"),
     ("' was not found", "`apt-cache madison NAME` on the host lists the versions there are"),
@@ -227,7 +228,7 @@ impl Simulated {
         let accounts = before.accounts.iter().map(|name| format!("@{name}"));
         let argv = argv.into_iter().chain(words.iter().cloned()).chain(auto).chain(accounts);
         let title = Some(format!("apt-get install {} --allow-downgrades", shown.join(" ")));
-        let stdin = include_bytes!("undo.sh").to_vec();
+        let stdin = concat!(include_str!("versions.sh"), include_str!("undo.sh")).into();
         run(Command { stdin, title, ..Command::new(argv) }).command
     }
 }
@@ -236,7 +237,8 @@ impl Simulated {
 fn lost_question(words: &[String]) -> Command {
     let argv = ["/bin/sh", "-s", "--"].map(str::to_string).into_iter().chain(words.iter().cloned());
     let title = Some(format!("apt-cache madison {}", words.join(" ")));
-    Command { stdin: include_bytes!("lost.sh").to_vec(), title, ..Command::new(argv) }
+    let stdin = concat!(include_str!("versions.sh"), include_str!("lost.sh")).into();
+    Command { stdin, title, ..Command::new(argv) }
 }
 
 /// What dpkg and apt knew of packages before a change.

@@ -10,9 +10,6 @@ apt() {
     SUDO_FORCE_REMOVE=yes apt-get "$@" -y -q -o "DPkg::Lock::Timeout=$lock" -o Dpkg::Options::=--force-confdef \
         -o Dpkg::Options::=--force-confold
 }
-version() { dpkg-query --show --showformat '${Version} ${db:Status-Status}' -- "$1" 2>/dev/null | sed -n 's/ installed$//p'; }
-# Whether a package source has this version of NAME.
-is_offered() { apt-cache madison "$1" 2>/dev/null | awk -F ' *[|] *' -v want="$2" '$2 == want { found = 1 } END { exit !found }'; }
 info() { ls "/var/lib/dpkg/info/${1%%:*}.$2" "/var/lib/dpkg/info/${1%%:*}":*".$2" 2>/dev/null | head -n 1; }
 
 # What a purge of NAME would lose: an edited configuration file, or a file in a directory that its script removes.

@@ -1,5 +1,6 @@
 //! What sshd makes of a configuration, in its own words: `sshd -T`.
 
+use crate::model::failure::BECOME_ROOT;
 use crate::model::op::Command;
 use crate::model::{Failure, Result};
 use crate::system::Probe;
@@ -38,7 +39,7 @@ pub fn of(host: &dyn Probe, text: &str) -> Result<Option<Effective>> {
     let failure = Failure::new("test the configuration of sshd", why.replace("/dev/stdin", "it"));
     Err(match answer.status {
         127 => failure.hint("install openssh-server first"),
-        _ if said.contains("ermission denied") => failure.hint("become root: -b, or become = true"),
+        _ if said.contains("ermission denied") => failure.hint(BECOME_ROOT),
         _ => failure.hint("nothing was changed; `man sshd_config` on the host knows its keywords and values"),
     })
 }
