@@ -27,9 +27,15 @@ const VERDICTS: &[&str] = &["has a bad unit file setting", "failed to load prope
 /// Asks the same of a file that a dry run only says it writes.
 const VERIFY: &str = include_str!("systemd/verify.sh");
 
+/// Where an administrator's own unit files are.
+pub const OWN_UNITS: &str = "/etc/systemd/system";
+
 /// Where unit files are.
 const UNIT_DIRECTORIES: &[&str] =
-    &["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+    &[OWN_UNITS, "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// Files of a unit that are larger than this together, in bytes, are not verified beforehand.
+const MOST_VERIFIED: usize = 256 * 1024;
 
 /// Names less alike than this are different names, not typing errors.
 const ALIKE: f64 = 0.8;
@@ -172,20 +178,22 @@ fn nearest(units: &[String], name: &str) -> Option<String> {
     (likeness(&best) >= ALIKE).then(|| best.clone())
 }
 
-/// Why systemd will refuse the file of a unit when it reads it again, or once it is written as a dry run says. `None` where
-/// it will take it, or no one can say.
+/// Why systemd will refuse the files of a unit when it reads them again, or once they are written as a dry run says. `None`
+/// where it will take them, or no one can say.
 pub fn refusal(host: &dyn Probe, name: &str) -> Result<Option<String>> {
     let question = Command::new(["systemctl", "show", "--property", "FragmentPath", "--value", "--", name]);
-    let file = host.ask(&question)?.text();
+    let mut file = host.ask(&question)?.text();
+    if host.pretends() && file.is_empty() {
+        file = HostPath::from(OWN_UNITS).join(full(name)).to_string();
+    }
     if !file.starts_with('/') {
         return Ok(None);
     }
     let verify = match host.pretends() {
-        true => {
-            let Some(content) = host.read(&HostPath::from(file.as_str()))? else { return Ok(None) };
-            let words = ["/bin/sh", "-c", VERIFY, "sh", &full(name), &file].map(str::to_string);
-            Command { stdin: content, ..Command::new(words) }
-        }
+        true => match verify_pretended(host, &full(name), &file)? {
+            Some(command) => command,
+            None => return Ok(None),
+        },
         false => Command::new(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", &file]),
     };
     let answer = host.ask(&verify)?;
@@ -197,6 +205,42 @@ pub fn refusal(host: &dyn Probe, name: &str) -> Result<Option<String>> {
     };
     let verdict = said.lines().find(is_verdict).filter(|_| !answer.ok());
     Ok(verdict.map(|verdict| said.lines().find(|line| !is_verdict(line)).unwrap_or(verdict).to_string()))
+}
+
+/// Verifies a unit with the files that it will have, its drop-ins among them. `None` when it has none, or too many.
+fn verify_pretended(host: &dyn Probe, name: &str, file: &str) -> Result<Option<Command>> {
+    let Some(content) = host.read(&HostPath::from(file))? else { return Ok(None) };
+    let mut all = Vec::new();
+    let mut add = |path: &str, content: &[u8]| {
+        all.extend_from_slice(format!("{} {path}\n", content.len()).as_bytes());
+        all.extend_from_slice(content);
+    };
+    add(file, &content);
+    let directories: Vec<HostPath> = UNIT_DIRECTORIES
+        .iter()
+        .rev()
+        .map(|parent| HostPath::from(format!("{parent}/{name}.d").as_str()))
+        .collect();
+    for directory in &directories {
+        // Most units have none.
+        for entry in host.list(directory).unwrap_or_default() {
+            let Some(entry) =
+                entry.to_str().filter(|entry| entry.ends_with(".conf") && !entry.contains('\n'))
+            else {
+                continue;
+            };
+            let path = directory.join(entry);
+            if let Some(content) = host.read(&path)? {
+                add(&path.to_string(), &content);
+            }
+        }
+    }
+    if all.len() > MOST_VERIFIED {
+        return Ok(None);
+    }
+    let words = ["/bin/sh", "-c", VERIFY, "sh", name, file].map(str::to_string).into_iter();
+    let argv = words.chain(directories.iter().map(HostPath::to_string));
+    Ok(Some(Command { stdin: all, ..Command::new(argv) }))
 }
 
 /// `systemctl VERB NAME`.

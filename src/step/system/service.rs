@@ -5,12 +5,9 @@ use crate::model::path::HostPath;
 use crate::model::{Failure, Result, Values};
 use crate::step::{Kind, Step, WrongKey};
 use crate::system::{FileKind, Probe, Stat};
-use crate::systemd::{self, Unit};
+use crate::systemd::{self, OWN_UNITS, Unit};
 use change::{UnitChange, is_disabled, is_enabled, is_masked};
 use serde::Deserialize;
-
-/// Where an administrator's unit files are, and masks.
-const OWN_UNITS: &str = "/etc/systemd/system";
 
 /// Starts, stops, restarts or enables a unit of systemd: at least one of `state`, `enabled` and `masked`. After a start the
 /// unit is looked at: a service that ends at once is a failure that shows what it wrote. An alias stands for its unit. A
@@ -126,6 +123,7 @@ impl Service {
         if !host.pretends() {
             return Err(systemd::unknown(host, &self.name));
         }
+        self.expect_taken(host, &self.name, &Unit::default())?;
         let condition = Condition::Succeeds { command: systemd::systemctl("cat", &self.name) };
         Ok(Plan::awaiting(condition))
     }
