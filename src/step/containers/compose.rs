@@ -184,7 +184,7 @@ impl Site<'_> {
 
     /// What the project's files ask for, once what they need from outside is there.
     fn outside(&self) -> Result<Config> {
-        let config = self.project.config(self.docker.host())?;
+        let config = self.project.config(self.docker.host())?.of_services(&self.keys.services);
         self.expect_outside(&config)?;
         Ok(config)
     }
@@ -205,16 +205,14 @@ impl Site<'_> {
     /// been stopped in vain.
     fn expect_outside(&self, config: &Config) -> Result<()> {
         let doing = format!("start the compose project {}", self.project.name);
-        let is_whole = self.keys.services.is_empty();
         for (kind, all) in [("network", &config.networks), ("volume", &config.volumes)] {
-            let missing = if is_whole { self.missing(kind, all, true)? } else { Vec::new() };
-            if let Some(name) = missing.first() {
+            if let Some(name) = self.missing(kind, all, true)?.first() {
                 let why = format!("its files use the external {kind} {name}, which does not exist");
                 return Err(Failure::new(doing, why).hint(format!("docker {kind} create {name}")));
             }
         }
-        let ports = self.chosen().filter_map(|(name, _)| config.ports.get(name)).flatten();
-        let taken = self.docker.all_taken(&ports.cloned().collect::<Vec<_>>())?;
+        let ports: Vec<_> = config.ports.values().flatten().cloned().collect();
+        let taken = self.docker.all_taken(&ports)?;
         if taken.is_empty() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use crate::docker::ports::{Port, published};
 use crate::model::{Value, Values};
 use crate::template;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a project's files ask for.
 #[derive(Debug, Default, PartialEq)]
@@ -14,11 +14,23 @@ pub struct Config {
     pub networks: Vec<Named>,
     /// The ports of the host that its services publish, by service.
     pub ports: BTreeMap<String, Vec<Port>>,
+    /// What its services need, by service.
+    needs: BTreeMap<String, Needs>,
+}
+
+/// What a service needs, by the names that the files have for it.
+#[derive(Debug, Default, PartialEq)]
+struct Needs {
+    services: Vec<String>,
+    networks: Vec<String>,
+    volumes: Vec<String>,
 }
 
 /// A volume or a network.
 #[derive(Debug, PartialEq)]
 pub struct Named {
+    /// As the files have it.
+    key: String,
     /// As Docker has it.
     pub name: String,
     /// Whether it must be there: compose does not make it.
@@ -32,11 +44,60 @@ impl Config {
         let Some(Value::Object(config)) = documents.into_iter().next() else { return Config::default() };
         let services = table(config.get("services"));
         let ports = |(name, service): (&String, &Value)| (name.clone(), ports(service));
+        let needs = |(name, service): (&String, &Value)| (name.clone(), needs(service));
         Config {
+            needs: services.into_iter().flatten().map(needs).collect(),
             volumes: named(project, config.get("volumes")),
             networks: named(project, config.get("networks")),
             ports: services.into_iter().flatten().map(ports).filter(|(_, ports)| !ports.is_empty()).collect(),
         }
+    }
+
+    /// What starting these services needs, with those that they depend on; all of it when none are named.
+    pub fn of_services(mut self, services: &[String]) -> Config {
+        if services.is_empty() {
+            return self;
+        }
+        let mut all: BTreeSet<String> = BTreeSet::new();
+        let mut left: Vec<String> = services.to_vec();
+        while let Some(name) = left.pop() {
+            let needed = self.needs.get(&name).map_or(&[][..], |needs| &needs.services);
+            if all.insert(name) {
+                left.extend_from_slice(needed);
+            }
+        }
+        self.needs.retain(|name, _| all.contains(name));
+        self.ports.retain(|name, _| all.contains(name));
+        let used = |of: &dyn Fn(&Needs) -> &Vec<String>, named: &Named| {
+            self.needs.values().any(|needs| of(needs).contains(&named.key))
+        };
+        self.networks.retain(|network| used(&|needs| &needs.networks, network));
+        self.volumes.retain(|volume| used(&|needs| &needs.volumes, volume));
+        self
+    }
+}
+
+/// Lists of names and tables by name are both forms that compose prints.
+fn names(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Object(table)) => table.keys().cloned().collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_string).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn needs(service: &Value) -> Needs {
+    let volume = |volume: &Value| match volume {
+        Value::String(short) => short.split_once(':').map(|(source, _)| source.to_string()),
+        long => long.get("source").and_then(Value::as_str).map(str::to_string),
+    };
+    let volumes = service.get("volumes").and_then(Value::as_array);
+    let networks = names(service.get("networks"));
+    let has_own = service.get("network_mode").is_some() || !networks.is_empty();
+    Needs {
+        services: names(service.get("depends_on")),
+        networks: if has_own { networks } else { vec!["default".to_string()] },
+        volumes: volumes.into_iter().flatten().filter_map(volume).collect(),
     }
 }
 
@@ -48,7 +109,7 @@ fn named(project: &str, section: Option<&Value>) -> Vec<Named> {
     let one = |(key, of): (&String, &Value)| {
         let name = of.get("name").and_then(Value::as_str).map(str::to_string);
         let is_external = !matches!(of.get("external"), None | Some(Value::Null | Value::Bool(false)));
-        Named { name: name.unwrap_or_else(|| format!("{project}_{key}")), is_external }
+        Named { key: key.clone(), name: name.unwrap_or_else(|| format!("{project}_{key}")), is_external }
     };
     table(section).into_iter().flatten().map(one).collect()
 }
@@ -84,6 +145,30 @@ mod tests {
         };
         let ports: String = config.ports.iter().map(port).collect();
         format!("volumes: {}\nnetworks: {}\n{ports}", named(&config.volumes), named(&config.networks))
+    }
+
+    #[test]
+    fn services_need_what_they_and_those_that_they_depend_on_use() {
+        let text = "services:\n  app:\n    depends_on: {db: {condition: service_started}}\n    networks: {edge: null}\n    ports: ['80:80']\n  \
+                    db:\n    volumes:\n    - {type: volume, source: data, target: /data}\n    - /srv/x:/x\n    ports: ['5432:5432']\n  \
+                    job:\n    depends_on: [db]\n    network_mode: host\n    volumes: ['spool:/spool', /anonymous]\n\
+                    networks: {default: {name: shop_default}, edge: {name: edge, external: true}}\n\
+                    volumes: {data: {}, spool: {external: true, name: spool}}\n";
+        let of = |services: &[&str]| {
+            let services: Vec<_> = services.iter().map(|name| name.to_string()).collect();
+            shown(&Config::read("shop", text).of_services(&services))
+        };
+        expect_test::expect![[r#"
+            volumes: shop_data
+            networks: shop_default, edge (external)
+            app Port { address: "", number: 80, protocol: "tcp" }
+            db Port { address: "", number: 5432, protocol: "tcp" }
+
+            volumes: shop_data, spool (external)
+            networks: shop_default
+            db Port { address: "", number: 5432, protocol: "tcp" }
+        "#]]
+        .assert_eq(&[of(&["app"]), of(&["job"])].join("\n"));
     }
 
     #[test]
