@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most entries are of changes, so that boxing those saves nothing"
+)]
 pub enum Entry {
     /// First: which run this is.
     #[serde(rename = "begin")]

@@ -228,6 +228,10 @@ pub struct Command {
     /// Its process group is killed after this time.
     #[serde(default)]
     pub timeout: Option<Duration>,
+    /// The program that counts, where a shell comes first that does something before it: without it, the command is never
+    /// started.
+    #[serde(default)]
+    pub program: Option<String>,
     /// What it is called in messages, where its words would not say it: `migration 003_users.sql on app`.
     #[serde(default)]
     pub title: Option<String>,
@@ -415,6 +419,9 @@ impl Command {
 }
 
 impl Answer {
+    /// The exit status where there is no such program.
+    pub const NO_PROGRAM: i32 = 127;
+
     /// An answer with this status and standard output.
     pub fn said(status: i32, stdout: impl Into<Vec<u8>>) -> Self {
         let stdout = stdout.into();

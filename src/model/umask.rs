@@ -11,14 +11,9 @@ impl Command {
     pub fn with_umask(self, umask: Option<Mode>) -> Self {
         let Some(umask) = umask else { return self };
         let title = Some(self.shown());
+        let program = self.program.or(self.argv.first().cloned());
         let shell = SHELL.map(str::to_string).into_iter().chain([umask.to_string()]);
-        Command { argv: shell.chain(self.argv).collect(), title, ..self }
-    }
-
-    /// The program that a shell becomes once it has set the umask; `None` where no shell comes first.
-    pub fn behind_umask(&self) -> Option<&str> {
-        let rest = self.argv.strip_prefix(&SHELL.map(str::to_string))?;
-        rest.get(1).map(String::as_str)
+        Command { argv: shell.chain(self.argv).collect(), program, title, ..self }
     }
 }
 
@@ -29,9 +24,9 @@ mod tests {
     #[test]
     fn the_program_behind_a_umask_is_known() {
         let plain = Command::new(["make", "deploy"]);
-        assert_eq!(plain.behind_umask(), None);
+        assert_eq!(plain.program, None);
         let umask = Mode::parse("0027").unwrap();
         let with = plain.with_umask(Some(umask));
-        assert_eq!((with.behind_umask(), with.shown().as_str()), (Some("make"), "make deploy"));
+        assert_eq!((with.program.as_deref(), with.shown().as_str()), (Some("make"), "make deploy"));
     }
 }

@@ -522,11 +522,11 @@ fn another_tool_does_the_work_under_the_lock() {
         host.must("rm -rf /srv/migrate-tool; mkdir -p /srv/migrate-tool");
         host.write("/srv/migrate-tool/tool.sh", tool);
         let url = database.url();
-        let run = |more: &str| {
+        let run_tool = |tool: &str, more: &str| {
             let mut command = command(&project, "full3", &url, more);
             command.args([
                 "-e",
-                "command=sh tool.sh",
+                &format!("command={tool}"),
                 "-e",
                 "directory=/srv/migrate-tool",
                 "--output",
@@ -534,6 +534,7 @@ fn another_tool_does_the_work_under_the_lock() {
             ]);
             Report::read(crate::stage::finish(&mut command))
         };
+        let run = |more: &str| run_tool("sh tool.sh", more);
         assert_eq!(run("--check").exits(0).outcomes("full3"), ["would_change"]);
         assert_eq!(host.read("/srv/migrate-tool/runs"), None);
         assert_eq!(run("").exits(0).outcomes("full3"), ["changed"]);
@@ -542,6 +543,11 @@ fn another_tool_does_the_work_under_the_lock() {
 
         host.must("touch /srv/migrate-tool/fail");
         project.write("files/migrations/1_more/migration.sql", "SELECT 2;");
+        let failed = run_tool("no-such-tool deploy", "").exits(2);
+        assert!(failed.failure("full3").contains("no-such-tool: no such program"), "{failed:#?}");
+        assert!(!database.record().contains("failed"), "nothing is recorded of it: {}", database.record());
+        let shown = project.windlass(["runs", "show", &failed.run()]);
+        assert!(!shown.stdout.contains("can be undone"), "it was never started: {shown:?}");
         assert!(run("").exits(2).failure("full3").contains("exit status 1"));
         assert!(database.record().contains("failed"), "{}", database.record());
         host.must("rm /srv/migrate-tool/fail");

@@ -2,7 +2,7 @@
 
 use crate::fstab::{self, Entry, FSTAB, MOUNTS, entries};
 use crate::model::failure::BECOME_ROOT;
-use crate::model::op::{Advice, Command, Condition, Effect, Meta, Op, Plan, Run, Undo};
+use crate::model::op::{Advice, Answer, Command, Condition, Effect, Meta, Op, Plan, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::{Failure, Result};
 use crate::step::{Kind, Step, WrongKey};
@@ -31,9 +31,6 @@ const HELPED: &[(&str, &str)] =
 
 /// Where mount looks for such a program.
 const HELPERS: [&str; 2] = ["/sbin", "/usr/sbin"];
-
-/// What a host answers that lacks the program.
-const NO_PROGRAM: i32 = 127;
 
 /// File systems whose files are gone once they are unmounted.
 const MEMORY: &[&str] = &["tmpfs", "ramfs"];
@@ -214,7 +211,7 @@ impl Mount {
         // udev may not run there: findfs looks at the devices themselves.
         let command = Command::new(["findfs", &fstab::plain_source(source)]);
         match host.ask(&command)?.status {
-            0 | NO_PROGRAM => Ok(None),
+            0 | Answer::NO_PROGRAM => Ok(None),
             _ => {
                 let failure = missing(&format!("device with {source}"));
                 wanted::unless_later(host, failure, Condition::Succeeds { command }).map(Some)

@@ -10,9 +10,6 @@ use std::time::Duration;
 /// How long a program may run on after its own time limit, before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What a shell says of a program that it cannot find.
-const NO_PROGRAM: i32 = 127;
-
 /// Copies standard input to a connection and the connection to standard output.
 const BASH_DIAL: &str = r#"exec 3<>"/dev/tcp/$1/$2" && cat >&3 && cat <&3"#;
 
@@ -141,7 +138,7 @@ fn dialled(execute: &Execute, check: &HttpCheck, url: &Url, argv: &[&str]) -> Re
 fn run(execute: &Execute, check: &HttpCheck, command: Command) -> Result<Option<Answer>> {
     let command = Command { timeout: Some(check.timeout + GRACE), ..command };
     let answer = execute(&command, HEAD_LIMIT + BODY_LIMIT)?;
-    Ok((answer.status != NO_PROGRAM).then_some(answer))
+    Ok((answer.status != Answer::NO_PROGRAM).then_some(answer))
 }
 
 fn whole(check: &HttpCheck, bytes: &[u8]) -> Seen {

@@ -35,8 +35,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How often an end is looked for when nothing else wakes us: seldom, but soon at first.
 const TICKS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(32)];
 
-/// What a shell answers for a program that is not there, and for one that ran out of time.
-const NO_PROGRAM: i32 = 127;
 const OUT_OF_TIME: i32 = 124;
 
 /// The process groups that are running now.
@@ -137,7 +135,7 @@ impl Local {
         let home = environment.get(OsStr::new("HOME")).map(PathBuf::from);
         let is_other = user.as_ref().is_some_and(|user| !user.is_ours());
         let directory = self.directory(command, home, is_other, &doing)?;
-        if let Some(wrapped) = command.behind_umask()
+        if let Some(wrapped) = &command.program
             && let Err(error) = self.expect_program(wrapped, &path, &directory)
         {
             return no_start(wrapped, &doing, &error);
@@ -221,7 +219,7 @@ fn no_start(name: &str, doing: &str, error: &std::io::Error) -> Result<Result<Ch
 fn no_program(name: &str) -> Answer {
     let stderr =
         format!("{name}: no such program, or the interpreter in its first line is missing\n").into_bytes();
-    Answer { status: NO_PROGRAM, total: stderr.len() as u64, stderr, stdout: Vec::new() }
+    Answer { status: Answer::NO_PROGRAM, total: stderr.len() as u64, stderr, stdout: Vec::new() }
 }
 
 /// Identity belongs to a thread on Linux. One that ends right afterwards takes it on, so that the process is that user
@@ -376,7 +374,8 @@ impl<'a, 'f> Attended<'a, 'f> {
             groups.retain(|group| *group != self.group);
             self.child.wait()?
         };
-        let ended = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(NO_PROGRAM);
+        let ended =
+            status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(Answer::NO_PROGRAM);
         Ok(Answer {
             status: if matches!(self.end, End::Asked(_) | End::Killed) { OUT_OF_TIME } else { ended },
             total: self.stdout.kept.total() + self.stderr.kept.total(),

@@ -44,7 +44,7 @@ impl Shell {
     /// Whether the command's program is there and may be run. A program may itself end with the status that stands for a
     /// missing one. Where that cannot be asked, the program may have run.
     fn has_program(&self, command: &Command) -> bool {
-        let Some(name) = command.behind_umask().or(command.argv.first().map(String::as_str)) else {
+        let Some(name) = command.program.as_deref().or(command.argv.first().map(String::as_str)) else {
             return false;
         };
         let question = Command {

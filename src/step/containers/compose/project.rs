@@ -13,9 +13,6 @@ use std::time::Duration;
 /// Beyond its own limit a script that waits is given this long to say so.
 const SLACK: Duration = Duration::from_secs(30);
 
-/// The exit status when there is no such program.
-const NO_PROGRAM: i32 = 127;
-
 /// Lines of each failing service's log that are looked through for the reason.
 const LOG_LINES: &str = "60";
 
@@ -67,7 +64,7 @@ fn program(host: &dyn Probe) -> Result<&'static [&'static str]> {
         return Ok(&["docker-compose"]);
     }
     let why = match plugin.status {
-        NO_PROGRAM => "the host has no compose: neither Docker nor docker-compose is installed",
+        Answer::NO_PROGRAM => "the host has no compose: neither Docker nor docker-compose is installed",
         _ => "the host has no compose: Docker lacks the plugin, and there is no docker-compose",
     };
     let hint = "install docker-compose-plugin from Docker's own packages, or docker-compose (Debian) or docker-compose-v2 (Ubuntu)";

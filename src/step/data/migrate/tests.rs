@@ -338,6 +338,19 @@ fn a_tools_own_status_decides_where_there_is_one() {
 }
 
 #[test]
+fn a_tool_that_is_not_there_has_not_been_started() {
+    let more = "command = 'deploy now'\nstatus = 'is-done'";
+    let host = database(POSTGRES, &[]);
+    answer(&host, "is-done", 127, "");
+    let failure = step(POSTGRES, FILES, more).plan(&host).unwrap_err();
+    assert_eq!(failure.doing, "ask whether is-done has something to apply");
+    answer(&host, "is-done", 1, "");
+    let plan = step(POSTGRES, FILES, more).plan(&host).unwrap();
+    let [Op::Run(run)] = &plan.ops[..] else { panic!("{plan:?}") };
+    assert_eq!(run.command.program.as_deref(), Some("deploy"));
+}
+
+#[test]
 fn no_argument_holds_the_password() {
     for more in ["", "command = 'deploy'"] {
         for url in [POSTGRES, MARIADB] {

@@ -34,6 +34,11 @@ pub fn plan(step: &Migrate, host: &dyn Probe, client: &Client, words: &Words) ->
         if answer.ok() {
             return Ok(Plan::nothing());
         }
+        if answer.status == Answer::NO_PROGRAM {
+            let why = answer.last_words().unwrap_or_else(|| "there is no such program".to_string());
+            let doing = format!("ask whether {} has something to apply", asked.shown());
+            return Err(Failure::new(doing, why).hint("correct status, or install it in a step before"));
+        }
         // Only for the schema in which the record is: the status decides.
         let Some(record) = Record::read(host, client, &question, &step.table)? else {
             return Ok(unknown(question));
@@ -80,6 +85,7 @@ fn run(step: &Migrate, client: &Client, words: &Words, record: &Record) -> Run {
     let command = Command {
         argv: own.iter().map(|word| word.to_string()).chain(session.argv).chain(words.to_vec()).collect(),
         stdin: session.stdin,
+        program: words.to_vec().into_iter().next(),
         title: Some(format!("{} with the lock of {}", Command::new(words.to_vec()).shown(), step.database)),
         ..beside(step, words)
     };
@@ -125,4 +131,19 @@ fn version(step: &Migrate) -> String {
 fn digest(step: &Migrate) -> String {
     let all: String = step.dir.iter().map(|file| format!("{}\0{}\0", file.name, file.text)).collect();
     Digest::of(all.as_bytes()).to_string()
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the script is tried, which only a shell can do")]
+    fn the_script_begins_no_session_for_a_tool_that_is_not_there() {
+        let words =
+            ["windlass", "none", "", "", "", "", "2", "no-such-session", "x", "no-such-tool", "deploy"];
+        let ended = std::process::Command::new("/bin/sh").args(["-c", TOOL]).args(words).output().unwrap();
+        assert_eq!(ended.status.code(), Some(Answer::NO_PROGRAM));
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "no-such-tool: not found\n");
+    }
 }

@@ -6,6 +6,17 @@ set -eu
 password=$1 begin=$2 finish=$3 before=$4 after=$5 count=$6
 shift 6
 already_applied=10
+
+# Nothing is recorded of a tool that is not there.
+tool=$(
+    shift "$count"
+    printf '%s' "$1"
+)
+command -v "$tool" >/dev/null || {
+    printf '%s: not found\n' "$tool" >&2
+    exit 127
+}
+
 folder=$(mktemp -d "${TMPDIR:-/tmp}/windlass.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 143' HUP INT TERM
