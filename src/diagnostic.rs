@@ -1,7 +1,7 @@
 //! Errors in files: the line with a caret, what is wrong, what was probably meant; all errors of a file at once.
 
 use crate::model::Failure;
-use crate::model::nearest::did_you_mean;
+use crate::model::nearest::nearest_or_all;
 use crate::source::Place;
 use crate::template::Fault;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
@@ -89,12 +89,9 @@ impl Diagnostic {
 
     /// With the nearest of these names, else with all of them when they are few.
     pub fn nearest<'a>(self, wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Diagnostic {
-        const FEW: usize = 12;
-        let names: Vec<&str> = names.into_iter().collect();
-        match did_you_mean(wanted, names.iter().copied()) {
+        match nearest_or_all(wanted, names) {
             Some(hint) => self.hint(hint),
-            None if names.is_empty() || names.len() > FEW => self,
-            None => self.hint(format!("there are: {}", names.join(", "))),
+            None => self,
         }
     }
 
@@ -172,6 +169,14 @@ impl Diagnostics {
     /// Keeps the value of a result, or takes its diagnostics over.
     pub fn keep<T>(&mut self, result: Result<T, Diagnostics>) -> Option<T> {
         result.map_err(|problems| self.append(problems)).ok()
+    }
+
+    /// The same, where those without a place are about what is written here.
+    pub fn placed(mut self, place: &Place) -> Diagnostics {
+        for problem in &mut self.list {
+            problem.place.get_or_insert_with(|| place.clone());
+        }
+        self
     }
 
     /// The same without these texts: a message may quote a value, and a value may be a secret.

@@ -4,6 +4,7 @@
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keys::{unknown_key, wrong_type};
 use crate::model::Value;
+use crate::model::nearest::nearest;
 use crate::model::path::ABSOLUTE;
 use crate::source::{Data, Entry, Node};
 use crate::template::is_plain;
@@ -193,16 +194,22 @@ impl<'a> Schema<'a> {
     fn check_table(self, entries: &[Entry], node: &Node, what: &str, problems: &mut Diagnostics) {
         let properties = self.here.get("properties").and_then(Value::as_object);
         let additional = self.here.get("additionalProperties");
+        let mut meant = Vec::new();
         for entry in entries {
             match (properties.and_then(|known| known.get(&entry.key)), additional) {
                 (Some(schema), _) => self.at(schema).check(&entry.node, what, problems),
-                (None, Some(Value::Bool(false))) => problems.push(unknown_key(entry, what, self.keys())),
+                (None, Some(Value::Bool(false))) => {
+                    meant.extend(nearest(&entry.key, self.keys()));
+                    problems.push(unknown_key(entry, what, self.keys()));
+                }
                 (None, Some(schema)) => self.at(schema).check(&entry.node, what, problems),
                 (None, None) => {}
             }
         }
         let required = self.here.get("required").and_then(Value::as_array).into_iter().flatten();
-        for key in required.filter_map(Value::as_str).filter(|key| node.get(key).is_none()) {
+        // One that was misspelt is reported as that.
+        let is_missing = |key: &&str| node.get(key).is_none() && !meant.contains(key);
+        for key in required.filter_map(Value::as_str).filter(is_missing) {
             let missing = Diagnostic::error(format!("`{key}` is missing"), &node.place);
             problems.push(missing.label(format!("{what} needs it")));
         }
@@ -350,6 +357,22 @@ mod tests {
     }
 
     #[test]
+    fn a_required_key_that_is_misspelt_is_not_missing_too() {
+        check(
+            "pth = '/x'",
+            expect![[r#"
+                error: unknown key `pth`
+                 --> x:1:1
+                  |
+                1 | pth = '/x'
+                  | ^^^ not a key of `example`
+                  |
+                  = hint: did you mean `path`?
+            "#]],
+        );
+    }
+
+    #[test]
     fn what_does_not_fit_is_pointed_at() {
         check(
             "prt = 1\nport = 70000\nstate = 'startd'\nlist = [{ nam = 'a' }, 3]\nmap = { a = 'x' }",
@@ -381,12 +404,6 @@ mod tests {
                   |           ^^^ not a key of `example`
                   |
                   = hint: did you mean `name`?
-
-                error: `name` is missing
-                 --> x:4:9
-                  |
-                4 | list = [{ nam = 'a' }, 3]
-                  |         ^^^^^^^^^^^^^ `example` needs it
 
                 error: expected a map, found an integer
                  --> x:4:24

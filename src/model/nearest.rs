@@ -30,6 +30,14 @@ pub fn did_you_mean<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a s
     nearest(wanted, candidates).map(|name| format!("did you mean `{name}`?"))
 }
 
+/// The same, else all names when they are few: `there are: app, site`.
+pub fn nearest_or_all<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    const FEW: usize = 12;
+    let names: Vec<&str> = candidates.into_iter().collect();
+    let all = || format!("there are: {}", names.join(", "));
+    did_you_mean(wanted, names.iter().copied()).or_else(|| (1..=FEW).contains(&names.len()).then(all))
+}
+
 /// A name that begins like the other is near however much longer it is: `db` is near `db-1`.
 fn distance(wanted: &str, candidate: &str) -> usize {
     let begins = wanted.len() >= 2 && (candidate.starts_with(wanted) || wanted.starts_with(candidate));

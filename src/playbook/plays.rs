@@ -67,14 +67,8 @@ impl Playbook {
         project: &Project,
     ) -> Result<Vec<String>, Diagnostics> {
         let comes = |name: &str| grouping::may_make(self, name);
-        let selected = inventory.select_with(&play.hosts.text, project, &comes).map_err(|found| {
-            let mut problems = Diagnostics::default();
-            for problem in found.iter() {
-                let place = problem.place.clone().unwrap_or_else(|| play.hosts.place.clone());
-                problems.push(Diagnostic { place: Some(place), ..problem.clone() });
-            }
-            problems
-        })?;
+        let selected = inventory.select_with(&play.hosts.text, project, &comes);
+        let selected = selected.map_err(|found| found.placed(&play.hosts.place))?;
         Ok(selected.into_iter().map(|host| host.name.to_string()).collect())
     }
 

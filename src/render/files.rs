@@ -3,6 +3,7 @@
 use super::image;
 use crate::diagnostic::Diagnostics;
 use crate::model::digest::Digest;
+use crate::model::nearest::nearest_or_all;
 use crate::model::op::Asset;
 use crate::model::{Doing, Failure, Result, Value};
 use crate::playbook::role;
@@ -115,9 +116,9 @@ impl<'a> Files<'a> {
             .iter()
             .map(|path| self.project.name_of(path).trim_start_matches("files/").to_string())
             .collect();
-        match crate::model::nearest::did_you_mean(name, there.iter().map(String::as_str)) {
+        match nearest_or_all(name, there.iter().map(String::as_str)) {
             Some(hint) => failure.hint(hint),
-            None => failure,
+            None => failure.hint(format!("put it at files/{name}")),
         }
     }
 

@@ -89,11 +89,7 @@ impl Linter<'_> {
             && !pattern::names_addresses(&hosts.text)
             && let Err(found) = inventory.select(&hosts.text, project)
         {
-            let located = |problem: &Diagnostic| Diagnostic {
-                place: Some(problem.place.clone().unwrap_or_else(|| hosts.place.clone())),
-                ..problem.clone()
-            };
-            found.iter().for_each(|problem| problems.push(located(problem)));
+            problems.append(found.placed(&hosts.place));
         }
         let plays = playbook.plays.iter().filter(|play| !pattern::names_addresses(&play.hosts.text));
         if let Some(inventory) = inventory {

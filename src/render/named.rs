@@ -7,7 +7,7 @@ use super::step::{Maker, must_be_known};
 use super::trees::Choice;
 use crate::audit::usual;
 use crate::model::arg::Arg;
-use crate::model::nearest::did_you_mean;
+use crate::model::nearest::nearest_or_all;
 use crate::model::{Failure, Result, Value};
 use crate::source::Entry;
 use crate::step::KeyUse;
@@ -123,9 +123,9 @@ impl Maker<'_> {
         let sources = self.renderer.templates.sources();
         let Some(source) = sources.get(name) else {
             let failure = Failure::new(format!("find the template {name}"), "templates/ does not have it");
-            return Err(match did_you_mean(name, sources.keys().map(String::as_str)) {
+            return Err(match nearest_or_all(name, sources.keys().map(String::as_str)) {
                 Some(hint) => failure.hint(hint),
-                None => failure,
+                None => failure.hint(format!("put it at templates/{name}")),
             });
         };
         let arg = scope.file(source, &mut self.needs).map_err(|failure| {

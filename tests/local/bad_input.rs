@@ -212,6 +212,15 @@ fn a_param_of_the_wrong_type() {
 }
 
 #[test]
+fn a_playbook_for_hosts_that_there_are_not() {
+    let project = Project::with_web1();
+    project.write("playbooks/it.toml", "hosts = \"wbe1\"\n".to_string() + STEP);
+    let finished = project.windlass("run playbook it".split(' '));
+    assert_eq!(finished.code, 5, "{finished:?}");
+    assert!(finished.stderr.contains("playbooks/it.toml:1:9"), "{finished:?}");
+}
+
+#[test]
 fn an_unknown_host_pattern() {
     wrong(
         STEP,

@@ -11,6 +11,7 @@ use crate::model::{Failure, Value};
 use crate::playbook::Playbook;
 use crate::project::Project;
 use crate::report;
+use crate::source::Place;
 use std::collections::HashSet;
 
 /// A project with the hosts that were chosen in it.
@@ -48,8 +49,13 @@ pub fn choose_for(project: Project, hosts: &Hosts, playbook: &Playbook) -> Resul
     if !playbook.plays.is_empty() {
         return choose_for_plays(project, hosts, playbook);
     }
-    let own = || playbook.hosts.as_ref().map(|hosts| hosts.text.clone());
-    choose(project, hosts, hosts.pattern.clone().or_else(own))
+    match (&hosts.pattern, &playbook.hosts) {
+        (None, Some(own)) => {
+            let inventory = Inventory::load(&project, &hosts.inventory)?;
+            choose_in_place(project, inventory, hosts, own.text.clone(), Some(&own.place))
+        }
+        (pattern, _) => choose(project, hosts, pattern.clone()),
+    }
 }
 
 /// The hosts of all plays; a pattern leaves some of them.
@@ -81,13 +87,28 @@ fn choose_for_plays(project: Project, hosts: &Hosts, playbook: &Playbook) -> Res
 /// Chooses hosts of an inventory.
 pub fn choose_in(
     project: Project,
-    mut inventory: Inventory,
+    inventory: Inventory,
     hosts: &Hosts,
     pattern: String,
 ) -> Result<Chosen, Stop> {
-    inventory.add_addresses(&pattern, &project)?;
+    choose_in_place(project, inventory, hosts, pattern, None)
+}
+
+/// The same by a pattern that is written at `place`.
+fn choose_in_place(
+    project: Project,
+    mut inventory: Inventory,
+    hosts: &Hosts,
+    pattern: String,
+    place: Option<&Place>,
+) -> Result<Chosen, Stop> {
+    let placed = |found: Diagnostics| match place {
+        Some(place) => found.placed(place),
+        None => found,
+    };
+    inventory.add_addresses(&pattern, &project).map_err(placed)?;
     inventory.add_controller(&pattern);
-    let mut names = names_of(inventory.select(&pattern, &project)?);
+    let mut names = names_of(inventory.select(&pattern, &project).map_err(placed)?);
     if let Some(limited) = &hosts.limit {
         limit(&mut names, limited, &inventory, &project)?;
         if names.is_empty() {
