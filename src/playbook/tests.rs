@@ -132,14 +132,6 @@ fn the_keys_of_a_kind_are_checked() {
               |
               = hint: write it alone: 1
 
-            error: `path` is missing
-             --> playbooks/x.toml:2:1
-              |
-            2 | [steps.file]
-              | ^^^^^^^^^^^^ `file` needs it
-              |
-              = hint: `windlass steps file` shows its keys
-
             error: expected a map, found a string
              --> playbooks/x.toml:7:8
               |

@@ -195,7 +195,24 @@ fn a_unit_file_that_the_same_run_would_write_is_verified_beforehand() {
     for options in ["--check", ""] {
         project.play(&right, &host.name, options).exits(0);
     }
-    host.must("systemctl stop e2e; rm /etc/systemd/system/e2e.service; systemctl daemon-reload");
+    // A unit that there is not yet, and a drop-in of one.
+    let new = wrong.replace("e2e", "e2e-new");
+    let drop_in = "[[steps]]\nfile = { path = '/etc/systemd/system/e2e.service.d/10-e2e.conf', content = \"[Service]\\nType=oneshoot\\nExecStart=\\n\" }\n\
+                   [[steps]]\nservice = { name = 'e2e', state = 'restarted' }\n";
+    for (playbook, file) in [(new.as_str(), "e2e-new.service"), (drop_in, "10-e2e.conf")] {
+        for options in ["--check", ""] {
+            let failure = project.play(playbook, &host.name, options).exits(2).failure(&host.name);
+            assert!(failure.contains("systemd refuses its unit file"), "{options}: {failure}");
+            assert!(failure.contains(file) && !failure.contains("/tmp/"), "{failure}");
+        }
+    }
+    // The drop-in is there by now, and a step removes it.
+    let mended = "[[steps]]\nabsent = { path = '/etc/systemd/system/e2e.service.d/10-e2e.conf' }\n\
+                  [[steps]]\nservice = { name = 'e2e', state = 'restarted' }\n";
+    for options in ["--check", ""] {
+        project.play(mended, &host.name, options).exits(0);
+    }
+    host.must("systemctl stop e2e; rm -r /etc/systemd/system/e2e*; systemctl daemon-reload");
 }
 
 #[test]
@@ -206,8 +223,11 @@ fn what_compose_needs_from_outside_is_known_beforehand() {
          networks:\\n  edge:\\n    external: true\\n    name: e2e-edge\\n' >/srv/e2e/docker-compose.yml",
     );
     let playbook = "[[steps]]\ncompose = { dir = '/srv/e2e', project = 'e2e', stays = '0s' }\n";
+    let of_service = playbook.replace("stays", "services = ['web'], stays");
     let fails = |why: &str| {
-        for options in ["--check", ""] {
+        for (playbook, options) in
+            [playbook, &of_service].into_iter().flat_map(|it| [(it, "--check"), (it, "")])
+        {
             let failure = project.play(playbook, &host.name, options).exits(2).failure(&host.name);
             assert!(failure.contains(why), "{options}: {failure}");
         }
