@@ -268,6 +268,7 @@ mod tests {
                       "directory": "/srv",
                       "user": null,
                       "timeout": null,
+                      "program": null,
                       "title": null,
                       "login": true
                     },
@@ -291,6 +292,7 @@ mod tests {
                         "directory": "/srv",
                         "user": null,
                         "timeout": null,
+                        "program": null,
                         "title": null,
                         "login": true
                       }
