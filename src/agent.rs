@@ -9,41 +9,38 @@ use crate::engine::state_dir::{self, StateDir};
 use crate::engine::work;
 use crate::model::backup::Answered;
 use crate::model::bounds;
-use crate::model::delegation::Turn;
+use crate::model::delegation::{Awaited, DelegatedStep, PlayPlace, Reply};
 use crate::model::digest::Digest;
 use crate::model::event::{Event, Hello, Order};
 use crate::model::job::{Job, Resume};
-use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
 use crate::model::outcome::HostEnd;
 use crate::model::path::HostPath;
-use crate::model::play::Given;
 use crate::model::{Doing, Failure, Result};
 use crate::system::local::{Local, Stopper};
 use crate::wire::{self, Frames};
 use confirmation::{Answers, Confirmation};
 use incoming::{Incoming, Piece, Wanted};
+use of_others::{News, OfOthers};
 use rustix::process::DumpableBehavior;
 use std::io::{self, Cursor, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 mod confirmation;
 mod guard;
 mod incoming;
+mod of_others;
 
 /// Pieces of an asset that may wait to be written. More are left in the channel.
 const PIECES_WAITING: usize = 8;
 
 /// What the controller says about backups that may wait to be read. It says one thing of each, and there is one at a time.
 const ANSWERS_WAITING: usize = 8;
-
-/// Steps of other hosts come whatever play is waited for.
-const ANY_PLAY: u32 = u32::MAX;
 
 /// A stop is noticed at least this often while another host is waited for.
 const STOP_CHECK: Duration = Duration::from_millis(100);
@@ -87,16 +84,14 @@ fn serve() -> Result<()> {
     let killed = Killed::default();
     let wanted = Wanted::default();
     let (answers, confirmation) = confirmation::channel();
-    let (once, ran_once) = sync_channel(ANSWERS_WAITING);
-    let (turn, turns) = sync_channel(ANSWERS_WAITING);
+    let (news, of_others) = channel();
     let (consent, consents) = sync_channel(ANSWERS_WAITING);
     let orders = Orders {
         frames,
         answers,
         pieces: sender,
         kept: keep,
-        once,
-        turn,
+        news,
         consent,
         wanted: wanted.clone(),
         stopping: stopping.clone(),
@@ -107,8 +102,9 @@ fn serve() -> Result<()> {
     let out = Arc::new(Outlet { out: Mutex::new(io::stdout()), stopping: stopping.clone() });
     out.write(wire::MARKER);
     let incoming = Incoming::new(pieces, wanted);
+    let of_others = OfOthers::new(of_others);
     let channel =
-        Channel { job: &job, out, incoming, confirmation, kept, ran_once, turns, consents, stopping, killed };
+        Channel { job: &job, out, incoming, confirmation, kept, of_others, consents, stopping, killed };
     channel.send(Event::Hello(Hello {
         version: wire::VERSION,
         system: "agent".to_string(),
@@ -173,8 +169,7 @@ struct Orders {
     answers: Answers,
     pieces: SyncSender<Piece>,
     kept: SyncSender<(u32, Answered)>,
-    once: SyncSender<(u32, OnceEnded)>,
-    turn: SyncSender<(u32, Turn)>,
+    news: Sender<News>,
     consent: SyncSender<(u32, bool)>,
     wanted: Wanted,
     stopping: Arc<AtomicBool>,
@@ -197,17 +192,11 @@ impl Orders {
                     // More than fit are not answers to anything that was asked.
                     let _unasked = self.kept.try_send((request, answer));
                 }
-                Order::RanOnce { step, ended } => {
-                    // More than fit are not answers to anything that was asked.
-                    let _unasked = self.once.try_send((step, *ended));
-                }
-                Order::Play { play, start } => {
-                    // More than fit are not answers to anything that was asked.
-                    let _unasked = self.turn.try_send((play, Turn::Play(*start)));
-                }
+                Order::RanOnce { step, ended } => self.tell(Awaited::End(step), Reply::Ended(ended)),
+                Order::Play { play, start } => self.tell(Awaited::Play(play), Reply::Play(start)),
+                Order::Passed { step } => self.tell(Awaited::Passed(step), Reply::Passed),
                 Order::Step(step) => {
-                    // More than fit are not answers to anything that was asked.
-                    let _unasked = self.turn.try_send((ANY_PLAY, Turn::Step(step)));
+                    let _engine_ended = self.news.send(News::Step(step));
                 }
                 Order::Consent { step, runs } => {
                     // More than fit are not answers to anything that was asked.
@@ -228,6 +217,11 @@ impl Orders {
         self.answers.end("the connection to the controller was lost");
     }
 
+    /// The controller answers each question once.
+    fn tell(&self, awaited: Awaited, heard: Reply) {
+        let _engine_ended = self.news.send(News::Answer(awaited, heard));
+    }
+
     /// What nobody waits for any more is dropped, so that orders behind it are heard.
     fn pass_on(&self, piece: Piece) {
         if self.wanted.is(piece.request) {
@@ -244,8 +238,7 @@ struct Channel<'a> {
     incoming: Incoming,
     confirmation: Confirmation,
     kept: Receiver<(u32, Answered)>,
-    ran_once: Receiver<(u32, OnceEnded)>,
-    turns: Receiver<(u32, Turn)>,
+    of_others: OfOthers,
     consents: Receiver<(u32, bool)>,
     stopping: Arc<AtomicBool>,
     killed: Killed,
@@ -276,18 +269,17 @@ impl Outlet {
 }
 
 impl Channel<'_> {
-    /// What the controller answers about a step or a play; none when the job should stop before.
-    fn answer_about<T>(
+    /// What `next` comes to, which looks for as long as [`STOP_CHECK`]; none when the job should stop before.
+    fn wait<T>(
         &self,
-        is_about: impl Fn(u32) -> bool,
-        answers: &Receiver<(u32, T)>,
+        next: impl Fn() -> Result<Option<T>, RecvTimeoutError>,
         until: Instant,
         doing: &str,
     ) -> Result<Option<T>> {
         while !self.stopping() && Instant::now() < until {
-            match answers.recv_timeout(STOP_CHECK) {
-                Ok((of, answer)) if is_about(of) => return Ok(Some(answer)),
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            match next() {
+                Ok(Some(answer)) => return Ok(Some(answer)),
+                Ok(None) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -323,30 +315,21 @@ impl Link for Channel<'_> {
         }
     }
 
-    fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
-        self.send(Event::AwaitsOnce { step });
-        self.answer_about(|of| of == step, &self.ran_once, until, "wait for the host that runs it")
+    fn hear(&self, awaited: Awaited, place: PlayPlace, until: Instant) -> Result<Option<Reply>> {
+        self.wait(|| self.of_others.next(awaited, place), until, "wait for another host")
+    }
+
+    fn due(&self, place: PlayPlace) -> Option<Box<DelegatedStep>> {
+        self.of_others.due(place)
     }
 
     fn consent(&self, step: u32, name: &str, until: Instant) -> Result<Option<bool>> {
         self.send(Event::AwaitsConsent { step, name: name.to_string() });
-        self.answer_about(|of| of == step, &self.consents, until, "ask before the step")
-    }
-
-    fn delegate(
-        &self,
-        step: u32,
-        item: Option<u32>,
-        given: Given,
-        until: Instant,
-    ) -> Result<Option<OnceEnded>> {
-        self.send(Event::Delegates { step, item, given });
-        self.answer_about(|of| of == step, &self.ran_once, until, "wait for the host that runs it")
-    }
-
-    fn turn(&self, play: u32, until: Instant) -> Result<Option<Turn>> {
-        let is_due = |of: u32| of == play || of == ANY_PLAY;
-        self.answer_about(is_due, &self.turns, until, "wait for the next play")
+        let next = || {
+            let (of, runs) = self.consents.recv_timeout(STOP_CHECK)?;
+            Ok((of == step).then_some(runs))
+        };
+        self.wait(next, until, "ask before the step")
     }
 
     fn stopping(&self) -> bool {

@@ -109,6 +109,8 @@ impl Redactor {
             Event::Gave(_) => Event::Gave(Given::new()),
             event @ (Event::Hello(_)
             | Event::AwaitsOnce { .. }
+            | Event::AwaitsOthers { .. }
+            | Event::At(_)
             | Event::Need { .. }
             | Event::Confirm { .. }
             | Event::Alive

@@ -340,14 +340,6 @@ impl<'a> Renderer<'a> {
         self.members.get(play as usize).is_none_or(|members| members.contains(host))
     }
 
-    /// Whether a host of the run does the steps of a play.
-    fn is_worked(&self, host: &str, play: u32) -> bool {
-        match self.stages.is_empty() {
-            true => self.hosts.iter().any(|of_run| of_run.name.as_str() == host),
-            false => self.is_in(host, play),
-        }
-    }
-
     /// Whether a step of an earlier play gives a name on another host.
     fn gives_before(&self, host: &str, name: &str, play: u32) -> bool {
         let before = |step: &Step| step.play < play && self.is_in(host, step.play);

@@ -14,6 +14,7 @@ use crate::render::contents::Contents;
 use crate::ssh::Target;
 use crate::ssh::ship::Become;
 use consent::ConsentBoard;
+use slots::Slots;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,6 +44,7 @@ pub mod session;
 mod shell;
 #[cfg(test)]
 mod simulation;
+mod slots;
 pub mod tools;
 
 /// Hosts that are worked at once unless someone says otherwise.
@@ -70,6 +72,12 @@ pub struct Work {
 }
 
 impl Work {
+    /// Whether the host runs steps for others, and has none of its own.
+    pub fn only_serves(&self) -> bool {
+        let has_steps = |job: &Job| job.work.all_steps().next().is_some();
+        matches!(&self.task, Task::Job(job, _) if job.work.serves && !has_steps(job))
+    }
+
     /// Whether the host runs steps for others.
     pub fn serves(&self) -> bool {
         matches!(&self.task, Task::Job(job, _) if job.work.serves)
@@ -157,10 +165,10 @@ fn kib_of(event: &HostEvent) -> usize {
 /// Runs all the work and returns how each host ended. Every host gets exactly one `Ended`.
 pub async fn run(work: Vec<Work>, options: &Options, tools: Tools) -> HashMap<String, HostOutcome> {
     let total = work.len();
+    let slots = Slots::new(options.forks, work.iter().any(Work::serves));
     let fleet = Fleet {
         options,
-        tools,
-        slots: Arc::new(Semaphore::new(options.forks.max(1))),
+        tools: Tools { slots, ..tools },
         turns: turns(&work),
         failures: Arc::default(),
         stops_at: options.max_failures.map(|share| stops_at(share, total)),
@@ -185,7 +193,6 @@ pub async fn run(work: Vec<Work>, options: &Options, tools: Tools) -> HashMap<St
 struct Fleet<'a> {
     options: &'a Options,
     tools: Tools,
-    slots: Arc<Semaphore>,
     turns: Turns,
     /// How many hosts of the run have failed.
     failures: Arc<AtomicUsize>,
@@ -222,7 +229,7 @@ impl Fleet<'_> {
 
     fn start(&self, work: &Work, stop: Option<String>) -> Start {
         Start {
-            slots: self.slots.clone(),
+            slots: self.tools.slots.clone(),
             turns: self.turns.get(&machine(work)).cloned(),
             slot: None,
             turn: None,
@@ -230,7 +237,6 @@ impl Fleet<'_> {
             failures: self.failures.clone(),
             stops_at: self.stops_at,
             leads: leads(work),
-            serves: work.serves(),
             undoes: self.undoes,
         }
     }
@@ -276,7 +282,7 @@ impl Fleet<'_> {
 
 /// What decides whether and when a host's work starts.
 struct Start {
-    slots: Arc<Semaphore>,
+    slots: Slots,
     turns: Option<Arc<Mutex<()>>>,
     slot: Option<OwnedSemaphorePermit>,
     turn: Option<OwnedMutexGuard<()>>,
@@ -288,8 +294,6 @@ struct Start {
     stops_at: Option<usize>,
     /// It runs steps for all hosts.
     leads: bool,
-    /// It runs steps for other hosts.
-    serves: bool,
     /// What it had changed is undone.
     undoes: bool,
 }
@@ -300,7 +304,7 @@ impl Start {
     fn take_place(&mut self, host: &str, consent: &ConsentBoard) {
         self.turn = self.turns.clone().and_then(|turns| turns.try_lock_owned().ok());
         if self.turn.is_some() == self.turns.is_some() {
-            self.slot = self.slots.clone().try_acquire_owned().ok();
+            self.slot = self.slots.try_acquire();
         }
         if self.slot.is_some() {
             consent.works(host);
@@ -312,8 +316,7 @@ impl Start {
             self.turn = Some(turns.clone().lock_owned().await);
         }
         if self.slot.is_none() {
-            // The semaphore is never closed, so there is always a slot in the end.
-            self.slot = self.slots.clone().acquire_owned().await.ok();
+            self.slot = self.slots.acquire().await;
         }
     }
 
@@ -341,18 +344,16 @@ async fn one_host(work: Work, mut start: Start, tools: Tools) -> (String, HostOu
         Some(why) => HostEnd::because(HostOutcome::Cancelled, Failure::new(format!("start {host}"), why)),
         None if *tools.interrupt.borrow() != Interrupt::None => HostEnd::of(HostOutcome::Cancelled),
         None => {
-            tools.plays.hold(&host, start.slot.take());
+            tools.slots.hold(&host, start.slot.take());
             // In a box: a host that waits for its slot takes no room for what a connection needs.
             tools.consent.works(&host);
             let end = Box::pin(host::work(work, &tools)).await;
-            start.slot = tools.plays.take(&host);
+            start.slot = tools.slots.take(&host);
             end
         }
     };
     tools.consent.rests(&host);
-    if start.serves {
-        tools.delegations.gone(&host, end.outcome);
-    }
+    tools.delegations.gone(&host, end.outcome);
     let end = if start.undoes { not_undone(&host, end) } else { end };
     start.count(end.outcome);
     if start.leads {

@@ -216,6 +216,11 @@ pub fn kind(name: &str) -> Option<&'static Row> {
     KINDS.iter().find(|row| row.name == name)
 }
 
+/// Whether a step runs the handlers that were notified so far.
+pub fn flushes(step: &JobStep) -> bool {
+    step.kind == checks::flush_handlers::FlushHandlers::NAME
+}
+
 /// Whether a step makes its host parse JavaScript.
 #[cfg(feature = "controller")]
 pub fn parses_javascript(step: &JobStep) -> bool {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use std::io::{Read, Write};
 
 /// Changes whenever the meaning of a frame does. An agent is named by its digest, so both sides always agree.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// Comes before the first frame in either direction. Everything before it is noise.
 pub const MARKER: &[u8] = b"\0windlass-frames-7\0";

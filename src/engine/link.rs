@@ -2,13 +2,11 @@
 //! calls the controller directly when a host is worked through its sh.
 
 use crate::model::backup::Answered;
-use crate::model::delegation::Turn;
+use crate::model::delegation::{Awaited, DelegatedStep, PlayPlace, Reply};
 use crate::model::event::Event;
 use crate::model::job::Resume;
-use crate::model::once::OnceEnded;
 use crate::model::op::Asset;
 use crate::model::path::HostPath;
-use crate::model::play::Given;
 use crate::model::{Failure, Result};
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -48,36 +46,23 @@ pub trait Link: Assets {
         Err(Failure::new("send a backup", "nothing on the controller can receive it"))
     }
 
-    /// How the step ended that another host runs for all hosts of the run; `None` when the job should stop before that is
-    /// known.
-    fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
-        let _never_asked = (step, until);
-        Err(Failure::new("wait for the host that runs it", "no controller knows of other hosts"))
+    /// What a host hears first that has asked for this and is at this place: the answer, or a step of another host that is
+    /// due there. `None` when the job should stop before that.
+    fn hear(&self, awaited: Awaited, place: PlayPlace, until: Instant) -> Result<Option<Reply>> {
+        let _never_asked = (awaited, place, until);
+        Err(Failure::new("wait for another host", "no controller knows of other hosts"))
+    }
+
+    /// A step of another host that is due at this place, when there is one by now.
+    fn due(&self, place: PlayPlace) -> Option<Box<DelegatedStep>> {
+        let _never_asked = place;
+        None
     }
 
     /// Whether the person at the keyboard wants the step to run; `None` when the job should stop before that is known.
     fn consent(&self, step: u32, name: &str, until: Instant) -> Result<Option<bool>> {
         let _never_asked = (step, name, until);
         Err(Failure::new("ask before the step", "no controller asks anyone"))
-    }
-
-    /// Has a step, or one element of its loop, run on the host that it names, which gets these values to look at; `None`
-    /// when the job should stop before it has ended there.
-    fn delegate(
-        &self,
-        step: u32,
-        item: Option<u32>,
-        given: Given,
-        until: Instant,
-    ) -> Result<Option<OnceEnded>> {
-        let _never_asked = (step, item, given, until);
-        Err(Failure::new("have it run on another host", "no controller knows of other hosts"))
-    }
-
-    /// What comes next for a host that has said that it waits for this play; `None` when the job should stop before that.
-    fn turn(&self, play: u32, until: Instant) -> Result<Option<Turn>> {
-        let _never_asked = (play, until);
-        Err(Failure::new("wait for the next play", "no controller knows of other hosts"))
     }
 
     /// Whether the job should stop after the current step.

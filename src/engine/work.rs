@@ -7,6 +7,7 @@ mod delegated;
 mod handlers;
 mod items;
 mod judge;
+mod meeting;
 mod once;
 mod one;
 mod planned;
@@ -26,7 +27,7 @@ use super::target::Target;
 use super::undo::log::OwnLog;
 use super::undo::{Undoer, groups, open_changes};
 use super::unlock;
-use crate::model::delegation::LAST;
+use crate::model::delegation::{LAST, PlayPart, PlayPlace};
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::{Job, JobStep, Mode, OnFailure, Planning, Resume};
 use crate::model::outcome::{HostEnd, HostOutcome, StepOutcome};
@@ -118,6 +119,10 @@ struct Worker<'a, 'b, 'j> {
     changed: bool,
     /// The play that is under way.
     play: u32,
+    /// How far it is in it.
+    place: PlayPlace,
+    /// At that place it may have had another host run a step.
+    may_have_asked: bool,
     /// A step wants the handlers to run now, until they have.
     flush: bool,
     /// What failed before the handlers are run.
@@ -158,6 +163,8 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             maybe: Vec::new(),
             changed: false,
             play: 0,
+            place: PlayPlace::default(),
+            may_have_asked: false,
             flush: false,
             failed: None,
             resume: None,
@@ -173,6 +180,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         }
         let mut failure = None;
         for (at, play) in self.plays().into_iter().enumerate() {
+            self.place = PlayPlace::start_of(play);
             let waits = at > 0 || (self.job.work.serves && self.resume.is_none());
             if waits && let Err(end) = self.await_play(play) {
                 return self.end_early(failure, end);
@@ -185,6 +193,7 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             }
         }
         self.hand_on();
+        self.place = PlayPlace::start_of(LAST);
         if self.job.work.serves
             && failure.is_none()
             && let Err(end) = self.await_play(LAST)
@@ -209,12 +218,14 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
     fn run_play(&mut self) -> Option<Failure> {
         let job = self.job;
         let mut failure = self.failed.take();
-        failure = failure.or(self.run_steps(&job.work.steps));
+        failure = failure.or(self.run_steps(PlayPart::Steps, &job.work.steps, true));
         if failure.is_some() && job.work.rescue.iter().any(|step| step.play == self.play) {
-            failure = self.run_steps(&job.work.rescue);
+            failure = self.run_steps(PlayPart::Rescue, &job.work.rescue, false);
         }
-        let in_always = self.run_steps(&job.work.always);
+        let in_always = self.run_steps(PlayPart::Always, &job.work.always, failure.is_none());
         let failure = failure.or(in_always);
+        let in_wait = self.arrive(PlayPart::Handlers, None, failure.is_none());
+        let failure = failure.or(in_wait);
         self.failed.clone_from(&failure);
         // What is about to be rolled back needs no handlers.
         let in_handlers = if failure.is_some() && self.undoes() { None } else { self.run_handlers() };
@@ -222,9 +233,9 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
         failure.or(in_handlers)
     }
 
-    /// Runs the steps of the play until one fails, or all of them where failures are only reported; returns the first
-    /// failure.
-    fn run_steps(&mut self, steps: &'a [JobStep]) -> Option<Failure> {
+    /// Runs the steps of a part of the play until one fails, or all of them where failures are only reported; returns the
+    /// first failure. `is_well`: nothing has failed before.
+    fn run_steps(&mut self, part: PlayPart, steps: &'a [JobStep], is_well: bool) -> Option<Failure> {
         let mut failure = None;
         let mut blocks = Blocks::default();
         let play = self.play;
@@ -232,7 +243,8 @@ impl<'a, 'b, 'j> Worker<'a, 'b, 'j> {
             if self.link.stopping() {
                 return failure.or(self.end_rest(&mut blocks, "the run was stopped"));
             }
-            let mut failed = self.end_left(&mut blocks, &step.blocks);
+            let mut failed = self.arrive(part, Some(step), is_well);
+            failed = failed.or(self.end_left(&mut blocks, &step.blocks));
             failed = failed.or(blocks.go_to(&step.blocks));
             if failed.is_none() || self.goes_on() {
                 failed = failed.or(self.run_in(&mut blocks, step));

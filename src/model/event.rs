@@ -1,7 +1,7 @@
 //! What a host's agent reports while it works, and what the controller answers. One stream, many readers.
 
 use super::backup::{Answered, Said};
-use super::delegation::DelegatedStep;
+use super::delegation::{DelegatedStep, PlayPlace};
 use super::digest::Digest;
 use super::failure::Failure;
 use super::finding::Finding;
@@ -56,8 +56,12 @@ pub enum Event {
     AwaitsOnce { step: u32 },
     /// The host has come to a step that another one runs for it, and waits for [`Order::RanOnce`].
     Delegates { step: u32, item: Option<u32>, given: Given },
-    /// The host has run a step for another one, and waits again for its play or the next such step.
+    /// The host has run a step for another one.
     RanDelegated { number: u32, ended: Box<OnceEnded> },
+    /// The host is so far. It says so where other hosts may wait until it is past a step.
+    At(PlayPlace),
+    /// The host has run this step for others of its play, and waits until they are past it, for [`Order::Passed`].
+    AwaitsOthers { step: u32 },
     /// The host has come to a step, and waits for [`Order::Consent`].
     AwaitsConsent { step: u32, name: String },
     /// The host has done its plays before this one, and waits for [`Order::Play`].
@@ -276,8 +280,10 @@ pub enum Order {
     Kept { request: u32, answer: Answered },
     /// How the step ended that another host runs, for all or for this one.
     RanOnce { step: u32, ended: Box<OnceEnded> },
-    /// A step of another host, for one that waits for its play.
+    /// A step of another host.
     Step(Box<DelegatedStep>),
+    /// The hosts that had the host run this step are past it.
+    Passed { step: u32 },
     /// Whether the person wants the step to run.
     Consent { step: u32, runs: bool },
     /// The play may start, or not.

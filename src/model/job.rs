@@ -134,9 +134,12 @@ pub struct HostWork {
     pub shares: Vec<String>,
     /// What other hosts had given when this one started.
     pub others: BTreeMap<String, Given>,
-    /// Before its plays, between and after them it runs steps of other hosts.
+    /// It runs steps of other hosts: before its plays, between and after them, and between its own steps.
     #[serde(default)]
     pub serves: bool,
+    /// The indices of steps that other hosts of its plays have it run. It goes on behind each once they are past it.
+    #[serde(default)]
+    pub awaits: Vec<u32>,
     /// A run to undo; there are no steps then.
     pub undo: Option<RunId>,
     /// What it has to do with a saved plan.

@@ -1,6 +1,5 @@
 //! `on`: the host that runs a step for another one.
 
-use super::Renderer;
 use super::scope::{Needs, Scope};
 use super::step::Maker;
 use crate::diagnostic::Diagnostic;
@@ -46,9 +45,7 @@ impl Maker<'_> {
         if *name == *scope.host {
             return None;
         }
-        let wrong = unknown(self.renderer.inventory, &name, written)
-            .or_else(|| of_the_play(self.renderer, &name, self.step, written));
-        match wrong {
+        match unknown(self.renderer.inventory, &name, written) {
             Some(problem) => self.problems.push(problem),
             None => return Some(name),
         }
@@ -78,12 +75,4 @@ fn unknown(inventory: &Inventory, name: &str, written: &Written) -> Option<Diagn
     }
     let names = inventory.hosts.iter().map(|host| host.name.as_str()).chain([CONTROLLER]);
     Some(problem.nearest(name, names))
-}
-
-fn of_the_play(renderer: &Renderer, name: &str, step: &Step, written: &Written) -> Option<Diagnostic> {
-    let message = format!("`on`: {name} is itself a host of this play, and has steps of its own to do");
-    let problem = Diagnostic::error(message, &written.place).hint(
-        "run_once = true has the first host do it for all; any other host of `on` needs to be in no play, or in another one",
-    );
-    renderer.is_worked(name, step.play).then_some(problem)
 }

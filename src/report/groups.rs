@@ -77,7 +77,7 @@ impl Groups {
         let RunEventKind::Host { host, event } = &event.what else { return };
         let Some(&place) = self.places.get(host) else { return };
         match event {
-            HostEvent::Said(Event::StepStarted { step, .. }) => self.reach(place, *step),
+            HostEvent::Said(Event::StepStarted { step, .. }) => self.reach_own(place, *step),
             HostEvent::Said(Event::StepBackground { step, name }) => self.start(place, *step, name),
             HostEvent::Said(Event::StepEnded(step)) => self.keep(place, step, with_output),
             // It has done its own steps, and stays for those of others.
@@ -99,6 +99,13 @@ impl Groups {
     pub fn rest(&mut self) -> Vec<Group> {
         let rest = std::mem::take(&mut self.waiting);
         self.grouped(rest)
+    }
+
+    /// A host may run steps of others between its own.
+    fn reach_own(&mut self, place: usize, step: u32) {
+        if step < FIRST || self.passed[place] >= FIRST {
+            self.reach(place, step);
+        }
     }
 
     fn reach(&mut self, place: usize, step: u32) {

@@ -91,11 +91,12 @@ fn said(event: &Event) -> (&'static str, Value) {
         Event::Backup { step, .. } => ("backup", json!({ "step": step })),
         Event::AwaitsPlay { play, .. } => ("play", json!({ "play": play })),
         Event::Gave(_) => ("gave", json!({})),
-        Event::RanOnce { step, .. } | Event::AwaitsOnce { step } | Event::Delegates { step, .. } => {
-            ("once", json!({ "step": step }))
-        }
+        Event::RanOnce { step, .. }
+        | Event::AwaitsOnce { step }
+        | Event::AwaitsOthers { step }
+        | Event::Delegates { step, .. } => ("once", json!({ "step": step })),
         Event::AwaitsConsent { step, name } => ("asks", json!({ "step": step, "name": name })),
-        Event::Alive | Event::RanDelegated { .. } => ("alive", json!({})),
+        Event::Alive | Event::At(_) | Event::RanDelegated { .. } => ("alive", json!({})),
         Event::Booting(resume) => ("booting", json!({ "within": resume.within.as_secs() })),
         Event::Confirm { ports, .. } => ("confirm", json!({ "ports": ports })),
         Event::Note(text) => ("note", json!({ "text": text })),

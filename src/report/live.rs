@@ -3,6 +3,7 @@
 use super::style::{Style, Tone, fitted, host_tone, host_word, padded, time, widest};
 use super::transfers::HowFar;
 use super::{escape, printed};
+use crate::model::delegation::FIRST;
 use crate::model::event::Event;
 use crate::model::outcome::HostOutcome;
 use crate::model::run::{HostEvent, RunEvent, RunEventKind};
@@ -237,7 +238,12 @@ impl HostNow {
                 self.detail = printed::last_line(printed).or(self.detail.take());
                 return;
             }
-            HostEvent::Said(Event::AwaitsPlay { .. }) => "waits for steps of other hosts".to_string(),
+            HostEvent::Said(Event::AwaitsPlay { .. } | Event::AwaitsOthers { .. }) => {
+                "waits for steps of other hosts".to_string()
+            }
+            HostEvent::Said(Event::StepEnded(step)) if step.step >= FIRST && step.item.is_none() => {
+                "waits for steps of other hosts".to_string()
+            }
             HostEvent::Said(_) => return,
             HostEvent::Ended { outcome, .. } => {
                 self.phase = Phase::Ended(*outcome, between(self.started, at));

@@ -112,6 +112,8 @@ fn is_for_others(event: &Event) -> bool {
             | Event::Delegates { .. }
             | Event::RanDelegated { .. }
             | Event::AwaitsPlay { .. }
+            | Event::AwaitsOthers { .. }
+            | Event::At(_)
             | Event::AwaitsConsent { .. }
             | Event::Gave(_)
     )

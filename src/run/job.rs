@@ -361,7 +361,7 @@ impl Listening<'_> {
                     self.tools.ran_once(step, ended.taken(&self.set_by(step)), secrets);
                 }
                 Event::AwaitsOnce { step } if self.runs_once(step, &Once::is_elsewhere) => {
-                    self.questions.once(&self.writer, self.tools, &self.task.name, step);
+                    self.questions.end_of(&self.writer, self.tools, &self.task.name, step, true);
                 }
                 Event::Gave(given) => {
                     let HostWork { shares, secrets, .. } = &self.task.job.work;
@@ -375,23 +375,25 @@ impl Listening<'_> {
                     self.next_play = number + 1;
                     let given = play::taken(given, &self.task.job.work.shares);
                     let secrets = &self.task.job.work.secrets;
-                    self.tools.consent.rests(&self.task.name);
-                    self.tools.plays.reached(&self.task.name, number, given, secrets);
+                    self.tools.awaits_play(&self.task.name, number, given, secrets);
                     if number == LAST {
-                        self.tools.serves(&self.task.name).await;
+                        self.tools.shows_waiting(&self.task.name, LAST).await;
                     }
                     self.questions.play(&self.writer, self.tools, &self.task.name, number);
                 }
                 Event::Delegates { step, item, given } => {
                     self.tools.delegate(self.task, (step, item), given)?;
-                    self.questions.delegated(&self.writer, self.tools, &self.task.name, step);
+                    self.questions.end_of(&self.writer, self.tools, &self.task.name, step, false);
                 }
                 Event::RanDelegated { number, ended } => {
                     let secrets = &self.task.job.work.secrets;
                     self.tools.delegations.ended(&self.task.name, number, *ended, secrets)?;
-                    let play = self.next_play.saturating_sub(1);
-                    self.tools.serves(&self.task.name).await;
-                    self.questions.play(&self.writer, self.tools, &self.task.name, play);
+                }
+                Event::At(place) => self.tools.delegations.at(&self.task.name, place),
+                Event::AwaitsOthers { step } => {
+                    self.questions.passed(&self.writer, self.tools, &self.task.name, step);
+                    let said = HostEvent::Said(Event::AwaitsOthers { step });
+                    self.tools.events.send(&self.task.name, said).await;
                 }
                 Event::AwaitsConsent { step, name } => {
                     let name = self.called(step, name)?;
@@ -401,10 +403,17 @@ impl Listening<'_> {
                     let why = format!("its job has no such step {step}");
                     return Err(Failure::new("hear of a step that runs once", why));
                 }
-                event => self.tools.events.send(&self.task.name, HostEvent::Said(event)).await,
+                event => self.pass_on(event).await,
             }
         }
         Ok(None)
+    }
+
+    async fn pass_on(&mut self, event: Event) {
+        if matches!(event, Event::Hello(_)) && self.task.job.work.serves {
+            self.questions.serve(&self.writer, self.tools, &self.task.name);
+        }
+        self.tools.events.send(&self.task.name, HostEvent::Said(event)).await;
     }
 
     /// Whether the host may wait for this play.

@@ -5,6 +5,7 @@ use crate::model::event::Event;
 use crate::model::job::{HostWork, JobStep, OnFailure, Planning};
 use crate::model::once::Once;
 use crate::model::{Failure, Result, Value};
+use crate::step;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,9 +16,6 @@ pub const SILENCE: Duration = Duration::from_secs(90);
 /// A step gets so much longer than its own time limit before the controller gives the host up: ending what runs, undoing
 /// what it did and the way back take their time.
 pub const MARGIN: Duration = Duration::from_secs(60);
-
-/// The step that runs the handlers that are due.
-const FLUSH: &str = "flush_handlers";
 
 /// A step without a time limit. Its commands have one on the host; copying a large tree may take hours.
 const LONGEST_STEP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -88,7 +86,9 @@ impl Patience {
             Event::StepBackground { .. } if self.step.take().is_some() => self.idle = (now, self.idles),
             // It is the controller that takes its time.
             Event::Need { .. } => self.idle.0 = now,
-            Event::AwaitsPlay { .. } | Event::RanDelegated { .. } => self.idle = (now, LONGEST_STEP),
+            Event::AwaitsPlay { .. } | Event::AwaitsOthers { .. } | Event::RanDelegated { .. } => {
+                self.idle = (now, LONGEST_STEP);
+            }
             _ => {}
         }
     }
@@ -151,7 +151,7 @@ fn is_silent(work: &HostWork) -> bool {
 
 /// How long all steps may take together, handlers as often as they are run, with the waits for other hosts.
 fn whole(work: &HostWork, limit: &dyn Fn(&JobStep) -> Limit) -> Duration {
-    let flushes = work.all_steps().filter(|step| step.kind == FLUSH).count() as u32;
+    let flushes = work.all_steps().filter(|step| step::flushes(step)).count() as u32;
     let of_step = |step: &JobStep, times: u32| {
         let Limit { time, is_loop } = limit(step);
         let elements = if is_loop { elements(step) } else { 1 };

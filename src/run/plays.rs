@@ -11,7 +11,7 @@ use crate::redact::contained;
 use crate::render::looks::{self, Looks};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 /// A host's task with how the host ended.
@@ -32,8 +32,6 @@ struct Between {
     given: Given,
     /// Its secrets that are in that.
     secrets: Vec<String>,
-    /// Its place among the hosts that are worked at once; it has none while it waits.
-    slot: Option<OwnedSemaphorePermit>,
     /// It has ended.
     is_gone: bool,
 }
@@ -51,7 +49,6 @@ impl PlayBoard {
         self.change(host, |between| {
             between.awaits = Some(play);
             (between.given, between.secrets) = (given, secrets);
-            between.slot = None;
         });
     }
 
@@ -81,31 +78,27 @@ impl PlayBoard {
     }
 
     /// Lets a host start a play.
-    fn open(&self, host: &str, play: u32, start: PlayStart, slot: Option<OwnedSemaphorePermit>) {
-        self.change(host, |between| {
-            between.opened.send_replace(Some((play, start)));
-            between.slot = slot.filter(|_| !between.is_gone);
-        });
+    fn open(&self, host: &str, play: u32, start: PlayStart) {
+        self.change(host, |between| drop(between.opened.send_replace(Some((play, start)))));
+    }
+
+    /// Returns once the host waits for a play, or has ended.
+    async fn waits(&self, host: &str, play: u32) {
+        let mut changes = self.0.subscribe();
+        let waits = |all: &BTreeMap<String, Between>| {
+            all.get(host).is_some_and(|between| between.is_gone || between.awaits == Some(play))
+        };
+        // The board lives as long as the run.
+        let _run_is_over = changes.wait_for(waits).await;
+    }
+
+    fn is_waiting(&self, host: &str, play: u32) -> bool {
+        self.0.borrow().get(host).is_some_and(|between| between.awaits == Some(play))
     }
 
     /// Whether the host is done with a play: it waits for a later one.
     fn is_past(&self, host: &str, play: u32) -> bool {
         self.0.borrow().get(host).is_some_and(|between| between.awaits.is_some_and(|awaits| awaits > play))
-    }
-
-    /// Keeps a host's slot until it waits or ends.
-    pub(super) fn hold(&self, host: &str, slot: Option<OwnedSemaphorePermit>) {
-        self.change(host, |between| between.slot = slot);
-    }
-
-    /// A host that has ended takes no slot any more.
-    fn leave(&self, host: &str) {
-        self.change(host, |between| (between.is_gone, between.slot) = (true, None));
-    }
-
-    /// The slot of a host that has ended.
-    pub(super) fn take(&self, host: &str) -> Option<OwnedSemaphorePermit> {
-        self.change(host, |between| between.slot.take())
     }
 
     /// What hosts have given so far, as far as this host's job looks at it.
@@ -160,12 +153,14 @@ pub(super) async fn run(
         names: HashMap::new(),
         ended: HashMap::new(),
     };
+    fleet.tools.delegations.expect(hosts.waiting.values());
     hosts.start_serving(fleet);
     for stage in stages {
         let stops_at = stage.max_failures.map(|share| stops_at(share, stage.hosts.len()));
         let fleet = Fleet { stops_at, ..fleet.clone() };
         for batch in batches(stage.hosts.clone(), &stage.serial) {
             let stop = fleet.reason_to_stop().filter(|_| stage.needs_the_others);
+            fleet.tools.delegations.begin(&batch);
             hosts.start(&fleet, stage, &batch, stop);
             hosts.finish(&fleet, stage, &batch).await;
         }
@@ -207,7 +202,7 @@ impl Hosts {
     /// Lets the hosts end that have run steps for others.
     async fn end_serving(&mut self, fleet: &Fleet<'_>) {
         for host in self.names.values() {
-            self.board.open(host, LAST, PlayStart::default(), None);
+            self.board.open(host, LAST, PlayStart::default());
         }
         while let Some(done) = self.running.join_next_with_id().await {
             self.end(fleet, done).await;
@@ -220,7 +215,8 @@ impl Hosts {
             Ok((_, ended)) => ended,
             Err(panic) => fleet.crashed(self.names[&panic.id()].clone(), &panic).await,
         };
-        self.board.leave(&host);
+        fleet.tools.slots.leave(&host);
+        self.board.change(&host, |between| between.is_gone = true);
         self.ended.insert(host, outcome);
     }
 
@@ -257,25 +253,30 @@ impl Hosts {
     /// Lets a host start its next play, once there is room among the hosts that are worked at once: now, if there is. The
     /// first one runs steps for all, so it must not wait for one of them.
     fn go_on(&self, fleet: &Fleet<'_>, stage: &Stage, host: &str, stop: Option<String>) {
-        let (board, slots, consent) = (self.board.clone(), fleet.slots.clone(), fleet.tools.consent.clone());
-        let free = slots.clone().try_acquire_owned().ok();
+        let (slots, consent) = (fleet.tools.slots.clone(), fleet.tools.consent.clone());
+        let board = self.board.clone();
+        // One that has just been started takes its first slot for that.
+        let free = if board.is_waiting(host, stage.play) { slots.try_acquire() } else { None };
         if free.is_some() {
             consent.works(host);
         }
         let (play, name) = (stage.play, stage.name.clone());
         let (looks, host) = (self.looks.get(host).cloned().unwrap_or_default(), host.to_string());
         tokio::spawn(async move {
-            // The semaphore is never closed, so there is always a slot in the end.
             let slot = match free {
                 Some(slot) => Some(slot),
-                None => slots.acquire_owned().await.ok(),
+                None => {
+                    board.waits(&host, play).await;
+                    slots.acquire().await
+                }
             };
             consent.works(&host);
             // Not before there is room: each host has a copy.
             let given = || board.given(&looks).map_err(|failure| failure.to_string());
             let start = stop.map_or_else(given, Err);
             let start = start.unwrap_or_else(|why| PlayStart::refused(format!("{name}: {why}")));
-            board.open(&host, play, start, slot);
+            slots.hold(&host, slot);
+            board.open(&host, play, start);
         });
     }
 

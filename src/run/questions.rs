@@ -34,6 +34,7 @@ pub struct Questions {
     once: Option<JoinHandle<()>>,
     play: Option<JoinHandle<()>>,
     consent: Option<JoinHandle<()>>,
+    serving: Option<JoinHandle<()>>,
 }
 
 impl Questions {
@@ -43,7 +44,17 @@ impl Questions {
         let (files, asked) = watch::channel((0, Vec::new()));
         let files_of = Files { contents, host, transfers };
         let sending = tokio::spawn(files_of.send_in_turn(writer, asked, wanted.clone()));
-        Questions { wanted, files, sending, login: None, logins: 0, once: None, play: None, consent: None }
+        Questions {
+            wanted,
+            files,
+            sending,
+            login: None,
+            logins: 0,
+            once: None,
+            play: None,
+            consent: None,
+            serving: None,
+        }
     }
 
     /// Sends these files, as soon as those of the request before are ended, which this one ends.
@@ -74,33 +85,49 @@ impl Questions {
         Ok(())
     }
 
-    /// Says how the step ended that another host runs, as soon as that is known. The question before it is given up.
-    pub fn once(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, step: u32) {
-        let board = tools.once.clone();
-        tools.consent.awaits_once(host, step, || board.knows(step));
-        let ended = async move { Order::RanOnce { step, ended: Box::new(board.of(step).await) } };
-        answer_later(&mut self.once, writer, ended);
-    }
-
-    /// Says how a step ended that another host runs for this one, as soon as that is known.
-    pub fn delegated(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, step: u32) {
-        let (board, host) = (tools.delegations.clone(), host.to_string());
+    /// Says how the step ended that another host runs, for all or for this one, as soon as that is known. The question
+    /// before it is given up.
+    pub fn end_of(
+        &mut self,
+        writer: &Arc<Mutex<Writer>>,
+        tools: &Tools,
+        host: &str,
+        step: u32,
+        for_all: bool,
+    ) {
+        let (tools, host) = (tools.clone(), host.to_string());
         let ended =
-            async move { Order::RanOnce { step, ended: Box::new(board.answered(&host, step).await) } };
+            async move { Order::RanOnce { step, ended: Box::new(tools.end_of(&host, step, for_all).await) } };
         answer_later(&mut self.once, writer, ended);
     }
 
-    /// Says when the host's next play starts, or which step it runs for another host. The question before it is given up.
-    pub fn play(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, play: u32) {
-        let (plays, delegations, host) = (tools.plays.clone(), tools.delegations.clone(), host.to_string());
-        let turn = async move {
-            tokio::select! {
-                biased;
-                step = delegations.next(&host) => Order::Step(Box::new(step)),
-                start = plays.opened(&host, play) => Order::Play { play, start: Box::new(start) },
-            }
+    /// Says when the hosts are past the step that have this one run it. The question before it is given up.
+    pub fn passed(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, step: u32) {
+        let (tools, host) = (tools.clone(), host.to_string());
+        let passed = async move {
+            tools.passed(&host, step).await;
+            Order::Passed { step }
         };
-        answer_later(&mut self.play, writer, turn);
+        answer_later(&mut self.once, writer, passed);
+    }
+
+    /// Says when the host's next play starts. The question before it is given up.
+    pub fn play(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str, play: u32) {
+        let (plays, host) = (tools.plays.clone(), host.to_string());
+        let opened = async move { Order::Play { play, start: Box::new(plays.opened(&host, play).await) } };
+        answer_later(&mut self.play, writer, opened);
+    }
+
+    /// Gives the host the steps of others from now on.
+    pub fn serve(&mut self, writer: &Arc<Mutex<Writer>>, tools: &Tools, host: &str) {
+        let (board, writer, host) = (tools.delegations.clone(), writer.clone(), host.to_string());
+        board.begins_anew(&host);
+        self.serving = Some(tokio::spawn(async move {
+            loop {
+                let step = board.next(&host).await;
+                send(&writer, &Order::Step(Box::new(step))).await;
+            }
+        }));
     }
 
     /// Says whether a step runs, as soon as the person has answered. The question before it is given up.
@@ -129,12 +156,14 @@ fn answer_later(
         before.abort();
     }
     let writer = writer.clone();
-    *before = Some(tokio::spawn(async move {
-        if let Ok(frame) = wire::frame(&order.await) {
-            // A host that is gone needs no answer.
-            let _gone = writer.lock().await.write(Bytes::from(frame)).await;
-        }
-    }));
+    *before = Some(tokio::spawn(async move { send(&writer, &order.await).await }));
+}
+
+async fn send(writer: &Mutex<Writer>, order: &Order) {
+    if let Ok(frame) = wire::frame(order) {
+        // A host that is gone needs no answer.
+        let _gone = writer.lock().await.write(Bytes::from(frame)).await;
+    }
 }
 
 impl Drop for Questions {
@@ -145,6 +174,7 @@ impl Drop for Questions {
             .chain(&self.once)
             .chain(&self.play)
             .chain(&self.consent)
+            .chain(&self.serving)
             .for_each(JoinHandle::abort);
     }
 }

@@ -6,14 +6,14 @@ use super::tools::{JobTask, Tools, asked_for};
 use crate::engine::link::{Assets, Link};
 use crate::engine::state_dir::{self, StateDir};
 use crate::engine::work;
-use crate::model::delegation::{LAST, Turn};
+use crate::model::delegation::{Awaited, DelegatedStep, LAST, PlayPlace, Reply};
 use crate::model::digest::Checked;
 use crate::model::event::{Event, Hello};
-use crate::model::once::OnceEnded;
+use crate::model::job::JobStep;
+use crate::model::once::Once;
 use crate::model::op::Asset;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::path::HostPath;
-use crate::model::play::Given;
 use crate::model::run::HostEvent;
 use crate::model::{Failure, Result};
 use crate::report::transfers::Ongoing;
@@ -24,6 +24,7 @@ use crate::system::shell::{Answers, Shell};
 use crate::wire;
 use bytes::Bytes;
 use std::io::{self, Cursor, Read, Write};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -79,16 +80,18 @@ pub async fn run(
                 Some(Event::RanOnce { step, ended }) => tools.ran_once(step, *ended, &task.job.work.secrets),
                 Some(Event::Gave(given)) => tools.plays.gave(&task.name, given, &task.job.work.secrets),
                 Some(Event::AwaitsPlay { play, given }) => {
-                    tools.consent.rests(&task.name);
-                    tools.plays.reached(&task.name, play, given, &task.job.work.secrets);
+                    tools.awaits_play(&task.name, play, given, &task.job.work.secrets);
                     if play == LAST {
-                        tools.serves(&task.name).await;
+                        tools.shows_waiting(&task.name, LAST).await;
                     }
                 }
+                Some(Event::Delegates { step, item, given }) => tools.delegate(task, (step, item), given)?,
                 Some(Event::RanDelegated { number, ended }) => {
                     tools.delegations.ended(&task.name, number, *ended, &task.job.work.secrets)?;
-                    tools.serves(&task.name).await;
                 }
+                Some(Event::At(place)) => tools.delegations.at(&task.name, place),
+                // The engine here asks itself.
+                Some(Event::AwaitsOnce { .. }) => {}
                 Some(event) => tools.events.send(&task.name, HostEvent::Said(event)).await,
             },
             () = asked_for(&mut hurry, Interrupt::Stop), if hurried == Interrupt::None => {
@@ -211,15 +214,11 @@ impl Engine {
 
 impl Engine {
     /// What `answer` comes to; none when the work should stop before.
-    fn answered<T, F: Future<Output = T>>(
-        &self,
-        answer: &dyn Fn() -> F,
-        until: Instant,
-        doing: &str,
-    ) -> Result<Option<T>> {
+    fn answered<T>(&self, answer: impl Future<Output = T>, until: Instant, doing: &str) -> Result<Option<T>> {
         let runtime = tokio::runtime::Handle::current();
+        let mut answer = pin!(answer);
         while !self.stopping() && Instant::now() < until {
-            let known = async { tokio::time::timeout(STOP_CHECK, answer()).await };
+            let known = async { tokio::time::timeout(STOP_CHECK, answer.as_mut()).await };
             if let Ok(answered) = runtime.block_on(known) {
                 return Ok(Some(answered));
             }
@@ -229,6 +228,23 @@ impl Engine {
         }
         Err(Failure::new(doing, "it takes too long"))
     }
+
+    async fn answer(&self, awaited: Awaited) -> Reply {
+        let (tools, host) = (&self.tools, &self.task.name);
+        match awaited {
+            Awaited::Play(play) => Reply::Play(Box::new(tools.plays.opened(host, play).await)),
+            Awaited::Passed(step) => {
+                tools.passed(host, step).await;
+                Reply::Passed
+            }
+            Awaited::End(step) => {
+                let mut steps = self.task.job.work.all_steps();
+                let is_for_all = |step: &JobStep| step.once.as_ref().is_some_and(Once::is_elsewhere);
+                let for_all = steps.any(|own| own.index == step && is_for_all(own));
+                Reply::Ended(Box::new(tools.end_of(host, step, for_all).await))
+            }
+        }
+    }
 }
 
 impl Link for Engine {
@@ -237,40 +253,25 @@ impl Link for Engine {
         let _run_is_over = self.events.blocking_send(event);
     }
 
-    fn ran_once(&self, step: u32, until: Instant) -> Result<Option<OnceEnded>> {
-        self.tools.consent.awaits_once(&self.task.name, step, || self.tools.once.knows(step));
-        self.answered(&|| self.tools.once.of(step), until, "wait for the host that runs it")
+    fn hear(&self, awaited: Awaited, place: PlayPlace, until: Instant) -> Result<Option<Reply>> {
+        let heard = async {
+            tokio::select! {
+                biased;
+                step = self.tools.delegations.due(&self.task.name, place) => Reply::Step(Box::new(step)),
+                heard = self.answer(awaited) => heard,
+            }
+        };
+        self.answered(heard, until, "wait for another host")
+    }
+
+    fn due(&self, place: PlayPlace) -> Option<Box<DelegatedStep>> {
+        self.tools.delegations.take_due(&self.task.name, place).map(Box::new)
     }
 
     fn consent(&self, step: u32, name: &str, until: Instant) -> Result<Option<bool>> {
         let host = &self.task.name;
         self.tools.consent.reached(host, step, name.to_string());
-        self.answered(&|| self.tools.consent.answered(host, step), until, "ask before the step")
-    }
-
-    fn delegate(
-        &self,
-        step: u32,
-        item: Option<u32>,
-        given: Given,
-        until: Instant,
-    ) -> Result<Option<OnceEnded>> {
-        let Tools { delegations, .. } = &self.tools;
-        self.tools.delegate(&self.task, (step, item), given)?;
-        let ended = || delegations.answered(&self.task.name, step);
-        self.answered(&ended, until, "wait for the host that runs it")
-    }
-
-    fn turn(&self, play: u32, until: Instant) -> Result<Option<Turn>> {
-        let Tools { plays, delegations, .. } = &self.tools;
-        let turn = || async {
-            tokio::select! {
-                biased;
-                step = delegations.next(&self.task.name) => Turn::Step(Box::new(step)),
-                start = plays.opened(&self.task.name, play) => Turn::Play(start),
-            }
-        };
-        self.answered(&turn, until, "wait for the next play")
+        self.answered(self.tools.consent.answered(host, step), until, "ask before the step")
     }
 
     fn stopping(&self) -> bool {

@@ -6,9 +6,10 @@ use super::consent::ConsentBoard;
 use super::delegation::DelegationBoard;
 use super::once::OnceBoard;
 use super::plays::PlayBoard;
-use super::{EventSender, Interrupt};
+use super::slots::Slots;
+use super::{EventSender, FORKS, Interrupt};
 use crate::model::Result;
-use crate::model::delegation::LAST;
+use crate::model::delegation::PlayPlace;
 use crate::model::event::Event;
 use crate::model::job::{Job, OutputWanted};
 use crate::model::once::OnceEnded;
@@ -44,6 +45,8 @@ pub struct Tools {
     pub used: Used,
     /// How steps ended that one host runs for all.
     pub once: OnceBoard,
+    /// How many hosts are worked at once.
+    pub slots: Slots,
     /// Where the hosts are between their plays.
     pub plays: PlayBoard,
     /// Steps that hosts have run on others.
@@ -80,6 +83,7 @@ impl Tools {
             output: OutputWanted::default(),
             used: Used::default(),
             once: OnceBoard::default(),
+            slots: Slots::new(FORKS, false),
             plays: PlayBoard::default(),
             delegations: DelegationBoard::default(),
             consent: ConsentBoard::default(),
@@ -124,9 +128,48 @@ impl Tools {
         self.delegations.ask(&of.name, &work, step, given)
     }
 
-    /// Says that a host has done its own steps, and stays for those of others.
-    pub async fn serves(&self, host: &str) {
-        let waits = Event::AwaitsPlay { play: LAST, given: Given::new() };
+    /// How the step ended that another host runs, `for_all` or for this one. A host that waits for another one has no slot
+    /// meanwhile.
+    pub async fn end_of(&self, host: &str, step: u32, for_all: bool) -> OnceEnded {
+        self.slots.lend(host);
+        if for_all {
+            self.consent.awaits_once(host, step, || self.once.knows(step));
+            let ended = self.once.of(step).await;
+            self.slots.regain(host).await;
+            return ended;
+        }
+        let rests = self.delegations.is_together(host, step);
+        if rests {
+            self.consent.rests(host);
+        }
+        self.delegations.is_answered(host, step).await;
+        self.slots.regain(host).await;
+        if rests {
+            self.consent.works(host);
+        }
+        self.delegations.answer(host, step)
+    }
+
+    /// Returns once the hosts that have this one run the step are past it.
+    pub async fn passed(&self, host: &str, step: u32) {
+        self.consent.rests(host);
+        self.slots.lend(host);
+        self.delegations.passed(host, step).await;
+        self.slots.regain(host).await;
+        self.consent.works(host);
+    }
+
+    /// A host has done its plays before this one, and given this, and waits.
+    pub fn awaits_play(&self, host: &str, play: u32, given: Given, secrets: &[String]) {
+        self.consent.rests(host);
+        self.slots.release(host);
+        self.delegations.at(host, PlayPlace::start_of(play));
+        self.plays.reached(host, play, given, secrets);
+    }
+
+    /// Shows that a host stays for the steps of others, or waits for the others.
+    pub async fn shows_waiting(&self, host: &str, play: u32) {
+        let waits = Event::AwaitsPlay { play, given: Given::new() };
         self.events.send(host, HostEvent::Said(waits)).await;
     }
 

@@ -80,3 +80,43 @@ rescue = [{ name = "rescued", file = { path = "/srv/e2e-rescued", content = "1" 
     assert_eq!(again.outcome("full3"), "changed");
     hosts.iter().for_each(|host| drop(host.must("rm -rf /srv/e2e-*")));
 }
+
+/// The first host of the play is where the others meet: it is at its own step for a while, and goes on once they are past theirs.
+const MEET: &str = r#"
+hosts = "full3,small1,noexec1"
+[[steps]]
+name = "prepare"
+when = "inventory_hostname == where"
+command = { shell = "sleep 1; echo t-7 >/srv/e2e-token" }
+[[steps]]
+name = "join"
+on = "{{ where }}"
+register = "token"
+command = { shell = "cat /srv/e2e-token; sleep 0.2; echo {{ inventory_hostname }} >>/srv/e2e-members", undo = "rm -f /srv/e2e-members" }
+[[steps]]
+name = "joined"
+file = { path = "/srv/e2e-joined", content = "{{ token.stdout | default('?') }}\n" }
+[[steps]]
+name = "count"
+when = "inventory_hostname == where"
+register = "members"
+command = { shell = "sort /srv/e2e-members | paste -sd ' '", read_only = true }
+[[steps]]
+name = "all are here"
+when = "inventory_hostname == where"
+assert = { that = "members.stdout | trim == 'full3 noexec1 small1'" }
+"#;
+
+#[test]
+fn hosts_of_one_play_run_steps_for_each_other_with_agents_and_through_sh() {
+    let (hosts, project) = stage(HOSTS);
+    for (at, options) in [("full3", ""), ("noexec1", ""), ("noexec1", "-f 1")] {
+        let report = run(&project, MEET, &format!("-e where={at} {options}")).exits(0);
+        assert_eq!(HOSTS.map(|host| report.outcome(host)), ["changed"; 3], "{at}: {report:#?}");
+        hosts.iter().for_each(|host| assert_eq!(host.must("cat /srv/e2e-joined"), "t-7", "{at}"));
+        assert_eq!(report.step(at, "join (for small1)")["outcome"], "changed");
+        let undone = project.report(&format!("runs undo {}", report.run()));
+        assert!(!HOSTS.map(|host| undone.outcome(host)).contains(&"failed"), "{undone:#?}");
+        hosts.iter().for_each(|host| drop(host.must("rm -rf /srv/e2e-*")));
+    }
+}

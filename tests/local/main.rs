@@ -11,6 +11,7 @@ mod browser;
 mod cli;
 mod completions;
 mod delegation;
+mod delegation_together;
 mod dependencies;
 mod faults;
 mod folder_host;

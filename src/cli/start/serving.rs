@@ -10,6 +10,14 @@ use crate::render::contents::Contents;
 use crate::run::{Task, Work};
 use std::collections::BTreeMap;
 
+/// What a host runs for others.
+#[derive(Default)]
+struct Served {
+    contents: Contents,
+    /// The plays of the steps, by the steps' indices.
+    steps: BTreeMap<u32, u32>,
+}
+
 /// Lets those hosts of the run serve that steps of others name, and returns the named hosts that are not of the run, each
 /// with its task. `job` makes a host's job of its work.
 pub fn serving(
@@ -18,12 +26,18 @@ pub fn serving(
     tasks: &mut [Task],
     job: &dyn Fn(&Host, HostWork) -> Job,
 ) -> Vec<(Host, Task)> {
-    let mut named: BTreeMap<String, Contents> = BTreeMap::new();
+    let mut named: BTreeMap<String, Served> = BTreeMap::new();
     let mut blank = HostWork::default();
     for task in tasks.iter() {
         let Task::Job(job, contents) = task else { continue };
-        for on in job.work.all_steps().filter_map(|step| step.on.as_ref()).flat_map(On::hosts) {
-            named.entry(on.clone()).or_default().add(contents);
+        for step in job.work.all_steps() {
+            for on in step.on.iter().flat_map(On::hosts) {
+                let served = named.entry(on.clone()).or_default();
+                served.contents.add(contents);
+                served.steps.insert(step.index, step.play);
+            }
+        }
+        if job.work.all_steps().any(|step| step.on.is_some()) {
             let HostWork { playbook, mode, diff, on_failure, .. } = &job.work;
             let (playbook, mode, diff, on_failure) = (playbook.clone(), *mode, *diff, *on_failure);
             blank = HostWork { playbook, mode, diff, on_failure, serves: true, ..HostWork::default() };
@@ -34,10 +48,13 @@ pub fn serving(
             continue;
         };
         job.work.serves = true;
-        contents.add(&of_others);
+        let plays = job.work.plays();
+        let of_its_plays = of_others.steps.iter().filter(|(_, play)| plays.contains(play));
+        job.work.awaits = of_its_plays.map(|(step, _)| *step).collect();
+        contents.add(&of_others.contents);
     }
     let host = |name: &str| inventory.host(name).cloned().or((name == CONTROLLER).then(Host::controller));
-    let added = named.into_iter().filter_map(|(name, contents)| Some((host(&name)?, contents)));
+    let added = named.into_iter().filter_map(|(name, served)| Some((host(&name)?, served.contents)));
     added
         .map(|(host, contents)| {
             let job = job(&host, blank.clone());
@@ -62,7 +79,7 @@ pub fn stages(
     if !stages.is_empty() || !work.iter().any(Work::serves) {
         return stages;
     }
-    let hosts = work.iter().filter(|work| !work.serves()).map(|work| work.host.clone()).collect();
+    let hosts = work.iter().filter(|work| !work.only_serves()).map(|work| work.host.clone()).collect();
     vec![Stage {
         play: 0,
         name: name.to_string(),

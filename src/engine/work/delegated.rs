@@ -2,12 +2,12 @@
 //! result. The other host holds its lock, journal and record of them.
 
 use super::one::{Gate, blank};
-use super::{LONGEST, StepEnd, Worker, with};
+use super::{StepEnd, Worker, with};
 use crate::engine::context::{Context, Registered};
 use crate::engine::facts;
 use crate::engine::link::{Assets, Link};
 use crate::model::backup::Answered;
-use crate::model::delegation::{DelegatedStep, FACTS};
+use crate::model::delegation::{DelegatedStep, FACTS, PlayPlace};
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::{Envelope, Job, JobStep, Resume};
 use crate::model::once::OnceEnded;
@@ -54,11 +54,10 @@ impl Worker<'_, '_, '_> {
             Err(failure) => return self.end_delegated(step, report, OnceEnded::failed(failure)),
         }
         self.link.send(Event::StepStarted { step: step.index, item, name: report.name.clone() });
-        let text = format!("waits for {host}, which runs it");
-        self.link.send(Event::Progress { step: step.index, text });
-        let until = began + LONGEST;
-        let ended =
-            self.looked_at_by(step).and_then(|given| self.link.delegate(step.index, item, given, until));
+        let ended = self.looked_at_by(step).and_then(|given| {
+            self.link.send(Event::Delegates { step: step.index, item, given });
+            self.hear_end(step.index, host)
+        });
         report.took = began.elapsed();
         match ended {
             Ok(Some(ended)) => {
@@ -161,6 +160,8 @@ impl Worker<'_, '_, '_> {
             maybe: Vec::new(),
             changed: false,
             play: step.play,
+            place: PlayPlace::default(),
+            may_have_asked: false,
             flush: false,
             failed: None,
             resume: None,

@@ -1,7 +1,7 @@
 //! Steps that one host runs for all hosts of the run: that host reports how they ended, the others wait for it.
 
 use super::one::blank;
-use super::{LONGEST, StepEnd, Worker};
+use super::{StepEnd, Worker};
 use crate::engine::context::Registered;
 use crate::engine::no_log::silent;
 use crate::model::Failure;
@@ -39,9 +39,8 @@ impl Worker<'_, '_, '_> {
     pub(super) fn await_once(&mut self, step: &JobStep, host: &str) -> StepEnd {
         let began = Instant::now();
         self.link.send(Event::StepStarted { step: step.index, item: None, name: step.title() });
-        self.link
-            .send(Event::Progress { step: step.index, text: format!("waits for {host}, which runs it") });
-        match self.link.ran_once(step.index, began + LONGEST) {
+        self.link.send(Event::AwaitsOnce { step: step.index });
+        match self.hear_end(step.index, host) {
             Ok(Some(ended)) => self.end_as(step, host, ended, began),
             Ok(None) => {
                 let why = format!("the run was stopped while it waited for {host}");

@@ -8,12 +8,11 @@ use crate::engine::start;
 use crate::engine::state_dir::StateDir;
 use crate::engine::target::Target;
 use crate::model::backup::Answered;
-use crate::model::delegation::Turn;
+use crate::model::delegation::{Awaited, PlayPlace, Reply};
 use crate::model::event::{Event, StepEnded};
 use crate::model::job::{Job, PlannedStep, Resume};
 use crate::model::op::Asset;
 use crate::model::outcome::{HostEnd, HostOutcome};
-use crate::model::play::PlayStart;
 use crate::model::{Failure, Result, refusal};
 use crate::system::System;
 use std::cell::RefCell;
@@ -138,8 +137,8 @@ impl Link for Listener<'_> {
     }
 
     /// Nothing is changed, so that no host has to wait for another one.
-    fn turn(&self, _: u32, _: Instant) -> Result<Option<Turn>> {
-        Ok(Some(Turn::Play(PlayStart::default())))
+    fn hear(&self, _: Awaited, _: PlayPlace, _: Instant) -> Result<Option<Reply>> {
+        Ok(Some(Reply::Play(Box::default())))
     }
 
     fn stopping(&self) -> bool {

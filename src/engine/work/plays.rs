@@ -1,15 +1,14 @@
 //! The plays of a job, one after the other: between two of them the host waits for the others, and may run steps for them.
 
-use super::{LONGEST, Worker};
+use super::Worker;
 use crate::engine::target::Target;
 use crate::model::cut::is_too_deep;
-use crate::model::delegation::Turn;
+use crate::model::delegation::{Awaited, Reply};
 use crate::model::event::Event;
 use crate::model::job::OnFailure;
 use crate::model::outcome::{HostEnd, HostOutcome};
 use crate::model::play::{self, Given, LARGEST};
 use crate::model::{Failure, Result};
-use std::time::Instant;
 
 impl Worker<'_, '_, '_> {
     /// The plays that are still to be done: after a reboot from the one that rebooted the host.
@@ -25,17 +24,12 @@ impl Worker<'_, '_, '_> {
         let failed = |failure| HostEnd::because(HostOutcome::Failed, failure);
         let given = self.given().map_err(failed)?;
         self.link.send(Event::AwaitsPlay { play, given });
-        loop {
-            match self.link.turn(play, Instant::now() + LONGEST).map_err(failed)? {
-                None => return Err(HostEnd::of(HostOutcome::Cancelled)),
-                Some(Turn::Step(step)) => self.serve(*step),
-                Some(Turn::Play(start)) => {
-                    self.context.hear(start.others);
-                    self.learn(start.secrets).map_err(failed)?;
-                    return start.refusal.map_or(Ok(()), |why| Err(self.refused(why)));
-                }
-            }
-        }
+        let Some(Reply::Play(start)) = self.hear(Awaited::Play(play)).map_err(failed)? else {
+            return Err(HostEnd::of(HostOutcome::Cancelled));
+        };
+        self.context.hear(start.others);
+        self.learn(start.secrets).map_err(failed)?;
+        start.refusal.map_or(Ok(()), |why| Err(self.refused(why)))
     }
 
     /// The host has got these secrets of other hosts, in values: its journal hides them as well from now on.

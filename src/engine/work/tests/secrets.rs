@@ -1,7 +1,7 @@
 //! No secret stays on the host: neither after a run that failed nor after an undo, and the undo still works.
 
 use super::*;
-use crate::model::delegation::Turn;
+use crate::model::delegation::{Awaited, PlayPlace, Reply};
 use crate::model::digest::Digest;
 use crate::model::once::{Once, OnceEnded};
 use crate::model::outcome::StepOutcome;
@@ -136,14 +136,15 @@ impl Link for HandsOn {
         false
     }
 
-    fn ran_once(&self, _: u32, _: Instant) -> Result<Option<OnceEnded>> {
+    fn hear(&self, awaited: Awaited, _: PlayPlace, _: Instant) -> Result<Option<Reply>> {
+        if matches!(awaited, Awaited::Play(_)) {
+            let start = PlayStart { secrets: vec!["of the play".into()], ..PlayStart::default() };
+            return Ok(Some(Reply::Play(Box::new(start))));
+        }
         let (outcome, failure, secrets) = (StepOutcome::Ok, None, vec![SECRET.to_string()]);
         let set = BTreeMap::from([("token".to_string(), Some(SECRET.into()))]);
-        Ok(Some(OnceEnded { outcome, failure, known: Values::new(), partial: false, set, secrets }))
-    }
-
-    fn turn(&self, _: u32, _: Instant) -> Result<Option<Turn>> {
-        Ok(Some(Turn::Play(PlayStart { secrets: vec!["of the play".into()], ..PlayStart::default() })))
+        let ended = OnceEnded { outcome, failure, known: Values::new(), partial: false, set, secrets };
+        Ok(Some(Reply::Ended(Box::new(ended))))
     }
 }
 
