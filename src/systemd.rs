@@ -8,12 +8,11 @@ use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
-use crate::system::Probe;
+use crate::system::{FileKind, Probe, Stat};
 pub use start_limit::{count_again, refused_as_too_often};
 
 /// What is asked of a unit.
-const PROPERTIES: &str =
-    "Id,LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload,TriggeredBy";
+const PROPERTIES: &str = "Id,LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload,DropInPaths,TriggeredBy";
 
 /// Finds the unit file that has an alias.
 const ALIAS: &[u8] = include_bytes!("systemd/alias.sh");
@@ -68,8 +67,10 @@ pub struct Unit {
     pub remains: bool,
     /// Whether it can be reloaded.
     pub can_reload: bool,
-    /// Whether its unit file has changed since systemd read it.
+    /// Whether its files have changed since systemd read them.
     pub stale: bool,
+    /// Its drop-ins.
+    pub drop_ins: Vec<String>,
     /// Sockets, timers and paths that start it.
     pub triggered_by: Vec<String>,
 }
@@ -83,7 +84,8 @@ pub fn question(name: &str) -> Command {
 pub fn look(host: &dyn Probe, name: &str) -> Result<Unit> {
     let answer = host.ask(&question(name))?;
     if answer.ok() {
-        let unit = Unit::read(&answer.text());
+        let mut unit = Unit::read(&answer.text());
+        unit.see_new_drop_ins(host, name)?;
         return if unit.file == "generated" { enabled_by_script(host, name, unit) } else { Ok(unit) };
     }
     let said = String::from_utf8_lossy(&answer.stderr).into_owned() + &answer.text();
@@ -181,22 +183,34 @@ fn nearest(units: &[String], name: &str) -> Option<String> {
 /// Why systemd will refuse the files of a unit when it reads them again, or once they are written as a dry run says. `None`
 /// where it will take them, or no one can say.
 pub fn refusal(host: &dyn Probe, name: &str) -> Result<Option<String>> {
-    let question = Command::new(["systemctl", "show", "--property", "FragmentPath", "--value", "--", name]);
-    let mut file = host.ask(&question)?.text();
-    if host.pretends() && file.is_empty() {
-        file = HostPath::from(OWN_UNITS).join(full(name)).to_string();
+    if !host.pretends() {
+        return refusal_now(host, name);
     }
-    if !file.starts_with('/') {
-        return Ok(None);
-    }
-    let verify = match host.pretends() {
-        true => match verify_pretended(host, &full(name), &file)? {
-            Some(command) => command,
-            None => return Ok(None),
-        },
-        false => Command::new(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", &file]),
+    let file = match fragment(host, name)? {
+        none if none.is_empty() => HostPath::from(OWN_UNITS).join(full(name)).to_string(),
+        file => file,
     };
-    let answer = host.ask(&verify)?;
+    match verify_pretended(host, &full(name), &file)? {
+        Some(verify) => verdict(host, name, &verify),
+        None => Ok(None),
+    }
+}
+
+/// Why systemd refuses the files of a unit as they are.
+pub fn refusal_now(host: &dyn Probe, name: &str) -> Result<Option<String>> {
+    let file = fragment(host, name)?;
+    let verify = Command::new(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", &file]);
+    if file.starts_with('/') { verdict(host, name, &verify) } else { Ok(None) }
+}
+
+/// The file of a unit; empty when systemd knows of none.
+fn fragment(host: &dyn Probe, name: &str) -> Result<String> {
+    let question = Command::new(["systemctl", "show", "--property", "FragmentPath", "--value", "--", name]);
+    Ok(host.ask(&question)?.text())
+}
+
+fn verdict(host: &dyn Probe, name: &str, verify: &Command) -> Result<Option<String>> {
+    let answer = host.ask(verify)?;
     let said = String::from_utf8_lossy(&answer.stderr).into_owned();
     let of_unit = format!("Unit {} ", full(name));
     let is_verdict = |line: &&str| {
@@ -273,14 +287,41 @@ impl Unit {
             remains: property("RemainAfterExit") == "yes",
             can_reload: property("CanReload") == "yes",
             stale: property("NeedDaemonReload") == "yes",
+            drop_ins: property("DropInPaths").split_ascii_whitespace().map(str::to_string).collect(),
             triggered_by: property("TriggeredBy").split_ascii_whitespace().map(str::to_string).collect(),
         }
+    }
+
+    /// systemd does not notice the first drop-in of a unit, whose directory is new.
+    fn see_new_drop_ins(&mut self, host: &dyn Probe, name: &str) -> Result<()> {
+        if self.load != "loaded" {
+            return Ok(());
+        }
+        let name = if self.id.is_empty() { full(name) } else { self.id.clone() };
+        let directory = HostPath::from(OWN_UNITS).join(name + ".d");
+        // Most units have none.
+        for entry in host.list(&directory).unwrap_or_default() {
+            let is_read = |entry: &&str| entry.ends_with(".conf") && !entry.starts_with('.');
+            let Some(path) = entry.to_str().filter(is_read).map(|entry| directory.join(entry)) else {
+                continue;
+            };
+            // A link to /dev/null, or an empty file, takes a drop-in away.
+            let counts = |stat: &Stat| stat.kind == FileKind::File && stat.size > 0;
+            if !self.drop_ins.contains(&path.to_string())
+                && host.stat(&path)?.is_some_and(|stat| counts(&stat))
+            {
+                self.stale = true;
+                self.drop_ins.push(path.to_string());
+            }
+        }
+        Ok(())
     }
 
     /// What systemd will answer once the unit is like this.
     pub fn prediction(&self, name: &str) -> Prediction {
         let yes = |yes: bool| if yes { "yes" } else { "no" };
         let triggers = self.triggered_by.join(" ");
+        let drop_ins = self.drop_ins.join(" ");
         let properties = [
             ("Id", self.id.as_str()),
             ("LoadState", &self.load),
@@ -290,6 +331,7 @@ impl Unit {
             ("RemainAfterExit", yes(self.remains)),
             ("CanReload", yes(self.can_reload)),
             ("NeedDaemonReload", yes(self.stale)),
+            ("DropInPaths", &drop_ins),
             ("TriggeredBy", &triggers),
         ];
         let text: String = properties.iter().map(|(name, value)| format!("{name}={value}\n")).collect();

@@ -24,6 +24,10 @@ const OF_PLAYBOOKS: &[(&str, &str)] = &[
     ("tags", "it is a key of a step or of an include"),
     ("port", "it belongs to the inventory: ssh = { port = 2222 }"),
     ("forks", "it is an option, `--forks`, or a key of windlass.toml"),
+    ("collections", "leave it out: windlass brings its step kinds with it"),
+    ("module_defaults", "leave it out: write the keys with each step"),
+    ("force_handlers", "leave it out: handlers also run when a step has failed"),
+    ("order", "leave it out: hosts are in the order of the inventory"),
     ("timeout", "it is a key of a step, or the option `--timeout` for a whole host"),
 ];
 
@@ -34,6 +38,7 @@ const OF_STEPS: &[(&str, &str)] = &[
     ("become_method", "it belongs to the inventory: ssh = { become_method = \"su\" }"),
     ("remote_user", "the login name belongs to the inventory; a step has `become_user`"),
     ("delegate_to", "write on = \"NAME\", or on = \"controller\" for this machine"),
+    ("delegate_facts", "leave it out: hosts['NAME'].facts gives the facts of any host"),
     ("local_action", "write on = \"controller\" beside the step's kind"),
     ("connection", "write on = \"controller\" for a step that is run on this machine"),
     ("args", "write the keys into the table of the kind: [steps.command]"),

@@ -199,6 +199,7 @@ fn a_unit_file_that_the_same_run_would_write_is_verified_beforehand() {
     let new = wrong.replace("e2e", "e2e-new");
     let drop_in = "[[steps]]\nfile = { path = '/etc/systemd/system/e2e.service.d/10-e2e.conf', content = \"[Service]\\nType=oneshoot\\nExecStart=\\n\" }\n\
                    [[steps]]\nservice = { name = 'e2e', state = 'restarted' }\n";
+    host.must("rm -f /etc/systemd/system/e2e-new.service");
     for (playbook, file) in [(new.as_str(), "e2e-new.service"), (drop_in, "10-e2e.conf")] {
         for options in ["--check", ""] {
             let failure = project.play(playbook, &host.name, options).exits(2).failure(&host.name);

@@ -101,7 +101,7 @@ impl Step for Service {
         // What undo does in the reverse order must be possible: a unit is enabled before it is started and disabled after
         // it was stopped, and the mask is the first to go and the last to come.
         self.unmask(&mut change)?;
-        self.expect_loaded(&change.unit)?;
+        self.expect_loaded(host, &name, &change.unit)?;
         self.expect_taken(host, &name, &unit)?;
         self.enable(&mut change)?;
         self.set_state(&mut change)?;
@@ -202,15 +202,17 @@ impl Service {
         Ok(())
     }
 
-    fn expect_loaded(&self, unit: &Unit) -> Result<()> {
+    fn expect_loaded(&self, host: &dyn Probe, name: &str, unit: &Unit) -> Result<()> {
         let looking = format!("look at service {}", self.name);
         match unit.load.as_str() {
             "masked" if self.masked == Some(true) || self.wants_nothing_of_it() => Ok(()),
             "masked" => Err(Failure::new(looking, "it is masked").hint("set masked = false")),
-            "error" | "bad-setting" => {
-                Err(Failure::new(looking, format!("systemd cannot use its unit file ({})", unit.load))
-                    .hint(format!("`systemctl status {}` on the host shows the line", self.name)))
-            }
+            "error" | "bad-setting" => Err(match systemd::refusal_now(host, name)? {
+                Some(why) => Failure::new(looking, format!("systemd refuses its unit file: {why}"))
+                    .hint("correct the unit file"),
+                None => Failure::new(looking, format!("systemd cannot use its unit file ({})", unit.load))
+                    .hint(format!("`systemctl status {}` on the host shows the line", self.name)),
+            }),
             _ => Ok(()),
         }
     }

@@ -11,7 +11,11 @@ const USUAL: &str = "LoadState=loaded\nActiveState=inactive\nUnitFileState=disab
 
 /// A host with a unit `app`, which is [`USUAL`] but for these properties.
 fn host(properties: &str) -> Pretend<'static> {
-    let host = testing::host(&[("/usr/lib/systemd/system/nginx.service", "")]);
+    host_with(&[("/usr/lib/systemd/system/nginx.service", "")], properties)
+}
+
+fn host_with(files: &[(&str, &str)], properties: &str) -> Pretend<'static> {
+    let host = testing::host(files);
     let text = properties.replace(' ', "\n") + "\n" + USUAL;
     answer_to(&host, question("app").argv, 0, &text);
     installed(&host, "app.service", "");
@@ -52,6 +56,23 @@ fn runs(properties: &str, keys: &str) -> Vec<Run> {
     let step = parse("service", &format!("name = 'app'\n{keys}")).unwrap();
     let ops = step.plan(&host(properties)).unwrap().ops;
     ops.into_iter().map(|op| if let Op::Run(run) = op { *run } else { panic!("{op:?}") }).collect()
+}
+
+#[test]
+fn a_first_drop_in_is_read_before_the_unit_is_restarted() {
+    let files = [
+        ("/etc/systemd/system/app.service.d/10-limits.conf", "[Service]\n"),
+        ("/etc/systemd/system/app.service.d/empty.conf", ""),
+        ("/etc/systemd/system/app.service.d/.hidden.conf", "x"),
+        ("/etc/systemd/system/app.service.d/notes.txt", "x"),
+    ];
+    let host = host_with(&files, "ActiveState=active Id=app.service");
+    let told = planned(&host, "service", "name = 'app'\nstate = 'restarted'").unwrap();
+    assert_eq!(told, "run systemctl daemon-reload\nrun systemctl restart app\n");
+    let known =
+        "ActiveState=active Id=app.service DropInPaths=/etc/systemd/system/app.service.d/10-limits.conf";
+    answer_to(&host, question("app").argv, 0, &(known.replace(' ', "\n") + "\n" + USUAL));
+    assert_eq!(planned(&host, "service", "name = 'app'\nstate = 'started'").unwrap(), "");
 }
 
 #[test]
