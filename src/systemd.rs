@@ -8,11 +8,13 @@ use crate::model::op::{Advice, Answer, Command, Prediction, Run, Undo};
 use crate::model::path::HostPath;
 use crate::model::refusal::refused;
 use crate::model::{Failure, Result};
-use crate::system::{FileKind, Probe, Stat};
+use crate::system::{FileKind, Probe};
 pub use start_limit::{count_again, refused_as_too_often};
+use std::path::Path;
 
 /// What is asked of a unit.
-const PROPERTIES: &str = "Id,LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload,DropInPaths,TriggeredBy";
+const PROPERTIES: &str = "Id,LoadState,ActiveState,UnitFileState,Type,RemainAfterExit,CanReload,NeedDaemonReload,\
+                          FragmentPath,DropInPaths,TriggeredBy";
 
 /// Finds the unit file that has an alias.
 const ALIAS: &[u8] = include_bytes!("systemd/alias.sh");
@@ -69,6 +71,8 @@ pub struct Unit {
     pub can_reload: bool,
     /// Whether its files have changed since systemd read them.
     pub stale: bool,
+    /// Its unit file; empty for what has none.
+    pub fragment: String,
     /// Its drop-ins.
     pub drop_ins: Vec<String>,
     /// Sockets, timers and paths that start it.
@@ -85,7 +89,7 @@ pub fn look(host: &dyn Probe, name: &str) -> Result<Unit> {
     let answer = host.ask(&question(name))?;
     if answer.ok() {
         let mut unit = Unit::read(&answer.text());
-        unit.see_new_drop_ins(host, name)?;
+        unit.see_new_files(host, name)?;
         return if unit.file == "generated" { enabled_by_script(host, name, unit) } else { Ok(unit) };
     }
     let said = String::from_utf8_lossy(&answer.stderr).into_owned() + &answer.text();
@@ -203,10 +207,34 @@ pub fn refusal_now(host: &dyn Probe, name: &str) -> Result<Option<String>> {
     if file.starts_with('/') { verdict(host, name, &verify) } else { Ok(None) }
 }
 
-/// The file of a unit; empty when systemd knows of none.
+/// The file of a unit; empty when there is none.
 fn fragment(host: &dyn Probe, name: &str) -> Result<String> {
     let question = Command::new(["systemctl", "show", "--property", "FragmentPath", "--value", "--", name]);
-    Ok(host.ask(&question)?.text())
+    let known = host.ask(&question)?.text();
+    Ok(own_file(host, &full(name), &known)?.unwrap_or(known))
+}
+
+/// The administrator's own file of a unit, or of its template, where systemd knows of another one.
+fn own_file(host: &dyn Probe, name: &str, known: &str) -> Result<Option<String>> {
+    if known.is_empty() || Path::new(known).starts_with(OWN_UNITS) {
+        return Ok(None);
+    }
+    let template = name
+        .split_once('@')
+        .zip(name.rsplit_once('.'))
+        .map(|((stem, _), (_, kind))| format!("{stem}@.{kind}"));
+    for name in [Some(name.to_string()), template].into_iter().flatten() {
+        let path = HostPath::from(OWN_UNITS).join(name);
+        if has_content(host, &path)? {
+            return Ok(Some(path.to_string()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a file counts: a link to /dev/null, or an empty file, takes a unit or a drop-in away.
+fn has_content(host: &dyn Probe, path: &Path) -> Result<bool> {
+    Ok(host.stat(path)?.is_some_and(|stat| stat.kind == FileKind::File && stat.size > 0))
 }
 
 fn verdict(host: &dyn Probe, name: &str, verify: &Command) -> Result<Option<String>> {
@@ -230,20 +258,12 @@ fn verify_pretended(host: &dyn Probe, name: &str, file: &str) -> Result<Option<C
         all.extend_from_slice(content);
     };
     add(file, &content);
-    let directories: Vec<HostPath> = UNIT_DIRECTORIES
-        .iter()
-        .rev()
-        .map(|parent| HostPath::from(format!("{parent}/{name}.d").as_str()))
-        .collect();
+    let mut directories = Vec::new();
+    for parent in UNIT_DIRECTORIES.iter().rev() {
+        directories.extend(drop_in_directories(host, parent, name));
+    }
     for directory in &directories {
-        // Most units have none.
-        for entry in host.list(directory).unwrap_or_default() {
-            let Some(entry) =
-                entry.to_str().filter(|entry| entry.ends_with(".conf") && !entry.contains('\n'))
-            else {
-                continue;
-            };
-            let path = directory.join(entry);
+        for path in drop_ins(host, directory) {
             if let Some(content) = host.read(&path)? {
                 add(&path.to_string(), &content);
             }
@@ -255,6 +275,31 @@ fn verify_pretended(host: &dyn Probe, name: &str, file: &str) -> Result<Option<C
     let words = ["/bin/sh", "-c", VERIFY, "sh", name, file].map(str::to_string).into_iter();
     let argv = words.chain(directories.iter().map(HostPath::to_string));
     Ok(Some(Command { stdin: all, ..Command::new(argv) }))
+}
+
+/// The directories below `parent` with drop-ins of a unit: its own, its template's, those of the names that it begins with, as
+/// far as a dash, and of all units of its type. A directory that cannot be read has none.
+fn drop_in_directories(host: &dyn Probe, parent: &str, name: &str) -> Vec<HostPath> {
+    let Some((stem, kind)) = name.rsplit_once('.') else { return Vec::new() };
+    let template = stem.split_once('@').map(|(stem, _)| format!("{stem}@.{kind}.d"));
+    let plain = stem.split_once('@').map_or(stem, |(stem, _)| stem);
+    let prefixes = plain.match_indices('-').map(|(at, _)| format!("{}.{kind}.d", &plain[..=at]));
+    let wanted: Vec<String> =
+        [format!("{name}.d"), format!("{kind}.d")].into_iter().chain(template).chain(prefixes).collect();
+    let parent = HostPath::from(parent);
+    let there = host.list(&parent).unwrap_or_default();
+    wanted
+        .iter()
+        .filter(|name| there.iter().any(|entry| entry == name.as_str()))
+        .map(|name| parent.join(name))
+        .collect()
+}
+
+/// The drop-ins in a directory. systemd reads no hidden ones.
+fn drop_ins(host: &dyn Probe, directory: &HostPath) -> Vec<HostPath> {
+    let names = host.list(directory).unwrap_or_default();
+    let is_read = |name: &&str| name.ends_with(".conf") && !name.starts_with('.') && !name.contains('\n');
+    names.iter().filter_map(|name| name.to_str().filter(is_read)).map(|name| directory.join(name)).collect()
 }
 
 /// `systemctl VERB NAME`.
@@ -272,6 +317,11 @@ pub fn run(verb: &str, name: &str, undo: Undo) -> Run {
     Run { undo, advice, ..Run::from(systemctl(verb, name)) }
 }
 
+/// Has systemd read the files of all units again. Undoing what comes after it reads the old ones.
+pub fn daemon_reload() -> Run {
+    Run { undo: Undo::Again, ..Run::from(Command::new(["systemctl", "daemon-reload"])) }
+}
+
 impl Unit {
     fn read(text: &str) -> Self {
         let property = |name: &str| {
@@ -287,29 +337,30 @@ impl Unit {
             remains: property("RemainAfterExit") == "yes",
             can_reload: property("CanReload") == "yes",
             stale: property("NeedDaemonReload") == "yes",
+            fragment: property("FragmentPath"),
             drop_ins: property("DropInPaths").split_ascii_whitespace().map(str::to_string).collect(),
             triggered_by: property("TriggeredBy").split_ascii_whitespace().map(str::to_string).collect(),
         }
     }
 
-    /// systemd does not notice the first drop-in of a unit, whose directory is new.
-    fn see_new_drop_ins(&mut self, host: &dyn Probe, name: &str) -> Result<()> {
+    /// systemd notices neither the first drop-in of a unit, whose directory is new to it, nor an administrator's file that
+    /// comes before a package's.
+    fn see_new_files(&mut self, host: &dyn Probe, name: &str) -> Result<()> {
         if self.load != "loaded" {
             return Ok(());
         }
         let name = if self.id.is_empty() { full(name) } else { self.id.clone() };
-        let directory = HostPath::from(OWN_UNITS).join(name + ".d");
-        // Most units have none.
-        for entry in host.list(&directory).unwrap_or_default() {
-            let is_read = |entry: &&str| entry.ends_with(".conf") && !entry.starts_with('.');
-            let Some(path) = entry.to_str().filter(is_read).map(|entry| directory.join(entry)) else {
+        if let Some(own) = own_file(host, &name, &self.fragment)? {
+            (self.stale, self.fragment) = (true, own);
+        }
+        for path in
+            drop_in_directories(host, OWN_UNITS, &name).iter().flat_map(|directory| drop_ins(host, directory))
+        {
+            // Of several with one name, systemd reads one.
+            if self.drop_ins.iter().any(|known| Path::new(known).file_name() == path.file_name()) {
                 continue;
-            };
-            // A link to /dev/null, or an empty file, takes a drop-in away.
-            let counts = |stat: &Stat| stat.kind == FileKind::File && stat.size > 0;
-            if !self.drop_ins.contains(&path.to_string())
-                && host.stat(&path)?.is_some_and(|stat| counts(&stat))
-            {
+            }
+            if has_content(host, &path)? {
                 self.stale = true;
                 self.drop_ins.push(path.to_string());
             }
@@ -331,6 +382,7 @@ impl Unit {
             ("RemainAfterExit", yes(self.remains)),
             ("CanReload", yes(self.can_reload)),
             ("NeedDaemonReload", yes(self.stale)),
+            ("FragmentPath", &self.fragment),
             ("DropInPaths", &drop_ins),
             ("TriggeredBy", &triggers),
         ];

@@ -90,9 +90,18 @@ fn details(step: &StepEnded, view: &View, with_output: bool) -> String {
     }
     if let Some(output) = &step.output {
         let failed = step.outcome == StepOutcome::Failed;
-        lines.extend(output_lines(output, with_output, failed));
+        let printed = output_lines(output, with_output, failed);
+        if with_output || !is_said(&printed, step.failure.as_ref()) {
+            lines.extend(printed);
+        }
     }
     lines.join("\n")
+}
+
+/// Whether all that was printed is in the failure already.
+fn is_said(printed: &[String], failure: Option<&Failure>) -> bool {
+    let [line] = printed else { return false };
+    failure.is_some_and(|failure| escape::block(&failure.why).contains(line.trim()))
 }
 
 /// A failure, whole, as it may be printed.
@@ -135,4 +144,28 @@ pub fn shown_by_steps(host: &HostRecord) -> bool {
                     failures().any(|undo| rest == format!("{}: {}", undo.doing, undo.why))
                 })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::style::Style;
+
+    #[test]
+    fn what_the_failure_says_is_not_printed_once_more() {
+        let view =
+            View { style: Style { color: false }, verbosity: Verbosity::Normal, diff: false, columns: None };
+        let shown = |stderr: &str| {
+            let output = Output { status: 2, stderr: stderr.into(), ..Output::default() };
+            let failure = Failure::new("run ls /nope", "exit status 2: ls: no such file");
+            let step = StepEnded {
+                output: Some(output),
+                failure: Some(failure),
+                ..StepEnded::new(0, "list".to_string(), StepOutcome::Failed)
+            };
+            details(&step, &view, false)
+        };
+        assert_eq!(shown("ls: no such file\n"), "run ls /nope: exit status 2: ls: no such file");
+        assert!(shown("a line before\nls: no such file\n").ends_with("a line before\nls: no such file"));
+    }
 }

@@ -5,19 +5,22 @@ new=$(mktemp -d) || exit 0
 trap 'rm -rf "$new"' EXIT
 name=$1 file=$2 same=yes named=
 shift 2
-mkdir "$new/$name.d"
 while read -r size path; do
-    copy=$new/$name.d/${path##*/}
+    directory=${path%/*}
+    directory=$new/${directory##*/}
+    copy=$directory/${path##*/}
     [ "$path" != "$file" ] || copy=$new/$name
+    [ "$path" = "$file" ] || mkdir -p "$directory"
     dd bs=1 count="$size" of="$copy" 2>/dev/null
     cmp -s "$path" "$copy" || same=no
     named="s#$copy#$path#g;$named"
 done
 for directory do
     for path in "$directory"/*.conf; do
-        copy=$new/$name.d/${path##*/}
+        copy=$new/${directory##*/}/${path##*/}
         [ -e "$path" ] && [ ! -e "$copy" ] || continue
         same=no
+        mkdir -p "$new/${directory##*/}"
         ln -s /dev/null "$copy"
     done
 done

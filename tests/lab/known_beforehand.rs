@@ -217,6 +217,31 @@ fn a_unit_file_that_the_same_run_would_write_is_verified_beforehand() {
 }
 
 #[test]
+fn what_systemd_does_not_notice_is_read_before_the_unit_is_restarted() {
+    let Stage { host, project } = Stage::on("full").with(
+        "rm -rf /etc/systemd/system/e2e.service*; printf '[Service]\\nExecStart=/bin/sleep 999\\n' >/usr/lib/systemd/system/e2e.service; \
+         systemctl daemon-reload; systemctl start e2e",
+    );
+    let restart = "[[steps]]\nservice = { name = 'e2e', state = 'restarted' }\n";
+    let drop_in = "[[steps]]\nfile = { path = '/etc/systemd/system/e2e.service.d/a.conf', content = \"[Service]\\nEnvironment=A=1\\n\" }\n";
+    let own = "[[steps]]\nfile = { path = '/etc/systemd/system/e2e.service', content = \"[Service]\\nExecStart=/bin/sleep 998\\n\" }\n";
+    for (file, property, wanted) in [(drop_in, "Environment", "A=1"), (own, "ExecStart", "sleep 998")] {
+        let playbook = format!("{file}{restart}");
+        for options in ["--check", ""] {
+            let report = project.play(&playbook, &host.name, options).exits(0);
+            let said = format!("{:?}", report.events);
+            assert!(said.contains("run systemctl daemon-reload"), "{options}: {said}");
+        }
+        let shown = host.must(&format!("systemctl show -p {property} e2e"));
+        assert!(shown.contains(wanted), "{shown}");
+        assert_eq!(project.play(file, &host.name, "").exits(0).outcome(&host.name), "ok");
+    }
+    let started = restart.replace("restarted", "started");
+    assert_eq!(project.play(&started, &host.name, "").exits(0).outcome(&host.name), "ok");
+    host.must("systemctl stop e2e; rm -r /etc/systemd/system/e2e.service* /usr/lib/systemd/system/e2e.service; systemctl daemon-reload");
+}
+
+#[test]
 fn what_compose_needs_from_outside_is_known_beforehand() {
     let Stage { host, project } = Stage::on("full").with(
         "rm -rf /srv/e2e; mkdir -p /srv/e2e; docker network rm e2e-edge >/dev/null 2>&1; docker rm -f e2e_web_1 e2e-web-1 e2e-port >/dev/null 2>&1; \

@@ -164,7 +164,7 @@ impl Timer {
         }
         let mut runs = Vec::new();
         if changed || unit.stale {
-            runs.push(daemon_reload());
+            runs.push(systemd::daemon_reload());
         }
         if unit.file != "enabled" {
             let undo = Undo::Command(systemd::systemctl("disable", &self.timer()));
@@ -207,7 +207,7 @@ impl Timer {
             ops.extend(there.then_some(Op::Remove { path }));
         }
         if ops.len() > before {
-            ops.push(predicted(daemon_reload()));
+            ops.push(predicted(systemd::daemon_reload()));
         }
         Ok(ops)
     }
@@ -225,11 +225,6 @@ impl Timer {
             }
         }
     }
-}
-
-/// Taken back once the old files are in place again.
-fn daemon_reload() -> Run {
-    Run { undo: Undo::Again, ..Run::from(Command::new(["systemctl", "daemon-reload"])) }
 }
 
 fn registered(unit: &Unit) -> Values {

@@ -89,11 +89,20 @@ fn unit(host: &dyn Probe, name: &str, verb: &str, undo: Undo) -> Result<RestartP
         return Err(Failure::new(format!("reload {name}"), "it cannot be reloaded")
             .hint("write the unit's name alone to restart it"));
     }
+    // A unit file that systemd refuses would be read by the way back, too.
+    if unit.stale
+        && let Some(why) = systemd::refusal(host, name)?
+    {
+        let why = format!("systemd refuses its unit file: {why}");
+        return Err(Failure::new(format!("look at service {name}"), why).hint("correct the unit file"));
+    }
     let run = Run { confirm: unit.proof(name), ..systemd::run(verb, name, undo.clone()) };
     let log = run.advice.question.clone().unwrap_or_default();
     // A release that ends at once is started so often that systemd would refuse to start the old one again.
     let forget = Run { ..systemd::run("reset-failed", name, undo) };
-    Ok(RestartPlan { ops: vec![forget.into(), run.into()], log })
+    let reload = unit.stale.then(systemd::daemon_reload);
+    let ops = reload.into_iter().chain([forget, run]).map(Op::from).collect();
+    Ok(RestartPlan { ops, log })
 }
 
 fn compose(

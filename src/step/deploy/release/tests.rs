@@ -86,6 +86,20 @@ fn stages_follow_each_other() {
 }
 
 #[test]
+fn a_unit_whose_file_has_changed_is_read_before_it_is_restarted() {
+    let host = app();
+    let unit = "LoadState=loaded\nActiveState=active\nType=simple\nNeedDaemonReload=yes\n";
+    answer_to(&host, systemd::question("app").argv, 0, unit);
+    let ops = deploy(&host, "two", "restart = 'app'");
+    assert!(
+        ops.contains(
+            "run systemctl daemon-reload\nrun systemctl reset-failed app\nrun systemctl restart app\n"
+        ),
+        "{ops}"
+    );
+}
+
+#[test]
 fn a_second_release_only_moves_the_link() {
     let host = app();
     deploy(&host, "two", "");

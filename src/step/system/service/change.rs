@@ -114,9 +114,7 @@ impl<'a> UnitChange<'a> {
     /// What was asked for, as ops.
     pub fn plan(mut self, daemon_reload: bool) -> Plan {
         if daemon_reload && self.unit.stale {
-            let mut reload = systemd::run("daemon-reload", self.name, Undo::Again);
-            reload.command.argv.truncate(2);
-            self.runs.insert(0, reload);
+            self.runs.insert(0, systemd::daemon_reload());
             self.unit.stale = false;
         }
         let mut names = vec![self.asked, self.name];

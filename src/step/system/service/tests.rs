@@ -76,6 +76,38 @@ fn a_first_drop_in_is_read_before_the_unit_is_restarted() {
 }
 
 #[test]
+fn a_file_that_comes_before_a_packages_is_read_before_the_unit_is_restarted() {
+    for (file, unit, stale) in [
+        ("/etc/systemd/system/app.service", "app", true),
+        ("/etc/systemd/system/app@.service", "app@one", true),
+        ("/etc/systemd/system/app@two.service", "app@one", false),
+    ] {
+        let host = testing::host(&[(file, "[Service]\n")]);
+        let properties =
+            format!("ActiveState=active\nFragmentPath=/usr/lib/systemd/system/x.service\n{USUAL}");
+        answer_to(&host, question(unit).argv, 0, &properties);
+        let told = planned(&host, "service", &format!("name = '{unit}'\nstate = 'started'")).unwrap();
+        assert_eq!(told, if stale { "run systemctl daemon-reload\n" } else { "" }, "{file}");
+    }
+}
+
+#[test]
+fn drop_ins_of_templates_types_and_names_that_it_begins_with_are_a_units_too() {
+    for directory in ["app@.service.d", "service.d", "app@one.service.d"] {
+        let file = format!("/etc/systemd/system/{directory}/a.conf");
+        let host =
+            testing::host(&[(&file, "[Service]\n"), ("/etc/systemd/system/other.service.d/a.conf", "x\n")]);
+        answer_to(&host, question("app@one").argv, 0, &format!("ActiveState=active\n{USUAL}"));
+        let told = planned(&host, "service", "name = 'app@one'\nstate = 'started'").unwrap();
+        assert_eq!(told, "run systemctl daemon-reload\n", "{directory}");
+    }
+    let host = testing::host(&[("/etc/systemd/system/my-.service.d/a.conf", "[Service]\n")]);
+    answer_to(&host, question("my-web-app").argv, 0, &format!("ActiveState=active\n{USUAL}"));
+    let told = planned(&host, "service", "name = 'my-web-app'\nstate = 'started'").unwrap();
+    assert_eq!(told, "run systemctl daemon-reload\n");
+}
+
+#[test]
 fn a_unit_file_that_systemd_will_refuse_is_known_beforehand() {
     let file = "/etc/systemd/system/app.service";
     let said = |verdict: &str| {
