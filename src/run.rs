@@ -165,7 +165,8 @@ fn kib_of(event: &HostEvent) -> usize {
 /// Runs all the work and returns how each host ended. Every host gets exactly one `Ended`.
 pub async fn run(work: Vec<Work>, options: &Options, tools: Tools) -> HashMap<String, HostOutcome> {
     let total = work.len();
-    let slots = Slots::new(options.forks, work.iter().any(Work::serves));
+    let meet = work.iter().any(|work| work.serves() && !work.only_serves());
+    let slots = Slots::new(options.forks, meet);
     let fleet = Fleet {
         options,
         tools: Tools { slots, ..tools },
@@ -237,6 +238,7 @@ impl Fleet<'_> {
             failures: self.failures.clone(),
             stops_at: self.stops_at,
             leads: leads(work),
+            serves: work.serves(),
             undoes: self.undoes,
         }
     }
@@ -294,6 +296,8 @@ struct Start {
     stops_at: Option<usize>,
     /// It runs steps for all hosts.
     leads: bool,
+    /// It runs steps for other hosts.
+    serves: bool,
     /// What it had changed is undone.
     undoes: bool,
 }
@@ -315,7 +319,8 @@ impl Start {
         if let (None, Some(turns)) = (&self.turn, &self.turns) {
             self.turn = Some(turns.clone().lock_owned().await);
         }
-        if self.slot.is_none() {
+        // Hosts with slots may wait for one that serves them. It takes one when it has steps of its own to do.
+        if self.slot.is_none() && !self.serves {
             self.slot = self.slots.acquire().await;
         }
     }

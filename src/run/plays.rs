@@ -255,7 +255,7 @@ impl Hosts {
     fn go_on(&self, fleet: &Fleet<'_>, stage: &Stage, host: &str, stop: Option<String>) {
         let (slots, consent) = (fleet.tools.slots.clone(), fleet.tools.consent.clone());
         let board = self.board.clone();
-        // One that has just been started takes its first slot for that.
+        // One that has just been started has not come to it yet.
         let free = if board.is_waiting(host, stage.play) { slots.try_acquire() } else { None };
         if free.is_some() {
             consent.works(host);

@@ -1,5 +1,5 @@
 //! How many hosts are worked at once. A host has a slot while it does something, and none while it waits for its next play; where
-//! hosts run steps for others, none either while it waits for one of them, which may need the slot.
+//! hosts run steps for others beside their own, none either while it waits for one of them, which may need the slot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub struct Slots {
     free: Arc<Semaphore>,
     held: Arc<Mutex<Held>>,
-    /// Hosts run steps for others.
+    /// Hosts that run steps for others have steps of their own.
     lends: bool,
 }
 
@@ -21,7 +21,7 @@ struct Held {
 }
 
 impl Slots {
-    /// For so many hosts at once. `lends`: some run steps for others.
+    /// For so many hosts at once. `lends`: some run steps for others beside their own.
     pub fn new(forks: usize, lends: bool) -> Self {
         Slots { free: Arc::new(Semaphore::new(forks.max(1))), held: Arc::default(), lends }
     }

@@ -101,6 +101,17 @@ fn a_step_runs_on_the_host_that_it_names_with_the_values_of_its_own() {
     assert!(!again.stdout.contains("handler of"), "nothing was changed there: {again:?}");
 }
 
+/// The one that they wait for needs no place among those that are worked at once.
+#[test]
+fn hosts_that_fill_all_places_get_their_steps_run() {
+    for options in ["-f 1", "-f 3"] {
+        let stage = stage();
+        let finished = run(&stage, &ROLL.replace("serial = 1\n", ""), options);
+        assert_eq!(finished.code, 0, "{options}: {finished:?}");
+        assert_eq!(text(&stage, "lb1/srv/log").lines().count(), 3, "{finished:?}");
+    }
+}
+
 #[test]
 fn an_undo_covers_the_hosts_that_ran_steps_for_others() {
     let stage = stage();

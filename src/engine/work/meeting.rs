@@ -14,7 +14,7 @@ use crate::step;
 use std::time::Instant;
 
 impl Worker<'_, '_, '_> {
-    /// Comes to a step, or without one to the handlers: whoever has come to it is past those before. `is_well`: nothing has
+    /// Comes to a step, or without one to the handlers: a host that has come to it is past those before. `is_well`: nothing has
     /// failed. Else it neither waits for others nor runs their steps: it may end.
     pub(super) fn arrive(
         &mut self,
@@ -32,7 +32,9 @@ impl Worker<'_, '_, '_> {
             return Some(failure);
         }
         if self.job.work.serves {
-            while let Some(step) = self.link.due(self.place) {
+            while !self.link.stopping()
+                && let Some(step) = self.link.due(self.place)
+            {
                 self.serve(*step);
             }
         }
