@@ -249,7 +249,8 @@ fn verdict(host: &dyn Probe, name: &str, verify: &Command) -> Result<Option<Stri
     Ok(verdict.map(|verdict| said.lines().find(|line| !is_verdict(line)).unwrap_or(verdict).to_string()))
 }
 
-/// Verifies a unit with the files that it will have, its drop-ins among them. `None` when it has none, or too many.
+/// Verifies a unit with the files that it will have, its drop-ins among them. `None` when it has none, too many, or some that
+/// cannot be read.
 fn verify_pretended(host: &dyn Probe, name: &str, file: &str) -> Result<Option<Command>> {
     let Some(content) = host.read(&HostPath::from(file))? else { return Ok(None) };
     let mut all = Vec::new();
@@ -264,8 +265,11 @@ fn verify_pretended(host: &dyn Probe, name: &str, file: &str) -> Result<Option<C
     }
     for directory in &directories {
         for path in drop_ins(host, directory) {
-            if let Some(content) = host.read(&path)? {
-                add(&path.to_string(), &content);
+            match host.read(&path) {
+                Ok(content) => content.into_iter().for_each(|content| add(&path.to_string(), &content)),
+                // It takes a drop-in away, as one that is not there does.
+                Err(_) if is_mask(host, &path)? => {}
+                Err(_) => return Ok(None),
             }
         }
     }
@@ -275,6 +279,10 @@ fn verify_pretended(host: &dyn Probe, name: &str, file: &str) -> Result<Option<C
     let words = ["/bin/sh", "-c", VERIFY, "sh", name, file].map(str::to_string).into_iter();
     let argv = words.chain(directories.iter().map(HostPath::to_string));
     Ok(Some(Command { stdin: all, ..Command::new(argv) }))
+}
+
+fn is_mask(host: &dyn Probe, path: &Path) -> Result<bool> {
+    Ok(host.stat(path)?.is_some_and(|stat| stat.target.as_deref() == Some(Path::new("/dev/null"))))
 }
 
 /// The directories below `parent` with drop-ins of a unit: its own, its template's, those of the names that it begins with, as

@@ -236,6 +236,9 @@ fn what_systemd_does_not_notice_is_read_before_the_unit_is_restarted() {
         assert!(shown.contains(wanted), "{shown}");
         assert_eq!(project.play(file, &host.name, "").exits(0).outcome(&host.name), "ok");
     }
+    host.must("ln -s /dev/null /etc/systemd/system/e2e.service.d/masked.conf; systemctl daemon-reload");
+    let other = format!("{}{restart}", drop_in.replace("A=1", "A=2"));
+    project.play(&other, &host.name, "--check").exits(0);
     let started = restart.replace("restarted", "started");
     assert_eq!(project.play(&started, &host.name, "").exits(0).outcome(&host.name), "ok");
     host.must("systemctl stop e2e; rm -r /etc/systemd/system/e2e.service* /usr/lib/systemd/system/e2e.service; systemctl daemon-reload");
